@@ -1,0 +1,32 @@
+//! The slot: the contract between every producer and every consumer of frames.
+//!
+//! A slot is a directory on tmpfs with two public files, `current.jpg` (the newest frame) and `state.json` (what the
+//! producer is doing). [`Publisher`] is the writing side, [`Reader`] the reading side, [`Changes`] tells a reader when
+//! there is something new. `docs/slot.md` states the contract for other languages. This crate knows no camera and no
+//! network; all of its I/O is the file system's and inotify(7)'s.
+
+mod changes;
+mod demand;
+mod frame;
+pub mod jpeg;
+mod name;
+mod publisher;
+mod reader;
+mod state;
+
+pub use changes::{Change, Changes, ChangesError};
+pub use frame::Frame;
+pub use name::{CameraName, NameError};
+pub use publisher::{OpenError, PublishError, Publisher};
+pub use reader::{FrameId, Held, ReadError, Reader};
+pub use state::{Phase, State};
+
+/// The newest complete frame of a slot.
+pub const FRAME_FILE: &str = "current.jpg";
+
+/// What the producer of a slot is doing, as JSON ([`State`]).
+pub const STATE_FILE: &str = "state.json";
+
+/// The largest frame in bytes that a reader or a parser accepts: a 64-megapixel picture at high quality fits in, and
+/// a producer gone wild cannot fill the memory of its readers.
+pub const MAX_FRAME_BYTES: usize = 32 << 20;

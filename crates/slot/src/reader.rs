@@ -1,0 +1,175 @@
+//! The reading side of a slot.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use nix::libc;
+
+use crate::jpeg::{EOI, SOI};
+use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, STATE_FILE, State};
+
+/// Reads frames out of one slot.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    frame: PathBuf,
+    state: PathBuf,
+}
+
+/// Which published frame a file is. Two frames of one slot never share it while either is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameId {
+    inode: u64,
+    modified_ns: i128,
+}
+
+impl FrameId {
+    fn of(metadata: &Metadata) -> Self {
+        let modified_ns =
+            i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Self {
+            inode: metadata.ino(),
+            modified_ns,
+        }
+    }
+}
+
+/// A frame and the open file it was read from. Dropping it closes the file, which asks the producer for the next frame
+/// (`docs/slot.md`, readers): hold it for as long as the next one would come too early.
+#[derive(Debug)]
+pub struct Held {
+    /// The frame.
+    pub frame: Frame,
+    /// Which frame it is.
+    pub id: FrameId,
+    _file: File,
+}
+
+/// Why there is no frame.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The slot holds no frame yet, or does not exist.
+    #[error("slot {0:?}: no frame yet")]
+    Missing(PathBuf),
+    /// What lies there is not a frame as the contract wants it.
+    #[error("slot {path:?}: {what} (its producer must rename whole JPEGs into place)")]
+    NotAFrame {
+        /// The frame's path.
+        path: PathBuf,
+        /// What it is instead.
+        what: &'static str,
+    },
+    /// The file system refused.
+    #[error("slot {path:?}: {reason}")]
+    Io {
+        /// The frame's path.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+}
+
+impl Reader {
+    /// Makes a reader of the slot in `directory`, which need not exist yet.
+    pub fn new(directory: &Path) -> Self {
+        Self {
+            frame: directory.join(FRAME_FILE),
+            state: directory.join(STATE_FILE),
+        }
+    }
+
+    /// Opens and reads the newest frame. This wakes a sleeping camera; closing it (dropping what is returned) is the
+    /// wish for the next one.
+    ///
+    /// # Errors
+    /// See [`ReadError`]. A symbolic link, a FIFO or a file that is no whole JPEG is an error, never waited for.
+    pub fn read(&self) -> Result<Held, ReadError> {
+        let mut file = self.open().map_err(|reason| self.explain(reason))?;
+        let metadata = file.metadata().map_err(|reason| self.explain(reason))?;
+        if !metadata.is_file() {
+            return Err(self.not_a_frame("not a regular file"));
+        }
+        let size = usize::try_from(metadata.size()).unwrap_or(usize::MAX);
+        if size > MAX_FRAME_BYTES {
+            return Err(self.not_a_frame("larger than any frame"));
+        }
+        let mut jpeg = Vec::with_capacity(size + 1);
+        let limit = MAX_FRAME_BYTES as u64 + 1;
+        Read::by_ref(&mut file)
+            .take(limit)
+            .read_to_end(&mut jpeg)
+            .map_err(|reason| self.explain(reason))?;
+        if !(jpeg.starts_with(&[0xFF, SOI]) && jpeg.ends_with(&[0xFF, EOI])) {
+            return Err(self.not_a_frame("not a whole JPEG"));
+        }
+        let captured = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(Held {
+            frame: Frame {
+                jpeg: Bytes::from(jpeg),
+                captured,
+            },
+            id: FrameId::of(&metadata),
+            _file: file,
+        })
+    }
+
+    /// Opens and closes the frame: wakes the camera and asks for the next frame without reading this one.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] or [`ReadError::Io`].
+    pub fn wish(&self) -> Result<(), ReadError> {
+        self.open().map(drop).map_err(|reason| self.explain(reason))
+    }
+
+    /// Says which frame lies in the slot without opening it, so that no camera wakes. `None` without one.
+    pub fn newest(&self) -> Option<FrameId> {
+        Some(FrameId::of(&self.frame.symlink_metadata().ok()?))
+    }
+
+    /// Gives the moment of capture of the newest frame without opening it, so that no camera wakes. `None` without one.
+    pub fn captured(&self) -> Option<SystemTime> {
+        self.frame.symlink_metadata().ok()?.modified().ok()
+    }
+
+    /// Reads what the producer says it is doing; `None` where it says nothing that can be understood. Wakes no camera.
+    pub fn state(&self) -> Option<State> {
+        let mut json = Vec::new();
+        open_regular(&self.state)
+            .ok()?
+            .take(64 << 10)
+            .read_to_end(&mut json)
+            .ok()?;
+        State::parse(&json).ok()
+    }
+
+    fn open(&self) -> io::Result<File> {
+        open_regular(&self.frame)
+    }
+
+    fn explain(&self, reason: io::Error) -> ReadError {
+        let path = self.frame.clone();
+        match reason.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR) => ReadError::Missing(path),
+            Some(libc::ELOOP) => self.not_a_frame("a symbolic link"),
+            _ => ReadError::Io { path, reason },
+        }
+    }
+
+    fn not_a_frame(&self, what: &'static str) -> ReadError {
+        ReadError::NotAFrame {
+            path: self.frame.clone(),
+            what,
+        }
+    }
+}
+
+/// Never follows a link in the last component and never waits for the other end of a FIFO (open(2)).
+fn open_regular(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}

@@ -1,0 +1,81 @@
+//! `state.json`: what the producer of a slot is doing.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// What a camera is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Stopped, until somebody opens the slot's frame.
+    Asleep,
+    /// Capturing.
+    Awake,
+    /// Cannot capture; the state's `error` says why.
+    Failed,
+}
+
+/// The contents of `state.json`. Unknown keys are ignored, so that producers may say more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// What the camera is doing.
+    pub state: Phase,
+    /// Where its frames come from, as given to `--source`.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Width of the newest frame in pixels.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// Height of the newest frame in pixels.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Frames per second that the source gives at most, where that is known.
+    #[serde(default)]
+    pub fps: Option<f64>,
+    /// Why the camera failed.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Since when the camera has been doing this (RFC 3339, UTC).
+    #[serde(with = "humantime_serde")]
+    pub since: SystemTime,
+}
+
+impl State {
+    /// Parses the contents of `state.json`.
+    ///
+    /// # Errors
+    /// What is wrong with the JSON.
+    pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
+
+    /// Gives the contents of `state.json`.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_a_round_trip_and_a_producer_that_says_less_or_more() {
+        let state = State {
+            state: Phase::Failed,
+            source: Some("test".into()),
+            width: Some(640),
+            height: None,
+            fps: Some(30.0),
+            error: Some("no camera".into()),
+            since: SystemTime::UNIX_EPOCH,
+        };
+        assert_eq!(State::parse(&state.to_json()).unwrap(), state);
+        let short = br#"{"state":"awake","since":"2026-11-20T23:10:00Z","colour":"blue"}"#;
+        assert_eq!(State::parse(short).unwrap().state, Phase::Awake);
+        assert!(State::parse(b"{}").is_err());
+    }
+}
