@@ -1,0 +1,182 @@
+//! The file itself: `[server]` and `[cameras.NAME]`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use eyelid_slot::CameraName;
+use serde::Deserialize;
+
+use crate::{CameraOptions, ServerOptions};
+
+/// A whole configuration file (`docs/configuration.md`).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerOptions,
+    /// `[cameras.NAME]`; the default camera is called `default`.
+    pub cameras: BTreeMap<CameraName, CameraOptions>,
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("configuration {path:?}: {reason}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// It is not TOML, or says something that is no option.
+    #[error("configuration {path:?}, line {line}{}: {message}", key_text(.key))]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The key on that line, if there is one.
+        key: Option<String>,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a configuration file; none at all is an empty one.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]: a file that is missing, unknown keys, wrong types and bad values.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let text = fs::read_to_string(path).map_err(|reason| ConfigError::Read {
+            path: path.to_owned(),
+            reason,
+        })?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            ConfigError::Content {
+                path: path.to_owned(),
+                line: text[..at].matches('\n').count() + 1,
+                key: key_at(text, at),
+                message: error.message().lines().collect::<Vec<_>>().join("; "),
+            }
+        })
+    }
+}
+
+/// The key whose line, or whose value's first line, holds the byte at `at`.
+fn key_at(text: &str, at: usize) -> Option<String> {
+    let line_end = text[at..].find('\n').map_or(text.len(), |n| at + n);
+    text[..line_end].lines().rev().find_map(|line| {
+        let line = line.trim();
+        let table = line
+            .strip_prefix('[')
+            .map(|rest| rest.trim_matches(['[', ']']).to_owned());
+        table.or_else(|| line.split_once('=').map(|(key, _)| key.trim().to_owned()))
+    })
+}
+
+fn key_text(key: &Option<String>) -> String {
+    key.as_ref()
+        .map_or_else(String::new, |key| format!(", key {key:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SourceSpec;
+    use std::time::Duration;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("eyelid.toml")).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn every_option_has_its_key() {
+        let config = parse(
+            r#"
+            [server]
+            listen = ["127.0.0.1:8080", "unix:/run/eyelid.sock"]
+            slots = "/run/webcam"
+            max-age = "500ms"
+            timeout = "4s"
+            idle-exit = "2m"
+            max-clients = 10
+            allow-origin = "*"
+            auth-file = "/etc/eyelid/htpasswd"
+            [cameras.default]
+            slot = "/run/webcam"
+            source = "command:rpicam-vid"
+            size = "1280x720"
+            fps = 15
+            quality = 80
+            rotate = 90
+            linger = "20s"
+            delete-older-than = "1h"
+            [cameras.front]
+            fps = 12.5
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.server.max_age, Some(Duration::from_millis(500)));
+        assert_eq!(config.server.listen.len(), 2);
+        let default = &config.cameras[&CameraName::default()];
+        assert_eq!(
+            default.source,
+            Some(SourceSpec::Command("rpicam-vid".into()))
+        );
+        assert_eq!(config.cameras.len(), 2);
+        let none = config.server.clone();
+        assert_eq!(ServerOptions::default().or(none.clone()), none);
+        assert_eq!(CameraOptions::default().or(default.clone()), *default);
+    }
+
+    #[test]
+    fn errors_name_the_file_the_line_and_the_key() {
+        for (text, line, key) in [
+            ("[server]\nlissten = 1", 2, "lissten"),
+            ("[server]\n\nlisten = 1", 3, "listen"),
+            (
+                "[server]\nlisten = [\n  \"127.0.0.1:1\",\n  \"nowhere\",\n]",
+                2,
+                "listen",
+            ),
+            ("[server]\ntimeout = \"4 parsecs\"", 2, "timeout"),
+            ("[server]\ntimeout = 4", 2, "timeout"),
+            ("[server]\nmax-clients = 0", 2, "max-clients"),
+            ("[sever]\n", 1, "sever"),
+            ("[cameras.default]\nsize = \"big\"", 2, "size"),
+            ("[cameras.default]\nrotate = 45", 2, "rotate"),
+            ("[cameras.default]\nfps = 0", 2, "fps"),
+            ("[cameras.default]\nquality = 101", 2, "quality"),
+            ("[cameras.default]\nsource = \"usb\"", 2, "source"),
+            ("[cameras.default]\nzoom = 2", 2, "zoom"),
+            ("[cameras.\"a/b\"]\n", 1, "cameras.\"a/b\""),
+            ("[cameras.default]\nfps = \n", 2, "fps"),
+        ] {
+            let error = parse(text).unwrap_err();
+            let start = format!("configuration \"eyelid.toml\", line {line}, key {key:?}: ");
+            assert!(error.starts_with(&start), "{text:?} gives {error:?}");
+            assert!(!error.contains('\n'), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Config::load(Some(Path::new("/nowhere/eyelid.toml")))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("/nowhere/eyelid.toml"), "{error}");
+        assert_eq!(Config::load(None).unwrap(), Config::default());
+    }
+}

@@ -1,0 +1,18 @@
+//! The configuration file, and the command line options that share its names.
+//!
+//! Every option is declared once, as a field of [`ServerOptions`] or [`CameraOptions`]: clap makes the flag of it, serde
+//! the key in the file. All programs read the whole file, so that none of them accepts a file that another refuses.
+//! Defaults are the programs' own.
+
+mod address;
+mod camera;
+mod file;
+mod server;
+
+pub use address::{Address, AddressError};
+pub use camera::{CameraOptions, Fps, Quality, Rotation, Size, SourceSpec, ValueError};
+pub use file::{Config, ConfigError};
+pub use server::{Origin, ServerOptions};
+
+/// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;

@@ -1,0 +1,139 @@
+//! The options of the server: `[server]` in the file.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::Address;
+
+/// Options of `eyelid-server`. What is not given is `None` (or empty).
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ServerOptions {
+    /// Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: sockets passed by systemd]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<Address>,
+    /// Directory of the slots
+    #[arg(long, value_name = "DIR")]
+    pub slots: Option<PathBuf>,
+    /// Never show a frame older than this [default: 2s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[serde(with = "humantime_serde")]
+    pub max_age: Option<Duration>,
+    /// Wait this long for a frame before saying that there is none [default: 4s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[serde(with = "humantime_serde")]
+    pub timeout: Option<Duration>,
+    /// End after this long without a connection [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[serde(with = "humantime_serde")]
+    pub idle_exit: Option<Duration>,
+    /// Serve at most this many connections at once [default: 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[serde(deserialize_with = "at_least_one")]
+    pub max_clients: Option<u32>,
+    /// Let pages of this origin read the pictures (CORS): "*" or SCHEME://HOST[:PORT] [default: none]
+    #[arg(long, value_name = "O")]
+    pub allow_origin: Option<Origin>,
+    /// Ask for a user and password out of this htpasswd file (bcrypt: htpasswd -B)
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    /// Fills what is not given here from `file`.
+    pub fn or(self, file: Self) -> Self {
+        Self {
+            listen: if self.listen.is_empty() {
+                file.listen
+            } else {
+                self.listen
+            },
+            slots: self.slots.or(file.slots),
+            max_age: self.max_age.or(file.max_age),
+            timeout: self.timeout.or(file.timeout),
+            idle_exit: self.idle_exit.or(file.idle_exit),
+            max_clients: self.max_clients.or(file.max_clients),
+            allow_origin: self.allow_origin.or(file.allow_origin),
+            auth_file: self.auth_file.or(file.auth_file),
+        }
+    }
+}
+
+fn at_least_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let number = std::num::NonZeroU32::deserialize(from)?;
+    Ok(Some(number.get()))
+}
+
+/// An origin as browsers send it (RFC 6454), or `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origin(String);
+
+impl Origin {
+    /// Gives the value for `Access-Control-Allow-Origin`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let host = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"));
+        let plain = |h: &str| {
+            !h.is_empty()
+                && h.bytes()
+                    .all(|b| b.is_ascii_graphic() && !b"/?#@,\"".contains(&b))
+        };
+        if text == "*" || host.is_some_and(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "origin {text:?}: use \"*\" or one SCHEME://HOST[:PORT] without a path"
+            ))
+        }
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_has_no_path_and_cannot_break_out_of_its_header() {
+        for good in [
+            "*",
+            "http://octopi.local",
+            "https://example.org:8443",
+            "http://[::1]:80",
+        ] {
+            assert_eq!(good.parse::<Origin>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "octopi.local",
+            "http://",
+            "http://a/",
+            "http://a\r\nX: y",
+            "http://a, http://b",
+            "ftp://a",
+        ] {
+            assert!(bad.parse::<Origin>().is_err(), "{bad:?}");
+        }
+    }
+}
