@@ -1,0 +1,9 @@
+//! What each daemon needs from its host: a log, its sockets, the signals that end it, and a word with its manager.
+//!
+//! With systemd this is the journal, socket activation and sd_notify(3); without it stderr, nothing and silence. Nothing
+//! links libsystemd.
+
+pub mod logging;
+pub mod manager;
+pub mod signals;
+pub mod sockets;
