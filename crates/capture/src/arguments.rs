@@ -1,0 +1,194 @@
+//! What the command line and the configuration file say, put together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use eyelid_config::{CameraOptions, Config, ConfigError, Fps, Quality, Rotation, Size, SourceSpec};
+use eyelid_slot::CameraName;
+
+/// Clients reopen their streams every 10 s (Mainsail): a camera must not stop in between.
+const LINGER: Duration = Duration::from_secs(15);
+
+/// Puts the frames of one camera into its slot while somebody looks.
+#[derive(Debug, Parser)]
+#[command(name = "eyelid-capture", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    options: CameraOptions,
+    /// Configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which camera of the configuration file this is [default: default]
+    #[arg(long, value_name = "NAME")]
+    camera: Option<CameraName>,
+}
+
+/// Everything that is known of one camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The camera's name.
+    pub name: CameraName,
+    /// The directory of its slot.
+    pub slot: PathBuf,
+    /// Where its frames come from.
+    pub source: SourceSpec,
+    /// The size asked for.
+    pub size: Option<Size>,
+    /// The highest rate asked for.
+    pub fps: Option<Fps>,
+    /// JPEG quality of what is encoded here.
+    pub quality: Quality,
+    /// How the picture is turned.
+    pub rotate: Rotation,
+    /// How long the camera stays awake with no demand.
+    pub linger: Duration,
+    /// From which age on pictures in the folder are deleted.
+    pub delete_older_than: Option<Duration>,
+}
+
+/// Why the options make no camera.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration file does not have the camera.
+    #[error("camera {name:?} is not in configuration {file:?}, which has {there}")]
+    Camera {
+        /// The camera's name.
+        name: String,
+        /// The configuration file.
+        file: PathBuf,
+        /// The cameras that it has.
+        there: String,
+    },
+    /// No slot was given.
+    #[error("no slot: give --slot DIR, or slot or [server] slots in the configuration file")]
+    Slot,
+    /// No source was given.
+    #[error("no source: give --source test, folder:PATH or command:SHELL COMMAND")]
+    Source,
+    /// Pictures are to be deleted out of something that is no folder.
+    #[error("delete-older-than works with source folder:PATH only; leave it out")]
+    DeleteWithoutFolder,
+}
+
+impl Arguments {
+    /// Reads the configuration file and puts both together.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn settle(self) -> Result<Settings, SetupError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        let name = self.camera.clone().unwrap_or_default();
+        let in_file = config.cameras.remove(&name);
+        // A camera that is described by flags alone needs no section of its own, unless it was asked for by its name.
+        if let (Some(_), Some(file), None) = (&self.camera, &self.config, &in_file) {
+            return Err(SetupError::Camera {
+                name: name.to_string(),
+                file: file.clone(),
+                there: list(&config),
+            });
+        }
+        let options = self.options.or(in_file.unwrap_or_default());
+        let slots = config.server.slots;
+        let slot = options
+            .slot
+            .or_else(|| slots.map(|slots| name.directory(&slots)))
+            .ok_or(SetupError::Slot)?;
+        let source = options.source.ok_or(SetupError::Source)?;
+        if options.delete_older_than.is_some() && !matches!(source, SourceSpec::Folder(_)) {
+            return Err(SetupError::DeleteWithoutFolder);
+        }
+        Ok(Settings {
+            name,
+            slot,
+            source,
+            size: options.size,
+            fps: options.fps,
+            quality: options.quality.unwrap_or_default(),
+            rotate: options.rotate.unwrap_or_default(),
+            linger: options.linger.unwrap_or(LINGER),
+            delete_older_than: options.delete_older_than,
+        })
+    }
+}
+
+fn list(config: &Config) -> String {
+    if config.cameras.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<String> = config.cameras.keys().map(CameraName::to_string).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(arguments: &[&str]) -> Result<Settings, String> {
+        let program = std::iter::once(&"eyelid-capture");
+        Arguments::try_parse_from(program.chain(arguments))
+            .map_err(|e| e.to_string())?
+            .settle()
+            .map_err(|e| e.to_string())
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file = file(
+            "[server]\nslots = \"/run/webcam\"\n[cameras.front]\nsource = \"test\"\nfps = 5\nquality = 50",
+        );
+        let path = file.path().to_str().unwrap();
+        let settings = settle(&["--config", path, "--camera", "front", "--fps", "7"]).unwrap();
+        assert_eq!(settings.slot, PathBuf::from("/run/webcam/front"));
+        assert_eq!(settings.source, SourceSpec::Test);
+        assert_eq!(settings.fps.unwrap().per_second(), 7.0);
+        assert_eq!(settings.quality.percent(), 50);
+        assert_eq!(settings.linger, LINGER);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let file = file("[cameras.front]\n[cameras.back]\n");
+        let path = file.path().to_str().unwrap();
+        for (arguments, words) in [
+            (&["--slot", "/x"][..], "--source"),
+            (&["--source", "test"], "--slot"),
+            (&["--config", path, "--camera", "side"], "back, front"),
+            (&["--config", path, "--source", "test"], "--slot"),
+            (
+                &[
+                    "--slot",
+                    "/x",
+                    "--source",
+                    "test",
+                    "--delete-older-than",
+                    "1h",
+                ],
+                "folder:",
+            ),
+            (
+                &["--config", "/nowhere/eyelid.toml"],
+                "/nowhere/eyelid.toml",
+            ),
+        ] {
+            let error = settle(arguments).unwrap_err();
+            assert!(error.contains(words), "{arguments:?}: {error}");
+        }
+        let bare = settle(&["--config", path, "--source", "test", "--slot", "/x"]);
+        assert!(bare.unwrap().name.is_default());
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,304 @@
+//! Drives one camera: does what the machine decides, with the slot and the source.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use eyelid_config::SourceSpec;
+use eyelid_daemon::manager;
+use eyelid_daemon::signals::Termination;
+use eyelid_slot::{FRAME_FILE, Phase, PublishError, Publisher, State};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use crate::Settings;
+use crate::machine::{Action, Demand, Machine, Sight};
+use crate::slot_log::SlotLog;
+use crate::source::{Source, SourceError};
+
+/// How often `state.json` is tried again where the slot refused it.
+const STATE_RETRY: Duration = Duration::from_secs(5);
+
+/// How long the end of the program waits for its source: the 2 s that a command has to end, and its reaping.
+const END_PATIENCE: Duration = Duration::from_secs(3);
+
+/// One camera and its slot. It owns the source and the publisher; [`Camera::run`] ends on a signal only.
+pub(crate) struct Camera {
+    label: String,
+    frame_file: PathBuf,
+    publisher: Publisher,
+    source: Box<dyn Source>,
+    machine: Machine,
+    state: State,
+    told: Option<State>,
+    tell_again: Option<Instant>,
+    demand: Demand,
+    last_reason: Option<String>,
+    slot_log: SlotLog,
+}
+
+impl Camera {
+    pub(crate) fn new(
+        settings: &Settings,
+        publisher: Publisher,
+        source: Box<dyn Source>,
+        now: Instant,
+    ) -> Self {
+        // The test picture takes exposures at the rate asked for: holding its frames back as well would only delay them.
+        let interval = match (&settings.source, settings.fps) {
+            (SourceSpec::Test, _) | (_, None) => Duration::ZERO,
+            (_, Some(fps)) => fps.interval(),
+        };
+        let fps = settings.fps.map(|fps| fps.per_second());
+        let state = State {
+            state: Phase::Asleep,
+            source: Some(public_name(&settings.source)),
+            width: None,
+            height: None,
+            fps: fps.or(source.rate()),
+            error: None,
+            since: SystemTime::now(),
+        };
+        let label = if settings.name.is_default() {
+            "camera".to_owned()
+        } else {
+            format!("camera {}", settings.name)
+        };
+        Self {
+            label,
+            frame_file: settings.slot.join(FRAME_FILE),
+            publisher,
+            source,
+            machine: Machine::new(settings.linger, interval, now),
+            state,
+            told: None,
+            tell_again: None,
+            demand: Demand::default(),
+            last_reason: None,
+            slot_log: SlotLog::default(),
+        }
+    }
+
+    /// Captures until one of the signals comes.
+    pub(crate) fn run(
+        &mut self,
+        termination: &Termination,
+        watchdog: Option<Duration>,
+    ) -> io::Result<()> {
+        let mut active = false;
+        let mut feed_at = watchdog.map(|_| Instant::now());
+        while !termination.requested() {
+            let now = Instant::now();
+            self.step(now, active);
+            if let (Some(at), Some(interval)) = (feed_at, watchdog)
+                && at <= now
+            {
+                manager::alive();
+                feed_at = Some(now + interval);
+            }
+            let deadline = earliest([self.deadline(), feed_at]);
+            active = self.wait(termination, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Stops the source, waits until it has ended, and says so in the slot.
+    pub(crate) fn end(&mut self) {
+        let start = Instant::now();
+        self.source.stop(start);
+        while let Some(deadline) = self.source.deadline()
+            && start.elapsed() < END_PATIENCE
+        {
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+            if let Err(error) = self.source.advance(Instant::now()) {
+                log::debug!("{} while ending: {error}", self.label);
+            }
+        }
+        if self.state.state != Phase::Asleep {
+            self.state.state = Phase::Asleep;
+            self.state.since = now_in_ms();
+        }
+        if let Err(error) = self.publisher.set_state(&self.state) {
+            log::debug!("{error}");
+        }
+    }
+
+    /// Takes in what has happened and does all there is to do now.
+    fn step(&mut self, now: Instant, mut active: bool) {
+        if let Err(error) = self.source.advance(now) {
+            self.fail(now, &error);
+        }
+        loop {
+            self.look_at_slot(now, std::mem::take(&mut active));
+            let action = self.machine.next(now, self.demand, self.sight());
+            self.note_phase();
+            match action {
+                Some(Action::Start) => {
+                    if let Err(error) = self.source.start(now) {
+                        self.fail(now, &error);
+                    }
+                }
+                Some(Action::Stop) => self.source.stop(now),
+                Some(Action::Publish(exposure)) => self.publish(now, exposure),
+                // What was told has moved a file in the slot, which this process should not be woken to hear of.
+                None if self.tell(now) => {}
+                None => return,
+            }
+        }
+    }
+
+    fn look_at_slot(&mut self, now: Instant, active: bool) {
+        let wished = self.publisher.wished(now);
+        self.demand = Demand {
+            wished,
+            noticed: self.publisher.noticed(),
+            active,
+            empty: wished && self.frame_file.symlink_metadata().is_err(),
+        };
+    }
+
+    fn sight(&self) -> Sight {
+        Sight {
+            exposure: self.source.exposure(),
+            works: self.source.works(),
+        }
+    }
+
+    fn publish(&mut self, now: Instant, exposure: u64) {
+        let frame = match self.source.encode(now) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return self.machine.unusable(exposure),
+            Err(error) => return self.fail(now, &error),
+        };
+        match self.publisher.publish(&frame.jpeg, frame.captured) {
+            Ok(()) => {
+                log::trace!("{} frame of {} bytes", self.label, frame.jpeg.len());
+                self.state.width = Some(frame.width);
+                self.state.height = Some(frame.height);
+                self.machine.published(now, exposure);
+                self.slot_log.well();
+                self.tell_again = None;
+            }
+            Err(error) => {
+                self.machine.refused(now);
+                self.complain(&error, now);
+            }
+        }
+    }
+
+    fn fail(&mut self, now: Instant, error: &SourceError) {
+        self.source.stop(now);
+        let delay = self.machine.failed(now, jitter());
+        let reason = error.to_string();
+        let (label, seconds) = (&self.label, delay.as_secs_f64().round().max(1.0));
+        // A camera that stays away for days fails every half minute, always for the same reason.
+        if self.last_reason.as_ref() == Some(&reason) {
+            log::debug!("{label} failed: {reason}; next try in {seconds}s");
+        } else {
+            log::warn!("{label} failed: {reason}; next try in {seconds}s");
+        }
+        self.state.error = Some(reason.clone());
+        self.last_reason = Some(reason);
+    }
+
+    /// Logs a change of phase and puts it into the state.
+    fn note_phase(&mut self) {
+        let phase = self.machine.phase();
+        if phase != Phase::Failed {
+            self.state.error = None;
+            self.last_reason = None;
+        }
+        if phase == self.state.state {
+            return;
+        }
+        self.state.state = phase;
+        self.state.since = now_in_ms();
+        match phase {
+            Phase::Asleep => log::info!("{} asleep", self.label),
+            Phase::Awake => log::info!("{} awake", self.label),
+            Phase::Failed => {}
+        }
+    }
+
+    /// Publishes the state. Says whether it was a new one.
+    fn tell(&mut self, now: Instant) -> bool {
+        if self.tell_again.is_some_and(|at| now < at) {
+            return false;
+        }
+        if let Err(error) = self.publisher.set_state(&self.state) {
+            self.complain(&error, now);
+            self.tell_again = Some(now + STATE_RETRY);
+            return false;
+        }
+        self.tell_again = None;
+        let news = self.told.as_ref() != Some(&self.state);
+        if news {
+            self.told = Some(self.state.clone());
+        }
+        news
+    }
+
+    fn complain(&mut self, error: &PublishError, now: Instant) {
+        if self.slot_log.is_news(error, now) {
+            log::warn!("{error}; trying again");
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        earliest([
+            self.machine.deadline(self.demand, self.sight()),
+            self.source.deadline(),
+            self.publisher.deadline(),
+            self.tell_again,
+        ])
+    }
+
+    /// Sleeps until something happens. Says whether something has happened to the slot.
+    fn wait(&self, termination: &Termination, deadline: Option<Instant>) -> io::Result<bool> {
+        let slot = std::iter::once(self.publisher.as_fd());
+        let others = std::iter::once(termination.as_fd()).chain(self.source.descriptors());
+        let mut descriptors: Vec<PollFd> = slot.chain(others).map(readable).collect();
+        let timeout = deadline
+            .map(|at| TimeSpec::from_duration(at.saturating_duration_since(Instant::now())));
+        match ppoll(&mut descriptors, timeout, None) {
+            Ok(_) => Ok(descriptors[0].any().unwrap_or(true)),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+fn readable(descriptor: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(descriptor, PollFlags::POLLIN)
+}
+
+fn earliest<const N: usize>(moments: [Option<Instant>; N]) -> Option<Instant> {
+    moments.into_iter().flatten().min()
+}
+
+/// A command line may hold a password, and `state.json` is for everybody.
+fn public_name(source: &SourceSpec) -> String {
+    match source {
+        SourceSpec::Command(_) => "command".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Now, without the fractions that nobody reads in `state.json`.
+fn now_in_ms() -> SystemTime {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    UNIX_EPOCH + Duration::from_millis(ms)
+}
+
+/// A number from 0 to 1 that differs between cameras which fail together.
+fn jitter() -> f64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    f64::from(since_epoch.subsec_micros() % 1000) / 1000.0
+}

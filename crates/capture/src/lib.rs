@@ -1,0 +1,18 @@
+//! A camera and its slot: awake while somebody looks, asleep otherwise.
+//!
+//! [`run`] is the program. One thread sleeps in poll(2) on the slot, the source and the signals that end it; [`machine`]
+//! decides what is next and does nothing itself; a [`source::Source`] is one kind of camera. Frames of strangers pass
+//! through [`normalise`] before they are published. No HTTP here, and no queue: only the newest exposure is at hand.
+
+mod arguments;
+mod camera;
+mod frame_maker;
+pub mod machine;
+pub mod normalise;
+pub mod pixels;
+mod run;
+mod slot_log;
+pub mod source;
+
+pub use arguments::{Arguments, Settings, SetupError};
+pub use run::run;

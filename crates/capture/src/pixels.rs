@@ -1,0 +1,23 @@
+//! Decoded pictures, and how they are turned.
+
+mod decode;
+mod turn;
+
+pub(crate) use decode::check_jpeg;
+pub use decode::{PictureError, decode_jpeg, decode_png};
+pub use turn::Turn;
+
+/// The most pixels that a picture of a stranger may have. A larger one is refused before it is decoded: 64 megapixels
+/// (the largest sensor on a Pi) take 192 MB decoded.
+pub const MAX_PIXELS: u64 = 64 << 20;
+
+/// Red, green and blue, 3 bytes per pixel, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pixels {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The bytes.
+    pub rgb: Vec<u8>,
+}

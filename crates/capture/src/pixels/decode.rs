@@ -1,0 +1,233 @@
+//! Pictures of strangers become pixels: whole ones only, and none that would fill the memory.
+
+use std::io::Cursor;
+use std::panic::catch_unwind;
+
+use eyelid_slot::jpeg::{Header, JpegError};
+use png::{ColorType, Transformations};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+use super::{MAX_PIXELS, Pixels};
+
+/// Why a picture cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// It starts like neither of the two.
+    #[error("neither JPEG nor PNG")]
+    Unknown,
+    /// It is too large to be decoded.
+    #[error("{width}x{height} are more than {} megapixels", MAX_PIXELS >> 20)]
+    TooManyPixels {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Its markers are broken.
+    #[error(transparent)]
+    Markers(#[from] JpegError),
+    /// It cannot be decoded to its end.
+    #[error("broken picture ({0})")]
+    Broken(String),
+    /// It cannot be encoded again.
+    #[error(transparent)]
+    Encode(#[from] eyelid_picture::EncodeError),
+}
+
+/// Which colours a decoded JPEG is to have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Colours {
+    Rgb,
+    AsStored,
+}
+
+/// Decodes a whole JPEG with this header.
+///
+/// # Errors
+/// See [`PictureError`].
+pub fn decode_jpeg(jpeg: &[u8], header: Header) -> Result<Pixels, PictureError> {
+    Ok(Pixels {
+        width: header.width,
+        height: header.height,
+        rgb: decode(jpeg, header, Colours::Rgb)?,
+    })
+}
+
+/// Decodes a JPEG to its end only to see that it can be decoded.
+///
+/// # Errors
+/// See [`PictureError`].
+pub(crate) fn check_jpeg(jpeg: &[u8], header: Header) -> Result<(), PictureError> {
+    decode(jpeg, header, Colours::AsStored).map(drop)
+}
+
+fn decode(jpeg: &[u8], header: Header, colours: Colours) -> Result<Vec<u8>, PictureError> {
+    refuse_large(header.width, header.height)?;
+    // Without strict mode a picture that is cut off counts as decoded.
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    // A stranger's picture that finds a bug in the decoder is a broken picture, not the end of the camera.
+    let decoded = catch_unwind(|| {
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+        decoder.decode_headers()?;
+        if colours == Colours::AsStored
+            && let Some(stored) = decoder.input_colorspace()
+        {
+            decoder.set_options(options.jpeg_set_out_colorspace(stored));
+        }
+        decoder.decode()
+    });
+    match decoded {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(broken(&error.to_string())),
+        Err(_) => Err(broken("the decoder panicked")),
+    }
+}
+
+/// Decodes a whole PNG. What is transparent shows black.
+///
+/// # Errors
+/// See [`PictureError`].
+pub fn decode_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
+    let broken = |error: png::DecodingError| broken(&error.to_string());
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    let header = decoder.read_header_info().map_err(broken)?;
+    let (width, height) = (header.width, header.height);
+    refuse_large(width, height)?;
+    let mut reader = decoder.read_info().map_err(broken)?;
+    let size = reader.output_buffer_size().unwrap_or(0);
+    let mut samples = vec![0; size];
+    let output = reader.next_frame(&mut samples).map_err(broken)?;
+    reader.finish().map_err(broken)?;
+    samples.truncate(output.buffer_size());
+    Ok(Pixels {
+        width,
+        height,
+        rgb: on_black(samples, output.color_type),
+    })
+}
+
+fn refuse_large(width: u32, height: u32) -> Result<(), PictureError> {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(PictureError::TooManyPixels { width, height });
+    }
+    Ok(())
+}
+
+/// Makes RGB of 8-bit samples.
+fn on_black(samples: Vec<u8>, colours: ColorType) -> Vec<u8> {
+    // Rounded as libpng does: (value * alpha + 127) / 255.
+    let shade = |value: u8, alpha: u8| {
+        let product = u16::from(value) * u16::from(alpha) + 127;
+        u8::try_from(product / 255).unwrap_or(u8::MAX)
+    };
+    match colours {
+        ColorType::Grayscale | ColorType::Indexed => samples.iter().flat_map(|g| [*g; 3]).collect(),
+        ColorType::Rgb => samples,
+        ColorType::GrayscaleAlpha => samples
+            .chunks_exact(2)
+            .flat_map(|p| [shade(p[0], p[1]); 3])
+            .collect(),
+        ColorType::Rgba => samples
+            .chunks_exact(4)
+            .flat_map(|p| [shade(p[0], p[3]), shade(p[1], p[3]), shade(p[2], p[3])])
+            .collect(),
+    }
+}
+
+fn broken(reason: &str) -> PictureError {
+    let one_line: Vec<&str> = reason.split_whitespace().collect();
+    PictureError::Broken(one_line.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyelid_slot::jpeg::whole;
+
+    fn jpeg() -> Vec<u8> {
+        let rgb: Vec<u8> = (0..64 * 48 * 3).map(|n| (n * 7 / 5) as u8).collect();
+        let mut encoder = eyelid_picture::Encoder::default();
+        encoder.encode_rgb(&rgb, 64, 48, 90).unwrap().to_vec()
+    }
+
+    fn png(colours: ColorType, samples: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
+        encoder.set_color(colours);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(samples).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_off_in_its_scan_is_broken() {
+        let jpeg = jpeg();
+        let (header, _) = whole(&jpeg).unwrap();
+        check_jpeg(&jpeg, header).unwrap();
+        assert_eq!(decode_jpeg(&jpeg, header).unwrap().rgb.len(), 64 * 48 * 3);
+        // The decoder takes what is missing before an end for grey; files that are cut off have no end.
+        for cut in [jpeg.len() / 3, jpeg.len() / 2] {
+            assert!(
+                check_jpeg(&jpeg[..jpeg.len() - cut], header).is_err(),
+                "{cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn pictures_that_would_fill_the_memory_are_refused_undecoded() {
+        let header = Header {
+            width: 65535,
+            height: 65535,
+            components: 3,
+        };
+        let error = check_jpeg(&[], header).unwrap_err();
+        assert!(error.to_string().contains("65535x65535"), "{error}");
+    }
+
+    #[test]
+    fn what_is_transparent_in_a_png_shows_black() {
+        for (colours, samples, expected) in [
+            (
+                ColorType::Rgba,
+                &[255, 100, 1, 255, 255, 100, 1, 0][..],
+                [255, 100, 1, 0, 0, 0],
+            ),
+            (
+                ColorType::Rgba,
+                &[200, 100, 50, 128, 1, 1, 1, 1],
+                [100, 50, 25, 0, 0, 0],
+            ),
+            (ColorType::Rgb, &[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]),
+            (ColorType::Grayscale, &[9, 8], [9, 9, 9, 8, 8, 8]),
+            (
+                ColorType::GrayscaleAlpha,
+                &[90, 255, 90, 0],
+                [90, 90, 90, 0, 0, 0],
+            ),
+        ] {
+            let pixels = decode_png(&png(colours, samples)).unwrap();
+            assert_eq!((pixels.width, pixels.height), (2, 1));
+            assert_eq!(pixels.rgb, expected);
+        }
+    }
+
+    #[test]
+    fn a_png_that_is_cut_off_anywhere_is_broken() {
+        let whole = png(ColorType::Rgb, &[1, 2, 3, 4, 5, 6]);
+        for length in 0..whole.len() - 4 {
+            assert!(decode_png(&whole[..length]).is_err(), "{length}");
+        }
+    }
+}

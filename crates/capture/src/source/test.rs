@@ -1,0 +1,201 @@
+//! `test`: a moving picture with a clock, for trying everything without a camera and for measuring glass to glass.
+//!
+//! An exposure is only a number and a moment. The picture is drawn when somebody wants it.
+
+mod scene;
+
+use std::borrow::Cow;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant, SystemTime};
+
+use eyelid_config::Size;
+use eyelid_picture::{Canvas, Encoder};
+
+use super::{EncodedFrame, Source, SourceError};
+use crate::Settings;
+use crate::pixels::{Pixels, Turn};
+use scene::Scene;
+
+const DEFAULT_SIZE: Size = Size {
+    width: 640,
+    height: 480,
+};
+
+const DEFAULT_FPS: f64 = 30.0;
+
+/// The test picture.
+pub(crate) struct TestPicture {
+    fps: f64,
+    interval: Duration,
+    next: Option<Instant>,
+    number: u64,
+    newest: Option<SystemTime>,
+    scene: Scene,
+    canvas: Canvas,
+    turn: Turn,
+    turned: Pixels,
+    encoder: Encoder,
+    quality: u8,
+}
+
+impl TestPicture {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let size = settings.size.unwrap_or(DEFAULT_SIZE);
+        let fps = settings.fps.map_or(DEFAULT_FPS, |fps| fps.per_second());
+        Self {
+            fps,
+            interval: Duration::from_secs_f64(1.0 / fps),
+            next: None,
+            number: 0,
+            newest: None,
+            scene: Scene::new(size, fps),
+            canvas: Canvas::new(size.width, size.height, [0; 3]),
+            turn: Turn::NONE.then(settings.rotate),
+            turned: Pixels {
+                width: 0,
+                height: 0,
+                rgb: Vec::new(),
+            },
+            encoder: Encoder::default(),
+            quality: settings.quality.percent(),
+        }
+    }
+
+    /// Exposes if it is time, at `clock`, which is `now` on the wall. Exposures that were missed are skipped.
+    fn expose(&mut self, now: Instant, clock: SystemTime) {
+        let Some(due) = self.next.filter(|due| *due <= now) else {
+            return;
+        };
+        let late = now.duration_since(due);
+        let missed = late.div_duration_f64(self.interval).floor();
+        let since_last = late.saturating_sub(self.interval.mul_f64(missed));
+        self.number += 1 + missed as u64;
+        self.newest = Some(clock.checked_sub(since_last).unwrap_or(clock));
+        self.next = Some(due + self.interval.mul_f64(missed + 1.0));
+    }
+}
+
+impl Source for TestPicture {
+    fn start(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.next = Some(now);
+        Ok(())
+    }
+
+    fn stop(&mut self, _now: Instant) {
+        self.next = None;
+        self.newest = None;
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.expose(now, SystemTime::now());
+        Ok(())
+    }
+
+    fn exposure(&self) -> Option<u64> {
+        self.newest.map(|_| self.number)
+    }
+
+    fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        let Some(captured) = self.newest else {
+            return Ok(None);
+        };
+        self.scene.draw(&mut self.canvas, self.number, captured);
+        let canvas = &self.canvas;
+        let (rgb, width, height) = if self.turn == Turn::NONE {
+            (canvas.rgb(), canvas.width(), canvas.height())
+        } else {
+            self.turn.apply_into(
+                canvas.rgb(),
+                canvas.width(),
+                canvas.height(),
+                &mut self.turned,
+            );
+            (&self.turned.rgb[..], self.turned.width, self.turned.height)
+        };
+        let jpeg = self.encoder.encode_rgb(rgb, width, height, self.quality)?;
+        Ok(Some(EncodedFrame {
+            jpeg: Cow::Borrowed(jpeg),
+            captured,
+            width,
+            height,
+        }))
+    }
+
+    fn rate(&self) -> Option<f64> {
+        Some(self.fps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Arguments;
+    use clap::Parser;
+
+    fn test_picture(arguments: &[&str]) -> TestPicture {
+        let given = ["eyelid-capture", "--slot", "/x", "--source", "test"];
+        let arguments = Arguments::parse_from(given.iter().chain(arguments));
+        TestPicture::new(&arguments.settle().unwrap())
+    }
+
+    #[test]
+    fn exposes_by_the_clock_without_drift_and_skips_what_it_missed() {
+        let mut picture = test_picture(&["--fps", "10"]);
+        let (start, wall) = (
+            Instant::now(),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1000),
+        );
+        let ms = Duration::from_millis;
+        let mut at = |after_ms: u64| {
+            picture.expose(start + ms(after_ms), wall + ms(after_ms));
+            let moment = picture.newest.map(|t| t.duration_since(wall).unwrap());
+            (
+                picture.exposure(),
+                moment,
+                picture.deadline().map(|d| d - start),
+            )
+        };
+        assert_eq!(at(0), (None, None, None));
+        picture.start(start).unwrap();
+        let mut at = |after_ms: u64| {
+            picture.expose(start + ms(after_ms), wall + ms(after_ms));
+            let moment = picture.newest.map(|t| t.duration_since(wall).unwrap());
+            (
+                picture.exposure(),
+                moment,
+                picture.deadline().map(|d| d - start),
+            )
+        };
+        assert_eq!(at(0), (Some(1), Some(ms(0)), Some(ms(100))));
+        assert_eq!(at(99), (Some(1), Some(ms(0)), Some(ms(100))));
+        assert_eq!(at(130), (Some(2), Some(ms(100)), Some(ms(200))));
+        assert_eq!(at(555), (Some(6), Some(ms(500)), Some(ms(600))));
+        picture.stop(start);
+        assert_eq!((picture.exposure(), picture.deadline()), (None, None));
+        picture.start(start + ms(9000)).unwrap();
+        assert_eq!(picture.exposure(), None, "nothing from before sleeping");
+    }
+
+    #[test]
+    fn is_encoded_at_the_size_asked_for_and_turned() {
+        for (rotate, size) in [("0", (160, 120)), ("90", (120, 160)), ("180", (160, 120))] {
+            let mut picture = test_picture(&["--size", "160x120", "--rotate", rotate]);
+            let now = Instant::now();
+            picture.start(now).unwrap();
+            assert!(picture.encode(now).unwrap().is_none());
+            picture.advance(now).unwrap();
+            let frame = picture.encode(now).unwrap().unwrap();
+            let (header, _) = eyelid_slot::jpeg::whole(&frame.jpeg).unwrap();
+            assert_eq!((header.width, header.height), size);
+            assert_eq!((frame.width, frame.height), size);
+        }
+    }
+}

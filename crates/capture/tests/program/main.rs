@@ -1,0 +1,8 @@
+//! The real program on slots of its own.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod command;
+mod demand;
+mod folder;
+mod harness;
+mod options;

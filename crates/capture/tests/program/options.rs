@@ -1,0 +1,143 @@
+//! Wrong options are told in one line that says what to do.
+
+use std::fs;
+
+use crate::harness::{Capture, directory, eventually, program, run};
+use eyelid_slot::Reader;
+
+#[test]
+fn usage_is_2_configuration_78_and_a_missing_folder_1() {
+    let home = directory();
+    let file = home.path().join("eyelid.toml");
+    fs::write(&file, "[cameras.front]\nsource = \"test\"\nzoom = 2\n").unwrap();
+    let good = home.path().join("good.toml");
+    fs::write(&good, "[cameras.front]\n[cameras.back]\n").unwrap();
+    let (file, good) = (file.to_str().unwrap(), good.to_str().unwrap());
+    let slot = home.path().join("slot");
+    let slot = slot.to_str().unwrap();
+    for (arguments, code, words) in [
+        (&["--nonsense"][..], 2, &["--nonsense"][..]),
+        (
+            &["--slot", slot, "--source", "usb"],
+            2,
+            &["usb", "folder:PATH"],
+        ),
+        (
+            &["--slot", slot, "--source", "test", "--fps", "0"],
+            2,
+            &["fps 0"],
+        ),
+        (
+            &["--slot", slot, "--source", "test", "--size", "big"],
+            2,
+            &["big", "WIDTHxHEIGHT"],
+        ),
+        (
+            &["--slot", slot, "--source", "test", "--rotate", "45"],
+            2,
+            &["rotate 45"],
+        ),
+        (&["--config", file], 78, &[file, "line 3", "zoom"]),
+        (&["--config", "/nowhere/e.toml"], 78, &["/nowhere/e.toml"]),
+        (
+            &["--config", good, "--camera", "side"],
+            78,
+            &["side", "back, front"],
+        ),
+        (&["--config", good, "--camera", "front"], 78, &["--slot"]),
+        (&["--source", "test"], 78, &["--slot"]),
+        (&["--slot", slot], 78, &["--source"]),
+        (
+            &[
+                "--slot",
+                slot,
+                "--source",
+                "test",
+                "--delete-older-than",
+                "1h",
+            ],
+            78,
+            &["delete-older-than", "folder"],
+        ),
+        (
+            &["--slot", slot, "--source", "folder:/nowhere/at all"],
+            1,
+            &["/nowhere/at all"],
+        ),
+        (
+            &["--slot", "/proc/slot", "--source", "test"],
+            1,
+            &["/proc/slot"],
+        ),
+    ] {
+        let (got, text) = run(arguments);
+        assert_eq!(got, code, "{arguments:?}: {text}");
+        for words in words {
+            assert!(
+                text.contains(words),
+                "{arguments:?}: {words:?} is not in {text}"
+            );
+        }
+        if code != 2 {
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_file_describes_a_camera_whose_name_is_in_the_log() {
+    let home = directory();
+    let file = home.path().join("eyelid.toml");
+    let slots = home.path().join("slots");
+    let text = format!(
+        "[server]\nslots = {slots:?}\n[cameras.front]\nsource = \"test\"\nsize = \"160x120\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let mut child = program()
+        .args(["--camera", "front", "--size", "64x48", "--config"])
+        .arg(&file)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let reader = Reader::new(&slots.join("front"));
+    let state = eventually("a frame", || reader.state().filter(|s| s.width.is_some()));
+    assert_eq!((state.width, state.height), (Some(64), Some(48)));
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    eventually("its end", || child.try_wait().unwrap());
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut log).unwrap();
+    assert!(log.contains("info: camera front awake"), "{log}");
+}
+
+#[test]
+fn a_size_that_cannot_be_applied_is_told() {
+    let home = directory();
+    let source = format!("folder:{}", home.path().display());
+    let capture = Capture::start(&source, &["--size", "64x48"]);
+    capture.wait_log("warn: size 64x48 is not applied");
+}
+
+#[test]
+fn help_and_version_are_help_and_version() {
+    let output = program().arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for option in [
+        "--slot",
+        "--source",
+        "--size",
+        "--fps",
+        "--quality",
+        "--rotate",
+        "--linger",
+        "--delete-older-than",
+        "--config",
+        "--camera",
+    ] {
+        assert!(text.contains(option), "{option}");
+    }
+    let output = program().arg("--version").output().unwrap();
+    let expected = concat!("eyelid-capture ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
