@@ -1,0 +1,223 @@
+//! From a request to its answer. Streams are the exception: their answer is a [`StreamRequest`] for the connection.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use eyelid_slot::CameraName;
+use http_body_util::Full;
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LAST_MODIFIED,
+    LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+
+use crate::app::App;
+use crate::camera::{Camera, Need};
+use crate::head;
+use crate::metrics;
+use crate::part;
+use crate::route::{Asset, Route, Which};
+use crate::viewer::{self, Page};
+
+/// A whole answer.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// A request for a stream that is to be granted.
+pub(crate) struct StreamRequest {
+    /// The camera to show.
+    pub(crate) camera: Rc<Camera>,
+    /// At most so many frames a second.
+    pub(crate) fps: Option<f64>,
+}
+
+/// What a request comes to.
+pub(crate) enum Outcome {
+    /// An answer.
+    Answer(Answer),
+    /// A stream.
+    Stream(StreamRequest),
+}
+
+/// Answers a request. `HEAD` gets the header of `GET` and wakes no camera; nothing else changes anything either.
+pub(crate) async fn answer(app: &App, request: &Parts) -> Outcome {
+    let mut answer = match outcome(app, request).await {
+        Outcome::Stream(stream) => return Outcome::Stream(stream),
+        Outcome::Answer(answer) => answer,
+    };
+    head::common(answer.headers_mut(), app.settings.allow_origin.as_ref());
+    Outcome::Answer(answer)
+}
+
+async fn outcome(app: &App, request: &Parts) -> Outcome {
+    if request.method == Method::OPTIONS {
+        return Outcome::Answer(head::preflight());
+    }
+    if !(request.method == Method::GET || request.method == Method::HEAD) {
+        let mut answer = problem(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET, HEAD and OPTIONS are answered here",
+        );
+        answer
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+        return Outcome::Answer(answer);
+    }
+    if let Some(users) = &app.users
+        && !users
+            .admit(
+                request
+                    .headers
+                    .get(AUTHORIZATION)
+                    .map(HeaderValue::as_bytes),
+            )
+            .await
+    {
+        let mut answer = problem(StatusCode::UNAUTHORIZED, "a user and password are needed");
+        let challenge = HeaderValue::from_static("Basic realm=\"Eyelid\", charset=\"UTF-8\"");
+        answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        return Outcome::Answer(answer);
+    }
+    let head_only = request.method == Method::HEAD;
+    Outcome::Answer(
+        match Route::parse(request.uri.path(), request.uri.query()) {
+            Route::Stream(which, fps) => match find(app, &which) {
+                None => no_camera(&which),
+                Some(_) if head_only => head::stream_answer(),
+                Some(camera) => return Outcome::Stream(StreamRequest { camera, fps }),
+            },
+            Route::Snapshot(which) => match find(app, &which) {
+                None => no_camera(&which),
+                Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
+                Some(camera) => snapshot(app, camera).await,
+            },
+            Route::Viewer(None) => page(&Page::All(app.slots.names())),
+            Route::Viewer(Some(name)) => match app.slots.camera(&name) {
+                None => no_camera(&Which::Name(name)),
+                Some(_) => page(&Page::One(name)),
+            },
+            Route::AddSlash(name) => match app.slots.camera(&name) {
+                None => no_camera(&Which::Name(name)),
+                Some(_) => add_slash(&name),
+            },
+            Route::Status => status(app),
+            Route::Metrics => metrics(app),
+            Route::Asset(Asset::Style) => typed(
+                Bytes::from_static(viewer::STYLE.as_bytes()),
+                "text/css; charset=utf-8",
+            ),
+            Route::Asset(Asset::Script) => typed(
+                Bytes::from_static(viewer::SCRIPT.as_bytes()),
+                "text/javascript; charset=utf-8",
+            ),
+            Route::Asset(Asset::Icon) => {
+                typed(Bytes::from_static(viewer::ICON.as_bytes()), "image/svg+xml")
+            }
+            Route::NotFound => problem(
+                StatusCode::NOT_FOUND,
+                "nothing here; see / for what there is",
+            ),
+            Route::BadQuery(what) => problem(StatusCode::BAD_REQUEST, what),
+        },
+    )
+}
+
+fn find(app: &App, which: &Which) -> Option<Rc<Camera>> {
+    match which {
+        Which::Name(name) => app.slots.camera(name),
+        Which::Number(number) => app.slots.camera(app.slots.names().get(*number)?),
+    }
+}
+
+/// One frame captured after the request arrived.
+async fn snapshot(app: &App, camera: Rc<Camera>) -> Answer {
+    let arrived = SystemTime::now();
+    let name = camera.name.clone();
+    let view = app.slots.view(camera);
+    let shown = view
+        .frame(Need::CapturedSince(arrived), app.settings.patience)
+        .await;
+    app.metrics.snapshot(&name, shown.is_ok());
+    let frame = match shown {
+        Ok(shown) => shown.frame.clone(),
+        Err(reason) => return no_frame(&reason),
+    };
+    let mut answer = typed(frame.jpeg, "image/jpeg");
+    let headers = answer.headers_mut();
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(frame.captured)) {
+        headers.insert(LAST_MODIFIED, date);
+    }
+    if let Ok(timestamp) = HeaderValue::from_str(&part::timestamp(frame.captured)) {
+        headers.insert(head::TIMESTAMP, timestamp);
+    }
+    answer
+}
+
+fn page(page: &Page) -> Answer {
+    let mut answer = typed(Bytes::from(page.html()), "text/html; charset=utf-8");
+    let policy = HeaderValue::from_static(viewer::CONTENT_SECURITY_POLICY);
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    answer
+}
+
+fn status(app: &App) -> Answer {
+    match serde_json::to_vec(&app.status()) {
+        Ok(json) => typed(Bytes::from(json), "application/json"),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn metrics(app: &App) -> Answer {
+    match app.metrics.encode(&app.viewers()) {
+        Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Relative links on a camera's page need the slash at its end; relative itself, for proxies that add a prefix.
+fn add_slash(name: &CameraName) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(&format!("{name}/")) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    answer
+}
+
+fn no_camera(which: &Which) -> Answer {
+    let what = match which {
+        Which::Name(name) => format!(
+            "there is no camera {:?}; see /status for those there are",
+            name.as_str()
+        ),
+        Which::Number(number) => {
+            format!("there is no camera number {number}; see /status for those there are")
+        }
+    };
+    problem(StatusCode::NOT_FOUND, &what)
+}
+
+/// Says that there is no frame now; a client may try again soon.
+pub(crate) fn no_frame(reason: &str) -> Answer {
+    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, reason);
+    answer
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    answer
+}
+
+fn problem(status: StatusCode, what: &str) -> Answer {
+    let json = serde_json::json!({ "error": what }).to_string();
+    let mut answer = typed(Bytes::from(json), "application/json");
+    *answer.status_mut() = status;
+    answer
+}
+
+fn typed(body: Bytes, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}

@@ -1,0 +1,332 @@
+//! One camera as the clients of this process see it: the newest frame, read once and shared.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use eyelid_slot::{CameraName, Frame, FrameId, Held, Phase, ReadError, Reader, State};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::rate::Rate;
+
+/// How often a waiting client looks again although nothing was heard: a wish may have been lost with a producer that
+/// died, and inotify says nothing of a directory that was replaced while a file of it is open.
+const RECHECK: Duration = Duration::from_secs(1);
+
+/// The same where the slot cannot be watched, for example because it does not exist yet.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long clients of a camera known to have failed wait for a frame: it may be just recovering. A stream then shows
+/// why there is none; a snapshot waits as long as moonraker-timelapse does, for some clients stop at the first error.
+const STREAM_FAILED_PATIENCE: Duration = Duration::from_millis(300);
+const SNAPSHOT_FAILED_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A stream of a source slower than the time-out waits for this many of its intervals.
+const PATIENT_INTERVALS: u32 = 3;
+
+/// The interval between frames where the producer does not say it.
+const USUAL_INTERVAL: Duration = Duration::from_millis(33);
+
+/// A camera.
+pub(crate) struct Camera {
+    /// Its name.
+    pub(crate) name: CameraName,
+    /// Its slot.
+    pub(crate) directory: PathBuf,
+    reader: Reader,
+    changed: Notify,
+    inner: RefCell<Inner>,
+    viewers: Cell<usize>,
+    watched: Cell<bool>,
+}
+
+/// What is known of the slot. Frames are numbered by the renames seen, so that a difference of two numbers tells how
+/// many frames were skipped between them.
+#[derive(Default)]
+struct Inner {
+    shown: Option<Rc<Shown>>,
+    held: Option<Held>,
+    renames: u64,
+    /// When the newest frame came into the slot, if it was seen to come.
+    renamed: Option<Instant>,
+    unread: bool,
+    wished: Option<Instant>,
+    state: Option<State>,
+    rate: Rate,
+}
+
+/// A frame that was read.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// The frame.
+    pub(crate) frame: Frame,
+    /// Its number among those this process has seen.
+    pub(crate) number: u64,
+    id: FrameId,
+    /// When it came into the slot, as far as that was seen; long ago otherwise.
+    published: Option<Instant>,
+}
+
+/// Which frame a client can use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+    /// The newest there is, and not the one with this number (or one before it) again.
+    NewerThan(u64),
+    /// One captured at this moment or later.
+    CapturedSince(SystemTime),
+}
+
+/// How long a client waits for a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// At most this long.
+    pub(crate) timeout: Duration,
+    /// Never a frame older than this.
+    pub(crate) max_age: Duration,
+}
+
+impl Camera {
+    pub(crate) fn new(name: CameraName, directory: PathBuf) -> Self {
+        Self {
+            reader: Reader::new(&directory),
+            name,
+            directory,
+            changed: Notify::new(),
+            inner: RefCell::default(),
+            viewers: Cell::new(0),
+            watched: Cell::new(false),
+        }
+    }
+
+    /// A new frame lies in the slot.
+    pub(crate) fn renamed(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.renames += 1;
+        inner.renamed = Some(Instant::now());
+        inner.unread = true;
+        inner.rate.count(Instant::now());
+        self.changed.notify_waiters();
+    }
+
+    /// The producer says something new of itself.
+    pub(crate) fn state_changed(&self) {
+        self.inner.borrow_mut().state = self.reader.state();
+        self.changed.notify_waiters();
+    }
+
+    /// The slot's directory is gone; or back, or the kernel lost count: look again.
+    pub(crate) fn look_again(&self, watched: bool) {
+        self.watched.set(watched);
+        self.inner.borrow_mut().unread = true;
+        self.state_changed();
+    }
+
+    /// Says whether inotify tells of this slot.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.get()
+    }
+
+    /// How many clients look at this camera through this process.
+    pub(crate) fn viewers(&self) -> usize {
+        self.viewers.get()
+    }
+
+    /// One more client looks. Gives whether it is the first.
+    pub(crate) fn enter(&self) -> bool {
+        self.viewers.set(self.viewers.get() + 1);
+        self.viewers.get() == 1
+    }
+
+    /// One client looks no more. After the last one nothing is kept: the next to come wants a newer frame anyway.
+    pub(crate) fn leave(&self) -> bool {
+        self.viewers.set(self.viewers.get() - 1);
+        if self.viewers.get() > 0 {
+            return false;
+        }
+        self.watched.set(false);
+        let mut inner = self.inner.borrow_mut();
+        *inner = Inner {
+            renames: inner.renames,
+            ..Inner::default()
+        };
+        true
+    }
+
+    /// What the producer says of itself, read anew: nobody need be looking.
+    pub(crate) fn state(&self) -> Option<State> {
+        self.reader.state()
+    }
+
+    /// Age of the frame in the slot, whoever asked for it. Wakes no camera.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let captured = self.reader.captured()?;
+        Some(
+            SystemTime::now()
+                .duration_since(captured)
+                .unwrap_or_default(),
+        )
+    }
+
+    /// Frames a second that came into the slot of late; known only while somebody looks.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        (self.viewers() > 0).then(|| self.inner.borrow().rate.per_second(Instant::now()))
+    }
+
+    /// Waits for the frame that `need` asks for. `rewatch` is called when the slot had better be watched anew.
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub(crate) async fn frame(
+        &self,
+        need: Need,
+        patience: Patience,
+        rewatch: impl Fn(&Self),
+    ) -> Result<Rc<Shown>, String> {
+        let start = Instant::now();
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let problem = match self.newest() {
+                Ok(shown) if self.serves(&shown, need, patience.max_age) => return Ok(shown),
+                Ok(_) => None,
+                Err(problem) => Some(problem),
+            };
+            let now = Instant::now();
+            let end = start + self.patience(need, patience.timeout);
+            if now >= end {
+                return Err(self.reason(problem, patience.timeout));
+            }
+            self.wish(now);
+            let pause = if self.is_watched() { RECHECK } else { POLL };
+            if timeout_at(end.min(now + pause), changed).await.is_err() {
+                rewatch(self);
+                self.check();
+            }
+        }
+    }
+
+    /// The newest frame, read only if it has not been yet.
+    fn newest(&self) -> Result<Rc<Shown>, ReadError> {
+        let mut inner = self.inner.borrow_mut();
+        if let (Some(shown), false) = (&inner.shown, inner.unread) {
+            return Ok(shown.clone());
+        }
+        let held = self.reader.read()?;
+        inner.unread = false;
+        if let Some(shown) = inner.shown.as_ref().filter(|shown| shown.id == held.id) {
+            return Ok(shown.clone());
+        }
+        inner.renames = inner
+            .renames
+            .max(inner.shown.as_ref().map_or(0, |shown| shown.number) + 1);
+        let shown = Rc::new(Shown {
+            frame: held.frame.clone(),
+            id: held.id,
+            number: inner.renames,
+            published: inner.renamed.take(),
+        });
+        inner.shown = Some(shown.clone());
+        inner.held = Some(held);
+        inner.wished = None;
+        Ok(shown)
+    }
+
+    fn serves(&self, shown: &Shown, need: Need, max_age: Duration) -> bool {
+        let captured = shown.frame.captured;
+        match need {
+            Need::CapturedSince(moment) => captured >= moment,
+            Need::NewerThan(number) => {
+                let age = SystemTime::now()
+                    .duration_since(captured)
+                    .unwrap_or_default();
+                shown.number > number && age <= max_age && self.is_newest(shown)
+            }
+        }
+    }
+
+    /// Whether the producer can have nothing newer than this: either it was asked since and has not answered yet, or the
+    /// frame came so lately that there has been no other.
+    fn is_newest(&self, shown: &Shown) -> bool {
+        let inner = self.inner.borrow();
+        inner.wished.is_some()
+            || shown
+                .published
+                .is_some_and(|at| at.elapsed() <= inner.interval())
+    }
+
+    /// Asks the producer for a frame newer than the one in the slot, once, and again when that was long ago.
+    fn wish(&self, now: Instant) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.wished.is_some_and(|at| now - at < RECHECK) {
+            return;
+        }
+        inner.wished = Some(now);
+        // Closing the frame is the wish; one that was closed before is opened for it.
+        if inner.held.take().is_none() {
+            let _ = self.reader.wish();
+        }
+    }
+
+    /// Finds out by looking what inotify may not have told.
+    fn check(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let newest = self.reader.newest();
+        inner.unread |= newest.is_some() && newest != inner.shown.as_ref().map(|shown| shown.id);
+        if !self.is_watched() {
+            inner.state = self.reader.state();
+        }
+    }
+
+    /// How long a client that needs this waits, as things are.
+    fn patience(&self, need: Need, timeout: Duration) -> Duration {
+        let inner = self.inner.borrow();
+        let failed = inner
+            .state
+            .as_ref()
+            .is_some_and(|state| state.state == Phase::Failed);
+        match (need, failed) {
+            (Need::NewerThan(_), true) => timeout.min(STREAM_FAILED_PATIENCE),
+            (Need::CapturedSince(_), true) => timeout.min(SNAPSHOT_FAILED_PATIENCE),
+            (Need::NewerThan(_), false) => timeout.max(inner.interval() * PATIENT_INTERVALS),
+            (Need::CapturedSince(_), false) => timeout,
+        }
+    }
+
+    /// Why no frame came.
+    fn reason(&self, problem: Option<ReadError>, waited: Duration) -> String {
+        let inner = self.inner.borrow();
+        if let Some(State {
+            state: Phase::Failed,
+            error,
+            ..
+        }) = &inner.state
+        {
+            return format!(
+                "camera failed: {}",
+                error.as_deref().unwrap_or("it does not say why")
+            );
+        }
+        match problem {
+            Some(ReadError::Missing(_)) => {
+                "no frame yet: no camera has written to this slot".into()
+            }
+            Some(other) => other.to_string(),
+            None => format!("no new frame for {}", humantime::format_duration(waited)),
+        }
+    }
+}
+
+impl Inner {
+    /// The time between two frames, as the producer says.
+    fn interval(&self) -> Duration {
+        let fps = self
+            .state
+            .as_ref()
+            .and_then(|state| state.fps)
+            .filter(|fps| *fps >= 0.01);
+        fps.map_or(USUAL_INTERVAL, |fps| Duration::from_secs_f64(1.0 / fps))
+    }
+}

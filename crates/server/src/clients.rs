@@ -1,0 +1,88 @@
+//! Who looks at what: the list of streaming clients, and the counters of the process.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use eyelid_slot::CameraName;
+use tokio::time::Instant;
+
+use crate::rate::Rate;
+
+/// All streaming clients.
+#[derive(Default)]
+pub(crate) struct Clients {
+    next: Cell<u64>,
+    all: RefCell<BTreeMap<u64, Rc<Client>>>,
+}
+
+/// One streaming client.
+pub(crate) struct Client {
+    /// Its address, for people.
+    pub(crate) address: String,
+    /// The camera it looks at.
+    pub(crate) camera: CameraName,
+    /// Since when.
+    pub(crate) since: Instant,
+    /// Bytes handed to its socket.
+    pub(crate) bytes: Cell<u64>,
+    /// Frames handed to its socket.
+    pub(crate) sent: Cell<u64>,
+    /// Frames it did not get because it was not done with another.
+    pub(crate) skipped: Cell<u64>,
+    /// Frames a second of late.
+    pub(crate) rate: Cell<Rate>,
+}
+
+impl Clients {
+    /// Enters a client; it is in the list for as long as what is returned lives.
+    pub(crate) fn enter(self: &Rc<Self>, address: String, camera: CameraName) -> Entry {
+        let client = Rc::new(Client {
+            address,
+            camera,
+            since: Instant::now(),
+            bytes: Cell::default(),
+            sent: Cell::default(),
+            skipped: Cell::default(),
+            rate: Cell::default(),
+        });
+        let key = self.next.replace(self.next.get() + 1);
+        self.all.borrow_mut().insert(key, client.clone());
+        Entry {
+            clients: self.clone(),
+            key,
+            client,
+        }
+    }
+
+    /// Gives all clients, the oldest first.
+    pub(crate) fn list(&self) -> Vec<Rc<Client>> {
+        self.all.borrow().values().cloned().collect()
+    }
+}
+
+/// A client in the list.
+pub(crate) struct Entry {
+    clients: Rc<Clients>,
+    key: u64,
+    /// The client.
+    pub(crate) client: Rc<Client>,
+}
+
+impl Client {
+    /// A frame went out, after so many that were skipped.
+    pub(crate) fn sent(&self, bytes: u64, skipped: u64) {
+        self.bytes.set(self.bytes.get() + bytes);
+        self.sent.set(self.sent.get() + 1);
+        self.skipped.set(self.skipped.get() + skipped);
+        let mut rate = self.rate.get();
+        rate.count(Instant::now());
+        self.rate.set(rate);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.clients.all.borrow_mut().remove(&self.key);
+    }
+}

@@ -1,0 +1,110 @@
+//! What the kernel knows of a socket and std does not ask: the only `unsafe` of this program.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::libc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// What TCP has measured of the path to a client (TCP_INFO, tcp(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// The smallest round-trip time within the kernel's window (300 s).
+    pub(crate) min_rtt: Duration,
+    /// The newest delivery rate in bytes per second.
+    pub(crate) delivery_rate: u64,
+    /// Says that the sender, not the path, limited that rate.
+    pub(crate) app_limited: bool,
+}
+
+/// Gives the bytes handed to the socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not
+/// read (unix(7)).
+#[expect(unsafe_code, reason = "ioctl(2)")]
+pub(crate) fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (which is TIOCOUTQ) writes one int, to a valid address of one.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Gives what TCP has measured so far. `None` before it has, and on a socket that is not TCP.
+#[expect(
+    unsafe_code,
+    reason = "getsockopt(2) of a structure that libc does not have in full"
+)]
+pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
+    // Offsets in struct tcp_info of linux/tcp.h, which only ever grows at its end.
+    const FLAGS: usize = 7;
+    const MIN_RTT_US: usize = 148;
+    const DELIVERY_RATE: usize = 160;
+    let mut info = [0_u8; DELIVERY_RATE + 8];
+    let mut length = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `info`, which has that many, and the number to `length`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 || (length as usize) < info.len() {
+        return None;
+    }
+    let min_rtt_us = u32::from_ne_bytes(info[MIN_RTT_US..MIN_RTT_US + 4].try_into().ok()?);
+    let delivery_rate = u64::from_ne_bytes(info[DELIVERY_RATE..].try_into().ok()?);
+    (min_rtt_us != u32::MAX && delivery_rate > 0).then_some(Path {
+        min_rtt: Duration::from_micros(u64::from(min_rtt_us)),
+        delivery_rate,
+        app_limited: info[FLAGS] & 1 != 0,
+    })
+}
+
+/// Lets the runtime wait until a descriptor is readable.
+#[expect(
+    unsafe_code,
+    reason = "tokio cannot know that the descriptor stays the same"
+)]
+pub(crate) fn readiness(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd is open, gives the same descriptor each time, and is closed by nobody else.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn sees_what_a_peer_has_not_taken_and_what_the_path_is_like() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut receiver, _) = listener.accept().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while path(&sender).is_none() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "TCP never measured anything"
+            );
+            sender.write_all(&[0; 1000]).unwrap();
+            receiver.read_exact(&mut [0; 1000]).unwrap();
+        }
+        assert!(path(&sender).unwrap().delivery_rate > 0);
+
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        assert_eq!(unacknowledged(&near).unwrap(), 0);
+        near.write_all(&[0; 1000]).unwrap();
+        assert!(unacknowledged(&near).unwrap() >= 1000);
+        far.read_exact(&mut [0; 1000]).unwrap();
+        assert_eq!(unacknowledged(&near).unwrap(), 0);
+        assert_eq!(path(&near), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! `eyelid-server`: gives every HTTP client the newest frame of a slot, as a snapshot or as an MJPEG stream.
+//!
+//! One thread does everything. It knows cameras only by their slots (`eyelid-slot`), keeps no queue of frames anywhere,
+//! and does nothing at all while nobody is connected. `docs/architecture.md` shows how the modules hang together,
+//! `docs/http.md` what is answered.
+
+mod answer;
+mod app;
+mod auth;
+mod camera;
+mod clients;
+mod connection;
+mod drain;
+mod head;
+mod kernel;
+mod listener;
+mod metrics;
+mod part;
+mod rate;
+mod route;
+mod serve;
+mod settings;
+mod slots;
+mod socket;
+mod status;
+mod stream;
+mod viewer;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use eyelid_config::{Config, ServerOptions};
+use eyelid_daemon::sockets;
+use tokio::task::LocalSet;
+
+use crate::listener::Sockets;
+use crate::settings::Settings;
+
+/// Gives every HTTP client the newest frame of a slot.
+#[derive(Debug, Parser)]
+#[command(name = "eyelid-server", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Read this configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the server until it is told to end or has nothing to do.
+///
+/// # Errors
+/// Why it cannot go on. A configuration file that cannot be used is a [`eyelid_config::ConfigError`].
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let file = Config::load(arguments.config.as_deref())?;
+    // Before any thread is started, for it takes what was passed out of the environment.
+    let passed = sockets::take()?;
+    let settings = Settings::new(arguments.server, file, !passed.is_empty())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    LocalSet::new().block_on(&runtime, async {
+        serve::run(settings, Sockets::adopt(passed)?).await
+    })
+}

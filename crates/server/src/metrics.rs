@@ -1,0 +1,134 @@
+//! Counters of this process for Prometheus (OpenMetrics text).
+
+use std::fmt;
+
+use eyelid_slot::CameraName;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The media type of what [`Metrics::encode`] gives.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All counters.
+pub(crate) struct Metrics {
+    registry: Registry,
+    frames_sent: Family<Labels, Counter>,
+    frames_skipped: Family<Labels, Counter>,
+    sent_bytes: Family<Labels, Counter>,
+    snapshots: Family<Labels, Counter>,
+    failures: Family<Labels, Counter>,
+    clients: Family<Labels, Gauge>,
+    /// Connections accepted.
+    pub(crate) connections: Counter,
+    /// Connections turned away because there were too many.
+    pub(crate) turned_away: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    camera: String,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("eyelid"),
+            frames_sent: Family::default(),
+            frames_skipped: Family::default(),
+            sent_bytes: Family::default(),
+            snapshots: Family::default(),
+            failures: Family::default(),
+            clients: Family::default(),
+            connections: Counter::default(),
+            turned_away: Counter::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register(
+            "frames_sent",
+            "Frames sent to streaming clients",
+            metrics.frames_sent.clone(),
+        );
+        registry.register(
+            "frames_skipped",
+            "Frames that streaming clients did not get because they were not done with another",
+            metrics.frames_skipped.clone(),
+        );
+        registry.register_with_unit(
+            "stream_sent",
+            "Bytes sent to streaming clients",
+            Unit::Bytes,
+            metrics.sent_bytes.clone(),
+        );
+        registry.register(
+            "snapshots",
+            "Snapshots answered with a frame",
+            metrics.snapshots.clone(),
+        );
+        registry.register(
+            "snapshot_failures",
+            "Snapshots answered without one",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "clients",
+            "Clients that look at a camera now",
+            metrics.clients.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections accepted",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "connections_turned_away",
+            "Connections turned away because there were too many",
+            metrics.turned_away.clone(),
+        );
+        metrics
+    }
+
+    /// A frame went to a streaming client.
+    pub(crate) fn sent(&self, camera: &CameraName, bytes: u64, skipped: u64) {
+        let labels = Labels::of(camera);
+        self.frames_sent.get_or_create(&labels).inc();
+        self.frames_skipped.get_or_create(&labels).inc_by(skipped);
+        self.sent_bytes.get_or_create(&labels).inc_by(bytes);
+    }
+
+    /// A snapshot was answered.
+    pub(crate) fn snapshot(&self, camera: &CameraName, answered: bool) {
+        let family = if answered {
+            &self.snapshots
+        } else {
+            &self.failures
+        };
+        family.get_or_create(&Labels::of(camera)).inc();
+    }
+
+    /// Gives the text of all counters, with the clients of each camera as they are now.
+    ///
+    /// # Errors
+    /// Never, as far as the library says.
+    pub(crate) fn encode(&self, clients: &[(CameraName, usize)]) -> Result<String, fmt::Error> {
+        self.clients.clear();
+        for (camera, count) in clients {
+            self.clients
+                .get_or_create(&Labels::of(camera))
+                .set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        let mut encoded = String::new();
+        text::encode(&mut encoded, &self.registry)?;
+        Ok(encoded)
+    }
+}
+
+impl Labels {
+    fn of(camera: &CameraName) -> Self {
+        Self {
+            camera: camera.to_string(),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What a request asks for: paths and queries, apart from HTTP.
+
+use eyelid_slot::CameraName;
+
+/// What a path and its query ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Route {
+    /// The viewer page, of all cameras or of one.
+    Viewer(Option<CameraName>),
+    /// The way to the viewer page of one camera, for who left out the slash that relative links need.
+    AddSlash(CameraName),
+    /// A stream, at most so many frames a second.
+    Stream(Which, Option<f64>),
+    /// One fresh frame.
+    Snapshot(Which),
+    /// State of cameras and clients.
+    Status,
+    /// The same for Prometheus.
+    Metrics,
+    /// A part of the viewer page.
+    Asset(Asset),
+    /// Nothing here.
+    NotFound,
+    /// A query with a value that makes no sense; the text says which.
+    BadQuery(&'static str),
+}
+
+/// Which camera.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Which {
+    /// By name.
+    Name(CameraName),
+    /// By its place in the list, as mjpg-streamer counts its inputs.
+    Number(usize),
+}
+
+/// Parts of the viewer page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asset {
+    /// viewer.css
+    Style,
+    /// viewer.js
+    Script,
+    /// icon.svg
+    Icon,
+}
+
+impl Route {
+    /// Reads a request's path and query. Parameters come in any order; those unknown or without a name (cache busters)
+    /// are ignored.
+    pub(crate) fn parse(path: &str, query: Option<&str>) -> Self {
+        let path = path
+            .strip_prefix("/webcam")
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            .unwrap_or(path);
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let query = query.unwrap_or_default();
+        match path {
+            "status" => return Self::Status,
+            "metrics" => return Self::Metrics,
+            "viewer.css" => return Self::Asset(Asset::Style),
+            "viewer.js" => return Self::Asset(Asset::Script),
+            "icon.svg" => return Self::Asset(Asset::Icon),
+            _ => {}
+        }
+        if let Some(route) = of_camera(path, query, None) {
+            return route;
+        }
+        let (name, rest) = match path.split_once('/') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (path, None),
+        };
+        match (name.parse::<CameraName>(), rest) {
+            (Ok(name), None) => match of_camera("", query, Some(&name)) {
+                Some(Self::Viewer(_)) => Self::AddSlash(name),
+                action => action.unwrap_or(Self::NotFound),
+            },
+            (Ok(name), Some(rest)) => of_camera(rest, query, Some(&name)).unwrap_or(Self::NotFound),
+            (Err(_), _) => Self::NotFound,
+        }
+    }
+}
+
+/// What `path` asks of one camera, or of the server where no camera is named.
+fn of_camera(path: &str, query: &str, camera: Option<&CameraName>) -> Option<Route> {
+    let which = |number: Option<usize>| match (number, camera) {
+        (Some(number), None) => Which::Number(number),
+        _ => Which::Name(camera.cloned().unwrap_or_default()),
+    };
+    let action = match path {
+        "" => match parameter(query, "action") {
+            None => return Some(Route::Viewer(camera.cloned())),
+            Some(action) => action,
+        },
+        "stream.mjpg" => "stream",
+        "snapshot.jpg" => "snapshot",
+        path => path,
+    };
+    let (action, number) = match action.split_once('_') {
+        Some((action, number)) => (action, Some(number.parse().ok()?)),
+        None => (action, None),
+    };
+    match action {
+        "stream" => Some(match parameter(query, "fps").map(str::parse::<f64>) {
+            None => Route::Stream(which(number), None),
+            Some(Ok(fps)) if (0.01..=1000.0).contains(&fps) => {
+                Route::Stream(which(number), Some(fps))
+            }
+            Some(_) => Route::BadQuery("fps: use a number of frames per second, 0.01 or more"),
+        }),
+        "snapshot" => Some(Route::Snapshot(which(number))),
+        _ => None,
+    }
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| {
+        pair.split_once('=')
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(target: &str) -> Route {
+        match target.split_once('?') {
+            Some((path, query)) => Route::parse(path, Some(query)),
+            None => Route::parse(target, None),
+        }
+    }
+
+    fn name(name: &str) -> CameraName {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn every_way_to_a_stream_leads_to_it() {
+        let default = Route::Stream(Which::Name(CameraName::default()), None);
+        for target in [
+            "/stream",
+            "/stream.mjpg",
+            "/?action=stream",
+            "/?action=stream&1795207369454",
+            "/?timestamp=1795207369454&action=stream",
+            "/webcam/?action=stream",
+            "/webcam?action=stream",
+            "/webcam/stream",
+            "/stream?cacheBust=1",
+            "/default/stream",
+        ] {
+            assert_eq!(parse(target), default, "{target}");
+        }
+        assert_eq!(
+            parse("/front/?action=stream"),
+            Route::Stream(Which::Name(name("front")), None)
+        );
+        assert_eq!(
+            parse("/webcam/front/stream.mjpg"),
+            Route::Stream(Which::Name(name("front")), None)
+        );
+        assert_eq!(
+            parse("/?action=stream_1"),
+            Route::Stream(Which::Number(1), None)
+        );
+        assert_eq!(parse("/stream_0"), Route::Stream(Which::Number(0), None));
+        assert_eq!(
+            parse("/stream?x=1&fps=2.5"),
+            Route::Stream(Which::Name(name("default")), Some(2.5))
+        );
+    }
+
+    #[test]
+    fn the_rest_of_the_paths() {
+        let default = Route::Snapshot(Which::Name(CameraName::default()));
+        for target in [
+            "/snapshot",
+            "/snapshot.jpg",
+            "/?action=snapshot&bypassCache=1",
+            "/webcam/?action=snapshot",
+        ] {
+            assert_eq!(parse(target), default, "{target}");
+        }
+        assert_eq!(parse("/"), Route::Viewer(None));
+        assert_eq!(parse("/?x"), Route::Viewer(None));
+        assert_eq!(parse("/webcam/"), Route::Viewer(None));
+        assert_eq!(parse("/front"), Route::AddSlash(name("front")));
+        assert_eq!(parse("/front/"), Route::Viewer(Some(name("front"))));
+        assert_eq!(parse("/status"), Route::Status);
+        assert_eq!(parse("/webcam/status?1"), Route::Status);
+        assert_eq!(parse("/metrics"), Route::Metrics);
+        assert_eq!(parse("/viewer.js"), Route::Asset(Asset::Script));
+    }
+
+    #[test]
+    fn everything_else_is_not_there() {
+        for target in [
+            "/../etc/passwd",
+            "/%2e%2e/x",
+            "/front/../stream",
+            "/front/status",
+            "/a/b/stream",
+            "/?action=command",
+            "/favicon.ico",
+            "//stream",
+            "/front%00/",
+        ] {
+            assert_eq!(parse(target), Route::NotFound, "{target}");
+        }
+        for fps in ["0", "-1", "nan", "inf", "fast", ""] {
+            assert!(
+                matches!(parse(&format!("/stream?fps={fps}")), Route::BadQuery(_)),
+                "{fps}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(path in ".*", query in proptest::option::of(".*")) {
+            Route::parse(&path, query.as_deref());
+        }
+    }
+}

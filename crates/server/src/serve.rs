@@ -1,0 +1,187 @@
+//! The loop of the process: accept, serve, and end when there is a reason to.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::Context;
+use eyelid_daemon::manager;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, interval, sleep_until, timeout};
+
+use crate::app::App;
+use crate::connection;
+use crate::listener::{Listener, Sockets};
+use crate::settings::Settings;
+use crate::socket::Socket;
+
+/// How many clients beyond the limit are told so; more are dropped without a word.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+
+/// How long nothing is accepted after accepting failed, for example for want of descriptors: some connection may end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long snapshots that are being answered may take when the server ends.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs the server until it is told to end, has been idle for long enough, or (with connections passed to it and no
+/// listening socket) has served them.
+pub(crate) async fn run(settings: Settings, mut sockets: Sockets) -> anyhow::Result<()> {
+    raise_descriptor_limit();
+    for address in &settings.listen {
+        sockets.listeners.push(Listener::bind(address).await?);
+    }
+    if sockets.listeners.is_empty() && sockets.connections.is_empty() {
+        anyhow::bail!("nothing to listen on: give --listen ADDR, or let systemd pass a socket");
+    }
+    let (stop, stopping) = watch::channel(false);
+    let app = Rc::new(App::new(settings, stopping)?);
+    let mut server = Server {
+        app: app.clone(),
+        served: JoinSet::new(),
+        turned_away: JoinSet::new(),
+    };
+    for socket in sockets.connections {
+        server.take(socket);
+    }
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()];
+    let signals = signals
+        .map(signal)
+        .into_iter()
+        .collect::<io::Result<_>>()
+        .context("cannot listen for signals")?;
+    manager::ready();
+    tokio::select! {
+        reason = server.accept_until_done(&sockets.listeners, signals) => log::info!("ending: {reason}"),
+        error = app.slots.run() => return error.context("cannot read inotify"),
+        () = feed_watchdog() => {}
+    }
+    manager::stopping();
+    drop(sockets.listeners);
+    let _ = stop.send(true);
+    let _ = timeout(DRAIN, async {
+        while server.served.join_next().await.is_some() {}
+    })
+    .await;
+    Ok(())
+}
+
+struct Server {
+    app: Rc<App>,
+    served: JoinSet<()>,
+    turned_away: JoinSet<()>,
+}
+
+impl Server {
+    /// Accepts connections; gives the reason to end.
+    async fn accept_until_done(
+        &mut self,
+        listeners: &[Listener],
+        mut signals: Vec<Signal>,
+    ) -> &'static str {
+        let mut idle_since = Instant::now();
+        let mut paused_until: Option<Instant> = None;
+        loop {
+            if listeners.is_empty() && self.served.is_empty() {
+                return "the connection has ended";
+            }
+            let idle = self
+                .app
+                .settings
+                .idle_exit
+                .filter(|_| self.served.is_empty());
+            tokio::select! {
+                accepted = accept(listeners), if paused_until.is_none() => match accepted {
+                    Ok(socket) => self.take(socket),
+                    Err(error) => {
+                        log::warn!("cannot accept a connection: {error}");
+                        paused_until = Some(Instant::now() + ACCEPT_PAUSE);
+                    }
+                },
+                () = at(paused_until), if paused_until.is_some() => paused_until = None,
+                Some(ended) = self.served.join_next() => {
+                    report(ended);
+                    idle_since = Instant::now();
+                }
+                Some(ended) = self.turned_away.join_next() => report(ended),
+                () = at(idle.map(|idle| idle_since + idle)), if idle.is_some() => return "idle",
+                () = any(&mut signals) => return "told to",
+            }
+        }
+    }
+
+    fn take(&mut self, socket: Socket) {
+        let app = self.app.clone();
+        app.metrics.connections.inc();
+        if self.served.len() < app.settings.max_clients {
+            self.served.spawn_local(connection::serve(app, socket));
+            return;
+        }
+        app.metrics.turned_away.inc();
+        if self.turned_away.len() < TURNED_AWAY_AT_ONCE {
+            self.turned_away
+                .spawn_local(connection::turn_away(app, socket));
+        }
+    }
+}
+
+/// Waits for a connection on any of the sockets.
+async fn accept(listeners: &[Listener]) -> io::Result<Socket> {
+    poll_fn(|cx| {
+        let ready = listeners
+            .iter()
+            .map(|listener| listener.poll_accept(cx))
+            .find(Poll::is_ready);
+        ready.unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+async fn any(signals: &mut [Signal]) {
+    poll_fn(|cx| {
+        let came = signals
+            .iter_mut()
+            .any(|signal| signal.poll_recv(cx).is_ready());
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// A connection's task ends by itself; one that panicked is a fault of ours that must be seen.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        log::error!("a connection failed: {error} (please report this)");
+    }
+}
+
+async fn feed_watchdog() {
+    let Some(period) = manager::watchdog_interval() else {
+        return pending().await;
+    };
+    let mut ticks = interval(period);
+    loop {
+        ticks.tick().await;
+        manager::alive();
+    }
+}
+
+/// Each connection takes a descriptor; the usual soft limit of 1024 is there for programs that use select(2).
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(errno) = raised {
+        log::debug!("limit of open files not raised: {errno}");
+    }
+}

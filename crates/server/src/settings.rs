@@ -1,0 +1,65 @@
+//! What the server was told, with the defaults filled in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use eyelid_config::{Address, Config, Origin, ServerOptions};
+use eyelid_slot::CameraName;
+
+use crate::camera::Patience;
+
+/// Settings of the whole process.
+pub(crate) struct Settings {
+    /// Where to listen, besides the sockets that were passed.
+    pub(crate) listen: Vec<Address>,
+    /// The slots directory.
+    pub(crate) slots: PathBuf,
+    /// How long clients wait for frames.
+    pub(crate) patience: Patience,
+    /// When to end for want of connections.
+    pub(crate) idle_exit: Option<Duration>,
+    /// How many connections are served at once.
+    pub(crate) max_clients: usize,
+    /// Whose pages may read the pictures.
+    pub(crate) allow_origin: Option<Origin>,
+    /// Who may look.
+    pub(crate) auth_file: Option<PathBuf>,
+    /// Cameras that exist before their slots do, each with its slot if that is not the usual one.
+    pub(crate) cameras: BTreeMap<CameraName, Option<PathBuf>>,
+}
+
+impl Settings {
+    /// Merges flags and file, flags first. The file's addresses are for who has no sockets `passed`: the service manager
+    /// that passed them listens there already.
+    pub(crate) fn new(
+        flags: ServerOptions,
+        mut file: Config,
+        passed: bool,
+    ) -> anyhow::Result<Self> {
+        if passed {
+            file.server.listen.clear();
+        }
+        let options = flags.or(file.server);
+        Ok(Self {
+            listen: options.listen,
+            slots: options.slots.context(
+                "no slots directory: give --slots DIR, or slots in [server] of the configuration",
+            )?,
+            patience: Patience {
+                timeout: options.timeout.unwrap_or(Duration::from_secs(4)),
+                max_age: options.max_age.unwrap_or(Duration::from_secs(2)),
+            },
+            idle_exit: options.idle_exit,
+            max_clients: options.max_clients.unwrap_or(1000) as usize,
+            allow_origin: options.allow_origin,
+            auth_file: options.auth_file,
+            cameras: file
+                .cameras
+                .into_iter()
+                .map(|(name, camera)| (name, camera.slot))
+                .collect(),
+        })
+    }
+}

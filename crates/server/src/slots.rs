@@ -1,0 +1,195 @@
+//! All cameras of this process, and the one inotify instance that serves them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
+
+use crate::camera::{Camera, Need, Patience, Shown};
+use crate::kernel;
+
+/// The slots directory and what is known of its cameras.
+pub(crate) struct Slots {
+    directory: PathBuf,
+    configured: BTreeMap<CameraName, Option<PathBuf>>,
+    cameras: RefCell<BTreeMap<CameraName, Rc<Camera>>>,
+    /// `None` where the kernel gives no inotify instance: then slots are polled while somebody looks.
+    changes: Option<RefCell<Changes<CameraName>>>,
+    complained: Cell<bool>,
+}
+
+impl Slots {
+    /// Looks at the slots in `directory`. Cameras that are `configured` exist even before their slots do.
+    pub(crate) fn new(
+        directory: PathBuf,
+        configured: BTreeMap<CameraName, Option<PathBuf>>,
+    ) -> Self {
+        let changes = Changes::new()
+            .inspect_err(|error| log::warn!("slots are polled while somebody looks: {error}"))
+            .ok()
+            .map(RefCell::new);
+        Self {
+            directory,
+            configured,
+            cameras: RefCell::default(),
+            changes,
+            complained: Cell::new(false),
+        }
+    }
+
+    /// Gives the camera with this name, if there is one.
+    pub(crate) fn camera(&self, name: &CameraName) -> Option<Rc<Camera>> {
+        if let Some(camera) = self.cameras.borrow().get(name) {
+            return Some(camera.clone());
+        }
+        let configured = self.configured.get(name);
+        let directory = configured
+            .cloned()
+            .flatten()
+            .unwrap_or_else(|| name.directory(&self.directory));
+        if !(name.is_default() || configured.is_some() || directory.is_dir()) {
+            return None;
+        }
+        let camera = Rc::new(Camera::new(name.clone(), directory));
+        self.cameras
+            .borrow_mut()
+            .insert(name.clone(), camera.clone());
+        Some(camera)
+    }
+
+    /// Gives the names of all cameras: the default one first, if it has a slot or nothing else has, then by name.
+    pub(crate) fn names(&self) -> Vec<CameraName> {
+        let entries = fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut names: BTreeSet<CameraName> = entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .chain(self.configured.keys().cloned())
+            .collect();
+        let default = CameraName::default();
+        let has_default = names.remove(&default)
+            || names.is_empty()
+            || [FRAME_FILE, STATE_FILE]
+                .iter()
+                .any(|file| self.directory.join(file).exists());
+        has_default
+            .then_some(default)
+            .into_iter()
+            .chain(names)
+            .collect()
+    }
+
+    /// Lets one client look at a camera.
+    pub(crate) fn view(self: &Rc<Self>, camera: Rc<Camera>) -> View {
+        if camera.enter() {
+            self.watch(&camera);
+        }
+        View {
+            slots: self.clone(),
+            camera,
+        }
+    }
+
+    /// Hands on what inotify tells, until the process ends. Waits for inotify only; with nobody looking, nothing is
+    /// watched and nothing comes.
+    ///
+    /// # Errors
+    /// What reading inotify said.
+    pub(crate) async fn run(&self) -> io::Result<()> {
+        let Some(changes) = &self.changes else {
+            return std::future::pending().await;
+        };
+        let descriptor = kernel::readiness(changes.borrow().as_fd().try_clone_to_owned()?)?;
+        loop {
+            let mut ready = descriptor.readable().await?;
+            let news = changes.borrow_mut().read()?;
+            ready.clear_ready();
+            for change in news {
+                self.hand_on(change);
+            }
+        }
+    }
+
+    fn hand_on(&self, change: Change<CameraName>) {
+        let camera = |name: &CameraName| self.cameras.borrow().get(name).cloned();
+        match change {
+            Change::Frame(name) => camera(&name).iter().for_each(|camera| camera.renamed()),
+            Change::State(name) => camera(&name)
+                .iter()
+                .for_each(|camera| camera.state_changed()),
+            Change::Lost(name) => camera(&name)
+                .iter()
+                .for_each(|camera| camera.look_again(false)),
+            Change::Anything => {
+                self.cameras
+                    .borrow()
+                    .values()
+                    .for_each(|camera| camera.look_again(camera.is_watched()));
+            }
+        }
+    }
+
+    fn watch(&self, camera: &Camera) {
+        let watched = match &self.changes {
+            None => false,
+            Some(changes) => match changes
+                .borrow_mut()
+                .add(camera.name.clone(), &camera.directory)
+            {
+                Ok(()) => true,
+                Err(error) => {
+                    if !self.complained.replace(true) {
+                        log::warn!("{error}; looking for it while somebody waits");
+                    }
+                    false
+                }
+            },
+        };
+        if watched {
+            self.complained.set(false);
+        }
+        if watched != camera.is_watched() {
+            camera.look_again(watched);
+        }
+    }
+
+    fn unwatch(&self, camera: &Camera) {
+        if let Some(changes) = &self.changes {
+            changes.borrow_mut().remove(&camera.name);
+        }
+    }
+}
+
+/// A client's look at a camera. While any is alive, the slot is watched.
+pub(crate) struct View {
+    slots: Rc<Slots>,
+    /// The camera.
+    pub(crate) camera: Rc<Camera>,
+}
+
+impl View {
+    /// Waits for a frame; see [`Camera::frame`].
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub(crate) async fn frame(&self, need: Need, patience: Patience) -> Result<Rc<Shown>, String> {
+        self.camera
+            .frame(need, patience, |camera| self.slots.watch(camera))
+            .await
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        if self.camera.leave() {
+            self.slots.unwatch(&self.camera);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What `/status` says (docs/http.md and docs/status.schema.json).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use eyelid_slot::Phase;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::camera::Camera;
+use crate::clients::Client;
+
+/// The whole answer.
+#[derive(Serialize)]
+pub(crate) struct Status {
+    pub(crate) version: &'static str,
+    pub(crate) now_ms: u128,
+    pub(crate) uptime_s: u64,
+    pub(crate) cameras: Vec<CameraStatus>,
+    pub(crate) clients: Vec<ClientStatus>,
+}
+
+/// One camera.
+#[derive(Serialize)]
+pub(crate) struct CameraStatus {
+    name: String,
+    path: String,
+    state: &'static str,
+    since: Option<String>,
+    source: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    fps: Option<f64>,
+    rate: Option<f64>,
+    error: Option<String>,
+    age_ms: Option<u128>,
+    clients: usize,
+}
+
+/// One streaming client.
+#[derive(Serialize)]
+pub(crate) struct ClientStatus {
+    address: String,
+    camera: String,
+    connected_s: u64,
+    fps: f64,
+    bytes: u64,
+    frames_sent: u64,
+    frames_skipped: u64,
+}
+
+impl Status {
+    pub(crate) fn new(
+        uptime: Duration,
+        cameras: Vec<CameraStatus>,
+        clients: Vec<ClientStatus>,
+    ) -> Self {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            now_ms: now.as_millis(),
+            uptime_s: uptime.as_secs(),
+            cameras,
+            clients,
+        }
+    }
+}
+
+impl CameraStatus {
+    /// Looks at a camera without waking it.
+    pub(crate) fn of(camera: &Camera) -> Self {
+        let state = camera.state();
+        let name = camera.name.to_string();
+        Self {
+            path: if camera.name.is_default() {
+                String::new()
+            } else {
+                format!("{name}/")
+            },
+            name,
+            state: match state.as_ref().map(|state| state.state) {
+                Some(Phase::Asleep) => "asleep",
+                Some(Phase::Awake) => "awake",
+                Some(Phase::Failed) => "failed",
+                None => "unknown",
+            },
+            since: state
+                .as_ref()
+                .map(|state| humantime::format_rfc3339_millis(state.since).to_string()),
+            source: state.as_ref().and_then(|state| state.source.clone()),
+            width: state.as_ref().and_then(|state| state.width),
+            height: state.as_ref().and_then(|state| state.height),
+            fps: state.as_ref().and_then(|state| state.fps),
+            rate: camera.rate().map(one_decimal),
+            error: state.and_then(|state| state.error),
+            age_ms: camera.age().map(|age| age.as_millis()),
+            clients: camera.viewers(),
+        }
+    }
+}
+
+impl ClientStatus {
+    pub(crate) fn of(client: &Client) -> Self {
+        Self {
+            address: client.address.clone(),
+            camera: client.camera.to_string(),
+            connected_s: client.since.elapsed().as_secs(),
+            fps: one_decimal(client.rate.get().per_second(Instant::now())),
+            bytes: client.bytes.get(),
+            frames_sent: client.sent.get(),
+            frames_skipped: client.skipped.get(),
+        }
+    }
+}
+
+fn one_decimal(rate: f64) -> f64 {
+    (rate * 10.0).round() / 10.0
+}

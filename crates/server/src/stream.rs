@@ -1,0 +1,147 @@
+//! The loop of one streaming client.
+
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use eyelid_slot::{Frame, jpeg};
+use tokio::time::{Instant, sleep_until};
+
+use crate::camera::{Need, Patience};
+use crate::clients::{Client, Entry};
+use crate::drain::Drain;
+use crate::metrics::Metrics;
+use crate::part::{self, CLOSING, OPENING, Signal};
+use crate::slots::View;
+use crate::socket::Socket;
+
+/// How often the "no signal" card is sent again: within the patience of every proxy, and often enough to notice soon
+/// that nobody is there.
+const CARD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Size of the card for a camera whose frames nobody has seen yet.
+const CARD_SIZE: (u32, u32) = (640, 480);
+
+/// A streaming client: where its frames come from and where they go.
+pub(crate) struct Stream {
+    /// The look at the camera.
+    pub(crate) view: View,
+    /// The client's socket, the request read and nothing answered yet.
+    pub(crate) socket: Socket,
+    /// The response's head, to the empty line.
+    pub(crate) head: Vec<u8>,
+    /// At most so many frames a second.
+    pub(crate) fps: Option<f64>,
+    /// How long to wait before the "no signal" card.
+    pub(crate) patience: Patience,
+    /// The client's place in the list.
+    pub(crate) entry: Entry,
+    /// The process's counters.
+    pub(crate) metrics: Rc<Metrics>,
+}
+
+/// What was sent last.
+struct Sent {
+    number: u64,
+    size: (u32, u32),
+    at: Option<Instant>,
+}
+
+impl Stream {
+    /// Sends frames until the client closes or fails; which of the two does not matter to anybody.
+    pub(crate) async fn run(self) {
+        let ended = tokio::select! {
+            sent = self.send_all() => sent.err(),
+            () = self.socket.gone() => None,
+        };
+        let client = self.client();
+        let reason = ended.map_or_else(|| "it closed".into(), |error| error.to_string());
+        log::debug!(
+            "client {} of camera {:?} left: {reason}",
+            client.address,
+            client.camera.as_str()
+        );
+    }
+
+    /// The newest-frame rule: wait until the socket has drained, take the newest frame there is, send it.
+    async fn send_all(&self) -> io::Result<()> {
+        let mut drain = Drain::default();
+        let mut last = Sent {
+            number: 0,
+            size: CARD_SIZE,
+            at: None,
+        };
+        self.socket
+            .send(&mut [IoSlice::new(&self.head), IoSlice::new(OPENING.as_bytes())])
+            .await?;
+        loop {
+            self.pace(&last).await;
+            self.socket.drained(&mut drain).await?;
+            match self
+                .view
+                .frame(Need::NewerThan(last.number), self.patience)
+                .await
+            {
+                Ok(shown) => {
+                    let skipped = if last.number == 0 {
+                        0
+                    } else {
+                        shown.number - last.number - 1
+                    };
+                    last.at = Some(Instant::now());
+                    let bytes = self.send(&shown.frame, Signal::Frame).await?;
+                    last.number = shown.number;
+                    if let Ok(header) = jpeg::header(&shown.frame.jpeg) {
+                        last.size = (header.width, header.height);
+                    }
+                    self.client().sent(bytes, skipped);
+                    self.metrics.sent(&self.client().camera, bytes, skipped);
+                }
+                Err(reason) => self.show_card(&reason, &last).await?,
+            }
+        }
+    }
+
+    /// Waits until this client's own rate allows the next frame.
+    async fn pace(&self, last: &Sent) {
+        if let (Some(fps), Some(at)) = (self.fps, last.at) {
+            sleep_until(at + Duration::from_secs_f64(1.0 / fps)).await;
+        }
+    }
+
+    async fn send(&self, frame: &Frame, signal: Signal) -> io::Result<u64> {
+        let header = part::header(frame, signal);
+        let mut parts = [&header, &frame.jpeg[..], CLOSING.as_bytes()].map(IoSlice::new);
+        let bytes = parts.iter().map(|part| part.len() as u64).sum();
+        self.socket.send(&mut parts).await?;
+        Ok(bytes)
+    }
+
+    /// Shows why there is no frame, again and again, until there is one or the reason changes.
+    async fn show_card(&self, reason: &str, last: &Sent) -> io::Result<()> {
+        let (width, height) = last.size;
+        let card = Frame {
+            jpeg: Bytes::from(eyelid_picture::card(width, height, "no signal", reason)),
+            captured: SystemTime::now(),
+        };
+        let short = Patience {
+            timeout: CARD_INTERVAL.min(self.patience.timeout),
+            ..self.patience
+        };
+        loop {
+            self.send(&card, Signal::None).await?;
+            let again = Instant::now() + CARD_INTERVAL;
+            while Instant::now() < again {
+                match self.view.frame(Need::NewerThan(last.number), short).await {
+                    Err(same) if same == reason => {}
+                    _ => return Ok(()),
+                }
+            }
+        }
+    }
+
+    fn client(&self) -> &Client {
+        &self.entry.client
+    }
+}

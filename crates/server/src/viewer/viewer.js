@@ -1,0 +1,523 @@
+// Why this file exists: an <img> of a stream cannot tell how old its picture is, cannot say why it stopped, never
+// reconnects, and in some browsers never lets go. This script reads each camera's stream itself, draws the newest frame,
+// shows state, rate and age, and closes the stream as soon as nobody looks, so that the camera can fall asleep.
+// It assumes the markup of index.html and camera.html, and no particular address: every URL is relative to the page.
+// Without this script the page still shows moving pictures (<noscript>). It is one file, though long, because a second
+// one would be one more route to serve; it goes from the wire (PartReader) to the hand (what a person does).
+'use strict';
+
+const MOST_STREAMS = 5; // browsers open six HTTP/1.1 connections per host; the sixth is for /status and snapshots
+const STATUS_EVERY_MS = 2000;
+const STATUS_TIMEOUT_MS = 8000; // longer than a snapshot, which may hold the sixth connection
+const SNAPSHOT_EVERY_MS = 1000;
+const SNAPSHOT_TIMEOUT_MS = 5000;
+const SILENCE_MS = 15000; // no byte for so long means a dead connection; a camera that wakes needs less
+const RETRY_FIRST_MS = 500;
+const RETRY_MOST_MS = 5000;
+const RATE_OVER_MS = 4000;
+const MOST_HEADER_BYTES = 16384; // a part's header is about 150 bytes; more is not our stream
+const MOST_JPEG_BYTES = 64 << 20;
+
+// ---- reading a stream ----
+
+// Cuts a multipart/x-mixed-replace body into parts, however the network split it. The boundary is never searched for:
+// Content-Length says where a JPEG ends, and the boundary line counts as the first line of the next part's header.
+class PartReader {
+  constructor(onPart) {
+    this.onPart = onPart;
+    this.head = new Uint8Array(0);
+    this.body = null; // the JPEG being filled, or null while in a header
+  }
+
+  push(chunk) {
+    while (chunk.length) chunk = this.body ? this.fillBody(chunk) : this.findBody(chunk);
+  }
+
+  findBody(chunk) {
+    const bytes = new Uint8Array(this.head.length + chunk.length);
+    bytes.set(this.head);
+    bytes.set(chunk, this.head.length);
+    const text = new TextDecoder('latin1').decode(bytes.subarray(0, MOST_HEADER_BYTES)); // one character per byte
+    const start = text.search(/[^\r\n]/); // the line end after a JPEG is no empty header
+    const end = start < 0 ? -1 : text.indexOf('\r\n\r\n', start);
+    if (end < 0) {
+      if (bytes.length > MOST_HEADER_BYTES) throw new Error('the answer is not a stream of frames');
+      this.head = bytes;
+      return new Uint8Array(0);
+    }
+    const lines = text.slice(start, end).matchAll(/^([^:\r\n]+):[ \t]*(.*)$/gm);
+    this.headers = new Map([...lines].map(([, name, value]) => [name.toLowerCase(), value.trim()]));
+    const length = Number(this.headers.get('content-length'));
+    if (!(length > 0 && length <= MOST_JPEG_BYTES)) throw new Error('the stream has a part without a valid length');
+    this.head = new Uint8Array(0);
+    this.body = new Uint8Array(length);
+    this.filled = 0;
+    return bytes.subarray(end + 4);
+  }
+
+  fillBody(chunk) {
+    const piece = chunk.subarray(0, this.body.length - this.filled);
+    this.body.set(piece, this.filled);
+    this.filled += piece.length;
+    if (this.filled === this.body.length) {
+      this.onPart(this.headers, this.body);
+      this.body = null;
+    }
+    return chunk.subarray(piece.length);
+  }
+}
+
+// ---- clocks and waiting ----
+
+// The server's clock against ours. Each /status answer bounds the difference to half its round trip, so the shortest
+// round trip is kept, until an answer contradicts it: then one of the clocks was moved.
+const clock = {
+  offset_ms: null,
+  doubt_ms: Infinity,
+  learn(sent_ms, received_ms, server_ms) {
+    const offset_ms = server_ms - (sent_ms + received_ms) / 2;
+    const doubt_ms = (received_ms - sent_ms) / 2 + 1; // both clocks are read in whole milliseconds
+    const moved = Math.abs(offset_ms - this.offset_ms) > doubt_ms + this.doubt_ms;
+    if (doubt_ms < this.doubt_ms || moved) Object.assign(this, { offset_ms, doubt_ms });
+  },
+  age_ms(capture_ms) {
+    if (this.offset_ms === null || capture_ms === null) return null;
+    return Math.max(0, Date.now() + this.offset_ms - capture_ms);
+  },
+};
+
+// Waits, and returns early (without an error) when `signal` says that nobody wants the result any more.
+const sleep = (ms, signal) => new Promise((done) => {
+  if (signal.aborted) return done();
+  const timer = setTimeout(done, ms);
+  signal.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
+});
+
+// A signal that follows `signal` and can also time out; `touch` starts the time anew.
+function deadline(ms, signal) {
+  const control = new AbortController();
+  const stop = () => control.abort();
+  let timer = setTimeout(stop, ms);
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop);
+  return {
+    signal: control.signal,
+    touch() { clearTimeout(timer); timer = setTimeout(stop, ms); },
+    end() { clearTimeout(timer); signal?.removeEventListener('abort', stop); stop(); },
+  };
+}
+
+// Throws the server's own words for an answer that is not 200.
+async function refuse(response) {
+  let words = `the server answered ${response.status}`;
+  try { words = (await response.json()).error || words; } catch { /* a proxy's error page: its number must do */ }
+  throw new Error(words);
+}
+
+// What to tell a person: fetch's own words ("Failed to fetch") differ per browser and help nobody.
+const explain = (error) => (error instanceof TypeError || error.name === 'AbortError' || error.name === 'NetworkError'
+  ? 'The server does not answer' : error.message.replace(/^./, (first) => first.toUpperCase()));
+
+const captureOf = (timestamp) => (Number(timestamp) > 0 ? Number(timestamp) * 1000 : null);
+
+async function fetchSnapshot(camera, signal) {
+  const limit = deadline(SNAPSHOT_TIMEOUT_MS, signal);
+  try {
+    const response = await fetch(new URL('snapshot', camera.url), { cache: 'no-store', signal: limit.signal });
+    if (!response.ok) await refuse(response);
+    return { jpeg: await response.blob(), capture_ms: captureOf(response.headers.get('X-Timestamp')), real: true };
+  } finally { limit.end(); }
+}
+
+// ---- one camera ----
+
+class Camera {
+  constructor(card) {
+    this.card = card;
+    this.name = card.dataset.name;
+    this.url = new URL('./' + card.dataset.path, document.baseURI);
+    this.canvas = this.part('canvas');
+    this.paused = false;
+    this.mode = 'off'; // 'off', 'stream' or 'snapshots'; only `assign` changes it
+    this.control = new AbortController();
+    this.status = null; // what /status last said of this camera
+    this.problem = null; // why there is no picture at the moment, for a person
+    this.retry_ms = RETRY_FIRST_MS;
+    this.shown = null; // the frame on the canvas
+    this.arrived = false; // since this mode began
+    this.drawn_at = []; // the moments of the last draws
+  }
+
+  part(selector) { return this.card.querySelector(selector); }
+
+  enter(mode) {
+    if (mode === this.mode) return;
+    this.control.abort();
+    this.control = new AbortController();
+    Object.assign(this, { mode, problem: null, arrived: false, newest: null, drawn_at: [], retry_ms: RETRY_FIRST_MS });
+    if (mode === 'stream') this.stream(this.control.signal);
+  }
+
+  // Keeps the stream open until `signal`: waits longer after each failure, and starts afresh after a frame.
+  async stream(signal) {
+    while (!signal.aborted) {
+      try {
+        await this.readStream(signal);
+        this.problem = 'The stream ended';
+      } catch (error) {
+        if (signal.aborted) return;
+        this.problem = explain(error);
+      }
+      Object.assign(this, { arrived: false, drawn_at: [] });
+      render(this);
+      await sleep(this.backOff(), signal);
+    }
+  }
+
+  async readStream(signal) {
+    const limit = deadline(SILENCE_MS, signal);
+    try {
+      const response = await fetch(new URL('stream', this.url), { cache: 'no-store', signal: limit.signal });
+      if (!response.ok) await refuse(response);
+      const parts = new PartReader((headers, jpeg) => this.take({
+        jpeg: new Blob([jpeg], { type: 'image/jpeg' }),
+        capture_ms: captureOf(headers.get('x-timestamp')),
+        real: headers.get('x-eyelid-signal')?.toLowerCase() !== 'none',
+      }));
+      const reader = response.body.getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || signal.aborted) return;
+        limit.touch();
+        parts.push(value);
+      }
+    } finally { limit.end(); }
+  }
+
+  async poll() {
+    const { signal } = this.control;
+    try {
+      this.take(await fetchSnapshot(this, signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      this.problem = explain(error);
+      this.poll_after = performance.now() + this.backOff();
+    }
+  }
+
+  // Jitter keeps the cards of one page from knocking all at once at a server that has just restarted.
+  backOff() {
+    const wait_ms = this.retry_ms * (0.8 + 0.4 * Math.random());
+    this.retry_ms = Math.min(this.retry_ms * 1.7, RETRY_MOST_MS);
+    return Math.min(wait_ms, RETRY_MOST_MS);
+  }
+
+  // Takes a frame. One that comes while another is being decoded replaces the one that waits: newest only.
+  async take(frame) {
+    Object.assign(this, { newest: frame, problem: null, retry_ms: RETRY_FIRST_MS });
+    if (this.decoding) return;
+    this.decoding = true;
+    while (this.newest) {
+      const next = this.newest;
+      this.newest = null;
+      try {
+        const bitmap = await createImageBitmap(next.jpeg);
+        this.draw(bitmap, next);
+        bitmap.close();
+      } catch { /* a damaged frame: the last good one stays until the next comes */ }
+    }
+    this.decoding = false;
+  }
+
+  draw(bitmap, frame) {
+    if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) {
+      this.canvas.width = bitmap.width;
+      this.canvas.height = bitmap.height;
+    }
+    this.canvas.getContext('2d', { alpha: false }).drawImage(bitmap, 0, 0);
+    const changed = !this.arrived || this.shown?.real !== frame.real;
+    this.shown = { capture_ms: frame.real ? frame.capture_ms : null, real: frame.real, width: bitmap.width, height: bitmap.height };
+    if (this.mode === 'off') return; // decoded while the stream was being closed
+    this.arrived = true;
+    if (frame.real) this.drawn_at.push(performance.now());
+    if (changed) render(this);
+  }
+
+  rate() {
+    const since = performance.now() - RATE_OVER_MS;
+    this.drawn_at = this.drawn_at.filter((moment) => moment > since);
+    const [first, last] = [this.drawn_at[0], this.drawn_at.at(-1)];
+    return last > first ? (this.drawn_at.length - 1) / (last - first) * 1000 : null;
+  }
+
+  // What a person should know: the state (one word), a message over the picture, and a reason below it.
+  describe() {
+    const said = this.status;
+    const failed = said?.state === 'failed' && { state: 'failed', reason: said.error || '' };
+    if (this.paused) {
+      if (said?.state === 'asleep') return { state: 'asleep', message: 'Paused', more: 'The camera is asleep.' };
+      if (failed) return { ...failed, message: 'Paused', more: 'The camera has failed.' };
+      return { state: 'paused', message: 'Paused', more: said?.state === 'awake' ? 'The camera is still awake.' : '' };
+    }
+    if (this.problem && failed) return { ...failed, message: 'The camera has failed', more: 'Trying again…' };
+    if (this.problem) return { state: 'connecting', message: this.problem, more: 'Trying again…' };
+    if (!this.arrived && failed) return { ...failed, message: 'The camera has failed', more: 'Waiting for it…' };
+    if (!this.arrived) return { state: 'connecting', message: said?.state === 'asleep' ? 'Waking the camera…' : 'Connecting…' };
+    if (!this.shown.real) return failed || { state: 'no signal', reason: said?.error || '' };
+    return { state: 'awake', note: this.mode === 'snapshots' ? 'About one picture a second: five streams are open already.' : '' };
+  }
+}
+
+// ---- the page ----
+
+const main = document.querySelector('main');
+const root = new URL('./' + main.dataset.root, document.baseURI);
+const cameras = [...main.querySelectorAll('.camera')].map((card) => new Camera(card));
+let enlarged = null;
+let known = null; // the names in the first /status, to notice a camera that appears later
+
+// Decides how each camera is read, and makes it so. The enlarged camera goes first; what is over gets snapshots.
+function assign() {
+  let streams = 0;
+  const wanted = (camera) => {
+    if (document.hidden || camera.paused) return 'off';
+    return streams++ < MOST_STREAMS ? 'stream' : 'snapshots';
+  };
+  const order = enlarged ? [enlarged, ...cameras.filter((camera) => camera !== enlarged)] : cameras;
+  const modes = order.map((camera) => [camera, wanted(camera)]);
+  // Close before opening, so that there are never six streams for a moment.
+  modes.sort(([, a], [, b]) => (a === 'stream') - (b === 'stream')).forEach(([camera, mode]) => camera.enter(mode));
+  cameras.forEach(render);
+}
+
+// Runs as long as the page: the one loop that fetches snapshots, one after the other, for cameras without a stream.
+async function pollSnapshots(signal) {
+  while (!signal.aborted) {
+    const began = performance.now();
+    for (const camera of cameras) {
+      if (signal.aborted) return;
+      if (camera.mode === 'snapshots' && !(camera.poll_after > performance.now())) await camera.poll();
+    }
+    await sleep(Math.max(100, SNAPSHOT_EVERY_MS - (performance.now() - began)), signal);
+  }
+}
+
+// Runs while the page is visible: asks for the status, one request at a time.
+async function pollStatus(signal) {
+  while (!signal.aborted) {
+    const limit = deadline(STATUS_TIMEOUT_MS, signal);
+    try {
+      const sent_ms = Date.now();
+      const response = await fetch(new URL('status', root), { cache: 'no-store', signal: limit.signal });
+      const received_ms = Date.now();
+      if (!response.ok) await refuse(response);
+      const status = await response.json();
+      clock.learn(sent_ms, received_ms, status.now_ms);
+      learnStatus(status);
+    } catch {
+      if (!signal.aborted) learnStatus(null);
+    } finally { limit.end(); }
+    await sleep(STATUS_EVERY_MS, signal);
+  }
+}
+
+function learnStatus(status) {
+  for (const camera of cameras) {
+    const mine = status?.cameras.find(({ path }) => new URL('./' + path, root).pathname === camera.url.pathname)
+      ?? status?.cameras.find(({ name }) => name === camera.name);
+    camera.status = mine ?? (status && { state: 'failed', error: 'this camera is no longer on the server' });
+    if (mine?.width && mine.height && !camera.shown) shape(camera, mine);
+    render(camera);
+  }
+  setText(document.getElementById('server'), status ? `Eyelid ${status.version}` : 'The server does not answer; trying again.');
+  if (!status || main.dataset.root) return; // the page of one camera does not miss the others
+  const names = status.cameras.map(({ name }) => name);
+  const fresh = names.find((name) => known && !known.includes(name));
+  if (fresh) notify(`A new camera: ${fresh}. Reload the page to see it.`);
+  known = names;
+}
+
+// ---- showing ----
+
+// Writes only what changed: a live region speaks at each write, and an unchanged card costs nothing.
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+  element.hidden = text === '';
+}
+
+function shape(camera, { width, height }) {
+  const ratio = String(width / height);
+  camera.card.style.setProperty('--ratio', ratio);
+  if (camera === cameras[0]) main.style.setProperty('--grid-ratio', ratio);
+}
+
+function ageText(age_ms) {
+  if (age_ms === null) return '–';
+  if (age_ms < 1000) return `${Math.round(age_ms)} ms`;
+  if (age_ms < 60000) return `${(age_ms / 1000).toFixed(age_ms < 10000 ? 1 : 0)} s`;
+  return age_ms < 3600000 ? `${Math.floor(age_ms / 60000)} min` : `${Math.floor(age_ms / 3600000)} h`;
+}
+
+function render(camera) {
+  const { state, message = '', more = '', reason = '', note = '' } = camera.describe();
+  const { card, shown } = camera;
+  card.dataset.state = state;
+  card.dataset.eye = ['asleep', 'failed', 'awake'].includes(state) ? state : camera.status?.state ?? 'unknown';
+  card.classList.toggle('dim', message !== '');
+  setText(camera.part('.state'), state);
+  setText(camera.part('.message strong'), message);
+  setText(camera.part('.message span'), more);
+  camera.part('.message').hidden = message === '';
+  setText(camera.part('.reason'), reason || note);
+  const spoken = `${camera.name}: ${state}${reason && `, ${reason}`}`;
+  if (camera.part('.said').textContent !== spoken) {
+    camera.part('.said').textContent = spoken;
+    camera.canvas.setAttribute('aria-label', `Picture of ${camera.name}, ${state}`);
+  }
+  const rate = camera.rate();
+  setText(camera.part('.rate'), rate === null ? '–' : `${rate.toFixed(rate < 9.95 ? 1 : 0)} fps`);
+  setText(camera.part('.age'), ageText(clock.age_ms(shown?.capture_ms ?? null)));
+  camera.part('.age').title = `now minus capture, give or take ${Math.ceil(clock.doubt_ms)} ms`;
+  setText(camera.part('.size'), shown?.real ? `${shown.width} × ${shown.height}` : '–');
+  if (shown) shape(camera, shown);
+}
+
+let notice_timer;
+function notify(text) {
+  setText(document.getElementById('notice'), text);
+  clearTimeout(notice_timer);
+  notice_timer = setTimeout(() => setText(document.getElementById('notice'), ''), 6000);
+}
+
+// ---- what a person does ----
+
+function setButton(button, icon, label, name) {
+  button.querySelector('use').setAttribute('href', `#${icon}`);
+  setText(button.querySelector('span'), label);
+  button.setAttribute('aria-label', name ? `${label} ${name}` : label);
+  button.title = label;
+}
+
+function pause(list, paused) {
+  for (const camera of list) {
+    camera.paused = paused;
+    setButton(camera.part('.pause'), paused ? 'resume' : 'pause', paused ? 'Resume' : 'Pause', camera.name);
+  }
+  const all = cameras.every((camera) => camera.paused);
+  setButton(document.getElementById('pause-all'), all ? 'resume' : 'pause', all ? 'Resume all' : 'Pause all');
+  assign();
+}
+
+// Saves a fresh picture rather than opening it: another tab would hide this one and close its streams.
+async function saveSnapshot(camera) {
+  if (camera.saving) return;
+  camera.saving = true;
+  camera.part('.snapshot').setAttribute('aria-busy', 'true');
+  try {
+    const { jpeg, capture_ms } = await fetchSnapshot(camera);
+    const moment = new Date(capture_ms ?? Date.now()).toISOString().slice(0, 19).replaceAll(':', '-');
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(jpeg);
+    link.download = `${camera.name.replace(/[^\p{L}\p{N}_-]+/gu, '-')}-${moment}Z.jpg`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000); // the browser may read it only after asking where to
+    notify(`Snapshot saved: ${link.download}`);
+  } catch (error) {
+    notify(`No snapshot of ${camera.name}: ${explain(error)}`);
+  }
+  camera.saving = false;
+  camera.part('.snapshot').removeAttribute('aria-busy');
+}
+
+function enlarge(camera) {
+  enlarged = camera;
+  for (const each of cameras) {
+    each.card.classList.toggle('enlarged', each === camera);
+    const large = each === camera;
+    setButton(each.part('.large'), large ? 'grid' : 'large', large ? 'Back to grid' : 'Enlarge', each.name);
+  }
+  camera?.card.scrollIntoView({ block: 'nearest' });
+  assign();
+}
+
+// Fills the window with a card, and the screen too where the browser can (an iPhone cannot). Null: with none.
+function fill(camera) {
+  if (!camera && document.fullscreenElement) document.exitFullscreen().catch(() => {});
+  for (const each of cameras) {
+    const full = each === camera;
+    each.card.classList.toggle('fill', full);
+    setButton(each.part('.full'), full ? 'unfull' : 'full', full ? 'Leave full screen' : 'Full screen', each.name);
+  }
+  camera?.card.requestFullscreen?.().catch(() => {});
+}
+
+const isFilled = (camera) => camera.card.classList.contains('fill');
+const toggleFull = (camera) => fill(isFilled(camera) ? null : camera);
+
+// The camera a key means: the one with the focus, the large one, the one under the pointer, the only one.
+const meant = () => cameras.find(({ card }) => card.contains(document.activeElement)) ?? enlarged
+  ?? cameras.find(({ card }) => card.matches(':hover')) ?? (cameras.length === 1 ? cameras[0] : undefined);
+
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.defaultPrevented) return;
+  const camera = meant();
+  if (event.key === 'Escape' && cameras.some(isFilled)) fill(null);
+  else if (event.key === 'Escape' && enlarged) enlarge(null);
+  else if (event.key === ' ') {
+    if (event.target.closest?.('button, a')) return; // the control itself answers to the space bar
+    const list = camera ? [camera] : cameras;
+    pause(list, !list.every(({ paused }) => paused));
+  } else if (event.key === 's' && camera) saveSnapshot(camera);
+  else if (event.key === 'f' && camera) toggleFull(camera);
+  else return;
+  event.preventDefault();
+}
+
+function listen(camera) {
+  const many = cameras.length > 1;
+  camera.canvas.hidden = camera.part('.facts').hidden = camera.part('.pause').hidden = camera.part('.full').hidden = false;
+  camera.part('.large').hidden = !many;
+  camera.part('.pause').addEventListener('click', () => pause([camera], !camera.paused));
+  camera.part('.large').addEventListener('click', () => enlarge(enlarged === camera ? null : camera));
+  camera.part('.full').addEventListener('click', () => toggleFull(camera));
+  camera.part('.snapshot').title = 'Snapshot';
+  camera.part('.snapshot').addEventListener('click', (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // asked for a tab or window of its own
+    event.preventDefault();
+    saveSnapshot(camera);
+  });
+  // For the mouse and the finger only; the buttons do the same for keys and screen readers.
+  camera.part('.picture').addEventListener('click', () => {
+    if (camera.paused) pause([camera], false);
+    else if (many) enlarge(enlarged === camera ? null : camera);
+  });
+}
+
+function start() {
+  document.documentElement.classList.add('js');
+  main.classList.toggle('many', cameras.length > 1);
+  const pauseAll = document.getElementById('pause-all');
+  pauseAll.hidden = cameras.length < 2;
+  pauseAll.addEventListener('click', () => pause(cameras, !cameras.every(({ paused }) => paused)));
+  document.querySelector('.keys').hidden = false;
+  cameras.forEach(listen);
+  fill(null);
+  enlarge(null);
+  pause(cameras, false);
+  document.addEventListener('keydown', onKey);
+  document.addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) fill(null); });
+  let watching = new AbortController();
+  const look = () => {
+    watching.abort();
+    watching = new AbortController();
+    assign();
+    if (document.hidden) return;
+    pollStatus(watching.signal);
+    pollSnapshots(watching.signal);
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  setInterval(() => { if (!document.hidden) cameras.forEach(render); }, 500);
+}
+
+start();

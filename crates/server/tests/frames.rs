@@ -1,0 +1,321 @@
+//! Which frames clients get: fresh, newest, each at most once, and none that nobody asked for.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use common::{HUNG, Producer, Server, Stream, eventually, number, numbered, slots, state};
+use eyelid_slot::{FRAME_FILE, Phase, Publisher};
+
+const INTERVAL: Duration = Duration::from_millis(20);
+
+#[test]
+fn a_snapshot_is_captured_after_its_request_though_an_old_frame_lies_there() {
+    let slots = slots();
+    fs::write(slots.path().join(FRAME_FILE), numbered(7, 100)).unwrap();
+    let server = Server::start(slots.path(), &[]);
+    let producer = Producer::start(slots.path(), INTERVAL, 1000);
+    for _ in 0..20 {
+        let before = producer.exposed();
+        let snapshot = server.get("/?action=snapshot");
+        assert_eq!(snapshot.status(), 200);
+        assert!(
+            number(&snapshot.body) > before,
+            "exposed before the request"
+        );
+        assert_eq!(
+            snapshot.header("Content-Length"),
+            Some(snapshot.body.len().to_string().as_str())
+        );
+        let captured: f64 = snapshot.header("X-Timestamp").unwrap().parse().unwrap();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64();
+        assert!((0.0..HUNG.as_secs_f64()).contains(&(now - captured)));
+        assert!(snapshot.header("Last-Modified").is_some());
+    }
+}
+
+#[test]
+fn without_a_camera_a_snapshot_is_refused_in_time() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &["--timeout", "100ms"]);
+    let refused = server.get("/snapshot");
+    assert_eq!(refused.status(), 503);
+    assert!(refused.header("Retry-After").is_some());
+    assert!(
+        refused.json()["error"]
+            .as_str()
+            .unwrap()
+            .contains("no camera has written"),
+        "{}",
+        refused.json()
+    );
+    fs::write(slots.path().join(FRAME_FILE), numbered(7, 100)).unwrap();
+    let refused = server.get("/snapshot");
+    assert_eq!(refused.status(), 503, "an old frame is no answer");
+    assert!(
+        refused.json()["error"]
+            .as_str()
+            .unwrap()
+            .contains("no new frame for 100ms"),
+        "{}",
+        refused.json()
+    );
+}
+
+#[test]
+fn a_stream_shows_each_frame_once_and_ends_it_at_once() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    publisher
+        .publish(&numbered(1, 50_000), SystemTime::now())
+        .unwrap();
+    let mut stream = server.stream("/stream");
+    assert!(
+        stream.head.contains(
+            "\r\nContent-Type: multipart/x-mixed-replace; boundary=boundarydonotcross\r\n"
+        )
+    );
+    assert!(
+        stream.head.contains("\r\nConnection: close\r\n")
+            && !stream.head.contains("Transfer-Encoding")
+    );
+    let mut last = 0;
+    for frame in 2..20 {
+        // The part and the boundary behind it arrive although no other frame follows.
+        let seen = stream.frame().number();
+        assert!(seen > last, "{seen} after {last}");
+        last = seen;
+        eventually("the wish for the next", || publisher.wished(Instant::now()));
+        publisher
+            .publish(&numbered(frame, 50_000), SystemTime::now())
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_was_slow_gets_the_newest_frame_next() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let producer = Producer::start(slots.path(), INTERVAL, 400_000);
+    let socket = small_buffer(&server);
+    let mut stream = Stream::open(socket, "/stream");
+    stream.frame();
+    for _ in 0..3 {
+        let start = producer.exposed();
+        eventually("twenty exposures", || producer.exposed() > start + 20);
+        let floor = producer.exposed();
+        // One frame lies half in the kernel; what comes after it is chosen when that has gone.
+        stream.frame();
+        let next = stream.frame().number();
+        assert!(next >= floor, "{next} is from before {floor}");
+    }
+}
+
+/// A connection whose receive buffer holds far less than a frame.
+fn small_buffer(server: &Server) -> TcpStream {
+    let socket = server.connect();
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBuf, &16_384).unwrap();
+    socket
+}
+
+#[test]
+fn a_client_shown_few_frames_gets_them_new_and_costs_one_encoding_each() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let interval = Duration::from_millis(50);
+    let producer = Producer::start(slots.path(), interval, 1000);
+    let mut stream = server.stream("/stream?fps=1.25");
+    stream.frame();
+    let before = producer.published();
+    let behind = |frame: u64| producer.exposed() - frame;
+    let mut ages: Vec<u64> = (0..7).map(|_| behind(stream.frame().number())).collect();
+    let published = producer.published() - before;
+    assert!(
+        published <= 8,
+        "{published} frames were made for 7 that were wanted"
+    );
+    ages.sort_unstable();
+    // A frame made for the wish before this one would be 16 exposures old.
+    assert!(ages[3] <= 6, "frames were {ages:?} exposures old");
+}
+
+#[test]
+fn nobody_asks_for_frames_when_nobody_looks() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let producer = Producer::start(slots.path(), INTERVAL, 1000);
+    for request in [
+        ("HEAD", "/snapshot"),
+        ("HEAD", "/stream"),
+        ("GET", "/status"),
+        ("GET", "/"),
+        ("GET", "/metrics"),
+    ] {
+        eventually("rest", || {
+            let before = producer.published();
+            std::thread::sleep(INTERVAL * 5);
+            producer.published() == before
+        });
+        let before = producer.published();
+        assert_eq!(server.request(request.0, request.1, "").status(), 200);
+        std::thread::sleep(INTERVAL * 5);
+        assert_eq!(producer.published(), before, "{request:?} woke the camera");
+    }
+    let mut stream = server.stream("/stream");
+    stream.frame();
+    drop(stream);
+    eventually("rest after the client left", || {
+        let before = producer.published();
+        std::thread::sleep(INTERVAL * 5);
+        producer.published() == before
+    });
+}
+
+#[test]
+fn many_clients_share_each_frame() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let producer = Producer::start(slots.path(), INTERVAL, 10_000);
+    let mut streams: Vec<_> = (0..50).map(|_| server.stream("/stream")).collect();
+    let start = producer.published();
+    for _ in 0..10 {
+        for stream in &mut streams {
+            stream.frame();
+        }
+    }
+    assert!(producer.published() > start);
+    let status = server.get("/status").json();
+    assert_eq!(status["cameras"][0]["clients"], 50);
+    assert_eq!(status["clients"].as_array().unwrap().len(), 50);
+}
+
+#[test]
+fn a_stream_says_why_there_is_no_picture_and_recovers_in_place() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &["--timeout", "200ms"]);
+    let mut stream = server.stream("/stream");
+    let card = stream.part();
+    assert!(!card.is_frame(), "no camera at all");
+    assert!(eyelid_slot::jpeg::whole(&card.jpeg).is_ok());
+
+    let producer = Producer::start(slots.path(), INTERVAL, 1000);
+    stream.frame();
+    drop(producer);
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    publisher
+        .set_state(&state(Phase::Failed, Some("cable is out")))
+        .unwrap();
+    while stream.part().is_frame() {}
+    let snapshot = server.get("/snapshot");
+    assert_eq!(snapshot.status(), 503);
+    assert_eq!(snapshot.json()["error"], "camera failed: cable is out");
+    drop(publisher);
+
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    stream.frame();
+    assert_eq!(server.get("/snapshot").status(), 200);
+}
+
+#[test]
+fn a_stream_outlives_its_slot() {
+    let home = slots();
+    let slots = home.path().join("webcam");
+    fs::create_dir(&slots).unwrap();
+    let server = Server::start(&slots, &["--timeout", "300ms"]);
+    let producer = Producer::start(&slots, INTERVAL, 1000);
+    let mut stream = server.stream("/stream");
+    stream.frame();
+    for _ in 0..3 {
+        let stale = producer.exposed();
+        // The producer may write between two removals.
+        eventually("removal", || {
+            fs::remove_dir_all(&slots).is_ok() || !slots.exists()
+        });
+        while stream.frame().number() <= stale {}
+    }
+    fs::remove_file(slots.join(FRAME_FILE)).unwrap();
+    let stale = producer.exposed();
+    while stream.frame().number() <= stale {}
+}
+
+#[test]
+fn an_old_frame_is_never_shown_in_a_stream() {
+    let slots = slots();
+    let path = slots.path().join(FRAME_FILE);
+    fs::write(&path, numbered(7, 100)).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(60);
+    fs::File::open(&path)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
+    let server = Server::start(slots.path(), &["--timeout", "200ms"]);
+    let mut stream = server.stream("/stream");
+    assert!(!stream.part().is_frame());
+    let producer = Producer::start(slots.path(), INTERVAL, 1000);
+    assert_ne!(stream.frame().jpeg.len(), numbered(7, 100).len());
+    assert!(producer.published.load(Ordering::Acquire) > 0);
+}
+
+#[test]
+fn every_camera_has_its_own_slot_and_urls() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &["--timeout", "200ms"]);
+    let front = slots.path().join("front");
+    let _producer = Producer::start(&front, INTERVAL, 1000);
+    for path in [
+        "/front/snapshot",
+        "/front/?action=snapshot",
+        "/webcam/front/snapshot.jpg",
+        "/?action=snapshot_0",
+    ] {
+        assert_eq!(server.get(path).status(), 200, "{path}");
+    }
+    server.stream("/front/stream.mjpg").frame();
+    assert_eq!(server.get("/snapshot").status(), 503);
+    assert_eq!(server.get("/back/snapshot").status(), 404);
+    assert_eq!(server.get("/?action=snapshot_1").status(), 404);
+    let redirected = server.get("/front");
+    assert_eq!(
+        (redirected.status(), redirected.header("Location")),
+        (308, Some("front/"))
+    );
+    let names = server.get("/status").json()["cameras"][0]["name"].clone();
+    assert_eq!(names, "front");
+}
+
+#[test]
+fn a_client_that_sends_more_than_its_request_still_gets_its_stream() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let mut stream = Stream::open(
+        server.connect(),
+        "/stream HTTP/1.1\r\nHost: y\r\n\r\nGET /snapshot",
+    );
+    stream.frame();
+    let mut answer = [0; 4096];
+    let mut keep_alive = server.connect();
+    for _ in 0..3 {
+        std::io::Write::write_all(
+            &mut keep_alive,
+            b"GET /snapshot HTTP/1.1\r\nHost: x\r\n\r\n",
+        )
+        .unwrap();
+        let size = keep_alive.read(&mut answer).unwrap();
+        assert!(answer[..size].starts_with(b"HTTP/1.1 200 OK"));
+    }
+}

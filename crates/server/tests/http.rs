@@ -1,0 +1,369 @@
+//! HTTP around the frames: headers, methods, limits, sockets, exit statuses.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Producer, Server, command, eventually, exchange, slots};
+
+const INTERVAL: Duration = Duration::from_millis(20);
+
+#[test]
+fn the_viewer_page_brings_all_it_needs() {
+    let slots = slots();
+    fs::create_dir(slots.path().join("front")).unwrap();
+    let server = Server::start(slots.path(), &[]);
+    for (path, content_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/front/", "text/html; charset=utf-8"),
+        ("/viewer.js", "text/javascript; charset=utf-8"),
+        ("/viewer.css", "text/css; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
+        ("/webcam/", "text/html; charset=utf-8"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!(
+            (answer.status(), answer.header("Content-Type")),
+            (200, Some(content_type)),
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("X-Content-Type-Options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        let policy = answer.header("Content-Security-Policy");
+        assert_eq!(
+            policy.is_some_and(|p| p.contains("default-src 'none'")),
+            content_type.contains("html"),
+            "{path}"
+        );
+    }
+    assert!(
+        String::from_utf8(server.get("/").body)
+            .unwrap()
+            .contains("front/stream")
+    );
+}
+
+#[test]
+fn methods_are_answered_as_http_says() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &["--allow-origin", "*"]);
+    let options = server.request("OPTIONS", "/snapshot", "");
+    assert_eq!(
+        (
+            options.status(),
+            options.header("Access-Control-Allow-Origin")
+        ),
+        (204, Some("*"))
+    );
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
+        let answer = server.request(method, "/snapshot", "Content-Length: 0\r\n");
+        assert_eq!(
+            (answer.status(), answer.header("Allow")),
+            (405, Some("GET, HEAD, OPTIONS")),
+            "{method}"
+        );
+    }
+    let head = server.request("HEAD", "/snapshot", "");
+    assert_eq!(
+        (head.status(), head.header("Content-Type"), head.body.len()),
+        (200, Some("image/jpeg"), 0)
+    );
+    assert_eq!(
+        head.header("Content-Length"),
+        None,
+        "the length of a frame that is not there is not known"
+    );
+    let head = server.request("HEAD", "/stream", "");
+    assert!(
+        head.header("Content-Type")
+            .unwrap()
+            .starts_with("multipart/x-mixed-replace")
+    );
+    assert_eq!(server.get("/nothing/here").status(), 404);
+    assert_eq!(server.get("/stream?fps=fast").status(), 400);
+}
+
+#[test]
+fn every_answer_may_be_read_by_the_origin_that_is_allowed_and_is_never_kept() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let server = Server::start(slots.path(), &["--allow-origin", "http://octopi.local"]);
+    for path in [
+        "/",
+        "/snapshot",
+        "/?action=snapshot",
+        "/status",
+        "/metrics",
+        "/nowhere/",
+        "/stream?fps=x",
+    ] {
+        let answer = server.get(path);
+        assert_eq!(
+            answer.header("Access-Control-Allow-Origin"),
+            Some("http://octopi.local"),
+            "{path}"
+        );
+        assert_eq!(answer.header("Vary"), Some("Origin"), "{path}");
+        let cache = answer.header("Cache-Control").unwrap();
+        assert!(
+            cache.contains("no-store") && cache.contains("no-transform"),
+            "{path}"
+        );
+    }
+    assert!(
+        server
+            .stream("/stream")
+            .head
+            .contains("\r\nAccess-Control-Allow-Origin: http://octopi.local\r\n")
+    );
+    let closed = Server::start(slots.path(), &[]);
+    assert_eq!(
+        closed
+            .get("/snapshot")
+            .header("Access-Control-Allow-Origin"),
+        None
+    );
+}
+
+#[test]
+fn the_status_is_as_its_schema_says() {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/status.schema.json");
+    let schema = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let check = |what: &str| {
+        let status = server.get("/status").json();
+        let errors: Vec<_> = validator
+            .iter_errors(&status)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{what}: {errors:?} in {status}");
+        status
+    };
+    assert_eq!(check("no camera")["cameras"][0]["state"], "unknown");
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    fs::create_dir(slots.path().join("back")).unwrap();
+    let mut stream = server.stream("/stream");
+    (0..5).for_each(|_| drop(stream.frame()));
+    let status = check("a camera and a client");
+    assert_eq!(status["cameras"][0]["state"], "awake");
+    assert_eq!(status["cameras"][1]["path"], "back/");
+    assert_eq!(status["clients"][0]["camera"], "default");
+    let mut wrong = status.clone();
+    wrong["surprise"] = true.into();
+    assert!(
+        !validator.is_valid(&wrong),
+        "the schema must be able to fail"
+    );
+}
+
+#[test]
+fn the_metrics_count() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let server = Server::start(slots.path(), &[]);
+    server.stream("/stream").frame();
+    server.get("/snapshot");
+    eventually("the counts", || {
+        let metrics = server.get("/metrics");
+        assert!(
+            metrics
+                .header("Content-Type")
+                .unwrap()
+                .starts_with("application/openmetrics-text")
+        );
+        let text = String::from_utf8(metrics.body).unwrap();
+        text.contains("eyelid_frames_sent_total{camera=\"default\"}")
+            && text.contains("eyelid_snapshots_total{camera=\"default\"} 1\n")
+            && text.contains("eyelid_clients{camera=\"default\"} 0\n")
+            && text.ends_with("# EOF\n")
+    });
+}
+
+#[test]
+fn a_password_keeps_strangers_out() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let file = slots.path().join("htpasswd");
+    fs::write(
+        &file,
+        format!("anna:{}\n", bcrypt::hash("secret", 4).unwrap()),
+    )
+    .unwrap();
+    let server = Server::start(slots.path(), &["--auth-file", file.to_str().unwrap()]);
+    for path in [
+        "/",
+        "/snapshot",
+        "/stream",
+        "/status",
+        "/metrics",
+        "/viewer.js",
+        "/nowhere/",
+    ] {
+        for (method, header) in [
+            ("GET", ""),
+            ("HEAD", ""),
+            ("GET", "Authorization: Basic YW5uYTp3cm9uZw==\r\n"),
+        ] {
+            let answer = server.request(method, path, header);
+            assert_eq!(answer.status(), 401, "{method} {path}");
+            assert!(
+                answer
+                    .header("WWW-Authenticate")
+                    .unwrap()
+                    .starts_with("Basic realm=")
+            );
+        }
+    }
+    assert_eq!(server.request("OPTIONS", "/snapshot", "").status(), 204);
+    for _ in 0..2 {
+        let answer = server.request(
+            "GET",
+            "/snapshot",
+            "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n",
+        );
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+#[test]
+fn clients_beyond_the_limit_are_told_so() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let server = Server::start(slots.path(), &["--max-clients", "2"]);
+    let mut streams = [server.stream("/stream"), server.stream("/stream")];
+    let refused = server.get("/snapshot");
+    assert_eq!(refused.status(), 503);
+    assert!(
+        refused.json()["error"]
+            .as_str()
+            .unwrap()
+            .contains("too many clients")
+    );
+    streams.iter_mut().for_each(|stream| drop(stream.frame()));
+    drop(streams);
+    eventually("room again", || server.get("/snapshot").status() == 200);
+}
+
+#[test]
+fn a_header_that_is_too_long_or_no_http_is_refused() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let long = server.request("GET", "/", &format!("X-Long: {}\r\n", "x".repeat(20_000)));
+    assert_eq!(long.status(), 431);
+    let mut stream = server.connect();
+    stream
+        .write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer:?}");
+    assert_eq!(server.get("/status").status(), 200);
+}
+
+#[test]
+fn listens_on_several_sockets_of_every_kind() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let path = slots.path().join("http.sock");
+    // A socket that a killed server left is no hindrance.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let unix = format!("unix:{}", path.display());
+    let mut server = Server::start(slots.path(), &["--listen", &unix]);
+    eventually("the socket", || UnixStream::connect(&path).is_ok());
+    assert_eq!(
+        exchange(UnixStream::connect(&path).unwrap(), "GET", "/snapshot", "").status(),
+        200
+    );
+    assert_eq!(server.get("/snapshot").status(), 200);
+    assert!(server.terminate().success());
+    assert!(!path.exists(), "its own socket goes with it");
+}
+
+#[test]
+fn a_camera_may_have_its_slot_elsewhere() {
+    let (slots, elsewhere) = (slots(), slots());
+    let config = slots.path().join("eyelid.toml");
+    let text = format!("[cameras.far]\nslot = {:?}\n", elsewhere.path());
+    fs::write(&config, text).unwrap();
+    let server = Server::start(slots.path(), &["--config", config.to_str().unwrap()]);
+    let _producer = Producer::start(elsewhere.path(), INTERVAL, 1000);
+    assert_eq!(server.get("/far/snapshot").status(), 200);
+}
+
+#[test]
+fn ends_by_itself_when_idle_but_not_while_somebody_looks() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let mut server = Server::start(slots.path(), &["--idle-exit", "300ms"]);
+    let mut stream = server.stream("/stream");
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_millis(900) {
+        stream.frame();
+    }
+    assert!(server.child.try_wait().unwrap().is_none());
+    drop(stream);
+    assert!(server.wait().success());
+}
+
+#[test]
+fn ends_at_once_when_told_to_though_clients_stream() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let mut server = Server::start(slots.path(), &[]);
+    let mut stream = server.stream("/stream");
+    stream.frame();
+    let _idle: TcpStream = server.connect();
+    assert!(server.terminate().success());
+}
+
+#[test]
+fn says_what_is_wrong_and_exits_with_the_right_status() {
+    let slots = slots();
+    let config = slots.path().join("eyelid.toml");
+    fs::write(&config, "[server]\ntimeout = 4\n").unwrap();
+    let passwords = slots.path().join("htpasswd");
+    fs::write(&passwords, "anna:plain\n").unwrap();
+    let (config, passwords) = (config.to_str().unwrap(), passwords.to_str().unwrap());
+    let listen = ["--listen", "127.0.0.1:0"];
+    for (arguments, status, words) in [
+        (vec![], 1, "nothing to listen on"),
+        (
+            vec!["--listen", "256.0.0.1:1"],
+            1,
+            "cannot listen on 256.0.0.1:1",
+        ),
+        (vec!["--listen", "here"], 2, "HOST:PORT"),
+        (vec!["--timeout", "4 parsecs"], 2, "--timeout"),
+        (vec!["--max-clients", "0"], 2, "--max-clients"),
+        (vec!["--config", config], 78, "line 2, key \"timeout\""),
+        (vec!["--config", "/nowhere.toml"], 78, "/nowhere.toml"),
+        (
+            [&listen[..], &["--auth-file", passwords]].concat(),
+            1,
+            "line 1: the hash is not bcrypt",
+        ),
+    ] {
+        let output = command(slots.path(), &arguments).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+        assert!(text.contains(words), "{arguments:?}: {text}");
+        assert!(!text.contains("panicked"), "{text}");
+    }
+    assert!(Path::new(config).exists());
+}
