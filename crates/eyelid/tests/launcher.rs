@@ -1,0 +1,329 @@
+//! The real launcher with the real programs beside it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How long anything may take before it counts as hung.
+const HUNG: Duration = Duration::from_secs(20);
+
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + HUNG;
+    while !condition() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The launcher, not started yet; cargo builds what is to lie beside it where only this package is tested.
+fn command(arguments: &[&str]) -> Command {
+    static BUILT: Once = Once::new();
+    let eyelid = Path::new(env!("CARGO_BIN_EXE_eyelid"));
+    BUILT.call_once(|| {
+        if !(eyelid.with_file_name("eyelid-server").exists()
+            && eyelid.with_file_name("eyelid-capture").exists())
+        {
+            let cargo = Command::new(env!("CARGO"))
+                .args(["build", "-p", "eyelid-server", "-p", "eyelid-capture"])
+                .status();
+            assert!(cargo.unwrap().success());
+        }
+    });
+    let mut command = Command::new(eyelid);
+    command
+        .args(arguments)
+        .env_remove("CARGO_PKG_NAME")
+        .env_remove("EYELID_LOG")
+        .stdin(Stdio::null());
+    command
+}
+
+struct Eyelid {
+    child: Child,
+    address: String,
+    slots: PathBuf,
+    _home: TempDir,
+}
+
+impl Eyelid {
+    fn start(arguments: &[&str]) -> Self {
+        let memory = Path::new("/dev/shm");
+        let home = if memory.is_dir() {
+            TempDir::new_in(memory)
+        } else {
+            TempDir::new()
+        }
+        .unwrap();
+        let slots = home.path().join("webcam");
+        let own = [
+            "--listen",
+            "127.0.0.1:0",
+            "--slots",
+            slots.to_str().unwrap(),
+        ];
+        let mut child = command(&[&own, arguments].concat())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut greeting = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        while !text.ends_with("Ctrl-C ends it.\n") {
+            assert!(
+                greeting.read_line(&mut text).unwrap() > 0,
+                "ended after {text:?}"
+            );
+        }
+        let address = text
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap()
+            .to_owned();
+        for url in ["viewer    http", "stream    http", "snapshot  http"] {
+            assert!(text.contains(url), "{text}");
+        }
+        Self {
+            child,
+            address,
+            slots,
+            _home: home,
+        }
+    }
+
+    fn snapshot(&self) -> u16 {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(HUNG)).unwrap();
+        status(&mut socket)
+    }
+
+    /// The running programs it started, by their names.
+    fn children(&self) -> Vec<(String, u32)> {
+        let pid = self.child.id();
+        let children =
+            fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let name = |pid: u32| {
+            fs::read_link(format!("/proc/{pid}/exe"))
+                .ok()?
+                .file_name()?
+                .to_str()
+                .map(str::to_owned)
+        };
+        let pids = children.split_whitespace().map(|pid| pid.parse().unwrap());
+        let mut named: Vec<_> = pids.filter_map(|pid| Some((name(pid)?, pid))).collect();
+        named.sort();
+        named
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.children().into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn pid_of(&self, program: &str) -> u32 {
+        let mut found = None;
+        eventually(program, || {
+            found = self
+                .children()
+                .into_iter()
+                .find(|(name, _)| name == program);
+            found.is_some()
+        });
+        found.unwrap().1
+    }
+
+    fn end(&mut self, signal: Signal) -> ExitStatus {
+        send(self.child.id(), signal);
+        let mut status = None;
+        eventually("the end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Eyelid {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
+}
+
+fn alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
+}
+
+/// Asks for a snapshot and gives the status of the answer, whose body must be a JPEG if it is 200.
+fn status(socket: &mut (impl Read + Write)) -> u16 {
+    socket
+        .write_all(b"GET /snapshot HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    let status = String::from_utf8_lossy(&answer[9..12]).parse().unwrap();
+    assert!(status != 200 || answer.ends_with(&[0xFF, 0xD9]));
+    status
+}
+
+fn fails(arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = command(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn nothing_runs_until_somebody_connects_and_nothing_is_left_behind() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut eyelid = Eyelid::start(&[]);
+        assert_eq!(eyelid.names(), [""; 0]);
+        assert_eq!(eyelid.snapshot(), 200);
+        assert_eq!(eyelid.names(), ["eyelid-capture", "eyelid-server"]);
+        let children = eyelid.children();
+        let server = eyelid.pid_of("eyelid-server");
+        let environment = fs::read_to_string(format!("/proc/{server}/environ")).unwrap();
+        for variable in [
+            format!("LISTEN_PID={server}"),
+            "LISTEN_FDS=1".into(),
+            "LISTEN_FDNAMES=http".into(),
+        ] {
+            assert!(
+                environment.split('\0').any(|v| v == variable),
+                "{variable} in {environment:?}"
+            );
+        }
+        assert!(eyelid.end(signal).success());
+        assert!(!children.iter().any(|(_, pid)| alive(*pid)));
+        assert!(!eyelid.slots.exists(), "{:?} is left", eyelid.slots);
+    }
+}
+
+#[test]
+fn both_end_when_idle_and_start_again_with_the_next_connection() {
+    let mut eyelid = Eyelid::start(&["--idle-exit", "200ms"]);
+    for _ in 0..3 {
+        assert_eq!(eyelid.snapshot(), 200);
+        assert_eq!(eyelid.snapshot(), 200);
+        eventually("rest", || eyelid.names().is_empty());
+        // Connections that the server took itself must not count as new ones.
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(eyelid.names(), [""; 0]);
+    }
+    assert!(eyelid.end(Signal::SIGINT).success());
+}
+
+#[test]
+fn what_dies_is_started_again() {
+    let mut eyelid = Eyelid::start(&[]);
+    assert_eq!(eyelid.snapshot(), 200);
+    for program in ["eyelid-server", "eyelid-capture", "eyelid-server"] {
+        let before = eyelid.pid_of(program);
+        send(before, Signal::SIGKILL);
+        eventually("another", || eyelid.pid_of(program) != before);
+        eventually("pictures again", || eyelid.snapshot() == 200);
+    }
+    assert!(eyelid.end(Signal::SIGTERM).success());
+}
+
+#[test]
+fn the_programs_do_not_outlive_a_launcher_that_is_killed() {
+    let mut eyelid = Eyelid::start(&[]);
+    assert_eq!(eyelid.snapshot(), 200);
+    let children = eyelid.children();
+    assert_eq!(children.len(), 2);
+    eyelid.end(Signal::SIGKILL);
+    eventually("their end", || !children.iter().any(|(_, pid)| alive(*pid)));
+}
+
+#[test]
+fn listens_on_every_address_it_is_given() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("eyelid.sock");
+    let unix = format!("unix:{}", path.display());
+    let mut eyelid = Eyelid::start(&["--listen", &unix, "--listen", "127.0.0.1:0"]);
+    assert_eq!(status(&mut UnixStream::connect(&path).unwrap()), 200);
+    assert_eq!(eyelid.snapshot(), 200);
+    let server = eyelid.pid_of("eyelid-server");
+    let environment = fs::read_to_string(format!("/proc/{server}/environ")).unwrap();
+    assert!(
+        environment.contains("LISTEN_FDS=3\0")
+            && environment.contains("LISTEN_FDNAMES=http:http:http\0")
+    );
+    assert!(eyelid.end(Signal::SIGINT).success());
+    assert!(!path.exists());
+}
+
+#[test]
+fn runs_every_camera_of_its_configuration() {
+    let home = TempDir::new().unwrap();
+    let config = home.path().join("eyelid.toml");
+    fs::write(
+        &config,
+        "[server]\nlisten = [\"127.0.0.1:1\"]\n[cameras.default]\nsource = \"test\"\n[cameras.back]\nsource = \"test\"\nfps = 5\n",
+    )
+    .unwrap();
+    let eyelid = Eyelid::start(&["--config", config.to_str().unwrap()]);
+    assert_eq!(eyelid.snapshot(), 200);
+    assert_eq!(
+        eyelid.names(),
+        ["eyelid-capture", "eyelid-capture", "eyelid-server"]
+    );
+    eventually("the second camera", || {
+        eyelid.slots.join("back/current.jpg").exists()
+    });
+}
+
+#[test]
+fn says_what_is_wrong_before_anybody_connects() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let home = TempDir::new().unwrap();
+    let slots = home.path().to_str().unwrap();
+    let file = home.path().join("eyelid.toml");
+    fs::write(&file, "[server]\nslot = 1\n").unwrap();
+    for (arguments, status, words) in [
+        (
+            vec!["--slots", slots, "--listen", &taken],
+            1,
+            "cannot listen on",
+        ),
+        (
+            vec!["--slots", "/proc/nowhere"],
+            1,
+            "give another with --slots DIR",
+        ),
+        (
+            vec!["--slots", slots, "--source", "folder:/nowhere"],
+            1,
+            "\"/nowhere\"",
+        ),
+        (vec!["--source", "usb"], 2, "folder:PATH"),
+        (vec!["--size", "big"], 2, "1280x720"),
+        (
+            vec!["--config", file.to_str().unwrap()],
+            78,
+            "line 2, key \"slot\"",
+        ),
+    ] {
+        let (code, text) = fails(&arguments);
+        assert_eq!(code, Some(status), "{arguments:?}: {text}");
+        assert!(text.contains(words), "{arguments:?}: {text}");
+    }
+}
