@@ -33,10 +33,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn warn_of_ignored_options(settings: &Settings) {
     if let Some(size) = settings.size
-        && settings.source != SourceSpec::Test
+        && matches!(settings.source, SourceSpec::Folder(_))
     {
         log::warn!(
-            "size {size} is not applied: frames of this source are published in the size they have"
+            "size {size} is not applied: pictures of a folder are published in the size they have"
         );
     }
 }

@@ -172,6 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn the_example_in_the_documentation_is_whole() {
+        let path = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/eyelid.toml"
+        ));
+        let config = Config::load(Some(path)).unwrap();
+        assert!(!config.server.listen.is_empty() && config.server.auth_file.is_some());
+        assert!(
+            config
+                .cameras
+                .values()
+                .any(|camera| camera.delete_older_than.is_some())
+        );
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
         let error = Config::load(Some(Path::new("/nowhere/eyelid.toml")))
             .unwrap_err()

@@ -18,6 +18,10 @@ const RECHECK: Duration = Duration::from_secs(1);
 /// The same where the slot cannot be watched, for example because it does not exist yet.
 const POLL: Duration = Duration::from_millis(20);
 
+/// A producer that has a newer frame than the one in the slot answers a wish within this, even if it has only just been
+/// started for it.
+const ANSWER: Duration = Duration::from_millis(250);
+
 /// How long clients of a camera known to have failed wait for a frame: it may be just recovering. A stream then shows
 /// why there is none; a snapshot waits as long as moonraker-timelapse does, for some clients stop at the first error.
 const STREAM_FAILED_PATIENCE: Duration = Duration::from_millis(300);
@@ -199,9 +203,13 @@ impl Camera {
             if now >= end {
                 return Err(self.reason(problem, patience.timeout));
             }
-            self.wish(now);
+            let wished = self.wish(now);
             let pause = if self.is_watched() { RECHECK } else { POLL };
-            if timeout_at(end.min(now + pause), changed).await.is_err() {
+            let answer = Some(wished + ANSWER).filter(|at| *at > now).unwrap_or(end);
+            if timeout_at(end.min(answer).min(now + pause), changed)
+                .await
+                .is_err()
+            {
                 rewatch(self);
                 self.check();
             }
@@ -247,27 +255,26 @@ impl Camera {
         }
     }
 
-    /// Whether the producer can have nothing newer than this: either it was asked since and has not answered yet, or the
-    /// frame came so lately that there has been no other.
+    /// Whether the producer can have nothing newer than this: either the frame came so lately that there has been no
+    /// other, or the producer was asked since and had time to answer.
     fn is_newest(&self, shown: &Shown) -> bool {
         let inner = self.inner.borrow();
-        inner.wished.is_some()
-            || shown
-                .published
-                .is_some_and(|at| at.elapsed() <= inner.interval())
+        let lately = |at: Instant| at.elapsed() <= inner.interval();
+        shown.published.is_some_and(lately) || inner.wished.is_some_and(|at| at.elapsed() >= ANSWER)
     }
 
-    /// Asks the producer for a frame newer than the one in the slot, once, and again when that was long ago.
-    fn wish(&self, now: Instant) {
+    /// Asks the producer for a frame newer than the one in the slot, once, and again when that was long ago. Gives when.
+    fn wish(&self, now: Instant) -> Instant {
         let mut inner = self.inner.borrow_mut();
-        if inner.wished.is_some_and(|at| now - at < RECHECK) {
-            return;
+        if let Some(at) = inner.wished.filter(|at| now - *at < RECHECK) {
+            return at;
         }
         inner.wished = Some(now);
         // Closing the frame is the wish; one that was closed before is opened for it.
         if inner.held.take().is_none() {
             let _ = self.reader.wish();
         }
+        now
     }
 
     /// Finds out by looking what inotify may not have told.

@@ -271,6 +271,24 @@ fn an_old_frame_is_never_shown_in_a_stream() {
 }
 
 #[test]
+fn a_frame_that_lay_there_is_not_shown_while_a_newer_one_is_coming() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    for _ in 0..5 {
+        let mut publisher = Publisher::open(slots.path()).unwrap();
+        publisher
+            .publish(&numbered(7, 100), SystemTime::now())
+            .unwrap();
+        drop(publisher);
+        // As when everything is started by this connection: the producer comes after the wish, and says so first.
+        let socket = server.connect();
+        let opening = std::thread::spawn(move || Stream::open(socket, "/stream").frame());
+        let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+        assert_eq!(opening.join().unwrap().jpeg.len(), numbered(1, 1000).len());
+    }
+}
+
+#[test]
 fn every_camera_has_its_own_slot_and_urls() {
     let slots = slots();
     let server = Server::start(slots.path(), &["--timeout", "200ms"]);
