@@ -1,0 +1,149 @@
+"""curl, ffmpeg, GStreamer and OpenCV show what `eyelid` sends."""
+
+import hashlib
+import subprocess
+import time
+
+import cv2
+import pytest
+
+from harness import BOUNDARY, DEADLINE, check_frame, get, wait_for
+
+FRAMES = 20
+SNAPSHOTS = ["/snapshot", "/snapshot.jpg", "/?action=snapshot", "/webcam/?action=snapshot", "/default/snapshot"]
+STREAMS = ["/stream", "/stream.mjpg", "/?action=stream", "/webcam/?action=stream&1795207369454", "/default/stream"]
+
+
+@pytest.fixture
+def camera(eyelid):
+    """`eyelid` with the test picture."""
+    return eyelid("--source", "test", "--size", "640x480", "--fps", "30")
+
+
+def run(*command):
+    """Runs a client that must succeed without a word on stderr, and gives its stdout."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=2 * DEADLINE)
+    errors = done.stderr.decode(errors="replace")
+    assert (done.returncode, errors) == (0, ""), errors
+    return done.stdout
+
+
+def parse_head(head):
+    """Gives the status line and the headers, as a list, of what curl wrote."""
+    lines = head.decode().split("\r\n")
+    return lines[0], [tuple(line.lower().split(": ", 1)) for line in lines[1:] if line]
+
+
+@pytest.mark.parametrize("path", SNAPSHOTS)
+def test_curl_gets_a_snapshot_captured_after_the_request(camera, directory, path):
+    head, body = directory / "head", directory / "body"
+    for _ in range(3):
+        asked = time.time()
+        run("curl", "-sS", "-D", head, "-o", body, camera.url + path)
+        status, headers = parse_head(head.read_bytes())
+        assert status.startswith("HTTP/1.1 200")
+        assert check_frame(body.read_bytes()).size == (640, 480)
+        assert len(headers) == len(dict(headers)), f"a header twice: {headers}"
+        headers = dict(headers)
+        assert headers["content-type"] == "image/jpeg"
+        assert int(headers["content-length"]) == body.stat().st_size
+        assert float(headers["x-timestamp"]) >= asked, "captured before it was asked for"
+        assert {"no-store", "no-transform"} <= set(headers["cache-control"].split(", "))
+        assert "last-modified" in headers
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_curl_gets_a_stream(camera, path):
+    curl = subprocess.Popen(["curl", "-sSNi", camera.url + path], stdout=subprocess.PIPE)
+    try:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += curl.stdout.readline()
+        status, headers = parse_head(head)
+        assert status.startswith("HTTP/1.1 200")
+        assert len(headers) == len(dict(headers)), f"a header twice: {headers}"
+        headers = dict(headers)
+        assert headers["content-type"] == "multipart/x-mixed-replace; boundary=boundarydonotcross"
+        assert headers["connection"] == "close"
+        assert {"no-store", "no-transform"} <= set(headers["cache-control"].split(", "))
+        assert not {"content-length", "transfer-encoding"} & headers.keys()
+        assert curl.stdout.readline() == BOUNDARY + b"\r\n"
+    finally:
+        curl.terminate()
+        curl.wait()
+
+
+def test_curl_asks_for_a_head_and_the_camera_sleeps_on(eyelid, directory):
+    config = directory / "eyelid.toml"
+    config.write_text('[cameras.default]\nsource = "test"\nlinger = "1s"\n')
+    camera = eyelid("--config", config)
+    assert get(camera.url, "/snapshot").status == 200
+    camera.slot.wait_state("asleep")
+    before = camera.slot.state(), camera.slot.mtime()
+    for path in ["/snapshot", "/stream", "/", "/status"]:
+        assert run("curl", "-sSI", camera.url + path).startswith(b"HTTP/1.1 200")
+    assert run("curl", "-sS", camera.url + "/status").startswith(b"{")
+    assert (camera.slot.state(), camera.slot.mtime()) == before
+
+
+@pytest.mark.parametrize("options", [[], ["-f", "mpjpeg", "-strict_mime_boundary", "1"]], ids=["auto", "strict"])
+def test_ffmpeg_decodes_distinct_frames(camera, options):
+    ffmpeg = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", *options, "-i", camera.url + "/stream"]
+    run(*ffmpeg, "-frames:v", FRAMES, "-f", "null", "-")
+    table = run(*ffmpeg, "-fps_mode", "passthrough", "-frames:v", FRAMES, "-f", "framemd5", "-").decode()
+    sums = [line.split(",")[-1] for line in table.splitlines() if not line.startswith("#")]
+    assert len(sums) == FRAMES
+    assert len(set(sums)) == FRAMES, "the same frame twice"
+
+
+def test_gstreamer_decodes_distinct_frames(camera, directory):
+    source = ["souphttpsrc", f"location={camera.url}/stream", "!", "multipartdemux", "!", "jpegdec"]
+    end = ["!", "identity", f"eos-after={FRAMES + 1}", "!", "multifilesink", f"location={directory}/%03d.raw"]
+    subprocess.run(["gst-launch-1.0", "-q", *source, *end], check=True, timeout=2 * DEADLINE)
+    frames = [path.read_bytes() for path in directory.glob("*.raw")]
+    assert len(frames) == FRAMES
+    assert {len(frame) for frame in frames} == {640 * 480 * 3 // 2}
+    assert len({hashlib.sha256(frame).digest() for frame in frames}) == FRAMES, "the same frame twice"
+
+
+def test_opencv_decodes_distinct_frames(camera):
+    video = cv2.VideoCapture(camera.url + "/stream.mjpg", cv2.CAP_FFMPEG)
+    try:
+        seen = set()
+        for _ in range(FRAMES):
+            got, frame = video.read()
+            assert got and frame.shape == (480, 640, 3)
+            seen.add(frame.tobytes())
+        assert len(seen) == FRAMES, "the same frame twice"
+    finally:
+        video.release()
+
+
+def test_all_of_them_at_once(camera):
+    address = camera.url + "/stream"
+    clients = [
+        ["ffmpeg", "-nostdin", "-v", "error", "-i", address, "-frames:v", str(FRAMES), "-f", "null", "-"],
+        [
+            "gst-launch-1.0",
+            "-q",
+            "souphttpsrc",
+            f"location={address}",
+            "!",
+            "multipartdemux",
+            "!",
+            "jpegdec",
+            "!",
+            "identity",
+            f"eos-after={FRAMES}",
+            "!",
+            "fakesink",
+        ],
+    ] * 3
+    running = [subprocess.Popen(client) for client in clients]
+    try:
+        wait_for(lambda: all(client.poll() is not None for client in running), "every client has its frames")
+        assert [client.returncode for client in running] == [0] * len(running)
+    finally:
+        for client in running:
+            client.kill()
+            client.wait()

@@ -1,0 +1,68 @@
+"""What docs/slot.md says to a porter: its examples are run as they stand there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import DEADLINE, Slot, Stream, check_frame, get, wait_for, wait_listening
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "slot.md").read_text()
+
+
+def example(name):
+    """Gives the arguments that run an example of the page."""
+    found = re.search(rf"<!-- run: {name} -->\n```(sh|python)\n(.*?)```", PAGE, re.DOTALL)
+    assert found, f"docs/slot.md has no example {name!r}"
+    language, text = found.groups()
+    return ["sh", "-c", text, name] if language == "sh" else [sys.executable, "-c", text]
+
+
+@pytest.fixture
+def jpeg(start, directory):
+    """A frame, as a file."""
+    slot = Slot(directory / "made")
+    capture = start("eyelid-capture", "--slot", slot.path, "--source", "test", "--size", "160x120")
+    slot.frame()
+    path = directory / "picture.jpg"
+    path.write_bytes(slot.look()[1])
+    assert capture.stop() == 0
+    return path
+
+
+@pytest.mark.parametrize("language", ["shell", "python"])
+def test_a_consumer_gets_a_new_frame_from_a_camera_asleep(start, directory, language):
+    slot = Slot(directory / "slot")
+    start("eyelid-capture", "--slot", slot.path, "--source", "test", "--linger", "100ms")
+    slot.wait_state("asleep")
+    before = wait_for(slot.mtime, "a frame")
+    copy = directory / "copy.jpg"
+    with open(copy, "wb") as stdout:
+        subprocess.run([*example(f"{language}-consumer"), slot.path, copy], check=True, stdout=stdout,
+                       timeout=DEADLINE)
+    check_frame(copy.read_bytes())
+    assert slot.mtime() > before
+
+
+@pytest.mark.parametrize("language", ["shell", "python"])
+def test_a_consumer_gives_up_without_a_camera(directory, language):
+    done = subprocess.run([*example(f"{language}-consumer"), directory, directory / "copy.jpg"], check=False,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 1 and b"no new frame" in done.stderr
+
+
+@pytest.mark.parametrize("language", ["shell", "python"])
+def test_a_producer_is_a_camera(start, directory, jpeg, language):
+    slot = Slot(directory / "slot")
+    slot.path.mkdir()
+    address = f"unix:{directory}/socket"
+    start("eyelid-server", "--slots", slot.path, "--listen", address)
+    wait_listening(address)
+    start(*example(f"{language}-producer"), slot.path, jpeg, 1000)
+    assert get(address, "/snapshot").body == jpeg.read_bytes()
+    with Stream(address) as stream:
+        seen = {stream.part_where(lambda part: part.live(), "a frame").headers["x-timestamp"] for _ in range(5)}
+    assert len(seen) == 5, "each frame has its own moment of capture"
+    assert not [path for path in slot.path.iterdir() if path.suffix == ".jpg" and path.name != "current.jpg"]

@@ -1,0 +1,69 @@
+"""A small tmpfs, and the two programs around one slot."""
+
+import os
+import subprocess
+
+import pytest
+
+from harness import Slot, Stream, wait_listening
+
+
+def pytest_sessionstart():
+    """Mounting must be possible, and must not be seen by anybody else."""
+    if os.environ.get("EYELID_OUTER_MOUNTS") in (None, os.readlink("/proc/self/ns/mnt")):
+        pytest.exit("not in a mount namespace of its own: start this suite by its `run` script", returncode=2)
+
+
+@pytest.fixture
+def small(directory):
+    """A tmpfs of 256 KiB."""
+    path = directory / "small"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+@pytest.fixture
+def slot(directory):
+    """Where the slot is; neither program has made it yet."""
+    return Slot(directory / "slots")
+
+
+@pytest.fixture
+def capture(start):
+    """Starts `eyelid-capture` with the test picture."""
+
+    def capture(slot, size="320x240", *arguments):
+        options = ["--size", size, "--fps", "20", *arguments]
+        return start("eyelid-capture", "--slot", slot.path, "--source", "test", *options)
+
+    return capture
+
+
+@pytest.fixture
+def server(start, directory):
+    """Starts `eyelid-server`; gives the program with its `address`."""
+
+    def server(slot, *arguments):
+        address = f"unix:{directory}/socket"
+        program = start("eyelid-server", "--slots", slot.path, "--listen", address, *arguments)
+        wait_listening(address)
+        program.address = address
+        return program
+
+    return server
+
+
+@pytest.fixture
+def stream():
+    """Opens streams and closes them with the test."""
+    opened = []
+
+    def stream(address):
+        opened.append(Stream(address))
+        return opened[-1]
+
+    yield stream
+    for each in opened:
+        each.close()

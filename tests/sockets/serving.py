@@ -1,0 +1,21 @@
+"""What must be had from every socket."""
+
+import time
+
+from harness import Stream, check_frame, get
+
+
+def assert_serves(address, size=(320, 240)):
+    """A snapshot and some frames of a stream, all different, all live."""
+    asked = time.time()
+    snapshot = get(address, "/snapshot")
+    assert (snapshot.status, snapshot.headers["content-type"]) == (200, "image/jpeg")
+    assert check_frame(snapshot.body).size == size
+    assert float(snapshot.headers["x-timestamp"]) >= asked
+    with Stream(address) as stream:
+        parts = [stream.part() for _ in range(10)]
+    for part in parts:
+        assert part.live()
+        check_frame(part.jpeg)
+    times = [float(part.headers["x-timestamp"]) for part in parts]
+    assert times == sorted(set(times)), "each frame is newer than the one before"

@@ -1,0 +1,107 @@
+"""`eyelid`, which stands in for systemd: its sockets, and the lives of the two programs it starts."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness import Stream, alive, children, command_line, descendants, get, wait_for
+from serving import assert_serves
+
+
+def environment(pid):
+    """Gives a process's environment as it was started."""
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+def child_named(program, name):
+    """Gives the pid of a program's child by its name; None if there is none."""
+    return next((pid for pid in children(program.pid) if Path(command_line(pid)[0]).name == name), None)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything(eyelid, directory, how):
+    camera = eyelid("--source", f"command:echo $$ > {directory}/pid; exec tail -f /dev/null")
+    with Stream(camera.url) as stream:
+        wait_for(lambda: (directory / "pid").exists() and (directory / "pid").read_text(), "the command runs")
+        family = descendants(camera.pid)
+        assert int((directory / "pid").read_text()) in family
+        assert stream.status == 200
+        assert camera.stop(how) == 0
+        assert not any(map(alive, family)), "something still runs"
+
+
+def test_its_programs_do_not_outlive_a_killed_eyelid(eyelid):
+    camera = eyelid("--source", "test")
+    assert_serves(camera.url, (640, 480))
+    family = children(camera.pid)
+    assert len(family) == 2
+    camera.stop(signal.SIGKILL)
+    try:
+        wait_for(lambda: not any(map(alive, family)), "the end of its programs")
+    finally:
+        for pid in filter(alive, family):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_eyelid_passes_its_sockets_on(start, directory, addresses):
+    listen = [
+        word
+        for ours, theirs in addresses.values()
+        for word in ("--listen", theirs if theirs.startswith("unix:") else ours)
+    ]
+    eyelid = start("eyelid", *listen, "--slots", directory / "slots", "--source", "test", "--size", "320x240")
+    eyelid.wait_out("socket")
+    assert children(eyelid.pid) == [], "nothing runs before the first connection"
+    for _, theirs in addresses.values():
+        assert_serves(theirs)
+    server = child_named(eyelid, "eyelid-server")
+    given = environment(server)
+    assert given["LISTEN_PID"] == str(server)
+    assert given["LISTEN_FDS"] == "3"
+    assert given["LISTEN_FDNAMES"].count(":") == 2
+    capture = child_named(eyelid, "eyelid-capture")
+    assert not {"LISTEN_PID", "LISTEN_FDS"} & environment(capture).keys()
+    links = [os.readlink(link) for link in Path(f"/proc/{capture}/fd").iterdir()]
+    ours = {os.readlink(f"/proc/{server}/fd/{number}") for number in (3, 4, 5)}
+    assert not ours & set(links), "the camera has no business with the sockets"
+    assert eyelid.stop() == 0
+    assert not alive(server) and not alive(capture)
+
+
+def test_eyelid_sleeps_when_idle_and_starts_again(eyelid):
+    camera = eyelid("--source", "test", "--size", "320x240", "--idle-exit", "1s")
+    for _ in range(2):
+        assert_serves(camera.url)
+        wait_for(lambda: not children(camera.pid) or not camera.running(), "its programs have ended")
+        assert camera.running(), camera.log()
+
+
+@pytest.mark.parametrize("victim", ["eyelid-server", "eyelid-capture"])
+def test_eyelid_starts_a_program_that_died_again(eyelid, victim):
+    camera = eyelid("--source", "test", "--size", "320x240")
+    assert_serves(camera.url)
+    first = child_named(camera, victim)
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: get_quietly(camera.url) and child_named(camera, victim) not in (None, first), f"a new {victim}")
+    assert_serves(camera.url)
+
+
+def get_quietly(address):
+    """Says whether a snapshot can be had, now that things are being restarted."""
+    try:
+        return get(address, "/snapshot").status == 200
+    except OSError:
+        return False
+
+
+def test_eyelid_does_not_take_a_socket_that_is_in_use(start, directory):
+    listen = ["--source", "test", "--listen", f"unix:{directory}/socket", "--slots"]
+    first = start("eyelid", *listen, directory / "slots")
+    first.wait_out("socket")
+    second = start("eyelid", *listen, directory / "other-slots")
+    assert second.wait() != 0
+    assert f"{directory}/socket" in second.log()
+    assert get(f"unix:{directory}/socket", "/status").status == 200
