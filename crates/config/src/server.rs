@@ -13,8 +13,12 @@ use crate::Address;
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ServerOptions {
-    /// Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: sockets passed by systemd]
-    #[arg(long, value_name = "ADDR")]
+    /// Where to listen, besides sockets that were passed.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        help = "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: sockets passed by systemd]"
+    )]
     pub listen: Vec<Address>,
     /// Directory of the slots
     #[arg(long, value_name = "DIR")]
@@ -35,8 +39,12 @@ pub struct ServerOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(deserialize_with = "at_least_one")]
     pub max_clients: Option<u32>,
-    /// Let pages of this origin read the pictures (CORS): "*" or SCHEME://HOST[:PORT] [default: none]
-    #[arg(long, value_name = "O")]
+    /// Whose pages may read the pictures (CORS).
+    #[arg(
+        long,
+        value_name = "O",
+        help = "Let pages of this origin read the pictures (CORS): \"*\" or SCHEME://HOST[:PORT] [default: none]"
+    )]
     pub allow_origin: Option<Origin>,
     /// Ask for a user and password out of this htpasswd file (bcrypt: htpasswd -B)
     #[arg(long, value_name = "FILE")]

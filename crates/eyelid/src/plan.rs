@@ -19,8 +19,12 @@ use nix::unistd::{AccessFlags, access};
 #[derive(Debug, Parser)]
 #[command(name = "eyelid", version, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    /// Where to listen.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        help = "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:8080]"
+    )]
     listen: Vec<Address>,
     /// Directory of the slots [default: /run/webcam, or a private one where that cannot be written]
     #[arg(long, value_name = "DIR")]
