@@ -163,6 +163,12 @@ impl Camera {
         self.reader.state()
     }
 
+    /// Width and height of the camera's frames in pixels, as far as the producer says.
+    pub(crate) fn size(&self) -> Option<(u32, u32)> {
+        let state = self.state()?;
+        Some((state.width?, state.height?))
+    }
+
     /// Age of the frame in the slot, whoever asked for it. Wakes no camera.
     pub(crate) fn age(&self) -> Option<Duration> {
         let captured = self.reader.captured()?;

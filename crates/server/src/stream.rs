@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use eyelid_slot::{Frame, jpeg};
+use eyelid_slot::Frame;
 use tokio::time::{Instant, sleep_until};
 
 use crate::camera::{Need, Patience};
@@ -20,7 +20,7 @@ use crate::socket::Socket;
 /// that nobody is there.
 const CARD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Size of the card for a camera whose frames nobody has seen yet.
+/// Size of the card, in pixels, for a camera that does not say the size of its frames.
 const CARD_SIZE: (u32, u32) = (640, 480);
 
 /// A streaming client: where its frames come from and where they go.
@@ -44,8 +44,8 @@ pub(crate) struct Stream {
 /// What was sent last.
 struct Sent {
     number: u64,
-    size: (u32, u32),
-    at: Option<Instant>,
+    /// The moment from which the client's own rate counts on.
+    due: Option<Instant>,
 }
 
 impl Stream {
@@ -69,8 +69,7 @@ impl Stream {
         let mut drain = Drain::default();
         let mut last = Sent {
             number: 0,
-            size: CARD_SIZE,
-            at: None,
+            due: None,
         };
         self.socket
             .send(&mut [IoSlice::new(&self.head), IoSlice::new(OPENING.as_bytes())])
@@ -89,12 +88,9 @@ impl Stream {
                     } else {
                         shown.number - last.number - 1
                     };
-                    last.at = Some(Instant::now());
+                    last.due = self.due(&last, Instant::now());
                     let bytes = self.send(&shown.frame, Signal::Frame).await?;
                     last.number = shown.number;
-                    if let Ok(header) = jpeg::header(&shown.frame.jpeg) {
-                        last.size = (header.width, header.height);
-                    }
                     self.client().sent(bytes, skipped);
                     self.metrics.sent(&self.client().camera, bytes, skipped);
                 }
@@ -105,9 +101,19 @@ impl Stream {
 
     /// Waits until this client's own rate allows the next frame.
     async fn pace(&self, last: &Sent) {
-        if let (Some(fps), Some(at)) = (self.fps, last.at) {
-            sleep_until(at + Duration::from_secs_f64(1.0 / fps)).await;
+        if let (Some(fps), Some(due)) = (self.fps, last.due) {
+            sleep_until(due + Duration::from_secs_f64(1.0 / fps)).await;
         }
+    }
+
+    /// The moment from which the rate counts on, for a frame sent now: the one it was due at, so that waiting for frames
+    /// does not lower the rate, unless that was too long ago to be made up for.
+    fn due(&self, last: &Sent, now: Instant) -> Option<Instant> {
+        let interval = Duration::from_secs_f64(1.0 / self.fps?);
+        Some(match last.due {
+            Some(due) if due + interval * 2 > now => due + interval,
+            _ => now,
+        })
     }
 
     async fn send(&self, frame: &Frame, signal: Signal) -> io::Result<u64> {
@@ -120,7 +126,7 @@ impl Stream {
 
     /// Shows why there is no frame, again and again, until there is one or the reason changes.
     async fn show_card(&self, reason: &str, last: &Sent) -> io::Result<()> {
-        let (width, height) = last.size;
+        let (width, height) = self.view.camera.size().unwrap_or(CARD_SIZE);
         let card = Frame {
             jpeg: Bytes::from(eyelid_picture::card(width, height, "no signal", reason)),
             captured: SystemTime::now(),

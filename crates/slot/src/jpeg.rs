@@ -257,19 +257,6 @@ pub fn whole(bytes: &[u8]) -> Result<(Header, usize), JpegError> {
     }
 }
 
-/// Reads the header of a JPEG whose rest may be missing or broken.
-///
-/// # Errors
-/// What makes it no JPEG, or [`JpegError::CutOff`] where it ends before its header does.
-pub fn header(bytes: &[u8]) -> Result<Header, JpegError> {
-    let mut walker = Walker::default();
-    let walked = walker.feed(bytes);
-    match walker.header() {
-        Some(header) => Ok(header),
-        None => walked.and(Err(JpegError::CutOff(bytes.len()))),
-    }
-}
-
 /// One segment of a JPEG before its first scan: a marker and what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
