@@ -1,0 +1,104 @@
+//! A producer with nothing to do but publish: it plays the camera where the server is measured.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, anyhow};
+use eyelid_slot::{Phase, Publisher, State};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use crate::picture::{FPS, Picture, Spec};
+
+/// A thread that plays a camera of [`FPS`] exposures a second. It runs on the cores of the
+/// thread that starts it, and ends when it is dropped.
+pub(crate) struct Feeder {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Feeder {
+    /// Starts feeding a slot; a first frame lies there when this returns.
+    pub(crate) fn start(slot: &Path, spec: Spec) -> anyhow::Result<Self> {
+        let mut publisher = Publisher::open(slot)?;
+        publisher.set_state(&State {
+            state: Phase::Awake,
+            source: Some("bench".into()),
+            width: Some(spec.width.into()),
+            height: Some(spec.height.into()),
+            fps: Some(FPS),
+            error: None,
+            since: SystemTime::now(),
+        })?;
+        let mut picture = Picture::new(spec)?;
+        publish(&mut publisher, &mut picture, SystemTime::now())?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = thread::spawn(move || feed(publisher, picture, &stopped));
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Waits until it fails.
+    pub(crate) fn wait(mut self) -> anyhow::Result<()> {
+        let thread = self.thread.take().context("it was stopped")?;
+        thread.join().map_err(|_| anyhow!("the feeder panicked"))?
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take()
+            && !matches!(thread.join(), Ok(Ok(())))
+        {
+            eprintln!("the feeder failed: what was measured is worth nothing");
+        }
+    }
+}
+
+/// Exposes at every tick, and publishes the newest exposure as soon as it is wished for, as `docs/slot.md` has it.
+fn feed(mut publisher: Publisher, mut picture: Picture, stop: &AtomicBool) -> anyhow::Result<()> {
+    let period = Duration::from_secs_f64(1.0 / FPS);
+    let mut next = Instant::now() + period;
+    let mut exposure = None;
+    while !stop.load(Ordering::Relaxed) {
+        wait(&publisher, next)?;
+        let now = Instant::now();
+        if now >= next {
+            next += period;
+            exposure = Some(SystemTime::now());
+        }
+        if publisher.wished(now)
+            && let Some(captured) = exposure.take()
+        {
+            publish(&mut publisher, &mut picture, captured)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until something happens in the slot, but not beyond `end`.
+fn wait(publisher: &Publisher, end: Instant) -> anyhow::Result<()> {
+    let left = end.saturating_duration_since(Instant::now());
+    let mut slot = [PollFd::new(publisher.as_fd(), PollFlags::POLLIN)];
+    match ppoll(&mut slot, Some(TimeSpec::from_duration(left)), None) {
+        Err(errno) if errno != Errno::EINTR => Err(errno.into()),
+        _ => Ok(()),
+    }
+}
+
+fn publish(
+    publisher: &mut Publisher,
+    picture: &mut Picture,
+    captured: SystemTime,
+) -> anyhow::Result<()> {
+    Ok(publisher.publish(picture.stamped(captured), captured)?)
+}

@@ -1,0 +1,164 @@
+//! Clients of a stream, any number of them in one thread.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, bail};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{MsgFlags, recv};
+
+use crate::multipart::Parser;
+
+/// Clients look as hard as they can: what is not looked at is discarded by the kernel (MSG_TRUNC, tcp(7)).
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A first frame takes less, or there will be none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// As much as a header and the beginning of a frame.
+const LOOKED_AT_BYTES: usize = 512;
+
+/// Connected clients.
+pub(crate) struct Viewers {
+    epoll: Epoll,
+    clients: Vec<(TcpStream, Parser)>,
+    buffer: Vec<u8>,
+}
+
+/// A frame that a client received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// When the last byte came, minus the moment of capture.
+    pub(crate) age: Duration,
+    /// The bytes of the JPEG.
+    pub(crate) bytes: usize,
+}
+
+impl Viewers {
+    /// Connects `count` clients and asks for `target`.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn connect(server: SocketAddr, target: &str, count: usize) -> anyhow::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let mut clients = Vec::with_capacity(count);
+        for number in 0..count {
+            let socket = ask(server, target)?;
+            socket.set_nonblocking(true)?;
+            epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, number as u64))?;
+            clients.push((socket, Parser::default()));
+        }
+        Ok(Self {
+            epoll,
+            clients,
+            buffer: vec![0; BUFFER_BYTES],
+        })
+    }
+
+    /// Receives for some time.
+    ///
+    /// # Errors
+    /// A client that was refused, lost its connection, or got anything but whole frames: then nothing was measured.
+    pub(crate) fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
+        let end = Instant::now() + time;
+        let mut seen = Vec::new();
+        let mut events = [EpollEvent::empty(); 128];
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            // Rounded up: a wait of 0 ms would spin.
+            let wait = EpollTimeout::try_from(left + Duration::from_millis(1))?;
+            let ready = match self.epoll.wait(&mut events, wait) {
+                Err(Errno::EINTR) => 0,
+                result => result?,
+            };
+            for event in &events[..ready] {
+                let (socket, parser) = &mut self.clients[event.data() as usize];
+                receive(socket, parser, &mut self.buffer, &mut seen)
+                    .with_context(|| format!("client {}", event.data()))?;
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// Connects, and sends the request.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn ask(server: SocketAddr, target: &str) -> anyhow::Result<TcpStream> {
+    let mut socket =
+        TcpStream::connect(server).with_context(|| format!("cannot connect to {server}"))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.write_all(format!("GET {target} HTTP/1.1\r\nHost: {server}\r\n\r\n").as_bytes())?;
+    Ok(socket)
+}
+
+fn receive(
+    socket: &TcpStream,
+    parser: &mut Parser,
+    buffer: &mut [u8],
+    seen: &mut Vec<Seen>,
+) -> anyhow::Result<()> {
+    loop {
+        let skippable = parser.skippable().min(buffer.len());
+        let (flags, wanted) = match skippable {
+            0 => (MsgFlags::empty(), LOOKED_AT_BYTES),
+            _ => (MsgFlags::MSG_TRUNC, skippable),
+        };
+        let got = match recv(socket.as_raw_fd(), &mut buffer[..wanted], flags) {
+            Ok(0) => bail!("the server closed the connection"),
+            Ok(got) => got,
+            Err(Errno::EAGAIN) => return Ok(()),
+            Err(errno) => return Err(std::io::Error::from(errno).into()),
+        };
+        if skippable > 0 {
+            parser.skip(got);
+            continue;
+        }
+        let mut bytes = &buffer[..got];
+        while let Some(part) = parser.push(&mut bytes)? {
+            let age = SystemTime::now()
+                .duration_since(part.captured)
+                .unwrap_or_default();
+            seen.push(Seen {
+                age,
+                bytes: part.bytes,
+            });
+        }
+    }
+}
+
+/// Reads on to the first frame that was captured at `since` or later; blocks until it has come. Gives when the first
+/// frame of all had come.
+///
+/// # Errors
+/// No frame.
+pub(crate) fn read_until(socket: &mut TcpStream, since: SystemTime) -> anyhow::Result<Instant> {
+    let mut parser = Parser::default();
+    let mut buffer = vec![0; 1 << 16];
+    let mut first = None;
+    loop {
+        let got = match socket.read(&mut buffer) {
+            Ok(0) => bail!("the server closed the connection"),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        };
+        let mut bytes = &buffer[..got];
+        while let Some(part) = parser.push(&mut bytes)? {
+            let first = *first.get_or_insert_with(Instant::now);
+            if part.captured >= since {
+                return Ok(first);
+            }
+        }
+    }
+}
+
+/// Reads one frame, and goes.
+///
+/// # Errors
+/// No frame.
+pub(crate) fn look_once(server: SocketAddr, target: &str) -> anyhow::Result<()> {
+    read_until(&mut ask(server, target)?, SystemTime::UNIX_EPOCH).map(drop)
+}
