@@ -245,18 +245,6 @@ pub enum Rotation {
     Left,
 }
 
-impl Rotation {
-    /// Gives the turn in degrees clockwise.
-    pub fn degrees(self) -> u16 {
-        match self {
-            Self::None => 0,
-            Self::Right => 90,
-            Self::Half => 180,
-            Self::Left => 270,
-        }
-    }
-}
-
 impl TryFrom<i64> for Rotation {
     type Error = ValueError;
 
@@ -347,6 +335,6 @@ mod tests {
         assert!("0".parse::<Quality>().is_err() && "101".parse::<Quality>().is_err());
         assert_eq!("100".parse::<Quality>().unwrap().percent(), 100);
         assert!("45".parse::<Rotation>().is_err());
-        assert_eq!("270".parse::<Rotation>().unwrap().degrees(), 270);
+        assert_eq!("270".parse::<Rotation>().unwrap(), Rotation::Left);
     }
 }

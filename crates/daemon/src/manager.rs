@@ -14,11 +14,6 @@ pub fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// Says in a few words what the program is doing.
-pub fn status(text: &str) {
-    notify(&[NotifyState::Status(text)]);
-}
-
 /// Says that the program has made progress.
 pub fn alive() {
     notify(&[NotifyState::Watchdog]);

@@ -51,32 +51,7 @@ pub(crate) async fn answer(app: &App, request: &Parts) -> Outcome {
 }
 
 async fn outcome(app: &App, request: &Parts) -> Outcome {
-    if request.method == Method::OPTIONS {
-        return Outcome::Answer(head::preflight());
-    }
-    if !(request.method == Method::GET || request.method == Method::HEAD) {
-        let mut answer = problem(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "only GET, HEAD and OPTIONS are answered here",
-        );
-        answer
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
-        return Outcome::Answer(answer);
-    }
-    if let Some(users) = &app.users
-        && !users
-            .admit(
-                request
-                    .headers
-                    .get(AUTHORIZATION)
-                    .map(HeaderValue::as_bytes),
-            )
-            .await
-    {
-        let mut answer = problem(StatusCode::UNAUTHORIZED, "a user and password are needed");
-        let challenge = HeaderValue::from_static("Basic realm=\"Eyelid\", charset=\"UTF-8\"");
-        answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    if let Some(answer) = without_looking(app, request).await {
         return Outcome::Answer(answer);
     }
     let head_only = request.method == Method::HEAD;
@@ -103,17 +78,7 @@ async fn outcome(app: &App, request: &Parts) -> Outcome {
             },
             Route::Status => status(app),
             Route::Metrics => metrics(app),
-            Route::Asset(Asset::Style) => typed(
-                Bytes::from_static(viewer::STYLE.as_bytes()),
-                "text/css; charset=utf-8",
-            ),
-            Route::Asset(Asset::Script) => typed(
-                Bytes::from_static(viewer::SCRIPT.as_bytes()),
-                "text/javascript; charset=utf-8",
-            ),
-            Route::Asset(Asset::Icon) => {
-                typed(Bytes::from_static(viewer::ICON.as_bytes()), "image/svg+xml")
-            }
+            Route::Asset(part) => asset(part),
             Route::NotFound => problem(
                 StatusCode::NOT_FOUND,
                 "nothing here; see / for what there is",
@@ -121,6 +86,33 @@ async fn outcome(app: &App, request: &Parts) -> Outcome {
             Route::BadQuery(what) => problem(StatusCode::BAD_REQUEST, what),
         },
     )
+}
+
+/// What can be said whatever the request is for: how to ask, and that a stranger may not.
+async fn without_looking(app: &App, request: &Parts) -> Option<Answer> {
+    if request.method == Method::OPTIONS {
+        return Some(head::preflight());
+    }
+    if !(request.method == Method::GET || request.method == Method::HEAD) {
+        let what = "only GET, HEAD and OPTIONS are answered here";
+        let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, what);
+        answer
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+        return Some(answer);
+    }
+    let users = app.users.as_ref()?;
+    let authorization = request
+        .headers
+        .get(AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    if users.admit(authorization).await {
+        return None;
+    }
+    let mut answer = problem(StatusCode::UNAUTHORIZED, "a user and password are needed");
+    let challenge = HeaderValue::from_static("Basic realm=\"Eyelid\", charset=\"UTF-8\"");
+    answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    Some(answer)
 }
 
 fn find(app: &App, which: &Which) -> Option<Rc<Camera>> {
@@ -159,6 +151,15 @@ fn page(page: &Page) -> Answer {
     let policy = HeaderValue::from_static(viewer::CONTENT_SECURITY_POLICY);
     answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     answer
+}
+
+fn asset(part: Asset) -> Answer {
+    let (text, content_type) = match part {
+        Asset::Style => (viewer::STYLE, "text/css; charset=utf-8"),
+        Asset::Script => (viewer::SCRIPT, "text/javascript; charset=utf-8"),
+        Asset::Icon => (viewer::ICON, "image/svg+xml"),
+    };
+    typed(Bytes::from_static(text.as_bytes()), content_type)
 }
 
 fn status(app: &App) -> Answer {

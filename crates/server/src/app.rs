@@ -1,6 +1,5 @@
 //! What all connections of the process share.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use eyelid_slot::CameraName;
@@ -8,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::auth::{AuthError, Users};
+use crate::camera::Camera;
 use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -47,11 +47,11 @@ impl App {
 
     /// What `/status` says now.
     pub(crate) fn status(&self) -> Status {
-        let names = self.slots.names();
-        let cameras = names.iter().filter_map(|name| self.slots.camera(name));
         Status::new(
             self.started.elapsed(),
-            cameras.map(|camera| CameraStatus::of(&camera)).collect(),
+            self.cameras()
+                .map(|camera| CameraStatus::of(&camera))
+                .collect(),
             self.clients
                 .list()
                 .iter()
@@ -62,10 +62,15 @@ impl App {
 
     /// How many clients look at each camera now.
     pub(crate) fn viewers(&self) -> Vec<(CameraName, usize)> {
-        let names: BTreeSet<CameraName> = self.slots.names().into_iter().collect();
-        let cameras = names.iter().filter_map(|name| self.slots.camera(name));
-        cameras
+        self.cameras()
             .map(|camera| (camera.name.clone(), camera.viewers()))
             .collect()
+    }
+
+    fn cameras(&self) -> impl Iterator<Item = Rc<Camera>> {
+        self.slots
+            .names()
+            .into_iter()
+            .filter_map(|name| self.slots.camera(&name))
     }
 }

@@ -144,6 +144,7 @@ impl Camera {
     }
 
     /// One client looks no more. After the last one nothing is kept: the next to come wants a newer frame anyway.
+    /// Gives whether it was the last.
     pub(crate) fn leave(&self) -> bool {
         self.viewers.set(self.viewers.get() - 1);
         if self.viewers.get() > 0 {
@@ -171,12 +172,7 @@ impl Camera {
 
     /// Age of the frame in the slot, whoever asked for it. Wakes no camera.
     pub(crate) fn age(&self) -> Option<Duration> {
-        let captured = self.reader.captured()?;
-        Some(
-            SystemTime::now()
-                .duration_since(captured)
-                .unwrap_or_default(),
-        )
+        self.reader.captured().map(age)
     }
 
     /// Frames a second that came into the slot of late; known only while somebody looks.
@@ -253,10 +249,7 @@ impl Camera {
         match need {
             Need::CapturedSince(moment) => captured >= moment,
             Need::NewerThan(number) => {
-                let age = SystemTime::now()
-                    .duration_since(captured)
-                    .unwrap_or_default();
-                shown.number > number && age <= max_age && self.is_newest(shown)
+                shown.number > number && age(captured) <= max_age && self.is_newest(shown)
             }
         }
     }
@@ -330,6 +323,13 @@ impl Camera {
             None => format!("no new frame for {}", humantime::format_duration(waited)),
         }
     }
+}
+
+/// Now minus capture; nothing where the clock was set back since.
+fn age(captured: SystemTime) -> Duration {
+    SystemTime::now()
+        .duration_since(captured)
+        .unwrap_or_default()
 }
 
 impl Inner {

@@ -122,7 +122,8 @@ impl Walker {
         self.header
     }
 
-    /// Advances over at least one byte; gives how many, and whether that was the end.
+    /// Advances over at least one byte; gives how many, and whether that was the end. Long, as a table is: one arm for
+    /// each place.
     fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), JpegError> {
         let byte = bytes[0];
         self.place = match self.place {

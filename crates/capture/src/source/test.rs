@@ -154,7 +154,7 @@ mod tests {
             SystemTime::UNIX_EPOCH + Duration::from_secs(1000),
         );
         let ms = Duration::from_millis;
-        let mut at = |after_ms: u64| {
+        let at = |picture: &mut TestPicture, after_ms: u64| {
             picture.expose(start + ms(after_ms), wall + ms(after_ms));
             let moment = picture.newest.map(|t| t.duration_since(wall).unwrap());
             (
@@ -163,21 +163,18 @@ mod tests {
                 picture.deadline().map(|d| d - start),
             )
         };
-        assert_eq!(at(0), (None, None, None));
+        assert_eq!(at(&mut picture, 0), (None, None, None));
         picture.start(start).unwrap();
-        let mut at = |after_ms: u64| {
-            picture.expose(start + ms(after_ms), wall + ms(after_ms));
-            let moment = picture.newest.map(|t| t.duration_since(wall).unwrap());
-            (
-                picture.exposure(),
-                moment,
-                picture.deadline().map(|d| d - start),
-            )
-        };
-        assert_eq!(at(0), (Some(1), Some(ms(0)), Some(ms(100))));
-        assert_eq!(at(99), (Some(1), Some(ms(0)), Some(ms(100))));
-        assert_eq!(at(130), (Some(2), Some(ms(100)), Some(ms(200))));
-        assert_eq!(at(555), (Some(6), Some(ms(500)), Some(ms(600))));
+        assert_eq!(at(&mut picture, 0), (Some(1), Some(ms(0)), Some(ms(100))));
+        assert_eq!(at(&mut picture, 99), (Some(1), Some(ms(0)), Some(ms(100))));
+        assert_eq!(
+            at(&mut picture, 130),
+            (Some(2), Some(ms(100)), Some(ms(200)))
+        );
+        assert_eq!(
+            at(&mut picture, 555),
+            (Some(6), Some(ms(500)), Some(ms(600)))
+        );
         picture.stop(start);
         assert_eq!((picture.exposure(), picture.deadline()), (None, None));
         picture.start(start + ms(9000)).unwrap();
