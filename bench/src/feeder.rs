@@ -32,6 +32,7 @@ impl Feeder {
             width: Some(spec.width.into()),
             height: Some(spec.height.into()),
             fps: Some(FPS),
+            settling: false,
             error: None,
             since: SystemTime::now(),
         })?;
