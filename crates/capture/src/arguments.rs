@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use eyelid_config::{CameraOptions, Config, ConfigError, Fps, Quality, Rotation, Size, SourceSpec};
+use eyelid_config::{
+    Buffers, CameraOptions, Config, ConfigError, ControlSetting, Flip, Fps, Quality, Rotation,
+    Size, SourceSpec,
+};
 use eyelid_slot::CameraName;
 
 /// Clients reopen their streams every 10 s (Mainsail): a camera must not stop in between.
@@ -21,7 +24,37 @@ pub struct Arguments {
     config: Option<PathBuf>,
     /// Which camera of the configuration file this is [default: default]
     #[arg(long, value_name = "NAME")]
-    camera: Option<CameraName>,
+    name: Option<CameraName>,
+    /// List the cameras that libcamera finds, with their formats, sizes and rates
+    #[arg(long, conflicts_with = "list_controls")]
+    list: bool,
+    /// List what --control can set on the camera
+    #[arg(long)]
+    list_controls: bool,
+    /// List as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A list to print instead of capturing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListRequest {
+    /// What to list.
+    pub what: ListWhat,
+    /// As JSON, not as text.
+    pub json: bool,
+}
+
+/// What can be listed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ListWhat {
+    /// All cameras.
+    Cameras,
+    /// The controls of one camera.
+    Controls {
+        /// Its id or a part of it.
+        camera: Option<String>,
+    },
 }
 
 /// Everything that is known of one camera.
@@ -33,18 +66,43 @@ pub struct Settings {
     pub slot: PathBuf,
     /// Where its frames come from.
     pub source: SourceSpec,
+    /// Which of libcamera's cameras: a part of its id.
+    pub camera: Option<String>,
     /// The size asked for.
     pub size: Option<Size>,
+    /// Which sizes to choose from where none was asked for.
+    pub limits: SizeLimits,
     /// The highest rate asked for.
     pub fps: Option<Fps>,
     /// JPEG quality of what is encoded here.
     pub quality: Quality,
+    /// Whether Huffman tables are computed for each picture.
+    pub optimize: bool,
     /// How the picture is turned.
     pub rotate: Rotation,
+    /// How it is mirrored before that.
+    pub flip: Option<Flip>,
+    /// What the camera's controls are set to; of one name the last setting counts.
+    pub control: Vec<ControlSetting>,
+    /// How many buffers the camera fills in turn.
+    pub buffers: Option<Buffers>,
+    /// How long the camera may give nothing.
+    pub frame_timeout: Option<Duration>,
     /// How long the camera stays awake with no demand.
     pub linger: Duration,
     /// From which age on pictures in the folder are deleted.
     pub delete_older_than: Option<Duration>,
+}
+
+/// Which of a camera's sizes are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SizeLimits {
+    /// At least this wide and this high.
+    pub min: Option<Size>,
+    /// At most this wide and this high.
+    pub max: Option<Size>,
+    /// The smallest of those, not the largest.
+    pub smallest: bool,
 }
 
 /// Why the options make no camera.
@@ -67,24 +125,49 @@ pub enum SetupError {
     #[error("no slot: give --slot DIR, or slot or [server] slots in the configuration file")]
     Slot,
     /// No source was given.
-    #[error("no source: give --source test, folder:PATH or command:SHELL COMMAND")]
-    Source,
+    #[error("no source: give --source libcamera, test, folder:PATH or command:SHELL COMMAND")]
+    NoSource,
     /// Pictures are to be deleted out of something that is no folder.
     #[error("delete-older-than works with source folder:PATH only; leave it out")]
     DeleteWithoutFolder,
+    /// An option for libcamera's cameras, and another source.
+    #[error("{option} works with source libcamera only, not with {there}; leave it out")]
+    OnlyLibcamera {
+        /// The option.
+        option: &'static str,
+        /// The source.
+        there: SourceSpec,
+    },
 }
 
 impl Arguments {
+    /// The list that is asked for, if one is.
+    pub fn list(&self) -> Option<ListRequest> {
+        let what = if self.list {
+            ListWhat::Cameras
+        } else if self.list_controls {
+            ListWhat::Controls {
+                camera: self.options.camera.clone(),
+            }
+        } else {
+            return None;
+        };
+        Some(ListRequest {
+            what,
+            json: self.json,
+        })
+    }
+
     /// Reads the configuration file and puts both together.
     ///
     /// # Errors
     /// See [`SetupError`].
     pub fn settle(self) -> Result<Settings, SetupError> {
         let mut config = Config::load(self.config.as_deref())?;
-        let name = self.camera.clone().unwrap_or_default();
+        let name = self.name.clone().unwrap_or_default();
         let in_file = config.cameras.remove(&name);
         // A camera that is described by flags alone needs no section of its own, unless it was asked for by its name.
-        if let (Some(_), Some(file), None) = (&self.camera, &self.config, &in_file) {
+        if let (Some(_), Some(file), None) = (&self.name, &self.config, &in_file) {
             return Err(SetupError::Camera {
                 name: name.to_string(),
                 file: file.clone(),
@@ -92,27 +175,63 @@ impl Arguments {
             });
         }
         let options = self.options.or(in_file.unwrap_or_default());
+        let only_for_libcamera = only_for_libcamera(&options);
         let slots = config.server.slots;
         let slot = options
             .slot
             .or_else(|| slots.map(|slots| name.directory(&slots)))
             .ok_or(SetupError::Slot)?;
-        let source = options.source.ok_or(SetupError::Source)?;
+        let source = options.source.ok_or(SetupError::NoSource)?;
         if options.delete_older_than.is_some() && !matches!(source, SourceSpec::Folder(_)) {
             return Err(SetupError::DeleteWithoutFolder);
+        }
+        if let Some(option) = only_for_libcamera
+            && source != SourceSpec::Libcamera
+        {
+            return Err(SetupError::OnlyLibcamera {
+                option,
+                there: source,
+            });
         }
         Ok(Settings {
             name,
             slot,
             source,
+            camera: options.camera,
             size: options.size,
+            limits: SizeLimits {
+                min: options.min_size,
+                max: options.max_size,
+                smallest: options.smallest.unwrap_or(false),
+            },
             fps: options.fps,
             quality: options.quality.unwrap_or_default(),
+            optimize: options.optimize.unwrap_or(false),
             rotate: options.rotate.unwrap_or_default(),
+            flip: options.flip,
+            control: options.control,
+            buffers: options.buffers,
+            frame_timeout: options.frame_timeout,
             linger: options.linger.unwrap_or(LINGER),
             delete_older_than: options.delete_older_than,
         })
     }
+}
+
+/// An option that only libcamera's cameras have, if one was given.
+fn only_for_libcamera(options: &CameraOptions) -> Option<&'static str> {
+    let given = [
+        ("camera", options.camera.is_some()),
+        ("min-size", options.min_size.is_some()),
+        ("max-size", options.max_size.is_some()),
+        ("smallest", options.smallest == Some(true)),
+        ("control", !options.control.is_empty()),
+        ("buffers", options.buffers.is_some()),
+        ("frame-timeout", options.frame_timeout.is_some()),
+    ];
+    given
+        .iter()
+        .find_map(|(name, given)| given.then_some(*name))
 }
 
 fn list(config: &Config) -> String {
@@ -147,7 +266,7 @@ mod tests {
             "[server]\nslots = \"/run/webcam\"\n[cameras.front]\nsource = \"test\"\nfps = 5\nquality = 50",
         );
         let path = file.path().to_str().unwrap();
-        let settings = settle(&["--config", path, "--camera", "front", "--fps", "7"]).unwrap();
+        let settings = settle(&["--config", path, "--name", "front", "--fps", "7"]).unwrap();
         assert_eq!(settings.slot, PathBuf::from("/run/webcam/front"));
         assert_eq!(settings.source, SourceSpec::Test);
         assert_eq!(settings.fps.unwrap().per_second(), 7.0);
@@ -162,7 +281,7 @@ mod tests {
         for (arguments, words) in [
             (&["--slot", "/x"][..], "--source"),
             (&["--source", "test"], "--slot"),
-            (&["--config", path, "--camera", "side"], "back, front"),
+            (&["--config", path, "--name", "side"], "back, front"),
             (&["--config", path, "--source", "test"], "--slot"),
             (
                 &[
@@ -174,6 +293,10 @@ mod tests {
                     "1h",
                 ],
                 "folder:",
+            ),
+            (
+                &["--slot", "/x", "--source", "test", "--control", "A=1"],
+                "control works with source libcamera only, not with test",
             ),
             (
                 &["--config", "/nowhere/eyelid.toml"],

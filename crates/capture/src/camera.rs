@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context, bail};
 use eyelid_config::SourceSpec;
 use eyelid_daemon::manager;
 use eyelid_daemon::signals::Termination;
@@ -37,6 +38,8 @@ pub(crate) struct Camera {
     demand: Demand,
     last_reason: Option<String>,
     slot_log: SlotLog,
+    /// Only a new process may help.
+    hopeless: bool,
 }
 
 impl Camera {
@@ -46,11 +49,7 @@ impl Camera {
         source: Box<dyn Source>,
         now: Instant,
     ) -> Self {
-        // The test picture takes exposures at the rate asked for: holding its frames back as well would only delay them.
-        let interval = match (&settings.source, settings.fps) {
-            (SourceSpec::Test, _) | (_, None) => Duration::ZERO,
-            (_, Some(fps)) => fps.interval(),
-        };
+        let interval = settings.fps.map_or(Duration::ZERO, |fps| fps.interval());
         let fps = settings.fps.map(|fps| fps.per_second());
         let state = State {
             state: Phase::Asleep,
@@ -58,6 +57,7 @@ impl Camera {
             width: None,
             height: None,
             fps: fps.or(source.rate()),
+            settling: false,
             error: None,
             since: SystemTime::now(),
         };
@@ -78,20 +78,27 @@ impl Camera {
             demand: Demand::default(),
             last_reason: None,
             slot_log: SlotLog::default(),
+            hopeless: false,
         }
     }
 
     /// Captures until one of the signals comes.
+    ///
+    /// # Errors
+    /// What only a new process may mend.
     pub(crate) fn run(
         &mut self,
         termination: &Termination,
         watchdog: Option<Duration>,
-    ) -> io::Result<()> {
+    ) -> anyhow::Result<()> {
         let mut active = false;
         let mut feed_at = watchdog.map(|_| Instant::now());
         while !termination.requested() {
             let now = Instant::now();
             self.step(now, active);
+            if self.hopeless {
+                bail!("{}", self.last_reason.as_deref().unwrap_or("camera failed"));
+            }
             if let (Some(at), Some(interval)) = (feed_at, watchdog)
                 && at <= now
             {
@@ -99,7 +106,7 @@ impl Camera {
                 feed_at = Some(now + interval);
             }
             let deadline = earliest([self.deadline(), feed_at]);
-            active = self.wait(termination, deadline)?;
+            active = self.wait(termination, deadline).context("poll")?;
         }
         Ok(())
     }
@@ -116,8 +123,10 @@ impl Camera {
                 log::debug!("{} while ending: {error}", self.label);
             }
         }
-        if self.state.state != Phase::Asleep {
+        if self.state.state != Phase::Asleep && !self.hopeless {
             self.state.state = Phase::Asleep;
+            self.state.settling = false;
+            self.state.error = None;
             self.state.since = now_in_ms();
         }
         if let Err(error) = self.publisher.set_state(&self.state) {
@@ -129,6 +138,9 @@ impl Camera {
     fn step(&mut self, now: Instant, mut active: bool) {
         if let Err(error) = self.source.advance(now) {
             self.fail(now, &error);
+        }
+        if self.source.is_back() {
+            self.machine.is_back(now);
         }
         loop {
             self.look_at_slot(now, std::mem::take(&mut active));
@@ -163,6 +175,7 @@ impl Camera {
         Sight {
             exposure: self.source.exposure(),
             works: self.source.works(),
+            keeps_pace: self.source.keeps_pace(),
         }
     }
 
@@ -201,11 +214,13 @@ impl Camera {
         }
         self.state.error = Some(reason.clone());
         self.last_reason = Some(reason);
+        self.hopeless = error.is_fatal();
     }
 
     /// Logs a change of phase and puts it into the state.
     fn note_phase(&mut self) {
         let phase = self.machine.phase();
+        self.state.settling = phase == Phase::Awake && self.source.settling();
         if phase != Phase::Failed {
             self.state.error = None;
             self.last_reason = None;

@@ -1,12 +1,14 @@
-//! From a stranger's picture to a frame: checked, normalised, turned, and encoded only where that is needed.
+//! From a stranger's picture to a frame: checked, normalised, turned, and decoded and encoded only where that is
+//! needed.
 
 use std::borrow::Cow;
 
-use eyelid_config::Rotation;
 use eyelid_picture::Encoder;
 
 use crate::Settings;
 use crate::normalise::normalise;
+#[cfg(feature = "turbojpeg")]
+use crate::pixels::Lossless;
 use crate::pixels::{PictureError, Pixels, Turn, check_jpeg, decode_jpeg, decode_png};
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -24,9 +26,12 @@ pub(crate) enum Check {
 /// Makes frames the way one camera wants them.
 #[derive(Debug)]
 pub(crate) struct FrameMaker {
-    rotation: Rotation,
+    /// What is done to a picture that is upright.
+    turn: Turn,
     quality: u8,
     encoder: Encoder,
+    #[cfg(feature = "turbojpeg")]
+    lossless: Lossless,
 }
 
 /// A frame without its moment of capture.
@@ -39,11 +44,21 @@ pub(crate) struct Made<'a> {
 
 impl FrameMaker {
     pub(crate) fn new(settings: &Settings) -> Self {
+        let mut encoder = Encoder::default();
+        encoder.set_optimize(settings.optimize);
         Self {
-            rotation: settings.rotate,
+            turn: Turn::wished(settings.flip, settings.rotate),
             quality: settings.quality.percent(),
-            encoder: Encoder::default(),
+            encoder,
+            #[cfg(feature = "turbojpeg")]
+            lossless: Lossless::default(),
         }
+    }
+
+    /// Turns pictures so from now on, whatever the settings say: for a camera that has done a part of it.
+    #[cfg(feature = "libcamera")]
+    pub(crate) fn set_turn(&mut self, turn: Turn) {
+        self.turn = turn;
     }
 
     /// Makes a frame of a JPEG or a PNG.
@@ -66,7 +81,17 @@ impl FrameMaker {
     ) -> Result<Made<'a>, PictureError> {
         let normal = normalise(bytes)?;
         let header = normal.header;
-        if normal.stores_rgb || normal.turn.then(self.rotation) != Turn::NONE {
+        let turn = normal.turn.followed_by(self.turn);
+        if normal.stores_rgb || turn != Turn::NONE {
+            #[cfg(feature = "turbojpeg")]
+            if !normal.stores_rgb && self.lossless.turn(&normal.jpeg, turn).is_some() {
+                let (width, height) = turn.size(header.width, header.height);
+                return Ok(Made {
+                    jpeg: Cow::Borrowed(self.lossless.turned()),
+                    width,
+                    height,
+                });
+            }
             let pixels = decode_jpeg(&normal.jpeg, header)?;
             return self.encode(pixels, normal.turn);
         }
@@ -81,12 +106,80 @@ impl FrameMaker {
     }
 
     fn encode(&mut self, pixels: Pixels, turn: Turn) -> Result<Made<'_>, PictureError> {
-        let Pixels { width, height, rgb } = turn.then(self.rotation).apply(pixels);
+        let Pixels { width, height, rgb } = turn.followed_by(self.turn).apply(pixels);
         let jpeg = self.encoder.encode_rgb(&rgb, width, height, self.quality)?;
         Ok(Made {
             jpeg: Cow::Borrowed(jpeg),
             width,
             height,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Arguments;
+    use crate::pixels::Pixels;
+    use clap::Parser;
+    use eyelid_slot::jpeg::whole;
+
+    fn maker(arguments: &[&str]) -> FrameMaker {
+        let given = ["eyelid-capture", "--slot", "/x", "--source", "command:x"];
+        let arguments = Arguments::parse_from(given.iter().chain(arguments));
+        FrameMaker::new(&arguments.settle().unwrap())
+    }
+
+    /// A picture that is bright at its top left, so large that its blocks can be turned.
+    fn jpeg() -> Vec<u8> {
+        let places = (0..32u32).flat_map(|y| (0..48u32).map(move |x| (x, y)));
+        let rgb: Vec<u8> = places
+            .flat_map(|(x, y)| [(250 - x * 4 - y) as u8; 3])
+            .collect();
+        let mut encoder = Encoder::default();
+        encoder.encode_rgb(&rgb, 48, 32, 90).unwrap().to_vec()
+    }
+
+    fn pixels(jpeg: &[u8]) -> Pixels {
+        decode_jpeg(jpeg, whole(jpeg).unwrap().0).unwrap()
+    }
+
+    fn difference(one: &Pixels, other: &Pixels) -> u8 {
+        assert_eq!((one.width, one.height), (other.width, other.height));
+        let pairs = one.rgb.iter().zip(&other.rgb);
+        pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+    }
+
+    #[test]
+    fn a_jpeg_is_flipped_and_turned_as_wished_after_its_own_orientation() {
+        let source = jpeg();
+        let exif = b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let lying = [&source[..2], exif, &source[2..]].concat();
+        for (arguments, exif) in [
+            (&["--rotate", "90"][..], 6),
+            (&["--flip", "vertical"], 4),
+            (&["--flip", "horizontal", "--rotate", "90"], 7),
+        ] {
+            let wished = Turn::from_exif(exif);
+            for (source, own) in [(&source, Turn::NONE), (&lying, Turn::from_exif(6))] {
+                let mut maker = maker(arguments);
+                let made = maker.jpeg(source, Check::Markers).unwrap();
+                let expected = own.followed_by(wished).apply(pixels(source));
+                assert_eq!((made.width, made.height), (expected.width, expected.height));
+                let difference = difference(&pixels(&made.jpeg), &expected);
+                assert!(difference < 20, "{arguments:?}: {difference}");
+            }
+        }
+    }
+
+    #[cfg(feature = "turbojpeg")]
+    #[test]
+    fn a_jpeg_is_turned_without_loss_where_that_is_possible() {
+        let source = jpeg();
+        let mut maker = maker(&["--rotate", "180", "--quality", "1"]);
+        let made = maker.jpeg(&source, Check::Decoded).unwrap();
+        let expected = Turn::from_exif(3).apply(pixels(&source));
+        let difference = difference(&pixels(&made.jpeg), &expected);
+        assert!(difference <= 3, "{difference}");
     }
 }

@@ -14,5 +14,5 @@ mod run;
 mod slot_log;
 pub mod source;
 
-pub use arguments::{Arguments, Settings, SetupError};
+pub use arguments::{Arguments, ListRequest, ListWhat, Settings, SetupError, SizeLimits};
 pub use run::run;

@@ -36,6 +36,8 @@ pub struct Sight {
     pub exposure: Option<u64>,
     /// It has shown since it was started that it works.
     pub works: bool,
+    /// It takes exposures no faster than asked for.
+    pub keeps_pace: bool,
 }
 
 /// What to do now.
@@ -128,9 +130,9 @@ impl Machine {
             Place::Failed { retry_at, .. } => (self.blind(demand)
                 || linger_ends.is_none_or(|end| retry_at < end))
             .then_some(retry_at),
-            Place::Awake { .. } if demand.wished => self
-                .fresh(demand, sight)
-                .map(|_| self.not_before.max(self.slot_retry)),
+            Place::Awake { .. } if demand.wished => {
+                self.fresh(demand, sight).map(|_| self.due(sight))
+            }
             Place::Awake { .. } if demand.noticed => None,
             Place::Awake { .. } => linger_ends,
         }
@@ -177,6 +179,13 @@ impl Machine {
         delay
     }
 
+    /// A failed source may work again: the next try is due at once.
+    pub fn is_back(&mut self, now: Instant) {
+        if let Place::Failed { retry_at, .. } = &mut self.place {
+            *retry_at = now.min(*retry_at);
+        }
+    }
+
     fn awake(
         &mut self,
         now: Instant,
@@ -193,8 +202,7 @@ impl Machine {
             self.wanted_at = now;
         }
         if demand.wished
-            && now >= self.not_before
-            && now >= self.slot_retry
+            && now >= self.due(sight)
             && let Some(exposure) = self.fresh(demand, sight)
         {
             return Some(Action::Publish(exposure));
@@ -204,6 +212,15 @@ impl Machine {
             return Some(Action::Stop);
         }
         None
+    }
+
+    /// When the next frame may be published. Exposures that come at the rate asked for are not held back as well.
+    fn due(&self, sight: Sight) -> Instant {
+        if sight.keeps_pace {
+            self.slot_retry
+        } else {
+            self.not_before.max(self.slot_retry)
+        }
     }
 
     /// The exposure at hand, if it was not used already. One whose frame was taken out of the slot may be used again.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use eyelid_capture::source::SourceError;
 use eyelid_capture::{Arguments, SetupError, run};
 use eyelid_config::EXIT_CONFIG;
 
@@ -11,7 +12,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     eprintln!("eyelid-capture: error: {error:#}");
-    if error.is::<SetupError>() {
+    let source = error.downcast_ref::<SourceError>();
+    if error.is::<SetupError>() || source.is_some_and(SourceError::is_setup) {
         ExitCode::from(EXIT_CONFIG)
     } else {
         ExitCode::FAILURE

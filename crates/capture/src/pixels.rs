@@ -1,10 +1,16 @@
 //! Decoded pictures, and how they are turned.
 
 mod decode;
+#[cfg(feature = "turbojpeg")]
+mod lossless;
+mod planes;
 mod turn;
 
 pub(crate) use decode::check_jpeg;
 pub use decode::{PictureError, decode_jpeg, decode_png};
+#[cfg(feature = "turbojpeg")]
+pub(crate) use lossless::Lossless;
+pub use planes::TurnedPlanes;
 pub use turn::Turn;
 
 /// The most pixels that a picture of a stranger may have. A larger one is refused before it is decoded: 64 megapixels

@@ -18,17 +18,21 @@ use crate::{Arguments, Settings, source};
 /// camera or a slot that fails later does not end the program.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     logging::start("eyelid-capture");
+    if let Some(request) = arguments.list() {
+        return Ok(source::print(&request)?);
+    }
     let settings = arguments.settle()?;
     warn_of_ignored_options(&settings);
-    let source = source::open(&settings)?;
+    // Before the source: libcamera's threads would not have the signals blocked otherwise, and die of them.
     let termination = Termination::new().context("signals")?;
+    let source = source::open(&settings)?;
     let publisher = Publisher::open(&settings.slot)?;
     let mut camera = Camera::new(&settings, publisher, source, Instant::now());
     manager::ready();
     let result = camera.run(&termination, manager::watchdog_interval());
     manager::stopping();
     camera.end();
-    result.context("poll")
+    result
 }
 
 fn warn_of_ignored_options(settings: &Settings) {
@@ -38,5 +42,8 @@ fn warn_of_ignored_options(settings: &Settings) {
         log::warn!(
             "size {size} is not applied: pictures of a folder are published in the size they have"
         );
+    }
+    if settings.optimize && !cfg!(feature = "turbojpeg") {
+        log::warn!("optimize is not applied: this build is without turbojpeg, which does it");
     }
 }

@@ -2,6 +2,8 @@
 
 mod command;
 mod folder;
+#[cfg(feature = "libcamera")]
+mod libcamera;
 mod test;
 
 use std::borrow::Cow;
@@ -13,7 +15,7 @@ use std::time::{Instant, SystemTime};
 use eyelid_config::SourceSpec;
 use eyelid_picture::EncodeError;
 
-use crate::Settings;
+use crate::{ListRequest, Settings};
 
 /// One kind of camera. It is driven by one thread and never blocks it.
 pub trait Source {
@@ -55,6 +57,21 @@ pub trait Source {
     /// Frames per second it gives at most, where it knows.
     fn rate(&self) -> Option<f64> {
         None
+    }
+
+    /// Says whether it takes exposures no faster than asked for, so that none has to be held back.
+    fn keeps_pace(&self) -> bool {
+        false
+    }
+
+    /// Says whether it is still looking for the right exposure after it was started.
+    fn settling(&self) -> bool {
+        false
+    }
+
+    /// Says whether something has come since this was asked last that makes a new try worthwhile at once.
+    fn is_back(&mut self) -> bool {
+        false
     }
 }
 
@@ -103,9 +120,73 @@ pub enum SourceError {
         /// The last line that it wrote to stderr.
         last_line: Option<String>,
     },
+    /// libcamera, or all of its cameras.
+    #[error("libcamera: {what}{}", because(.reason))]
+    Libcamera {
+        /// What is wrong.
+        what: String,
+        /// The system's reason, where there is one.
+        reason: Option<io::Error>,
+    },
+    /// A camera cannot be used.
+    #[error("camera {id:?}: {what}: {reason}")]
+    Camera {
+        /// Its id.
+        id: String,
+        /// What cannot be done.
+        what: String,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// A camera does not have what was asked for.
+    #[error("camera {id:?}: {what}")]
+    Unsuitable {
+        /// Its id.
+        id: String,
+        /// What it does not have, and what it has.
+        what: String,
+    },
+    /// A camera was unplugged.
+    #[error("camera {id:?} is gone")]
+    Unplugged {
+        /// Its id.
+        id: String,
+    },
+    /// A camera gives nothing, whatever is done to it.
+    #[error("camera {id:?} gave no frame for {seconds}s, not even acquired anew; giving up")]
+    Hung {
+        /// Its id.
+        id: String,
+        /// The time without a frame.
+        seconds: f64,
+    },
+    /// The program cannot do what was asked for.
+    #[error(
+        "source libcamera: this eyelid-capture was built without it; \
+         build it with --features libcamera, or use source command:rpicam-vid ... (docs/raspberry-pi.md)"
+    )]
+    NotBuilt,
     /// A picture could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+}
+
+impl SourceError {
+    /// Says whether it is what was asked for that cannot be. Trying again changes nothing.
+    pub fn is_setup(&self) -> bool {
+        matches!(self, Self::Unsuitable { .. } | Self::NotBuilt)
+    }
+
+    /// Says whether only a new process may help.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Hung { .. })
+    }
+}
+
+fn because(reason: &Option<io::Error>) -> String {
+    reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 fn said(line: &Option<String>) -> String {
@@ -116,11 +197,29 @@ fn said(line: &Option<String>) -> String {
 /// Opens the source that the settings name, without starting it.
 ///
 /// # Errors
-/// A folder that does not exist.
+/// A folder that does not exist, a camera that does not have what was asked for.
 pub fn open(settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
     Ok(match &settings.source {
+        #[cfg(feature = "libcamera")]
+        SourceSpec::Libcamera => Box::new(libcamera::Libcamera::open(settings)?),
+        #[cfg(not(feature = "libcamera"))]
+        SourceSpec::Libcamera => return Err(SourceError::NotBuilt),
         SourceSpec::Test => Box::new(test::TestPicture::new(settings)),
         SourceSpec::Folder(path) => Box::new(folder::Folder::open(path, settings)?),
         SourceSpec::Command(shell) => Box::new(command::Command::new(shell, settings)),
     })
+}
+
+/// Prints what libcamera has.
+///
+/// # Errors
+/// Why it cannot.
+pub fn print(request: &ListRequest) -> Result<(), SourceError> {
+    #[cfg(feature = "libcamera")]
+    return libcamera::print(request);
+    #[cfg(not(feature = "libcamera"))]
+    {
+        let _ = request;
+        Err(SourceError::NotBuilt)
+    }
 }

@@ -1,12 +1,12 @@
 //! The options of one camera: `[cameras.NAME]` in the file.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
+
+use crate::values::{Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec};
 
 /// Options of `eyelid-capture` for one camera. What is not given is `None`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
@@ -15,21 +15,49 @@ pub struct CameraOptions {
     /// Directory of this camera's slot
     #[arg(long, value_name = "DIR")]
     pub slot: Option<PathBuf>,
-    /// Where frames come from: test, folder:PATH or command:SHELL COMMAND
+    /// Where frames come from: libcamera, test, folder:PATH or command:SHELL COMMAND
     #[arg(long, value_name = "SPEC")]
     pub source: Option<SourceSpec>,
-    /// Size of the picture in pixels [default for test: 640x480]
+    /// Id of the libcamera camera, or a part that only its id has [default: the first camera]
+    #[arg(long, value_name = "ID")]
+    pub camera: Option<String>,
+    /// Size of the picture in pixels, exactly [default for test: 640x480, for libcamera: the largest up to 1280x720]
     #[arg(long, value_name = "WxH")]
     pub size: Option<Size>,
+    /// Smallest size to choose of those that the camera has
+    #[arg(long, value_name = "WxH")]
+    pub min_size: Option<Size>,
+    /// Largest size to choose of those that the camera has
+    #[arg(long, value_name = "WxH")]
+    pub max_size: Option<Size>,
+    /// Choose the smallest size within the limits, not the largest
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub smallest: Option<bool>,
     /// Frames per second at most [default for test: 30]
     #[arg(long, value_name = "N")]
     pub fps: Option<Fps>,
     /// JPEG quality, 1 to 100 [default: 85]
     #[arg(long, value_name = "Q")]
     pub quality: Option<Quality>,
+    /// Compute Huffman tables for each picture: some 5 % fewer bytes for more time
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub optimize: Option<bool>,
     /// Turn the picture clockwise by 0, 90, 180 or 270 degrees [default: 0]
     #[arg(long, value_name = "D")]
     pub rotate: Option<Rotation>,
+    /// Mirror the picture before it is turned: horizontal (left and right change places) or vertical
+    #[arg(long, value_name = "HOW")]
+    pub flip: Option<Flip>,
+    /// Set a control of the libcamera camera; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub control: Vec<ControlSetting>,
+    /// Buffers that the libcamera camera fills in turn, 2 to 32 [default: as many as the camera likes]
+    #[arg(long, value_name = "N")]
+    pub buffers: Option<Buffers>,
+    /// Restart a libcamera camera that gives nothing for this long [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[serde(with = "humantime_serde")]
+    pub frame_timeout: Option<Duration>,
     /// Stay awake this long after the last look [default: 15s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde")]
@@ -46,295 +74,22 @@ impl CameraOptions {
         Self {
             slot: self.slot.or(file.slot),
             source: self.source.or(file.source),
+            camera: self.camera.or(file.camera),
             size: self.size.or(file.size),
+            min_size: self.min_size.or(file.min_size),
+            max_size: self.max_size.or(file.max_size),
+            smallest: self.smallest.or(file.smallest),
             fps: self.fps.or(file.fps),
             quality: self.quality.or(file.quality),
+            optimize: self.optimize.or(file.optimize),
             rotate: self.rotate.or(file.rotate),
+            flip: self.flip.or(file.flip),
+            // Each control by itself: a flag replaces the file's setting of the same name.
+            control: [file.control, self.control].concat(),
+            buffers: self.buffers.or(file.buffers),
+            frame_timeout: self.frame_timeout.or(file.frame_timeout),
             linger: self.linger.or(file.linger),
             delete_older_than: self.delete_older_than.or(file.delete_older_than),
         }
-    }
-}
-
-/// A value that an option does not take.
-#[derive(Debug, thiserror::Error)]
-pub enum ValueError {
-    /// Not a source.
-    #[error("source {0:?}: use test, folder:PATH or command:SHELL COMMAND")]
-    Source(String),
-    /// Not a size.
-    #[error("size {0:?}: use WIDTHxHEIGHT in pixels, each from 16 to 8192, for example 1280x720")]
-    Size(String),
-    /// Not a rate.
-    #[error("fps {0}: use a number of frames per second from 0.01 to 240")]
-    Fps(String),
-    /// Not a quality.
-    #[error("quality {0}: use a whole number from 1 to 100")]
-    Quality(String),
-    /// Not a rotation.
-    #[error("rotate {0}: use 0, 90, 180 or 270 (degrees clockwise)")]
-    Rotation(String),
-}
-
-/// Where frames come from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum SourceSpec {
-    /// A moving test picture.
-    Test,
-    /// The newest picture that lies in a directory.
-    Folder(PathBuf),
-    /// The JPEGs that a shell command writes to its standard output.
-    Command(String),
-}
-
-impl FromStr for SourceSpec {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text.split_once(':') {
-            None if text == "test" => Ok(Self::Test),
-            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
-            Some(("command", command)) if !command.trim().is_empty() => {
-                Ok(Self::Command(command.to_owned()))
-            }
-            _ => Err(ValueError::Source(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for SourceSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Test => f.write_str("test"),
-            Self::Folder(path) => write!(f, "folder:{}", path.display()),
-            Self::Command(command) => write!(f, "command:{command}"),
-        }
-    }
-}
-
-/// Size of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Size {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-}
-
-impl FromStr for Size {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let side = |t: &str| t.parse().ok().filter(|n| (16..=8192).contains(n));
-        text.split_once(['x', 'X'])
-            .and_then(|(width, height)| {
-                Some(Self {
-                    width: side(width)?,
-                    height: side(height)?,
-                })
-            })
-            .ok_or_else(|| ValueError::Size(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.width, self.height)
-    }
-}
-
-/// A rate in frames per second.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Fps(f64);
-
-impl Fps {
-    /// Gives the time between two frames.
-    pub fn interval(self) -> Duration {
-        Duration::from_secs_f64(1.0 / self.0)
-    }
-
-    /// Gives the rate in frames per second.
-    pub fn per_second(self) -> f64 {
-        self.0
-    }
-}
-
-impl TryFrom<f64> for Fps {
-    type Error = ValueError;
-
-    fn try_from(fps: f64) -> Result<Self, ValueError> {
-        if (0.01..=240.0).contains(&fps) {
-            Ok(Self(fps))
-        } else {
-            Err(ValueError::Fps(fps.to_string()))
-        }
-    }
-}
-
-impl FromStr for Fps {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<f64>()
-            .map_err(|_| ValueError::Fps(text.to_owned()))?
-            .try_into()
-    }
-}
-
-impl fmt::Display for Fps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// JPEG quality on libjpeg's scale, 1 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
-pub struct Quality(u8);
-
-impl Quality {
-    /// Gives the quality, 1 to 100.
-    pub fn percent(self) -> u8 {
-        self.0
-    }
-}
-
-impl Default for Quality {
-    fn default() -> Self {
-        Self(85)
-    }
-}
-
-impl TryFrom<i64> for Quality {
-    type Error = ValueError;
-
-    fn try_from(quality: i64) -> Result<Self, ValueError> {
-        u8::try_from(quality)
-            .ok()
-            .filter(|q| (1..=100).contains(q))
-            .map(Self)
-            .ok_or_else(|| ValueError::Quality(quality.to_string()))
-    }
-}
-
-impl FromStr for Quality {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<i64>()
-            .map_err(|_| ValueError::Quality(text.to_owned()))?
-            .try_into()
-    }
-}
-
-/// A clockwise turn of the picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
-pub enum Rotation {
-    /// As it comes.
-    #[default]
-    None,
-    /// A quarter clockwise.
-    Right,
-    /// Upside down.
-    Half,
-    /// A quarter counter-clockwise.
-    Left,
-}
-
-impl TryFrom<i64> for Rotation {
-    type Error = ValueError;
-
-    fn try_from(degrees: i64) -> Result<Self, ValueError> {
-        match degrees {
-            0 => Ok(Self::None),
-            90 => Ok(Self::Right),
-            180 => Ok(Self::Half),
-            270 => Ok(Self::Left),
-            _ => Err(ValueError::Rotation(degrees.to_string())),
-        }
-    }
-}
-
-impl FromStr for Rotation {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<i64>()
-            .map_err(|_| ValueError::Rotation(text.to_owned()))?
-            .try_into()
-    }
-}
-
-macro_rules! from_string {
-    ($($type:ty),*) => {$(
-        impl TryFrom<String> for $type {
-            type Error = ValueError;
-
-            fn try_from(text: String) -> Result<Self, ValueError> {
-                text.parse()
-            }
-        }
-    )*};
-}
-from_string!(SourceSpec, Size);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_is_one_of_three() {
-        for good in ["test", "folder:/a b", "command:rpicam-vid -o - | tee x:y"] {
-            assert_eq!(good.parse::<SourceSpec>().unwrap().to_string(), good);
-        }
-        for bad in [
-            "",
-            "tests",
-            "folder",
-            "folder:",
-            "command: ",
-            "libcamera:0",
-            "test:",
-        ] {
-            assert!(bad.parse::<SourceSpec>().is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn numbers_have_bounds() {
-        assert_eq!(
-            "1280x720".parse::<Size>().unwrap(),
-            Size {
-                width: 1280,
-                height: 720
-            }
-        );
-        for bad in [
-            "",
-            "x",
-            "640",
-            "0x480",
-            "640x",
-            "640x480x3",
-            "8193x16",
-            "-1x5",
-        ] {
-            assert!(bad.parse::<Size>().is_err(), "{bad:?}");
-        }
-        assert_eq!(
-            "12.5".parse::<Fps>().unwrap().interval(),
-            Duration::from_millis(80)
-        );
-        for bad in ["0", "-1", "nan", "inf", "241", "fast"] {
-            assert!(bad.parse::<Fps>().is_err(), "{bad:?}");
-        }
-        assert!("0".parse::<Quality>().is_err() && "101".parse::<Quality>().is_err());
-        assert_eq!("100".parse::<Quality>().unwrap().percent(), 100);
-        assert!("45".parse::<Rotation>().is_err());
-        assert_eq!("270".parse::<Rotation>().unwrap(), Rotation::Left);
     }
 }

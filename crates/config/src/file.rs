@@ -117,10 +117,19 @@ mod tests {
             [cameras.default]
             slot = "/run/webcam"
             source = "command:rpicam-vid"
+            camera = "imx708"
             size = "1280x720"
+            min-size = "640x480"
+            max-size = "1920x1080"
+            smallest = true
             fps = 15
             quality = 80
+            optimize = true
             rotate = 90
+            flip = "horizontal"
+            control = ["AfMode=Continuous", "Brightness=0.1"]
+            buffers = 4
+            frame-timeout = "5s"
             linger = "20s"
             delete-older-than = "1h"
             [cameras.front]
@@ -161,6 +170,9 @@ mod tests {
             ("[cameras.default]\nquality = 101", 2, "quality"),
             ("[cameras.default]\nsource = \"usb\"", 2, "source"),
             ("[cameras.default]\nzoom = 2", 2, "zoom"),
+            ("[cameras.default]\nflip = \"up\"", 2, "flip"),
+            ("[cameras.default]\ncontrol = [\"AfMode\"]", 2, "control"),
+            ("[cameras.default]\nbuffers = 1", 2, "buffers"),
             ("[cameras.\"a/b\"]\n", 1, "cameras.\"a/b\""),
             ("[cameras.default]\nfps = \n", 2, "fps"),
         ] {
@@ -184,6 +196,12 @@ mod tests {
                 .cameras
                 .values()
                 .any(|camera| camera.delete_older_than.is_some())
+        );
+        assert!(
+            config
+                .cameras
+                .values()
+                .any(|camera| camera.frame_timeout.is_some() && !camera.control.is_empty())
         );
     }
 

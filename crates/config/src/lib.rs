@@ -8,11 +8,15 @@ mod address;
 mod camera;
 mod file;
 mod server;
+mod values;
 
 pub use address::{Address, AddressError};
-pub use camera::{CameraOptions, Fps, Quality, Rotation, Size, SourceSpec, ValueError};
+pub use camera::CameraOptions;
 pub use file::{Config, ConfigError};
 pub use server::{Origin, ServerOptions};
+pub use values::{
+    Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,
+};
 
 /// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;

@@ -182,7 +182,7 @@ impl Plan {
         arguments.extend(camera.flags.iter().cloned());
         if camera.configured {
             arguments.extend(self.config_arguments());
-            arguments.extend(["--camera".into(), camera.name.as_str().into()]);
+            arguments.extend(["--name".into(), camera.name.as_str().into()]);
         }
         arguments
     }
@@ -346,12 +346,12 @@ mod tests {
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[0], slots)),
             format!(
-                "--slot /s --source test --size 320x240 --fps 7 --config {path} --camera default"
+                "--slot /s --source test --size 320x240 --fps 7 --config {path} --name default"
             )
         );
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[1], slots)),
-            format!("--slot /b --source command:x --config {path} --camera back")
+            format!("--slot /b --source command:x --config {path} --name back")
         );
         assert_eq!(
             text(plan.server_arguments(slots)),

@@ -33,6 +33,9 @@ pub struct State {
     /// Frames per second that the source gives at most, where that is known.
     #[serde(default)]
     pub fps: Option<f64>,
+    /// The camera was started a short while ago and still looks for its exposure: frames may be too dark or too bright.
+    #[serde(default)]
+    pub settling: bool,
     /// Why the camera failed.
     #[serde(default)]
     pub error: Option<String>,
@@ -70,6 +73,7 @@ mod tests {
             width: Some(640),
             height: None,
             fps: Some(30.0),
+            settling: false,
             error: Some("no camera".into()),
             since: SystemTime::UNIX_EPOCH,
         };

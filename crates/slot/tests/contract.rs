@@ -243,6 +243,7 @@ fn the_state_is_replaced_only_when_it_changes() {
         width: None,
         height: None,
         fps: None,
+        settling: false,
         error: None,
         since: SystemTime::UNIX_EPOCH,
     };

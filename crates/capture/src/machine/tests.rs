@@ -54,6 +54,7 @@ impl World {
         self.sight = Sight {
             exposure: Some(number),
             works: true,
+            ..self.sight
         };
     }
 
@@ -198,6 +199,24 @@ fn the_rate_is_capped_without_drifting() {
 }
 
 #[test]
+fn a_source_that_keeps_to_the_rate_itself_is_not_held_back() {
+    let mut world = World::new(ms(100));
+    world.demand.wished = true;
+    world.sight.keeps_pace = true;
+    assert_eq!(world.at(0), Some(Action::Start));
+    for (number, at_ms) in [(1, 30), (2, 129), (3, 228)] {
+        world.expose(number);
+        assert_eq!(world.at(at_ms), Some(Action::Publish(number)));
+        world.published(at_ms, number);
+        world.open();
+    }
+    world.sight.keeps_pace = false;
+    world.expose(4);
+    assert_eq!(world.at(240), None);
+    assert_eq!(world.deadline(), Some(300));
+}
+
+#[test]
 fn the_newest_exposure_at_the_moment_of_publication_is_taken() {
     let mut world = World::new(ms(100));
     world.demand.wished = true;
@@ -236,6 +255,21 @@ fn a_failing_camera_is_tried_ever_more_slowly_while_somebody_looks() {
     assert_eq!(world.at(now), Some(Action::Publish(2)));
     assert_eq!(world.machine.phase(), Phase::Awake);
     assert_eq!(world.fail(now), 1000, "success resets the delay");
+}
+
+#[test]
+fn a_camera_that_is_back_is_tried_at_once() {
+    let mut world = World::new(Duration::ZERO);
+    world.demand.wished = true;
+    assert_eq!(world.at(0), Some(Action::Start));
+    world.fail(0);
+    world.fail(1);
+    assert_eq!(world.at(10), None);
+    world.machine.is_back(world.start + ms(10));
+    assert_eq!(world.at(10), Some(Action::Start));
+    world.expose(1);
+    world.machine.is_back(world.start + ms(11));
+    assert_eq!(world.at(11), Some(Action::Publish(1)), "it works already");
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Quarter turns and mirrors.
 
-use eyelid_config::Rotation;
+use eyelid_config::{Flip, Rotation};
+use eyelid_picture::Plane;
 
 use super::Pixels;
 
 /// How a picture is to be shown: mirrored left to right or not, then turned clockwise by quarters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
-    mirrored: bool,
-    quarters: u8,
+    pub(super) mirrored: bool,
+    /// 0 to 3.
+    pub(super) quarters: u8,
 }
 
 impl Turn {
@@ -33,6 +35,17 @@ impl Turn {
         Self { mirrored, quarters }
     }
 
+    /// What a user asks for: a mirror, and then a rotation.
+    pub fn wished(flip: Option<Flip>, rotation: Rotation) -> Self {
+        let mirror = Self::NONE.mirrored();
+        let flipped = match flip {
+            None => Self::NONE,
+            Some(Flip::Horizontal) => mirror,
+            Some(Flip::Vertical) => mirror.then(Rotation::Half),
+        };
+        flipped.then(rotation)
+    }
+
     /// This, and then a rotation.
     pub fn then(self, rotation: Rotation) -> Self {
         let quarters = match rotation {
@@ -41,9 +54,56 @@ impl Turn {
             Rotation::Half => 2,
             Rotation::Left => 3,
         };
+        self.followed_by(Self {
+            mirrored: false,
+            quarters,
+        })
+    }
+
+    /// This, and then mirrored left to right.
+    pub fn mirrored(self) -> Self {
+        self.followed_by(Self {
+            mirrored: true,
+            quarters: 0,
+        })
+    }
+
+    /// This, and then another.
+    pub fn followed_by(self, other: Self) -> Self {
+        // A mirror shows a turn as a turn the other way.
+        let before = if other.mirrored {
+            4 - self.quarters
+        } else {
+            self.quarters
+        };
         Self {
-            quarters: (self.quarters + quarters) % 4,
+            mirrored: self.mirrored != other.mirrored,
+            quarters: (before + other.quarters) % 4,
+        }
+    }
+
+    /// What undoes this.
+    pub fn inverse(self) -> Self {
+        if self.mirrored {
+            return self;
+        }
+        Self {
+            quarters: (4 - self.quarters) % 4,
             ..self
+        }
+    }
+
+    /// Whether width and height change places.
+    pub fn is_sideways(self) -> bool {
+        !self.quarters.is_multiple_of(2)
+    }
+
+    /// The size, turned, of what has this size.
+    pub fn size<T>(self, width: T, height: T) -> (T, T) {
+        if self.is_sideways() {
+            (height, width)
+        } else {
+            (width, height)
         }
     }
 
@@ -63,29 +123,82 @@ impl Turn {
 
     /// Turns a picture into memory that is there already.
     pub fn apply_into(self, rgb: &[u8], width: u32, height: u32, turned: &mut Pixels) {
-        let (w, h) = (width as usize, height as usize);
-        (turned.width, turned.height) = if self.quarters.is_multiple_of(2) {
-            (width, height)
-        } else {
-            (height, width)
+        let (columns, rows) = (width as usize, height as usize);
+        let plane = Plane {
+            bytes: rgb,
+            stride: columns * 3,
         };
-        turned.rgb.clear();
-        turned.rgb.reserve(w * h * 3);
-        for y in 0..turned.height as usize {
-            for x in 0..turned.width as usize {
-                let (across, down) = match self.quarters {
-                    0 => (x, y),
-                    1 => (y, h - 1 - x),
-                    2 => (w - 1 - x, h - 1 - y),
-                    _ => (w - 1 - y, x),
-                };
-                let across = if self.mirrored {
-                    w - 1 - across
-                } else {
-                    across
-                };
-                let at = (down * w + across) * 3;
-                turned.rgb.extend_from_slice(&rgb[at..at + 3]);
+        (turned.width, turned.height) = self.size(width, height);
+        self.apply_to_plane::<3>(plane, columns, rows, &mut turned.rgb);
+    }
+
+    /// Turns a plane of pixels of `BYTES` bytes. The turned one has no gaps.
+    ///
+    /// # Panics
+    /// If there are fewer bytes than pixels, or the plane's stride is less than its width or 0.
+    pub fn apply_to_plane<const BYTES: usize>(
+        self,
+        plane: Plane<'_>,
+        width: usize,
+        height: usize,
+        turned: &mut Vec<u8>,
+    ) {
+        // Every pixel is written below.
+        turned.resize(width * height * BYTES, 0);
+        if turned.is_empty() {
+            return;
+        }
+        let rows = (0..height).map(|row| {
+            let bytes = &plane.bytes[row * plane.stride..][..width * BYTES];
+            bytes.as_chunks::<BYTES>().0
+        });
+        let turned = turned.as_chunks_mut::<BYTES>().0;
+        match (self.quarters, self.mirrored) {
+            (0, mirrored) => rows_to_rows(rows, turned, width, mirrored),
+            (2, mirrored) => rows_to_rows(rows.rev(), turned, width, !mirrored),
+            (1, mirrored) => rows_to_columns(rows.rev(), turned, height, mirrored),
+            (_, mirrored) => rows_to_columns(rows, turned, height, !mirrored),
+        }
+    }
+}
+
+fn rows_to_rows<'a, const BYTES: usize>(
+    rows: impl Iterator<Item = &'a [[u8; BYTES]]>,
+    turned: &mut [[u8; BYTES]],
+    width: usize,
+    backwards: bool,
+) {
+    for (from, to) in rows.zip(turned.chunks_exact_mut(width)) {
+        if backwards {
+            let pixels = to.iter_mut().zip(from.iter().rev());
+            pixels.for_each(|(to, from)| *to = *from);
+        } else {
+            to.copy_from_slice(from);
+        }
+    }
+}
+
+/// How many columns are written at once: so many lines of the cache are in use, and all of the line that is read.
+const BAND: usize = 16;
+
+/// The first of `rows` becomes the left column. It is read `backwards` if its last pixel becomes the upper one.
+fn rows_to_columns<'a, const BYTES: usize>(
+    rows: impl Iterator<Item = &'a [[u8; BYTES]]> + Clone,
+    turned: &mut [[u8; BYTES]],
+    height: usize,
+    backwards: bool,
+) {
+    let width = turned.len() / height;
+    for (start, band) in (0..).step_by(BAND).zip(turned.chunks_mut(BAND * height)) {
+        let end = width.min(start + BAND);
+        for (column, row) in rows.clone().enumerate() {
+            let to = band.iter_mut().skip(column).step_by(height);
+            if backwards {
+                let from = row[width - end..width - start].iter().rev();
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            } else {
+                let from = &row[start..end];
+                to.zip(from).for_each(|(to, from)| *to = *from);
             }
         }
     }
@@ -134,5 +247,83 @@ mod tests {
         assert_eq!(turned(Turn::from_exif(6).then(Rotation::Left)), "abc/def");
         assert_eq!(Turn::from_exif(0), Turn::NONE);
         assert_eq!(Turn::from_exif(9), Turn::NONE);
+    }
+    fn all() -> impl Iterator<Item = Turn> + Clone {
+        (1..=8).map(Turn::from_exif)
+    }
+
+    #[test]
+    fn turns_after_each_other_are_one_turn() {
+        let picture = Pixels {
+            width: 5,
+            height: 3,
+            rgb: (0..45).collect(),
+        };
+        for (first, second) in all().flat_map(|first| all().map(move |second| (first, second))) {
+            let expected = second.apply(first.apply(picture.clone()));
+            let both = first.followed_by(second);
+            assert_eq!(
+                both.apply(picture.clone()),
+                expected,
+                "{first:?} {second:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_inverse_undoes() {
+        for turn in all() {
+            assert_eq!(turn.followed_by(turn.inverse()), Turn::NONE, "{turn:?}");
+            assert_eq!(turn.inverse().followed_by(turn), Turn::NONE, "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn mirrors_left_and_right_after_what_was_before() {
+        assert_eq!(turned(Turn::NONE.mirrored()), "cba/fed");
+        let upright = Turn::NONE.then(Rotation::Right);
+        assert_eq!(turned(upright.mirrored()), "ad/be/cf");
+        let wished = |flip, rotation| turned(Turn::wished(flip, rotation));
+        assert_eq!(wished(None, Rotation::Right), "da/eb/fc");
+        assert_eq!(wished(Some(Flip::Horizontal), Rotation::None), "cba/fed");
+        assert_eq!(wished(Some(Flip::Vertical), Rotation::None), "def/abc");
+        assert_eq!(wished(Some(Flip::Vertical), Rotation::Right), "ad/be/cf");
+    }
+
+    #[test]
+    fn planes_of_any_size_are_turned_as_pixels_are() {
+        for (width, height) in [(1, 1), (3, 2), (16, 7), (33, 50), (50, 33)] {
+            let gap = 3;
+            let samples: Vec<u8> = (0..width * height).map(|n| (n % 251) as u8).collect();
+            let rgb: Vec<u8> = samples.iter().flat_map(|s| [*s; 3]).collect();
+            let mut apart = Vec::new();
+            for row in samples.chunks(width) {
+                apart.extend_from_slice(row);
+                apart.extend([0xAA; 3]);
+            }
+            let plane = Plane {
+                bytes: &apart[..apart.len() - gap],
+                stride: width + gap,
+            };
+            // What was there before does not show.
+            let mut turned = vec![0x55; 9000];
+            for turn in all() {
+                let pixels = turn.apply(Pixels {
+                    width: width as u32,
+                    height: height as u32,
+                    rgb: rgb.clone(),
+                });
+                let expected: Vec<u8> = pixels.rgb.chunks(3).map(|p| p[0]).collect();
+                turn.apply_to_plane::<1>(plane, width, height, &mut turned);
+                assert_eq!(turned, expected, "{turn:?} {width}x{height}");
+            }
+        }
+        let mut turned = vec![1];
+        let nothing = Plane {
+            bytes: &[],
+            stride: 0,
+        };
+        Turn::from_exif(6).apply_to_plane::<1>(nothing, 0, 5, &mut turned);
+        assert!(turned.is_empty());
     }
 }

@@ -42,6 +42,8 @@ impl TestPicture {
     pub(crate) fn new(settings: &Settings) -> Self {
         let size = settings.size.unwrap_or(DEFAULT_SIZE);
         let fps = settings.fps.map_or(DEFAULT_FPS, |fps| fps.per_second());
+        let mut encoder = Encoder::default();
+        encoder.set_optimize(settings.optimize);
         Self {
             fps,
             interval: Duration::from_secs_f64(1.0 / fps),
@@ -50,13 +52,13 @@ impl TestPicture {
             newest: None,
             scene: Scene::new(size, fps),
             canvas: Canvas::new(size.width, size.height, [0; 3]),
-            turn: Turn::NONE.then(settings.rotate),
+            turn: Turn::wished(settings.flip, settings.rotate),
             turned: Pixels {
                 width: 0,
                 height: 0,
                 rgb: Vec::new(),
             },
-            encoder: Encoder::default(),
+            encoder,
             quality: settings.quality.percent(),
         }
     }
@@ -131,6 +133,10 @@ impl Source for TestPicture {
 
     fn rate(&self) -> Option<f64> {
         Some(self.fps)
+    }
+
+    fn keeps_pace(&self) -> bool {
+        true
     }
 }
 

@@ -40,11 +40,11 @@ fn usage_is_2_configuration_78_and_a_missing_folder_1() {
         (&["--config", file], 78, &[file, "line 3", "zoom"]),
         (&["--config", "/nowhere/e.toml"], 78, &["/nowhere/e.toml"]),
         (
-            &["--config", good, "--camera", "side"],
+            &["--config", good, "--name", "side"],
             78,
             &["side", "back, front"],
         ),
-        (&["--config", good, "--camera", "front"], 78, &["--slot"]),
+        (&["--config", good, "--name", "front"], 78, &["--slot"]),
         (&["--source", "test"], 78, &["--slot"]),
         (&["--slot", slot], 78, &["--source"]),
         (
@@ -94,7 +94,7 @@ fn the_file_describes_a_camera_whose_name_is_in_the_log() {
     );
     fs::write(&file, text).unwrap();
     let mut child = program()
-        .args(["--camera", "front", "--size", "64x48", "--config"])
+        .args(["--name", "front", "--size", "64x48", "--config"])
         .arg(&file)
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -126,18 +126,45 @@ fn help_and_version_are_help_and_version() {
     for option in [
         "--slot",
         "--source",
+        "--camera",
         "--size",
+        "--min-size",
+        "--max-size",
+        "--smallest",
         "--fps",
         "--quality",
+        "--optimize",
         "--rotate",
+        "--flip",
+        "--control",
+        "--buffers",
+        "--frame-timeout",
+        "--list",
+        "--list-controls",
+        "--json",
         "--linger",
         "--delete-older-than",
         "--config",
-        "--camera",
+        "--name",
     ] {
         assert!(text.contains(option), "{option}");
     }
     let output = program().arg("--version").output().unwrap();
     let expected = concat!("eyelid-capture ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[cfg(not(feature = "libcamera"))]
+#[test]
+fn without_libcamera_it_says_how_to_get_it() {
+    for arguments in [
+        &["--slot", "/tmp", "--source", "libcamera"][..],
+        &["--list"],
+        &["--list-controls", "--camera", "imx708"],
+    ] {
+        let output = program().args(arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{error}");
+        assert!(error.contains("--features libcamera"), "{error}");
+    }
 }

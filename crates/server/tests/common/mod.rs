@@ -332,6 +332,7 @@ pub(crate) fn state(phase: Phase, error: Option<&str>) -> State {
         width: Some(16),
         height: Some(16),
         fps: Some(50.0),
+        settling: false,
         error: error.map(Into::into),
         since: SystemTime::now(),
     }

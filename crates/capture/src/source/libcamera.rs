@@ -1,0 +1,452 @@
+//! `libcamera`: cameras on the sensor connectors of a Pi, and USB cameras.
+//!
+//! The camera is acquired and configured once. Awake it captures, and the newest exposure stays in its buffer until somebody
+//! wants it; asleep it is stopped, but stays acquired, so that it wakes quickly. Everything runs in the one thread that drives
+//! the camera; libcamera's own thread rings a bell when there is something to take in.
+
+mod choice;
+mod control;
+mod device;
+mod holder;
+mod list;
+mod log;
+mod maker;
+mod pace;
+mod timestamp;
+mod warmth;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::errno::Errno;
+
+use super::{EncodedFrame, Source, SourceError};
+use crate::Settings;
+use crate::pixels::Turn;
+use control::{Control, Value};
+use device::{Description, Device, Library, Wish};
+use log::LibraryLog;
+use maker::{MakeError, Maker};
+use pace::Pace;
+use timestamp::Clocks;
+use warmth::{Metadata, Settling, warm_start};
+
+pub(crate) use list::print;
+
+/// How long a camera may give nothing, unless the user says otherwise: rpicam-apps wait 1 s, but some USB cameras need 3 s
+/// for their first frame.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many exposures a camera may be late. At one frame a minute [`FRAME_TIMEOUT`] is no time at all.
+const LATE_EXPOSURES: u32 = 3;
+
+/// A camera that libcamera drives.
+pub(crate) struct Libcamera {
+    // Dropped in this order: the camera before libcamera, libcamera before the end of its log.
+    device: Option<Device>,
+    library: Option<Library>,
+    log: LibraryLog,
+    settings: Settings,
+    prepared: Option<Prepared>,
+    running: Option<Running>,
+    exposures: u64,
+    captured: SystemTime,
+    /// What was known of the light last.
+    last: Metadata,
+    maker: Maker,
+}
+
+/// A control by its id, and what it is set to.
+type Set = (u32, Value);
+
+/// What is known of the camera that is acquired.
+struct Prepared {
+    id: String,
+    controls: Vec<Control>,
+    /// What the user has set, and the rate.
+    set: Vec<Set>,
+}
+
+/// A camera that captures.
+struct Running {
+    heard_at: Instant,
+    settling: Settling,
+    pace: Pace,
+    attempt: Attempt,
+}
+
+/// What was tried last to get a frame out of the camera.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Attempt {
+    Started,
+    Restarted,
+    Reacquired,
+}
+
+impl Libcamera {
+    /// Acquires and configures the camera. One that is not there, or that another process has, may come later.
+    ///
+    /// # Errors
+    /// What was asked for that the camera does not have.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, SourceError> {
+        let log = LibraryLog::start(Library::log_to).map_err(|reason| SourceError::Libcamera {
+            what: "cannot take over its log".to_owned(),
+            reason: Some(reason),
+        })?;
+        let mut source = Self {
+            device: None,
+            library: None,
+            log,
+            settings: settings.clone(),
+            prepared: None,
+            running: None,
+            exposures: 0,
+            captured: SystemTime::UNIX_EPOCH,
+            last: Metadata::default(),
+            maker: Maker::new(settings),
+        };
+        match source.prepare() {
+            Err(error) if error.is_setup() => Err(error),
+            Err(error) => {
+                ::log::warn!("{error}; trying again when somebody looks");
+                Ok(source)
+            }
+            Ok(()) => Ok(source),
+        }
+    }
+
+    fn prepare(&mut self) -> Result<(), SourceError> {
+        self.device = None;
+        // Started anew, it looks for cameras again, with and without udev. What it says then is not news.
+        let again = self.library.take().is_some();
+        let library = if again {
+            self.log.hushed(Library::start)
+        } else {
+            Library::start()
+        };
+        let library = library.map_err(|reason| SourceError::Libcamera {
+            what: "cannot be started".to_owned(),
+            reason: Some(reason),
+        })?;
+        let library = self.library.insert(library);
+        let cameras = self.log.hushed(|| library.cameras());
+        if cameras.is_empty() {
+            let what = no_camera(&self.log.complaints());
+            return Err(SourceError::Libcamera { what, reason: None });
+        }
+        let camera = pick(&cameras, self.settings.camera.as_deref())?;
+        let unsuitable = |what| SourceError::Unsuitable {
+            id: camera.id.clone(),
+            what,
+        };
+        let (format, size) =
+            choice::choose(&camera.offers, self.settings.size, self.settings.limits)
+                .map_err(unsuitable)?;
+        let wish = Wish {
+            format,
+            size,
+            turn: Turn::wished(self.settings.flip, self.settings.rotate),
+            buffers: self.settings.buffers.map(|buffers| buffers.count()),
+        };
+        let device = Device::acquire(library, &camera.id, &wish)
+            .map_err(|(what, reason)| failed(camera, what, reason))?;
+        let controls = device.controls();
+        let mut set = control::read(&self.settings.control, &controls).map_err(unsuitable)?;
+        if let Some(limits) = frame_duration_limits(&self.settings, &controls) {
+            set.insert(0, limits);
+        }
+        let layout = device.layout();
+        if self.settings.size.is_some_and(|size| size != layout.size) {
+            ::log::warn!("camera {:?} gives {}, not {size}", camera.id, layout.size);
+        }
+        ::log::info!(
+            "libcamera {}: camera {:?}, {} {}",
+            library.version(),
+            camera.id,
+            layout.size,
+            layout.format.name()
+        );
+        self.maker.configure(layout);
+        self.prepared = Some(Prepared {
+            id: camera.id.clone(),
+            controls,
+            set,
+        });
+        self.device = Some(device);
+        Ok(())
+    }
+
+    /// Starts the camera, acquiring it where that has not been done.
+    fn begin(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
+        if self.device.is_none() {
+            self.prepare()?;
+        }
+        let (Some(device), Some(prepared)) = (&mut self.device, &self.prepared) else {
+            return Ok(());
+        };
+        let (initial, follow_up) = prepared.start_controls(&self.last, &self.settings);
+        if let Err(reason) = device.start(&initial, follow_up) {
+            self.device = None;
+            return Err(SourceError::Camera {
+                id: prepared.id.clone(),
+                what: "cannot start it".to_owned(),
+                reason,
+            });
+        }
+        self.running = Some(Running {
+            heard_at: now,
+            settling: Settling::begin(now),
+            pace: Pace::new(self.settings.fps.map(|fps| fps.interval())),
+            attempt,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.running = None;
+        if let Some(device) = &mut self.device
+            && let Err(error) = device.stop()
+        {
+            ::log::warn!("libcamera: cannot stop the camera: {error}; releasing it");
+            self.device = None;
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        let least = self.settings.frame_timeout.unwrap_or(FRAME_TIMEOUT);
+        let interval = self
+            .settings
+            .fps
+            .map_or(Duration::ZERO, |fps| fps.interval());
+        least.max(interval * LATE_EXPOSURES)
+    }
+
+    /// Does the next thing that may bring a camera back that gives nothing.
+    fn revive(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
+        let seconds = self.timeout().as_secs_f64();
+        let id = self.prepared.as_ref().map_or("", |prepared| &prepared.id);
+        match attempt {
+            Attempt::Started => {
+                ::log::warn!(
+                    "camera {id:?} gave no frame for {seconds}s: stopping and starting it"
+                );
+                self.end();
+                self.begin(now, Attempt::Restarted)
+            }
+            Attempt::Restarted => {
+                ::log::warn!("camera {id:?} gave no frame for {seconds}s: acquiring it anew");
+                self.end();
+                self.device = None;
+                self.begin(now, Attempt::Reacquired)
+            }
+            Attempt::Reacquired => Err(SourceError::Hung {
+                id: id.to_owned(),
+                seconds,
+            }),
+        }
+    }
+
+    fn take_in(&mut self, now: Instant) {
+        let (Some(device), Some(running)) = (&self.device, &mut self.running) else {
+            return;
+        };
+        let Some((metadata, timestamp)) = device.newest() else {
+            return;
+        };
+        let clocks = Clocks::now();
+        self.captured = timestamp
+            .and_then(|ns| clocks.captured(ns))
+            .unwrap_or(clocks.real);
+        self.exposures += 1;
+        running.heard_at = now;
+        running.attempt = Attempt::Started;
+        running.settling.see(&metadata, now);
+        running.pace.see(self.captured);
+        self.last = metadata;
+    }
+}
+
+impl Prepared {
+    fn start_controls(&self, last: &Metadata, settings: &Settings) -> (Vec<Set>, Vec<Set>) {
+        let id = |name: &str| {
+            let control = self.controls.iter().find(|control| control.name == name);
+            control.map(|control| control.id)
+        };
+        let by_user = |name: &str| settings.control.iter().any(|set| set.name == name);
+        let (start, after) = warm_start(last, |name| id(name).is_some(), by_user);
+        let by_id = |controls: warmth::Controls| {
+            let controls = controls.into_iter();
+            controls.filter_map(|(name, value)| Some((id(name)?, value)))
+        };
+        let initial = by_id(start).chain(self.set.iter().cloned()).collect();
+        (initial, by_id(after).collect())
+    }
+}
+
+impl Source for Libcamera {
+    fn start(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.begin(now, Attempt::Started)
+    }
+
+    fn stop(&mut self, _now: Instant) {
+        self.end();
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let library = self.library.iter();
+        library.map(|library| library.bell().as_fd()).collect()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let running = self.running.as_ref()?;
+        Some(running.heard_at + self.timeout())
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), SourceError> {
+        if let Some(library) = &self.library {
+            library.bell().hear();
+        }
+        let Some(device) = &mut self.device else {
+            return Ok(());
+        };
+        let collected = device.collect();
+        if collected.disconnected {
+            let id = self.prepared.as_ref().map_or("", |prepared| &prepared.id);
+            let unplugged = SourceError::Unplugged { id: id.to_owned() };
+            self.device = None;
+            return match self.running.take() {
+                Some(_) => Err(unplugged),
+                None => {
+                    ::log::warn!("{unplugged}");
+                    Ok(())
+                }
+            };
+        }
+        if collected.exposure {
+            self.take_in(now);
+        }
+        match &self.running {
+            Some(running) if now >= running.heard_at + self.timeout() => {
+                self.revive(now, running.attempt)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exposure(&self) -> Option<u64> {
+        let device = self.device.as_ref()?;
+        device.has_exposure().then_some(self.exposures)
+    }
+
+    fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        let Some(planes) = self.device.as_mut().and_then(Device::planes) else {
+            return Ok(None);
+        };
+        let captured = self.captured;
+        match self.maker.frame(&planes) {
+            Ok(made) => Ok(Some(EncodedFrame {
+                jpeg: made.jpeg,
+                captured,
+                width: made.width,
+                height: made.height,
+            })),
+            Err(MakeError::Broken(why)) => {
+                ::log::debug!("libcamera: frame dropped: {why}");
+                Ok(None)
+            }
+            Err(MakeError::Encode(error)) => Err(error.into()),
+        }
+    }
+
+    fn settling(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.settling.holds())
+    }
+
+    fn keeps_pace(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.pace.is_kept())
+    }
+
+    fn is_back(&mut self) -> bool {
+        let library = self.library.as_ref();
+        self.device.is_none() && library.is_some_and(|library| library.bell().take_added())
+    }
+}
+
+/// The rate that was asked for, as the camera is told of it.
+fn frame_duration_limits(settings: &Settings, controls: &[Control]) -> Option<Set> {
+    let name = "FrameDurationLimits";
+    if settings.control.iter().any(|set| set.name == name) {
+        return None;
+    }
+    let control = controls.iter().find(|control| control.name == name)?;
+    let us = i64::try_from(settings.fps?.interval().as_micros()).unwrap_or(i64::MAX);
+    let bound = |value: &Option<Value>| match value {
+        Some(Value::Integer(us)) => us.first().copied().filter(|us| *us > 0),
+        _ => None,
+    };
+    let us = us
+        .max(bound(&control.min).unwrap_or(us))
+        .min(bound(&control.max).unwrap_or(us));
+    Some((control.id, Value::Integer(vec![us, us])))
+}
+
+/// Chooses a camera by its id or by a part that only its id has.
+fn pick<'a>(cameras: &'a [Description], id: Option<&str>) -> Result<&'a Description, SourceError> {
+    let Some(id) = id else {
+        return cameras.first().ok_or(SourceError::Libcamera {
+            what: "no camera".to_owned(),
+            reason: None,
+        });
+    };
+    let like: Vec<&Description> = cameras.iter().filter(|c| c.id.contains(id)).collect();
+    let ids = |cameras: &[&Description]| {
+        let ids: Vec<String> = cameras.iter().map(|c| format!("{:?}", c.id)).collect();
+        ids.join(", ")
+    };
+    match (cameras.iter().find(|c| c.id == id), like.as_slice()) {
+        (Some(exact), _) => Ok(exact),
+        (None, [only]) => Ok(only),
+        (None, []) => {
+            let there = ids(&cameras.iter().collect::<Vec<_>>());
+            Err(SourceError::Libcamera {
+                what: format!("no camera {id:?}: there is {there}"),
+                reason: None,
+            })
+        }
+        (None, several) => Err(SourceError::Unsuitable {
+            id: id.to_owned(),
+            what: format!("several have that in their id: {}", ids(several)),
+        }),
+    }
+}
+
+fn no_camera(complaints: &[String]) -> String {
+    if complaints.is_empty() {
+        return "no camera found; is it plugged in, and may this user open /dev/video* and /dev/media*?"
+            .to_owned();
+    }
+    format!("no camera found (libcamera: {})", complaints.join("; "))
+}
+
+fn failed(camera: &Description, what: &str, reason: io::Error) -> SourceError {
+    let busy = [Errno::EBUSY as i32, Errno::EAGAIN as i32];
+    let mut what = format!("cannot {what}");
+    if reason
+        .raw_os_error()
+        .is_some_and(|code| busy.contains(&code))
+    {
+        let holders = holder::holders(Path::new("/proc"), &camera.devices);
+        if !holders.is_empty() {
+            what += &format!(" (it is used by {})", holders.join(", "));
+        }
+    }
+    SourceError::Camera {
+        id: camera.id.clone(),
+        what,
+        reason,
+    }
+}

@@ -1,0 +1,406 @@
+//! The values that camera options take.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// A value that an option does not take.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    /// Not a source.
+    #[error("source {0:?}: use libcamera, test, folder:PATH or command:SHELL COMMAND")]
+    Source(String),
+    /// Not a size.
+    #[error("size {0:?}: use WIDTHxHEIGHT in pixels, each from 16 to 8192, for example 1280x720")]
+    Size(String),
+    /// Not a rate.
+    #[error("fps {0}: use a number of frames per second from 0.01 to 240")]
+    Fps(String),
+    /// Not a quality.
+    #[error("quality {0}: use a whole number from 1 to 100")]
+    Quality(String),
+    /// Not a rotation.
+    #[error("rotate {0}: use 0, 90, 180 or 270 (degrees clockwise)")]
+    Rotation(String),
+    /// Not a mirror.
+    #[error("flip {0:?}: use horizontal or vertical")]
+    Flip(String),
+    /// Not a setting of a control.
+    #[error("control {0:?}: use NAME=VALUE, for example AfMode=Continuous")]
+    Control(String),
+    /// Not a number of buffers.
+    #[error("buffers {0}: use a whole number from 2 to 32")]
+    Buffers(String),
+}
+
+/// Where frames come from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum SourceSpec {
+    /// A camera that libcamera drives.
+    Libcamera,
+    /// A moving test picture.
+    Test,
+    /// The newest picture that lies in a directory.
+    Folder(PathBuf),
+    /// The JPEGs that a shell command writes to its standard output.
+    Command(String),
+}
+
+impl FromStr for SourceSpec {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.split_once(':') {
+            None if text == "libcamera" => Ok(Self::Libcamera),
+            None if text == "test" => Ok(Self::Test),
+            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
+            Some(("command", command)) if !command.trim().is_empty() => {
+                Ok(Self::Command(command.to_owned()))
+            }
+            _ => Err(ValueError::Source(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for SourceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Libcamera => f.write_str("libcamera"),
+            Self::Test => f.write_str("test"),
+            Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            Self::Command(command) => write!(f, "command:{command}"),
+        }
+    }
+}
+
+/// Size of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Size {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+impl FromStr for Size {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let side = |t: &str| t.parse().ok().filter(|n| (16..=8192).contains(n));
+        text.split_once(['x', 'X'])
+            .and_then(|(width, height)| {
+                Some(Self {
+                    width: side(width)?,
+                    height: side(height)?,
+                })
+            })
+            .ok_or_else(|| ValueError::Size(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// A rate in frames per second.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Fps(f64);
+
+impl Fps {
+    /// Gives the time between two frames.
+    pub fn interval(self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.0)
+    }
+
+    /// Gives the rate in frames per second.
+    pub fn per_second(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Fps {
+    type Error = ValueError;
+
+    fn try_from(fps: f64) -> Result<Self, ValueError> {
+        if (0.01..=240.0).contains(&fps) {
+            Ok(Self(fps))
+        } else {
+            Err(ValueError::Fps(fps.to_string()))
+        }
+    }
+}
+
+impl FromStr for Fps {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<f64>()
+            .map_err(|_| ValueError::Fps(text.to_owned()))?
+            .try_into()
+    }
+}
+
+impl fmt::Display for Fps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// JPEG quality on libjpeg's scale, 1 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Quality(u8);
+
+impl Quality {
+    /// Gives the quality, 1 to 100.
+    pub fn percent(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Quality {
+    fn default() -> Self {
+        Self(85)
+    }
+}
+
+impl TryFrom<i64> for Quality {
+    type Error = ValueError;
+
+    fn try_from(quality: i64) -> Result<Self, ValueError> {
+        u8::try_from(quality)
+            .ok()
+            .filter(|q| (1..=100).contains(q))
+            .map(Self)
+            .ok_or_else(|| ValueError::Quality(quality.to_string()))
+    }
+}
+
+impl FromStr for Quality {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<i64>()
+            .map_err(|_| ValueError::Quality(text.to_owned()))?
+            .try_into()
+    }
+}
+
+/// A clockwise turn of the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub enum Rotation {
+    /// As it comes.
+    #[default]
+    None,
+    /// A quarter clockwise.
+    Right,
+    /// Upside down.
+    Half,
+    /// A quarter counter-clockwise.
+    Left,
+}
+
+impl TryFrom<i64> for Rotation {
+    type Error = ValueError;
+
+    fn try_from(degrees: i64) -> Result<Self, ValueError> {
+        match degrees {
+            0 => Ok(Self::None),
+            90 => Ok(Self::Right),
+            180 => Ok(Self::Half),
+            270 => Ok(Self::Left),
+            _ => Err(ValueError::Rotation(degrees.to_string())),
+        }
+    }
+}
+
+impl FromStr for Rotation {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<i64>()
+            .map_err(|_| ValueError::Rotation(text.to_owned()))?
+            .try_into()
+    }
+}
+
+/// A mirrored picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Flip {
+    /// Left and right change places.
+    Horizontal,
+    /// Top and bottom change places.
+    Vertical,
+}
+
+impl FromStr for Flip {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "horizontal" => Ok(Self::Horizontal),
+            "vertical" => Ok(Self::Vertical),
+            _ => Err(ValueError::Flip(text.to_owned())),
+        }
+    }
+}
+
+/// What a control of a camera is set to. Which there are only the camera knows.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ControlSetting {
+    /// The control's name.
+    pub name: String,
+    /// Its value, as text.
+    pub value: String,
+}
+
+impl FromStr for ControlSetting {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.split_once('=')
+            .map(|(name, value)| (name.trim(), value.trim()))
+            .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+            .map(|(name, value)| Self {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            })
+            .ok_or_else(|| ValueError::Control(text.to_owned()))
+    }
+}
+
+/// How many buffers a camera fills in turn: one is being read here while it fills the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Buffers(u32);
+
+impl Buffers {
+    /// Gives the number, 2 to 32.
+    pub fn count(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Buffers {
+    type Error = ValueError;
+
+    fn try_from(count: i64) -> Result<Self, ValueError> {
+        u32::try_from(count)
+            .ok()
+            .filter(|n| (2..=32).contains(n))
+            .map(Self)
+            .ok_or_else(|| ValueError::Buffers(count.to_string()))
+    }
+}
+
+impl FromStr for Buffers {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<i64>()
+            .map_err(|_| ValueError::Buffers(text.to_owned()))?
+            .try_into()
+    }
+}
+
+macro_rules! from_string {
+    ($($type:ty),*) => {$(
+        impl TryFrom<String> for $type {
+            type Error = ValueError;
+
+            fn try_from(text: String) -> Result<Self, ValueError> {
+                text.parse()
+            }
+        }
+    )*};
+}
+from_string!(SourceSpec, Size, Flip, ControlSetting);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_one_of_four() {
+        for good in [
+            "libcamera",
+            "test",
+            "folder:/a b",
+            "command:rpicam-vid -o - | tee x:y",
+        ] {
+            assert_eq!(good.parse::<SourceSpec>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "",
+            "tests",
+            "folder",
+            "folder:",
+            "command: ",
+            "libcamera:0",
+            "test:",
+        ] {
+            assert!(bad.parse::<SourceSpec>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_bounds() {
+        assert_eq!(
+            "1280x720".parse::<Size>().unwrap(),
+            Size {
+                width: 1280,
+                height: 720
+            }
+        );
+        for bad in [
+            "",
+            "x",
+            "640",
+            "0x480",
+            "640x",
+            "640x480x3",
+            "8193x16",
+            "-1x5",
+        ] {
+            assert!(bad.parse::<Size>().is_err(), "{bad:?}");
+        }
+        assert_eq!(
+            "12.5".parse::<Fps>().unwrap().interval(),
+            Duration::from_millis(80)
+        );
+        for bad in ["0", "-1", "nan", "inf", "241", "fast"] {
+            assert!(bad.parse::<Fps>().is_err(), "{bad:?}");
+        }
+        assert!("0".parse::<Quality>().is_err() && "101".parse::<Quality>().is_err());
+        assert_eq!("100".parse::<Quality>().unwrap().percent(), 100);
+        assert!("45".parse::<Rotation>().is_err());
+        assert_eq!("270".parse::<Rotation>().unwrap(), Rotation::Left);
+        assert!("1".parse::<Buffers>().is_err() && "33".parse::<Buffers>().is_err());
+        assert_eq!("4".parse::<Buffers>().unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_control_has_a_name_and_a_value() {
+        let setting = "ColourGains = 1.5,2=x".parse::<ControlSetting>().unwrap();
+        assert_eq!(
+            (setting.name.as_str(), setting.value.as_str()),
+            ("ColourGains", "1.5,2=x")
+        );
+        for bad in ["", "AfMode", "=1", "AfMode=", " = "] {
+            assert!(bad.parse::<ControlSetting>().is_err(), "{bad:?}");
+        }
+        assert_eq!("vertical".parse::<Flip>().unwrap(), Flip::Vertical);
+        assert!("both".parse::<Flip>().is_err());
+    }
+}
