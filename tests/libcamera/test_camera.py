@@ -1,0 +1,299 @@
+"""`libcamera`: the virtual cameras of libcamera, from their buffers to a client's screen."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+
+from harness import Stream, check_frame, free_port, get, wait_for, wait_listening
+
+NO_CAMERA = {"LIBCAMERA_PIPELINES_MATCH_LIST": "uvcvideo"}
+SIDE = ("--camera", "Virtual1")
+
+
+def side_picture():
+    return Image.open("/tmp/picture.jpg").convert("RGB")
+
+
+def name(value):
+    """Names a test by its command line."""
+    return (" ".join(value) or "no options") if isinstance(value, list) else ""
+
+
+def heap(environment):
+    """Gives the lines that the stand-in for the heap has written."""
+    return Path(environment["EYELID_HEAP_LOG"]).read_text().splitlines()
+
+
+# Which camera, which size, which controls
+
+
+def test_lists_cameras_with_the_sizes_that_they_really_have(once):
+    code, text, log = once("--list")
+    assert code == 0, log
+    assert "Virtual0\n    Front, front\n    NV12" in text
+    assert "640x480 (5 to 30 fps)" in text
+    assert "400x240" not in text, "libcamera names it, but the camera would give another"
+    code, text, _ = once("--list", "--json")
+    front, side = json.loads(text)
+    assert (code, front["id"], side["id"]) == (0, "Virtual0", "Virtual1")
+    assert (side["model"], side["location"]) == ("Side", "external")
+    (nv12,) = front["formats"]
+    sizes = {size["size"] for size in nv12["sizes"]}
+    assert (nv12["format"], sizes) == ("NV12", {"320x240", "640x480", "1280x720", "1920x1080"})
+    assert {(size["min_fps"], size["max_fps"]) for size in nv12["sizes"]} == {(5, 30)}
+
+
+def test_lists_controls(once):
+    code, text, _ = once("--list-controls", "--camera", "Virtual1")
+    assert code == 0
+    assert re.search(r"^FrameDurationLimits +2 of: whole number.*66666 to 1000000", text, re.M), text
+    code, text, _ = once("--list-controls", "--json")
+    controls = {control["name"]: control for control in json.loads(text)}
+    assert controls["FaceDetectMode"]["choices"] == ["Off"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--camera", "Virtual"], r'"Virtual": several .* "Virtual0", "Virtual1"'),
+        (["--size", "111x112"], r"no size 111x112: it has NV12 .*640x480"),
+        (["--min-size", "2000x100"], r"no size of at least 2000x100: it has NV12 .*1920x1080"),
+        (["--control", "Zoom=1"], r'no control "Zoom": it has FaceDetectMode, FrameDurationLimits'),
+        (["--control", "FaceDetectMode=Loud"], r"FaceDetectMode=Loud: use Off"),
+        (["--control", "FrameDurationLimits=1"], r"use 2 of: whole number"),
+    ],
+    ids=name,
+)
+def test_what_the_camera_does_not_have_is_an_error_that_lists_what_it_has(once, directory, arguments, words):
+    code, _, log = once("--slot", directory, "--source", "libcamera", *arguments)
+    assert code == 78
+    assert re.search(words, log.splitlines()[-1]), log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [
+        ([], (1280, 720)),
+        (["--size", "320x240"], (320, 240)),
+        (["--smallest"], (320, 240)),
+        (["--min-size", "330x16", "--smallest"], (640, 480)),
+        (["--max-size", "8000x8000"], (1920, 1080)),
+        (["--max-size", "1280x719"], (640, 480)),
+        (["--camera", "0", "--buffers", "3", "--control", "FaceDetectMode=Off"], (1280, 720)),
+        ([*SIDE, "--smallest"], (322, 242)),
+    ],
+    ids=name,
+)
+def test_takes_the_size_that_was_asked_for(capture, arguments, size):
+    program = capture(*arguments)
+    assert program.slot.frame().size == size
+    state = program.slot.wait_state("awake")
+    assert (state["width"], state["height"]) == size
+
+
+# Pictures
+
+
+@pytest.mark.parametrize(
+    ("arguments", "turn"),
+    [
+        ([], lambda picture: picture),
+        (["--rotate", "90"], lambda picture: picture.rotate(-90, expand=True)),
+        (["--rotate", "180"], lambda picture: picture.rotate(180)),
+        (["--rotate", "270"], lambda picture: picture.rotate(90, expand=True)),
+        (["--flip", "horizontal"], ImageOps.mirror),
+        (["--flip", "vertical", "--rotate", "90"], lambda picture: ImageOps.flip(picture).rotate(-90, expand=True)),
+        (["--smallest", "--rotate", "90"], lambda picture: picture.resize((322, 242)).rotate(-90, expand=True)),
+        (["--optimize"], lambda picture: picture),
+    ],
+    ids=name,
+)
+def test_the_picture_is_the_camera_s_turned_as_asked(capture, arguments, turn):
+    program = capture(*SIDE, *arguments)
+    program.slot.frame_like(turn(side_picture()))
+
+
+def test_frames_follow_one_another_and_none_is_torn(capture):
+    program = capture("--size", "640x480")
+    seen = {}
+    for _ in range(50):
+        after = max(seen, default=0)
+        seen[program.slot._wait(lambda: (look := program.slot.look()) and look[0] > after and look, "a frame")[0]] = None
+        check_frame(program.slot.look()[1])
+    assert len(seen) == 50
+
+
+def test_the_rate_is_kept_although_the_camera_is_faster(capture):
+    program = capture("--size", "320x240", "--fps", "10")
+    published = []
+    while len(published) < 15:
+        program.slot.look()
+        inode = program.slot.file.stat().st_ino if program.slot.file.exists() else None
+        if inode and (not published or published[-1][0] != inode):
+            published.append((inode, time.monotonic()))
+    # The reader may see one late, never all early.
+    assert published[-1][1] - published[0][1] > 0.1 * 13
+    assert program.slot.state()["fps"] == 10
+
+
+def test_the_cpu_reads_buffers_only_between_start_and_end(capture, environment):
+    program = capture("--size", "320x240", "--linger", "100ms")
+    for _ in range(3):
+        before = program.slot.mtime() or 0
+        program.slot.frame(after=before)
+        program.slot.wait_state("asleep")
+    assert program.stop() == 0
+    reading = set()
+    spans = 0
+    for line in heap(environment):
+        what, *_, inode = line.split()
+        if what == "start":
+            assert inode not in reading, "started twice"
+            reading.add(inode)
+            spans += 1
+        elif what == "end":
+            reading.remove(inode)
+    assert spans >= 3, "no access was announced"
+    assert not reading, "an access was never ended"
+
+
+# Time
+
+
+@pytest.mark.parametrize("boot_s", [0, 500_000], ids=["never slept", "slept for days"])
+def test_mtime_is_the_moment_of_capture_however_long_the_machine_slept(capture, boot_s):
+    before = ("unshare", "--time", "--boottime", str(boot_s)) if boot_s else ()
+    program = capture("--size", "320x240", before=before)
+    for _ in range(5):
+        asked_ns = time.time_ns()
+        seen = program.slot._wait(
+            lambda: (look := program.slot.look()) and look[0] > asked_ns and look, "a frame captured after it was asked for"
+        )
+        assert seen[0] <= time.time_ns(), "captured in the future"
+
+
+# Asleep and awake
+
+
+def test_from_asleep_to_a_stream_and_back(start, capture, directory):
+    program = capture("--size", "640x480", "--linger", "1s")
+    address = f"http://127.0.0.1:{free_port()}"
+    start("eyelid-server", "--slots", directory / "slot", "--listen", address.removeprefix("http://"))
+    wait_listening(address)
+    # A producer that starts assumes that somebody looks.
+    asleep = program.slot.wait_state("asleep")
+    assert (asleep["source"], asleep["error"], asleep["settling"]) == ("libcamera", None, False)
+    assert json.loads(get(address, "/status").body)["cameras"][0]["state"] == "asleep"
+
+    asked_ns = time.time_ns()
+    answer = get(address, "/snapshot")
+    assert answer.status == 200
+    assert float(answer.headers["x-timestamp"]) * 1e9 >= asked_ns - 1e6
+    assert check_frame(answer.body).size == (640, 480)
+    awake = program.slot.wait_state("awake")
+    assert (awake["width"], awake["height"], awake["settling"]) == (640, 480, False)
+
+    with Stream(address) as stream:
+        parts = [stream.part() for _ in range(100)]
+        assert program.slot.state()["state"] == "awake"
+    stamps = [float(part.headers["x-timestamp"]) for part in parts]
+    assert all(part.live() for part in parts)
+    assert stamps == sorted(set(stamps)), "a frame came twice, or out of order"
+    assert {check_frame(part.jpeg).size for part in parts} == {(640, 480)}
+    assert len({part.jpeg for part in parts}) == 100, "the bars move with each frame"
+
+    asleep = program.slot.wait_state("asleep")
+    assert asleep["since"] > awake["since"]
+    assert (asleep["error"], asleep["settling"]) == (None, False)
+
+
+def open_descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory_kb(pid):
+    return int(re.search(r"Rss: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[1])
+
+
+def test_a_thousand_naps_leave_no_trace(capture, environment):
+    """EYELID_NAPS says how many, for a longer run by hand."""
+    naps = int(os.environ.get("EYELID_NAPS", "1000"))
+    program = capture("--size", "320x240", "--linger", "0s")
+    program.slot.frame()
+    seen = {}
+    for nap in range(naps):
+        program.slot.wait_state("asleep")
+        before = program.slot.mtime()
+        wait_for(lambda: program.slot.look() and program.slot.mtime() != before, "the next frame")
+        if nap in (naps // 10, naps - 1):
+            program.slot.wait_state("asleep")
+            seen[nap] = open_descriptors(program.pid), memory_kb(program.pid)
+    (descriptors, memory), (last_descriptors, last_memory) = seen.values()
+    buffers = sum(line.startswith("alloc") for line in heap(environment))
+    print(f"{naps} naps: {last_descriptors} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all")
+    assert last_descriptors == descriptors
+    assert last_memory < memory + 1024
+    assert buffers <= 8, "asleep is not released: buffers are allocated once"
+
+
+# Faults
+
+
+def test_no_camera_is_failed_with_what_libcamera_said_and_may_come_later(capture):
+    program = capture(**NO_CAMERA)
+    error = program.slot.wait_state("failed")["error"]
+    assert error.startswith("libcamera: no camera found"), error
+    assert program.running()
+    assert len(re.findall("no camera found", program.log())) <= 3, "it is not told again and again"
+
+
+def test_a_camera_of_another_name_is_failed_and_the_others_are_named(capture):
+    program = capture("--camera", "imx708")
+    error = program.slot.wait_state("failed")["error"]
+    assert error == 'libcamera: no camera "imx708": there is "Virtual0", "Virtual1"'
+
+
+def test_without_memory_for_buffers_it_is_failed_and_says_why(capture):
+    program = capture(LD_PRELOAD="")
+    error = program.slot.wait_state("failed")["error"]
+    assert error.startswith('camera "Virtual0": cannot allocate buffers: '), error
+
+
+def test_a_camera_that_goes_silent_is_restarted_then_acquired_anew_then_given_up(capture, mute):
+    program = capture("--size", "320x240", "--frame-timeout", "300ms")
+    program.slot.frame()
+    mute.touch()
+    program.slot.look()
+    assert program.wait() == 1
+    steps = [line for line in program.log().splitlines() if "no frame for 0.3s" in line]
+    assert len(steps) >= 3, program.log()
+    assert "stopping and starting it" in steps[0]
+    assert "acquiring it anew" in steps[1]
+    assert program.log().splitlines()[-1].startswith("eyelid-capture: error: camera \"Virtual0\" gave no frame")
+    state = program.slot.state()
+    assert (state["state"], "giving up" in state["error"]) == ("failed", True)
+
+
+def test_a_camera_that_was_silent_for_a_while_goes_on(capture, mute):
+    program = capture("--size", "320x240", "--frame-timeout", "500ms")
+    program.slot.frame()
+    mute.touch()
+    program.slot.look()
+    program.wait_log("stopping and starting it")
+    mute.unlink()
+    program.slot.frame(after=time.time_ns())
+    assert program.slot.wait_state("awake")["error"] is None
+
+
+def test_libcamera_s_log_is_ours_with_its_level(capture):
+    program = capture(EYELID_LOG="info")
+    program.slot.frame()
+    assert re.search(r"^eyelid-capture: info: libcamera Camera: libcamera v\d", program.log(), re.M)
+    quiet = capture("--camera", "1", EYELID_LOG="warn")
+    quiet.slot.frame()
+    assert "Adding camera" not in quiet.log()
