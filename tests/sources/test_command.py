@@ -1,14 +1,24 @@
 """`command`: any program that writes JPEGs to stdout, however it behaves."""
 
+import io
 import itertools
 import os
+import re
 import shlex
 import signal
+import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from harness import alive, check_frame, difference, wait_for
+import rpicam_vid
+from harness import Stream, alive, check_frame, difference, wait_for, wait_listening
 from media import MEDIA, photographs, upright
+
+PI_PAGE = Path(__file__).resolve().parents[2] / "docs" / "raspberry-pi.md"
+RPICAM_VID = re.findall(r"command:(exec rpicam-vid [^'\"\n]+)", PI_PAGE.read_text())
+assert RPICAM_VID, f"no command line of rpicam-vid in {PI_PAGE}"
 
 
 def ffmpeg(video, *output):
@@ -49,6 +59,37 @@ def test_ffmpeg_plays_a_video(capture, video, output):
     assert {check_frame(jpeg).size for jpeg in seen.values()} == {(640, 272)}
     state = program.slot.state()
     assert (state["state"], state["width"], state["height"]) == ("awake", 640, 272)
+
+
+@pytest.fixture
+def rpicam_vid_in_path(directory, monkeypatch):
+    """Puts the stand-in first in PATH, under the name of the real program."""
+    program = directory / "bin" / "rpicam-vid"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, rpicam_vid.__file__])} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("rpicam_vid_in_path")
+@pytest.mark.parametrize("command", RPICAM_VID)
+def test_rpicam_vid_is_served_by_the_documented_command_line(start, capture, directory, command):
+    chosen = rpicam_vid.options(shlex.split(command)[2:])
+    assert chosen.flush, "the end of each frame would come with the next one"
+    frames = (rpicam_vid.frame(n, chosen.width, chosen.height, chosen.quality) for n in range(rpicam_vid.CYCLE))
+    pictures = {Image.open(io.BytesIO(frame)).tobytes() for frame in frames}
+    program = capture(f"command:{command}")
+    address = f"unix:{directory}/socket"
+    start("eyelid-server", "--slots", program.slot.path, "--listen", address)
+    wait_listening(address)
+    seen = set()
+    with Stream(address) as stream:
+        while len(seen) < 3:
+            jpeg = stream.part_where(lambda part: part.live(), f"a frame; state: {program.slot.state()}").jpeg
+            seen.add(check_frame(jpeg).tobytes())
+    assert seen <= pictures, "the same pictures to the last bit"
+    state = program.slot.state()
+    assert (state["state"], state["width"], state["height"]) == ("awake", chosen.width, chosen.height)
 
 
 def test_concatenated_photographs_with_thumbnails_are_cut_right(capture):
