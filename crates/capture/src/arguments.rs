@@ -14,7 +14,7 @@ use eyelid_slot::CameraName;
 const LINGER: Duration = Duration::from_secs(15);
 
 /// Puts the frames of one camera into its slot while somebody looks.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "eyelid-capture", version, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]

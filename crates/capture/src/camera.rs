@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use eyelid_config::SourceSpec;
 use eyelid_daemon::manager;
-use eyelid_daemon::signals::Termination;
+use eyelid_daemon::signals::{Order, Signals};
 use eyelid_slot::{FRAME_FILE, Phase, PublishError, Publisher, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -82,18 +82,21 @@ impl Camera {
         }
     }
 
-    /// Captures until one of the signals comes.
+    /// Captures until a signal comes; gives what it asks for.
     ///
     /// # Errors
     /// What only a new process may mend.
     pub(crate) fn run(
         &mut self,
-        termination: &Termination,
+        signals: &Signals,
         watchdog: Option<Duration>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Order> {
         let mut active = false;
         let mut feed_at = watchdog.map(|_| Instant::now());
-        while !termination.requested() {
+        loop {
+            if let Some(order) = signals.order() {
+                return Ok(order);
+            }
             let now = Instant::now();
             self.step(now, active);
             if self.hopeless {
@@ -106,9 +109,8 @@ impl Camera {
                 feed_at = Some(now + interval);
             }
             let deadline = earliest([self.deadline(), feed_at]);
-            active = self.wait(termination, deadline).context("poll")?;
+            active = self.wait(signals, deadline).context("poll")?;
         }
-        Ok(())
     }
 
     /// Stops the source, waits until it has ended, and says so in the slot.
@@ -132,6 +134,12 @@ impl Camera {
         if let Err(error) = self.publisher.set_state(&self.state) {
             log::debug!("{error}");
         }
+    }
+
+    /// Ends, and hands on the slot.
+    pub(crate) fn into_publisher(mut self) -> Publisher {
+        self.end();
+        self.publisher
     }
 
     /// Takes in what has happened and does all there is to do now.
@@ -271,9 +279,9 @@ impl Camera {
     }
 
     /// Sleeps until something happens. Says whether something has happened to the slot.
-    fn wait(&self, termination: &Termination, deadline: Option<Instant>) -> io::Result<bool> {
+    fn wait(&self, signals: &Signals, deadline: Option<Instant>) -> io::Result<bool> {
         let slot = std::iter::once(self.publisher.as_fd());
-        let others = std::iter::once(termination.as_fd()).chain(self.source.descriptors());
+        let others = std::iter::once(signals.as_fd()).chain(self.source.descriptors());
         let mut descriptors: Vec<PollFd> = slot.chain(others).map(readable).collect();
         let timeout = deadline
             .map(|at| TimeSpec::from_duration(at.saturating_duration_since(Instant::now())));

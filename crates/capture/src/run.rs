@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use anyhow::Context;
 use eyelid_config::SourceSpec;
-use eyelid_daemon::signals::Termination;
+use eyelid_daemon::signals::{Order, Signals};
 use eyelid_daemon::{logging, manager};
 use eyelid_slot::Publisher;
 
 use crate::camera::Camera;
 use crate::{Arguments, Settings, source};
 
-/// Captures until SIGINT or SIGTERM.
+/// Captures until SIGINT or SIGTERM. SIGHUP has the configuration read again.
 ///
 /// # Errors
 /// A [`crate::SetupError`] for options that make no camera, else what keeps the camera from being driven at all. A
@@ -21,18 +21,72 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(request) = arguments.list() {
         return Ok(source::print(&request)?);
     }
-    let settings = arguments.settle()?;
+    let mut settings = arguments.clone().settle()?;
     warn_of_ignored_options(&settings);
     // Before the source: libcamera's threads would not have the signals blocked otherwise, and die of them.
-    let termination = Termination::new().context("signals")?;
+    let signals = Signals::new().context("signals")?;
     let source = source::open(&settings)?;
     let publisher = Publisher::open(&settings.slot)?;
     let mut camera = Camera::new(&settings, publisher, source, Instant::now());
     manager::ready();
-    let result = camera.run(&termination, manager::watchdog_interval());
+    let result = loop {
+        match camera.run(&signals, manager::watchdog_interval()) {
+            Ok(Order::Reload) => {
+                manager::reloading();
+                if let Some(changed) = reread(&arguments, &settings) {
+                    camera = reopen(camera, &mut settings, changed)?;
+                }
+                manager::ready();
+            }
+            Ok(Order::End) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
     manager::stopping();
     camera.end();
     result
+}
+
+/// Reads the configuration again; gives the settings if they have changed and can be used by this process.
+fn reread(arguments: &Arguments, settings: &Settings) -> Option<Settings> {
+    match arguments.clone().settle() {
+        Ok(new) if new == *settings => {
+            log::info!("configuration read again: nothing has changed");
+            None
+        }
+        Ok(new) if new.slot != settings.slot => {
+            log::warn!(
+                "configuration not used: slot {:?} in place of {:?} takes a restart",
+                new.slot,
+                settings.slot
+            );
+            None
+        }
+        Ok(new) => Some(new),
+        Err(error) => {
+            log::error!("configuration not used: {error}");
+            None
+        }
+    }
+}
+
+/// Opens the camera with other settings; readers keep the slot. With settings that make no camera, it goes on as it was.
+fn reopen(camera: Camera, settings: &mut Settings, changed: Settings) -> anyhow::Result<Camera> {
+    // A camera is often exclusive: it is released before it is opened again.
+    let publisher = camera.into_publisher();
+    let source = match source::open(&changed) {
+        Ok(source) => {
+            *settings = changed;
+            log::info!("configuration read again: the camera starts anew");
+            warn_of_ignored_options(settings);
+            source
+        }
+        Err(error) => {
+            log::error!("configuration not used: {error}");
+            source::open(settings)?
+        }
+    };
+    Ok(Camera::new(settings, publisher, source, Instant::now()))
 }
 
 fn warn_of_ignored_options(settings: &Settings) {

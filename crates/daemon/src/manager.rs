@@ -9,6 +9,14 @@ pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
+/// Says that the program reads its configuration again; [`ready`] says that it has (systemd.service(5), notify-reload).
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => log::debug!("service manager not notified: {error}"),
+    }
+}
+
 /// Says that the program is about to end.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);

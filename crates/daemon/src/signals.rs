@@ -1,17 +1,27 @@
-//! The signals that end a program, for a loop that sleeps in poll(2).
+//! The signals that a program obeys, for a loop that sleeps in poll(2).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::libc::c_int;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// SIGINT and SIGTERM as a descriptor that is readable once one of them has come (signalfd(2)).
-#[derive(Debug)]
-pub struct Termination(SignalFd);
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// SIGINT, SIGTERM: end.
+    End,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
 
-impl Termination {
-    /// Blocks both signals in this thread and in those it starts later, and takes them over.
+/// SIGINT, SIGTERM and SIGHUP as a descriptor that is readable once one of them has come (signalfd(2)).
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks the signals in this thread and in those it starts later, and takes them over.
     ///
     /// # Errors
     /// What the system said.
@@ -19,6 +29,7 @@ impl Termination {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);
         signals.add(Signal::SIGTERM);
+        signals.add(Signal::SIGHUP);
         signals.thread_block()?;
         Ok(Self(SignalFd::with_flags(
             &signals,
@@ -26,13 +37,18 @@ impl Termination {
         )?))
     }
 
-    /// Says, without waiting, whether one of the signals has come since the last call.
-    pub fn requested(&self) -> bool {
-        matches!(self.0.read_signal(), Ok(Some(_)))
+    /// Takes, without waiting, what was asked for since the last call.
+    pub fn order(&self) -> Option<Order> {
+        const HANG_UP: c_int = Signal::SIGHUP as c_int;
+        let signal = self.0.read_signal().ok()??;
+        match c_int::try_from(signal.ssi_signo) {
+            Ok(HANG_UP) => Some(Order::Reload),
+            _ => Some(Order::End),
+        }
     }
 }
 
-impl AsFd for Termination {
+impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -46,7 +46,8 @@ pub(crate) async fn answer(app: &App, request: &Parts) -> Outcome {
         Outcome::Stream(stream) => return Outcome::Stream(stream),
         Outcome::Answer(answer) => answer,
     };
-    head::common(answer.headers_mut(), app.settings.allow_origin.as_ref());
+    let terms = app.terms();
+    head::common(answer.headers_mut(), terms.service.allow_origin.as_ref());
     Outcome::Answer(answer)
 }
 
@@ -101,7 +102,8 @@ async fn without_looking(app: &App, request: &Parts) -> Option<Answer> {
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
         return Some(answer);
     }
-    let users = app.users.as_ref()?;
+    let terms = app.terms();
+    let users = terms.users.as_ref()?;
     let authorization = request
         .headers
         .get(AUTHORIZATION)
@@ -128,7 +130,7 @@ async fn snapshot(app: &App, camera: Rc<Camera>) -> Answer {
     let name = camera.name.clone();
     let view = app.slots.view(camera);
     let shown = view
-        .frame(Need::CapturedSince(arrived), app.settings.patience)
+        .frame(Need::CapturedSince(arrived), app.terms().service.patience)
         .await;
     app.metrics.snapshot(&name, shown.is_ok());
     let frame = match shown {

@@ -1,5 +1,6 @@
 //! What all connections of the process share.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use eyelid_slot::CameraName;
@@ -10,20 +11,32 @@ use crate::auth::{AuthError, Users};
 use crate::camera::Camera;
 use crate::clients::Clients;
 use crate::metrics::Metrics;
-use crate::settings::Settings;
+use crate::settings::{Service, Settings};
 use crate::slots::Slots;
 use crate::status::{CameraStatus, ClientStatus, Status};
 
 /// The shared part of the server. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
-    pub(crate) settings: Settings,
     pub(crate) slots: Rc<Slots>,
     pub(crate) clients: Rc<Clients>,
     pub(crate) metrics: Rc<Metrics>,
-    pub(crate) users: Option<Users>,
+    terms: RefCell<Rc<Terms>>,
     /// Becomes true when connections are to end.
     pub(crate) stopping: watch::Receiver<bool>,
     started: Instant,
+}
+
+/// On what terms clients are served: what the configuration says, and what it names, read.
+pub(crate) struct Terms {
+    pub(crate) service: Service,
+    pub(crate) users: Option<Users>,
+}
+
+impl Terms {
+    fn read(service: Service) -> Result<Self, AuthError> {
+        let users = service.auth_file.as_deref().map(Users::load).transpose()?;
+        Ok(Self { service, users })
+    }
 }
 
 impl App {
@@ -32,17 +45,32 @@ impl App {
         settings: Settings,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, AuthError> {
-        let users = settings.auth_file.as_deref().map(Users::load).transpose()?;
-        let slots = Slots::new(settings.slots.clone(), settings.cameras.clone());
+        let terms = Terms::read(settings.service)?;
+        let slots = Slots::new(settings.slots, settings.cameras);
         Ok(Self {
-            settings,
             slots: Rc::new(slots),
             clients: Rc::default(),
             metrics: Rc::new(Metrics::new()),
-            users,
+            terms: RefCell::new(Rc::new(terms)),
             stopping,
             started: Instant::now(),
         })
+    }
+
+    /// On what terms a client that comes now is served.
+    pub(crate) fn terms(&self) -> Rc<Terms> {
+        self.terms.borrow().clone()
+    }
+
+    /// Serves new clients and requests by other settings from now on.
+    ///
+    /// # Errors
+    /// Why it cannot; all stays as it was then.
+    pub(crate) fn reload(&self, settings: Settings) -> Result<(), AuthError> {
+        let terms = Terms::read(settings.service)?;
+        self.terms.replace(Rc::new(terms));
+        self.slots.reconfigure(settings.cameras);
+        Ok(())
     }
 
     /// What `/status` says now.

@@ -38,12 +38,13 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket) {
     log::debug!("client {peer} connected");
     if let Some((socket, request)) = http(&app, socket, &peer).await {
         let mut stopping = app.stopping.clone();
+        let terms = app.terms();
         let stream = Stream {
             view: app.slots.view(request.camera.clone()),
             socket,
-            head: head::stream_bytes(app.settings.allow_origin.as_ref()),
+            head: head::stream_bytes(terms.service.allow_origin.as_ref()),
             fps: request.fps,
-            patience: app.settings.patience,
+            patience: terms.service.patience,
             entry: app.clients.enter(peer, request.camera.name.clone()),
             metrics: app.metrics.clone(),
         };
@@ -103,7 +104,10 @@ pub(crate) async fn turn_away(app: Rc<App>, socket: Socket) {
         answer
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
-        head::common(answer.headers_mut(), app.settings.allow_origin.as_ref());
+        head::common(
+            answer.headers_mut(),
+            app.terms().service.allow_origin.as_ref(),
+        );
         ready(Ok::<_, Infallible>(answer))
     });
     let answered = builder()

@@ -56,12 +56,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = Config::load(arguments.config.as_deref())?;
     // Before any thread is started, for it takes what was passed out of the environment.
     let passed = sockets::take()?;
-    let settings = Settings::new(arguments.server, file, !passed.is_empty())?;
+    let has_sockets = !passed.is_empty();
+    let flags = arguments.server;
+    let settings = Settings::new(flags.clone(), file, has_sockets)?;
+    let reread = move || {
+        let file = Config::load(arguments.config.as_deref())?;
+        Settings::new(flags.clone(), file, has_sockets)
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     LocalSet::new().block_on(&runtime, async {
-        serve::run(settings, Sockets::adopt(passed)?).await
+        serve::run(settings, Sockets::adopt(passed)?, reread).await
     })
 }

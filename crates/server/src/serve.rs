@@ -31,7 +31,12 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// Runs the server until it is told to end, has been idle for long enough, or (with connections passed to it and no
 /// listening socket) has served them.
-pub(crate) async fn run(settings: Settings, mut sockets: Sockets) -> anyhow::Result<()> {
+/// `reread` gives what the configuration says now; SIGHUP asks for it.
+pub(crate) async fn run(
+    settings: Settings,
+    mut sockets: Sockets,
+    reread: impl Fn() -> anyhow::Result<Settings>,
+) -> anyhow::Result<()> {
     raise_descriptor_limit();
     for address in &settings.listen {
         sockets.listeners.push(Listener::bind(address).await?);
@@ -40,7 +45,7 @@ pub(crate) async fn run(settings: Settings, mut sockets: Sockets) -> anyhow::Res
         anyhow::bail!("nothing to listen on: give --listen ADDR, or let systemd pass a socket");
     }
     let (stop, stopping) = watch::channel(false);
-    let app = Rc::new(App::new(settings, stopping)?);
+    let app = Rc::new(App::new(settings.clone(), stopping)?);
     let mut server = Server {
         app: app.clone(),
         served: JoinSet::new(),
@@ -55,11 +60,13 @@ pub(crate) async fn run(settings: Settings, mut sockets: Sockets) -> anyhow::Res
         .into_iter()
         .collect::<io::Result<_>>()
         .context("cannot listen for signals")?;
+    let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     manager::ready();
     tokio::select! {
         reason = server.accept_until_done(&sockets.listeners, signals) => log::info!("ending: {reason}"),
         error = app.slots.run() => return error.context("cannot read inotify"),
         () = feed_watchdog() => {}
+        () = reload_when_told(&app, &settings, hang_ups, reread) => {}
     }
     manager::stopping();
     drop(sockets.listeners);
@@ -90,11 +97,8 @@ impl Server {
             if listeners.is_empty() && self.served.is_empty() {
                 return "the connection has ended";
             }
-            let idle = self
-                .app
-                .settings
-                .idle_exit
-                .filter(|_| self.served.is_empty());
+            let idle = self.app.terms().service.idle_exit;
+            let idle = idle.filter(|_| self.served.is_empty());
             tokio::select! {
                 accepted = accept(listeners), if paused_until.is_none() => match accepted {
                     Ok(socket) => self.take(socket),
@@ -118,7 +122,7 @@ impl Server {
     fn take(&mut self, socket: Socket) {
         let app = self.app.clone();
         app.metrics.connections.inc();
-        if self.served.len() < app.settings.max_clients {
+        if self.served.len() < app.terms().service.max_clients {
             self.served.spawn_local(connection::serve(app, socket));
             return;
         }
@@ -164,6 +168,37 @@ fn report(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         log::error!("a connection failed: {error} (please report this)");
     }
+}
+
+/// Reads the configuration again with each SIGHUP. Clients stay, and those that have begun a stream notice nothing.
+async fn reload_when_told(
+    app: &App,
+    fixed: &Settings,
+    mut hang_ups: Signal,
+    reread: impl Fn() -> anyhow::Result<Settings>,
+) {
+    while hang_ups.recv().await.is_some() {
+        manager::reloading();
+        if let Err(error) = reload(app, fixed, reread()) {
+            log::error!("configuration not used: {error:#}");
+        }
+        manager::ready();
+    }
+}
+
+fn reload(app: &App, fixed: &Settings, read: anyhow::Result<Settings>) -> anyhow::Result<()> {
+    let settings = read?;
+    for (what, differs) in [
+        ("listen", settings.listen != fixed.listen),
+        ("slots", settings.slots != fixed.slots),
+    ] {
+        if differs {
+            log::warn!("{what} takes a restart to change");
+        }
+    }
+    app.reload(settings)?;
+    log::info!("configuration read again");
+    Ok(())
 }
 
 async fn feed_watchdog() {

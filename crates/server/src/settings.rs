@@ -11,11 +11,21 @@ use eyelid_slot::CameraName;
 use crate::camera::Patience;
 
 /// Settings of the whole process.
+#[derive(Clone)]
 pub(crate) struct Settings {
-    /// Where to listen, besides the sockets that were passed.
+    /// Where to listen, besides the sockets that were passed. Fixed for the life of the process.
     pub(crate) listen: Vec<Address>,
-    /// The slots directory.
+    /// The slots directory. Fixed for the life of the process.
     pub(crate) slots: PathBuf,
+    /// Cameras that exist before their slots do, each with its slot if that is not the usual one.
+    pub(crate) cameras: BTreeMap<CameraName, Option<PathBuf>>,
+    /// How clients are served.
+    pub(crate) service: Service,
+}
+
+/// How clients are served. Those that have begun a stream keep what held then.
+#[derive(Clone)]
+pub(crate) struct Service {
     /// How long clients wait for frames.
     pub(crate) patience: Patience,
     /// When to end for want of connections.
@@ -26,8 +36,6 @@ pub(crate) struct Settings {
     pub(crate) allow_origin: Option<Origin>,
     /// Who may look.
     pub(crate) auth_file: Option<PathBuf>,
-    /// Cameras that exist before their slots do, each with its slot if that is not the usual one.
-    pub(crate) cameras: BTreeMap<CameraName, Option<PathBuf>>,
 }
 
 impl Settings {
@@ -47,19 +55,21 @@ impl Settings {
             slots: options.slots.context(
                 "no slots directory: give --slots DIR, or slots in [server] of the configuration",
             )?,
-            patience: Patience {
-                timeout: options.timeout.unwrap_or(Duration::from_secs(4)),
-                max_age: options.max_age.unwrap_or(Duration::from_secs(2)),
-            },
-            idle_exit: options.idle_exit,
-            max_clients: options.max_clients.unwrap_or(1000) as usize,
-            allow_origin: options.allow_origin,
-            auth_file: options.auth_file,
             cameras: file
                 .cameras
                 .into_iter()
                 .map(|(name, camera)| (name, camera.slot))
                 .collect(),
+            service: Service {
+                patience: Patience {
+                    timeout: options.timeout.unwrap_or(Duration::from_secs(4)),
+                    max_age: options.max_age.unwrap_or(Duration::from_secs(2)),
+                },
+                idle_exit: options.idle_exit,
+                max_clients: options.max_clients.unwrap_or(1000) as usize,
+                allow_origin: options.allow_origin,
+                auth_file: options.auth_file,
+            },
         })
     }
 }

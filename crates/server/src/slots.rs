@@ -16,7 +16,7 @@ use crate::kernel;
 /// The slots directory and what is known of its cameras.
 pub(crate) struct Slots {
     directory: PathBuf,
-    configured: BTreeMap<CameraName, Option<PathBuf>>,
+    configured: RefCell<BTreeMap<CameraName, Option<PathBuf>>>,
     cameras: RefCell<BTreeMap<CameraName, Rc<Camera>>>,
     /// `None` where the kernel gives no inotify instance: then slots are polled while somebody looks.
     changes: Option<RefCell<Changes<CameraName>>>,
@@ -35,7 +35,7 @@ impl Slots {
             .map(RefCell::new);
         Self {
             directory,
-            configured,
+            configured: RefCell::new(configured),
             cameras: RefCell::default(),
             changes,
             complained: Cell::new(false),
@@ -47,9 +47,9 @@ impl Slots {
         if let Some(camera) = self.cameras.borrow().get(name) {
             return Some(camera.clone());
         }
-        let configured = self.configured.get(name);
+        let configured = self.configured.borrow().get(name).cloned();
         let directory = configured
-            .cloned()
+            .clone()
             .flatten()
             .unwrap_or_else(|| name.directory(&self.directory));
         if !(name.is_default() || configured.is_some() || directory.is_dir()) {
@@ -62,6 +62,11 @@ impl Slots {
         Some(camera)
     }
 
+    /// Takes other cameras for configured. One that somebody has looked at keeps the slot that it had then.
+    pub(crate) fn reconfigure(&self, configured: BTreeMap<CameraName, Option<PathBuf>>) {
+        self.configured.replace(configured);
+    }
+
     /// Gives the names of all cameras: the default one first, if it has a slot or nothing else has, then by name.
     pub(crate) fn names(&self) -> Vec<CameraName> {
         let entries = fs::read_dir(&self.directory)
@@ -71,7 +76,7 @@ impl Slots {
         let mut names: BTreeSet<CameraName> = entries
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .chain(self.configured.keys().cloned())
+            .chain(self.configured.borrow().keys().cloned())
             .collect();
         let default = CameraName::default();
         let has_default = names.remove(&default)

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{Producer, Server, command, eventually, exchange, slots};
+use nix::sys::signal::Signal;
 
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -304,6 +305,56 @@ fn a_camera_may_have_its_slot_elsewhere() {
     let server = Server::start(slots.path(), &["--config", config.to_str().unwrap()]);
     let _producer = Producer::start(elsewhere.path(), INTERVAL, 1000);
     assert_eq!(server.get("/far/snapshot").status(), 200);
+}
+
+#[test]
+fn sighup_has_the_configuration_read_again_and_streams_go_on() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let (config, users) = (slots.path().join("eyelid.toml"), slots.path().join("users"));
+    fs::write(&config, "[server]\nallow-origin = \"http://old\"\n").unwrap();
+    let server = Server::start(slots.path(), &["--config", config.to_str().unwrap()]);
+    let origin = || {
+        let answer = server.request("OPTIONS", "/snapshot", "");
+        let origin = answer.header("Access-Control-Allow-Origin");
+        origin.map(str::to_owned)
+    };
+    assert_eq!(origin().as_deref(), Some("http://old"));
+    let mut stream = server.stream("/stream");
+    stream.frame();
+
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    fs::write(&users, format!("anna:{hash}\n")).unwrap();
+    let new = format!(
+        "[server]\nallow-origin = \"http://new\"\nauth-file = {users:?}\n[cameras.attic]\n"
+    );
+    fs::write(&config, &new).unwrap();
+    server.signal(Signal::SIGHUP);
+    eventually("the new origin", || {
+        origin().as_deref() == Some("http://new")
+    });
+    assert_eq!(server.get("/snapshot").status(), 401);
+    let anna = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
+    assert_eq!(server.request("GET", "/snapshot", anna).status(), 200);
+    let status = server.request("GET", "/status", anna).json();
+    assert_eq!(status["cameras"][1]["name"], "attic");
+
+    // What cannot be used changes nothing.
+    for broken in [
+        "[server]\nallow-origin = 1\n",
+        "[server]\nauth-file = \"/nowhere\"\n",
+    ] {
+        fs::write(&config, broken).unwrap();
+        server.signal(Signal::SIGHUP);
+        stream.frame();
+    }
+    fs::write(&config, new.replace("//new", "//newest")).unwrap();
+    server.signal(Signal::SIGHUP);
+    eventually("the newest origin", || {
+        assert_eq!(server.get("/snapshot").status(), 401, "the password stays");
+        origin().as_deref() == Some("http://newest")
+    });
+    stream.frame();
 }
 
 #[test]

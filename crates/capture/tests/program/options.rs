@@ -1,9 +1,11 @@
 //! Wrong options are told in one line that says what to do.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
-use crate::harness::{Capture, directory, eventually, program, run};
-use eyelid_slot::Reader;
+use crate::harness::{Capture, check, directory, eventually, program, run};
+use eyelid_slot::{Frame, Reader};
+use nix::sys::signal::{Signal, kill};
 
 #[test]
 fn usage_is_2_configuration_78_and_a_missing_folder_1() {
@@ -167,4 +169,29 @@ fn without_libcamera_it_says_how_to_get_it() {
         assert_eq!(output.status.code(), Some(78), "{error}");
         assert!(error.contains("--features libcamera"), "{error}");
     }
+}
+
+#[test]
+fn sighup_has_the_configuration_read_again_and_readers_keep_the_slot() {
+    let home = directory();
+    let config = home.path().join("eyelid.toml");
+    let write = |text: &str| fs::write(&config, format!("[cameras.default]\n{text}\n"));
+    write("size = \"64x48\"").unwrap();
+    let capture = Capture::start("test", &["--config", config.to_str().unwrap()]);
+    let width = |wanted: u32| {
+        let size = |frame: &Frame| check(&frame.jpeg).0 == wanted;
+        capture.frame_where(&format!("{wanted} pixels wide"), size);
+    };
+    width(64);
+    let slot = fs::metadata(&capture.slot).unwrap().ino();
+
+    write("size = \"128x96\"\nrotate = 90").unwrap();
+    kill(capture.pid(), Signal::SIGHUP).unwrap();
+    width(96);
+
+    write("size = 5").unwrap();
+    kill(capture.pid(), Signal::SIGHUP).unwrap();
+    capture.wait_log("configuration not used");
+    width(96);
+    assert_eq!(fs::metadata(&capture.slot).unwrap().ino(), slot);
 }
