@@ -19,7 +19,7 @@ use crate::status::{CameraStatus, ClientStatus, Status};
 pub(crate) struct App {
     pub(crate) slots: Rc<Slots>,
     pub(crate) clients: Rc<Clients>,
-    pub(crate) metrics: Rc<Metrics>,
+    pub(crate) metrics: Metrics,
     terms: RefCell<Rc<Terms>>,
     /// Becomes true when connections are to end.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -50,7 +50,7 @@ impl App {
         Ok(Self {
             slots: Rc::new(slots),
             clients: Rc::default(),
-            metrics: Rc::new(Metrics::new()),
+            metrics: Metrics::new(),
             terms: RefCell::new(Rc::new(terms)),
             stopping,
             started: Instant::now(),

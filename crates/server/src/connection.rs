@@ -46,7 +46,7 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket) {
             fps: request.fps,
             patience: terms.service.patience,
             entry: app.clients.enter(peer, request.camera.name.clone()),
-            metrics: app.metrics.clone(),
+            counters: app.metrics.streams(&request.camera.name),
         };
         tokio::select! {
             () = stream.run() => {}

@@ -27,6 +27,22 @@ pub(crate) struct Metrics {
     pub(crate) turned_away: Counter,
 }
 
+/// What is counted of streams.
+pub(crate) struct StreamCounters {
+    frames_sent: Counter,
+    frames_skipped: Counter,
+    sent_bytes: Counter,
+}
+
+impl StreamCounters {
+    /// A frame went to a client, after others that it did not get.
+    pub(crate) fn sent(&self, bytes: u64, skipped: u64) {
+        self.frames_sent.inc();
+        self.frames_skipped.inc_by(skipped);
+        self.sent_bytes.inc_by(bytes);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     camera: String,
@@ -90,12 +106,14 @@ impl Metrics {
         metrics
     }
 
-    /// A frame went to a streaming client.
-    pub(crate) fn sent(&self, camera: &CameraName, bytes: u64, skipped: u64) {
+    /// The counters of one camera's streams, to be looked up once for each stream and not for each frame.
+    pub(crate) fn streams(&self, camera: &CameraName) -> StreamCounters {
         let labels = Labels::of(camera);
-        self.frames_sent.get_or_create(&labels).inc();
-        self.frames_skipped.get_or_create(&labels).inc_by(skipped);
-        self.sent_bytes.get_or_create(&labels).inc_by(bytes);
+        StreamCounters {
+            frames_sent: self.frames_sent.get_or_create_owned(&labels),
+            frames_skipped: self.frames_skipped.get_or_create_owned(&labels),
+            sent_bytes: self.sent_bytes.get_or_create_owned(&labels),
+        }
     }
 
     /// A snapshot was answered.

@@ -1,7 +1,6 @@
 //! The loop of one streaming client.
 
 use std::io::{self, IoSlice};
-use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::camera::{Need, Patience};
 use crate::clients::{Client, Entry};
 use crate::drain::Drain;
-use crate::metrics::Metrics;
+use crate::metrics::StreamCounters;
 use crate::part::{self, CLOSING, OPENING, Signal};
 use crate::slots::View;
 use crate::socket::Socket;
@@ -37,8 +36,8 @@ pub(crate) struct Stream {
     pub(crate) patience: Patience,
     /// The client's place in the list.
     pub(crate) entry: Entry,
-    /// The process's counters.
-    pub(crate) metrics: Rc<Metrics>,
+    /// The counters of this camera's streams.
+    pub(crate) counters: StreamCounters,
 }
 
 /// What was sent last.
@@ -92,7 +91,7 @@ impl Stream {
                     let bytes = self.send(&shown.frame, Signal::Frame).await?;
                     last.number = shown.number;
                     self.client().sent(bytes, skipped);
-                    self.metrics.sent(&self.client().camera, bytes, skipped);
+                    self.counters.sent(bytes, skipped);
                 }
                 Err(reason) => self.show_card(&reason, &last).await?,
             }
