@@ -153,7 +153,10 @@ impl Camera {
         loop {
             self.look_at_slot(now, std::mem::take(&mut active));
             let action = self.machine.next(now, self.demand, self.sight());
-            self.note_phase();
+            // A camera is awake once it could be started.
+            if action != Some(Action::Start) {
+                self.note_phase();
+            }
             match action {
                 Some(Action::Start) => {
                     if let Err(error) = self.source.start(now) {

@@ -62,9 +62,11 @@ impl Slots {
         Some(camera)
     }
 
-    /// Takes other cameras for configured. One that somebody has looked at keeps the slot that it had then.
+    /// Takes other cameras for configured. One that somebody looks at keeps its slot.
     pub(crate) fn reconfigure(&self, configured: BTreeMap<CameraName, Option<PathBuf>>) {
         self.configured.replace(configured);
+        let mut cameras = self.cameras.borrow_mut();
+        cameras.retain(|_, camera| camera.viewers() > 0);
     }
 
     /// Gives the names of all cameras: the default one first, if it has a slot or nothing else has, then by name.

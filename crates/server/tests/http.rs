@@ -348,12 +348,15 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
         server.signal(Signal::SIGHUP);
         stream.frame();
     }
-    fs::write(&config, new.replace("//new", "//newest")).unwrap();
+    let newest = new.replace("//new", "//newest").replace("attic", "cellar");
+    fs::write(&config, newest).unwrap();
     server.signal(Signal::SIGHUP);
     eventually("the newest origin", || {
         assert_eq!(server.get("/snapshot").status(), 401, "the password stays");
         origin().as_deref() == Some("http://newest")
     });
+    let attic = server.request("GET", "/attic/snapshot", anna);
+    assert_eq!(attic.status(), 404, "it is gone");
     stream.frame();
 }
 
