@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn the_packages_configuration_has_the_default_camera() {
+        let path = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../packaging/eyelid.toml"
+        ));
+        let config = Config::load(Some(path)).unwrap();
+        assert_eq!(
+            config.server.slots.as_deref(),
+            Some(Path::new("/run/webcam"))
+        );
+        assert!(config.cameras.contains_key(&CameraName::default()));
+    }
+
+    #[test]
     fn the_example_in_the_documentation_is_whole() {
         let path = Path::new(concat!(
             env!("CARGO_MANIFEST_DIR"),

@@ -18,7 +18,7 @@ use nix::unistd::{AccessFlags, access};
 /// A camera that opens only while someone looks: server and capture without systemd.
 #[derive(Debug, Parser)]
 #[command(name = "eyelid", version, max_term_width = 100)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Where to listen.
     #[arg(
         long,

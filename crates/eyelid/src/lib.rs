@@ -1,0 +1,47 @@
+//! `eyelid`: server and capture without systemd, for a first look, for containers, for OpenRC.
+//!
+//! It does what systemd does for the packaged units: it holds the listening sockets, starts `eyelid-server` and one
+//! `eyelid-capture` for each camera with the first connection, restarts what dies, and ends all of them when the server
+//! has been idle. It reads no frame and answers no request itself.
+
+mod backoff;
+mod plan;
+mod programs;
+mod sockets;
+mod spawn;
+mod supervisor;
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+
+pub use crate::plan::Arguments;
+use crate::plan::Plan;
+use crate::programs::Programs;
+use crate::sockets::Sockets;
+use crate::supervisor::Supervisor;
+
+/// Runs server and capture until it is told to end.
+///
+/// # Errors
+/// Why it cannot go on. A configuration file that cannot be used is a [`eyelid_config::ConfigError`].
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let plan = Plan::new(arguments)?;
+    let programs = Programs::find()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let slots = plan.claim_slots()?;
+        let sockets = Sockets::bind(&plan.listen)?;
+        // Nobody may be reading; the camera works all the same.
+        let _ = io::stdout().write_all(sockets.greeting(&plan).as_bytes());
+        eyelid_daemon::manager::ready();
+        let ended = Supervisor::new(&plan, slots.path(), programs, &sockets)
+            .run()
+            .await;
+        eyelid_daemon::manager::stopping();
+        ended
+    })
+}

@@ -1,0 +1,55 @@
+//! Every program has its page and completions, and every option is in them.
+
+use std::fs;
+
+use eyelid_manual::{programs, write};
+
+#[test]
+fn every_option_is_in_the_page_and_in_each_completion() {
+    let directory = tempfile::tempdir().unwrap();
+    let written = write(directory.path()).unwrap();
+    let programs = programs();
+    assert_eq!(written.len(), programs.len() * 4, "{written:?}");
+    for program in programs {
+        let name = program.command.get_name();
+        let read = |path: String| fs::read_to_string(directory.path().join(path)).expect("a file");
+        let page = read(format!("man/man1/{name}.1")).replace('\\', "");
+        let completions = [
+            read(format!("bash-completion/completions/{name}")),
+            read(format!("zsh/vendor-completions/_{name}")),
+            read(format!("fish/vendor_completions.d/{name}.fish")),
+        ];
+        for option in program.command.get_arguments().map(|a| a.get_long()) {
+            let option = option.expect("options have names");
+            assert!(page.contains(&format!("--{option}")), "{option} in {page}");
+            for completion in &completions {
+                assert!(completion.contains(option), "{option} in {completion}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_has_the_sections_that_clap_does_not_write() {
+    for program in programs() {
+        let mut page = Vec::new();
+        program.render_page(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        for section in [
+            "DESCRIPTION",
+            "OPTIONS",
+            "SIGNALS",
+            "EXIT STATUS",
+            "ENVIRONMENT",
+            "FILES",
+            "EXAMPLES",
+            "SEE ALSO",
+        ] {
+            let heading = page.lines().any(|line| {
+                line.strip_prefix(".SH ")
+                    .is_some_and(|title| title.trim_matches('"') == section)
+            });
+            assert!(heading, "{section} in {page}");
+        }
+    }
+}
