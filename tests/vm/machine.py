@@ -1,0 +1,167 @@
+"""What the tests do to the machine, and ask it."""
+
+import json
+import os
+import re
+import subprocess
+import time
+from functools import cache
+from pathlib import Path
+
+import harness
+
+ADDRESS = "http://127.0.0.1:8080"
+CONFIGURATION = Path("/etc/eyelid/eyelid.toml")
+PACKAGES = ("eyelid", "eyelid-capture")
+SERVER, CAPTURE, SIDE, USB, TWIN = (
+    f"eyelid-{name}.service" for name in ("server", "capture", "capture@side", "capture@usb", "capture@twin")
+)
+DEADLINE = 150.0  # seconds: an emulated machine on a busy one is slow
+
+
+def run(*command):
+    """Runs a command that must succeed; gives what it printed."""
+    line = " ".join(map(str, command))
+    began = time.monotonic()
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, f"{line}: status {done.returncode}\n{done.stdout}{done.stderr}"
+    print(f"{line} ({time.monotonic() - began:.1f} s)")
+    return done.stdout
+
+
+def wait_for(condition, what):
+    """Waits as the harness does, but longer."""
+    return harness.wait_for(condition, what, DEADLINE)
+
+
+# Files
+
+# What dpkg, apt and journald write down about themselves, and copies of the list of users: users stay.
+BOOKS = ("/var/lib/dpkg/", "/var/lib/apt/", "/var/cache/", "/var/log/")
+BOOKS += ("/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock")
+SLOWLY = "fps = 5\n"  # virtual cameras give as many frames as the machine can make, and it has other work
+BEFORE = set()  # files() before anything was installed
+
+
+def files():
+    """Gives all files of the disk, and those in /run with our names."""
+    disk = run("find", "/", "-xdev", "-path", "/eyelid", "-prune", "-o", "-print")
+    ours = run("find", "/run", "-xdev", "(", "-name", "*eyelid*", "-o", "-name", "*webcam*", ")")
+    return {path for path in (disk + ours).splitlines() if not path.startswith(BOOKS)}
+
+
+@cache
+def packaged():
+    """Gives the configuration as it was installed."""
+    return CONFIGURATION.read_text()
+
+
+def configure(*sections, **server):
+    """Writes the packaged configuration with other values in [server], and more sections behind [cameras.default]."""
+    text = packaged() + SLOWLY
+    for key, value in server.items():
+        key = key.replace("_", "-")
+        text = re.sub(rf"^{key} = .*\n", "", text, flags=re.M).replace("[server]\n", f'[server]\n{key} = "{value}"\n')
+    CONFIGURATION.write_text("".join((text, *sections)))
+
+
+# Units and processes
+
+
+def show(unit, name):
+    """Gives a property of a unit."""
+    return run("systemctl", "show", "--value", f"--property={name}", unit).strip()
+
+
+def pid(unit):
+    """Gives a unit's only process; None if it has none. Asks the kernel: systemctl takes long here."""
+    for members in Path("/sys/fs/cgroup/system.slice").glob(f"**/{unit}/cgroup.procs"):
+        for member in members.read_text().split():
+            return int(member)
+    return None
+
+
+def processes():
+    """Gives all processes of Eyelid's programs: {pid: name}."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if name.startswith("eyelid"):
+            found[int(process.name)] = name
+    return found
+
+
+def as_user(user, action, process=None):
+    """Does something as a user, with a process's sight of the file system if one is given; gives the errno, or 0."""
+    child = os.fork()
+    if child == 0:
+        code = 255
+        try:
+            if process:
+                os.setns(os.pidfd_open(process), os.CLONE_NEWNS)
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+            action()
+            code = 0
+        except OSError as error:
+            code = error.errno
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def as_process(process, action):
+    """Does something as a process could; gives the errno, or 0."""
+    return as_user(Path(f"/proc/{process}").stat().st_uid, action, process)
+
+
+def journal(*arguments):
+    """Gives entries of the journal."""
+    return [json.loads(line) for line in run("journalctl", "--output=json", *arguments).splitlines()]
+
+
+# Clients
+
+
+def snapshot(camera=""):
+    """Gets a frame. Where the camera is not up in time, as on a slow machine, the server says to try again."""
+    answers = []
+
+    def answered():
+        answers[:] = [harness.get(ADDRESS, f"/{camera}snapshot")]
+        assert answers[0].status in (200, 503), answers
+        return answers[0].status == 200
+
+    wait_for(answered, lambda: f"a snapshot of /{camera}; last answer: {answers}")
+    return harness.check_frame(answers[0].body)
+
+
+def status(camera):
+    """Gives what the server says about a camera."""
+    cameras = json.loads(harness.get(ADDRESS, "/status").body)["cameras"]
+    return next(found for found in cameras if found["name"] == camera)
+
+
+def part_where(stream, wanted, what):
+    """Gives the next part of a stream that is as wanted."""
+    found = []
+
+    def search():
+        found[:] = [stream.part()]
+        return wanted(found[0])
+
+    wait_for(search, what)
+    return found[0]
+
+
+def live(stream):
+    """Gives a frame out of a stream that was captured from now on."""
+    now = time.time()
+    return part_where(
+        stream, lambda part: part.live() and float(part.headers["x-timestamp"]) > now, "a frame captured from now on"
+    )

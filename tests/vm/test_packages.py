@@ -1,0 +1,362 @@
+"""The packages on a machine with systemd: installed, used, disturbed, upgraded, removed.
+
+The tests follow one another: each goes on with the machine as the one before has left it.
+"""
+
+import errno
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+import usb_camera
+from harness import Stream, check_frame, difference, get
+from machine import (
+    ADDRESS,
+    BEFORE,
+    CAPTURE,
+    CONFIGURATION,
+    PACKAGES,
+    SERVER,
+    SIDE,
+    SLOWLY,
+    TWIN,
+    USB,
+    as_process,
+    as_user,
+    configure,
+    files,
+    journal,
+    live,
+    packaged,
+    part_where,
+    pid,
+    processes,
+    run,
+    show,
+    snapshot,
+    status,
+    wait_for,
+)
+
+HERE = Path(__file__).parent
+DEBS = Path(os.environ["EYELID_DEBS"])
+SLOT = Path("/run/webcam")
+VIRTUAL_CAMERAS = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
+
+SIDE_CAMERA = f"""
+[cameras.side]
+source = "libcamera"
+camera = "Virtual1"
+{SLOWLY}"""
+USB_CAMERA = f"""
+[cameras.usb]
+source = "libcamera"
+camera = "{usb_camera.ID}"
+"""
+TWIN_CAMERA = USB_CAMERA.replace("usb", "twin")
+
+
+# As the README says
+
+
+def test_installing_starts_and_enables_nothing():
+    VIRTUAL_CAMERAS.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "virtual.yaml", VIRTUAL_CAMERAS)
+    BEFORE.update(files())
+    run("apt-get", "install", "--yes", *DEBS.glob("*.deb"))
+    assert processes() == {}
+    assert run("systemctl", "list-units", "--state=active", "--no-legend", "eyelid*", "run-webcam*") == ""
+    # No unit is enabled: there would be a link.
+    assert {path for path in files() - BEFORE if path.startswith("/etc/")} == {"/etc/eyelid", str(CONFIGURATION)}
+    assert "video" in run("id", "--name", "--groups", "eyelid").split()
+    assert 'source = "libcamera"' in packaged()
+
+
+def test_the_socket_listens_on_localhost_and_no_program_runs():
+    configure(idle_exit="2s")
+    run("systemctl", "enable", "--now", "eyelid.socket")
+    listening = re.findall(r"^ *\d+: (\w+):(\w+) \w+:\w+ 0A", run("cat", "/proc/net/tcp", "/proc/net/tcp6"), re.M)
+    assert listening == [("0100007F", "1F90"), ("00000000000000000000000001000000", "1F90")]
+    assert processes() == {}
+
+
+def test_curl_gets_a_frame_of_a_camera_that_nobody_had_started(tmp_path, report):
+    frame = tmp_path / "frame.jpg"
+    began = time.monotonic()
+    # Of a machine this slow, the camera may not be up within the 4 s after which the server says to try again.
+    run("curl", "-sSf", "--retry", "50", "--retry-delay", "1", "--output", frame, f"{ADDRESS}/snapshot")
+    report(f"first frame after a cold start: {time.monotonic() - began:.1f} s")
+    assert check_frame(frame.read_bytes()).size == (320, 240)
+
+
+def test_with_nobody_there_all_programs_end_and_come_again():
+    for _ in range(2):
+        wait_for(lambda: not processes(), lambda: f"the end of {processes()}")
+        assert show("eyelid.socket", "SubState") == "listening"
+        assert [show(unit, "Result") for unit in (SERVER, CAPTURE)] == ["success"] * 2
+        snapshot()
+    configure()
+    run("systemctl", "stop", SERVER)
+    snapshot()
+    assert [show(unit, "NRestarts") for unit in (SERVER, CAPTURE)] == ["0"] * 2
+
+
+def test_a_second_camera_is_added_by_name():
+    configure(SIDE_CAMERA)
+    run("systemctl", "enable", "eyelid-capture@side")
+    run("systemctl", "restart", SERVER)
+    side = snapshot("side/")
+    assert difference(snapshot(), side) > 25
+    assert [(status(name)["state"], status(name)["source"]) for name in ("default", "side")] == [("awake", "libcamera")] * 2
+    assert sorted(processes().values()) == ["eyelid-capture", "eyelid-capture", "eyelid-server"]
+
+
+def test_nobody_but_the_camera_writes_into_its_slot():
+    snapshot("side/")
+    for slot, unit in (SLOT, CAPTURE), (SLOT / "side", SIDE):
+        assert (slot.owner(), stat.S_IMODE(slot.stat().st_mode)) == ("eyelid", 0o755)
+        for file in slot / "current.jpg", slot / "state.json":
+            assert (file.owner(), stat.S_IMODE(file.stat().st_mode)) == ("eyelid", 0o644)
+        assert as_process(pid(unit), lambda: (slot / "probe").touch()) == 0
+        (slot / "probe").unlink()
+
+    server = pid(SERVER)
+    user = Path(f"/proc/{server}").stat().st_uid
+    assert 61184 <= user <= 65519, "a dynamic user: systemd's range"
+    assert as_process(server, lambda: (SLOT / "current.jpg").read_bytes()) == 0
+    for forbidden in (
+        lambda: (SLOT / "probe").touch(),
+        lambda: (SLOT / "current.jpg").unlink(),
+        lambda: (SLOT / "current.jpg").write_bytes(b""),
+        lambda: (SLOT / "side" / "probe").touch(),
+    ):
+        assert as_process(server, forbidden) in (errno.EROFS, errno.EACCES)
+        # The mount is one obstacle, the owner the other.
+        assert as_user(user, forbidden) == errno.EACCES
+    assert as_process(pid(SIDE), lambda: (SLOT / "probe").touch()) in (errno.EROFS, errno.EACCES)
+
+
+def test_after_a_boot_the_next_connection_starts_all_again():
+    # /run is empty then.
+    run("systemctl", "stop", "eyelid.socket", SERVER, "run-webcam.mount")
+    for path in SLOT, Path("/run/eyelid-server"):
+        shutil.rmtree(path)
+    run("systemd-tmpfiles", "--create", "eyelid.conf")
+    run("systemctl", "start", "sockets.target")
+    assert processes() == {}
+    snapshot()
+    snapshot("side/")
+
+
+def test_the_journal_has_fields_and_of_a_healthy_run_no_errors():
+    for unit, program in (CAPTURE, "eyelid-capture"), (SIDE, "eyelid-capture"), (SERVER, "eyelid-server"):
+        entries = [entry for entry in journal(f"--unit={unit}") if entry.get("_COMM") == program]
+        assert entries
+        for entry in entries:
+            assert entry["SYSLOG_IDENTIFIER"] == program, entry
+            assert entry["PRIORITY"] in "34567" and entry["MESSAGE"], entry
+        assert any("libcamera" in entry["MESSAGE"] for entry in entries) or unit == SERVER
+    assert journal("--priority=warning", "--unit=eyelid*") == []
+
+
+# Disturbed
+
+
+def test_reload_keeps_streams_and_takes_the_new_configuration():
+    with Stream(ADDRESS) as stream:
+        live(stream)
+        before = pid(SERVER)
+        assert "access-control-allow-origin" not in get(ADDRESS, "/status").headers
+        configure(SIDE_CAMERA, allow_origin="http://octopi.local")
+        run("systemctl", "reload", SERVER)
+        assert get(ADDRESS, "/status").headers["access-control-allow-origin"] == "http://octopi.local"
+        live(stream)
+        assert pid(SERVER) == before
+    configure(SIDE_CAMERA)
+    run("systemctl", "reload", SERVER)
+
+
+def test_a_killed_server_is_back_for_the_next_connection():
+    with Stream(ADDRESS) as stream:
+        live(stream)
+        before = pid(SERVER)
+        os.kill(before, signal.SIGKILL)
+        with pytest.raises((AssertionError, OSError), match="broke off|reset by peer"):
+            live(stream)
+    with Stream(ADDRESS) as stream:
+        live(stream)
+    assert pid(SERVER) not in (None, before)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])
+def test_a_camera_s_program_is_started_again_while_its_streams_stay(how, report):
+    with Stream(ADDRESS) as stream:
+        live(stream)
+        before = pid(CAPTURE)
+        os.kill(before, how)
+        began = time.monotonic()
+        wait_for(lambda: pid(CAPTURE) not in (None, before), "another process")
+        live(stream)
+        report(f"live again after {how.name}: {time.monotonic() - began:.1f} s")
+    results = {entry["UNIT_RESULT"] for entry in journal(f"--unit={CAPTURE}") if "UNIT_RESULT" in entry}
+    assert ("signal" if how == signal.SIGKILL else "watchdog") in results
+
+
+# A camera on USB
+
+
+@contextmanager
+def plugged():
+    """Has the camera plugged in for a while."""
+    camera = subprocess.Popen([sys.executable, usb_camera.__file__])
+    try:
+        yield
+    finally:
+        camera.kill()
+        camera.wait()
+
+
+def check_passed_through(jpeg):
+    """Checks that a JPEG is one of the camera's, with what it leaves out and nothing else."""
+    check_frame(jpeg)
+    assert usb_camera.bare(jpeg) in usb_camera.frames()
+
+
+def usb_live(stream):
+    part = live(stream)
+    check_passed_through(part.jpeg)
+    return part
+
+
+def test_a_usb_camera_that_was_not_there_is_taken_when_it_is_plugged_in():
+    usb_camera.prepare()
+    assert "uvcvideo" not in Path("/proc/modules").read_text()
+    configure(SIDE_CAMERA, USB_CAMERA)
+    run("systemctl", "enable", "eyelid-capture@usb")
+    run("systemctl", "restart", SERVER)
+    with Stream(ADDRESS, "/usb/stream") as stream:
+        part_where(stream, lambda part: not part.live(), "the card")
+        wait_for(lambda: f'no camera "{usb_camera.ID}"' in (status("usb")["error"] or ""), lambda: f"{status('usb')}")
+        with plugged():
+            usb_live(stream)
+
+
+def test_a_usb_camera_that_goes_away_is_failed_and_comes_again(report):
+    run("systemctl", "restart", USB)
+    with Stream(ADDRESS, "/usb/stream") as stream:
+        with plugged():
+            assert len({usb_live(stream).jpeg for _ in range(5)}) > 1
+            assert (status("usb")["state"], status("usb")["width"]) == ("awake", 320)
+        began = time.monotonic()
+        part_where(stream, lambda part: not part.live(), "the card")
+        report(f"card after the cable was pulled: {time.monotonic() - began:.1f} s")
+        gone = wait_for(lambda: (seen := status("usb"))["state"] == "failed" and seen, lambda: f"{status('usb')}")
+        assert gone["error"].endswith("is gone"), gone
+        began = time.monotonic()
+        with plugged():
+            usb_live(stream)
+            report(f"live after it was plugged in again: {time.monotonic() - began:.1f} s")
+    assert show(USB, "NRestarts") == "0"
+
+
+def test_a_camera_that_is_busy_says_who_has_it():
+    configure(SIDE_CAMERA, USB_CAMERA, TWIN_CAMERA)
+    run("systemctl", "enable", "eyelid-capture@twin")
+    with plugged(), Stream(ADDRESS, "/usb/stream") as stream:
+        usb_live(stream)
+        run("systemctl", "start", TWIN)
+        error = wait_for(
+            lambda: get(ADDRESS, "/twin/snapshot").status == 503 and (error := status("twin")["error"]) and "busy" in error and error,
+            lambda: f"{status('twin')}",
+        )
+        assert f"it is used by eyelid-capture (pid {pid(USB)})" in error
+        usb_live(stream)
+    run("systemctl", "disable", "--now", "eyelid-capture@twin", "eyelid-capture@usb")
+
+
+# Upgraded and removed
+
+
+def newer(directory):
+    """Makes packages of a higher version, with other units, out of those here."""
+    for deb in DEBS.glob("*.deb"):
+        tree = directory / deb.stem
+        run("dpkg-deb", "--raw-extract", deb, tree)
+        control = tree / "DEBIAN" / "control"
+        control.write_text(re.sub(r"(^Version: |eyelid \(= )[^)\n]*", r"\g<1>99.0", control.read_text(), flags=re.M))
+        for unit in tree.glob("usr/lib/systemd/system/*"):
+            unit.write_text(unit.read_text().replace("Description=", "Description=Newer "))
+        run("dpkg-deb", "-Znone", "--build", tree)
+    return directory.glob("*.deb")
+
+
+@contextmanager
+def connecting():
+    """Connects all the time; gives the connections that were refused."""
+    refused = []
+    done = threading.Event()
+
+    def connect():
+        while not done.wait(0.2):
+            try:
+                get(ADDRESS, "/status")
+            except ConnectionRefusedError as error:
+                refused.append(error)
+            except (OSError, HTTPException):
+                pass
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    try:
+        yield refused
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_an_upgrade_keeps_the_socket_and_the_configuration(tmp_path):
+    packages = newer(tmp_path)
+    configured = CONFIGURATION.read_text()
+    with Stream(ADDRESS) as stream, connecting() as refused:
+        live(stream)
+        before = set(processes())
+        run("apt-get", "install", "--yes", *packages)
+        snapshot()
+    assert refused == []
+    assert set(processes()).isdisjoint(before), "all are new"
+    assert all("deleted" not in os.readlink(f"/proc/{process}/exe") for process in processes())
+    assert all(show(unit, "Description").startswith("Newer ") for unit in ("eyelid.socket", SERVER, CAPTURE))
+    assert CONFIGURATION.read_text() == configured
+    versions = run("dpkg-query", "--show", "--showformat=${Version} ${db:Status-Status}\n", *PACKAGES)
+    assert versions == "99.0 installed\n" * 2
+    assert difference(snapshot(), snapshot("side/")) > 25
+
+
+def test_remove_stops_all_and_keeps_the_configuration():
+    snapshot()
+    run("apt-get", "remove", "--yes", *PACKAGES)
+    assert processes() == {}
+    with pytest.raises(ConnectionRefusedError):
+        get(ADDRESS, "/status")
+    assert run("systemctl", "list-units", "--state=active,failed", "--no-legend", "eyelid*", "run-webcam*") == ""
+    assert CONFIGURATION.exists()
+    assert not SLOT.exists()
+
+
+def test_purge_leaves_nothing_but_the_user():
+    run("apt-get", "purge", "--yes", *PACKAGES)
+    after = files()
+    assert (after - BEFORE, BEFORE - after) == (set(), set())
+    assert run("systemctl", "list-units", "--all", "--no-legend", "eyelid*", "run-webcam*") == ""
