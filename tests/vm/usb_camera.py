@@ -85,24 +85,27 @@ def device():
 
 
 def configuration():
-    terminals = descriptor(CLASS_SPECIFIC, "BBHBB3HB3x", 2, 1, CAMERA_TERMINAL, 0, 0, 0, 0, 0, 3)
-    terminals += descriptor(CLASS_SPECIFIC, "BBHBBB", 3, 2, USB_STREAM, 0, 1, 0)
-    control = descriptor(CLASS_SPECIFIC, "BHHIBB", 1, 0x0100, 13 + len(terminals), 48_000_000, 1, 1)
+    # Unit 1 is the camera, without any control; its pictures go to unit 2, the stream.
+    units = descriptor(CLASS_SPECIFIC, "BBHBB3HB3x", 2, 1, CAMERA_TERMINAL, 0, 0, 0, 0, 0, 3)
+    units += descriptor(CLASS_SPECIFIC, "BBHBBB", 3, 2, USB_STREAM, 0, 1, 0)
+    control = descriptor(CLASS_SPECIFIC, "BHHIBB", 1, 0x0100, 13 + len(units), 48_000_000, 1, 1)
 
-    mjpeg = descriptor(CLASS_SPECIFIC, "9B", 6, 1, 1, 0, 1, 0, 0, 0, 0)
-    rate = 8 * FPS * FRAME_MAX
-    size = (WIDTH, HEIGHT, rate, rate, FRAME_MAX, INTERVAL, 1, INTERVAL)
-    mjpeg += descriptor(CLASS_SPECIFIC, "3BHH4IBI", 7, 1, 0, *size)
-    mjpeg += descriptor(CLASS_SPECIFIC, "4B", 0x0D, 1, 1, 4)
-    streaming = descriptor(CLASS_SPECIFIC, "BBH8B", 1, 1, 14 + len(mjpeg), BULK_IN, 0, 2, 0, 0, 0, 1, 0)
+    # One format, MJPEG, with one size at one rate; then what its colours are: BT.709's, by JPEG's matrix.
+    bits = 8 * FPS * FRAME_MAX
+    formats = descriptor(CLASS_SPECIFIC, "9B", 6, 1, 1, 0, 1, 0, 0, 0, 0)
+    formats += descriptor(
+        CLASS_SPECIFIC, "3BHH4IBI", 7, 1, 0, WIDTH, HEIGHT, bits, bits, FRAME_MAX, INTERVAL, 1, INTERVAL
+    )
+    formats += descriptor(CLASS_SPECIFIC, "4B", 0x0D, 1, 1, 4)
+    streaming = descriptor(CLASS_SPECIFIC, "BBH8B", 1, 1, 14 + len(formats), BULK_IN, 0, 2, 0, 0, 0, 1, 0)
 
     body = b"".join(
         (
             descriptor(ASSOCIATION, "6B", 0, 2, VIDEO, VIDEO_COLLECTION, 0, 0),
             descriptor(INTERFACE, "7B", 0, 0, 0, VIDEO, VIDEO_CONTROL, 0, 0),
-            control + terminals,
+            control + units,
             descriptor(INTERFACE, "7B", 1, 0, 1, VIDEO, VIDEO_STREAMING, 0, 0),
-            streaming + mjpeg,
+            streaming + formats,
             descriptor(ENDPOINT, "BBHB", BULK_IN, BULK, 512, 0),
         )
     )
@@ -157,7 +160,7 @@ REPLY = struct.Struct(">5IiI20x")  # its command is 2 more than that it replies 
 
 
 class Cable:
-    """The camera, as the kernel's end of the cable sees it. Waits for the kernel, and for the next picture to be due."""
+    """The camera as the kernel sees it. Waits for the kernel's wishes, and for the next picture to be due."""
 
     def __init__(self, kernel):
         self._kernel = kernel
