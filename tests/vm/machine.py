@@ -40,7 +40,8 @@ def wait_for(condition, what):
 # What dpkg, apt and journald write down about themselves, and copies of the list of users: users stay.
 BOOKS = ("/var/lib/dpkg/", "/var/lib/apt/", "/var/cache/", "/var/log/")
 BOOKS += ("/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock")
-SLOWLY = "fps = 5\n"  # virtual cameras give as many frames as the machine can make, and it has other work
+# Awake, a virtual camera makes as many frames as the machine can, whatever is asked for. The machine has other work.
+SLOWLY = 'fps = 5\nlinger = "5s"\n'
 BEFORE = set()  # files() before anything was installed
 
 
