@@ -134,10 +134,10 @@ async fn snapshot(app: &App, camera: Rc<Camera>) -> Answer {
         .await;
     app.metrics.snapshot(&name, shown.is_ok());
     let frame = match shown {
-        Ok(shown) => shown.frame.clone(),
+        Ok(shown) => shown,
         Err(reason) => return no_frame(&reason),
     };
-    let mut answer = typed(frame.jpeg, "image/jpeg");
+    let mut answer = typed(frame.jpeg.clone(), "image/jpeg");
     let headers = answer.headers_mut();
     if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(frame.captured)) {
         headers.insert(LAST_MODIFIED, date);

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use eyelid_slot::{CameraName, Frame, FrameId, Held, Phase, ReadError, Reader, State};
+use bytes::Bytes;
+use eyelid_slot::{CameraName, FrameId, OpenFrame, Phase, ReadError, Reader, State};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use crate::fanout::{Fanout, Turn};
+use crate::outlet::Outlet;
+use crate::part::{self, CLOSING, FRAMING_BYTES, Signal};
 use crate::rate::Rate;
 
 /// How often a waiting client looks again although nothing was heard: a wish may have been lost with a producer that
@@ -41,6 +45,7 @@ pub(crate) struct Camera {
     pub(crate) directory: PathBuf,
     reader: Reader,
     changed: Notify,
+    fanout: Fanout,
     inner: RefCell<Inner>,
     viewers: Cell<usize>,
     watched: Cell<bool>,
@@ -51,7 +56,10 @@ pub(crate) struct Camera {
 #[derive(Default)]
 struct Inner {
     shown: Option<Rc<Shown>>,
-    held: Option<Held>,
+    /// The file of the newest frame, while closing it would ask for the next one too early.
+    held: Option<OpenFrame>,
+    /// The buffer of a frame that nobody needs any more.
+    spare: Vec<u8>,
     renames: u64,
     /// When the newest frame came into the slot, if it was seen to come.
     renamed: Option<Instant>,
@@ -64,13 +72,25 @@ struct Inner {
 /// A frame that was read.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    /// The frame.
-    pub(crate) frame: Frame,
+    /// The JPEG.
+    pub(crate) jpeg: Bytes,
+    /// The moment of capture.
+    pub(crate) captured: SystemTime,
+    /// The same as a part of a stream, to the boundary that opens the next: what every client of a stream gets. The JPEG
+    /// lies in it.
+    pub(crate) part: Bytes,
     /// Its number among those this process has seen.
     pub(crate) number: u64,
     id: FrameId,
     /// When it came into the slot, as far as that was seen; long ago otherwise.
     published: Option<Instant>,
+}
+
+impl Shown {
+    /// Now minus capture.
+    pub(crate) fn age(&self) -> Duration {
+        age(self.captured)
+    }
 }
 
 /// Which frame a client can use.
@@ -98,6 +118,7 @@ impl Camera {
             name,
             directory,
             changed: Notify::new(),
+            fanout: Fanout::default(),
             inner: RefCell::default(),
             viewers: Cell::new(0),
             watched: Cell::new(false),
@@ -106,17 +127,54 @@ impl Camera {
 
     /// A new frame lies in the slot.
     pub(crate) fn renamed(&self) {
+        let now = Instant::now();
         let mut inner = self.inner.borrow_mut();
         inner.renames += 1;
-        inner.renamed = Some(Instant::now());
+        inner.renamed = Some(now);
         inner.unread = true;
-        inner.rate.count(Instant::now());
+        inner.rate.count(now);
+        drop(inner);
+        if !self.fanout.is_empty() {
+            self.fan_out();
+        }
         self.changed.notify_waiters();
+    }
+
+    /// Sends the newest frame to all streams that wait for it, and asks for the next.
+    fn fan_out(&self) {
+        match self.newest() {
+            Ok(shown) => self.fanout.send(&shown),
+            Err(_) => self.fanout.release(),
+        }
+        if !self.fanout.is_empty() {
+            self.wish(Instant::now());
+        }
+    }
+
+    /// Waits for the next frame together with others, if this stream has the newest one and nothing is in the way; the
+    /// frames that come go to `outlet` meanwhile. Gives what the stream is to do now.
+    pub(crate) async fn follow(&self, outlet: &Rc<Outlet>, max_age: Duration) -> Turn {
+        if !self.is_watched() || !self.has_only(outlet.last()) {
+            return Turn::Look;
+        }
+        self.wish(Instant::now());
+        self.fanout.wait(outlet, max_age, RECHECK).await
+    }
+
+    /// Says whether the frame with this number is the newest, and the camera well.
+    fn has_only(&self, number: u64) -> bool {
+        let inner = self.inner.borrow();
+        let newest = inner.shown.as_ref().map(|shown| shown.number);
+        !inner.unread && !inner.has_failed() && newest == Some(number)
     }
 
     /// The producer says something new of itself.
     pub(crate) fn state_changed(&self) {
-        self.inner.borrow_mut().state = self.reader.state();
+        let mut inner = self.inner.borrow_mut();
+        inner.state = self.reader.state();
+        if inner.has_failed() {
+            self.fanout.release();
+        }
         self.changed.notify_waiters();
     }
 
@@ -124,6 +182,7 @@ impl Camera {
     pub(crate) fn look_again(&self, watched: bool) {
         self.watched.set(watched);
         self.inner.borrow_mut().unread = true;
+        self.fanout.release();
         self.state_changed();
     }
 
@@ -224,28 +283,33 @@ impl Camera {
         if let (Some(shown), false) = (&inner.shown, inner.unread) {
             return Ok(shown.clone());
         }
-        let held = self.reader.read()?;
+        let file = self.reader.open()?;
         inner.unread = false;
-        if let Some(shown) = inner.shown.as_ref().filter(|shown| shown.id == held.id) {
+        if let Some(shown) = inner.shown.as_ref().filter(|shown| shown.id == file.id) {
             return Ok(shown.clone());
         }
+        let (part, jpeg) = read(&file, &mut inner.spare)?;
         inner.renames = inner
             .renames
             .max(inner.shown.as_ref().map_or(0, |shown| shown.number) + 1);
         let shown = Rc::new(Shown {
-            frame: held.frame.clone(),
-            id: held.id,
+            jpeg,
+            captured: file.captured,
+            part,
+            id: file.id,
             number: inner.renames,
             published: inner.renamed.take(),
         });
-        inner.shown = Some(shown.clone());
-        inner.held = Some(held);
+        if let Some(old) = inner.shown.replace(shown.clone()) {
+            inner.spare = reclaim(old);
+        }
+        inner.held = Some(file);
         inner.wished = None;
         Ok(shown)
     }
 
     fn serves(&self, shown: &Shown, need: Need, max_age: Duration) -> bool {
-        let captured = shown.frame.captured;
+        let captured = shown.captured;
         match need {
             Need::CapturedSince(moment) => captured >= moment,
             Need::NewerThan(number) => {
@@ -289,11 +353,7 @@ impl Camera {
     /// How long a client that needs this waits, as things are.
     fn patience(&self, need: Need, timeout: Duration) -> Duration {
         let inner = self.inner.borrow();
-        let failed = inner
-            .state
-            .as_ref()
-            .is_some_and(|state| state.state == Phase::Failed);
-        match (need, failed) {
+        match (need, inner.has_failed()) {
             (Need::NewerThan(_), true) => timeout.min(STREAM_FAILED_PATIENCE),
             (Need::CapturedSince(_), true) => timeout.min(SNAPSHOT_FAILED_PATIENCE),
             (Need::NewerThan(_), false) => timeout.max(inner.interval() * PATIENT_INTERVALS),
@@ -332,7 +392,42 @@ fn age(captured: SystemTime) -> Duration {
         .unwrap_or_default()
 }
 
+/// Reads a frame into `spare`, which is left empty, as a part of a stream. Gives the part and the JPEG in it.
+fn read(file: &OpenFrame, spare: &mut Vec<u8>) -> Result<(Bytes, Bytes), ReadError> {
+    let mut part = std::mem::take(spare);
+    part.clear();
+    part.reserve(file.bytes + FRAMING_BYTES);
+    part::header(&mut part, file.bytes, file.captured, Signal::Frame);
+    let start = part.len();
+    file.append_to(&mut part)?;
+    part.extend_from_slice(CLOSING.as_bytes());
+    let part = Bytes::from(part);
+    let jpeg = part.slice(start..start + file.bytes);
+    Ok((part, jpeg))
+}
+
+/// Gives the buffer of a frame, if nobody else has it still; an empty one otherwise.
+fn reclaim(shown: Rc<Shown>) -> Vec<u8> {
+    let Ok(Shown { jpeg, mut part, .. }) = Rc::try_unwrap(shown) else {
+        return Vec::new();
+    };
+    drop(jpeg);
+    if !part.is_unique() {
+        return Vec::new();
+    }
+    // Only the room is wanted: nothing is copied.
+    part.clear();
+    part.into()
+}
+
 impl Inner {
+    /// Says whether the producer says that it has failed.
+    fn has_failed(&self) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.state == Phase::Failed)
+    }
+
     /// The time between two frames, as the producer says.
     fn interval(&self) -> Duration {
         let fps = self

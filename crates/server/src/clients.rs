@@ -71,12 +71,12 @@ pub(crate) struct Entry {
 
 impl Client {
     /// A frame went out, after so many that were skipped.
-    pub(crate) fn sent(&self, bytes: u64, skipped: u64) {
+    pub(crate) fn sent(&self, bytes: u64, skipped: u64, now: Instant) {
         self.bytes.set(self.bytes.get() + bytes);
         self.sent.set(self.sent.get() + 1);
         self.skipped.set(self.skipped.get() + skipped);
         let mut rate = self.rate.get();
-        rate.count(Instant::now());
+        rate.count(now);
         self.rate.set(rate);
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::answer::{self, Outcome, StreamRequest};
 use crate::app::App;
 use crate::head;
+use crate::outlet::Outlet;
 use crate::socket::Socket;
 use crate::stream::Stream;
 
@@ -39,14 +40,14 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket) {
     if let Some((socket, request)) = http(&app, socket, &peer).await {
         let mut stopping = app.stopping.clone();
         let terms = app.terms();
+        let entry = app.clients.enter(peer, request.camera.name.clone());
+        let counters = app.metrics.streams(&request.camera.name);
         let stream = Stream {
-            view: app.slots.view(request.camera.clone()),
-            socket,
+            outlet: Rc::new(Outlet::new(socket, entry, counters)),
+            view: app.slots.view(request.camera),
             head: head::stream_bytes(terms.service.allow_origin.as_ref()),
             fps: request.fps,
             patience: terms.service.patience,
-            entry: app.clients.enter(peer, request.camera.name.clone()),
-            counters: app.metrics.streams(&request.camera.name),
         };
         tokio::select! {
             () = stream.run() => {}

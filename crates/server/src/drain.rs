@@ -1,48 +1,305 @@
-//! When a client's next frame may be chosen: the newest-frame rule (`docs/architecture.md`), apart from the socket.
+//! When a client's next frame may be chosen: the newest-frame rule (`docs/newest-frame.md`), apart from the socket.
 //!
 //! What lies unacknowledged in the socket is older than any frame chosen now. Waiting until all of it is acknowledged
 //! shows the newest picture but leaves the path idle for a round trip with every frame; waiting for as much as the path
 //! itself holds (its bandwidth-delay product) keeps the path busy, and nothing waits in a queue before it.
+//!
+//! The kernel measures the path, and is believed until our own frames prove it wrong: its delivery rate when they take
+//! much longer than that, its smallest round-trip time when nothing comes back within it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kernel::Path;
+
+/// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its acknowledgement of
+/// less than that for 40 ms and more (RFC 9293, section 3.8.6.3), which is not the path's doing.
+const HELD_BACK: u64 = 2 * 1448;
 
 /// Shortest and longest pause before the socket is looked at again. The shortest is the timer's resolution; the longest
 /// bounds what a wrong prediction costs.
 const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_millis(100);
+
+/// The first pause while nothing is known of the rate.
+const UNKNOWN: Duration = Duration::from_millis(5);
+
+/// How much of the predicted time is waited: a look too early costs two system calls, one too late the path's time.
+const CAUTION: f64 = 0.85;
+
+/// Looks closer together than this say nothing of a rate: acknowledgements come in bunches.
+const MEANINGFUL: Duration = Duration::from_millis(4);
+
+/// The kernel's figures are doubted when something takes more than so many times as long as they say, and [`JITTER`].
+const DOUBT: f64 = 1.5;
+const JITTER: Duration = Duration::from_millis(20);
+
+/// How much of a rate that was measured is left with the next frame that shows less.
+const FADING: f64 = 0.95;
+
+/// How long what the kernel said of the path is used without asking again, while the client keeps up.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// How long a round-trip time that our own frames proved is used before the kernel's is tried again.
+const REMEASURE: Duration = Duration::from_secs(30);
 
 /// Decides for one client.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Drain {
-    rate: u64,
+    /// Bytes handed to the socket in all.
+    written: u64,
+    /// Bytes of them that were unacknowledged at the last look.
+    unacknowledged: u64,
+    /// The last look that says something of a rate.
+    last: Mark,
+    /// When a byte was last seen to have left the socket, or found none waiting.
+    progress: Instant,
+    /// Bytes a second that left the socket between two looks.
+    draining: f64,
+    /// The pause that the last look ended, if nothing had left the socket in it.
+    fruitless: Duration,
+    path: Option<(Instant, Path)>,
+    probe: Option<Probe>,
+    /// Bytes a second that the last frames were acknowledged at, where that was the path's doing.
+    measured: Option<f64>,
+    /// Says that a frame was late by the kernel's rate.
+    doubted: bool,
+    /// A round-trip time, where frames have proved the kernel's too short, and when they did.
+    farther: Option<(Instant, Duration)>,
+    /// What the last frame proved of the round-trip time; one alone may have met with a hiccup.
+    suspected: Option<Duration>,
+}
+
+/// How many bytes were acknowledged in all, and when that was so.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Instant,
+    acknowledged: u64,
+}
+
+/// A frame whose way is timed.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    start: Mark,
+    /// The bytes acknowledged in all when all before the frame is, and when the frame is.
+    begin: u64,
+    end: u64,
+    /// When the first of the frame's own acknowledgements was seen.
+    heard: Option<Mark>,
+    /// When the kernel's figures are in doubt, unless it is acknowledged by then.
+    due: Instant,
+    /// Says that the path, and not the source of frames, decides how fast it goes.
+    backlog: bool,
+    /// For how long nothing has come back, if nothing else was under way when it left.
+    silence: Option<Duration>,
 }
 
 impl Drain {
+    /// Begins with an empty socket.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            written: 0,
+            unacknowledged: 0,
+            last: Mark {
+                at: now,
+                acknowledged: 0,
+            },
+            progress: now,
+            draining: 0.0,
+            fruitless: Duration::ZERO,
+            path: None,
+            probe: None,
+            measured: None,
+            doubted: false,
+            farther: None,
+            suspected: None,
+        }
+    }
+
+    /// So many bytes went into the socket, the first of them at `began`.
+    pub(crate) fn wrote(&mut self, began: Instant, bytes: u64) {
+        let unacknowledged = self.unacknowledged;
+        let start = Mark {
+            at: began,
+            acknowledged: self.written.saturating_sub(unacknowledged),
+        };
+        if unacknowledged == 0 {
+            // Time in which there was nothing to send says nothing of the path.
+            self.progress = began;
+            self.last = start;
+        }
+        if let (None, Some((_, path))) = (self.probe, self.path) {
+            let expected = self.expected(path, began, unacknowledged + bytes);
+            self.probe = Some(Probe {
+                start,
+                begin: self.written,
+                end: self.written + bytes,
+                heard: None,
+                due: began + expected.mul_f64(DOUBT) + JITTER,
+                backlog: false,
+                silence: (unacknowledged == 0).then_some(Duration::ZERO),
+            });
+        }
+        self.written += bytes;
+    }
+
+    /// Says whether the next frame may be chosen, without asking the kernel what the path is like now: where that is not
+    /// known well enough, it may not.
+    pub(crate) fn is_drained(&mut self, now: Instant, unacknowledged: u64) -> bool {
+        self.look(now, unacknowledged);
+        let known = self.path.is_some_and(|(asked, _)| now - asked <= RECENT);
+        unacknowledged <= HELD_BACK || (known && unacknowledged <= self.limit(now))
+    }
+
     /// How long to wait before looking again, or `None` when the next frame may be chosen now.
-    pub(crate) fn wait(&mut self, unacknowledged: u64, path: Option<Path>) -> Option<Duration> {
-        let limit = path.map_or(0, |path| self.bandwidth_delay(path));
-        let excess = unacknowledged.saturating_sub(limit);
+    pub(crate) fn wait(
+        &mut self,
+        now: Instant,
+        unacknowledged: u64,
+        path: Option<Path>,
+    ) -> Option<Duration> {
+        self.path = path.map(|path| (now, path));
+        self.look(now, unacknowledged);
+        let excess = unacknowledged.saturating_sub(self.limit(now));
         if excess == 0 {
             return None;
         }
-        let predicted = match self.rate {
-            0 => LONGEST / 4,
-            rate => Duration::from_secs_f64(excess as f64 / rate as f64),
+        if let Some(probe) = &mut self.probe {
+            probe.backlog = true;
+        }
+        let rate = self.draining.max(path.map_or(0.0, |path| self.rate(path)));
+        let predicted = if self
+            .probe
+            .is_some_and(|probe| probe.silence > Some(Duration::ZERO))
+        {
+            SHORTEST
+        } else if rate > 0.0 {
+            Duration::from_secs_f64((CAUTION * excess as f64 / rate).min(1.0))
+        } else {
+            UNKNOWN
         };
-        Some(predicted.clamp(SHORTEST, LONGEST))
+        // What comes back of a first frame is worth a closer look: it says how long the path is.
+        let silence = self.probe.and_then(|probe| probe.silence);
+        let patience = silence.map_or(self.fruitless * 2, |silence| silence / 8);
+        Some(predicted.max(patience).clamp(SHORTEST, LONGEST))
     }
 
-    /// The path's bandwidth-delay product in bytes.
-    fn bandwidth_delay(&mut self, path: Path) -> u64 {
-        // A rate that the sender limited says only that the path is at least as fast.
-        self.rate = if path.app_limited {
-            self.rate.max(path.delivery_rate)
-        } else {
-            path.delivery_rate
+    /// How long nothing has left the socket although something lay in it.
+    pub(crate) fn stalled(&self, now: Instant) -> Duration {
+        now - self.progress
+    }
+
+    /// Learns from what has left the socket.
+    fn look(&mut self, now: Instant, unacknowledged: u64) {
+        self.unacknowledged = unacknowledged;
+        let acknowledged = self.written.saturating_sub(unacknowledged);
+        self.time_probe(now, acknowledged);
+        let mark = Mark {
+            at: now,
+            acknowledged,
         };
-        (path.min_rtt.as_secs_f64() * self.rate as f64) as u64
+        if acknowledged > self.last.acknowledged || unacknowledged == 0 {
+            self.progress = now;
+            self.fruitless = Duration::ZERO;
+        } else {
+            self.fruitless = now - self.last.at;
+        }
+        if let Some(rate) = self.last.rate_to(mark) {
+            self.draining = rate;
+            self.last = mark;
+        }
+    }
+
+    /// Compares the way of a frame with what the kernel's figures make it.
+    fn time_probe(&mut self, now: Instant, acknowledged: u64) {
+        let (Some(mut probe), Some((_, path))) = (self.probe, self.path) else {
+            return;
+        };
+        let mark = Mark {
+            at: now,
+            acknowledged,
+        };
+        if acknowledged > probe.start.acknowledged {
+            if let Some(silence) = probe.silence.take() {
+                self.heard_after(silence, path.min_rtt, now);
+                // A longer way is no lower rate.
+                probe.due += silence;
+            }
+        } else if let Some(silence) = &mut probe.silence {
+            *silence = now - probe.start.at;
+        }
+        if acknowledged > probe.begin {
+            probe.heard.get_or_insert(mark);
+        }
+        let done = acknowledged >= probe.end;
+        let rate = probe.heard.and_then(|heard| heard.rate_to(mark));
+        match rate {
+            Some(rate) if now > probe.due => {
+                self.measured = Some(rate);
+                self.doubted = true;
+            }
+            Some(rate) if probe.backlog && done => {
+                // Gaps between frames make a rate too low, never too high.
+                let before = self.measured.unwrap_or_default();
+                self.measured = Some(rate.max(before * FADING));
+            }
+            _ if done => {
+                self.measured = None;
+                self.doubted = false;
+            }
+            _ => {}
+        }
+        self.probe = (!done).then_some(probe);
+    }
+
+    /// Takes the kernel's smallest round-trip time for outdated when two frames in a row, each alone on its way, were not
+    /// answered within it.
+    fn heard_after(&mut self, silence: Duration, min_rtt: Duration, now: Instant) {
+        if silence <= min_rtt.mul_f64(DOUBT) + JITTER {
+            (self.farther, self.suspected) = (None, None);
+        } else if let Some(before) = self.suspected.replace(silence) {
+            self.farther = Some((now, silence.min(before)));
+        }
+    }
+
+    /// The bytes that may lie unacknowledged: the path's bandwidth-delay product.
+    fn limit(&self, now: Instant) -> u64 {
+        let product = self.path.map_or(0.0, |(_, path)| {
+            self.round_trip(path, now).as_secs_f64() * self.rate(path)
+        });
+        HELD_BACK.max(product as u64)
+    }
+
+    fn round_trip(&self, path: Path, now: Instant) -> Duration {
+        self.farther
+            .filter(|(proved, _)| now - *proved <= REMEASURE)
+            .map_or(path.min_rtt, |(_, round_trip)| round_trip.max(path.min_rtt))
+    }
+
+    /// How long so many bytes take, by what is believed of the path.
+    fn expected(&self, path: Path, now: Instant, bytes: u64) -> Duration {
+        let wire = (bytes as f64 / self.rate(path).max(1.0)).min(60.0);
+        self.round_trip(path, now) + Duration::from_secs_f64(wire)
+    }
+
+    /// The path's rate in bytes a second.
+    fn rate(&self, path: Path) -> f64 {
+        let said = path.delivery_rate as f64;
+        match self.measured {
+            Some(measured) if self.doubted => measured,
+            Some(measured) => measured.max(said),
+            None => said,
+        }
+    }
+}
+
+impl Mark {
+    /// Bytes a second from here to a later mark; `None` where the time is too short to tell.
+    fn rate_to(self, later: Self) -> Option<f64> {
+        let (time, bytes) = (
+            later.at - self.at,
+            later.acknowledged.saturating_sub(self.acknowledged),
+        );
+        (time >= MEANINGFUL && bytes > 0).then(|| bytes as f64 / time.as_secs_f64())
     }
 }
 
@@ -51,48 +308,205 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const FRAME: u64 = 98_000;
+    const MBIT: f64 = 125_000.0;
 
-    fn path(rtt_ms: u32, delivery_rate: u64) -> Option<Path> {
+    fn path(round_trip: Duration, rate: f64) -> Option<Path> {
         Some(Path {
-            min_rtt: MS * rtt_ms,
-            delivery_rate,
-            app_limited: false,
+            min_rtt: round_trip,
+            delivery_rate: rate as u64,
         })
     }
 
+    /// A link with a queue that never overflows, and what TCP would know of it.
+    struct Link {
+        rate: f64,
+        round_trip: Duration,
+        /// What the kernel claims, as a multiple of what is so.
+        claimed_rate: f64,
+        claimed_round_trip: f64,
+        /// Frames: when the link began with each, and when it was done.
+        sent: Vec<(Instant, Instant)>,
+    }
+
+    impl Link {
+        fn new(mbit: f64, round_trip: Duration) -> Self {
+            Self {
+                rate: mbit * MBIT,
+                round_trip,
+                claimed_rate: 1.0,
+                claimed_round_trip: 1.0,
+                sent: Vec::new(),
+            }
+        }
+
+        fn write(&mut self, now: Instant) {
+            let free = self.sent.last().map_or(now, |(_, end)| now.max(*end));
+            let end = free + Duration::from_secs_f64(FRAME as f64 / self.rate);
+            self.sent.push((free, end));
+        }
+
+        fn unacknowledged(&self, now: Instant) -> u64 {
+            // More are never under way.
+            let frames = self.sent.iter().rev().take(1000);
+            let bytes = frames.map(|(start, _)| {
+                let time = now.saturating_duration_since(*start + self.round_trip);
+                FRAME - (time.as_secs_f64() * self.rate).min(FRAME as f64) as u64
+            });
+            bytes.sum()
+        }
+
+        fn path(&self) -> Option<Path> {
+            path(
+                self.round_trip.mul_f64(self.claimed_round_trip),
+                self.rate * self.claimed_rate,
+            )
+        }
+    }
+
+    /// What a client gets of a source with an exposure every 33 ms.
+    #[derive(Debug)]
+    struct Seen {
+        /// Frames as a share of what link and source allow.
+        share: f64,
+        /// The longest wait of a frame before its way begins.
+        waited: Duration,
+        looks_per_frame: f64,
+    }
+
+    /// Sends frames; what is seen of the first `learning` ones does not count.
+    fn watch(link: &mut Link, drain: &mut Drain, mut now: Instant, learning: usize) -> Seen {
+        const COUNTED: usize = 50;
+        let interval = MS * 33;
+        let (mut looks, mut exposed, mut waited) = (0, now, Duration::ZERO);
+        link.sent.clear();
+        for frame in 0..learning + COUNTED {
+            while let Some(pause) = drain.wait(now, link.unacknowledged(now), link.path()) {
+                // A timer's way of keeping time.
+                now += pause + MS / 2;
+                looks += 1;
+            }
+            now = now.max(exposed);
+            while exposed <= now {
+                exposed += interval;
+            }
+            link.write(now);
+            drain.wrote(now, FRAME);
+            if frame >= learning {
+                waited = waited.max(link.sent[frame].0 - now);
+            }
+        }
+        let (from, to) = (link.sent[learning].0, link.sent[learning + COUNTED - 1].0);
+        let least = (FRAME as f64 / link.rate).max(interval.as_secs_f64());
+        Seen {
+            share: (COUNTED - 1) as f64 * least / (to - from).as_secs_f64(),
+            waited,
+            looks_per_frame: f64::from(looks) / (learning + COUNTED) as f64,
+        }
+    }
+
+    const ROUND_TRIPS: [Duration; 4] = [
+        Duration::from_micros(200),
+        Duration::from_millis(10),
+        Duration::from_millis(100),
+        Duration::from_millis(400),
+    ];
+
     #[test]
-    fn leaves_in_the_socket_what_the_path_holds() {
+    fn keeps_every_path_busy_and_nothing_waiting_before_it() {
+        for mbit in [2.0, 10.0, 100.0] {
+            for round_trip in ROUND_TRIPS {
+                let mut link = Link::new(mbit, round_trip);
+                let start = Instant::now();
+                let seen = watch(&mut link, &mut Drain::new(start), start, 20);
+                let case = format!("{mbit} Mbit/s, {round_trip:?}: {seen:?}");
+                assert!(seen.share > 0.98, "{case}");
+                assert!(seen.waited < MS * 13, "{case}");
+                assert!(seen.looks_per_frame < 8.0, "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn finds_out_that_the_kernel_takes_the_path_for_faster_than_it_is() {
+        for mbit in [2.0, 10.0] {
+            for round_trip in ROUND_TRIPS {
+                let mut link = Link::new(mbit, round_trip);
+                link.claimed_rate = 10.0;
+                let start = Instant::now();
+                let seen = watch(&mut link, &mut Drain::new(start), start, 150);
+                let case = format!("{mbit} Mbit/s, {round_trip:?}: {seen:?}");
+                assert!(seen.share > 0.97, "{case}");
+                assert!(seen.waited < MS * 50, "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn finds_out_that_the_path_has_become_longer_than_the_kernel_remembers() {
+        let mut link = Link::new(10.0, MS * 100);
+        link.claimed_round_trip = 0.05;
+        let start = Instant::now();
+        let seen = watch(&mut link, &mut Drain::new(start), start, 20);
+        // With 5 ms of 100 believed, it would be 0.45.
+        assert!(seen.share > 0.75, "{seen:?}");
+        assert!(seen.waited < MS * 20, "{seen:?}");
+    }
+
+    #[test]
+    fn follows_a_path_that_fades_and_recovers() {
+        let start = Instant::now();
+        let (mut link, mut drain) = (Link::new(100.0, MS * 50), Drain::new(start));
+        watch(&mut link, &mut drain, start, 50);
+        // The kernel goes on claiming what it measured before.
+        (link.rate, link.claimed_rate) = (2.0 * MBIT, 50.0);
+        let seen = watch(&mut link, &mut drain, start + MS * 10_000, 20);
+        assert!(seen.share > 0.97 && seen.waited < MS * 50, "{seen:?}");
+        (link.rate, link.claimed_rate) = (100.0 * MBIT, 1.0);
+        let seen = watch(&mut link, &mut drain, start + MS * 200_000, 20);
+        assert!(seen.share > 0.98 && seen.waited < MS * 20, "{seen:?}");
+    }
+
+    #[test]
+    fn a_far_client_that_keeps_up_is_not_held_back_by_what_is_under_way() {
         // 10 Mbit/s and 50 ms hold 62,500 bytes.
-        let mut drain = Drain::default();
-        assert_eq!(drain.wait(62_500, path(50, 1_250_000)), None);
-        assert_eq!(
-            drain.wait(62_500 + 12_500, path(50, 1_250_000)),
-            Some(MS * 10)
-        );
-        assert_eq!(drain.wait(10_000_000, path(50, 1_250_000)), Some(LONGEST));
-        assert_eq!(drain.wait(62_501, path(50, 1_250_000)), Some(SHORTEST));
-    }
-
-    #[test]
-    fn waits_for_everything_before_the_kernel_has_measured_and_on_unix_sockets() {
-        let mut drain = Drain::default();
-        assert_eq!(drain.wait(0, None), None);
-        assert_eq!(drain.wait(1, None), Some(LONGEST / 4));
-    }
-
-    #[test]
-    fn a_rate_that_the_sender_limited_does_not_shrink_the_path() {
-        let mut drain = Drain::default();
-        assert_eq!(drain.wait(62_500, path(50, 1_250_000)), None);
-        let idle = Some(Path {
-            min_rtt: MS * 50,
-            delivery_rate: 1000,
-            app_limited: true,
-        });
-        assert_eq!(drain.wait(62_500, idle), None);
+        let now = Instant::now();
+        let mut drain = Drain::new(now);
+        assert!(drain.is_drained(now, 0));
+        drain.wrote(now, FRAME);
         assert!(
-            drain.wait(62_500, path(50, 1000)).is_some(),
-            "a path that got slower does"
+            !drain.is_drained(now, 62_500),
+            "nothing is known of the path"
         );
+        assert_eq!(drain.wait(now, 62_500, path(MS * 50, 10.0 * MBIT)), None);
+        assert!(drain.is_drained(now + MS, 62_500));
+        assert!(!drain.is_drained(now + MS, 62_501));
+        assert!(
+            !drain.is_drained(now + RECENT * 2, 62_500),
+            "that was long ago"
+        );
+    }
+
+    #[test]
+    fn an_unacknowledged_tail_is_not_waited_for() {
+        let now = Instant::now();
+        let mut drain = Drain::new(now);
+        drain.wrote(now, FRAME);
+        assert!(drain.is_drained(now, HELD_BACK));
+        assert_eq!(drain.wait(now, HELD_BACK, None), None);
+    }
+
+    #[test]
+    fn looks_ever_more_rarely_at_a_client_that_takes_nothing() {
+        let start = Instant::now();
+        let (mut drain, mut now, mut looks) = (Drain::new(start), start, 0);
+        drain.wrote(start, FRAME);
+        while drain.stalled(now) < MS * 10_000 {
+            now += drain.wait(now, FRAME, None).unwrap();
+            looks += 1;
+        }
+        assert!(looks < 110, "{looks}");
+        assert_eq!(drain.wait(now, 0, None), None);
+        assert_eq!(drain.stalled(now), Duration::ZERO);
     }
 }

@@ -13,10 +13,9 @@ use tokio::io::unix::AsyncFd;
 pub(crate) struct Path {
     /// The smallest round-trip time within the kernel's window (300 s).
     pub(crate) min_rtt: Duration,
-    /// The newest delivery rate in bytes per second.
+    /// The newest delivery rate in bytes per second; while the sender has too little to send for a newer one, the highest
+    /// since (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
     pub(crate) delivery_rate: u64,
-    /// Says that the sender, not the path, limited that rate.
-    pub(crate) app_limited: bool,
 }
 
 /// Gives the bytes handed to the socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not
@@ -39,7 +38,6 @@ pub(crate) fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
 )]
 pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
     // Offsets in struct tcp_info of linux/tcp.h, which only ever grows at its end.
-    const FLAGS: usize = 7;
     const MIN_RTT_US: usize = 148;
     const DELIVERY_RATE: usize = 160;
     let mut info = [0_u8; DELIVERY_RATE + 8];
@@ -62,7 +60,6 @@ pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
     (min_rtt_us != u32::MAX && delivery_rate > 0).then_some(Path {
         min_rtt: Duration::from_micros(u64::from(min_rtt_us)),
         delivery_rate,
-        app_limited: info[FLAGS] & 1 != 0,
     })
 }
 

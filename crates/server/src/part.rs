@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use eyelid_slot::Frame;
-
 /// The boundary that mjpg-streamer uses; some clients look for it.
 pub(crate) const BOUNDARY: &str = "boundarydonotcross";
 
@@ -24,22 +22,22 @@ pub(crate) enum Signal {
     None,
 }
 
-/// The header of a part, up to the JPEG.
-pub(crate) fn header(frame: &Frame, signal: Signal) -> Vec<u8> {
-    let mut header = Vec::with_capacity(128);
+/// Room that a part takes beside its JPEG: what [`header`] and [`CLOSING`] need at most.
+pub(crate) const FRAMING_BYTES: usize = 192;
+
+/// Appends the header of a part, up to the JPEG of so many bytes.
+pub(crate) fn header(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime, signal: Signal) {
     // Writing to a Vec cannot fail.
     let _ = write!(
-        header,
-        "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\n{}\r\n",
-        frame.jpeg.len(),
-        timestamp(frame.captured),
+        part,
+        "Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}\r\n{}\r\n",
+        timestamp(captured),
         if signal == Signal::None {
             "X-Eyelid-Signal: none\r\n"
         } else {
             ""
         },
     );
-    header
 }
 
 /// The moment of capture as `X-Timestamp` gives it: seconds and microseconds since 1970, mjpg-streamer's form.
@@ -51,21 +49,22 @@ pub(crate) fn timestamp(captured: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use std::time::Duration;
 
     #[test]
     fn a_part_says_its_type_its_length_and_its_moment() {
         let captured = UNIX_EPOCH + Duration::new(1_795_207_369, 4_000);
-        let frame = Frame {
-            jpeg: Bytes::from_static(b"12345"),
-            captured,
+        let header = |signal| {
+            let mut part = Vec::new();
+            header(&mut part, 5, captured, signal);
+            assert!(part.len() + CLOSING.len() <= FRAMING_BYTES);
+            String::from_utf8(part).unwrap()
         };
         assert_eq!(
-            String::from_utf8(header(&frame, Signal::Frame)).unwrap(),
+            header(Signal::Frame),
             "Content-Type: image/jpeg\r\nContent-Length: 5\r\nX-Timestamp: 1795207369.000004\r\n\r\n"
         );
-        assert!(header(&frame, Signal::None).ends_with(b"X-Eyelid-Signal: none\r\n\r\n"));
+        assert!(header(Signal::None).ends_with("X-Eyelid-Signal: none\r\n\r\n"));
         assert_eq!(OPENING, format!("--{BOUNDARY}\r\n"));
         assert_eq!(CLOSING, format!("\r\n--{BOUNDARY}\r\n"));
     }

@@ -10,14 +10,11 @@ use std::time::Duration;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{sleep, timeout};
-
-use crate::drain::Drain;
-use crate::kernel;
+use tokio::time::timeout;
 
 /// A client that takes nothing for this long is gone: three times the pause after which go2rtc and browsers behind a
 /// roaming phone come back, and far less than the 15 minutes TCP itself tries for (tcp(7), tcp_retries2).
-const STALL: Duration = Duration::from_secs(30);
+pub(crate) const STALL: Duration = Duration::from_secs(30);
 
 /// How long a client that was answered may take to close.
 const PARTING: Duration = Duration::from_secs(1);
@@ -55,17 +52,15 @@ impl Socket {
         }
     }
 
-    /// Sends all of `parts`, in as few writes as the socket takes.
+    /// Sends all of `bytes`, in as few writes as the socket takes.
     ///
     /// # Errors
     /// What the socket said; `TimedOut` when it took nothing for [`STALL`].
-    pub(crate) async fn send(&self, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
-        let mut rest = parts;
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            match self.try_write_vectored(rest) {
+    pub(crate) async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.try_write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(sent) => IoSlice::advance_slices(&mut rest, sent),
+                Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     timeout(STALL, self.ready(Interest::WRITABLE)).await??;
                 }
@@ -75,23 +70,14 @@ impl Socket {
         Ok(())
     }
 
-    /// Waits until so little lies unacknowledged that the next frame may be chosen ([`Drain`]).
+    /// Sends as much of `bytes` as the socket takes now.
     ///
     /// # Errors
-    /// What the socket said.
-    pub(crate) async fn drained(&self, drain: &mut Drain) -> io::Result<()> {
-        loop {
-            let unacknowledged = kernel::unacknowledged(self)?;
-            // Asked for only when it matters: a client that keeps up has acknowledged everything by now.
-            let path = if unacknowledged > 0 {
-                kernel::path(self)
-            } else {
-                None
-            };
-            match drain.wait(unacknowledged, path) {
-                Some(pause) => sleep(pause).await,
-                None => return Ok(()),
-            }
+    /// What the socket said; `WouldBlock` when it takes nothing.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
         }
     }
 
@@ -124,13 +110,6 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.ready(interest).await,
             Self::Unix(stream) => stream.ready(interest).await,
-        }
-    }
-
-    fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write_vectored(parts),
-            Self::Unix(stream) => stream.try_write_vectored(parts),
         }
     }
 

@@ -1,19 +1,16 @@
 //! The loop of one streaming client.
 
-use std::io::{self, IoSlice};
+use std::io;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use eyelid_slot::Frame;
 use tokio::time::{Instant, sleep_until};
 
 use crate::camera::{Need, Patience};
-use crate::clients::{Client, Entry};
-use crate::drain::Drain;
-use crate::metrics::StreamCounters;
+use crate::fanout::Turn;
+use crate::outlet::Outlet;
 use crate::part::{self, CLOSING, OPENING, Signal};
 use crate::slots::View;
-use crate::socket::Socket;
 
 /// How often the "no signal" card is sent again: within the patience of every proxy, and often enough to notice soon
 /// that nobody is there.
@@ -26,25 +23,14 @@ const CARD_SIZE: (u32, u32) = (640, 480);
 pub(crate) struct Stream {
     /// The look at the camera.
     pub(crate) view: View,
-    /// The client's socket, the request read and nothing answered yet.
-    pub(crate) socket: Socket,
+    /// The client, the request read and nothing answered yet.
+    pub(crate) outlet: Rc<Outlet>,
     /// The response's head, to the empty line.
     pub(crate) head: Vec<u8>,
     /// At most so many frames a second.
     pub(crate) fps: Option<f64>,
     /// How long to wait before the "no signal" card.
     pub(crate) patience: Patience,
-    /// The client's place in the list.
-    pub(crate) entry: Entry,
-    /// The counters of this camera's streams.
-    pub(crate) counters: StreamCounters,
-}
-
-/// What was sent last.
-struct Sent {
-    number: u64,
-    /// The moment from which the client's own rate counts on.
-    due: Option<Instant>,
 }
 
 impl Stream {
@@ -52,9 +38,9 @@ impl Stream {
     pub(crate) async fn run(self) {
         let ended = tokio::select! {
             sent = self.send_all() => sent.err(),
-            () = self.socket.gone() => None,
+            () = self.outlet.socket.gone() => None,
         };
-        let client = self.client();
+        let client = &self.outlet.entry.client;
         let reason = ended.map_or_else(|| "it closed".into(), |error| error.to_string());
         log::debug!(
             "client {} of camera {:?} left: {reason}",
@@ -65,88 +51,78 @@ impl Stream {
 
     /// The newest-frame rule: wait until the socket has drained, take the newest frame there is, send it.
     async fn send_all(&self) -> io::Result<()> {
-        let mut drain = Drain::default();
-        let mut last = Sent {
-            number: 0,
-            due: None,
-        };
-        self.socket
-            .send(&mut [IoSlice::new(&self.head), IoSlice::new(OPENING.as_bytes())])
-            .await?;
+        let opening = [&self.head, OPENING.as_bytes()].concat();
+        self.outlet.send_bytes(&opening).await?;
+        let mut due = None;
         loop {
-            self.pace(&last).await;
-            self.socket.drained(&mut drain).await?;
-            match self
-                .view
-                .frame(Need::NewerThan(last.number), self.patience)
-                .await
-            {
+            self.pace(due).await;
+            self.outlet.drained().await?;
+            if self.fps.is_none() && self.follow().await? {
+                continue;
+            }
+            let need = Need::NewerThan(self.outlet.last());
+            match self.view.frame(need, self.patience).await {
                 Ok(shown) => {
-                    let skipped = if last.number == 0 {
-                        0
-                    } else {
-                        shown.number - last.number - 1
-                    };
-                    last.due = self.due(&last, Instant::now());
-                    let bytes = self.send(&shown.frame, Signal::Frame).await?;
-                    last.number = shown.number;
-                    self.client().sent(bytes, skipped);
-                    self.counters.sent(bytes, skipped);
+                    due = self.due(due, Instant::now());
+                    self.outlet.send(&shown, 0).await?;
                 }
-                Err(reason) => self.show_card(&reason, &last).await?,
+                Err(reason) => self.show_card(&reason).await?,
             }
         }
     }
 
+    /// Lets frames come for as long as the client keeps up. Gives whether its socket must be looked at again.
+    async fn follow(&self) -> io::Result<bool> {
+        let last = self.outlet.last();
+        let max_age = self.patience.max_age;
+        match self.view.camera.follow(&self.outlet, max_age).await {
+            Turn::Look => {}
+            Turn::Drain => return Ok(true),
+            Turn::Finish(shown, done) => self.outlet.send(&shown, done).await?,
+            Turn::Failed(error) => return Err(error),
+        }
+        Ok(self.outlet.last() > last)
+    }
+
     /// Waits until this client's own rate allows the next frame.
-    async fn pace(&self, last: &Sent) {
-        if let (Some(fps), Some(due)) = (self.fps, last.due) {
+    async fn pace(&self, due: Option<Instant>) {
+        if let (Some(fps), Some(due)) = (self.fps, due) {
             sleep_until(due + Duration::from_secs_f64(1.0 / fps)).await;
         }
     }
 
     /// The moment from which the rate counts on, for a frame sent now: the one it was due at, so that waiting for frames
     /// does not lower the rate, unless that was too long ago to be made up for.
-    fn due(&self, last: &Sent, now: Instant) -> Option<Instant> {
+    fn due(&self, last: Option<Instant>, now: Instant) -> Option<Instant> {
         let interval = Duration::from_secs_f64(1.0 / self.fps?);
-        Some(match last.due {
+        Some(match last {
             Some(due) if due + interval * 2 > now => due + interval,
             _ => now,
         })
     }
 
-    async fn send(&self, frame: &Frame, signal: Signal) -> io::Result<u64> {
-        let header = part::header(frame, signal);
-        let mut parts = [&header, &frame.jpeg[..], CLOSING.as_bytes()].map(IoSlice::new);
-        let bytes = parts.iter().map(|part| part.len() as u64).sum();
-        self.socket.send(&mut parts).await?;
-        Ok(bytes)
-    }
-
     /// Shows why there is no frame, again and again, until there is one or the reason changes.
-    async fn show_card(&self, reason: &str, last: &Sent) -> io::Result<()> {
+    async fn show_card(&self, reason: &str) -> io::Result<()> {
         let (width, height) = self.view.camera.size().unwrap_or(CARD_SIZE);
-        let card = Frame {
-            jpeg: Bytes::from(eyelid_picture::card(width, height, "no signal", reason)),
-            captured: SystemTime::now(),
-        };
+        let jpeg = eyelid_picture::card(width, height, "no signal", reason);
+        let need = Need::NewerThan(self.outlet.last());
         let short = Patience {
             timeout: CARD_INTERVAL.min(self.patience.timeout),
             ..self.patience
         };
         loop {
-            self.send(&card, Signal::None).await?;
+            let mut part = Vec::new();
+            part::header(&mut part, jpeg.len(), SystemTime::now(), Signal::None);
+            part.extend_from_slice(&jpeg);
+            part.extend_from_slice(CLOSING.as_bytes());
+            self.outlet.send_bytes(&part).await?;
             let again = Instant::now() + CARD_INTERVAL;
             while Instant::now() < again {
-                match self.view.frame(Need::NewerThan(last.number), short).await {
+                match self.view.frame(need, short).await {
                     Err(same) if same == reason => {}
                     _ => return Ok(()),
                 }
             }
         }
-    }
-
-    fn client(&self) -> &Client {
-        &self.entry.client
     }
 }

@@ -18,7 +18,7 @@ pub use changes::{Change, Changes, ChangesError};
 pub use frame::Frame;
 pub use name::{CameraName, NameError};
 pub use publisher::{OpenError, PublishError, Publisher};
-pub use reader::{FrameId, Held, ReadError, Reader};
+pub use reader::{FrameId, Held, OpenFrame, ReadError, Reader};
 pub use state::{Phase, State};
 
 /// The newest complete frame of a slot.

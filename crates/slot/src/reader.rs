@@ -4,6 +4,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, STATE_FILE, State};
 /// Reads frames out of one slot.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    frame: PathBuf,
+    frame: Arc<Path>,
     state: PathBuf,
 }
 
@@ -37,15 +38,28 @@ impl FrameId {
     }
 }
 
-/// A frame and the open file it was read from. Dropping it closes the file, which asks the producer for the next frame
+/// The newest frame's file, open. Dropping it closes the file, which asks the producer for the next frame
 /// (`docs/slot.md`, readers): hold it for as long as the next one would come too early.
+#[derive(Debug)]
+pub struct OpenFrame {
+    /// Which frame it is.
+    pub id: FrameId,
+    /// Its moment of capture.
+    pub captured: SystemTime,
+    /// How many bytes the JPEG has.
+    pub bytes: usize,
+    path: Arc<Path>,
+    file: File,
+}
+
+/// A frame that was read, and its file, still open ([`OpenFrame`]).
 #[derive(Debug)]
 pub struct Held {
     /// The frame.
     pub frame: Frame,
     /// Which frame it is.
     pub id: FrameId,
-    _file: File,
+    _file: OpenFrame,
 }
 
 /// Why there is no frame.
@@ -76,43 +90,50 @@ impl Reader {
     /// Makes a reader of the slot in `directory`, which need not exist yet.
     pub fn new(directory: &Path) -> Self {
         Self {
-            frame: directory.join(FRAME_FILE),
+            frame: directory.join(FRAME_FILE).into(),
             state: directory.join(STATE_FILE),
         }
     }
 
-    /// Opens and reads the newest frame. This wakes a sleeping camera; closing it (dropping what is returned) is the
-    /// wish for the next one.
+    /// Opens the newest frame. This wakes a sleeping camera; closing it is the wish for the next one.
     ///
     /// # Errors
-    /// See [`ReadError`]. A symbolic link, a FIFO or a file that is no whole JPEG is an error, never waited for.
-    pub fn read(&self) -> Result<Held, ReadError> {
-        let mut file = self.open().map_err(|reason| self.explain(reason))?;
-        let metadata = file.metadata().map_err(|reason| self.explain(reason))?;
+    /// See [`ReadError`]. A symbolic link, a FIFO or a file that is too large is an error, never waited for.
+    pub fn open(&self) -> Result<OpenFrame, ReadError> {
+        let explain = |reason| self.explain(reason);
+        let file = open_regular(&self.frame).map_err(explain)?;
+        let metadata = file.metadata().map_err(explain)?;
         if !metadata.is_file() {
-            return Err(self.not_a_frame("not a regular file"));
+            return Err(not_a_frame(&self.frame, "not a regular file"));
         }
-        let size = usize::try_from(metadata.size()).unwrap_or(usize::MAX);
-        if size > MAX_FRAME_BYTES {
-            return Err(self.not_a_frame("larger than any frame"));
+        let bytes = usize::try_from(metadata.size()).unwrap_or(usize::MAX);
+        if bytes > MAX_FRAME_BYTES {
+            return Err(not_a_frame(&self.frame, "larger than any frame"));
         }
-        let mut jpeg = Vec::with_capacity(size + 1);
-        let limit = MAX_FRAME_BYTES as u64 + 1;
-        Read::by_ref(&mut file)
-            .take(limit)
-            .read_to_end(&mut jpeg)
-            .map_err(|reason| self.explain(reason))?;
-        if !(jpeg.starts_with(&[0xFF, SOI]) && jpeg.ends_with(&[0xFF, EOI])) {
-            return Err(self.not_a_frame("not a whole JPEG"));
-        }
-        let captured = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(OpenFrame {
+            id: FrameId::of(&metadata),
+            captured: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            bytes,
+            path: self.frame.clone(),
+            file,
+        })
+    }
+
+    /// Opens and reads the newest frame.
+    ///
+    /// # Errors
+    /// As [`Reader::open`] and [`OpenFrame::append_to`].
+    pub fn read(&self) -> Result<Held, ReadError> {
+        let open = self.open()?;
+        let mut jpeg = Vec::new();
+        open.append_to(&mut jpeg)?;
         Ok(Held {
             frame: Frame {
                 jpeg: Bytes::from(jpeg),
-                captured,
+                captured: open.captured,
             },
-            id: FrameId::of(&metadata),
-            _file: file,
+            id: open.id,
+            _file: open,
         })
     }
 
@@ -121,7 +142,10 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] or [`ReadError::Io`].
     pub fn wish(&self) -> Result<(), ReadError> {
-        self.open().map(drop).map_err(|reason| self.explain(reason))
+        match open_regular(&self.frame) {
+            Ok(_) => Ok(()),
+            Err(reason) => Err(self.explain(reason)),
+        }
     }
 
     /// Says which frame lies in the slot without opening it, so that no camera wakes. `None` without one.
@@ -145,24 +169,47 @@ impl Reader {
         State::parse(&json).ok()
     }
 
-    fn open(&self) -> io::Result<File> {
-        open_regular(&self.frame)
-    }
-
     fn explain(&self, reason: io::Error) -> ReadError {
-        let path = self.frame.clone();
+        let path = self.frame.to_path_buf();
         match reason.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR) => ReadError::Missing(path),
-            Some(libc::ELOOP) => self.not_a_frame("a symbolic link"),
+            Some(libc::ELOOP) => not_a_frame(&path, "a symbolic link"),
             _ => ReadError::Io { path, reason },
         }
     }
+}
 
-    fn not_a_frame(&self, what: &'static str) -> ReadError {
-        ReadError::NotAFrame {
-            path: self.frame.clone(),
-            what,
+impl OpenFrame {
+    /// Appends the JPEG to `buffer`, whose room is used: one that is large enough does not grow. After an error, what
+    /// the buffer holds beyond its former length means nothing.
+    ///
+    /// # Errors
+    /// [`ReadError::NotAFrame`] where it is no whole JPEG, [`ReadError::Io`].
+    pub fn append_to(&self, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
+        let start = buffer.len();
+        buffer.reserve(self.bytes);
+        (&self.file)
+            .take(self.bytes as u64)
+            .read_to_end(buffer)
+            .map_err(|reason| ReadError::Io {
+                path: self.path.to_path_buf(),
+                reason,
+            })?;
+        let jpeg = &buffer[start..];
+        if !(jpeg.len() == self.bytes
+            && jpeg.starts_with(&[0xFF, SOI])
+            && jpeg.ends_with(&[0xFF, EOI]))
+        {
+            return Err(not_a_frame(&self.path, "not a whole JPEG"));
         }
+        Ok(())
+    }
+}
+
+fn not_a_frame(path: &Path, what: &'static str) -> ReadError {
+    ReadError::NotAFrame {
+        path: path.to_owned(),
+        what,
     }
 }
 
