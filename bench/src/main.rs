@@ -2,6 +2,7 @@
 //!
 //! `bench/run` runs all sections and puts the tables into `docs/performance.md`, which says what they mean.
 
+mod delay;
 mod feeder;
 mod multipart;
 mod picture;
@@ -71,6 +72,16 @@ enum Command {
         #[arg(long)]
         frames: Spec,
     },
+    /// Lets packets take a time from one TUN device to the other until killed
+    Delay {
+        /// Where they go in
+        into: String,
+        /// Where they come out
+        out_of: String,
+        /// How many milliseconds they take
+        #[arg(long)]
+        milliseconds: u64,
+    },
     /// Draws lines
     Plot(Plot),
     /// Looks at a stream; prints frames a second and the frames' ages in ms: p50 and p99
@@ -80,6 +91,9 @@ enum Command {
         /// How many seconds to count
         #[arg(long, default_value_t = 10.0)]
         seconds: f64,
+        /// How many seconds to look before
+        #[arg(long, default_value_t = 2.0)]
+        settling: f64,
         /// Take the moment of capture from the picture: the server's X-Timestamp is another
         #[arg(long)]
         stamped: bool,
@@ -106,10 +120,16 @@ fn main() -> anyhow::Result<()> {
             Ok(std::io::stdout().write_all(picture.stamped(SystemTime::UNIX_EPOCH))?)
         }
         Command::Pump { listen, frames } => pump::run(listen, frames),
+        Command::Delay {
+            into,
+            out_of,
+            milliseconds,
+        } => delay::run(&into, &out_of, Duration::from_millis(milliseconds)),
         Command::Plot(plot) => plot.run(),
         Command::Watch {
             server,
             seconds,
+            settling,
             stamped,
             trace,
         } => {
@@ -118,7 +138,8 @@ fn main() -> anyhow::Result<()> {
             } else {
                 Moment::Header
             };
-            let seen = watch(server, Duration::from_secs_f64(seconds), moment)?;
+            let [settling, time] = [settling, seconds].map(Duration::from_secs_f64);
+            let seen = watch(server, moment, settling, time)?;
             if let Some(path) = trace {
                 let line = |seen: &Seen| {
                     format!(
@@ -140,10 +161,14 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn watch(server: SocketAddr, time: Duration, moment: Moment) -> anyhow::Result<Vec<Seen>> {
+fn watch(
+    server: SocketAddr,
+    moment: Moment,
+    settling: Duration,
+    time: Duration,
+) -> anyhow::Result<Vec<Seen>> {
     process::pin_self(REST)?;
     let mut viewers = Viewers::connect(server, "/stream", 1)?.with_moment(moment);
-    // A slow link needs as long to forget its slow start.
-    viewers.watch(time / 4)?;
+    viewers.watch(settling)?;
     viewers.watch(time)
 }
