@@ -11,6 +11,7 @@ mod process;
 mod pump;
 mod sections;
 mod statistics;
+mod trace;
 mod viewers;
 
 use std::io::Write;
@@ -84,6 +85,17 @@ enum Command {
     },
     /// Draws lines
     Plot(Plot),
+    /// Says what a link that faded did to a client: age p50 before, p50 and maximum after, longest pause, all in ms
+    Fade {
+        /// What `watch --trace` wrote
+        trace: PathBuf,
+        /// When it faded, in seconds since the watch began
+        #[arg(long)]
+        at: f64,
+        /// When the watch ended
+        #[arg(long)]
+        end: f64,
+    },
     /// Looks at a stream; prints frames a second and the frames' ages in ms: p50 and p99
     Watch {
         /// Where the server listens
@@ -126,6 +138,14 @@ fn main() -> anyhow::Result<()> {
             milliseconds,
         } => delay::run(&into, &out_of, Duration::from_millis(milliseconds)),
         Command::Plot(plot) => plot.run(),
+        Command::Fade { trace, at, end } => {
+            let fade = trace::fade(&trace::read(&trace)?, at, end)?;
+            println!(
+                "{:.1} {:.1} {:.1} {:.0}",
+                fade.p50_before_ms, fade.p50_after_ms, fade.max_after_ms, fade.pause_ms
+            );
+            Ok(())
+        }
         Command::Watch {
             server,
             seconds,
@@ -141,18 +161,11 @@ fn main() -> anyhow::Result<()> {
             let [settling, time] = [settling, seconds].map(Duration::from_secs_f64);
             let seen = watch(server, moment, settling, time)?;
             if let Some(path) = trace {
-                let line = |seen: &Seen| {
-                    format!(
-                        "{:.3} {:.1}\n",
-                        seen.after.as_secs_f64(),
-                        seen.age.as_secs_f64() * 1e3
-                    )
-                };
-                std::fs::write(path, seen.iter().map(line).collect::<String>())?;
+                trace::write(&path, &seen)?;
             }
             println!(
                 "{:.2} {:.1} {:.1}",
-                seen.len() as f64 / seconds,
+                statistics::frames_per_s(&seen),
                 statistics::age_ms(&seen, 50.0),
                 statistics::age_ms(&seen, 99.0),
             );

@@ -1,6 +1,5 @@
 //! Plots for `docs/images`.
 
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,6 +8,8 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
+
+use crate::trace;
 
 /// About the width of a page on GitHub, and half as high.
 const SIZE_PX: (u32, u32) = (860, 430);
@@ -72,15 +73,9 @@ impl FromStr for Line {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let (name, file) = text.split_once('=').context("use NAME=FILE")?;
-        let content = fs::read_to_string(file).with_context(|| file.to_owned())?;
-        let point = |line: &str| {
-            let (x, y) = line.split_once(' ')?;
-            Some((x.parse().ok()?, y.parse().ok()?))
-        };
-        let points: Option<_> = content.lines().map(point).collect();
         Ok(Self {
             name: name.into(),
-            points: points.with_context(|| format!("{file:?}: use X Y in each line"))?,
+            points: trace::read(Path::new(file))?,
         })
     }
 }
