@@ -116,7 +116,7 @@ pub(crate) fn lines(
     let points = || lines.iter().flat_map(|line| &line.points);
     let across = range(x.scale, points().map(|point| point.0), 1.0)?;
     // Above the highest value is room for the legend.
-    let up = range(y.scale, points().map(|point| point.1), 1.15)?;
+    let up = range(y.scale, points().map(|point| point.1), 1.3)?;
     let labels = (x.label, y.label);
     match (x.scale, y.scale) {
         (Scale::Linear, Scale::Linear) => draw(path, title, labels, across, up, lines),
@@ -173,6 +173,8 @@ where
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.15))
+        .x_label_formatter(&number)
+        .y_label_formatter(&number)
         .x_desc(across)
         .y_desc(up)
         .axis_desc_style((FONT, 14))
@@ -198,6 +200,11 @@ where
     area.present().map_err(|error| failed(&error))
 }
 
+/// A value on an axis, without the noise of its sum.
+fn number(value: &f64) -> String {
+    ((value * 1e3).round() / 1e3).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +225,7 @@ mod tests {
                 let axis = |label, scale| Axis { label, scale };
                 lines(&path, "both", axis("time", x), axis("age", y), &drawn).unwrap();
                 let svg = std::fs::read_to_string(&path).unwrap();
+                assert!(!svg.contains(".0\n"), "digits that say nothing");
                 for text in ["both", "time", "age", "this", "that"] {
                     assert!(svg.contains(text), "{text}");
                 }
