@@ -2,25 +2,31 @@
 //!
 //! `bench/run` runs all sections and puts the tables into `docs/performance.md`, which says what they mean.
 
+mod delay;
 mod feeder;
 mod multipart;
 mod picture;
+mod plot;
 mod process;
 mod pump;
 mod sections;
 mod statistics;
+mod trace;
 mod viewers;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Parser, Subcommand};
 
 use crate::feeder::Feeder;
-use crate::picture::Spec;
+use crate::multipart::Moment;
+use crate::picture::{Picture, Spec};
+use crate::plot::Plot;
 use crate::process::{Programs, REST};
-use crate::viewers::Viewers;
+use crate::viewers::{Seen, Viewers};
 
 /// Measures what Eyelid promises.
 #[derive(Parser)]
@@ -52,6 +58,12 @@ enum Command {
         #[arg(long)]
         frames: Spec,
     },
+    /// Writes one frame to standard output, for a camera to stamp
+    Picture {
+        /// The frame: WIDTHxHEIGHT:BYTES
+        #[arg(long)]
+        frames: Spec,
+    },
     /// Sends frames to everybody who connects until killed: the least a server can do
     Pump {
         /// Where to listen
@@ -61,6 +73,29 @@ enum Command {
         #[arg(long)]
         frames: Spec,
     },
+    /// Lets packets take a time from one TUN device to the other until killed
+    Delay {
+        /// Where they go in
+        into: String,
+        /// Where they come out
+        out_of: String,
+        /// How many milliseconds they take
+        #[arg(long)]
+        milliseconds: u64,
+    },
+    /// Draws lines
+    Plot(Plot),
+    /// Says what a link that faded did to a client: age p50 before, p50 and maximum after, longest pause, all in ms
+    Fade {
+        /// What `watch --trace` wrote
+        trace: PathBuf,
+        /// When it faded, in seconds since the watch began
+        #[arg(long)]
+        at: f64,
+        /// When the watch ended
+        #[arg(long)]
+        end: f64,
+    },
     /// Looks at a stream; prints frames a second and the frames' ages in ms: p50 and p99
     Watch {
         /// Where the server listens
@@ -68,6 +103,15 @@ enum Command {
         /// How many seconds to count
         #[arg(long, default_value_t = 10.0)]
         seconds: f64,
+        /// How many seconds to look before
+        #[arg(long, default_value_t = 2.0)]
+        settling: f64,
+        /// Take the moment of capture from the picture: the server's X-Timestamp is another
+        #[arg(long)]
+        stamped: bool,
+        /// Write the moment of each receipt in seconds and the frame's age in ms, a line each
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
     },
 }
 
@@ -83,22 +127,61 @@ fn main() -> anyhow::Result<()> {
             process::pin_self(REST)?;
             Feeder::start(&slot, frames)?.wait()
         }
+        Command::Picture { frames } => {
+            let mut picture = Picture::new(frames)?;
+            Ok(std::io::stdout().write_all(picture.stamped(SystemTime::UNIX_EPOCH))?)
+        }
         Command::Pump { listen, frames } => pump::run(listen, frames),
-        Command::Watch { server, seconds } => watch(server, Duration::from_secs_f64(seconds)),
+        Command::Delay {
+            into,
+            out_of,
+            milliseconds,
+        } => delay::run(&into, &out_of, Duration::from_millis(milliseconds)),
+        Command::Plot(plot) => plot.run(),
+        Command::Fade { trace, at, end } => {
+            let fade = trace::fade(&trace::read(&trace)?, at, end)?;
+            println!(
+                "{:.1} {:.1} {:.1} {:.0}",
+                fade.p50_before_ms, fade.p50_after_ms, fade.max_after_ms, fade.pause_ms
+            );
+            Ok(())
+        }
+        Command::Watch {
+            server,
+            seconds,
+            settling,
+            stamped,
+            trace,
+        } => {
+            let moment = if stamped {
+                Moment::Stamp
+            } else {
+                Moment::Header
+            };
+            let [settling, time] = [settling, seconds].map(Duration::from_secs_f64);
+            let seen = watch(server, moment, settling, time)?;
+            if let Some(path) = trace {
+                trace::write(&path, &seen)?;
+            }
+            println!(
+                "{:.2} {:.1} {:.1}",
+                statistics::frames_per_s(&seen),
+                statistics::age_ms(&seen, 50.0),
+                statistics::age_ms(&seen, 99.0),
+            );
+            Ok(())
+        }
     }
 }
 
-fn watch(server: SocketAddr, time: Duration) -> anyhow::Result<()> {
+fn watch(
+    server: SocketAddr,
+    moment: Moment,
+    settling: Duration,
+    time: Duration,
+) -> anyhow::Result<Vec<Seen>> {
     process::pin_self(REST)?;
-    let mut viewers = Viewers::connect(server, "/stream", 1)?;
-    // A slow link needs as long to forget its slow start.
-    viewers.watch(time / 4)?;
-    let seen = viewers.watch(time)?;
-    println!(
-        "{:.2} {:.1} {:.1}",
-        seen.len() as f64 / time.as_secs_f64(),
-        statistics::age_ms(&seen, 50.0),
-        statistics::age_ms(&seen, 99.0),
-    );
-    Ok(())
+    let mut viewers = Viewers::connect(server, "/stream", 1)?.with_moment(moment);
+    viewers.watch(settling)?;
+    viewers.watch(time)
 }

@@ -23,8 +23,18 @@ pub(crate) fn age_ms(seen: &[Seen], percent: f64) -> f64 {
     percentile(ages.collect(), percent)
 }
 
+/// Frames a second, from the first to the last: with few frames it matters where the window happens to end.
+pub(crate) fn frames_per_s(seen: &[Seen]) -> f64 {
+    match seen {
+        [first, .., last] => (seen.len() - 1) as f64 / (last.after - first.after).as_secs_f64(),
+        _ => f64::NAN,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -34,5 +44,16 @@ mod tests {
         assert_eq!(percentile(values, 50.0), 50.0);
         assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
         assert!(median([]).is_nan());
+    }
+
+    #[test]
+    fn a_rate_does_not_depend_on_where_the_window_ends() {
+        let seen = [0.3, 0.7, 1.1].map(|after| Seen {
+            after: Duration::from_secs_f64(after),
+            age: Duration::ZERO,
+            bytes: 0,
+        });
+        assert!((frames_per_s(&seen) - 2.5).abs() < 1e-9);
+        assert!(frames_per_s(&seen[..1]).is_nan());
     }
 }

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv};
 
-use crate::multipart::Parser;
+use crate::multipart::{Moment, Parser, Part};
 
 /// Clients look as hard as they can: what is not looked at is discarded by the kernel (MSG_TRUNC, tcp(7)).
 const BUFFER_BYTES: usize = 1 << 20;
@@ -31,6 +31,8 @@ pub(crate) struct Viewers {
 /// A frame that a client received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
+    /// When the last byte came, since the watch began.
+    pub(crate) after: Duration,
     /// When the last byte came, minus the moment of capture.
     pub(crate) age: Duration,
     /// The bytes of the JPEG.
@@ -58,12 +60,21 @@ impl Viewers {
         })
     }
 
+    /// Takes this moment of capture, from the first frame on.
+    pub(crate) fn with_moment(mut self, moment: Moment) -> Self {
+        for (_, parser) in &mut self.clients {
+            *parser = Parser::new(moment);
+        }
+        self
+    }
+
     /// Receives for some time.
     ///
     /// # Errors
     /// A client that was refused, lost its connection, or got anything but whole frames: then nothing was measured.
     pub(crate) fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let end = Instant::now() + time;
+        let start = Instant::now();
+        let end = start + time;
         let mut seen = Vec::new();
         let mut events = [EpollEvent::empty(); 128];
         while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -75,7 +86,16 @@ impl Viewers {
             };
             for event in &events[..ready] {
                 let (socket, parser) = &mut self.clients[event.data() as usize];
-                receive(socket, parser, &mut self.buffer, &mut seen)
+                let mut see = |part: Part| {
+                    seen.push(Seen {
+                        after: start.elapsed(),
+                        age: SystemTime::now()
+                            .duration_since(part.captured)
+                            .unwrap_or_default(),
+                        bytes: part.bytes,
+                    });
+                };
+                receive(socket, parser, &mut self.buffer, &mut see)
                     .with_context(|| format!("client {}", event.data()))?;
             }
         }
@@ -99,7 +119,7 @@ fn receive(
     socket: &TcpStream,
     parser: &mut Parser,
     buffer: &mut [u8],
-    seen: &mut Vec<Seen>,
+    see: &mut impl FnMut(Part),
 ) -> anyhow::Result<()> {
     loop {
         let skippable = parser.skippable().min(buffer.len());
@@ -119,13 +139,7 @@ fn receive(
         }
         let mut bytes = &buffer[..got];
         while let Some(part) = parser.push(&mut bytes)? {
-            let age = SystemTime::now()
-                .duration_since(part.captured)
-                .unwrap_or_default();
-            seen.push(Seen {
-                age,
-                bytes: part.bytes,
-            });
+            see(part);
         }
     }
 }
