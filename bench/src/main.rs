@@ -3,6 +3,7 @@
 //! `bench/run` runs all sections and puts the tables into `docs/performance.md`, which says what they mean.
 
 mod feeder;
+mod instructions;
 mod multipart;
 mod picture;
 mod process;
@@ -43,6 +44,8 @@ enum Command {
     Cold(Programs),
     /// What one client that wants few frames makes the camera do
     Demand(Programs),
+    /// Instructions of the server for each frame, compared with a baseline
+    Instructions(instructions::Arguments),
     /// Puts frames into a slot until killed
     Feed {
         /// Directory of the slot
@@ -79,6 +82,7 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(programs) => sections::memory::run(&programs),
         Command::Cold(programs) => sections::cold::run(&programs),
         Command::Demand(programs) => sections::demand::run(&programs),
+        Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Feed { slot, frames } => {
             process::pin_self(REST)?;
             Feeder::start(&slot, frames)?.wait()

@@ -58,6 +58,24 @@ impl Programs {
         Program::listening(&mut command, cores)
     }
 
+    /// Starts `eyelid-server` under callgrind, which writes into a file at the end.
+    pub(crate) fn counted_server(
+        &self,
+        slots: &Path,
+        counted: &Path,
+    ) -> anyhow::Result<(Program, SocketAddr)> {
+        let mut command = Command::new("valgrind");
+        command.args(["--quiet", "--tool=callgrind"]);
+        command.arg(format!("--callgrind-out-file={}", counted.display()));
+        command.arg(self.bin.join("eyelid-server"));
+        // Under valgrind everything takes its time.
+        command.args(["--max-age", "1h"]);
+        command
+            .args(["--listen", "127.0.0.1:0", "--slots"])
+            .arg(slots);
+        Program::listening(&mut command, Cores::All)
+    }
+
     /// Starts `eyelid-capture` with the test source.
     pub(crate) fn capture(&self, slot: &Path, arguments: &[&str]) -> anyhow::Result<Program> {
         let mut command = Command::new(self.bin.join("eyelid-capture"));

@@ -22,7 +22,7 @@ const CLIENTS: [usize; 3] = [1, 10, 100];
 const SETTLING: Duration = Duration::from_secs(1);
 
 /// A directory for slots, in memory as the slot wants it.
-fn slots() -> anyhow::Result<tempfile::TempDir> {
+pub(crate) fn slots() -> anyhow::Result<tempfile::TempDir> {
     tempfile::Builder::new()
         .prefix("eyelid-bench-")
         .tempdir_in("/dev/shm")

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv};
 
-use crate::multipart::Parser;
+use crate::multipart::{Parser, Part};
 
 /// Clients look as hard as they can: what is not looked at is discarded by the kernel (MSG_TRUNC, tcp(7)).
 const BUFFER_BYTES: usize = 1 << 20;
@@ -31,6 +31,8 @@ pub(crate) struct Viewers {
 /// A frame that a client received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
+    /// Which of them, counted from 0.
+    pub(crate) client: usize,
     /// When the last byte came, minus the moment of capture.
     pub(crate) age: Duration,
     /// The bytes of the JPEG.
@@ -65,21 +67,56 @@ impl Viewers {
     pub(crate) fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
         let end = Instant::now() + time;
         let mut seen = Vec::new();
-        let mut events = [EpollEvent::empty(); 128];
         while let Some(left) = end.checked_duration_since(Instant::now()) {
-            // Rounded up: a wait of 0 ms would spin.
-            let wait = EpollTimeout::try_from(left + Duration::from_millis(1))?;
-            let ready = match self.epoll.wait(&mut events, wait) {
-                Err(Errno::EINTR) => 0,
-                result => result?,
-            };
-            for event in &events[..ready] {
-                let (socket, parser) = &mut self.clients[event.data() as usize];
-                receive(socket, parser, &mut self.buffer, &mut seen)
-                    .with_context(|| format!("client {}", event.data()))?;
-            }
+            self.receive(left, &mut seen)?;
         }
         Ok(seen)
+    }
+
+    /// Receives until each client has got one more frame.
+    ///
+    /// # Errors
+    /// As for [`watch`](Self::watch), and a client that gets none.
+    pub(crate) fn watch_once(&mut self) -> anyhow::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        let mut waiting = vec![true; self.clients.len()];
+        while waiting.contains(&true) {
+            let Some(left) = end.checked_duration_since(Instant::now()) else {
+                let without = waiting.iter().filter(|waiting| **waiting).count();
+                bail!("no frame for {without} clients");
+            };
+            self.receive(left, &mut seen)?;
+            for seen in seen.drain(..) {
+                waiting[seen.client] = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives what has come, or the next that comes in this time.
+    fn receive(&mut self, time: Duration, seen: &mut Vec<Seen>) -> anyhow::Result<()> {
+        let mut events = [EpollEvent::empty(); 128];
+        // Rounded up: a wait of 0 ms would spin.
+        let wait = EpollTimeout::try_from(time + Duration::from_millis(1))?;
+        let ready = match self.epoll.wait(&mut events, wait) {
+            Err(Errno::EINTR) => 0,
+            result => result?,
+        };
+        for event in &events[..ready] {
+            let client = event.data() as usize;
+            let (socket, parser) = &mut self.clients[client];
+            receive(socket, parser, &mut self.buffer, |part| {
+                let age = SystemTime::now().duration_since(part.captured);
+                seen.push(Seen {
+                    client,
+                    age: age.unwrap_or_default(),
+                    bytes: part.bytes,
+                });
+            })
+            .with_context(|| format!("client {client}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -95,11 +132,12 @@ pub(crate) fn ask(server: SocketAddr, target: &str) -> anyhow::Result<TcpStream>
     Ok(socket)
 }
 
-fn receive(
+/// Takes what a socket has; every frame that is whole with it goes to `frame`.
+pub(crate) fn receive(
     socket: &TcpStream,
     parser: &mut Parser,
     buffer: &mut [u8],
-    seen: &mut Vec<Seen>,
+    mut frame: impl FnMut(Part),
 ) -> anyhow::Result<()> {
     loop {
         let skippable = parser.skippable().min(buffer.len());
@@ -119,13 +157,7 @@ fn receive(
         }
         let mut bytes = &buffer[..got];
         while let Some(part) = parser.push(&mut bytes)? {
-            let age = SystemTime::now()
-                .duration_since(part.captured)
-                .unwrap_or_default();
-            seen.push(Seen {
-                age,
-                bytes: part.bytes,
-            });
+            frame(part);
         }
     }
 }
