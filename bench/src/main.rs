@@ -6,22 +6,26 @@ mod feeder;
 mod instructions;
 mod multipart;
 mod picture;
+mod plot;
 mod process;
 mod pump;
 mod sections;
 mod statistics;
 mod viewers;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Parser, Subcommand};
 
 use crate::feeder::Feeder;
-use crate::picture::Spec;
+use crate::multipart::Moment;
+use crate::picture::{Picture, Spec};
+use crate::plot::Plot;
 use crate::process::{Programs, REST};
-use crate::viewers::Viewers;
+use crate::viewers::{Seen, Viewers};
 
 /// Measures what Eyelid promises.
 #[derive(Parser)]
@@ -55,6 +59,12 @@ enum Command {
         #[arg(long)]
         frames: Spec,
     },
+    /// Writes one frame to standard output, for a camera to stamp
+    Picture {
+        /// The frame: WIDTHxHEIGHT:BYTES
+        #[arg(long)]
+        frames: Spec,
+    },
     /// Sends frames to everybody who connects until killed: the least a server can do
     Pump {
         /// Where to listen
@@ -64,6 +74,8 @@ enum Command {
         #[arg(long)]
         frames: Spec,
     },
+    /// Draws lines
+    Plot(Plot),
     /// Looks at a stream; prints frames a second and the frames' ages in ms: p50 and p99
     Watch {
         /// Where the server listens
@@ -71,6 +83,12 @@ enum Command {
         /// How many seconds to count
         #[arg(long, default_value_t = 10.0)]
         seconds: f64,
+        /// Take the moment of capture from the picture: the server's X-Timestamp is another
+        #[arg(long)]
+        stamped: bool,
+        /// Write the moment of each receipt in seconds and the frame's age in ms, a line each
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
     },
 }
 
@@ -87,22 +105,49 @@ fn main() -> anyhow::Result<()> {
             process::pin_self(REST)?;
             Feeder::start(&slot, frames)?.wait()
         }
+        Command::Picture { frames } => {
+            let mut picture = Picture::new(frames)?;
+            Ok(std::io::stdout().write_all(picture.stamped(SystemTime::UNIX_EPOCH))?)
+        }
         Command::Pump { listen, frames } => pump::run(listen, frames),
-        Command::Watch { server, seconds } => watch(server, Duration::from_secs_f64(seconds)),
+        Command::Plot(plot) => plot.run(),
+        Command::Watch {
+            server,
+            seconds,
+            stamped,
+            trace,
+        } => {
+            let moment = if stamped {
+                Moment::Stamp
+            } else {
+                Moment::Header
+            };
+            let seen = watch(server, Duration::from_secs_f64(seconds), moment)?;
+            if let Some(path) = trace {
+                let line = |seen: &Seen| {
+                    format!(
+                        "{:.3} {:.1}\n",
+                        seen.after.as_secs_f64(),
+                        seen.age.as_secs_f64() * 1e3
+                    )
+                };
+                std::fs::write(path, seen.iter().map(line).collect::<String>())?;
+            }
+            println!(
+                "{:.2} {:.1} {:.1}",
+                seen.len() as f64 / seconds,
+                statistics::age_ms(&seen, 50.0),
+                statistics::age_ms(&seen, 99.0),
+            );
+            Ok(())
+        }
     }
 }
 
-fn watch(server: SocketAddr, time: Duration) -> anyhow::Result<()> {
+fn watch(server: SocketAddr, time: Duration, moment: Moment) -> anyhow::Result<Vec<Seen>> {
     process::pin_self(REST)?;
-    let mut viewers = Viewers::connect(server, "/stream", 1)?;
+    let mut viewers = Viewers::connect(server, "/stream", 1)?.with_moment(moment);
     // A slow link needs as long to forget its slow start.
     viewers.watch(time / 4)?;
-    let seen = viewers.watch(time)?;
-    println!(
-        "{:.2} {:.1} {:.1}",
-        seen.len() as f64 / time.as_secs_f64(),
-        statistics::age_ms(&seen, 50.0),
-        statistics::age_ms(&seen, 99.0),
-    );
-    Ok(())
+    viewers.watch(time)
 }

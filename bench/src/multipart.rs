@@ -15,9 +15,20 @@ const BEGINNING: usize = 64;
 /// The end of a JPEG.
 const EOI: [u8; 2] = [0xFF, 0xD9];
 
+/// Which moment of capture holds.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) enum Moment {
+    /// `X-Timestamp`; a stamp in the picture has to say the same.
+    #[default]
+    Header,
+    /// The stamp in the picture: some servers' `X-Timestamp` is when they sent it.
+    Stamp,
+}
+
 /// Finds the frames.
 #[derive(Default)]
 pub(crate) struct Parser {
+    moment: Moment,
     /// What has been read of a header or, in a frame, its beginning.
     read: Vec<u8>,
     frame: Option<Body>,
@@ -33,13 +44,20 @@ struct Body {
 /// A frame that has been received whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Part {
-    /// Its moment of capture, as the server says.
+    /// Its moment of capture.
     pub(crate) captured: SystemTime,
     /// The bytes of the JPEG.
     pub(crate) bytes: usize,
 }
 
 impl Parser {
+    pub(crate) fn new(moment: Moment) -> Self {
+        Self {
+            moment,
+            ..Self::default()
+        }
+    }
+
     /// How many of the next bytes need not be looked at.
     pub(crate) fn skippable(&self) -> usize {
         match &self.frame {
@@ -105,23 +123,31 @@ impl Parser {
         if !beginning.starts_with(&[0xFF, 0xD8]) || body.end != EOI {
             bail!("a frame of {} bytes is no whole JPEG", body.length);
         }
-        if let Some(stamp) = picture::stamp(&beginning)
-            && stamp
-                .duration_since(body.captured)
-                .is_ok_and(|late| late > Duration::from_micros(1))
-        {
-            bail!("a frame's X-Timestamp is not the frame's");
-        }
+        let captured = match (self.moment, picture::stamp(&beginning)) {
+            (Moment::Stamp, stamp) => stamp.context("a frame without a stamp")?,
+            (Moment::Header, Some(stamp)) if later(stamp, body.captured) => {
+                bail!("a frame's X-Timestamp is not the frame's")
+            }
+            (Moment::Header, _) => body.captured,
+        };
         Ok(Part {
-            captured: body.captured,
+            captured,
             bytes: body.length,
         })
     }
 }
 
+/// Later by more than what `X-Timestamp` cuts off.
+fn later(stamp: SystemTime, header: SystemTime) -> bool {
+    stamp
+        .duration_since(header)
+        .is_ok_and(|late| late > Duration::from_micros(1))
+}
+
 /// The frame that follows a header, if one does.
 fn frame(header: &str) -> anyhow::Result<Option<Body>> {
-    if header.starts_with("HTTP/") && !header.starts_with("HTTP/1.1 200 ") {
+    let ok = ["HTTP/1.0 200 ", "HTTP/1.1 200 "];
+    if header.starts_with("HTTP/") && !ok.iter().any(|ok| header.starts_with(ok)) {
         bail!("refused: {header}");
     }
     let field = |name: &str| {
@@ -181,6 +207,8 @@ mod tests {
                 UNIX_EPOCH + Duration::from_micros(1_000_002)
             );
         }
+        let mut unstamped = &stream[..];
+        assert!(Parser::new(Moment::Stamp).push(&mut unstamped).is_err());
         let mut refusal: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
         assert!(Parser::default().push(&mut refusal).is_err());
     }

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv};
 
-use crate::multipart::{Parser, Part};
+use crate::multipart::{Moment, Parser, Part};
 
 /// Clients look as hard as they can: what is not looked at is discarded by the kernel (MSG_TRUNC, tcp(7)).
 const BUFFER_BYTES: usize = 1 << 20;
@@ -33,6 +33,8 @@ pub(crate) struct Viewers {
 pub(crate) struct Seen {
     /// Which of them, counted from 0.
     pub(crate) client: usize,
+    /// When the last byte came, since the watch began.
+    pub(crate) after: Duration,
     /// When the last byte came, minus the moment of capture.
     pub(crate) age: Duration,
     /// The bytes of the JPEG.
@@ -60,15 +62,24 @@ impl Viewers {
         })
     }
 
+    /// Takes this moment of capture, from the first frame on.
+    pub(crate) fn with_moment(mut self, moment: Moment) -> Self {
+        for (_, parser) in &mut self.clients {
+            *parser = Parser::new(moment);
+        }
+        self
+    }
+
     /// Receives for some time.
     ///
     /// # Errors
     /// A client that was refused, lost its connection, or got anything but whole frames: then nothing was measured.
     pub(crate) fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let end = Instant::now() + time;
+        let start = Instant::now();
+        let end = start + time;
         let mut seen = Vec::new();
         while let Some(left) = end.checked_duration_since(Instant::now()) {
-            self.receive(left, &mut seen)?;
+            self.receive(left, start, &mut seen)?;
         }
         Ok(seen)
     }
@@ -78,15 +89,15 @@ impl Viewers {
     /// # Errors
     /// As for [`watch`](Self::watch), and a client that gets none.
     pub(crate) fn watch_once(&mut self) -> anyhow::Result<()> {
-        let end = Instant::now() + PATIENCE;
+        let start = Instant::now();
         let mut seen = Vec::new();
         let mut waiting = vec![true; self.clients.len()];
         while waiting.contains(&true) {
-            let Some(left) = end.checked_duration_since(Instant::now()) else {
+            let Some(left) = PATIENCE.checked_sub(start.elapsed()) else {
                 let without = waiting.iter().filter(|waiting| **waiting).count();
                 bail!("no frame for {without} clients");
             };
-            self.receive(left, &mut seen)?;
+            self.receive(left, start, &mut seen)?;
             for seen in seen.drain(..) {
                 waiting[seen.client] = false;
             }
@@ -94,8 +105,13 @@ impl Viewers {
         Ok(())
     }
 
-    /// Receives what has come, or the next that comes in this time.
-    fn receive(&mut self, time: Duration, seen: &mut Vec<Seen>) -> anyhow::Result<()> {
+    /// Receives what has come, or the next that comes in this time, in a watch that began at `start`.
+    fn receive(
+        &mut self,
+        time: Duration,
+        start: Instant,
+        seen: &mut Vec<Seen>,
+    ) -> anyhow::Result<()> {
         let mut events = [EpollEvent::empty(); 128];
         // Rounded up: a wait of 0 ms would spin.
         let wait = EpollTimeout::try_from(time + Duration::from_millis(1))?;
@@ -106,15 +122,18 @@ impl Viewers {
         for event in &events[..ready] {
             let client = event.data() as usize;
             let (socket, parser) = &mut self.clients[client];
-            receive(socket, parser, &mut self.buffer, |part| {
-                let age = SystemTime::now().duration_since(part.captured);
+            let mut see = |part: Part| {
                 seen.push(Seen {
                     client,
-                    age: age.unwrap_or_default(),
+                    after: start.elapsed(),
+                    age: SystemTime::now()
+                        .duration_since(part.captured)
+                        .unwrap_or_default(),
                     bytes: part.bytes,
                 });
-            })
-            .with_context(|| format!("client {client}"))?;
+            };
+            receive(socket, parser, &mut self.buffer, &mut see)
+                .with_context(|| format!("client {client}"))?;
         }
         Ok(())
     }
@@ -137,7 +156,7 @@ pub(crate) fn receive(
     socket: &TcpStream,
     parser: &mut Parser,
     buffer: &mut [u8],
-    mut frame: impl FnMut(Part),
+    see: &mut impl FnMut(Part),
 ) -> anyhow::Result<()> {
     loop {
         let skippable = parser.skippable().min(buffer.len());
@@ -157,7 +176,7 @@ pub(crate) fn receive(
         }
         let mut bytes = &buffer[..got];
         while let Some(part) = parser.push(&mut bytes)? {
-            frame(part);
+            see(part);
         }
     }
 }
