@@ -37,7 +37,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Age of frames and CPU time of the server, beside a bare loop
-    Load(Programs),
+    Load(sections::load::Arguments),
     /// CPU time of capture and server with the test source
     Capture(Programs),
     /// Wake-ups and CPU time with nobody looking
@@ -93,8 +93,10 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Load(programs) => sections::load::run(&programs),
+    let arguments = Arguments::parse();
+    process::raise_descriptors()?;
+    match arguments.command {
+        Command::Load(arguments) => sections::load::run(&arguments),
         Command::Capture(programs) => sections::capture::run(&programs),
         Command::Idle(programs) => sections::idle::run(&programs),
         Command::Memory(programs) => sections::memory::run(&programs),

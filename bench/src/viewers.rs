@@ -70,6 +70,11 @@ impl Viewers {
         self
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.clients.len()
+    }
+
     /// Receives for some time.
     ///
     /// # Errors
