@@ -48,6 +48,8 @@ enum Command {
     Cold(Programs),
     /// What one client that wants few frames makes the camera do
     Demand(Programs),
+    /// Latency and freshness of snapshots for many clients
+    Snapshots(Programs),
     /// Instructions of the server for each frame, compared with a baseline
     Instructions(instructions::Arguments),
     /// Puts frames into a slot until killed
@@ -102,6 +104,7 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(programs) => sections::memory::run(&programs),
         Command::Cold(programs) => sections::cold::run(&programs),
         Command::Demand(programs) => sections::demand::run(&programs),
+        Command::Snapshots(programs) => sections::snapshots::run(&programs),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Feed { slot, frames } => {
             process::pin_self(REST)?;

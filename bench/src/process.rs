@@ -229,6 +229,17 @@ impl Drop for Program {
     }
 }
 
+/// What the kernel's TCP holds in sockets, in KiB: the same number in every network namespace.
+pub(crate) fn tcp_memory_kib() -> anyhow::Result<u64> {
+    let sockets = fs::read_to_string("/proc/net/sockstat")?;
+    let tcp = sockets.lines().find_map(|line| line.strip_prefix("TCP: "));
+    let (_, pages) = tcp
+        .and_then(|tcp| tcp.split_once("mem "))
+        .context("no TCP in /proc/net/sockstat")?;
+    let maps = fs::read_to_string("/proc/self/smaps")?;
+    Ok(pages.trim().parse::<u64>()? * number(&maps, "KernelPageSize:")?)
+}
+
 /// What a program has used.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Usage {

@@ -6,6 +6,7 @@ pub(crate) mod demand;
 pub(crate) mod idle;
 pub(crate) mod load;
 pub(crate) mod memory;
+pub(crate) mod snapshots;
 
 use std::time::Duration;
 
