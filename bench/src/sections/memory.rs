@@ -4,7 +4,6 @@ use crate::picture::Spec;
 use crate::process::{Cores, Program, Programs, REST, pin_self, tcp_memory_kib};
 use crate::sections::idle::wait_asleep;
 use crate::sections::{SETTLING, slots};
-use crate::statistics::median;
 use crate::viewers::{Viewers, look_once};
 
 /// A thousand is what the server takes at most, if it is not told otherwise.
@@ -46,7 +45,7 @@ fn server(programs: &Programs, size: &str) -> anyhow::Result<()> {
             _ => format!("{:.1}", (pss as f64 - first as f64) / (clients - 1) as f64),
         };
         let tcp = tcp_memory(&mut viewers)?;
-        println!("| {name}, clients: {clients} | {size} | {pss} | {rss} | {each} | {tcp:.0} |");
+        println!("| {name}, clients: {clients} | {size} | {pss} | {rss} | {each} | {tcp} |");
     }
     // A thousand clients more, at 10 a time: what each leaves behind would show.
     std::thread::sleep(SETTLING);
@@ -78,14 +77,14 @@ fn capture(programs: &Programs, size: &str) -> anyhow::Result<()> {
     print(&capture, name, size, "asleep, the 11th time")
 }
 
-/// The median of some moments: it goes up and down with each frame.
-fn tcp_memory(viewers: &mut Viewers) -> anyhow::Result<f64> {
-    let mut samples = Vec::new();
-    for _ in 0..20 {
-        viewers.watch(SETTLING / 20)?;
-        samples.push(tcp_memory_kib()? as f64);
+/// The most of some moments: between two frames the sockets are empty.
+fn tcp_memory(viewers: &mut Viewers) -> anyhow::Result<u64> {
+    let mut most = 0;
+    for _ in 0..50 {
+        viewers.watch(SETTLING / 50)?;
+        most = most.max(tcp_memory_kib()?);
     }
-    Ok(median(samples))
+    Ok(most)
 }
 
 fn print(program: &Program, name: &str, size: &str, when: &str) -> anyhow::Result<()> {
