@@ -4,6 +4,7 @@
 
 mod delay;
 mod feeder;
+mod instructions;
 mod multipart;
 mod picture;
 mod plot;
@@ -38,7 +39,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Age of frames and CPU time of the server, beside a bare loop
-    Load(Programs),
+    Load(sections::load::Arguments),
     /// CPU time of capture and server with the test source
     Capture(Programs),
     /// Wake-ups and CPU time with nobody looking
@@ -49,6 +50,10 @@ enum Command {
     Cold(Programs),
     /// What one client that wants few frames makes the camera do
     Demand(Programs),
+    /// Latency and freshness of snapshots for many clients
+    Snapshots(Programs),
+    /// Instructions of the server for each frame, compared with a baseline
+    Instructions(instructions::Arguments),
     /// Puts frames into a slot until killed
     Feed {
         /// Directory of the slot
@@ -116,13 +121,17 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Load(programs) => sections::load::run(&programs),
+    let arguments = Arguments::parse();
+    process::raise_descriptors()?;
+    match arguments.command {
+        Command::Load(arguments) => sections::load::run(&arguments),
         Command::Capture(programs) => sections::capture::run(&programs),
         Command::Idle(programs) => sections::idle::run(&programs),
         Command::Memory(programs) => sections::memory::run(&programs),
         Command::Cold(programs) => sections::cold::run(&programs),
         Command::Demand(programs) => sections::demand::run(&programs),
+        Command::Snapshots(programs) => sections::snapshots::run(&programs),
+        Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Feed { slot, frames } => {
             process::pin_self(REST)?;
             Feeder::start(&slot, frames)?.wait()

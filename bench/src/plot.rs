@@ -57,7 +57,7 @@ pub(crate) struct Axis<'a> {
 pub(crate) enum Scale {
     /// From 0.
     Linear,
-    /// From the smallest value; all have to be positive.
+    /// From the power of ten below the smallest value; all have to be positive.
     Logarithmic,
 }
 
@@ -141,7 +141,9 @@ fn range(scale: Scale, values: impl Iterator<Item = f64>, room: f64) -> anyhow::
         .context("no points")?;
     match scale {
         Scale::Linear => Ok(0.0..high * room),
-        Scale::Logarithmic => Ok(low..high * (high / low).powf(room - 1.0)),
+        Scale::Logarithmic => {
+            Ok(10_f64.powf(low.log10().floor())..high * (high / low).powf(room - 1.0))
+        }
     }
 }
 
@@ -165,6 +167,7 @@ where
     let mut chart = ChartBuilder::on(&area)
         .caption(title, (FONT, 18))
         .margin(12)
+        .margin_right(28)
         .x_label_area_size(44)
         .y_label_area_size(64)
         .build_cartesian_2d(x, y)

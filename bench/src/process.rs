@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -12,8 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::multipart::Moment;
+use crate::picture::Spec;
+use crate::viewers::Viewers;
 
 /// Where the server runs, and where everything else does: two cores, so that neither waits for the other.
 pub(crate) const SERVER: Cores = Cores::One(0);
@@ -58,12 +63,64 @@ impl Programs {
         Program::listening(&mut command, cores)
     }
 
+    /// Starts `eyelid-server` under callgrind, which writes into a file at the end.
+    pub(crate) fn counted_server(
+        &self,
+        slots: &Path,
+        counted: &Path,
+    ) -> anyhow::Result<(Program, SocketAddr)> {
+        let mut command = Command::new("valgrind");
+        command.args(["--quiet", "--tool=callgrind"]);
+        command.arg(format!("--callgrind-out-file={}", counted.display()));
+        command.arg(self.bin.join("eyelid-server"));
+        // Under valgrind everything takes its time.
+        command.args(["--max-age", "1h"]);
+        command
+            .args(["--listen", "127.0.0.1:0", "--slots"])
+            .arg(slots);
+        Program::listening(&mut command, Cores::All)
+    }
+
     /// Starts `eyelid-capture` with the test source.
     pub(crate) fn capture(&self, slot: &Path, arguments: &[&str]) -> anyhow::Result<Program> {
         let mut command = Command::new(self.bin.join("eyelid-capture"));
         command.args(["--source", "test", "--slot"]).arg(slot);
         command.args(arguments).stderr(Stdio::null());
         Program::start(&mut command, Cores::All)
+    }
+
+    /// Says whether `bench/run` has found ustreamer on this machine.
+    pub(crate) fn has_ustreamer(&self) -> bool {
+        self.bin.join("ustreamer").exists()
+    }
+
+    /// Starts ustreamer on a pretended camera, if there is one; its first frames are out when this returns.
+    pub(crate) fn ustreamer(
+        &self,
+        spec: Spec,
+        cores: Cores,
+    ) -> anyhow::Result<Option<(Program, SocketAddr)>> {
+        if !self.has_ustreamer() {
+            return Ok(None);
+        }
+        // It cannot choose a port itself; nobody else is in this network namespace.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut command = Command::new(self.bin.join("ustreamer"));
+        command.args([
+            format!("{}:{}", spec.size(), spec.bytes),
+            address.to_string(),
+        ]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let program = Program::start(&mut command, cores)?;
+        // Before the camera's pictures it shows one of its own.
+        wait_until("ustreamer shows the camera", || {
+            let viewers = Viewers::connect(address, "/stream", 1);
+            Ok(
+                viewers
+                    .is_ok_and(|viewers| viewers.with_moment(Moment::Stamp).watch_once().is_ok()),
+            )
+        })?;
+        Ok(Some((program, address)))
     }
 
     /// Starts `eyelid` on a port of its own.
@@ -172,6 +229,17 @@ impl Drop for Program {
     }
 }
 
+/// What the kernel's TCP holds in sockets, in KiB: the same number in every network namespace.
+pub(crate) fn tcp_memory_kib() -> anyhow::Result<u64> {
+    let sockets = fs::read_to_string("/proc/net/sockstat")?;
+    let tcp = sockets.lines().find_map(|line| line.strip_prefix("TCP: "));
+    let (_, pages) = tcp
+        .and_then(|tcp| tcp.split_once("mem "))
+        .context("no TCP in /proc/net/sockstat")?;
+    let maps = fs::read_to_string("/proc/self/smaps")?;
+    Ok(pages.trim().parse::<u64>()? * number(&maps, "KernelPageSize:")?)
+}
+
 /// What a program has used.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Usage {
@@ -201,6 +269,12 @@ fn pin(pid: Pid, cores: Cores) -> anyhow::Result<()> {
         Cores::All => (0..CpuSet::count()).try_for_each(|core| set.set(core))?,
     }
     sched_setaffinity(pid, &set).context("cannot choose a core (two are needed)")
+}
+
+/// Allows this program, and all that it starts from now on, as many descriptors as there may be.
+pub(crate) fn raise_descriptors() -> anyhow::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
 /// Waits until something is so.

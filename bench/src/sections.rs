@@ -6,13 +6,15 @@ pub(crate) mod demand;
 pub(crate) mod idle;
 pub(crate) mod load;
 pub(crate) mod memory;
+pub(crate) mod snapshots;
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::process::{Program, Usage};
-use crate::statistics;
+use crate::statistics::{self, median, percentile};
 use crate::viewers::{Seen, Viewers};
 
 /// How many clients look.
@@ -22,7 +24,7 @@ const CLIENTS: [usize; 3] = [1, 10, 100];
 const SETTLING: Duration = Duration::from_secs(1);
 
 /// A directory for slots, in memory as the slot wants it.
-fn slots() -> anyhow::Result<tempfile::TempDir> {
+pub(crate) fn slots() -> anyhow::Result<tempfile::TempDir> {
     tempfile::Builder::new()
         .prefix("eyelid-bench-")
         .tempdir_in("/dev/shm")
@@ -31,9 +33,12 @@ fn slots() -> anyhow::Result<tempfile::TempDir> {
 
 /// What some clients saw in a short time, and what it cost the programs that served them.
 struct Window {
+    clients: usize,
     seen: Vec<Seen>,
     time: Duration,
     cpu: Vec<Duration>,
+    /// CPU time of this program: the clients', and the feeder's where there is one.
+    own_cpu: Duration,
 }
 
 impl Window {
@@ -41,15 +46,18 @@ impl Window {
         let usages = || -> anyhow::Result<Vec<Usage>> {
             programs.iter().map(|program| program.usage()).collect()
         };
-        let before = usages()?;
+        let own_cpu = || clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from);
+        let (before, own_before) = (usages()?, own_cpu()?);
         let seen = viewers.watch(time)?;
-        let after = usages()?;
+        let (after, own_after) = (usages()?, own_cpu()?);
         if seen.is_empty() {
             bail!("no frame in {time:?}");
         }
         let cpu = after.iter().zip(before).map(|(a, b)| a.cpu - b.cpu);
         Ok(Self {
+            clients: viewers.count(),
             cpu: cpu.collect(),
+            own_cpu: own_after - own_before,
             seen,
             time,
         })
@@ -59,8 +67,22 @@ impl Window {
         self.seen.len() as f64 / self.time.as_secs_f64()
     }
 
+    /// The frames of the client that got the fewest, for each frame of the median client.
+    fn slowest_per_median(&self) -> f64 {
+        let mut frames = vec![0.0; self.clients];
+        for seen in &self.seen {
+            frames[seen.client] += 1.0;
+        }
+        percentile(frames.clone(), 0.0) / median(frames)
+    }
+
     fn age_ms(&self, percent: f64) -> f64 {
         statistics::age_ms(&self.seen, percent)
+    }
+
+    /// How much of its core this program took: near 100 %, it is the clients that are measured.
+    fn own_cpu_percent(&self) -> f64 {
+        self.own_cpu.as_secs_f64() / self.time.as_secs_f64() * 100.0
     }
 
     /// CPU time of one of the programs for each frame that a client got.

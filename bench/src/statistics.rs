@@ -49,6 +49,7 @@ mod tests {
     #[test]
     fn a_rate_does_not_depend_on_where_the_window_ends() {
         let seen = [0.3, 0.7, 1.1].map(|after| Seen {
+            client: 0,
             after: Duration::from_secs_f64(after),
             age: Duration::ZERO,
             bytes: 0,

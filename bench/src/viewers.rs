@@ -31,6 +31,8 @@ pub(crate) struct Viewers {
 /// A frame that a client received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
+    /// Which of them, counted from 0.
+    pub(crate) client: usize,
     /// When the last byte came, since the watch began.
     pub(crate) after: Duration,
     /// When the last byte came, minus the moment of capture.
@@ -68,6 +70,11 @@ impl Viewers {
         self
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.clients.len()
+    }
+
     /// Receives for some time.
     ///
     /// # Errors
@@ -76,30 +83,64 @@ impl Viewers {
         let start = Instant::now();
         let end = start + time;
         let mut seen = Vec::new();
-        let mut events = [EpollEvent::empty(); 128];
         while let Some(left) = end.checked_duration_since(Instant::now()) {
-            // Rounded up: a wait of 0 ms would spin.
-            let wait = EpollTimeout::try_from(left + Duration::from_millis(1))?;
-            let ready = match self.epoll.wait(&mut events, wait) {
-                Err(Errno::EINTR) => 0,
-                result => result?,
-            };
-            for event in &events[..ready] {
-                let (socket, parser) = &mut self.clients[event.data() as usize];
-                let mut see = |part: Part| {
-                    seen.push(Seen {
-                        after: start.elapsed(),
-                        age: SystemTime::now()
-                            .duration_since(part.captured)
-                            .unwrap_or_default(),
-                        bytes: part.bytes,
-                    });
-                };
-                receive(socket, parser, &mut self.buffer, &mut see)
-                    .with_context(|| format!("client {}", event.data()))?;
-            }
+            self.receive(left, start, &mut seen)?;
         }
         Ok(seen)
+    }
+
+    /// Receives until each client has got one more frame.
+    ///
+    /// # Errors
+    /// As for [`watch`](Self::watch), and a client that gets none.
+    pub(crate) fn watch_once(&mut self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let mut seen = Vec::new();
+        let mut waiting = vec![true; self.clients.len()];
+        while waiting.contains(&true) {
+            let Some(left) = PATIENCE.checked_sub(start.elapsed()) else {
+                let without = waiting.iter().filter(|waiting| **waiting).count();
+                bail!("no frame for {without} clients");
+            };
+            self.receive(left, start, &mut seen)?;
+            for seen in seen.drain(..) {
+                waiting[seen.client] = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives what has come, or the next that comes in this time, in a watch that began at `start`.
+    fn receive(
+        &mut self,
+        time: Duration,
+        start: Instant,
+        seen: &mut Vec<Seen>,
+    ) -> anyhow::Result<()> {
+        let mut events = [EpollEvent::empty(); 128];
+        // Rounded up: a wait of 0 ms would spin.
+        let wait = EpollTimeout::try_from(time + Duration::from_millis(1))?;
+        let ready = match self.epoll.wait(&mut events, wait) {
+            Err(Errno::EINTR) => 0,
+            result => result?,
+        };
+        for event in &events[..ready] {
+            let client = event.data() as usize;
+            let (socket, parser) = &mut self.clients[client];
+            let mut see = |part: Part| {
+                seen.push(Seen {
+                    client,
+                    after: start.elapsed(),
+                    age: SystemTime::now()
+                        .duration_since(part.captured)
+                        .unwrap_or_default(),
+                    bytes: part.bytes,
+                });
+            };
+            receive(socket, parser, &mut self.buffer, &mut see)
+                .with_context(|| format!("client {client}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -115,7 +156,8 @@ pub(crate) fn ask(server: SocketAddr, target: &str) -> anyhow::Result<TcpStream>
     Ok(socket)
 }
 
-fn receive(
+/// Takes what a socket has; every frame that is whole with it goes to `frame`.
+pub(crate) fn receive(
     socket: &TcpStream,
     parser: &mut Parser,
     buffer: &mut [u8],

@@ -44,7 +44,7 @@ pub(crate) fn run(programs: &Programs) -> anyhow::Result<()> {
 }
 
 /// Counts renames in a slot from now on, without opening anything in it. The thread ends with the slot.
-fn count_frames(slot: &std::path::Path) -> anyhow::Result<Arc<AtomicU64>> {
+pub(crate) fn count_frames(slot: &std::path::Path) -> anyhow::Result<Arc<AtomicU64>> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
     inotify.add_watch(
         slot,
