@@ -1,10 +1,7 @@
 """Fixtures of every suite."""
 
 import os
-import shutil
 import signal
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -14,28 +11,15 @@ import harness
 @pytest.fixture
 def directory():
     """A private directory on tmpfs for slots and all else, removed with the test."""
-    path = Path(tempfile.mkdtemp(prefix="eyelid-test-", dir="/dev/shm"))
-    yield path
-    shutil.rmtree(path)
+    with harness.private_directory() as path:
+        yield path
 
 
 @pytest.fixture
 def start(directory):
     """Starts programs, ends them with the test, and shows their logs if it failed."""
-    logs = directory / "logs"
-    logs.mkdir()
-    programs = []
-
-    def start(name, *arguments, **options):
-        path = harness.binary(name) if str(name).startswith("eyelid") else name
-        programs.append(harness.Program(logs, path, *arguments, **options))
-        return programs[-1]
-
-    yield start
-    for program in reversed(programs):
-        program.end()
-    for program in programs:
-        print(f"--- log of {program.name}:\n{program.log()}")
+    with harness.programs(directory) as start:
+        yield start
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -118,28 +120,59 @@ class Program:
 
         return wait_for(found, lambda: f"{pattern!r} from {self.name}:\n{self.out()}{self.log()}")
 
-    def wait(self):
+    def wait(self, deadline=DEADLINE):
         """Waits for its end and gives its exit code."""
-        wait_for(lambda: not self.running(), lambda: f"the end of {self.name}; its log:\n{self.log()}")
+        wait_for(lambda: not self.running(), lambda: f"the end of {self.name}; its log:\n{self.log()}", deadline)
         return self.process.returncode
 
-    def stop(self, how=signal.SIGTERM):
+    def stop(self, how=signal.SIGTERM, deadline=DEADLINE):
         """Sends a signal, waits for the end and gives the exit code."""
         if self.running():
             self.process.send_signal(how)
-        return self.wait()
+        return self.wait(deadline)
 
-    def end(self):
+    def end(self, deadline=DEADLINE):
         """Ends it and all that it started, whatever it takes; tests that care for how use `stop`."""
         family = [self.pid, *descendants(self.pid)]
         try:
-            self.stop()
+            self.stop(deadline=deadline)
         except AssertionError:
             self.process.kill()
             self.process.wait()
         for pid in family[1:]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def private_directory():
+    """Gives a private directory on tmpfs for slots and all else, and removes it afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="eyelid-test-", dir="/dev/shm"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@contextmanager
+def programs(directory):
+    """Gives a function that starts programs; ends them afterwards and shows their logs."""
+    logs = directory / "logs"
+    logs.mkdir()
+    started = []
+
+    def start(name, *arguments, **options):
+        path = binary(name) if str(name).startswith("eyelid") else name
+        started.append(Program(logs, path, *arguments, **options))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for program in reversed(started):
+            program.end()
+        for program in started:
+            print(f"--- log of {program.name}:\n{program.log()}")
 
 
 # HTTP

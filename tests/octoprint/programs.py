@@ -1,0 +1,192 @@
+"""OctoPrint, its printer, haproxy and a camera: what a user has, on ports of its own.
+
+The printer is OctoPrint's virtual one. OctoPrint asks nothing of the internet: what would is switched off, or told that
+there is none.
+"""
+
+import base64
+import http.client
+import json
+import os
+import subprocess
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import DEADLINE, Slot, free_port, wait_for, wait_listening
+
+OCTOPRINT = Path(os.environ["EYELID_TESTS_CACHE"]) / "octoprint/bin/octoprint"
+USER = "eyelid"
+STOP = 10  # seconds: OctoPrint ignores SIGTERM while a request of its own hangs
+API_KEY = "f" * 32
+
+# The camera server lists `off` but nobody makes frames for it.
+CAMERAS = """
+[cameras.default]
+source = "test"
+size = "640x360"
+linger = "500ms"
+
+[cameras.off]
+source = "test"
+"""
+
+# Longer than any test: a dwell of a second, again and again.
+PRINT = "G4 S1\n" * 120
+PLUGINS_OFF = [
+    "achievements",
+    "announcements",
+    "corewizard",
+    "discovery",
+    "errortracking",
+    "file_check",
+    "firmware_check",
+    "health_check",
+    "pi_support",
+    "pluginmanager",
+    "softwareupdate",
+    "tracking",
+]
+
+
+@dataclass
+class Camera:
+    """`eyelid-capture` and `eyelid-server`."""
+
+    port: int
+    slot: Slot
+
+
+def start_camera(start, directory):
+    """Starts a camera that falls asleep soon, and another one that is off."""
+    config = directory / "eyelid.toml"
+    config.write_text(CAMERAS)
+    slots = directory / "slots"
+    capture = start("eyelid-capture", "--config", config, "--slot", slots)
+    server = start("eyelid-server", "--config", config, "--slots", slots, "--listen", "127.0.0.1:0")
+    port = server.wait_log(r"listening on http://127\.0\.0\.1:(\d+)")[1]
+    return Camera(int(port), Slot(slots, capture))
+
+
+def start_haproxy(start, octoprint_port, webcam_port):
+    """Starts haproxy before both; gives its port."""
+    port = free_port()
+    ports = {"FRONTEND_PORT": port, "OCTOPRINT_PORT": octoprint_port, "WEBCAM_PORT": webcam_port}
+    environment = os.environ | {name: str(value) for name, value in ports.items()}
+    start("/usr/sbin/haproxy", "-db", "-f", Path(__file__).with_name("haproxy.cfg"), env=environment)
+    wait_listening(f"http://127.0.0.1:{port}")
+    return port
+
+
+class OctoPrint:
+    """A running OctoPrint with its virtual printer."""
+
+    def __init__(self, start, base):
+        self.port = free_port()
+        self._films = base / "timelapse"
+        base.mkdir()
+        (base / "config.yaml").write_text(json.dumps(configuration()))  # JSON is YAML, too
+        (base / "uploads").mkdir()
+        (base / "uploads/print.gcode").write_text(PRINT)
+        command = [OCTOPRINT, "--basedir", base]
+        subprocess.run([*command, "user", "add", USER, "--password", USER, "--admin"],
+                       check=True, stdout=subprocess.DEVNULL, timeout=2 * DEADLINE)
+        serve = [*command, "serve", "--iknowwhatimdoing", "--host", "127.0.0.1", "--port", self.port]
+        self.program = start(*serve)
+        wait_for(lambda: self._ready(), lambda: f"OctoPrint is up; its log:\n{self.program.out()}", 2 * DEADLINE)
+
+    def _ready(self):
+        assert self.program.running(), f"OctoPrint ended:\n{self.program.out()}{self.program.log()}"
+        try:
+            status, answer = self.ask("GET", "/api/connection")
+            return status == 200 and answer["current"]["state"] == "Operational"
+        except (OSError, http.client.HTTPException, ValueError):
+            return False  # a page of "still starting" answers meanwhile
+
+    def ask(self, method, path, content=None):
+        """Asks its API; gives status and answer."""
+        headers = {"X-Api-Key": API_KEY, "Content-Type": "application/json"}
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)) as connection:
+            connection.request(method, path, content and json.dumps(content), headers)
+            response = connection.getresponse()
+            body = response.read()
+            return response.status, json.loads(body) if body else None
+
+    def order(self, path, content):
+        """Posts to its API what must succeed; gives the answer."""
+        status, answer = self.ask("POST", path, content)
+        assert 200 <= status < 300, f"{path} {content}: {status} {answer}"
+        return answer
+
+    def configure_webcam(self, stream, snapshot, **settings):
+        """Saves the dialog "Classic Webcam"."""
+        webcam = {"stream": stream, "streamTimeout": 1, "snapshot": snapshot, "cacheBuster": False, **settings}
+        self.order("/api/settings", {"plugins": {"classicwebcam": webcam}})
+
+    def test_snapshot(self, url):
+        """Presses the dialog's button "Test" beside the snapshot URL; gives the answer and the picture's bytes."""
+        answer = self.order("/api/util/test", {
+            "command": "url",
+            "url": url,
+            "method": "GET",
+            "response": "bytes",
+            "timeout": 5,
+            "content_type_whitelist": ["image/*"],
+            "content_type_guess": True,
+        })
+        return answer, base64.b64decode(answer.get("response", {}).get("content", ""))
+
+    def record(self, count):
+        """Prints, with a timelapse of a picture each second; gives the first pictures, as soon as there are so many."""
+        self.order("/api/timelapse", {"type": "timed", "interval": 1, "renderAfterPrint": "never"})
+        self.order("/api/files/local/print.gcode", {"command": "select", "print": True})
+        try:
+            return wait_for(lambda: len(found := self._pictures()) > count and found, "the pictures")[:count]
+        finally:
+            self.order("/api/job", {"command": "cancel"})
+            wait_for(lambda: self._state() == "Operational", "the end of the print")
+
+    def film(self, prefix):
+        """Has it make a film of the pictures whose names start so, which removes them; gives the film's path."""
+        self.order(f"/api/timelapse/unrendered/{prefix}", {"command": "render"})
+        return wait_for(lambda: not self._pictures() and list(self._films.glob(f"{prefix}*.mp4")), "the film")[0]
+
+    def _pictures(self):
+        return sorted((self._films / "tmp").glob("*.jpg"), key=lambda path: path.stat().st_mtime_ns)
+
+    def _state(self):
+        return self.ask("GET", "/api/connection")[1]["current"]["state"]
+
+
+@contextmanager
+def running_octoprint(start, base):
+    """Runs OctoPrint; it stops, or is killed."""
+    octoprint = OctoPrint(start, base)
+    try:
+        yield octoprint
+    finally:
+        octoprint.program.end(STOP)
+
+
+def log_in(page, address):
+    """Opens OctoPrint in a browser's page and logs in."""
+    page.goto(address)
+    page.fill("#login-user", USER)
+    page.fill("#login-password", USER)
+    page.click("#login-button")
+    page.wait_for_selector("#control_link a", timeout=2000 * DEADLINE)
+
+
+def configuration():
+    """Gives what a user who has done the wizard has in config.yaml."""
+    return {
+        "api": {"key": API_KEY},
+        "plugins": {"_disabled": PLUGINS_OFF, "virtual_printer": {"enabled": True}},
+        "serial": {"port": "VIRTUAL", "autoconnect": True},
+        "server": {
+            "firstRun": False,
+            "onlineCheck": {"enabled": True, "host": "127.0.0.1", "port": 1},  # nobody is there
+            "pluginBlacklist": {"enabled": False},
+        },
+        "webcam": {"ffmpeg": "/usr/bin/ffmpeg"},
+    }

@@ -1,0 +1,76 @@
+"""OctoPrint shows and photographs what the camera sees, straight from the server and through haproxy."""
+
+import io
+import re
+import subprocess
+import time
+
+from PIL import Image
+
+from harness import DEADLINE, check_frame, wait_for
+from pictures import SLACK, captured, way
+
+PICTURES = 10
+
+
+def wait_moves(page, times=3):
+    """Waits until the webcam on the control tab, as it is seen, has shown the square in a few places."""
+    image = page.locator("#webcam_image")
+    wait_for(lambda: image.evaluate("image => image.naturalWidth") == 640, "the stream's picture")
+    seen = set()
+
+    def moved():
+        page.wait_for_timeout(20)  # lets the page work
+        seen.add(round(way(Image.open(io.BytesIO(image.screenshot()))), 1))
+        return len(seen) > times
+
+    wait_for(moved, lambda: f"the picture moves; seen: {seen}")
+
+
+def test_the_control_tab_shows_a_moving_picture(control):
+    wait_moves(control)
+
+
+def test_the_camera_falls_asleep_when_the_tab_is_left_and_wakes_again(control, route):
+    wait_moves(control)
+    assert route.camera.state()["state"] == "awake"
+    control.click("#temp_link a")
+    route.camera.wait_state("asleep")
+    control.click("#control_link a")
+    wait_moves(control)
+
+
+def test_the_cache_buster_does_no_harm(page, route):
+    route.configure(cacheBuster=True)
+    page.reload()
+    page.click("#control_link a")
+    wait_moves(page)
+    assert re.search(r"action=stream&\d{13}$", page.locator("#webcam_image").get_attribute("src"))
+    page.click("#temp_link a")
+
+
+def test_the_snapshot_test_passes(route):
+    asked = time.time()
+    answer, jpeg = route.octoprint.test_snapshot(route.snapshot)
+    assert answer["result"], answer
+    assert captured(check_frame(jpeg), time.time()) > asked - SLACK
+
+
+def test_the_snapshot_test_tells_of_a_camera_that_is_off(route):
+    answer, jpeg = route.octoprint.test_snapshot(f"{route.webcam}/off/?action=snapshot")
+    assert (answer["result"], answer["status"], jpeg) == (False, 503, b"")
+
+
+def test_a_timelapse_has_fresh_pictures(route):
+    moment = time.time()
+    pictures = route.octoprint.record(PICTURES)
+    seen = set()
+    for path in pictures:
+        picture, stored = check_frame(path.read_bytes()), path.stat().st_mtime
+        assert captured(picture, stored) > moment - SLACK, f"{path.name} was captured before it was asked for"
+        seen.add(picture.tobytes())
+        moment = stored  # the next one is asked for later
+    assert len(seen) == PICTURES, "the same picture twice"
+    film = route.octoprint.film(pictures[0].name.rpartition("-")[0])
+    play = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", film, "-frames:v", str(PICTURES), "-f", "null", "-"]
+    subprocess.run(play, check=True, timeout=2 * DEADLINE)
