@@ -1,0 +1,93 @@
+"""The network of a slow viewer, a camera, and proxies before it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import network
+from harness import Slot, wait_listening
+from low_latency import CONFIGURATIONS, low_latency
+
+CAMERA = "127.0.0.1:8080"  # where the configurations expect it
+
+
+def pytest_sessionstart():
+    """Networks must be possible, and must not be seen by anybody else."""
+    if os.environ.get("EYELID_OUTER_NETWORK") in (None, os.readlink("/proc/self/ns/net")):
+        pytest.exit("not in a network namespace of its own: start this suite by its `run` script", returncode=2)
+    network.make()
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory):
+    """A certificate with its key, in one file as haproxy has it."""
+    directory = tmp_path_factory.mktemp("pem")
+    key, certificate = directory / "key", directory / "certificate"
+    subject = ["-subj", "/CN=localhost", "-days", "1", "-nodes"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", key, "-out", certificate, *subject]
+    subprocess.run(command, check=True, capture_output=True)
+    path = directory / "localhost.pem"
+    path.write_bytes(certificate.read_bytes() + key.read_bytes())
+    return path
+
+
+@pytest.fixture(params=["octoprint-docker", "octopi"])
+def configuration(request, directory, pem):
+    """A configuration as people have it, in a file of its own."""
+    path = directory / "haproxy.cfg"
+    text = (CONFIGURATIONS / f"{request.param}.cfg").read_text()
+    path.write_text(text.replace("/etc/ssl/snakeoil.pem", str(pem)))
+    return path
+
+
+@pytest.fixture
+def camera(start, directory):
+    """A camera with frames of about 25 KB, 15 a second, and its server."""
+    slot = Slot(directory / "slots")
+    start("eyelid-capture", "--slot", slot.path, "--source", "test", "--size", "640x480", "--fps", "15")
+    server = start("eyelid-server", "--slots", slot.path, "--listen", CAMERA)
+    wait_listening(f"http://{CAMERA}")
+    return server
+
+
+@pytest.fixture
+def haproxy(start):
+    """Starts haproxy with a configuration; gives the program with its `url`, as a viewer on this machine has it."""
+
+    def haproxy(path):
+        program = start("haproxy", "-db", "-f", path)
+        program.url = "http://127.0.0.1:80"
+        wait_listening(program.url)
+        return program
+
+    return haproxy
+
+
+@pytest.fixture
+def tuned(configuration):
+    """The configuration after the script."""
+    path = Path(f"{configuration}.tuned")
+    path.write_bytes(low_latency(configuration))
+    return path
+
+
+@pytest.fixture
+def nginx(start, directory):
+    """Starts nginx with what stands in its `server` section; gives the program with its `url`."""
+
+    def nginx(*lines):
+        path = directory / "nginx.conf"
+        path.write_text(
+            f"daemon off; pid {directory}/nginx.pid; error_log stderr; user root;\n"
+            "events {}\n"
+            "http { gzip on; gzip_proxied any; access_log off;\n"
+            "server {\n" + "\n".join(lines) + "\n} }\n"
+        )
+        program = start("/usr/sbin/nginx", "-c", path)
+        program.url = "http://127.0.0.1:80"
+        wait_listening(program.url)
+        return program
+
+    return nginx
