@@ -125,6 +125,28 @@ fn a_client_that_was_slow_gets_the_newest_frame_next() {
     }
 }
 
+#[test]
+fn frames_larger_than_a_socket_arrive_whole_and_hold_up_nobody() {
+    const SIZE: usize = 8 << 20;
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let producer = Producer::start(slots.path(), INTERVAL, SIZE);
+    let mut keeps_up = server.stream("/stream");
+    // One that waits for the next frame with the others, and then takes little of it.
+    let mut stops = Stream::open(small_buffer(&server), "/stream");
+    stops.frame();
+    for _ in 0..5 {
+        let frame = keeps_up.frame();
+        assert!(frame.jpeg == numbered(frame.number(), SIZE));
+    }
+    let floor = producer.exposed();
+    let frame = stops.frame();
+    assert!(frame.jpeg == numbered(frame.number(), SIZE));
+    eventually("a frame chosen after the stop", || {
+        stops.frame().number() >= floor
+    });
+}
+
 /// A connection whose receive buffer holds far less than a frame.
 fn small_buffer(server: &Server) -> TcpStream {
     let socket = server.connect();
