@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use eyelid_slot::{CameraName, FrameId, OpenFrame, Phase, ReadError, Reader, State};
+use eyelid_slot::{CameraName, OpenFrame, Phase, ReadError, Reader, State};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::fanout::{Fanout, Turn};
 use crate::outlet::Outlet;
-use crate::part::{self, CLOSING, FRAMING_BYTES, Signal};
 use crate::rate::Rate;
+use crate::shown::{Shown, age};
 
 /// How often a waiting client looks again although nothing was heard: a wish may have been lost with a producer that
 /// died, and inotify says nothing of a directory that was replaced while a file of it is open.
@@ -67,30 +66,6 @@ struct Inner {
     wished: Option<Instant>,
     state: Option<State>,
     rate: Rate,
-}
-
-/// A frame that was read.
-#[derive(Debug)]
-pub(crate) struct Shown {
-    /// The JPEG.
-    pub(crate) jpeg: Bytes,
-    /// The moment of capture.
-    pub(crate) captured: SystemTime,
-    /// The same as a part of a stream, to the boundary that opens the next: what every client of a stream gets. The JPEG
-    /// lies in it.
-    pub(crate) part: Bytes,
-    /// Its number among those this process has seen.
-    pub(crate) number: u64,
-    id: FrameId,
-    /// When it came into the slot, as far as that was seen; long ago otherwise.
-    published: Option<Instant>,
-}
-
-impl Shown {
-    /// Now minus capture.
-    pub(crate) fn age(&self) -> Duration {
-        age(self.captured)
-    }
 }
 
 /// Which frame a client can use.
@@ -288,20 +263,14 @@ impl Camera {
         if let Some(shown) = inner.shown.as_ref().filter(|shown| shown.id == file.id) {
             return Ok(shown.clone());
         }
-        let (part, jpeg) = read(&file, &mut inner.spare)?;
         inner.renames = inner
             .renames
             .max(inner.shown.as_ref().map_or(0, |shown| shown.number) + 1);
-        let shown = Rc::new(Shown {
-            jpeg,
-            captured: file.captured,
-            part,
-            id: file.id,
-            number: inner.renames,
-            published: inner.renamed.take(),
-        });
+        let (number, published) = (inner.renames, inner.renamed);
+        let shown = Rc::new(Shown::read(&file, &mut inner.spare, number, published)?);
+        inner.renamed = None;
         if let Some(old) = inner.shown.replace(shown.clone()) {
-            inner.spare = reclaim(old);
+            inner.spare = Shown::into_buffer(old);
         }
         inner.held = Some(file);
         inner.wished = None;
@@ -383,41 +352,6 @@ impl Camera {
             None => format!("no new frame for {}", humantime::format_duration(waited)),
         }
     }
-}
-
-/// Now minus capture; nothing where the clock was set back since.
-fn age(captured: SystemTime) -> Duration {
-    SystemTime::now()
-        .duration_since(captured)
-        .unwrap_or_default()
-}
-
-/// Reads a frame into `spare`, which is left empty, as a part of a stream. Gives the part and the JPEG in it.
-fn read(file: &OpenFrame, spare: &mut Vec<u8>) -> Result<(Bytes, Bytes), ReadError> {
-    let mut part = std::mem::take(spare);
-    part.clear();
-    part.reserve(file.bytes + FRAMING_BYTES);
-    part::header(&mut part, file.bytes, file.captured, Signal::Frame);
-    let start = part.len();
-    file.append_to(&mut part)?;
-    part.extend_from_slice(CLOSING.as_bytes());
-    let part = Bytes::from(part);
-    let jpeg = part.slice(start..start + file.bytes);
-    Ok((part, jpeg))
-}
-
-/// Gives the buffer of a frame, if nobody else has it still; an empty one otherwise.
-fn reclaim(shown: Rc<Shown>) -> Vec<u8> {
-    let Ok(Shown { jpeg, mut part, .. }) = Rc::try_unwrap(shown) else {
-        return Vec::new();
-    };
-    drop(jpeg);
-    if !part.is_unique() {
-        return Vec::new();
-    }
-    // Only the room is wanted: nothing is copied.
-    part.clear();
-    part.into()
 }
 
 impl Inner {

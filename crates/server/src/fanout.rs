@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use crate::camera::Shown;
 use crate::outlet::{Offered, Outlet};
+use crate::shown::Shown;
 
 /// The streams of one camera that wait.
 #[derive(Default)]

@@ -22,6 +22,7 @@ mod rate;
 mod route;
 mod serve;
 mod settings;
+mod shown;
 mod slots;
 mod socket;
 mod status;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::camera::Shown;
 use crate::clients::Entry;
 use crate::drain::Drain;
 use crate::kernel;
 use crate::metrics::StreamCounters;
+use crate::shown::Shown;
 use crate::socket::{STALL, Socket};
 
 /// Where a stream's frames go.
