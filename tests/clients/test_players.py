@@ -1,31 +1,35 @@
-"""curl, ffmpeg, GStreamer and OpenCV show what `eyelid` sends."""
+"""curl, ffmpeg, GStreamer, OpenCV, mpv and VLC show what `eyelid` sends."""
 
 import hashlib
+import os
+import shutil
 import subprocess
 import time
 
 import cv2
 import pytest
+from PIL import Image
 
-from harness import BOUNDARY, DEADLINE, check_frame, get, wait_for
+from client import run
+from harness import BOUNDARY, DEADLINE, check_frame, wait_for
 
 FRAMES = 20
-SNAPSHOTS = ["/snapshot", "/snapshot.jpg", "/?action=snapshot", "/webcam/?action=snapshot", "/default/snapshot"]
-STREAMS = ["/stream", "/stream.mjpg", "/?action=stream", "/webcam/?action=stream&1795207369454", "/default/stream"]
-
-
-@pytest.fixture
-def camera(eyelid):
-    """`eyelid` with the test picture."""
-    return eyelid("--source", "test", "--size", "640x480", "--fps", "30")
-
-
-def run(*command):
-    """Runs a client that must succeed without a word on stderr, and gives its stdout."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=2 * DEADLINE)
-    errors = done.stderr.decode(errors="replace")
-    assert (done.returncode, errors) == (0, ""), errors
-    return done.stdout
+SNAPSHOTS = [
+    "/snapshot",
+    "/snapshot.jpg",
+    "/?action=snapshot",
+    "/?cacheBust=1795207369454&action=snapshot",
+    "/webcam/?action=snapshot&bypassCache=1795207369454",
+    "/default/snapshot",
+]
+STREAMS = [
+    "/stream",
+    "/stream.mjpg",
+    "/?action=stream",
+    "/?1795207369454&action=stream",
+    "/webcam/?action=stream&1795207369454",
+    "/default/stream",
+]
 
 
 def parse_head(head):
@@ -73,17 +77,12 @@ def test_curl_gets_a_stream(camera, path):
         curl.wait()
 
 
-def test_curl_asks_for_a_head_and_the_camera_sleeps_on(eyelid, directory):
-    config = directory / "eyelid.toml"
-    config.write_text('[cameras.default]\nsource = "test"\nlinger = "1s"\n')
-    camera = eyelid("--config", config)
-    assert get(camera.url, "/snapshot").status == 200
-    camera.slot.wait_state("asleep")
-    before = camera.slot.state(), camera.slot.mtime()
+def test_curl_asks_for_a_head_and_the_camera_sleeps_on(asleep):
+    before = asleep.slot.state(), asleep.slot.mtime()
     for path in ["/snapshot", "/stream", "/", "/status"]:
-        assert run("curl", "-sSI", camera.url + path).startswith(b"HTTP/1.1 200")
-    assert run("curl", "-sS", camera.url + "/status").startswith(b"{")
-    assert (camera.slot.state(), camera.slot.mtime()) == before
+        assert run("curl", "-sSI", asleep.url + path).startswith(b"HTTP/1.1 200")
+    assert run("curl", "-sS", asleep.url + "/status").startswith(b"{")
+    assert (asleep.slot.state(), asleep.slot.mtime()) == before
 
 
 @pytest.mark.parametrize("options", [[], ["-f", "mpjpeg", "-strict_mime_boundary", "1"]], ids=["auto", "strict"])
@@ -117,6 +116,38 @@ def test_opencv_decodes_distinct_frames(camera):
         assert len(seen) == FRAMES, "the same frame twice"
     finally:
         video.release()
+
+
+def test_mpv_shows_distinct_frames(camera, directory):
+    pictures = directory / "pictures"
+    output = ["--vo=image", "--vo-image-format=png", "--vo-image-png-compression=0", f"--vo-image-outdir={pictures}"]
+    run("mpv", "--no-config", "--really-quiet", "--untimed", *output, f"--frames={FRAMES}", camera.url + "/stream")
+    shown = [Image.open(path) for path in pictures.glob("*.png")]
+    assert len(shown) == FRAMES
+    assert {picture.size for picture in shown} == {(640, 480)}
+    assert len({picture.tobytes() for picture in shown}) == FRAMES, "the same frame twice"
+
+
+@pytest.mark.parametrize("path", ["/stream.mjpg", "/?action=stream"])
+def test_vlc_shows_frames(camera, directory, start, path):
+    output = directory / "vlc"
+    output.mkdir()
+    user = {}
+    if os.geteuid() == 0:  # which VLC refuses to be
+        directory.chmod(0o711)
+        shutil.chown(output, "nobody", "nogroup")
+        user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+    video = output / "video.y4m"
+    environment = {**os.environ, "HOME": str(output)}
+    vlc = start("cvlc", "--vout=yuv", f"--yuv-file={video}", camera.url + path, env=environment, **user)
+    size = 640 * 480 * 3 // 2
+
+    def shown():
+        frames = video.read_bytes().split(b"FRAME\n") if video.exists() else []
+        # VLC may show a frame twice while it waits for the next.
+        return len({frame for frame in frames if len(frame) == size}) >= FRAMES
+
+    wait_for(shown, lambda: f"different frames; VLC said:\n{vlc.log()}")
 
 
 def test_all_of_them_at_once(camera):

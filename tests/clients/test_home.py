@@ -1,0 +1,167 @@
+"""Home Assistant, Frigate, go2rtc and motion get pictures.
+
+motion is itself. Of Frigate it is its ffmpeg with its arguments. Of Home Assistant these are its libraries, and its
+rules written anew; of go2rtc only its rules. What the two ask was read in their sources.
+"""
+
+import asyncio
+import io
+
+import aiohttp
+import httpx
+import pytest
+import requests
+from PIL import Image
+
+from client import run
+from harness import check_frame, connect, difference, get, wait_for
+
+FRAMES = 10
+HOME_ASSISTANT = 10  # seconds: how long it waits
+CHUNK = 102400  # bytes: what Home Assistant reads at once
+
+# `preset-http-mjpeg-generic` and `preset-http-jpeg-generic`, and what the role "detect" makes of them.
+FRIGATE = (
+    "-avoid_negative_ts make_zero -fflags nobuffer -flags low_delay -strict experimental"
+    " -fflags +genpts+discardcorrupt -use_wallclock_as_timestamps 1"
+).split()
+FRIGATE_STREAM = ["-user_agent", "FFmpeg Frigate", *FRIGATE]
+FRIGATE_SNAPSHOTS = ["-r", "5", "-stream_loop", "-1", "-f", "image2", *FRIGATE]
+FRIGATE_DETECT = "-r 5 -vf fps=5,scale=320:240 -threads 2 -f rawvideo -pix_fmt yuv420p pipe:".split()
+
+MOTION = """
+daemon off
+netcam_url {address}
+framerate 15
+target_dir {directory}
+snapshot_interval 1
+picture_output off
+movie_output off
+webcontrol_port 0
+stream_port 0
+"""
+
+
+# Home Assistant
+
+
+@pytest.mark.parametrize("path", ["/stream", "/snapshot"])
+def test_home_assistant_accepts_the_url(asleep, path):
+    with requests.get(asleep.url + path, stream=True, timeout=HOME_ASSISTANT) as answer:
+        answer.raise_for_status()
+
+
+def test_home_assistant_fetches_a_still_image(asleep):
+    async def fetch():
+        limit = aiohttp.ClientTimeout(total=HOME_ASSISTANT)
+        async with aiohttp.ClientSession(timeout=limit) as session, session.get(asleep.url + "/snapshot") as answer:
+            return answer.status, await answer.read()
+
+    status, image = asyncio.run(fetch())
+    assert status == 200
+    check_frame(image)
+
+
+def test_home_assistant_cuts_a_still_image_out_of_the_stream(asleep):
+    with requests.get(asleep.url + "/stream", stream=True, timeout=HOME_ASSISTANT) as answer:
+        data = b""
+        for chunk in answer.iter_content(CHUNK):
+            data += chunk
+            start, end = data.find(b"\xff\xd8"), data.find(b"\xff\xd9")
+            if start >= 0 and end >= 0:
+                break
+    check_frame(data[start : end + 2])
+
+
+def test_home_assistant_passes_the_stream_on(camera):
+    async def fetch(size):
+        data = b""
+        async with aiohttp.ClientSession() as session, session.get(camera.url + "/stream") as answer:
+            while len(data) < size:
+                data += await answer.content.read(CHUNK)
+            return answer.headers["Content-Type"], data
+
+    content_type, data = asyncio.run(fetch(20 * CHUNK))
+    assert content_type == "multipart/x-mixed-replace; boundary=boundarydonotcross"
+    file = io.BytesIO(data)
+    for _ in range(FRAMES):
+        check_frame(go2rtc_next(file))
+
+
+def test_the_generic_camera_of_home_assistant_fetches_an_image(asleep):
+    answer = httpx.get(asleep.url + "/snapshot.jpg", timeout=HOME_ASSISTANT)
+    answer.raise_for_status()
+    assert Image.open(io.BytesIO(answer.content)).format == "JPEG"
+
+
+# Frigate
+
+
+@pytest.mark.parametrize(
+    "preset, path",
+    [(FRIGATE_STREAM, "/stream"), (FRIGATE_SNAPSHOTS, "/snapshot.jpg")],
+    ids=["mjpeg", "jpeg"],
+)
+def test_frigate_detects_in_distinct_frames(camera, preset, path):
+    ffmpeg = ["ffmpeg", "-nostdin", "-hide_banner", "-v", "error", *preset, "-i", camera.url + path]
+    video = run(*ffmpeg, "-frames:v", FRAMES, *FRIGATE_DETECT)
+    size = 320 * 240 * 3 // 2
+    assert len(video) == FRAMES * size
+    assert len({video[at : at + size] for at in range(0, len(video), size)}) == FRAMES, "the same frame twice"
+
+
+# go2rtc
+
+
+def go2rtc_next(file):
+    """Reads the next part of a stream by go2rtc's rules, and gives the JPEG."""
+    while (line := file.readline()) == b"\r\n":
+        pass
+    assert line.startswith(b"--"), f"no boundary: {line!r}"
+    headers = {}
+    while line := file.readline().strip():
+        name, _, value = line.partition(b":")
+        headers[name.strip().lower()] = value.strip()
+    assert b"content-length" in headers, f"a part without its length: {headers}"
+    jpeg = file.read(int(headers[b"content-length"]))
+    assert jpeg[:2] == b"\xff\xd8"
+    assert jpeg[6:10] in (b"JFIF", b"Exif"), "go2rtc would decode and encode this frame"
+    return jpeg
+
+
+def test_go2rtc_takes_frames_as_they_are(camera):
+    with connect(camera.url) as connection, connection.makefile("rb") as file:
+        connection.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Go-http-client/1.1\r\n\r\n")
+        assert file.readline().split()[1] == b"200"
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += file.readline()
+        types = [line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-type:")]
+        assert [kind.split(b";")[0].strip() for kind in types] == [b"multipart/x-mixed-replace"]
+        frames = [go2rtc_next(file) for _ in range(FRAMES)]
+    assert len(set(frames)) == FRAMES, "the same frame twice"
+    for frame in frames:
+        check_frame(frame)
+
+
+# motion
+
+
+@pytest.mark.parametrize("path", ["/stream", "/?action=stream", "/snapshot.jpg", "/?action=snapshot"])
+def test_motion_sees_a_moving_picture(camera, directory, start, path):
+    pictures = directory / "pictures"
+    pictures.mkdir()
+    config = directory / "motion.conf"
+    config.write_text(MOTION.format(address=camera.url + path, directory=pictures))
+    motion = start("motion", "-n", "-c", config)
+    expected = check_frame(get(camera.url, "/snapshot").body)
+    seen = {}
+
+    def several():
+        for path in pictures.glob("*-snapshot.jpg"):
+            picture = Image.open(path)
+            if path not in seen and picture.size == expected.size and difference(picture, expected) < 12:
+                seen[path] = picture.tobytes()
+        return len(set(seen.values())) > 2
+
+    wait_for(several, lambda: f"pictures from motion; it said:\n{motion.log()}")

@@ -1,0 +1,223 @@
+"""Mainsail, Fluidd and moonraker-timelapse: what the dashboards of Klipper ask of a camera.
+
+moonraker-timelapse is its wget with its deadline. What Mainsail and Fluidd do in a browser was written anew from what
+their sources ask of a server (klipper/klipper.js); Chromium runs it, against the server itself from a page of another
+origin, and through nginx as MainsailOS and FluiddPI have it.
+"""
+
+import functools
+import subprocess
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from browser import chromium
+from harness import check_frame, free_port, wait_for, wait_listening
+
+KLIPPER = Path(__file__).parent / "klipper"
+PICTURES = 30
+TIMELAPSE = 2.0  # seconds: what moonraker-timelapse gives wget
+STREAM = "/?action=stream"
+SNAPSHOT = "/?action=snapshot"
+
+# What matters for a camera in the configuration of MainsailOS; that of FluiddPI has `proxy_pass` alone.
+NGINX = """
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr;
+user root;
+events {{}}
+http {{
+    access_log off;
+    gzip on;
+    gzip_proxied any;
+    gzip_types text/plain text/css text/xml text/javascript application/json application/xml;
+    server {{
+        listen 127.0.0.1:{port};
+        root {root};
+        location /webcam/ {{
+            {streaming}
+            proxy_pass {camera}/;
+        }}
+    }}
+}}
+"""
+MAINSAILOS = "postpone_output 0; proxy_buffering off; proxy_ignore_headers X-Accel-Buffering;"
+FLUIDDPI = ""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    """Serves the page at an origin that is not the camera's; gives that."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=KLIPPER))
+    threading.Thread(target=server.serve_forever).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def origins(eyelid, directory, elsewhere):
+    """Starts a camera that the page's origin may read; gives the origin and the camera."""
+
+    def origins(fps=30, linger="15s"):
+        config = directory / "eyelid.toml"
+        camera = f'[cameras.default]\nsource = "test"\nfps = {fps}\nlinger = "{linger}"\n'
+        config.write_text(f'[server]\nallow-origin = "{elsewhere}"\n{camera}')
+        return elsewhere, eyelid("--config", config)
+
+    return origins
+
+
+@pytest.fixture
+def nginx(start, directory):
+    """Starts nginx before a camera, with the page; gives its address."""
+
+    def nginx(camera, streaming):
+        port = free_port()
+        config = directory / "nginx.conf"
+        values = {"directory": directory, "port": port, "root": KLIPPER, "camera": camera.url, "streaming": streaming}
+        config.write_text(NGINX.format(**values))
+        start("/usr/sbin/nginx", "-c", config)
+        wait_listening(f"http://127.0.0.1:{port}")
+        return f"http://127.0.0.1:{port}"
+
+    return nginx
+
+
+@pytest.fixture(params=["direct", "mainsailos", "fluiddpi"])
+def dashboard(request, page, origins, nginx):
+    """Opens the page on each way to a camera that nobody has looked at; gives where the camera is for the page."""
+    origin, camera = origins()
+    if request.param == "direct":
+        page.goto(origin)
+        return camera.url
+    page.goto(nginx(camera, {"mainsailos": MAINSAILOS, "fluiddpi": FLUIDDPI}[request.param]))
+    return "/webcam"
+
+
+def look(page):
+    """Gives what the page has seen."""
+    seen = page.evaluate("({ ...seen, different: seen.pictures.size, pictures: undefined })")
+    assert (seen["broken"], seen["failure"]) == (0, None), seen
+    return seen
+
+
+def wait_shown(page, pictures=PICTURES):
+    """Waits until the page has shown so many pictures; gives what it has seen."""
+
+    def shown():
+        page.wait_for_timeout(20)  # lets the page work
+        return look(page)["different"] >= pictures
+
+    wait_for(shown, lambda: f"{pictures} pictures; {look(page)}")
+    return look(page)
+
+
+# Mainsail
+
+
+def part(jpeg, header="Content-Length"):
+    """Gives a part with a frame, up to its last byte."""
+    length = f"{header}: {len(jpeg)}\r\n" if header else ""
+    return f"--b\r\nContent-Type: image/jpeg\r\n{length}\r\n{jpeg}"
+
+
+def test_the_reader_in_the_page_is_as_strict_as_mainsails(page, elsewhere):
+    page.goto(elsewhere)
+    cut = functools.partial(page.evaluate, "cutChunks")
+    one, two = "\xff\xd8one\xff\xd9", "\xff\xd8two!\xff\xd9"
+    thumbnail = "\xff\xd8a\xff\xd8b\xff\xd9\xff\xd9"
+    assert cut([part(one) + "\r\n" + part(two, "content-length") + "\r"]) == [one, two]
+    assert cut([part(one), "\r\n" + part(two)]) == [one], "shown with the first byte behind it, and not before"
+    assert cut([part(one, None) + "\r\n"]) == ["RangeError"], "a part without its length"
+    assert cut([part(one)[:-6], part(one)[-6:] + "\r\n"]) == [], "FF and D8 in two chunks"
+    assert cut([part(thumbnail) + "\r\n"]) not in ([], [thumbnail]), "a thumbnail spoils the frame"
+
+
+def test_mainsail_shows_the_stream(page, dashboard):
+    page.evaluate("url => void watchStream(url)", dashboard + STREAM)
+    wait_shown(page)
+
+
+def test_mainsail_shows_each_frame_before_the_next_is_there(page, origins):
+    origin, camera = origins(fps=0.5)
+    page.goto(origin)
+    page.evaluate("url => void watchStream(url)", camera.url + STREAM)
+    ages = sorted(wait_shown(page, 3)["ages"])
+    assert ages[1] < 1, f"frames are 2 s apart, and were shown {ages} s after their capture"
+
+
+def test_mainsail_is_not_let_in_from_an_origin_that_is_not_allowed(page, elsewhere, camera):
+    page.goto(elsewhere)
+    page.evaluate("watchStream", camera.url + STREAM)
+    assert page.evaluate("seen.failure").startswith("TypeError")
+    assert page.evaluate("seen.shown") == 0
+
+
+def test_the_camera_stays_awake_while_mainsail_opens_its_stream_anew(page, origins):
+    origin, camera = origins(linger="3s")
+    page.goto(origin)
+    page.evaluate("url => void watchStream(url)", camera.url + STREAM)
+    wait_shown(page, 3)
+    awake = camera.slot.state()
+    for _ in range(5):
+        before = look(page)["different"]
+        page.evaluate("reopen", camera.url + STREAM)
+        wait_shown(page, before + 3)
+    assert (awake["state"], camera.slot.state()) == ("awake", awake)
+
+
+def test_mainsails_adaptive_mode_shows_a_newer_picture_each_time(page, dashboard):
+    settings = {"parameter": "bypassCache", "fps": 15, "retryMs": 1000}
+    page.evaluate("([url, settings]) => watchSnapshots(url, settings)", [dashboard + SNAPSHOT, settings])
+    seen = wait_shown(page)
+    assert seen["different"] == seen["shown"], "a picture twice"
+
+
+# Fluidd
+
+
+def test_fluidds_adaptive_mode_never_meets_an_error(page, dashboard):
+    settings = {"parameter": "cacheBust", "fps": 10}
+    page.evaluate("([url, settings]) => watchSnapshots(url, settings)", [dashboard + SNAPSHOT, settings])
+    seen = wait_shown(page)
+    assert seen["different"] == seen["shown"], "a picture twice"
+
+
+def test_fluidd_shows_the_stream(page, dashboard):
+    page.evaluate("watchImage", dashboard + STREAM)
+    wait_shown(page)
+
+
+# moonraker-timelapse
+
+
+@pytest.mark.parametrize("way", ["direct", "mainsailos"])
+@pytest.mark.parametrize("state", ["asleep", "cold"])
+def test_moonraker_timelapse_gets_its_frame_in_time(request, directory, nginx, state, way):
+    camera = request.getfixturevalue(state)
+    address = camera.url if way == "direct" else nginx(camera, MAINSAILOS) + "/webcam"
+    frame = directory / "frame000001.jpg"
+    subprocess.run(["wget", address + SNAPSHOT, "-O", frame], check=True, timeout=TIMELAPSE)
+    check_frame(frame.read_bytes())
