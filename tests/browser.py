@@ -1,8 +1,11 @@
-"""Headless Chromium, for the suites that look at pages."""
+"""Headless browsers, for the suites that look at pages."""
 
+import os
 from contextlib import contextmanager
 
 from playwright.sync_api import sync_playwright
+
+from harness import private_directory, programs
 
 FLAGS = [
     "--no-sandbox",
@@ -21,4 +24,30 @@ def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
         yield browser
+        browser.close()
+
+
+@contextmanager
+def chromium_as_it_is():
+    """Runs Chromium and gives the context of its window. A page behind another tab is hidden there, as a person would
+    have it; where Playwright starts Chromium, every page says that it is seen.
+    """
+    with private_directory() as directory, programs(directory) as start, sync_playwright() as playwright:
+        options = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={directory}/profile", "about:blank"]
+        program = start("/usr/bin/chromium", *FLAGS, *options, env=os.environ | {"HOME": str(directory)})
+        address = program.wait_log(r"DevTools listening on (ws://\S+)")[1]
+        browser = playwright.chromium.connect_over_cdp(address, no_defaults=True)
+        yield browser.contexts[0]
+        browser.new_browser_cdp_session().send("Browser.close")
+        program.wait()  # it writes into its directory to the end
+
+
+@contextmanager
+def firefox_as_it_is():
+    """Runs Debian's Firefox by WebDriver BiDi and gives a context; Playwright's own Firefox is another program."""
+    with sync_playwright() as playwright:
+        browser = playwright.firefox.launch(
+            channel="moz-firefox", executable_path="/usr/bin/firefox-esr", headless=True
+        )
+        yield browser.new_context(no_viewport=True)
         browser.close()

@@ -1,0 +1,67 @@
+"""Chromium and Firefox, and cameras to look at."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from browser import chromium_as_it_is, firefox_as_it_is
+from harness import free_port
+
+BROWSERS = {"chromium": chromium_as_it_is, "firefox": firefox_as_it_is}
+SIZE = (320, 240)
+BRIGHT = range(128, 256, 16)  # the "no signal" card is dark
+
+
+@pytest.fixture(scope="session", params=BROWSERS)
+def browser(request):
+    """Each of the browsers."""
+    with BROWSERS[request.param]() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    """A page with `complaints`: all that the browser says against it."""
+    page = browser.new_page()
+    page.complaints = []
+    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective, e.blockedURI))"
+    )
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def cameras(eyelid, directory):
+    """Starts `eyelid` with test pictures and a short linger; called again, it starts once more at the same port."""
+    config, port = directory / "eyelid.toml", free_port()
+
+    def cameras(*names):
+        camera = 'source = "test"\nsize = "{}x{}"\nfps = 10\nlinger = "1s"\n'.format(*SIZE)
+        config.write_text("".join(f"[cameras.{name}]\n{camera}" for name in names or ["default"]))
+        return eyelid("--config", config, port=port)
+
+    return cameras
+
+
+@pytest.fixture
+def cable(directory):
+    """A file: the camera of `unreliable` works while it is there."""
+    return directory / "cable"
+
+
+@pytest.fixture
+def unreliable(eyelid, directory, cable):
+    """`eyelid` with a camera that fails when its cable is pulled."""
+    for level in BRIGHT:
+        Image.new("L", SIZE, level).save(directory / f"{level}.jpg")
+    pictures = " ".join(f"{directory}/{level}.jpg" for level in BRIGHT)
+    works = f"while [ -e {cable} ]; do for i in {pictures}; do cat $i; sleep 0.1; done; done"
+    command = json.dumps(f"command:{works}; exit 3")  # a string of JSON is one of TOML
+    config = directory / "eyelid.toml"
+    config.write_text(f'[server]\ntimeout = "1s"\n[cameras.default]\nsource = {command}\nlinger = "1s"\n')
+    cable.touch()
+    return eyelid("--config", config)

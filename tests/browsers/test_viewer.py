@@ -1,0 +1,138 @@
+"""The viewer page."""
+
+import re
+
+import pytest
+
+from harness import Slot, get
+from looking import card, hidden, streams, wait_drawn, wait_moves, wait_page, wait_text
+
+MOST_STREAMS = 5  # of the six connections that a browser opens to one server
+
+
+def open_viewer(page, eyelid, path="/"):
+    """Opens the viewer page of a server."""
+    page.goto(eyelid.url + path, wait_until="commit")
+
+
+def test_it_shows_a_moving_picture_without_complaint(page, cameras):
+    open_viewer(page, cameras())
+    wait_drawn(page)
+    assert page.complaints == []  # before a screenshot: Playwright adds a style for it, which the policy forbids
+    wait_moves(page, page.locator("canvas"))
+
+
+def test_it_works_behind_a_prefix(page, cameras):
+    open_viewer(page, cameras(), "/webcam/")
+    wait_drawn(page)
+    assert page.complaints == []
+
+
+def test_it_works_without_scripts(page, cameras):
+    page.set_content(f'<iframe sandbox src="{cameras().url}/" width=400 height=500></iframe>', wait_until="commit")
+    wait_moves(page, page.locator("iframe"))
+
+
+def test_it_wakes_a_camera(page, cameras):
+    eyelid = cameras()
+    assert get(eyelid.url, "/snapshot").status == 200
+    eyelid.slot.wait_state("asleep")
+    open_viewer(page, eyelid)
+    wait_drawn(page)
+    wait_text(page, card(page).locator(".state"), "awake")
+    assert page.complaints == []
+
+
+def test_the_camera_falls_asleep_when_paused_and_wakes_again(page, cameras):
+    eyelid = cameras()
+    open_viewer(page, eyelid)
+    wait_drawn(page)
+    page.get_by_role("button", name=re.compile("^pause", re.I)).click()
+    eyelid.slot.wait_state("asleep")
+    wait_text(page, card(page).locator(".message"), "Paused The camera is asleep.")
+    page.get_by_role("button", name=re.compile("^resume", re.I)).click()
+    wait_drawn(page)
+    assert page.complaints == []
+
+
+def test_the_cameras_fall_asleep_while_it_is_hidden_and_are_shown_again(page, cameras):
+    eyelid = cameras("default", "second")
+    open_viewer(page, eyelid)
+    for name in ["default", "second"]:
+        wait_drawn(page, name)
+    with hidden(page):
+        eyelid.slot.wait_state("asleep")
+        Slot(eyelid.slot.path / "second").wait_state("asleep")
+        assert streams(eyelid) == []
+    for name in ["default", "second"]:
+        wait_drawn(page, name)
+    assert page.complaints == []
+
+
+def test_the_camera_falls_asleep_when_it_is_left_and_wakes_when_one_comes_back(page, cameras):
+    eyelid = cameras()
+    open_viewer(page, eyelid)
+    wait_drawn(page)
+    page.goto("about:blank")
+    eyelid.slot.wait_state("asleep")
+    page.go_back(wait_until="commit")
+    wait_drawn(page)
+
+
+def test_it_says_why_a_camera_failed_and_recovers_in_place(page, unreliable, cable):
+    open_viewer(page, unreliable)
+    wait_drawn(page)
+    stream = streams(unreliable)
+    cable.unlink()
+    wait_text(page, card(page).locator(".state"), "failed")
+    wait_page(page, lambda: "3" in card(page).locator(".reason").text_content(), "the exit status is the reason")
+    assert not card(page).locator(".message").is_visible(), "the picture itself says no signal"
+    cable.touch()
+    wait_text(page, card(page).locator(".state"), "awake")
+    wait_drawn(page)
+    assert streams(unreliable) == stream, "it recovers on the connection it had"
+    assert page.complaints == []
+
+
+def test_it_recovers_from_a_restart_of_the_server(page, cameras):
+    eyelid = cameras()
+    open_viewer(page, eyelid)
+    wait_drawn(page)
+    assert eyelid.stop() == 0
+    wait_text(page, page.locator("#server"), "The server does not answer")
+    cameras()
+    wait_drawn(page)
+    wait_text(page, page.locator("#server"), "Eyelid 0.")
+    wait_text(page, card(page).locator(".state"), "awake")
+
+
+@pytest.mark.parametrize("count", [2, MOST_STREAMS, MOST_STREAMS + 1])
+def test_several_cameras_leave_a_connection_for_all_else(page, cameras, count):
+    names = ["default", *(f"camera{number}" for number in range(2, count + 1))]
+    eyelid = cameras(*names)
+    open_viewer(page, eyelid)
+    for name in names:
+        wait_drawn(page, name)
+        wait_text(page, card(page, name).locator(".state"), "awake")
+    assert len(streams(eyelid)) == min(count, MOST_STREAMS)
+    wait_text(page, page.locator("#server"), "Eyelid 0.")
+    for name in [names[0], names[-1]]:
+        card(page, name).locator(".snapshot").click()
+        wait_text(page, page.locator("#notice"), f"Snapshot saved: {name}-")
+    assert page.evaluate("() => fetch('.', { cache: 'no-store' }).then(({ status }) => status)") == 200
+    assert page.complaints == []
+
+
+def test_two_tabs_of_five_cameras_do_not_starve_each_other(page, cameras):
+    names = ["default", "second", "third", "fourth", "fifth"]
+    eyelid = cameras(*names)
+    open_viewer(page, eyelid)
+    for name in names:
+        wait_drawn(page, name)
+    with hidden(page) as other:
+        open_viewer(other, eyelid)
+        for name in names:
+            wait_drawn(other, name)
+    for name in names:
+        wait_drawn(page, name)
+    assert page.complaints == []
