@@ -157,7 +157,8 @@ impl Drain {
         unacknowledged: u64,
         path: Option<Path>,
     ) -> Option<Duration> {
-        self.path = path.map(|path| (now, path));
+        // Of an empty socket nobody asks; what was known of its path still holds.
+        self.path = path.map(|path| (now, path)).or(self.path);
         self.look(now, unacknowledged);
         let excess = unacknowledged.saturating_sub(self.limit(now));
         if excess == 0 {
@@ -381,7 +382,12 @@ mod tests {
         let (mut looks, mut exposed, mut waited) = (0, now, Duration::ZERO);
         link.sent.clear();
         for frame in 0..learning + COUNTED {
-            while let Some(pause) = drain.wait(now, link.unacknowledged(now), link.path()) {
+            while let Some(pause) = {
+                let unacknowledged = link.unacknowledged(now);
+                // As the outlet asks: not of an empty socket.
+                let path = link.path().filter(|_| unacknowledged > 0);
+                drain.wait(now, unacknowledged, path)
+            } {
                 // A timer's way of keeping time.
                 now += pause + MS / 2;
                 looks += 1;
