@@ -159,7 +159,12 @@ def test_motion_sees_a_moving_picture(camera, directory, start, path):
 
     def several():
         for path in pictures.glob("*-snapshot.jpg"):
-            picture = Image.open(path)
+            try:
+                picture = Image.open(path)
+                picture.load()
+            except OSError:
+                # Motion is still writing it.
+                continue
             if path not in seen and picture.size == expected.size and difference(picture, expected) < 12:
                 seen[path] = picture.tobytes()
         return len(set(seen.values())) > 2
