@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::kernel::Path;
+use crate::relay::Relay;
 
 /// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its acknowledgement of
 /// less than that for 40 ms and more (RFC 9293, section 3.8.6.3), which is not the path's doing.
@@ -67,6 +68,7 @@ pub(crate) struct Drain {
     farther: Option<(Instant, Duration)>,
     /// What the last frame proved of the round-trip time; one alone may have met with a hiccup.
     suspected: Option<Duration>,
+    relay: Relay,
 }
 
 /// How many bytes were acknowledged in all, and when that was so.
@@ -112,6 +114,7 @@ impl Drain {
             doubted: false,
             farther: None,
             suspected: None,
+            relay: Relay::default(),
         }
     }
 
@@ -140,6 +143,7 @@ impl Drain {
             });
         }
         self.written += bytes;
+        self.relay.wrote(began, bytes);
     }
 
     /// Says whether the next frame may be chosen, without asking the kernel what the path is like now: where that is not
@@ -147,7 +151,8 @@ impl Drain {
     pub(crate) fn is_drained(&mut self, now: Instant, unacknowledged: u64) -> bool {
         self.look(now, unacknowledged);
         let known = self.path.is_some_and(|(asked, _)| now - asked <= RECENT);
-        unacknowledged <= HELD_BACK || (known && unacknowledged <= self.limit(now))
+        let drained = unacknowledged <= HELD_BACK || (known && unacknowledged <= self.limit(now));
+        drained && self.pause(now).is_none()
     }
 
     /// How long to wait before looking again, or `None` when the next frame may be chosen now.
@@ -162,8 +167,9 @@ impl Drain {
         self.look(now, unacknowledged);
         let excess = unacknowledged.saturating_sub(self.limit(now));
         if excess == 0 {
-            return None;
+            return self.pause(now);
         }
+        self.relay.not_drained();
         if let Some(probe) = &mut self.probe {
             probe.backlog = true;
         }
@@ -187,6 +193,11 @@ impl Drain {
     /// How long nothing has left the socket although something lay in it.
     pub(crate) fn stalled(&self, now: Instant) -> Duration {
         now - self.progress
+    }
+
+    /// How long to leave the drained socket empty, for the sake of what lies in a proxy.
+    fn pause(&mut self, now: Instant) -> Option<Duration> {
+        self.relay.drained(now, self.path.map(|(_, path)| path))
     }
 
     /// Learns from what has left the socket.
@@ -221,7 +232,7 @@ impl Drain {
         };
         if acknowledged > probe.start.acknowledged {
             if let Some(silence) = probe.silence.take() {
-                self.heard_after(silence, path.min_rtt, now);
+                self.heard_after(silence, path, now);
                 // A longer way is no lower rate.
                 probe.due += silence;
             }
@@ -253,9 +264,9 @@ impl Drain {
     }
 
     /// Takes the kernel's smallest round-trip time for outdated when two frames in a row, each alone on its way, were not
-    /// answered within it.
-    fn heard_after(&mut self, silence: Duration, min_rtt: Duration, now: Instant) {
-        if silence <= min_rtt.mul_f64(DOUBT) + JITTER {
+    /// answered within it. (A near peer that does not answer is a proxy whose buffers are full.)
+    fn heard_after(&mut self, silence: Duration, path: Path, now: Instant) {
+        if path.is_near() || silence <= path.min_rtt.mul_f64(DOUBT) + JITTER {
             (self.farther, self.suspected) = (None, None);
         } else if let Some(before) = self.suspected.replace(silence) {
             self.farther = Some((now, silence.min(before)));
@@ -326,6 +337,8 @@ mod tests {
         /// What the kernel claims, as a multiple of what is so.
         claimed_rate: f64,
         claimed_round_trip: f64,
+        /// Bytes that a proxy near the server takes before the link.
+        proxy: u64,
         /// Frames: when the link began with each, and when it was done.
         sent: Vec<(Instant, Instant)>,
     }
@@ -337,6 +350,7 @@ mod tests {
                 round_trip,
                 claimed_rate: 1.0,
                 claimed_round_trip: 1.0,
+                proxy: 0,
                 sent: Vec::new(),
             }
         }
@@ -354,7 +368,7 @@ mod tests {
                 let time = now.saturating_duration_since(*start + self.round_trip);
                 FRAME - (time.as_secs_f64() * self.rate).min(FRAME as f64) as u64
             });
-            bytes.sum()
+            bytes.sum::<u64>().saturating_sub(self.proxy)
         }
 
         fn path(&self) -> Option<Path> {
@@ -471,6 +485,55 @@ mod tests {
         (link.rate, link.claimed_rate) = (100.0 * MBIT, 1.0);
         let seen = watch(&mut link, &mut drain, start + MS * 200_000, 20);
         assert!(seen.share > 0.98 && seen.waited < MS * 20, "{seen:?}");
+    }
+
+    /// A link behind a proxy, which the kernel takes for the client: near, and fast.
+    fn proxied(mbit: f64, holds: u64) -> Link {
+        let mut link = Link::new(mbit, Duration::from_micros(50));
+        (link.proxy, link.claimed_rate) = (holds, 1000.0 / mbit);
+        link
+    }
+
+    #[test]
+    fn lets_what_a_proxy_holds_run_low_and_never_out() {
+        for mbit in [2.0, 10.0] {
+            for holds in [60_000, 97_000, 200_000] {
+                let mut link = proxied(mbit, holds);
+                let start = Instant::now();
+                let seen = watch(&mut link, &mut Drain::new(start), start, 20);
+                let case = format!("{mbit} Mbit/s, {holds} bytes: {seen:?}");
+                let held = |bytes: u64| Duration::from_secs_f64(bytes as f64 / link.rate);
+                assert!(seen.share > 0.98, "{case}");
+                assert!(seen.waited < held(holds) - held(FRAME) / 3, "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_near_link_without_a_proxy_keeps_its_rate() {
+        for (mbit, holds) in [(2.0, 0), (10.0, 0), (2.0, 16_000), (25.0, 16_000)] {
+            let mut link = proxied(mbit, holds);
+            let start = Instant::now();
+            let seen = watch(&mut link, &mut Drain::new(start), start, 20);
+            assert!(seen.share > 0.98, "{mbit} Mbit/s, {holds} bytes: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_near_client_that_keeps_up_is_never_paused() {
+        let start = Instant::now();
+        let (mut drain, mut now) = (Drain::new(start), start);
+        for frame in 0..100 {
+            assert!(drain.is_drained(now, 0), "frame {frame}");
+            drain.wrote(now, FRAME);
+            // Every second one is not all gone when its task looks.
+            if frame % 2 == 0 {
+                let near = path(Duration::from_micros(50), 1000.0 * MBIT);
+                assert!(drain.wait(now, FRAME / 2, near).is_some());
+                assert_eq!(drain.wait(now + MS, 0, None), None);
+            }
+            now += MS * 33;
+        }
     }
 
     #[test]

@@ -18,6 +18,13 @@ pub(crate) struct Path {
     pub(crate) delivery_rate: u64,
 }
 
+impl Path {
+    /// Says whether the peer is on this computer or beside it, as proxies are.
+    pub(crate) fn is_near(self) -> bool {
+        self.min_rtt < Duration::from_millis(1)
+    }
+}
+
 /// Gives the bytes handed to the socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not
 /// read (unix(7)).
 #[expect(unsafe_code, reason = "ioctl(2)")]

@@ -19,6 +19,7 @@ mod metrics;
 mod outlet;
 mod part;
 mod rate;
+mod relay;
 mod route;
 mod serve;
 mod settings;
