@@ -4,6 +4,7 @@ The tests follow one another: each goes on with the machine as the one before ha
 """
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -65,6 +66,39 @@ source = "libcamera"
 camera = "{usb_camera.ID}"
 """
 TWIN_CAMERA = USB_CAMERA.replace("usb", "twin")
+
+# What thief.py is to come home with.
+LOOT = {
+    "home directories": "ENOENT",
+    "root's home directory": "EACCES",
+    "the list of users": "ENOENT",
+    "the users' passwords": "ENOENT",
+    "another password file": "EACCES",
+    "logs": "ENOENT",
+    "the configuration": True,
+    "the picture": True,
+    "files to write": [],
+    # All but the last are the journal's.
+    "sockets to talk to": [
+        "/dev/log",
+        "/run/systemd/journal/dev-log",
+        "/run/systemd/journal/socket",
+        "/run/systemd/journal/stdout",
+        "/run/systemd/notify",
+    ],
+    "devices": ["full", "null", "ptmx", "random", "urandom", "zero"],
+    "processes": [],
+    "IPv4": "EAFNOSUPPORT",
+    "IPv6": "EAFNOSUPPORT",
+    "netlink": "EAFNOSUPPORT",
+    "raw packets": "EAFNOSUPPORT",
+    "to become root": "EPERM",
+    "another namespace": "EPERM",
+    "a mount": "EPERM",
+    "to end init": "EPERM",
+    "to look into init": "EPERM",
+    "the clock": "EPERM",
+}
 
 
 # As the README says
@@ -282,6 +316,44 @@ def test_a_camera_that_is_busy_says_so():
         wait_for(lambda: "busy" in (status("twin")["error"] or ""), lambda: f"{status('twin')}")
         usb_live(stream)
     run("systemctl", "disable", "--now", "eyelid-capture@twin", "eyelid-capture@usb")
+
+
+# Taken over
+
+
+def test_who_takes_over_the_server_gets_the_picture_and_nothing_else():
+    secret = Path("/home/somebody/secret")
+    secret.parent.mkdir()
+    secret.write_text("a secret")
+    others = CONFIGURATION.with_name("others")
+    others.touch(mode=0o600)
+    thief, loot = Path("/usr/lib/thief.py"), Path("/run/loot")
+    shutil.copy(HERE / "thief.py", thief)
+    python = Path(sys.executable).resolve()
+    drop_in = Path(f"/run/systemd/system/{SERVER}.d/thief.conf")
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text(f"""[Service]
+Type=oneshot
+Restart=no
+TimeoutStartSec=infinity
+ExecStart=
+ExecStart={python} {thief}
+BindReadOnlyPaths={python}
+ExecPaths={python}
+StandardOutput=file:{loot}
+""")
+    snapshot()
+    run("systemctl", "stop", SERVER)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", SERVER)
+    print(loot.read_text())
+    assert json.loads(loot.read_text()) == LOOT
+    for path in drop_in, thief, loot, secret, others:
+        path.unlink()
+    drop_in.parent.rmdir()
+    secret.parent.rmdir()
+    run("systemctl", "daemon-reload")
+    snapshot()
 
 
 # Upgraded and removed
