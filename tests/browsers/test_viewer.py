@@ -6,6 +6,7 @@ import pytest
 
 from harness import Slot, get
 from looking import beside, card, hidden, save_snapshots, streams, wait_drawn, wait_moves, wait_page, wait_text
+from slow import slow_link
 
 FIVE = ["default", "second", "third", "fourth", "fifth"]
 SIX = [*FIVE, "sixth"]
@@ -119,6 +120,13 @@ def test_several_cameras_leave_a_connection_for_all_else(page, cameras, names, m
     save_snapshots(page, names[0], names[-1])
     assert page.evaluate("() => fetch('.', { cache: 'no-store' }).then(({ status }) => status)") == 200
     assert page.complaints == []
+
+
+def test_a_camera_without_a_stream_is_shown_behind_a_slow_link(page, cameras):
+    with slow_link(cameras(*SIX).url, "/sixth/snapshot") as address:
+        page.goto(address, wait_until="commit")
+        wait_drawn(page, *SIX, times=0)
+    page.goto("about:blank")  # or it complains of the link's end
 
 
 def test_two_tabs_of_five_cameras_do_not_starve_each_other(page, cameras):
