@@ -8,8 +8,8 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 from harness import connect
 
-PIECES = 7
-PAUSE = 1.0  # seconds between two pieces
+PIECES = 10
+PAUSE = 2.0  # seconds between two pieces: in all more than the page waits without a byte
 
 
 @contextmanager

@@ -123,9 +123,13 @@ def test_several_cameras_leave_a_connection_for_all_else(page, cameras, names, m
 
 
 def test_a_camera_without_a_stream_is_shown_behind_a_slow_link(page, cameras):
-    with slow_link(cameras(*SIX).url, "/sixth/snapshot") as address:
+    eyelid = cameras(*SIX)
+    with slow_link(eyelid.url, "/sixth/snapshot") as address:
         page.goto(address, wait_until="commit")
+        wait_streams(page, eyelid, 4)
+        opened = streams(eyelid)
         wait_drawn(page, *SIX, times=0)
+        assert streams(eyelid) == opened, "what flows is left alone"
     page.goto("about:blank")  # or it complains of the link's end
 
 
