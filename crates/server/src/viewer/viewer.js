@@ -286,9 +286,9 @@ const cameras = [...main.querySelectorAll('.camera')].map((card) => new Camera(c
 let enlarged = null;
 let known = null; // the names in the first /status, to notice a camera that appears later
 
-// The windows of one browser that are seen share its connections, so each tells the others how many cameras it shows. The
-// browser's own locks need HTTPS, which few have. A hidden window takes no part, and leaves the channel, which
-// would keep some browsers from going back to the page.
+// The windows of one browser that are seen share its connections, so each tells the others how many cameras it shows.
+// The browser's own locks need HTTPS, which few have. A hidden window takes no part, and leaves the channel, which would
+// keep some browsers from going back to the page.
 const windows = {
   id: Math.random().toString(36).slice(2),
   others: new Map(), // by id: the cameras they show, and when they last said so
