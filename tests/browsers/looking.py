@@ -120,6 +120,6 @@ def opened(page, features):
     other.value.close()
 
 
-def streams(eyelid):
-    """Gives the addresses of the clients that have a stream open."""
-    return [client["address"] for client in json.loads(get(eyelid.url, "/status").body)["clients"]]
+def streams(eyelid, what="address"):
+    """Gives the addresses of the clients that have a stream open, or something else of them."""
+    return [client[what] for client in json.loads(get(eyelid.url, "/status").body)["clients"]]

@@ -122,6 +122,19 @@ def test_several_cameras_leave_a_connection_for_all_else(page, cameras, names, m
     assert page.complaints == []
 
 
+def test_the_enlarged_camera_has_a_stream(page, cameras):
+    eyelid = cameras(*SIX)
+    open_viewer(page, eyelid)
+    wait_streams(page, eyelid, 4)
+    last = sorted(FIVE)[-1]  # the page has them by name, "default" first
+    assert last not in streams(eyelid, "camera")
+    card(page, last).locator(".large").click()
+    wait_page(page, lambda: last in streams(eyelid, "camera"), "it has one")
+    wait_streams(page, eyelid, 4)
+    wait_drawn(page, *SIX)
+    assert page.complaints == []
+
+
 def test_a_camera_without_a_stream_is_shown_behind_a_slow_link(page, cameras):
     eyelid = cameras(*SIX)
     with slow_link(eyelid.url, "/sixth/snapshot") as address:
