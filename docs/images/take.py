@@ -9,11 +9,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 NAMES = ["default", "bed", "nozzle", "door", "garden"]
 
 
@@ -57,8 +55,7 @@ def shot(browser, url, path, width, height, dark=False, script=True, before=None
 def main():
     images = Path(sys.argv[1])
     every = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+    with chromium() as browser:
         with eyelid({name: "test" for name in NAMES[:2]}) as url:
             shot(browser, url, images / "viewer.png", 1280, 640, dark=True)
         if every:
@@ -75,7 +72,6 @@ def main():
             with eyelid({"default": "test", "bed": "command:exit 1"}) as url:
                 for width, height in ((390, 844), (1280, 800)):
                     shot(browser, url, every / f"failed-{width}.png", width, height)
-        browser.close()
 
 
 main()

@@ -7,7 +7,30 @@ from contextlib import contextmanager
 
 from PIL import Image
 
-from harness import get, wait_for
+from harness import DEADLINE, get, wait_for
+
+PATIENCE = 3 * DEADLINE  # one question to a page passes through five processes; on a busy machine that takes seconds
+
+# Looks at the canvases from inside the page, for a question from outside may take longer than a picture is there.
+DRAWN = """async ([names, times, patience_ms]) => {
+  const seen = new Map(names.map((name) => [name, new Set()]));
+  const end = performance.now() + patience_ms;
+  for (;;) {
+    for (const [name, pictures] of seen) {
+      const canvas = document.querySelector(`.camera[data-name="${name}"] canvas`);
+      if (canvas?.width > 16 && pictures.size <= times) pictures.add(canvas.toDataURL());
+    }
+    const lacking = [...seen].filter(([, pictures]) => pictures.size <= times);
+    if (lacking.length === 0 || performance.now() > end) return lacking.map(([name, { size }]) => [name, size]);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}"""
+
+NOTICES = """() => {
+  window.notices = [];
+  const notice = document.getElementById('notice');
+  new MutationObserver(() => notices.push(notice.textContent)).observe(notice, { childList: true, subtree: true });
+}"""
 
 
 def wait_page(page, condition, what):
@@ -17,7 +40,13 @@ def wait_page(page, condition, what):
         page.wait_for_timeout(20)
         return condition()
 
-    return wait_for(holds, lambda: f"{what() if callable(what) else what}; complaints: {page.complaints}")
+    return wait_for(holds, lambda: f"{what() if callable(what) else what}; {report(page)}", PATIENCE)
+
+
+def report(page):
+    """Says what the page shows of its cameras, and what the browser says against it."""
+    cards = [" ".join(text.split()) for text in page.locator(".camera").all_inner_texts()]
+    return f"cards: {cards}; complaints: {page.complaints}"
 
 
 def picture(element):
@@ -41,16 +70,19 @@ def card(page, camera="default"):
     return page.locator(f'.camera[data-name="{camera}"]')
 
 
-def wait_drawn(page, camera="default", times=3):
-    """Waits until the viewer has drawn a few different frames of a camera."""
-    canvas = card(page, camera).locator("canvas")
-    seen = set()
+def wait_drawn(page, *cameras, times=3):
+    """Waits until the viewer has drawn a few different frames of each of the cameras."""
+    lacking = page.evaluate(DRAWN, [cameras or ["default"], times, PATIENCE * 1000])
+    assert lacking == [], f"too few frames of {lacking} within {PATIENCE:.0f} s; {report(page)}"
 
-    def drawn():
-        seen.add(canvas.evaluate("canvas => canvas.width > 16 && canvas.toDataURL()"))
-        return len(seen - {False}) > times
 
-    wait_page(page, drawn, lambda: f"the viewer draws frames of {camera}; seen: {len(seen)}")
+def save_snapshots(page, *cameras):
+    """Saves a snapshot of each of the cameras from the viewer, and waits until it says so."""
+    page.evaluate(NOTICES)  # it says so for a few seconds only
+    for camera in cameras:
+        card(page, camera).locator(".snapshot").click()
+        said = f"Snapshot saved: {camera}-"
+        wait_page(page, lambda said=said: any(text.startswith(said) for text in page.evaluate("notices")), said)
 
 
 def wait_text(page, element, *wanted):
@@ -62,16 +94,32 @@ def wait_text(page, element, *wanted):
 @contextmanager
 def hidden(page):
     """Has another tab before the page; gives its page."""
-    with page.context.expect_page() as other:  # one that page does not share its process with
-        page.evaluate("() => { open('about:blank', '', 'noopener') }")
-    wait_page(page, lambda: page.evaluate("document.hidden"), "the page is hidden")
-    other.value.complaints = []
-    yield other.value
-    other.value.close()
+    with opened(page, "noopener") as other:
+        wait_page(page, lambda: page.evaluate("document.hidden"), "the page is hidden")
+        yield other
     page.bring_to_front()
     wait_page(page, lambda: not page.evaluate("document.hidden"), "the page is seen")
 
 
-def streams(eyelid):
-    """Gives the addresses of the clients that have a stream open."""
-    return [client["address"] for client in json.loads(get(eyelid.url, "/status").body)["clients"]]
+@contextmanager
+def beside(page):
+    """Has another window beside the page's, both of them seen; gives its page."""
+    with opened(page, "noopener,popup,width=800,height=600") as other:
+        for each in (page, other):
+            assert not each.evaluate("document.hidden"), "both are seen"
+        yield other
+
+
+@contextmanager
+def opened(page, features):
+    """Opens another page, which does not share its process with this one."""
+    with page.context.expect_page() as other:
+        page.evaluate("features => { open('about:blank', '', features) }", features)
+    other.value.complaints = []
+    yield other.value
+    other.value.close()
+
+
+def streams(eyelid, what="address"):
+    """Gives the addresses of the clients that have a stream open, or something else of them."""
+    return [client[what] for client in json.loads(get(eyelid.url, "/status").body)["clients"]]

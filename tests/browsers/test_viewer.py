@@ -5,9 +5,11 @@ import re
 import pytest
 
 from harness import Slot, get
-from looking import card, hidden, streams, wait_drawn, wait_moves, wait_page, wait_text
+from looking import beside, card, hidden, save_snapshots, streams, wait_drawn, wait_moves, wait_page, wait_text
+from slow import slow_link
 
-MOST_STREAMS = 5  # of the six connections that a browser opens to one server
+FIVE = ["default", "second", "third", "fourth", "fifth"]
+SIX = [*FIVE, "sixth"]
 
 
 def open_viewer(page, eyelid, path="/"):
@@ -58,14 +60,12 @@ def test_the_camera_falls_asleep_when_paused_and_wakes_again(page, cameras):
 def test_the_cameras_fall_asleep_while_it_is_hidden_and_are_shown_again(page, cameras):
     eyelid = cameras("default", "second")
     open_viewer(page, eyelid)
-    for name in ["default", "second"]:
-        wait_drawn(page, name)
+    wait_drawn(page, "default", "second")
     with hidden(page):
         eyelid.slot.wait_state("asleep")
         Slot(eyelid.slot.path / "second").wait_state("asleep")
         assert streams(eyelid) == []
-    for name in ["default", "second"]:
-        wait_drawn(page, name)
+    wait_drawn(page, "default", "second")
     assert page.complaints == []
 
 
@@ -106,33 +106,83 @@ def test_it_recovers_from_a_restart_of_the_server(page, cameras):
     wait_text(page, card(page).locator(".state"), "awake")
 
 
-@pytest.mark.parametrize("count", [2, MOST_STREAMS, MOST_STREAMS + 1])
-def test_several_cameras_leave_a_connection_for_all_else(page, cameras, count):
-    names = ["default", *(f"camera{number}" for number in range(2, count + 1))]
+# A browser opens six connections to one server: one for all else, and where there are too many cameras, one for the
+# snapshots of those without a stream.
+@pytest.mark.parametrize(("names", "most"), [(FIVE, 5), (SIX, 4)], ids=["5", "6"])
+def test_several_cameras_leave_a_connection_for_all_else(page, cameras, names, most):
     eyelid = cameras(*names)
     open_viewer(page, eyelid)
+    wait_drawn(page, *names)
     for name in names:
-        wait_drawn(page, name)
         wait_text(page, card(page, name).locator(".state"), "awake")
-    assert len(streams(eyelid)) == min(count, MOST_STREAMS)
+    assert len(streams(eyelid)) == most
     wait_text(page, page.locator("#server"), "Eyelid 0.")
-    for name in [names[0], names[-1]]:
-        card(page, name).locator(".snapshot").click()
-        wait_text(page, page.locator("#notice"), f"Snapshot saved: {name}-")
+    save_snapshots(page, names[0], names[-1])
     assert page.evaluate("() => fetch('.', { cache: 'no-store' }).then(({ status }) => status)") == 200
     assert page.complaints == []
 
 
-def test_two_tabs_of_five_cameras_do_not_starve_each_other(page, cameras):
-    names = ["default", "second", "third", "fourth", "fifth"]
-    eyelid = cameras(*names)
+def test_the_enlarged_camera_has_a_stream(page, cameras):
+    eyelid = cameras(*SIX)
     open_viewer(page, eyelid)
-    for name in names:
-        wait_drawn(page, name)
+    wait_streams(page, eyelid, 4)
+    last = sorted(FIVE)[-1]  # the page has them by name, "default" first
+    assert last not in streams(eyelid, "camera")
+    card(page, last).locator(".large").click()
+    wait_page(page, lambda: last in streams(eyelid, "camera"), "it has one")
+    wait_streams(page, eyelid, 4)
+    wait_drawn(page, *SIX)
+    assert page.complaints == []
+
+
+def test_a_camera_without_a_stream_is_shown_behind_a_slow_link(page, cameras):
+    eyelid = cameras(*SIX)
+    with slow_link(eyelid.url, "/sixth/snapshot") as address:
+        page.goto(address, wait_until="commit")
+        wait_streams(page, eyelid, 4)
+        opened = streams(eyelid)
+        wait_drawn(page, *SIX, times=0)
+        assert streams(eyelid) == opened, "what flows is left alone"
+    page.goto("about:blank")  # or it complains of the link's end
+
+
+def test_two_tabs_of_five_cameras_do_not_starve_each_other(page, cameras):
+    eyelid = cameras(*FIVE)
+    open_viewer(page, eyelid)
+    wait_drawn(page, *FIVE)
     with hidden(page) as other:
         open_viewer(other, eyelid)
-        for name in names:
-            wait_drawn(other, name)
-    for name in names:
-        wait_drawn(page, name)
+        wait_drawn(other, *FIVE)
+    wait_drawn(page, *FIVE)
     assert page.complaints == []
+
+
+def test_two_windows_of_five_cameras_share_the_connections(page, cameras):
+    eyelid = cameras(*FIVE)
+    open_viewer(page, eyelid)
+    wait_streams(page, eyelid, 5)
+    with beside(page) as other:
+        open_viewer(other, eyelid)
+        for each in (page, other):
+            wait_drawn(each, *FIVE)
+        wait_streams(page, eyelid, 3)  # and one connection for the snapshots of each
+        for each in (page, other):
+            save_snapshots(each, FIVE[0], FIVE[-1])
+    wait_streams(page, eyelid, 5)
+    wait_drawn(page, *FIVE)
+    assert page.complaints == []
+
+
+def test_a_window_that_crashed_is_forgotten(page, cameras):
+    eyelid = cameras(*FIVE)
+    open_viewer(page, eyelid)
+    wait_streams(page, eyelid, 5)
+    page.evaluate("() => new BroadcastChannel('eyelid viewer').postMessage({ id: '~', showing: 5 })")
+    wait_streams(page, eyelid, 2)  # of three the page has two, for its id is the first
+    wait_streams(page, eyelid, 5)
+    assert page.complaints == []
+
+
+def wait_streams(page, eyelid, count):
+    """Waits until so many streams are open."""
+    wait_page(page, lambda: len(streams(eyelid)) == count, lambda: f"{count} streams, not {len(streams(eyelid))}")

@@ -6,12 +6,13 @@
 // one would be one more route to serve; it goes from the wire (PartReader) to the hand (what a person does).
 'use strict';
 
-const MOST_STREAMS = 5; // browsers open six HTTP/1.1 connections per host; the sixth is for /status and snapshots
+const MOST_STREAMS = 5; // browsers open six HTTP/1.1 connections per host; the sixth is for /status and saved snapshots
 const STATUS_EVERY_MS = 2000;
-const STATUS_TIMEOUT_MS = 8000; // longer than a snapshot, which may hold the sixth connection
+const STATUS_TIMEOUT_MS = 8000;
 const SNAPSHOT_EVERY_MS = 1000;
-const SNAPSHOT_TIMEOUT_MS = 5000;
 const SILENCE_MS = 15000; // no byte for so long means a dead connection; a camera that wakes needs less
+const TELL_EVERY_MS = 2000;
+const FORGET_MS = 10000; // a window that crashed says no farewell
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 5000;
 const RATE_OVER_MS = 4000;
@@ -120,12 +121,27 @@ const explain = (error) => (error instanceof TypeError || error.name === 'AbortE
 
 const captureOf = (timestamp) => (Number(timestamp) > 0 ? Number(timestamp) * 1000 : null);
 
+// Reads an answer to its end. One that trickles is slow, not dead: the time begins anew with each piece.
+async function read(response, limit, onPiece) {
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (limit.signal.aborted) throw new DOMException('nobody wants the rest', 'AbortError');
+    if (done) return;
+    limit.touch();
+    onPiece(value);
+  }
+}
+
 async function fetchSnapshot(camera, signal) {
-  const limit = deadline(SNAPSHOT_TIMEOUT_MS, signal);
+  const limit = deadline(SILENCE_MS, signal);
   try {
     const response = await fetch(new URL('snapshot', camera.url), { cache: 'no-store', signal: limit.signal });
     if (!response.ok) await refuse(response);
-    return { jpeg: await response.blob(), capture_ms: captureOf(response.headers.get('X-Timestamp')), real: true };
+    const pieces = [];
+    await read(response, limit, (piece) => pieces.push(piece));
+    const jpeg = new Blob(pieces, { type: 'image/jpeg' });
+    return { jpeg, capture_ms: captureOf(response.headers.get('X-Timestamp')), real: true };
   } finally { limit.end(); }
 }
 
@@ -184,13 +200,7 @@ class Camera {
         capture_ms: captureOf(headers.get('x-timestamp')),
         real: headers.get('x-eyelid-signal')?.toLowerCase() !== 'none',
       }));
-      const reader = response.body.getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || signal.aborted) return;
-        limit.touch();
-        parts.push(value);
-      }
+      await read(response, limit, (piece) => parts.push(piece));
     } finally { limit.end(); }
   }
 
@@ -264,7 +274,7 @@ class Camera {
     if (!this.arrived && failed) return { ...failed, message: 'The camera has failed', more: 'Waiting for it…' };
     if (!this.arrived) return { state: 'connecting', message: said?.state === 'asleep' ? 'Waking the camera…' : 'Connecting…' };
     if (!this.shown.real) return failed || { state: 'no signal', reason: said?.error || '' };
-    return { state: 'awake', note: this.mode === 'snapshots' ? 'About one picture a second: five streams are open already.' : '' };
+    return { state: 'awake', note: this.mode === 'snapshots' ? 'About one picture a second: the browser has no connection left for its stream.' : '' };
   }
 }
 
@@ -276,12 +286,72 @@ const cameras = [...main.querySelectorAll('.camera')].map((card) => new Camera(c
 let enlarged = null;
 let known = null; // the names in the first /status, to notice a camera that appears later
 
+// The windows of one browser that are seen share its connections, so each tells the others how many cameras it shows.
+// The browser's own locks need HTTPS, which few have. A hidden window takes no part, and leaves the channel, which would
+// keep some browsers from going back to the page.
+const windows = {
+  id: Math.random().toString(36).slice(2),
+  others: new Map(), // by id: the cameras they show, and when they last said so
+  enter() {
+    if (this.channel || !window.BroadcastChannel) return;
+    this.showing = 0; // as far as the others know
+    this.channel = new BroadcastChannel('eyelid viewer');
+    this.channel.onmessage = ({ data }) => this.hear(data);
+    this.timer = setInterval(() => { this.forget(); this.tell(); }, TELL_EVERY_MS);
+  },
+  leave() {
+    if (!this.channel) return;
+    clearInterval(this.timer);
+    this.channel.postMessage({ id: this.id, showing: 0 });
+    this.channel.close();
+    this.channel = null;
+    this.others.clear();
+  },
+  tell() {
+    this.channel?.postMessage({ id: this.id, showing: this.showing });
+  },
+  hear({ id, showing }) {
+    const before = this.others.get(id);
+    if (showing) this.others.set(id, { showing, heard: performance.now() });
+    else this.others.delete(id);
+    if (showing === (before?.showing ?? 0)) return;
+    if (!before) this.tell(); // it has just come, and knows of nobody
+    assign();
+  },
+  forget() {
+    const gone = [...this.others].filter(([, { heard }]) => heard < performance.now() - FORGET_MS);
+    gone.forEach(([id]) => this.others.delete(id));
+    if (gone.length) assign();
+  },
+  // Gives how many streams this window may open while it shows so many cameras. All windows come to the same division:
+  // in turn, ordered by id. Where there are too many cameras, each window fetches snapshots by a connection of its own.
+  share(showing) {
+    if (showing !== this.showing) {
+      this.showing = showing;
+      this.tell();
+    }
+    const all = [[this.id, showing], ...[...this.others].map(([id, other]) => [id, other.showing])].sort();
+    const total = all.reduce((sum, [, cameras]) => sum + cameras, 0);
+    if (total <= MOST_STREAMS) return showing;
+    let left = Math.max(1, MOST_STREAMS - all.length);
+    let mine = 0;
+    for (let round = 1; left > 0; round++) {
+      for (const [id] of all.filter(([, cameras]) => cameras >= round).slice(0, left)) {
+        left--;
+        if (id === this.id) mine++;
+      }
+    }
+    return mine;
+  },
+};
+
 // Decides how each camera is read, and makes it so. The enlarged camera goes first; what is over gets snapshots.
 function assign() {
-  let streams = 0;
+  const shows = (camera) => !document.hidden && !camera.paused;
+  let streams = windows.share(cameras.filter(shows).length);
   const wanted = (camera) => {
-    if (document.hidden || camera.paused) return 'off';
-    return streams++ < MOST_STREAMS ? 'stream' : 'snapshots';
+    if (!shows(camera)) return 'off';
+    return streams-- > 0 ? 'stream' : 'snapshots';
   };
   const order = enlarged ? [enlarged, ...cameras.filter((camera) => camera !== enlarged)] : cameras;
   const modes = order.map((camera) => [camera, wanted(camera)]);
@@ -510,6 +580,8 @@ function start() {
   const look = () => {
     watching.abort();
     watching = new AbortController();
+    if (document.hidden) windows.leave();
+    else windows.enter();
     assign();
     if (document.hidden) return;
     pollStatus(watching.signal);
