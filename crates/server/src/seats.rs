@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 /// How many connections may wait. A client's request comes with the packet that opens the connection or the next one, so
 /// few proper ones wait at a time: some idle ones for each browser and proxy (browsers hold 6 for a server), for which
@@ -122,7 +123,8 @@ impl Seat {
     pub(crate) async fn dismissed(&self) {
         loop {
             self.told.notified().await;
-            // A request that came at the same moment saves it.
+            // A request that has arrived saves it, though the runtime may not have looked for it yet; now it does.
+            yield_now().await;
             if let Place::Waiting(number) = self.place.get()
                 && !self.seats.waiting.borrow().contains_key(&number)
             {
@@ -159,10 +161,11 @@ mod tests {
 
     fn must_go(seat: &Seat) -> bool {
         let mut dismissed = pin!(seat.dismissed());
-        let polled = dismissed
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
-        polled == Poll::Ready(())
+        let mut poll = || {
+            let context = &mut Context::from_waker(Waker::noop());
+            dismissed.as_mut().poll(context) == Poll::Ready(())
+        };
+        poll() || poll()
     }
 
     fn seats(descriptors: usize) -> Rc<Seats> {
