@@ -25,6 +25,11 @@ use crate::socket::Socket;
 /// How long nothing is accepted after accepting failed for want of descriptors or memory: some connection may end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many connections are accepted before those there are have a turn. A turn is some 60 steps of theirs (tokio's
+/// LocalSet), and a connection of a stranger takes 4 from its start to its end: with fewer, strangers that come faster than
+/// they go would pile up before newcomers; with more, clients wait.
+const ACCEPTED_AT_ONCE: usize = 16;
+
 /// How long snapshots that are being answered may take when the server ends.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -93,7 +98,7 @@ impl Server {
     ) -> &'static str {
         let mut idle_since = Instant::now();
         let mut paused_until: Option<Instant> = None;
-        let mut first = 0;
+        let (mut first, mut accepted_at_once) = (0, 0);
         loop {
             if listeners.is_empty() && self.served.is_empty() {
                 return "the connection has ended";
@@ -111,8 +116,10 @@ impl Server {
                         }
                         Err(error) => log::debug!("a client left before it was accepted: {error}"),
                     }
-                    // However many want in, those who are in get their turns.
-                    yield_now().await;
+                    accepted_at_once = (accepted_at_once + 1) % ACCEPTED_AT_ONCE;
+                    if accepted_at_once == 0 {
+                        yield_now().await;
+                    }
                 }
                 () = at(paused_until), if paused_until.is_some() => paused_until = None,
                 Some(ended) = self.served.join_next() => {
