@@ -163,7 +163,7 @@ impl Strangers {
 pub(crate) fn what_to_do(name: &str) -> String {
     format!(
         "host {name:?} is not known to be this server; if it is, say allow-host = [{name:?}] in [server] of the \
-         configuration, or --allow-host {name}"
+         configuration, or start eyelid-server with --allow-host {name}"
     )
 }
 
