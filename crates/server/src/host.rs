@@ -134,7 +134,7 @@ impl Names {
                 .is_some_and(|rest| rest.ends_with('.'))
         };
         !name.contains('.')
-            || LOCAL.iter().any(|local| below(local))
+            || LOCAL.iter().any(below)
             || self.own.as_deref() == Some(name)
             || self.allowed.iter().any(|allowed| allowed.allows(name))
     }
