@@ -2,6 +2,7 @@
 
 import json
 import resource
+import select
 import socket
 from contextlib import ExitStack
 
@@ -73,6 +74,13 @@ def test_connections_that_have_had_their_answer(server, healthy):
         assert {answer[:12] for answer in crowd.answers} == {b"HTTP/1.1 404"}, "each had its answer first"
 
 
+def hung_up(connection):
+    """Says whether the other end of a Unix socket is closed, though what it sent is not all read."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
 def test_clients_that_take_nothing_and_clients_that_vanish(serve, directory):
     path = directory / "socket"
     server = serve("--listen", f"unix:{path}")
@@ -97,6 +105,7 @@ def test_clients_that_take_nothing_and_clients_that_vanish(serve, directory):
         wait_for(lambda: clients(server) > len(slow) + 50, "all are clients")
         with network.vanished():
             healthy.thrive(20)
+            wait_for(lambda: hung_up(proxy), "the server to give the proxy up", 90)
             wait_for(lambda: clients(server) <= 2, lambda: f"{clients(server)} clients left", 90)
             wait_for(lambda: server.descriptors() < OTHERS, lambda: f"{server.descriptors()} descriptors left", 90)
             healthy.thrive(3)
@@ -159,6 +168,7 @@ def test_when_accepting_fails(serve):
         assert server.processor_time() - used < 0.5, "it spins"
         # The oldest of those that ask for nothing go, so that somebody is served even now.
         wait_for(lambda: get(server.url, "/status").status == 200, "an answer")
+        assert counter(server, "connections_dismissed") > 0
     assert server.program.log().count("cannot accept") <= 3
     stream.close()
 
