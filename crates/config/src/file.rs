@@ -112,6 +112,7 @@ mod tests {
             timeout = "4s"
             idle-exit = "2m"
             max-clients = 10
+            allow-host = ["camera.example.org", "*.example.net"]
             allow-origin = "*"
             auth-file = "/etc/eyelid/htpasswd"
             [cameras.default]
@@ -139,6 +140,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.server.max_age, Some(Duration::from_millis(500)));
         assert_eq!(config.server.listen.len(), 2);
+        assert_eq!(config.server.allow_host.len(), 2);
         let default = &config.cameras[&CameraName::default()];
         assert_eq!(
             default.source,
@@ -163,6 +165,7 @@ mod tests {
             ("[server]\ntimeout = \"4 parsecs\"", 2, "timeout"),
             ("[server]\ntimeout = 4", 2, "timeout"),
             ("[server]\nmax-clients = 0", 2, "max-clients"),
+            ("[server]\nallow-host = [\"http://a\"]", 2, "allow-host"),
             ("[sever]\n", 1, "sever"),
             ("[cameras.default]\nsize = \"big\"", 2, "size"),
             ("[cameras.default]\nrotate = 45", 2, "rotate"),

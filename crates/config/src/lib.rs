@@ -7,12 +7,14 @@
 mod address;
 mod camera;
 mod file;
+mod host;
 mod server;
 mod values;
 
 pub use address::{Address, AddressError};
 pub use camera::CameraOptions;
 pub use file::{Config, ConfigError};
+pub use host::{AllowedHost, AllowedHostError};
 pub use server::{Origin, ServerOptions};
 pub use values::{
     Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,

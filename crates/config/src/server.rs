@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Deserialize;
 
-use crate::Address;
+use crate::{Address, AllowedHost};
 
 /// Options of `eyelid-server`. What is not given is `None` (or empty).
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
@@ -35,10 +35,17 @@ pub struct ServerOptions {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde")]
     pub idle_exit: Option<Duration>,
-    /// Serve at most this many connections at once [default: 1000]
+    /// Serve at most this many clients at once [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(deserialize_with = "at_least_one")]
     pub max_clients: Option<u32>,
+    /// Under which names the server may be asked, besides those that cannot be anybody else's.
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "Answer requests for this name too: NAME, \"*.NAME\" or \"*\"; may be repeated [default: addresses, names without a dot, local names]"
+    )]
+    pub allow_host: Vec<AllowedHost>,
     /// Whose pages may read the pictures (CORS).
     #[arg(
         long,
@@ -55,20 +62,22 @@ impl ServerOptions {
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {
-            listen: if self.listen.is_empty() {
-                file.listen
-            } else {
-                self.listen
-            },
+            listen: given(self.listen, file.listen),
             slots: self.slots.or(file.slots),
             max_age: self.max_age.or(file.max_age),
             timeout: self.timeout.or(file.timeout),
             idle_exit: self.idle_exit.or(file.idle_exit),
             max_clients: self.max_clients.or(file.max_clients),
+            allow_host: given(self.allow_host, file.allow_host),
             allow_origin: self.allow_origin.or(file.allow_origin),
             auth_file: self.auth_file.or(file.auth_file),
         }
     }
+}
+
+/// A list of flags replaces that of the file.
+fn given<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
+    if flags.is_empty() { file } else { flags }
 }
 
 fn at_least_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {

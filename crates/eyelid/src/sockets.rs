@@ -12,6 +12,7 @@ use std::{fs, io};
 use anyhow::Context;
 use eyelid_config::Address;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Backlog, listen};
 use tokio::io::unix::AsyncFd;
 
 use crate::plan::Plan;
@@ -139,6 +140,8 @@ fn bind(address: &Address) -> io::Result<Listening> {
             (listener.into(), Bound::Unix(path.clone()))
         }
     };
+    // Again, for as many as the kernel allows to wait: std lets 128, and drops those who come then.
+    listen(&socket, Backlog::MAXALLOWABLE)?;
     Ok(Listening {
         socket: spawn::readiness(socket)?,
         address,

@@ -15,10 +15,13 @@ use hyper::{Method, Response, StatusCode};
 
 use crate::app::App;
 use crate::camera::{Camera, Need};
+use crate::framing;
 use crate::head;
+use crate::host;
 use crate::metrics;
 use crate::part;
 use crate::route::{Asset, Route, Which};
+use crate::socket::Peer;
 use crate::viewer::{self, Page};
 
 /// A whole answer.
@@ -41,18 +44,32 @@ pub(crate) enum Outcome {
 }
 
 /// Answers a request. `HEAD` gets the header of `GET` and wakes no camera; nothing else changes anything either.
-pub(crate) async fn answer(app: &App, request: &Parts) -> Outcome {
-    let mut answer = match outcome(app, request).await {
+pub(crate) async fn answer(app: &App, request: &Parts, peer: Peer) -> Outcome {
+    let mut answer = match outcome(app, request, peer).await {
         Outcome::Stream(stream) => return Outcome::Stream(stream),
         Outcome::Answer(answer) => answer,
     };
-    let terms = app.terms();
-    head::common(answer.headers_mut(), terms.service.allow_origin.as_ref());
-    Outcome::Answer(answer)
+    if framing::has_body(request) {
+        head::close(answer.headers_mut());
+    }
+    Outcome::Answer(dressed(app, answer))
 }
 
-async fn outcome(app: &App, request: &Parts) -> Outcome {
-    if let Some(answer) = without_looking(app, request).await {
+/// Tells a client that there are too many.
+pub(crate) fn too_many(app: &App) -> Answer {
+    let mut answer = no_frame("too many clients; try again later");
+    head::close(answer.headers_mut());
+    dressed(app, answer)
+}
+
+fn dressed(app: &App, mut answer: Answer) -> Answer {
+    let terms = app.terms();
+    head::common(answer.headers_mut(), terms.service.allow_origin.as_ref());
+    answer
+}
+
+async fn outcome(app: &App, request: &Parts, peer: Peer) -> Outcome {
+    if let Some(answer) = without_looking(app, request, peer).await {
         return Outcome::Answer(answer);
     }
     let head_only = request.method == Method::HEAD;
@@ -90,11 +107,12 @@ async fn outcome(app: &App, request: &Parts) -> Outcome {
 }
 
 /// What can be said whatever the request is for: how to ask, and that a stranger may not.
-async fn without_looking(app: &App, request: &Parts) -> Option<Answer> {
-    if request.method == Method::OPTIONS {
-        return Some(head::preflight());
-    }
-    if !(request.method == Method::GET || request.method == Method::HEAD) {
+async fn without_looking(app: &App, request: &Parts, peer: Peer) -> Option<Answer> {
+    let hosts = match host::asked(request) {
+        Ok(hosts) => hosts,
+        Err(what) => return Some(no_http(what)),
+    };
+    if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {
         let what = "only GET, HEAD and OPTIONS are answered here";
         let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, what);
         answer
@@ -103,12 +121,23 @@ async fn without_looking(app: &App, request: &Parts) -> Option<Answer> {
         return Some(answer);
     }
     let terms = app.terms();
+    // What comes by a Unix socket comes from a program of this machine, never from a browser.
+    if peer != Peer::Unix
+        && let Some(name) = terms.names.stranger(&hosts)
+    {
+        app.strangers.came(name);
+        let what = host::what_to_do(name);
+        return Some(problem(StatusCode::MISDIRECTED_REQUEST, &what));
+    }
+    if request.method == Method::OPTIONS {
+        return Some(head::preflight());
+    }
     let users = terms.users.as_ref()?;
     let authorization = request
         .headers
         .get(AUTHORIZATION)
         .map(HeaderValue::as_bytes);
-    if users.admit(authorization).await {
+    if users.admit(authorization, peer).await {
         return None;
     }
     let mut answer = problem(StatusCode::UNAUTHORIZED, "a user and password are needed");
@@ -201,8 +230,15 @@ fn no_camera(which: &Which) -> Answer {
     problem(StatusCode::NOT_FOUND, &what)
 }
 
+/// Says what makes a request none, and hears no other after it.
+fn no_http(what: &str) -> Answer {
+    let mut answer = problem(StatusCode::BAD_REQUEST, what);
+    head::close(answer.headers_mut());
+    answer
+}
+
 /// Says that there is no frame now; a client may try again soon.
-pub(crate) fn no_frame(reason: &str) -> Answer {
+fn no_frame(reason: &str) -> Answer {
     let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, reason);
     answer
         .headers_mut()

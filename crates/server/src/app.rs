@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use crate::auth::{AuthError, Users};
 use crate::camera::Camera;
 use crate::clients::Clients;
+use crate::host::{Names, Strangers};
 use crate::metrics::Metrics;
+use crate::seats::Seats;
 use crate::settings::{Service, Settings};
 use crate::slots::Slots;
 use crate::status::{CameraStatus, ClientStatus, Status};
@@ -19,6 +21,8 @@ use crate::status::{CameraStatus, ClientStatus, Status};
 pub(crate) struct App {
     pub(crate) slots: Rc<Slots>,
     pub(crate) clients: Rc<Clients>,
+    pub(crate) seats: Rc<Seats>,
+    pub(crate) strangers: Strangers,
     pub(crate) metrics: Metrics,
     terms: RefCell<Rc<Terms>>,
     /// Becomes true when connections are to end.
@@ -30,27 +34,37 @@ pub(crate) struct App {
 pub(crate) struct Terms {
     pub(crate) service: Service,
     pub(crate) users: Option<Users>,
+    pub(crate) names: Names,
 }
 
 impl Terms {
     fn read(service: Service) -> Result<Self, AuthError> {
         let users = service.auth_file.as_deref().map(Users::load).transpose()?;
-        Ok(Self { service, users })
+        let names = Names::new(service.allow_host.clone());
+        Ok(Self {
+            service,
+            users,
+            names,
+        })
     }
 }
 
 impl App {
-    /// Reads what the settings name.
+    /// Reads what the settings name. The process may have so many `descriptors` open.
     pub(crate) fn new(
         settings: Settings,
+        descriptors: usize,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, AuthError> {
         let terms = Terms::read(settings.service)?;
         let slots = Slots::new(settings.slots, settings.cameras);
+        let metrics = Metrics::new();
         Ok(Self {
             slots: Rc::new(slots),
             clients: Rc::default(),
-            metrics: Metrics::new(),
+            seats: Seats::new(descriptors, metrics.dismissed.clone()),
+            strangers: Strangers::default(),
+            metrics,
             terms: RefCell::new(Rc::new(terms)),
             stopping,
             started: Instant::now(),

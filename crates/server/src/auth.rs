@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -10,11 +12,17 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use crate::socket::Peer;
+
 /// Longest password that bcrypt takes whole.
 const MAX_PASSWORD_BYTES: usize = 72;
 
 /// How many right answers are remembered, so that a client polling snapshots costs one hash and not one a picture.
 const REMEMBERED: usize = 64;
+
+/// In how many lanes credentials wait to be checked. Who guesses stands in one, and a newcomer in another waits for one of
+/// the guesses and not for hundreds; with all lanes full that is some seconds, as long as a person waits.
+const LANES: usize = 64;
 
 /// Who may look.
 pub(crate) struct Users {
@@ -26,6 +34,9 @@ pub(crate) struct Users {
     right: RefCell<Vec<Vec<u8>>>,
     /// Hashing costs tens of milliseconds: one at a time, so that guessing cannot take every core.
     one_at_a_time: Semaphore,
+    /// Of each lane one may wait for that. Addresses are spread over lanes in a way that strangers cannot know.
+    lanes: [Semaphore; LANES],
+    spread: RandomState,
 }
 
 /// Why a password file cannot be used.
@@ -83,11 +94,13 @@ impl Users {
             decoy,
             right: RefCell::default(),
             one_at_a_time: Semaphore::new(1),
+            lanes: std::array::from_fn(|_| Semaphore::new(1)),
+            spread: RandomState::new(),
         })
     }
 
     /// Says whether an `Authorization` header lets its sender look.
-    pub(crate) async fn admit(&self, authorization: Option<&[u8]>) -> bool {
+    pub(crate) async fn admit(&self, authorization: Option<&[u8]>, peer: Peer) -> bool {
         let Some(authorization) = authorization else {
             return false;
         };
@@ -104,6 +117,9 @@ impl Users {
         };
         let known = self.hashes.get(&user).cloned();
         let hash = known.clone().unwrap_or_else(|| self.decoy.clone());
+        let Ok(_lane) = self.lanes[self.lane(peer)].acquire().await else {
+            return false;
+        };
         let Ok(_turn) = self.one_at_a_time.acquire().await else {
             return false;
         };
@@ -118,6 +134,18 @@ impl Users {
             right.push(authorization.to_vec());
         }
         admitted
+    }
+
+    fn lane(&self, peer: Peer) -> usize {
+        let place = match peer {
+            Peer::Unix | Peer::Unknown => None,
+            // A host has all addresses of its network to itself (RFC 7421).
+            Peer::Tcp(address) => Some(match address.ip().to_canonical() {
+                IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+                v4 => v4,
+            }),
+        };
+        (self.spread.hash_one(place) % LANES as u64) as usize
     }
 }
 
@@ -156,11 +184,17 @@ mod tests {
         );
         let users = parse(&file).unwrap();
         for right in ["anna:secret", "ben:x:y", "anna:secret"] {
-            assert!(users.admit(Some(&header(right))).await, "{right}");
+            assert!(
+                users.admit(Some(&header(right)), Peer::Unix).await,
+                "{right}"
+            );
         }
         assert!(
             users
-                .admit(Some(&[b"bAsIc ", &header("anna:secret")[6..]].concat()))
+                .admit(
+                    Some(&[b"bAsIc ", &header("anna:secret")[6..]].concat()),
+                    Peer::Unix
+                )
                 .await
         );
         for wrong in [
@@ -171,13 +205,41 @@ mod tests {
             ":",
             &format!("anna:{}", "x".repeat(100)),
         ] {
-            assert!(!users.admit(Some(&header(wrong))).await, "{wrong}");
+            assert!(
+                !users.admit(Some(&header(wrong)), Peer::Unix).await,
+                "{wrong}"
+            );
         }
-        assert!(!users.admit(None).await);
+        assert!(!users.admit(None, Peer::Unix).await);
         for wrong in ["", "Basic", "Basic !!!", "Bearer c2VjcmV0", "Basic /w=="] {
-            assert!(!users.admit(Some(wrong.as_bytes())).await, "{wrong}");
+            assert!(
+                !users.admit(Some(wrong.as_bytes()), Peer::Unix).await,
+                "{wrong}"
+            );
         }
         assert!(users.right.borrow().len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn guesses_from_one_place_wait_in_one_lane() {
+        let users = parse(&format!("anna:{}", bcrypt::hash("x", 4).unwrap())).unwrap();
+        let lane = |address: &str| users.lane(Peer::Tcp(address.parse().unwrap()));
+        assert_eq!(lane("192.0.2.1:1000"), lane("192.0.2.1:2000"));
+        assert_eq!(lane("192.0.2.1:1000"), lane("[::ffff:192.0.2.1]:1000"));
+        assert_eq!(lane("[2001:db8::1]:1"), lane("[2001:db8::ffff:2]:1"));
+        for places in [
+            (0..200)
+                .map(|n| format!("192.0.2.{n}:1"))
+                .collect::<Vec<_>>(),
+            (0..200)
+                .map(|n| format!("[2001:db8:0:{n:x}::1]:1"))
+                .collect(),
+        ] {
+            let mut lanes: Vec<_> = places.iter().map(|place| lane(place)).collect();
+            lanes.sort_unstable();
+            lanes.dedup();
+            assert!(lanes.len() > LANES / 2, "{lanes:?}");
+        }
     }
 
     #[test]

@@ -1,24 +1,25 @@
 //! One connection: HTTP by hyper, until a stream takes it over.
 
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{pending, poll_fn, ready};
+use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::answer::{self, Outcome, StreamRequest};
 use crate::app::App;
 use crate::head;
 use crate::outlet::Outlet;
-use crate::socket::Socket;
+use crate::patient::Patient;
+use crate::seats::Seat;
+use crate::socket::{Peer, Socket};
 use crate::stream::Stream;
 
 /// How long a client may take for a request's header, and idle between two: browsers and pollers ask again well within
@@ -29,19 +30,23 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 
-/// How long a client that is turned away may take to hear so.
-const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Serves a connection until it ends, fails, or the server stops.
-pub(crate) async fn serve(app: Rc<App>, socket: Socket) {
+/// Serves a connection until it ends, fails, must go for another, or the server stops.
+pub(crate) async fn serve(app: Rc<App>, socket: Socket, seat: Seat) {
     socket.prepare();
     let peer = socket.peer();
     log::debug!("client {peer} connected");
-    if let Some((socket, request)) = http(&app, socket, &peer).await {
+    let asked = tokio::select! {
+        // What has arrived is read first: a request saves the connection.
+        biased;
+        asked = http(&app, socket, peer, &seat) => asked,
+        () = seat.dismissed() => None,
+    };
+    if let Some((socket, request)) = asked {
         let mut stopping = app.stopping.clone();
         let terms = app.terms();
-        let entry = app.clients.enter(peer, request.camera.name.clone());
-        let counters = app.metrics.streams(&request.camera.name);
+        let name = &request.camera.name;
+        let entry = app.clients.enter(peer.to_string(), name.clone());
+        let counters = app.metrics.streams(name);
         let stream = Stream {
             outlet: Rc::new(Outlet::new(socket, entry, counters)),
             view: app.slots.view(request.camera),
@@ -56,16 +61,32 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket) {
     }
 }
 
-/// Answers requests until one asks for a stream, which is given back with the socket.
-async fn http(app: &Rc<App>, socket: Socket, peer: &str) -> Option<(Socket, StreamRequest)> {
+/// Answers requests until one asks for a stream, which is given back with the socket. From its request to the end of its
+/// answer the connection is a client's; else it waits.
+async fn http(
+    app: &Rc<App>,
+    socket: Socket,
+    peer: Peer,
+    seat: &Seat,
+) -> Option<(Socket, StreamRequest)> {
     let (give, mut given) = mpsc::channel(1);
+    let asked = Rc::new(Cell::new(false));
     let service = service_fn(|request: Request<Incoming>| {
-        let (app, give) = (app.clone(), give.clone());
+        let (app, give, asked) = (app.clone(), give.clone(), asked.clone());
+        let admitted = seat.serve(app.terms().service.max_clients);
+        asked.set(admitted);
         // Boxed, for hyper gives the connection back only where its service can be moved.
         Box::pin(async move {
+            if !admitted {
+                app.metrics.turned_away.inc();
+                return Ok(answer::too_many(&app));
+            }
             let (request, _body) = request.into_parts();
-            match answer::answer(&app, &request).await {
-                Outcome::Answer(answer) => Ok::<_, Infallible>(answer),
+            match answer::answer(&app, &request, peer).await {
+                Outcome::Answer(answer) => {
+                    asked.set(false);
+                    Ok::<_, Infallible>(answer)
+                }
                 Outcome::Stream(stream) => {
                     // hyper hears no answer: from here on the connection is the stream's. Nobody else sends on it.
                     let _ = give.send(stream).await;
@@ -74,20 +95,30 @@ async fn http(app: &Rc<App>, socket: Socket, peer: &str) -> Option<(Socket, Stre
             }
         })
     });
-    let mut connection = builder().serve_connection(TokioIo::new(socket), service);
+    let blocked = Rc::new(Cell::new(false));
+    let patient = Patient::new(socket, blocked.clone());
+    let mut connection = builder().serve_connection(TokioIo::new(patient), service);
     let mut stopping = app.stopping.clone();
     let mut stopped = false;
     loop {
+        let serving = poll_fn(|cx| {
+            let ended = connection.poll_without_shutdown(cx);
+            if ended.is_pending() && !asked.get() && !blocked.get() {
+                seat.wait();
+            }
+            ended
+        });
         tokio::select! {
             biased;
             Some(stream) = given.recv() => {
-                return Some((connection.into_parts().io.into_inner(), stream));
+                return Some((connection.into_parts().io.into_inner().into_socket(), stream));
             }
-            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
+            ended = serving => {
                 if let Err(error) = ended {
                     log::debug!("client {peer}: {error}");
                 }
-                connection.into_parts().io.into_inner().part().await;
+                seat.wait();
+                connection.into_parts().io.into_inner().into_socket().part().await;
                 return None;
             }
             _ = stopping.wait_for(|stopping| *stopping), if !stopped => {
@@ -95,28 +126,6 @@ async fn http(app: &Rc<App>, socket: Socket, peer: &str) -> Option<(Socket, Stre
                 Pin::new(&mut connection).graceful_shutdown();
             }
         }
-    }
-}
-
-/// Tells a client that there are too many.
-pub(crate) async fn turn_away(app: Rc<App>, socket: Socket) {
-    let service = service_fn(|_| {
-        let mut answer = answer::no_frame("too many clients; try again later");
-        answer
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        head::common(
-            answer.headers_mut(),
-            app.terms().service.allow_origin.as_ref(),
-        );
-        ready(Ok::<_, Infallible>(answer))
-    });
-    let answered = builder()
-        .serve_connection(TokioIo::new(socket), service)
-        .without_shutdown();
-    // Whether it hears it in time is its own affair.
-    if let Ok(Ok(parts)) = timeout(FAREWELL, answered).await {
-        parts.io.into_inner().part().await;
     }
 }
 

@@ -50,6 +50,11 @@ pub(crate) fn common(headers: &mut HeaderMap, allow_origin: Option<&Origin>) {
     }
 }
 
+/// Makes an answer the last of its connection.
+pub(crate) fn close(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
 /// Answers `OPTIONS`: what may be asked here.
 pub(crate) fn preflight() -> Answer {
     let mut answer = Answer::default();
@@ -78,7 +83,7 @@ pub(crate) fn stream_answer() -> Answer {
     if let Ok(content_type) = HeaderValue::from_str(&content_type) {
         headers.insert(CONTENT_TYPE, content_type);
     }
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    close(headers);
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     answer
 }

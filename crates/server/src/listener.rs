@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use anyhow::Context as _;
 use eyelid_config::Address;
 use eyelid_daemon::sockets::Passed;
+use nix::sys::socket::{Backlog, listen};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::socket::Socket;
@@ -73,6 +74,12 @@ impl Listener {
             }
         }
         .with_context(|| format!("cannot listen on {address}"))?;
+        // Again, for as many as the kernel allows to wait: tokio lets 1024, and drops those who come then.
+        let more = match &listener {
+            Self::Tcp(tcp) => listen(tcp, Backlog::MAXALLOWABLE),
+            Self::Unix(unix, _) => listen(unix, Backlog::MAXALLOWABLE),
+        };
+        more.with_context(|| format!("cannot listen on {address}"))?;
         match &listener {
             Self::Tcp(tcp) => log::info!("listening on http://{}", tcp.local_addr()?),
             Self::Unix(..) => log::info!("listening on {address}"),

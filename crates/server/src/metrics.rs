@@ -23,8 +23,10 @@ pub(crate) struct Metrics {
     clients: Family<Labels, Gauge>,
     /// Connections accepted.
     pub(crate) connections: Counter,
-    /// Connections turned away because there were too many.
+    /// Clients turned away because there were too many.
     pub(crate) turned_away: Counter,
+    /// Connections closed for others because no request had come.
+    pub(crate) dismissed: Counter,
 }
 
 /// What is counted of streams.
@@ -60,6 +62,7 @@ impl Metrics {
             clients: Family::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
+            dismissed: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -100,8 +103,13 @@ impl Metrics {
         );
         registry.register(
             "connections_turned_away",
-            "Connections turned away because there were too many",
+            "Requests turned away because there were too many clients",
             metrics.turned_away.clone(),
+        );
+        registry.register(
+            "connections_dismissed",
+            "Connections closed for others because no request had come",
+            metrics.dismissed.clone(),
         );
         metrics
     }

@@ -8,23 +8,27 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_daemon::manager;
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet, yield_now};
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::app::App;
 use crate::connection;
 use crate::listener::{Listener, Sockets};
+use crate::seldom::Seldom;
 use crate::settings::Settings;
 use crate::socket::Socket;
 
-/// How many clients beyond the limit are told so; more are dropped without a word.
-const TURNED_AWAY_AT_ONCE: usize = 64;
-
-/// How long nothing is accepted after accepting failed, for example for want of descriptors: some connection may end.
+/// How long nothing is accepted after accepting failed for want of descriptors or memory: some connection may end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many connections are accepted before those there are have a turn. A turn is some 60 steps of theirs (tokio's
+/// LocalSet), and a connection of a stranger takes 4 from its start to its end: with fewer, strangers that come faster than
+/// they go would pile up before newcomers; with more, clients wait.
+const ACCEPTED_AT_ONCE: usize = 16;
 
 /// How long snapshots that are being answered may take when the server ends.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -37,7 +41,7 @@ pub(crate) async fn run(
     mut sockets: Sockets,
     reread: impl Fn() -> anyhow::Result<Settings>,
 ) -> anyhow::Result<()> {
-    raise_descriptor_limit();
+    let descriptors = raise_descriptor_limit();
     for address in &settings.listen {
         sockets.listeners.push(Listener::bind(address).await?);
     }
@@ -45,11 +49,11 @@ pub(crate) async fn run(
         anyhow::bail!("nothing to listen on: give --listen ADDR, or let systemd pass a socket");
     }
     let (stop, stopping) = watch::channel(false);
-    let app = Rc::new(App::new(settings.clone(), stopping)?);
+    let app = Rc::new(App::new(settings.clone(), descriptors, stopping)?);
     let mut server = Server {
         app: app.clone(),
         served: JoinSet::new(),
-        turned_away: JoinSet::new(),
+        failures: Seldom::default(),
     };
     for socket in sockets.connections {
         server.take(socket);
@@ -81,7 +85,8 @@ pub(crate) async fn run(
 struct Server {
     app: Rc<App>,
     served: JoinSet<()>,
-    turned_away: JoinSet<()>,
+    /// Accepting failed.
+    failures: Seldom,
 }
 
 impl Server {
@@ -93,6 +98,7 @@ impl Server {
     ) -> &'static str {
         let mut idle_since = Instant::now();
         let mut paused_until: Option<Instant> = None;
+        let (mut first, mut accepted_at_once) = (0, 0);
         loop {
             if listeners.is_empty() && self.served.is_empty() {
                 return "the connection has ended";
@@ -100,19 +106,26 @@ impl Server {
             let idle = self.app.terms().service.idle_exit;
             let idle = idle.filter(|_| self.served.is_empty());
             tokio::select! {
-                accepted = accept(listeners), if paused_until.is_none() => match accepted {
-                    Ok(socket) => self.take(socket),
-                    Err(error) => {
-                        log::warn!("cannot accept a connection: {error}");
-                        paused_until = Some(Instant::now() + ACCEPT_PAUSE);
+                accepted = accept(listeners, &mut first), if paused_until.is_none() => {
+                    match accepted {
+                        Ok(socket) => self.take(socket),
+                        Err(error) if is_shortage(&error) => {
+                            if !self.makes_do(&error) {
+                                paused_until = Some(Instant::now() + ACCEPT_PAUSE);
+                            }
+                        }
+                        Err(error) => log::debug!("a client left before it was accepted: {error}"),
                     }
-                },
+                    accepted_at_once = (accepted_at_once + 1) % ACCEPTED_AT_ONCE;
+                    if accepted_at_once == 0 {
+                        yield_now().await;
+                    }
+                }
                 () = at(paused_until), if paused_until.is_some() => paused_until = None,
                 Some(ended) = self.served.join_next() => {
                     report(ended);
                     idle_since = Instant::now();
                 }
-                Some(ended) = self.turned_away.join_next() => report(ended),
                 () = at(idle.map(|idle| idle_since + idle)), if idle.is_some() => return "idle",
                 () = any(&mut signals) => return "told to",
             }
@@ -122,28 +135,41 @@ impl Server {
     fn take(&mut self, socket: Socket) {
         let app = self.app.clone();
         app.metrics.connections.inc();
-        if self.served.len() < app.terms().service.max_clients {
-            self.served.spawn_local(connection::serve(app, socket));
-            return;
+        let seat = app.seats.enter();
+        self.served
+            .spawn_local(connection::serve(app, socket, seat));
+    }
+
+    /// Nothing is left to accept a connection with. Gives whether another goes for it.
+    fn makes_do(&self, error: &io::Error) -> bool {
+        if let Some(kept_back) = self.failures.now() {
+            log::warn!("cannot accept a connection: {error} ({kept_back} times more before)");
         }
-        app.metrics.turned_away.inc();
-        if self.turned_away.len() < TURNED_AWAY_AT_ONCE {
-            self.turned_away
-                .spawn_local(connection::turn_away(app, socket));
-        }
+        self.app.seats.dismiss()
     }
 }
 
-/// Waits for a connection on any of the sockets.
-async fn accept(listeners: &[Listener]) -> io::Result<Socket> {
+/// Waits for a connection on any of the sockets. The search starts at `first`, which goes on with each, so that a flood on
+/// one socket hides none of the others.
+async fn accept(listeners: &[Listener], first: &mut usize) -> io::Result<Socket> {
+    *first = (*first + 1) % listeners.len().max(1);
     poll_fn(|cx| {
-        let ready = listeners
+        let (before, from) = listeners.split_at(*first);
+        let ready = from
             .iter()
+            .chain(before)
             .map(|listener| listener.poll_accept(cx))
             .find(Poll::is_ready);
         ready.unwrap_or(Poll::Pending)
     })
     .await
+}
+
+/// Says whether accepting failed for a reason that lasts. All else is one connection's own (accept(2)).
+fn is_shortage(error: &io::Error) -> bool {
+    [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
 async fn at(moment: Option<Instant>) {
@@ -212,11 +238,14 @@ async fn feed_watchdog() {
     }
 }
 
-/// Each connection takes a descriptor; the usual soft limit of 1024 is there for programs that use select(2).
-fn raise_descriptor_limit() {
+/// Each connection takes a descriptor; the usual soft limit of 1024 is there for programs that use select(2). Gives how
+/// many there may be.
+fn raise_descriptor_limit() -> usize {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(errno) = raised {
         log::debug!("limit of open files not raised: {errno}");
     }
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    usize::try_from(soft).unwrap_or(usize::MAX)
 }

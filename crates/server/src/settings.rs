@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_config::{Address, Config, Origin, ServerOptions};
+use eyelid_config::{Address, AllowedHost, Config, Origin, ServerOptions};
 use eyelid_slot::CameraName;
 
 use crate::camera::Patience;
@@ -30,8 +30,10 @@ pub(crate) struct Service {
     pub(crate) patience: Patience,
     /// When to end for want of connections.
     pub(crate) idle_exit: Option<Duration>,
-    /// How many connections are served at once.
+    /// How many clients are served at once.
     pub(crate) max_clients: usize,
+    /// Under which names the server may be asked, besides those that nobody can register.
+    pub(crate) allow_host: Vec<AllowedHost>,
     /// Whose pages may read the pictures.
     pub(crate) allow_origin: Option<Origin>,
     /// Who may look.
@@ -67,6 +69,7 @@ impl Settings {
                 },
                 idle_exit: options.idle_exit,
                 max_clients: options.max_clients.unwrap_or(1000) as usize,
+                allow_host: options.allow_host,
                 allow_origin: options.allow_origin,
                 auth_file: options.auth_file,
             },

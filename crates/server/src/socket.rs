@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,6 +19,17 @@ pub(crate) const STALL: Duration = Duration::from_secs(30);
 
 /// How long a client that was answered may take to close.
 const PARTING: Duration = Duration::from_secs(1);
+
+/// Who is at the other end of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A client at this address.
+    Tcp(SocketAddr),
+    /// A client of the same machine, which has no address: a proxy, as a rule.
+    Unix,
+    /// A client that is gone already.
+    Unknown,
+}
 
 /// A connected stream socket.
 #[derive(Debug)]
@@ -42,13 +54,11 @@ impl Socket {
         }
     }
 
-    /// The client's address, for people: a Unix socket's clients have none.
-    pub(crate) fn peer(&self) -> String {
+    /// Says who is at the other end.
+    pub(crate) fn peer(&self) -> Peer {
         match self {
-            Self::Tcp(stream) => stream
-                .peer_addr()
-                .map_or_else(|_| "unknown".into(), |a| a.to_string()),
-            Self::Unix(_) => "unix".into(),
+            Self::Tcp(stream) => stream.peer_addr().map_or(Peer::Unknown, Peer::Tcp),
+            Self::Unix(_) => Peer::Unix,
         }
     }
 
@@ -130,9 +140,13 @@ impl AsFd for Socket {
     }
 }
 
-impl fmt::Display for Socket {
+impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.peer())
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
+        }
     }
 }
 

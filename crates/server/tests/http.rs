@@ -307,12 +307,19 @@ fn a_camera_may_have_its_slot_elsewhere() {
     assert_eq!(server.get("/far/snapshot").status(), 200);
 }
 
+/// Changes a file all at once: a server that is slow to hear of the change before must not read half of this one.
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
 #[test]
 fn sighup_has_the_configuration_read_again_and_streams_go_on() {
     let slots = slots();
     let _producer = Producer::start(slots.path(), INTERVAL, 1000);
     let (config, users) = (slots.path().join("eyelid.toml"), slots.path().join("users"));
-    fs::write(&config, "[server]\nallow-origin = \"http://old\"\n").unwrap();
+    replace(&config, "[server]\nallow-origin = \"http://old\"\n");
     let server = Server::start(slots.path(), &["--config", config.to_str().unwrap()]);
     let origin = || {
         let answer = server.request("OPTIONS", "/snapshot", "");
@@ -328,7 +335,7 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
     let new = format!(
         "[server]\nallow-origin = \"http://new\"\nauth-file = {users:?}\n[cameras.attic]\n"
     );
-    fs::write(&config, &new).unwrap();
+    replace(&config, &new);
     server.signal(Signal::SIGHUP);
     eventually("the new origin", || {
         origin().as_deref() == Some("http://new")
@@ -344,12 +351,12 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
         "[server]\nallow-origin = 1\n",
         "[server]\nauth-file = \"/nowhere\"\n",
     ] {
-        fs::write(&config, broken).unwrap();
+        replace(&config, broken);
         server.signal(Signal::SIGHUP);
         stream.frame();
     }
     let newest = new.replace("//new", "//newest").replace("attic", "cellar");
-    fs::write(&config, newest).unwrap();
+    replace(&config, &newest);
     server.signal(Signal::SIGHUP);
     eventually("the newest origin", || {
         assert_eq!(server.get("/snapshot").status(), 401, "the password stays");

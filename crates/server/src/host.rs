@@ -1,0 +1,320 @@
+//! For which names requests are answered. A stranger's page can have its own name lead here (DNS rebinding), and the
+//! browser then takes our pictures for that page's. But it sends the name in `Host`, and it must be a name that can be
+//! registered: one that is neither ours nor local is refused (RFC 9110, section 7.4).
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use eyelid_config::AllowedHost;
+use hyper::Version;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+use nix::unistd::gethostname;
+
+use crate::seldom::Seldom;
+
+/// What nobody can register a name below: reserved for names of this machine and of this network (RFC 6761, 6762 with its
+/// appendix G, 8375; ICANN's resolutions 2018.02.04.12 and 2024.07.29.06), or, as fritz.box, the router maker's own.
+const LOCAL: [&str; 11] = [
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "home.arpa",
+    "fritz.box",
+];
+
+/// Longest name in DNS (RFC 1035, section 2.3.4), without the dot at its end.
+const NAME_BYTES: usize = 253;
+
+/// How many strangers' names are remembered, so that each is logged once.
+const REMEMBERED: usize = 32;
+
+/// What a request says it is for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Host {
+    /// An IP address. It needs no name server, so none can have lied.
+    Address,
+    /// A name, in lower case and without a dot at its end.
+    Name(String),
+    /// Nothing: no browser sends this.
+    Unsaid,
+}
+
+/// Gives what a request is for, as its `Host` and its target say.
+///
+/// # Errors
+/// For which reason it is no HTTP (RFC 9112, section 3.2).
+pub(crate) fn asked(request: &Parts) -> Result<[Host; 2], &'static str> {
+    let mut headers = request.headers.get_all(HOST).iter();
+    let header = match (headers.next(), headers.next()) {
+        (Some(_), Some(_)) => return Err("more than one Host"),
+        (Some(header), None) => header.to_str().ok().and_then(Host::parse),
+        (None, _) if request.version >= Version::HTTP_11 => return Err("no Host"),
+        (None, _) => Some(Host::Unsaid),
+    };
+    let target = match request.uri.authority() {
+        Some(authority) => Host::parse(authority.as_str()),
+        None => Some(Host::Unsaid),
+    };
+    match (header, target) {
+        (Some(header), Some(target)) => Ok([header, target]),
+        _ => Err("Host is no name or address with a port"),
+    }
+}
+
+impl Host {
+    /// Reads `HOST[:PORT]`.
+    fn parse(text: &str) -> Option<Self> {
+        let (host, rest) = match text.strip_prefix('[') {
+            Some(inner) => {
+                let (address, rest) = inner.split_once(']')?;
+                address.parse::<Ipv6Addr>().ok()?;
+                (None, rest)
+            }
+            None => {
+                let end = text.find(':').unwrap_or(text.len());
+                (Some(&text[..end]), &text[end..])
+            }
+        };
+        let port = rest.strip_prefix(':').unwrap_or_default();
+        if rest.len() > 1 + port.len() || !port.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        match host {
+            None => Some(Self::Address),
+            Some("") if rest.is_empty() => Some(Self::Unsaid),
+            Some(host) if host.parse::<Ipv4Addr>().is_ok() => Some(Self::Address),
+            Some(host) => name(host).map(Self::Name),
+        }
+    }
+}
+
+fn name(text: &str) -> Option<String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let plain = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    (name.len() <= NAME_BYTES && name.split('.').all(plain)).then(|| name.to_ascii_lowercase())
+}
+
+/// The names that are answered to.
+pub(crate) struct Names {
+    own: Option<String>,
+    allowed: Vec<AllowedHost>,
+}
+
+impl Names {
+    /// Those `allowed`, this machine's own, and all that nobody can register.
+    pub(crate) fn new(allowed: Vec<AllowedHost>) -> Self {
+        let own = gethostname()
+            .ok()
+            .and_then(|own| name(&own.into_string().ok()?));
+        Self { own, allowed }
+    }
+
+    /// Gives the first that is a stranger's.
+    pub(crate) fn stranger<'a>(&self, hosts: &'a [Host]) -> Option<&'a str> {
+        hosts.iter().find_map(|host| match host {
+            Host::Name(name) if !self.know(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    fn know(&self, name: &str) -> bool {
+        let below = |local: &&str| {
+            name.strip_suffix(*local)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        !name.contains('.')
+            || LOCAL.iter().any(below)
+            || self.own.as_deref() == Some(name)
+            || self.allowed.iter().any(|allowed| allowed.allows(name))
+    }
+}
+
+/// Tells the log of strangers' names: each once, some of them, and not all at once.
+#[derive(Default)]
+pub(crate) struct Strangers {
+    seen: RefCell<BTreeSet<String>>,
+    seldom: Seldom,
+}
+
+impl Strangers {
+    /// One came.
+    pub(crate) fn came(&self, name: &str) {
+        let mut seen = self.seen.borrow_mut();
+        if seen.len() >= REMEMBERED || seen.contains(name) || self.seldom.now().is_none() {
+            return;
+        }
+        log::warn!("refused a request: {}", what_to_do(name));
+        seen.insert(name.to_owned());
+    }
+}
+
+/// Says what is to be done if a stranger's name is none.
+pub(crate) fn what_to_do(name: &str) -> String {
+    format!(
+        "host {name:?} is not known to be this server; if it is, say allow-host = [{name:?}] in [server] of the \
+         configuration, or start eyelid-server with --allow-host {name}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::Request;
+    use proptest::prelude::*;
+
+    fn names(own: Option<&str>, allowed: &[&str]) -> Names {
+        Names {
+            own: own.map(str::to_owned),
+            allowed: allowed.iter().map(|name| name.parse().unwrap()).collect(),
+        }
+    }
+
+    fn known(names: &Names, host: &str) -> bool {
+        names.stranger(&[Host::parse(host).unwrap()]).is_none()
+    }
+
+    #[test]
+    fn what_nobody_can_register_is_known_and_nothing_else() {
+        let names = names(None, &[]);
+        for host in [
+            "127.0.0.1",
+            "192.168.1.5:8080",
+            "[::1]",
+            "[2001:db8::1]:8080",
+            "localhost",
+            "LocalHost:8080",
+            "eyelid.localhost",
+            "octopi",
+            "octoprint_camera:8080",
+            "OctoPi.local",
+            "octopi.local.",
+            "octopi.local.:80",
+            "octopi.lan",
+            "octopi.home",
+            "octopi.home.arpa",
+            "octopi.internal",
+            "host.docker.internal:8080",
+            "octopi.fritz.box",
+            "octopi.",
+            "",
+        ] {
+            assert!(known(&names, host), "{host}");
+        }
+        for host in [
+            "example.org",
+            "octopi.example.org:8080",
+            "127.0.0.1.example.org",
+            "localhost.example.org",
+            "octopi.local.example.org",
+            "evillocal.org",
+            "notfritz.box",
+            "x.arpa",
+            "127.1",
+            "192-168-1-5.nip.io",
+        ] {
+            assert!(!known(&names, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_machines_own_name_and_those_allowed_are_known() {
+        let names = names(Some("cam.example.org"), &["eye.example.net", "*.ts.net"]);
+        for host in ["cam.example.org", "eye.example.net:443", "pi.tail1.ts.net"] {
+            assert!(known(&names, host), "{host}");
+        }
+        for host in ["example.org", "a.cam.example.org", "x.eye.example.net"] {
+            assert!(!known(&names, host), "{host}");
+        }
+        assert!(Names::new(vec![AllowedHost::Any]).know("anything.example.org"));
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_no_http() {
+        for wrong in [
+            "a b",
+            "user@example.org",
+            "example.org/",
+            "example.org:http",
+            "example.org:80:80",
+            "a..b",
+            ".",
+            ":80",
+            "[::1",
+            "[::1]8080",
+            "[fe80::1%25eth0]",
+            "[127.0.0.1]",
+            "%6c%6f.local",
+            "a,b",
+            &format!("{}.local", "x".repeat(300)),
+        ] {
+            assert_eq!(Host::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_target_counts_as_the_header_does() {
+        let ask = |version, target: &str, hosts: &[&str]| {
+            let mut request = Request::builder().version(version).uri(target);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            asked(&request.body(()).unwrap().into_parts().0)
+        };
+        let (old, new) = (Version::HTTP_10, Version::HTTP_11);
+        assert_eq!(ask(old, "/", &[]), Ok([Host::Unsaid, Host::Unsaid]));
+        assert_eq!(ask(new, "/", &["1.2.3.4"]).unwrap()[0], Host::Address);
+        for (target, hosts) in [
+            ("/", vec!["evil.example"]),
+            ("http://evil.example/", vec!["octopi"]),
+            ("http://octopi/", vec!["evil.example"]),
+        ] {
+            let hosts = ask(new, target, &hosts).unwrap();
+            assert_eq!(names(None, &[]).stranger(&hosts), Some("evil.example"));
+        }
+        for (version, hosts) in [
+            (new, vec![]),
+            (new, vec!["a", "a"]),
+            (old, vec!["a", "b"]),
+            (new, vec!["a b"]),
+        ] {
+            assert!(ask(version, "/", &hosts).is_err(), "{hosts:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_stranger_is_told_of_once_and_not_all_at_once() {
+        let strangers = Strangers::default();
+        let count = || strangers.seen.borrow().len();
+        for name in ["a.example", "a.example", "b.example"] {
+            strangers.came(name);
+        }
+        assert_eq!(count(), 1);
+        for number in 0..100 {
+            tokio::time::advance(std::time::Duration::from_secs(60)).await;
+            strangers.came("a.example");
+            strangers.came(&format!("{number}.example"));
+        }
+        assert_eq!(count(), REMEMBERED);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_knows_no_stranger(text in ".*", name in "[a-z.]{1,20}\\.(org|net|io)") {
+            Host::parse(&text);
+            if let Some(host) = Host::parse(&name) {
+                prop_assert!(names(None, &[]).stranger(&[host]).is_some());
+            }
+        }
+    }
+}

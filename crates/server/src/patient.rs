@@ -1,0 +1,136 @@
+//! A socket that answers are written to: it knows whether the client takes them, and gives up on one that does not.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use crate::socket::{STALL, Socket};
+
+/// The socket. A write fails with `TimedOut` when the client took nothing for [`STALL`].
+pub(crate) struct Patient {
+    socket: Socket,
+    stall: Option<Pin<Box<Sleep>>>,
+    blocked: Rc<Cell<bool>>,
+}
+
+impl Patient {
+    /// `blocked` says from now on whether there is something to write that the client does not take yet.
+    pub(crate) fn new(socket: Socket, blocked: Rc<Cell<bool>>) -> Self {
+        Self {
+            socket,
+            stall: None,
+            blocked,
+        }
+    }
+
+    /// Gives the socket back.
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    fn watched(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        self.blocked.set(written.is_pending());
+        if written.is_ready() {
+            self.stall = None;
+            return written;
+        }
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
+        ready!(stall.as_mut().poll(cx));
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(cx, bytes);
+        this.watched(cx, written)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, parts);
+        this.watched(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+    use tokio::time::{Instant, timeout};
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_on_a_client_that_takes_nothing_but_not_on_a_slow_one() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let blocked = Rc::new(Cell::new(false));
+        let mut patient = Patient::new(Socket::Unix(near), blocked.clone());
+        patient.write_all(b"a little").await.unwrap();
+        assert!(!blocked.get());
+        // Each time all but the last moment passes before the client takes something.
+        for _ in 0..5 {
+            let fill = async { while patient.write(&[0; 65536]).await.is_ok() {} };
+            assert!(timeout(STALL * 9 / 10, fill).await.is_err());
+            assert!(blocked.get());
+            let mut taken = 0;
+            while taken < 1 << 19 {
+                let read = timeout(STALL / 1000, far.read(&mut [0; 65536])).await;
+                match read {
+                    Ok(bytes) => taken += bytes.unwrap(),
+                    Err(_) => break,
+                }
+            }
+        }
+        let start = Instant::now();
+        let fill = async {
+            loop {
+                if let Err(error) = patient.write(&[0; 65536]).await {
+                    return error;
+                }
+            }
+        };
+        assert_eq!(fill.await.kind(), ErrorKind::TimedOut);
+        assert!(start.elapsed() >= STALL);
+    }
+}

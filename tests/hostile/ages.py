@@ -1,0 +1,111 @@
+"""Prints how old frames are for healthy clients, alone and under attack; bench/hostile runs it."""
+
+import resource
+import statistics
+import sys
+import time
+from contextlib import ExitStack
+
+import network
+from conftest import CONNECTIONS, Server
+from crowd import Crowd
+from harness import Slot, get, private_directory, programs
+from healthy import Healthy
+
+ASK = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def nothing(server, until):
+    """Nobody else."""
+    time.sleep(until - time.monotonic())
+
+
+def floods(server, until):
+    """Connections without a request, as many as come."""
+    while time.monotonic() < until:
+        with Crowd(server.port) as crowd:
+            crowd.come(10_000)
+
+
+def idle(server, until):
+    """10,000 connections without a request at once."""
+    with Crowd(server.port) as crowd:
+        crowd.come(10_000)
+        while time.monotonic() < until:
+            crowd.come(min(500, 10_000 - len(crowd)))
+            time.sleep(0.5)
+
+
+def slow_headers(server, until):
+    """500 requests that add a byte each second."""
+    with Crowd(server.port) as crowd:
+        while time.monotonic() < until:
+            crowd.come(500 - len(crowd), b"GET / HTTP/1.1\r\nX: ")
+            crowd.say(b"x")
+            time.sleep(1)
+
+
+def slow_readers(server, until):
+    """300 streams that take nothing."""
+    with Crowd(server.port, receive_buffer=2048) as crowd:
+        crowd.come(300, ASK % b"stream")
+        time.sleep(until - time.monotonic())
+
+
+def streams(server, until):
+    """5,000 that want a stream; 1,000 get one, and take nothing."""
+    with Crowd(server.port, receive_buffer=2048) as crowd:
+        crowd.come(900, ASK % b"stream")
+        time.sleep(until - time.monotonic())
+
+
+def nonsense(server, until):
+    """What is no HTTP, as fast as it goes."""
+    while time.monotonic() < until:
+        with Crowd(server.port) as crowd:
+            crowd.come(1_000, b"\x16\x03\x01 nonsense\r\n\r\n")
+
+
+ATTACKS = {
+    "nobody else": nothing,
+    "10,000 connections without a request": idle,
+    "the same, again and again": floods,
+    "500 slow headers": slow_headers,
+    "300 streams that take nothing": slow_readers,
+    "900 streams that take nothing": streams,
+    "nonsense, again and again": nonsense,
+}
+
+
+def measure(name, attack, seconds):
+    """Prints a line of the table."""
+    with private_directory() as directory, programs(directory) as start, ExitStack() as stack:
+        slot = Slot(directory / "slots")
+        start("eyelid-capture", "--slot", slot.path, "--source", "test", "--size", "640x480", "--fps", "15")
+        slot.frame()
+        server = Server(start("eyelid-server", "--slots", slot.path, "--listen", "0.0.0.0:0"), slot)
+        get(server.url, "/snapshot")
+        healthy = stack.enter_context(Healthy(server.url))
+        used, began = server.processor_time(), time.monotonic()
+        attack(server, began + seconds)
+        used = (server.processor_time() - used) / (time.monotonic() - began)
+        stack.close()
+        memory = server.most_memory() / (1 << 20)
+    ages, waits = ([1000 * value for value in values] for values in (healthy.ages, healthy.waits))
+    numbers = [spread(ages), spread(waits), f"{memory:.0f} MiB", f"{100 * used:.0f} %"]
+    sys.stderr.write(f"| {name} | {' | '.join(numbers)} |\n")
+
+
+def spread(values):
+    """Gives median and 95th percentile."""
+    return f"{statistics.median(values):.1f} / {statistics.quantiles(values, n=20)[-1]:.1f}"
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS, CONNECTIONS))
+    network.make()
+    sys.stdout = open("/dev/null", "w")  # the programs' logs
+    sys.stderr.write("| attack | age p50 / p95 ms | snapshot p50 / p95 ms | most memory | processor |\n")
+    sys.stderr.write("| --- | --- | --- | --- | --- |\n")
+    for name, attack in ATTACKS.items():
+        measure(name, attack, float(sys.argv[1]))
