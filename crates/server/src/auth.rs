@@ -141,6 +141,12 @@ fn credentials(authorization: &[u8]) -> Option<(String, String)> {
     (password.len() <= MAX_PASSWORD_BYTES).then(|| (user.to_owned(), password.to_owned()))
 }
 
+#[cfg(any(test, fuzzing))]
+mod checks;
+
+#[cfg(any(test, fuzzing))]
+pub use checks::users as check_users;
+
 #[cfg(test)]
 mod tests {
     use super::*;
