@@ -68,10 +68,16 @@ impl Config {
                 path: path.to_owned(),
                 line: text[..at].matches('\n').count() + 1,
                 key: key_at(text, at),
-                message: error.message().lines().collect::<Vec<_>>().join("; "),
+                message: one_line(error.message()),
             }
         })
     }
+}
+
+/// Keys are quoted in messages as they are, and may have line breaks and worse in them.
+fn one_line(message: &str) -> String {
+    let parts: Vec<&str> = message.split_terminator(char::is_control).collect();
+    parts.join("; ")
 }
 
 /// The key whose line, or whose value's first line, holds the byte at `at`.
