@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use clap::Parser;
-use eyelid_slot::jpeg::{segments, whole};
+use eyelid_slot::jpeg::{Segment, segments, whole};
 
 use crate::frame_maker::{Check, FrameMaker, Made};
 use crate::normalise::normalise;
@@ -74,17 +74,17 @@ fn check_markers(made: &Made<'_>) {
     let (header, length) = whole(&made.jpeg).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(length, made.jpeg.len());
     assert_eq!((header.width, header.height), (made.width, made.height));
-    let mut segments = segments(&made.jpeg);
-    let first = segments.next().map(|segment| segment.bytes);
+    let segments: Vec<Segment<'_>> = segments(&made.jpeg).collect();
+    let first = segments.first().map(|segment| segment.bytes);
     assert!(first.is_some_and(|first| first.starts_with(b"\xFF\xE0\0\x10JFIF\0")));
-    for segment in segments.filter(|segment| matches!(segment.code, 0xE0..=0xEF | 0xFE)) {
+    for segment in &segments {
         let misleads = |pair: &[u8]| matches!(pair, [0xFF, 0xD8 | 0xD9]);
-        assert!(
-            !segment.payload.windows(2).any(misleads),
-            "FF{:02X}",
-            segment.code
-        );
+        let misleads = segment.payload.windows(2).any(misleads);
+        let is_metadata = matches!(segment.code, 0xE0..=0xEF | 0xFE);
+        assert!(!(is_metadata && misleads), "FF{:02X}", segment.code);
     }
+    let has = |code: u8| segments.iter().any(|segment| segment.code == code);
+    assert!(has(0xC4) || !(has(0xC0) || has(0xC1)), "no Huffman tables");
     let again = normalise(&made.jpeg).unwrap_or_else(|error| panic!("{error}"));
     assert!(matches!(again.jpeg, Cow::Borrowed(_)), "once is not enough");
 }

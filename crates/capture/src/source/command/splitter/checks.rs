@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use eyelid_slot::jpeg::whole;
 
-use super::Splitter;
+use super::{START, Splitter};
 
 /// The same JPEGs are found whatever the pieces in which a stream comes, and found again if they come raw or as multipart.
 ///
@@ -17,6 +17,17 @@ pub fn splitter(stream: &[u8]) {
         assert_eq!(whole(jpeg).map(|(_, length)| length), Ok(jpeg.len()));
         let at = memchr::memmem::find(rest, jpeg);
         rest = &rest[at.map_or_else(|| panic!("not in the stream"), |at| at + jpeg.len())..];
+    }
+    let mut found = jpegs.iter();
+    let mut rest = stream;
+    while let Some(at) = memchr::memmem::find(rest, &START) {
+        // Where the next one starts after a broken one is the splitter's to say.
+        let Ok((_, length)) = whole(&rest[at..]) else {
+            break;
+        };
+        let (jpeg, after) = rest[at..].split_at(length);
+        assert_eq!(found.next().map(Vec::as_slice), Some(jpeg), "one is missed");
+        rest = after;
     }
     let expected = (jpegs.len() as u64, broken, jpegs.last().cloned());
     for at in 0..=stream.len() {
