@@ -9,7 +9,9 @@ use crate::Settings;
 use crate::normalise::normalise;
 #[cfg(feature = "turbojpeg")]
 use crate::pixels::Lossless;
-use crate::pixels::{PictureError, Pixels, Turn, check_jpeg, decode_jpeg, decode_png};
+use crate::pixels::{
+    PictureError, Pixels, Turn, check_jpeg, decode_jpeg, decode_png, refuse_large,
+};
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_START: &[u8] = b"\xFF\xD8";
@@ -81,6 +83,8 @@ impl FrameMaker {
     ) -> Result<Made<'a>, PictureError> {
         let normal = normalise(bytes)?;
         let header = normal.header;
+        // Even one that is not decoded here: those who look at it would.
+        refuse_large(header.width, header.height)?;
         let turn = normal.turn.followed_by(self.turn);
         if normal.stores_rgb || turn != Turn::NONE {
             #[cfg(feature = "turbojpeg")]

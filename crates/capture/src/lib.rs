@@ -6,6 +6,8 @@
 
 mod arguments;
 mod camera;
+#[cfg(any(test, fuzzing))]
+pub mod checks;
 mod frame_maker;
 pub mod machine;
 pub mod normalise;

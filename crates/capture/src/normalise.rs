@@ -103,7 +103,7 @@ fn kept<'a, 'b>(segments: &'b [Segment<'a>]) -> Vec<&'b Segment<'a>> {
     let wanted = |index: usize, segment: &Segment<'_>| match segment.code {
         APP0 => index == 0 && is_plain_jfif(segment),
         APP2 => is_profile(segment) && profile_is_safe,
-        APP14 => segment.payload.starts_with(b"Adobe"),
+        APP14 => segment.payload.starts_with(b"Adobe") && !has_start_or_end(&segment.bytes[2..]),
         APP1..=APP15 => false,
         COMMENT => !segment.bytes[2..].contains(&0xFF),
         _ => true,

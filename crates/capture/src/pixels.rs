@@ -6,8 +6,8 @@ mod lossless;
 mod planes;
 mod turn;
 
-pub(crate) use decode::check_jpeg;
 pub use decode::{PictureError, decode_jpeg, decode_png};
+pub(crate) use decode::{check_jpeg, refuse_large};
 #[cfg(feature = "turbojpeg")]
 pub(crate) use lossless::Lossless;
 pub use planes::TurnedPlanes;

@@ -16,6 +16,8 @@ use eyelid_config::SourceSpec;
 use eyelid_picture::EncodeError;
 
 use crate::{ListRequest, Settings};
+#[cfg(any(test, fuzzing))]
+pub use command::check_splitter;
 
 /// One kind of camera. It is driven by one thread and never blocks it.
 pub trait Source {

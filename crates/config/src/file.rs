@@ -61,17 +61,23 @@ impl Config {
         Self::parse(&text, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
             ConfigError::Content {
                 path: path.to_owned(),
                 line: text[..at].matches('\n').count() + 1,
                 key: key_at(text, at),
-                message: error.message().lines().collect::<Vec<_>>().join("; "),
+                message: one_line(error.message()),
             }
         })
     }
+}
+
+/// Keys are quoted in messages as they are, and may have line breaks and worse in them.
+fn one_line(message: &str) -> String {
+    let parts: Vec<&str> = message.split_terminator(char::is_control).collect();
+    parts.join("; ")
 }
 
 /// The key whose line, or whose value's first line, holds the byte at `at`.

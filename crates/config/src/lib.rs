@@ -6,6 +6,8 @@
 
 mod address;
 mod camera;
+#[cfg(any(test, fuzzing))]
+pub mod checks;
 mod file;
 mod host;
 mod server;

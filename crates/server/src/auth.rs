@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -16,6 +17,10 @@ use crate::socket::Peer;
 
 /// Longest password that bcrypt takes whole.
 const MAX_PASSWORD_BYTES: usize = 72;
+
+/// What htpasswd lets a hash cost. Less is no bcrypt: nobody would get in. Each step more doubles the time in which nobody
+/// else is let in either: 17 takes seconds, 31 more than a day.
+const COSTS: RangeInclusive<u32> = 4..=17;
 
 /// How many right answers are remembered, so that a client polling snapshots costs one hash and not one a picture.
 const REMEMBERED: usize = 64;
@@ -78,8 +83,11 @@ impl Users {
             if user.is_empty() {
                 return Err(wrong("no user before the colon"));
             }
-            hash.parse::<bcrypt::HashParts>()
-                .map_err(|_| wrong("the hash is not bcrypt"))?;
+            let hashed: bcrypt::HashParts =
+                hash.parse().map_err(|_| wrong("the hash is not bcrypt"))?;
+            if !COSTS.contains(&hashed.get_cost()) {
+                return Err(wrong("the cost of the hash is not 4 to 17"));
+            }
             if hashes.insert(user.to_owned(), hash.to_owned()).is_some() {
                 return Err(wrong("this user is there already"));
             }
@@ -160,6 +168,12 @@ fn credentials(authorization: &[u8]) -> Option<(String, String)> {
     let (user, password) = decoded.split_once(':')?;
     (password.len() <= MAX_PASSWORD_BYTES).then(|| (user.to_owned(), password.to_owned()))
 }
+
+#[cfg(any(test, fuzzing))]
+mod checks;
+
+#[cfg(any(test, fuzzing))]
+pub use checks::users as check_users;
 
 #[cfg(test)]
 mod tests {
@@ -250,6 +264,8 @@ mod tests {
             (format!("anna:{hash}\nben:$apr1$abc$def"), 2),
             (format!("anna:{hash}\n\nanna:{hash}"), 3),
             (format!(":{hash}"), 1),
+            (format!("anna:{}", hash.replacen("$04$", "$03$", 1)), 1),
+            (format!("anna:{}", hash.replacen("$04$", "$18$", 1)), 1),
         ] {
             let error = parse(&text).err().unwrap();
             assert!(error.contains(&format!("line {line}:")), "{error}");

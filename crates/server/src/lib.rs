@@ -8,6 +8,8 @@ mod answer;
 mod app;
 mod auth;
 mod camera;
+#[cfg(any(test, fuzzing))]
+pub mod checks;
 mod clients;
 mod connection;
 mod drain;

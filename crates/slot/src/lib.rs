@@ -6,6 +6,8 @@
 //! network; all of its I/O is the file system's and inotify(7)'s.
 
 mod changes;
+#[cfg(any(test, fuzzing))]
+pub mod checks;
 mod demand;
 mod frame;
 pub mod jpeg;

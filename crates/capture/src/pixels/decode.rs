@@ -116,7 +116,11 @@ pub fn decode_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
     })
 }
 
-fn refuse_large(width: u32, height: u32) -> Result<(), PictureError> {
+/// Refuses a picture whose size alone would fill the memory of who decodes it.
+///
+/// # Errors
+/// [`PictureError::TooManyPixels`].
+pub(crate) fn refuse_large(width: u32, height: u32) -> Result<(), PictureError> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PictureError::TooManyPixels { width, height });
     }

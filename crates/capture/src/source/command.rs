@@ -20,6 +20,8 @@ use ending::{Ending, kill};
 use lines::Lines;
 use process::{Process, exit};
 use splitter::Splitter;
+#[cfg(any(test, fuzzing))]
+pub use splitter::check_splitter;
 
 /// How long a command may be without a complete frame. rpicam-vid and RTSP cameras need up to 5 s for their first.
 const SILENCE: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use eyelid_slot::Phase;
 use nix::sys::signal::Signal;
 
-use crate::harness::{Capture, alive, check, directory, eventually, jpeg, shows};
+use crate::harness::{Capture, alive, bomb, check, directory, eventually, jpeg, shows};
 
 /// Writes a picture for the commands; gives its path quoted for a shell.
 fn picture(folder: &Path, grey: u8) -> String {
@@ -49,6 +49,17 @@ fn raw_and_multipart_frames_are_shown_with_noise_between_them() {
         assert_eq!((state.width, state.height), (Some(64), Some(48)));
         capture.next_frame(capture.captured().unwrap());
     }
+}
+
+#[test]
+fn a_frame_that_would_fill_the_memory_of_who_looks_is_not_shown() {
+    let home = directory();
+    let path = home.path().join("bomb.jpg");
+    fs::write(&path, bomb!("jpeg-of-65535x65535")).unwrap();
+    let command = format!("command:cat '{}'; sleep 1000", path.display());
+    let capture = Capture::start(&command, &[]);
+    capture.wait_log("broken frames dropped (1 so far)");
+    assert_eq!(capture.inode(), None);
 }
 
 #[test]

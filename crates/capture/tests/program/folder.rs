@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use eyelid_slot::Phase;
 use tempfile::TempDir;
 
-use crate::harness::{Capture, check, directory, eventually, jpeg, shows};
+use crate::harness::{Capture, bomb, check, directory, eventually, jpeg, shows};
 
 fn start(folder: &Path, arguments: &[&str]) -> Capture {
     Capture::start(&format!("folder:{}", folder.display()), arguments)
@@ -150,6 +150,39 @@ fn a_truncated_picture_is_skipped_and_an_older_whole_one_shown() {
     });
     fs::write(file("newest.jpg"), jpeg(64, 48, 200)).unwrap();
     capture.frame_where("the newest", |frame| shows(frame, 200));
+}
+
+#[test]
+fn a_picture_that_would_fill_the_memory_is_refused_before_it_does() {
+    for (name, bytes, size) in [
+        ("wide.jpg", bomb!("jpeg-of-65535x65535"), "65535x65535"),
+        (
+            "fine.jpg",
+            bomb!("jpeg-progressive-of-65535x65535"),
+            "65535x65535",
+        ),
+        ("wide.png", bomb!("png-of-65535x65535"), "65535x65535"),
+        (
+            "endless.png",
+            bomb!("png-of-2147483647x2147483647"),
+            "2147483647x2147483647",
+        ),
+    ] {
+        let folder = directory();
+        write(&folder.path().join("old.jpg"), &jpeg(64, 48, 30), 100);
+        let capture = start(folder.path(), &[]);
+        capture.frame_where("the old one", |frame| shows(frame, 30));
+        let before = capture.memory_peak_kb();
+        fs::write(folder.path().join(name), bytes).unwrap();
+        eventually("its refusal", || {
+            // Only a wish makes it look.
+            capture.frame_where("the old one", |frame| shows(frame, 30));
+            let refusal = format!("{name}\" skipped: {size} are more than 64 megapixels");
+            capture.log().contains(&refusal).then_some(())
+        });
+        let grown = capture.memory_peak_kb() - before;
+        assert!(grown < 16 << 10, "{name} took {grown} KiB");
+    }
 }
 
 #[test]

@@ -140,12 +140,22 @@ impl Capture {
 
     /// How often the program has slept and been woken so far.
     pub(crate) fn wake_ups(&self) -> u64 {
+        self.status("voluntary_ctxt_switches").parse().unwrap()
+    }
+
+    /// The most memory that it has asked for so far, used or not (VmPeak of proc(5)).
+    pub(crate) fn memory_peak_kb(&self) -> u64 {
+        self.status("VmPeak")
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap()
+    }
+
+    fn status(&self, key: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status
-            .lines()
-            .find(|l| l.starts_with("voluntary_ctxt_switches"));
-        let count = line.and_then(|line| line.split_whitespace().nth(1));
-        count.unwrap().parse().unwrap()
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.find(|(name, _)| *name == key).unwrap();
+        value.trim().to_owned()
     }
 
     /// How long it has worked so far, in ticks of 10 ms (utime and stime of proc(5)): one that spins is never woken.
@@ -254,6 +264,14 @@ pub(crate) fn check(jpeg: &[u8]) -> (u32, u32, Vec<u8>) {
     let pixels = eyelid_capture::pixels::decode_jpeg(jpeg, header).unwrap();
     (header.width, header.height, pixels.rgb)
 }
+
+/// A small picture that claims a size which would fill the memory, out of the fuzz targets' cases.
+macro_rules! bomb {
+    ($name:literal) => {
+        &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
+    };
+}
+pub(crate) use bomb;
 
 /// A JPEG of one grey, whole.
 pub(crate) fn jpeg(width: u32, height: u32, grey: u8) -> Vec<u8> {

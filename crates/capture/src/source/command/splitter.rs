@@ -150,5 +150,11 @@ impl Splitter {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+mod checks;
+
+#[cfg(any(test, fuzzing))]
+pub use checks::splitter as check_splitter;
+
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,197 @@
+//! What must hold whatever clients ask, and whatever is in the files of the server. The fuzz targets call this, and the
+//! tests with what those found (`fuzz/README.md`).
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use crate::answer::{self, Answer, Outcome};
+use crate::app::App;
+pub use crate::auth::check_users as users;
+use crate::camera::Patience;
+use crate::route::{Asset, Route, Which};
+use crate::settings::{Service, Settings};
+
+/// A request line without its version gets a proper answer, whatever its method and target; and there is a plain way to
+/// ask for the same.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn request(line: &[u8]) {
+    let Some(space) = memchr(b' ', line) else {
+        return;
+    };
+    let (method, target) = (&line[..space], &line[space + 1..]);
+    // hyper refuses by itself what is neither a method nor a target.
+    let Ok(request) = Request::builder().method(method).uri(target).body(()) else {
+        return;
+    };
+    let (request, ()) = request.into_parts();
+    let (path, query) = (request.uri.path(), request.uri.query());
+    route(path, query);
+    SERVER.with(|server| server.ask(&request));
+}
+
+fn memchr(byte: u8, bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|other| *other == byte)
+}
+
+fn route(path: &str, query: Option<&str>) {
+    let route = Route::parse(path, query);
+    for noise in ["1795207369454", "&", "cacheBust=1&"] {
+        let query = query.unwrap_or_default();
+        for query in [format!("{query}&{noise}"), format!("{noise}&{query}")] {
+            assert_eq!(Route::parse(path, Some(&query)), route, "{query:?}");
+        }
+    }
+    if path.starts_with('/') && !path.starts_with("/webcam") {
+        let prefixed = format!("/webcam{path}");
+        assert_eq!(Route::parse(&prefixed, query), route, "{prefixed:?}");
+    }
+    if let Some((path, query)) = plain(&route) {
+        assert_eq!(
+            Route::parse(&path, query.as_deref()),
+            route,
+            "{path:?}, {query:?}"
+        );
+    }
+}
+
+/// The plain way to ask for it.
+fn plain(route: &Route) -> Option<(String, Option<String>)> {
+    let of = |which: &Which, what: &str| match which {
+        Which::Name(name) => format!("/{name}/{what}"),
+        Which::Number(number) => format!("/{what}_{number}"),
+    };
+    let path = match route {
+        Route::Viewer(None) => "/".to_owned(),
+        Route::Viewer(Some(name)) => format!("/{name}/"),
+        Route::AddSlash(name) => format!("/{name}"),
+        Route::Stream(which, Some(fps)) => {
+            return Some((of(which, "stream"), Some(format!("fps={fps}"))));
+        }
+        Route::Stream(which, None) => of(which, "stream"),
+        Route::Snapshot(which) => of(which, "snapshot"),
+        Route::Status => "/status".to_owned(),
+        Route::Metrics => "/metrics".to_owned(),
+        Route::Asset(Asset::Style) => "/viewer.css".to_owned(),
+        Route::Asset(Asset::Script) => "/viewer.js".to_owned(),
+        Route::Asset(Asset::Icon) => "/icon.svg".to_owned(),
+        Route::NotFound | Route::BadQuery(_) => return None,
+    };
+    Some((path, None))
+}
+
+/// A server without frames, and what it runs on.
+struct Server {
+    app: App,
+    runtime: Runtime,
+    _running: watch::Sender<bool>,
+}
+
+thread_local! {
+    static SERVER: Rc<Server> = Rc::new(Server::new());
+}
+
+impl Server {
+    fn new() -> Self {
+        let (running, stopping) = watch::channel(false);
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
+        let settings = Settings {
+            listen: Vec::new(),
+            slots: PathBuf::from("/dev/null/no-slots"),
+            cameras: ["default", "front"]
+                .iter()
+                .filter_map(|name| Some((name.parse().ok()?, None)))
+                .collect(),
+            service: Service {
+                patience: Patience {
+                    timeout: Duration::ZERO,
+                    max_age: Duration::from_secs(2),
+                },
+                idle_exit: None,
+                max_clients: 1,
+                allow_origin: "*".parse().ok(),
+                auth_file: None,
+            },
+        };
+        let app = App::new(settings, stopping).unwrap_or_else(|error| panic!("{error}"));
+        Self {
+            app,
+            runtime,
+            _running: running,
+        }
+    }
+
+    fn ask(&self, request: &Parts) {
+        let Some(answer) = self.answer(request) else {
+            assert_eq!(request.method, Method::GET, "a stream");
+            return;
+        };
+        let headers = answer.headers();
+        let has = |name, words: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            assert!(
+                value.is_some_and(|value| value.contains(words)),
+                "{answer:?}"
+            );
+        };
+        has(CACHE_CONTROL, "no-store");
+        has(X_CONTENT_TYPE_OPTIONS, "nosniff");
+        match (&request.method, answer.status()) {
+            (&Method::OPTIONS, StatusCode::NO_CONTENT) => has(ALLOW, "GET"),
+            (&Method::GET | &Method::HEAD, StatusCode::OK) => has(CONTENT_TYPE, "/"),
+            (&Method::GET | &Method::HEAD, StatusCode::PERMANENT_REDIRECT) => {}
+            (&Method::GET, StatusCode::SERVICE_UNAVAILABLE) => self.explains(answer),
+            (&Method::GET | &Method::HEAD, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => {
+                self.explains(answer)
+            }
+            (&Method::OPTIONS | &Method::GET | &Method::HEAD, _) => panic!("{answer:?}"),
+            (_, status) => {
+                assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+                has(ALLOW, "GET");
+                self.explains(answer);
+            }
+        }
+    }
+
+    fn answer(&self, request: &Parts) -> Option<Answer> {
+        match self.runtime.block_on(answer::answer(&self.app, request)) {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::Stream(_) => None,
+        }
+    }
+
+    fn explains(&self, answer: Answer) {
+        let Ok(body) = self.runtime.block_on(answer.into_body().collect());
+        let reason = serde_json::from_slice::<serde_json::Value>(&body.to_bytes());
+        assert!(reason.is_ok_and(|reason| reason["error"].is_string()));
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_corpus() {
+        replay::replay("request", request);
+    }
+
+    #[test]
+    fn users_corpus() {
+        replay::replay("users", users);
+    }
+}
