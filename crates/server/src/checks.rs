@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use eyelid_config::AllowedHost;
 use http_body_util::BodyExt;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Version};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -18,6 +19,7 @@ pub use crate::auth::check_users as users;
 use crate::camera::Patience;
 use crate::route::{Asset, Route, Which};
 use crate::settings::{Service, Settings};
+use crate::socket::Peer;
 
 /// A request line without its version gets a proper answer, whatever its method and target; and there is a plain way to
 /// ask for the same.
@@ -30,7 +32,8 @@ pub fn request(line: &[u8]) {
     };
     let (method, target) = (&line[..space], &line[space + 1..]);
     // hyper refuses by itself what is neither a method nor a target.
-    let Ok(request) = Request::builder().method(method).uri(target).body(()) else {
+    let request = Request::builder().version(Version::HTTP_10);
+    let Ok(request) = request.method(method).uri(target).body(()) else {
         return;
     };
     let (request, ()) = request.into_parts();
@@ -119,11 +122,12 @@ impl Server {
                 },
                 idle_exit: None,
                 max_clients: 1,
+                allow_host: vec![AllowedHost::Any],
                 allow_origin: "*".parse().ok(),
                 auth_file: None,
             },
         };
-        let app = App::new(settings, stopping).unwrap_or_else(|error| panic!("{error}"));
+        let app = App::new(settings, 1024, stopping).unwrap_or_else(|error| panic!("{error}"));
         Self {
             app,
             runtime,
@@ -147,13 +151,13 @@ impl Server {
         has(CACHE_CONTROL, "no-store");
         has(X_CONTENT_TYPE_OPTIONS, "nosniff");
         match (&request.method, answer.status()) {
+            // A target whose host is none, whatever the method.
+            (_, StatusCode::BAD_REQUEST) => self.explains(answer),
             (&Method::OPTIONS, StatusCode::NO_CONTENT) => has(ALLOW, "GET"),
             (&Method::GET | &Method::HEAD, StatusCode::OK) => has(CONTENT_TYPE, "/"),
             (&Method::GET | &Method::HEAD, StatusCode::PERMANENT_REDIRECT) => {}
             (&Method::GET, StatusCode::SERVICE_UNAVAILABLE) => self.explains(answer),
-            (&Method::GET | &Method::HEAD, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => {
-                self.explains(answer)
-            }
+            (&Method::GET | &Method::HEAD, StatusCode::NOT_FOUND) => self.explains(answer),
             (&Method::OPTIONS | &Method::GET | &Method::HEAD, _) => panic!("{answer:?}"),
             (_, status) => {
                 assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
@@ -164,7 +168,10 @@ impl Server {
     }
 
     fn answer(&self, request: &Parts) -> Option<Answer> {
-        match self.runtime.block_on(answer::answer(&self.app, request)) {
+        match self
+            .runtime
+            .block_on(answer::answer(&self.app, request, Peer::Unknown))
+        {
             Outcome::Answer(answer) => Some(answer),
             Outcome::Stream(_) => None,
         }
