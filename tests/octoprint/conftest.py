@@ -6,7 +6,7 @@ import pytest
 
 import harness
 from browser import chromium
-from programs import OctoPrint, log_in, running_octoprint, start_camera, start_haproxy
+from programs import OctoPrint, log_in, running_octoprint, show_tab, start_camera, start_haproxy
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,6 @@ def page(browser, route):
 @pytest.fixture
 def control(page, asleep):
     """The page with its control tab open."""
-    page.click("#control_link a")
+    show_tab(page, "control")
     yield page
-    page.click("#temp_link a")
+    show_tab(page, "temp")

@@ -190,3 +190,8 @@ def configuration():
         },
         "webcam": {"ffmpeg": "/usr/bin/ffmpeg"},
     }
+
+
+def show_tab(page, name):
+    """Shows one of OctoPrint's tabs. Nothing is loaded for it, though the driver would wait for that."""
+    page.click(f"#{name}_link a", no_wait_after=True)

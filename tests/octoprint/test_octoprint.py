@@ -9,6 +9,7 @@ from PIL import Image
 
 from harness import DEADLINE, check_frame, wait_for
 from pictures import SLACK, captured, way
+from programs import show_tab
 
 PICTURES = 10
 
@@ -34,19 +35,19 @@ def test_the_control_tab_shows_a_moving_picture(control):
 def test_the_camera_falls_asleep_when_the_tab_is_left_and_wakes_again(control, route):
     wait_moves(control)
     assert route.camera.state()["state"] == "awake"
-    control.click("#temp_link a")
+    show_tab(control, "temp")
     route.camera.wait_state("asleep")
-    control.click("#control_link a")
+    show_tab(control, "control")
     wait_moves(control)
 
 
 def test_the_cache_buster_does_no_harm(page, route):
     route.configure(cacheBuster=True)
     page.reload()
-    page.click("#control_link a")
+    show_tab(page, "control")
     wait_moves(page)
     assert re.search(r"action=stream&\d{13}$", page.locator("#webcam_image").get_attribute("src"))
-    page.click("#temp_link a")
+    show_tab(page, "temp")
 
 
 def test_the_snapshot_test_passes(route):
