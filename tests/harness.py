@@ -178,15 +178,21 @@ def programs(directory):
 # HTTP
 
 
-def connect(address):
-    """Connects to `http://host:port` or `unix:/path`."""
+def connect(address, receive_buffer_bytes=None):
+    """Connects to `http://host:port` or `unix:/path`; over TCP with a receive buffer of a size, if one is given."""
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(DEADLINE)
         connection.connect(address.removeprefix("unix:"))
         return connection
     url = urlsplit(address)
-    return socket.create_connection((url.hostname, url.port), timeout=DEADLINE)
+    if receive_buffer_bytes is None:
+        return socket.create_connection((url.hostname, url.port), timeout=DEADLINE)
+    connection = socket.socket(socket.AF_INET6 if ":" in url.hostname else socket.AF_INET)
+    connection.settimeout(DEADLINE)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+    connection.connect((url.hostname, url.port))
+    return connection
 
 
 def wait_listening(address):
@@ -237,8 +243,8 @@ class Part:
 class Stream:
     """A stream, read the way strict clients do."""
 
-    def __init__(self, address, path="/stream"):
-        self._socket = connect(address)
+    def __init__(self, address, path="/stream", receive_buffer_bytes=None):
+        self._socket = connect(address, receive_buffer_bytes)
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self._file = self._socket.makefile("rb")
         self.status = int(self._line().split()[1])
