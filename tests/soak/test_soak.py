@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import clients
-from harness import Slot, Stream, check_frame, children, command_line, wait_for
+import visitors
+from harness import Pictures, Slot, Stream, check_frame, children, command_line
 from processes import descriptors, usage
 
 CLIENTS = 20
@@ -79,7 +79,7 @@ class Soak:
         self._camera = camera
         self._sample_every_s = sample_every_s
         self._random = random.Random(seed)
-        self._pictures = clients.Pictures()
+        self._pictures = Pictures()
         with Stream(camera.url) as stream:
             assert stream.part().live()
         camera.slot.wait_state("asleep")
@@ -108,8 +108,8 @@ class Soak:
 
     def _round(self):
         start = time.monotonic()
-        looking = clients.Round(self._camera, self._pictures, start + self._random.uniform(0.5, 3.0))
-        kinds = [clients.watch, *self._random.choices(clients.ALL, k=CLIENTS - 1)]
+        looking = visitors.Round(self._camera, self._pictures, start + self._random.uniform(0.5, 3.0))
+        kinds = [visitors.watch, *self._random.choices(visitors.ALL, k=CLIENTS - 1)]
         threads = []
         for kind in kinds:
             delay = self._random.choice([0.0, self._random.uniform(0.0, 1.0)])
