@@ -7,6 +7,7 @@
 
 mod changes;
 mod demand;
+mod directory;
 mod frame;
 pub mod jpeg;
 mod name;
