@@ -89,7 +89,7 @@ def starve_of_space(site, random):
                 file.write(bytes(1024))
                 continue
             time.sleep(0.01)
-    path.unlink()
+    path.unlink(missing_ok=True)  # another may have done the same at the same time
 
 
 def lose_frame(site, random):

@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness import Slot, alive, command_line, free_port, wait_for
+from harness import Slot, alive, command_line, free_port, wait_for, wait_listening
 from processes import usage
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
@@ -64,7 +64,7 @@ class Site:
 
     def fails(self, what):
         """Keeps a failure, with what was done last. One that goes on for long is told often enough."""
-        if len(self.failures) < 10:
+        if len(self.failures) < 5:
             self.failures.append(f"{type(self).__name__}: {what}; before: {', '.join(self.faults)}")
 
     @contextmanager
@@ -130,6 +130,7 @@ class Launched(Site):
             return not self.clients or len(self.pids()) == 3
 
         wait_for(runs, lambda: f"launcher and both programs: {self.pids()}\n{self._launcher.log()}")
+        wait_listening(self.address)
 
 
 class Bare(Site):
@@ -152,3 +153,4 @@ class Bare(Site):
         for name, arguments in self._commands.items():
             if name not in self.pids():
                 self._programs[name] = self.start(name, *arguments)
+        wait_listening(self.address)

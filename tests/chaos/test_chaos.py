@@ -42,8 +42,11 @@ def harm_some(site, randomness):
     def one(seed):
         alone = random.Random(seed)
         time.sleep(alone.uniform(0.0, 1.0))
-        if site.pids():
-            harm(site, alone)
+        try:
+            if site.pids():
+                harm(site, alone)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
+            site.fails(repr(error))
 
     threads = [
         threading.Thread(target=one, args=[randomness.random()])
