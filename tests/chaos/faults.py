@@ -1,4 +1,4 @@
-"""What is done to a site's programs and to its slot. Each fault is over when its function returns."""
+"""What is done to a site's programs and to its slot. Each says what, and is over when its function returns."""
 
 import os
 import resource
@@ -19,13 +19,9 @@ def _send(pid, how):
         os.kill(pid, how)
 
 
-def _pick(site, random):
-    return random.choice(sorted(site.pids().items()))
-
-
-def kill(site, random):
+def kill(site, random, program):
     """Kills a program."""
-    name, pid = _pick(site, random)
+    name, pid = program
     yield f"kill {name}"
     if name == "eyelid-capture":
         _send(pid, signal.SIGKILL)
@@ -38,18 +34,18 @@ def kill(site, random):
         wait_for(lambda: not any(map(alive, doomed)), f"the end of {name}")
 
 
-def stop(site, random):
+def stop(site, random, program):
     """Stops a program for a while, as a suspended machine does."""
-    name, pid = _pick(site, random)
+    name, pid = program
     seconds = random.uniform(0.1, 4.0)
     yield f"stop {name} for {seconds:.1f} s"
     with _stopped(pid):
         time.sleep(seconds)
 
 
-def starve_of_time(site, random):
+def starve_of_time(site, random, program):
     """Lets a program run a tenth of the time."""
-    name, pid = _pick(site, random)
+    name, pid = program
     yield f"starve {name} of time"
     end = time.monotonic() + random.uniform(0.5, 3.0)
     while time.monotonic() < end:
@@ -67,18 +63,19 @@ def _stopped(pid):
         _send(pid, signal.SIGCONT)
 
 
-def starve_of_descriptors(site, random):
+def starve_of_descriptors(site, random, program):
     """Lets a program open nothing more."""
-    name, pid = _pick(site, random)
+    name, pid = program
     yield f"starve {name} of descriptors"
     with suppress(ProcessLookupError, FileNotFoundError):
-        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid), hard))
         time.sleep(random.uniform(0.1, 2.0))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        # Not to what it was: another may do the same at the same time.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def starve_of_space(site, random):
+def starve_of_space(site, random, _program):
     """Fills the slot's file system."""
     yield "fill the slot"
     path = site.home / "filler"
@@ -92,13 +89,13 @@ def starve_of_space(site, random):
     path.unlink(missing_ok=True)  # another may have done the same at the same time
 
 
-def lose_frame(site, random):
+def lose_frame(site, random, _program):
     """Deletes the frame."""
     yield "delete the frame"
     site.slot.file.unlink(missing_ok=True)
 
 
-def lose_slot(site, random):
+def lose_slot(site, random, _program):
     """Deletes the slot."""
     yield "delete the slot"
     shutil.rmtree(site.slot.path, ignore_errors=True)
@@ -109,7 +106,6 @@ ALL = 4 * [kill] + 3 * [stop] + 2 * [starve_of_time] + [starve_of_descriptors, s
 
 def harm(site, random):
     """Does one thing, and keeps a note of it."""
-    fault = random.choice(ALL)(site, random)
-    site.faults.append(next(fault))
-    for _ in fault:
-        pass
+    if programs := sorted(site.pids().items()):
+        for note in random.choice(ALL)(site, random, random.choice(programs)):
+            site.faults.append(note)

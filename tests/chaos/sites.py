@@ -52,6 +52,7 @@ class Site:
         self._dying = self._died = 0  # servers that are being killed, and those that were
         self.calm_since = None  # None while something is being done to it
         self.returns_s = []
+        self.rests = []
         self.faults = deque(maxlen=20)
 
     def pids(self):

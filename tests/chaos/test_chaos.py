@@ -13,7 +13,7 @@ import time
 from faults import harm
 from harness import Pictures, wait_for
 from sites import family
-from viewers import HUNG_S, RECOVERED_S, VIEWERS, StreamViewer
+from viewers import HUNG_S, RECOVERED_S, VIEWERS, StatusPoller, StreamViewer
 
 REST_EVERY_S = 30.0
 MOST_FAULTS_AT_ONCE = 3
@@ -43,8 +43,7 @@ def harm_some(site, randomness):
         alone = random.Random(seed)
         time.sleep(alone.uniform(0.0, 1.0))
         try:
-            if site.pids():
-                harm(site, alone)
+            harm(site, alone)
         except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
             site.fails(repr(error))
 
@@ -112,7 +111,6 @@ def test_nothing_tears_hangs_or_leaks(both):
     print(f"EYELID_CHAOS_SEED={seed}")
     pictures = Pictures()
     for site in both:
-        site.rests = []
         site.clients = [viewer(site, pictures) for viewer in VIEWERS]
         for viewer in site.clients:
             viewer.start()
@@ -139,6 +137,10 @@ def test_nothing_tears_hangs_or_leaks(both):
         for viewer in site.clients:
             viewer.closing = True
         site.looking.clear()
+    for site in both:
+        for viewer in site.clients:
+            if not (viewer.frames or isinstance(viewer, StatusPoller)):
+                site.fails(f"{type(viewer).__name__} saw nothing")
     assert not (failures := [failure for site in both for failure in site.failures]), "\n".join(failures)
     assert sorted(family()) == sorted(pid for site in both for pid in site.pids().values()), "processes are left behind"
     slow = [seconds for site in both for seconds in site.returns_s if seconds > RECOVERED_S]
