@@ -73,38 +73,50 @@ def test_a_slot_that_may_not_be_read_is_told_of_and_read_again(slot, capture, se
     assert producer.running()
 
 
-def fifo(path, directory):
+def fifo(path, _target):
     os.mkfifo(path)
 
 
-def link(path, directory):
-    path.symlink_to(directory / "good.jpg")
+def link(path, target):
+    path.symlink_to(target)
 
 
-def link_to_device(path, directory):
+def link_to_device(path, _target):
     path.symlink_to("/dev/zero")
 
 
-def folder(path, directory):
+def folder(path, _target):
     path.mkdir()
 
 
 @pytest.mark.parametrize("name", ["current.jpg", "state.json"])
-@pytest.mark.parametrize("planted", [fifo, link, link_to_device, folder])
-def test_what_is_no_file_is_neither_followed_nor_waited_for(slot, capture, server, stream, directory, planted, name):
+@pytest.mark.parametrize(
+    ("planted", "said"),
+    [(fifo, "not a regular file"), (link, "symbolic link"), (link_to_device, "symbolic link"), (folder, "not a regular")],
+)
+def test_what_is_no_file_is_neither_followed_nor_waited_for(
+    slot, capture, server, stream, directory, planted, said, name
+):
     producer = capture(slot)
     slot.frame()
     producer.stop()
     os.utime(slot.file, (0, 0))
-    shutil.copy2(slot.file, directory / "good.jpg")
+    # What a link leads to would be shown, if it were followed.
+    target = directory / name
+    if name == "current.jpg":
+        shutil.copy(slot.file, target)
+    else:
+        target.write_text(json.dumps(slot.state() | {"state": "failed", "error": "led astray"}))
+    before = target.read_bytes()
     program = server(slot, "--timeout", "1s")
     path = slot.path / name
     path.unlink()
-    planted(path, directory)
+    planted(path, target)
     asked = time.monotonic()
-    assert_no_snapshot(program.address)
+    assert (said if name == "current.jpg" else "no new frame") in assert_no_snapshot(program.address)
     assert not stream(program.address).part().live()
-    assert json.loads(get(program.address, "/status").body)["cameras"][0]["name"] == "default"
+    camera = json.loads(get(program.address, "/status").body)["cameras"][0]
+    assert camera["state"] == ("asleep" if name == "current.jpg" else "unknown")
     assert time.monotonic() - asked < 20, "it must not wait for what never comes"
     producer = capture(slot)
     if planted is folder:
@@ -113,7 +125,7 @@ def test_what_is_no_file_is_neither_followed_nor_waited_for(slot, capture, serve
         path.rmdir()
     live_after(stream(program.address), 0)
     wait_for(lambda: slot.state() and path.is_file() and not path.is_symlink(), "a file in its place")
-    assert check_frame((directory / "good.jpg").read_bytes()), "what a link led to was not touched"
+    assert target.read_bytes() == before, "what a link leads to is not touched"
 
 
 def test_a_link_in_the_slot_s_place_is_not_followed(slot, capture, server, stream, directory):
