@@ -4,7 +4,7 @@ import ctypes
 import os
 import struct
 
-IN_MOVED_TO, IN_Q_OVERFLOW = 0x80, 0x4000  # inotify(7)
+IN_MOVED_TO, IN_DELETE, IN_Q_OVERFLOW = 0x80, 0x200, 0x4000  # inotify(7)
 
 # Root that obeys permissions like everybody else.
 WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
