@@ -17,10 +17,10 @@ def pytest_sessionstart():
 def both(start, directory):
     """One site with the launcher and one without."""
     sites.adopt_orphans()
-    opened = []
+    opened, metronome = [], sites.Metronome()
     try:
         for kind in (sites.Launched, sites.Bare):
-            opened.append(kind(start, directory))
+            opened.append(kind(start, directory, metronome))
         yield opened
     finally:
         for site in opened:

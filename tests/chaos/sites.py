@@ -35,11 +35,31 @@ def family():
     return sorted(filter(alive, parents - {os.getpid()}))
 
 
+class Metronome(threading.Thread):
+    """Notices when this machine stops or has no time: what is late then is no fault of the programs."""
+
+    TICK_S = 0.05
+    LATE_S = 0.3
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.late_at = time.monotonic()
+        self.start()
+
+    def run(self):
+        while True:
+            before = time.monotonic()
+            time.sleep(self.TICK_S)
+            if time.monotonic() - before > self.TICK_S + self.LATE_S:
+                self.late_at = time.monotonic()
+
+
 class Site:
     """Programs around one slot. Subclasses say how they are started."""
 
-    def __init__(self, start, directory):
+    def __init__(self, start, directory, metronome):
         self.start = start
+        self.metronome = metronome
         self.home = directory / type(self).__name__
         self.home.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", self.home], check=True)
@@ -86,9 +106,9 @@ class Site:
             return None if self._dying else self._died
 
     def calm_for(self):
-        """Gives for how many seconds nothing was done to it."""
+        """Gives for how many seconds nothing was done to it, and the machine had time."""
         since = self.calm_since
-        return 0.0 if since is None else time.monotonic() - since
+        return 0.0 if since is None else time.monotonic() - max(since, self.metronome.late_at)
 
     def usage(self):
         """Gives what each program has, by its name."""
@@ -102,8 +122,8 @@ class Site:
 class Launched(Site):
     """The launcher, and the two programs that it starts."""
 
-    def __init__(self, start, directory):
-        super().__init__(start, directory)
+    def __init__(self, start, directory, metronome):
+        super().__init__(start, directory, metronome)
         configuration = directory / "launched.toml"
         configuration.write_text(
             '[server]\nidle-exit = "24h"\ntimeout = "1s"\n'
@@ -116,12 +136,13 @@ class Launched(Site):
 
     def pids(self):
         pids = {"eyelid": self._launcher.pid} if self._launcher.running() else {}
-        return pids | {Path(command_line(pid)[0]).name: pid for pid in self._programs()}
-
-    def _programs(self):
-        """The launcher's children, or those of one that was killed."""
-        ours = str(self.slot.path)
-        return [pid for pid in family() if pid != self._launcher.pid and ours in " ".join(command_line(pid))]
+        # The launcher's children, or those of one that was killed.
+        for pid in family():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                arguments = command_line(pid)
+                if pid != self._launcher.pid and str(self.slot.path) in arguments:
+                    pids[Path(arguments[0]).name] = pid
+        return pids
 
     def ensure_running(self):
         def runs():
@@ -137,8 +158,8 @@ class Launched(Site):
 class Bare(Site):
     """The two programs without the launcher, started again at once as systemd does."""
 
-    def __init__(self, start, directory):
-        super().__init__(start, directory)
+    def __init__(self, start, directory, metronome):
+        super().__init__(start, directory, metronome)
         listen = self.address.removeprefix("http://")
         self._commands = {
             "eyelid-server": ["--slots", self.slot.path, "--listen", listen, "--timeout", "1s"],

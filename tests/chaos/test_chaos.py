@@ -60,15 +60,14 @@ def harm_some(site, randomness):
 def recover(site):
     """Waits until each stream shows a frame captured after the programs were back, and notes how long that took."""
     site.ensure_running()
-    back, back_wall = time.monotonic(), time.time()
-    site.calm_since = back
+    site.calm_since, back_wall = time.monotonic(), time.time()
     streams = [viewer for viewer in site.clients if isinstance(viewer, StreamViewer)]
 
     def behind():
         return sum(viewer.shown <= back_wall for viewer in streams)
 
     wait_for(lambda: not behind(), lambda: f"live streams: {behind()} of {len(streams)} still show the past")
-    site.returns_s.append(time.monotonic() - back)
+    site.returns_s.append(site.calm_for())
 
 
 def rest(site):

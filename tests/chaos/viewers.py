@@ -108,7 +108,8 @@ class SnapshotPoller(Poller):
             assert float(answer.headers["x-timestamp"]) >= asked, "a snapshot from before its request"
         else:
             assert answer.status == 503, answer.status
-            assert calm_s < RECOVERED_S or not self.site.calm_for(), f"no snapshot in calm: {answer.body!r}"
+            calm = min(calm_s, self.site.calm_for()) >= RECOVERED_S
+            assert not calm, f"no snapshot in calm: {answer.body!r}"
 
 
 class StatusPoller(Poller):

@@ -19,6 +19,8 @@ from processes import descriptors, usage
 
 CLIENTS = 20
 SAMPLE_EVERY_S = 10.0  # or oftener, to have forty in all
+LONG_MINUTES = 20  # from then on rates can be told
+WAKES_A_MINUTE = 8.4  # makes more than a thousand in two hours
 AT_ONCE_S = 2.0  # what a view may take after the idle pause, on a machine however busy
 CONFIGURATION = """
 [server]
@@ -187,17 +189,20 @@ def test_nothing_grows(start, directory, minutes):
             bound = 1.03 * was + 128 if what.endswith("kib") else was
             if now > bound:
                 wrong.append(f"{column} grew: {was:g} then {now:g}")
+        # It takes many rounds until those of one quarter are like those of another.
+        if minutes < LONG_MINUTES:
+            continue
         was, now = (rise(rows, f"{program}_cpu_s") / rise(rows, "awake_s") for rows in (before, after))
         report.append(f"{program}_cpu_ms per awake second: {1000 * was:.2f} then {1000 * now:.2f}")
-        # It takes many rounds until those of one quarter are like those of another. The bound is wide because
-        # other work on the machine makes the same instructions take longer.
-        if minutes >= 20 and now > 1.3 * was + 0.002:
+        # The bound is wide because other work on the machine makes the same instructions take longer.
+        if now > 1.3 * was + 0.002:
             wrong.append(f"{program} uses more CPU: {1000 * was:.2f} then {1000 * now:.2f} ms per awake second")
     print("\n".join(report))
+    assert not wrong, "\n".join(wrong)
     assert first_view_s < AT_ONCE_S
-    assert soak.wakes > 9 * minutes * 5 / 6, "the camera must often fall asleep"
+    if minutes >= LONG_MINUTES:
+        assert soak.wakes > WAKES_A_MINUTE * minutes, "the camera must often fall asleep"
     logged = camera.log().count(" awake")
     assert logged >= soak.wakes, f"{soak.wakes} wakes, of which the log has {logged}"
     names = {file.name for file in camera.slot.path.iterdir()}
     assert names == {"current.jpg", "state.json"}, f"left behind: {names}"
-    assert not wrong, "\n".join(wrong)
