@@ -3,6 +3,7 @@
 Nothing here sleeps for luck: every wait is for a condition, with a deadline that only a hang can reach.
 """
 
+import hashlib
 import http.client
 import io
 import json
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -178,15 +180,21 @@ def programs(directory):
 # HTTP
 
 
-def connect(address):
-    """Connects to `http://host:port` or `unix:/path`."""
+def connect(address, receive_buffer_bytes=None):
+    """Connects to `http://host:port` or `unix:/path`; over TCP with a receive buffer of a size, if one is given."""
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(DEADLINE)
         connection.connect(address.removeprefix("unix:"))
         return connection
     url = urlsplit(address)
-    return socket.create_connection((url.hostname, url.port), timeout=DEADLINE)
+    if receive_buffer_bytes is None:
+        return socket.create_connection((url.hostname, url.port), timeout=DEADLINE)
+    connection = socket.socket(socket.AF_INET6 if ":" in url.hostname else socket.AF_INET)
+    connection.settimeout(DEADLINE)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+    connection.connect((url.hostname, url.port))
+    return connection
 
 
 def wait_listening(address):
@@ -234,11 +242,15 @@ class Part:
         return "x-eyelid-signal" not in self.headers
 
 
+class BrokeOff(AssertionError):
+    """A stream ended: it does so with its server only."""
+
+
 class Stream:
     """A stream, read the way strict clients do."""
 
-    def __init__(self, address, path="/stream"):
-        self._socket = connect(address)
+    def __init__(self, address, path="/stream", receive_buffer_bytes=None):
+        self._socket = connect(address, receive_buffer_bytes)
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self._file = self._socket.makefile("rb")
         self.status = int(self._line().split()[1])
@@ -259,7 +271,8 @@ class Stream:
 
     def _line(self):
         line = self._file.readline()
-        assert line.endswith(b"\r\n"), f"the stream broke off at {line!r}"
+        if not line.endswith(b"\r\n"):
+            raise BrokeOff(f"the stream broke off at {line!r}")
         return line[:-2]
 
     def _headers(self):
@@ -303,6 +316,26 @@ def check_frame(jpeg):
     assert picture.format == "JPEG"
     picture.load()
     return picture
+
+
+class Pictures:
+    """Checks frames to their last byte, for many clients at once: a frame that several got is decoded once."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._known = {}
+
+    def check(self, jpeg):
+        """Fails if a frame is not whole."""
+        digest = hashlib.blake2b(jpeg, digest_size=16).digest()
+        with self._lock:
+            if digest in self._known:
+                return
+        check_frame(jpeg)
+        with self._lock:
+            self._known[digest] = None
+            if len(self._known) > 1000:
+                del self._known[next(iter(self._known))]
 
 
 def difference(one, other):

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import Slot, Stream, wait_listening
+from harness import Slot, Stream, binary, wait_listening
 
 
 def pytest_sessionstart():
@@ -32,22 +32,23 @@ def slot(directory):
 
 @pytest.fixture
 def capture(start):
-    """Starts `eyelid-capture` with the test picture."""
+    """Starts `eyelid-capture` with the test picture, under another command if one is given."""
 
-    def capture(slot, size="320x240", *arguments):
-        options = ["--size", size, "--fps", "20", *arguments]
-        return start("eyelid-capture", "--slot", slot.path, "--source", "test", *options)
+    def capture(slot, size="320x240", *arguments, under=(), **options):
+        picture = ["--source", "test", "--size", size, "--fps", "20"]
+        return start(*under, binary("eyelid-capture"), "--slot", slot.path, *picture, *arguments, **options)
 
     return capture
 
 
 @pytest.fixture
 def server(start, directory):
-    """Starts `eyelid-server`; gives the program with its `address`."""
+    """Starts `eyelid-server`, under another command if one is given; gives the program with its `address`."""
 
-    def server(slot, *arguments):
+    def server(slot, *arguments, under=(), **options):
         address = f"unix:{directory}/socket"
-        program = start("eyelid-server", "--slots", slot.path, "--listen", address, *arguments)
+        listen = ["--slots", slot.path, "--listen", address]
+        program = start(*under, binary("eyelid-server"), *listen, *arguments, **options)
         wait_listening(address)
         program.address = address
         return program

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import Slot, check_frame, get, wait_for
+from looking import assert_no_snapshot, live_after
 
 
 def fill(directory):
@@ -19,17 +20,6 @@ def fill(directory):
         while True:
             file.write(bytes(1024))
     return path
-
-
-def live_after(stream, moment, size=None):
-    """Reads a stream until it shows the camera as it was after a moment (seconds); gives the picture."""
-
-    def wanted(part):
-        if not part.live() or float(part.headers["x-timestamp"]) <= moment:
-            return False
-        return size is None or check_frame(part.jpeg).size == size
-
-    return check_frame(stream.part_where(wanted, f"a live frame after {moment} of size {size}").jpeg)
 
 
 def test_a_full_slot_fills_the_log_not_the_grave(small, capture, server, stream):
@@ -187,12 +177,3 @@ def test_a_waiting_snapshot_is_answered_when_the_camera_comes(slot, capture, ser
     capture(slot)
     wait_for(lambda: answers, "the snapshot")
     assert answers[0].status == 200 and float(answers[0].headers["x-timestamp"]) >= asked
-
-
-def assert_no_snapshot(address):
-    """A snapshot is refused in the way machines understand."""
-    answer = get(address, "/snapshot")
-    assert answer.status == 503
-    assert answer.headers["content-type"].startswith("application/json")
-    assert int(answer.headers["retry-after"]) > 0
-    assert json.loads(answer.body)["error"]

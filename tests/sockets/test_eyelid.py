@@ -1,12 +1,14 @@
 """`eyelid`, which stands in for systemd: its sockets, and the lives of the two programs it starts."""
 
 import os
+import resource
 import signal
 from pathlib import Path
 
 import pytest
 
 from harness import Stream, alive, children, command_line, descendants, get, wait_for
+from processes import descriptors
 from serving import assert_serves
 
 
@@ -86,6 +88,19 @@ def test_eyelid_starts_a_program_that_died_again(eyelid, victim):
     first = child_named(camera, victim)
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: get_quietly(camera.url) and child_named(camera, victim) not in (None, first), f"a new {victim}")
+    assert_serves(camera.url)
+
+
+def test_eyelid_outlives_a_shortage_of_descriptors(eyelid):
+    camera = eyelid("--source", "test", "--size", "320x240")
+    assert_serves(camera.url)
+    limit = resource.prlimit(camera.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(camera.pid, resource.RLIMIT_NOFILE, (descriptors(camera.pid) - 2, limit[1]))
+    for pid in children(camera.pid):
+        os.kill(pid, signal.SIGKILL)
+    camera.wait_log("cannot start .*Too many open files")
+    resource.prlimit(camera.pid, resource.RLIMIT_NOFILE, limit)
+    wait_for(lambda: get_quietly(camera.url) or not camera.running(), "all runs again")
     assert_serves(camera.url)
 
 

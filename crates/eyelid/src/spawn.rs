@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::sys::prctl;
@@ -69,7 +70,12 @@ pub(crate) fn readiness(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 fn set_aside(socket: &BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let descriptor = fcntl(socket, FcntlArg::F_DUPFD_CLOEXEC(ASIDE))?;
+    let descriptor =
+        fcntl(socket, FcntlArg::F_DUPFD_CLOEXEC(ASIDE)).map_err(|errno| match errno {
+            // The limit of open files is lower than the number (fcntl(2)).
+            Errno::EINVAL => Errno::EMFILE,
+            other => other,
+        })?;
     #[expect(unsafe_code, reason = "nix gives a bare number")]
     // SAFETY: the descriptor was just made, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_config::EXIT_CONFIG;
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::Child;
@@ -147,10 +148,22 @@ impl<'a> Supervisor<'a> {
 }
 
 impl Program {
+    /// Starts the program; later, where the system is short of something that may be had again.
     fn start(&mut self, sockets: &[BorrowedFd<'_>]) -> anyhow::Result<()> {
-        let child = spawn::start(&self.path, &self.arguments, sockets)
-            .with_context(|| format!("cannot start {:?}", self.path))?;
-        self.state = State::Up(child, Instant::now());
+        let failed = || format!("cannot start {:?}", self.path);
+        self.state = match spawn::start(&self.path, &self.arguments, sockets) {
+            Ok(child) => State::Up(child, Instant::now()),
+            Err(error) if is_shortage(&error) => {
+                let pause = self.backoff.died(Duration::ZERO);
+                log::warn!(
+                    "{}: {error}; next try in {}",
+                    failed(),
+                    humantime::format_duration(pause)
+                );
+                State::Waiting(Instant::now() + pause)
+            }
+            Err(error) => return Err(error).with_context(failed),
+        };
         Ok(())
     }
 
@@ -206,6 +219,14 @@ impl Program {
         }
         self.state = State::Down;
     }
+}
+
+/// Descriptors, processes or memory: what another program gives back sooner or later.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM)
+    )
 }
 
 /// Waits for the first event of several programs.

@@ -77,6 +77,26 @@ pub(crate) enum Need {
     CapturedSince(SystemTime),
 }
 
+impl Need {
+    /// The same need by the clock as it is `now`, after a wait: it may have been set back meanwhile.
+    fn by_the_clock(self, now: SystemTime, waited: Duration) -> Self {
+        match self {
+            Self::CapturedSince(moment) if moment > now => {
+                Self::CapturedSince(now.checked_sub(waited).unwrap_or(now))
+            }
+            same => same,
+        }
+    }
+}
+
+/// What lay in the slot when a client looked first. A frame dated later than now is from before the clock was set back,
+/// however long ago that was, or its producer's clock is wrong: only when it came can tell its age.
+#[derive(Clone, Copy)]
+struct FirstLook {
+    number: u64,
+    postdated: bool,
+}
+
 /// How long a client waits for a frame.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
@@ -225,12 +245,18 @@ impl Camera {
         rewatch: impl Fn(&Self),
     ) -> Result<Rc<Shown>, String> {
         let start = Instant::now();
+        let mut first_look = None;
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let problem = match self.newest() {
-                Ok(shown) if self.serves(&shown, need, patience.max_age) => return Ok(shown),
+            let newest = self.newest();
+            let first = *first_look.get_or_insert_with(|| self.first_look(newest.as_deref().ok()));
+            let need = need.by_the_clock(SystemTime::now(), start.elapsed());
+            let problem = match newest {
+                Ok(shown) if self.serves(&shown, first, need, patience.max_age) => {
+                    return Ok(shown);
+                }
                 Ok(_) => None,
                 Err(problem) => Some(problem),
             };
@@ -277,12 +303,30 @@ impl Camera {
         Ok(shown)
     }
 
-    fn serves(&self, shown: &Shown, need: Need, max_age: Duration) -> bool {
+    fn first_look(&self, newest: Option<&Shown>) -> FirstLook {
+        FirstLook {
+            number: newest.map_or(self.inner.borrow().renames, |shown| shown.number),
+            postdated: newest.is_some_and(|shown| shown.captured > SystemTime::now()),
+        }
+    }
+
+    fn serves(&self, shown: &Shown, first: FirstLook, need: Need, max_age: Duration) -> bool {
         let captured = shown.captured;
+        let lay_there_postdated = first.postdated && shown.number == first.number;
         match need {
-            Need::CapturedSince(moment) => captured >= moment,
+            // The first frame that came may be of an exposure at hand when it was asked for; the second is not.
+            Need::CapturedSince(moment) => {
+                captured >= moment
+                    && !lay_there_postdated
+                    && (captured <= SystemTime::now() || shown.number >= first.number + 2)
+            }
             Need::NewerThan(number) => {
-                shown.number > number && age(captured) <= max_age && self.is_newest(shown)
+                let came_lately =
+                    || (shown.published).is_some_and(|published| published.elapsed() <= max_age);
+                shown.number > number
+                    && age(captured) <= max_age
+                    && (!lay_there_postdated || came_lately())
+                    && self.is_newest(shown)
             }
         }
     }
@@ -309,13 +353,19 @@ impl Camera {
         now
     }
 
-    /// Finds out by looking what inotify may not have told.
+    /// Finds out by looking what inotify may not have told. Where it tells nothing, a frame has come when it is found:
+    /// looks are so frequent that it could not be shown before the next one came, if it had to prove that it is the newest.
     fn check(&self) {
         let mut inner = self.inner.borrow_mut();
         let newest = self.reader.newest();
-        inner.unread |= newest.is_some() && newest != inner.shown.as_ref().map(|shown| shown.id);
+        let shown = inner.shown.as_ref().map(|shown| shown.id);
+        let is_new = newest.is_some() && newest != shown;
+        inner.unread |= is_new;
         if !self.is_watched() {
             inner.state = self.reader.state();
+            if is_new && shown.is_some() {
+                inner.renamed = Some(Instant::now());
+            }
         }
     }
 
@@ -370,5 +420,24 @@ impl Inner {
             .and_then(|state| state.fps)
             .filter(|fps| *fps >= 0.01);
         fps.map_or(USUAL_INTERVAL, |fps| Duration::from_secs_f64(1.0 / fps))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_keeps_its_moment_when_the_clock_is_set_back() {
+        let (asked, waited) = (SystemTime::now(), Duration::from_secs(1));
+        let since = |now| match Need::CapturedSince(asked).by_the_clock(now, waited) {
+            Need::CapturedSince(moment) => moment,
+            Need::NewerThan(_) => unreachable!("another need"),
+        };
+        assert_eq!(since(asked + waited), asked);
+        assert_eq!(since(asked), asked);
+        let hours = Duration::from_secs(3 * 3600);
+        assert_eq!(since(asked + waited - hours), asked - hours);
+        assert_eq!(since(asked + waited + hours), asked);
     }
 }

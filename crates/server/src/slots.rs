@@ -53,7 +53,8 @@ impl Slots {
             .clone()
             .flatten()
             .unwrap_or_else(|| name.directory(&self.directory));
-        if !(name.is_default() || configured.is_some() || directory.is_dir()) {
+        let is_there = || fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir());
+        if !(name.is_default() || configured.is_some() || is_there()) {
             return None;
         }
         let camera = Rc::new(Camera::new(name.clone(), directory));

@@ -11,13 +11,22 @@ mod common;
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use common::{HUNG, Producer, Server, Stream, eventually, number, numbered, slots, state};
 use eyelid_slot::{FRAME_FILE, Phase, Publisher};
 
 const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Ends the other thread's loop, also when this one fails.
+struct EndsWithMe<'a>(&'a AtomicBool);
+
+impl Drop for EndsWithMe<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
 
 #[test]
 fn a_snapshot_is_captured_after_its_request_though_an_old_frame_lies_there() {
@@ -290,6 +299,59 @@ fn an_old_frame_is_never_shown_in_a_stream() {
     let producer = Producer::start(slots.path(), INTERVAL, 1000);
     assert_ne!(stream.frame().jpeg.len(), numbered(7, 100).len());
     assert!(producer.published.load(Ordering::Acquire) > 0);
+}
+
+#[test]
+fn a_frame_from_before_the_clock_was_set_back_is_no_answer() {
+    let slots = slots();
+    let path = slots.path().join(FRAME_FILE);
+    fs::write(&path, numbered(7, 100)).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(3 * 3600);
+    fs::File::open(&path).unwrap().set_modified(later).unwrap();
+    let server = Server::start(slots.path(), &["--timeout", "600ms"]);
+    assert_eq!(server.get("/snapshot").status(), 503);
+    assert!(!server.stream("/stream").part().is_frame());
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    assert!(server.get("/snapshot").body.len() > 900);
+    assert!(server.stream("/stream").frame().jpeg.len() > 900);
+}
+
+#[test]
+fn frames_of_a_producer_whose_clock_is_ahead_are_shown() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let end = EndsWithMe(&stop);
+        scope.spawn(|| {
+            let mut number = 0;
+            while !stop.load(Ordering::Acquire) {
+                if publisher.wished(Instant::now()) {
+                    number += 1;
+                    let ahead = SystemTime::now() + Duration::from_secs(3600);
+                    publisher.publish(&numbered(number, 1000), ahead).unwrap();
+                }
+                std::thread::sleep(INTERVAL);
+            }
+        });
+        let mut last = 0;
+        for _ in 0..3 {
+            let snapshot = server.get("/snapshot");
+            assert_eq!(snapshot.status(), 200);
+            assert!(number(&snapshot.body) > last, "shown before");
+            last = number(&snapshot.body);
+        }
+        let mut stream = server.stream("/stream");
+        for _ in 0..10 {
+            stream.frame();
+        }
+        let mut slow = server.stream("/stream?fps=5");
+        for _ in 0..3 {
+            slow.frame();
+        }
+        drop(end);
+    });
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl<K: Clone + PartialEq> Changes<K> {
         let mask = AddWatchFlags::IN_MOVED_TO
             | AddWatchFlags::IN_DELETE_SELF
             | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_ONLYDIR;
+            | AddWatchFlags::IN_ONLYDIR
+            | AddWatchFlags::IN_DONT_FOLLOW;
         let watch =
             self.inotify
                 .add_watch(directory, mask)

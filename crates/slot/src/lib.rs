@@ -9,6 +9,7 @@ mod changes;
 #[cfg(any(test, fuzzing))]
 pub mod checks;
 mod demand;
+mod directory;
 mod frame;
 pub mod jpeg;
 mod name;

@@ -1,17 +1,17 @@
 //! The writing side of a slot.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use nix::errno::Errno;
-use nix::libc;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use nix::sys::stat::Mode;
 
 use crate::demand::Demand;
+use crate::directory::Directory;
 use crate::{FRAME_FILE, STATE_FILE, State};
 
 /// Puts frames into a slot and learns from inotify(7) when the next one is wanted.
@@ -62,8 +62,14 @@ impl Publisher {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
-            .map_err(|e| refused(directory, "make an inotify instance", e.into()))?;
+        let inotify =
+            Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(|e| {
+                refused(
+                    directory,
+                    "make an inotify instance (see fs.inotify.max_user_instances in inotify(7))",
+                    e.into(),
+                )
+            })?;
         let mut publisher = Self {
             directory: directory.to_owned(),
             inotify,
@@ -84,7 +90,9 @@ impl Publisher {
     pub fn publish(&mut self, jpeg: &[u8], captured: SystemTime) -> Result<(), PublishError> {
         let frame = self.replace(FRAME_FILE, jpeg, |inotify, file, temporary| {
             file.set_modified(captured)?;
-            let mask = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE_NOWRITE;
+            let mask = AddWatchFlags::IN_OPEN
+                | AddWatchFlags::IN_CLOSE_NOWRITE
+                | AddWatchFlags::IN_DONT_FOLLOW;
             Ok(inotify.add_watch(temporary, mask)?)
         })?;
         self.frame = Some(frame);
@@ -175,11 +183,17 @@ impl Publisher {
             | AddWatchFlags::IN_MOVED_FROM
             | AddWatchFlags::IN_DELETE_SELF
             | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_ONLYDIR;
+            | AddWatchFlags::IN_ONLYDIR
+            | AddWatchFlags::IN_DONT_FOLLOW;
+        let what = if path.is_symlink() {
+            "use a symbolic link as its directory"
+        } else {
+            "watch the directory"
+        };
         let watch = self
             .inotify
             .add_watch(path, mask)
-            .map_err(|e| refused(path, "watch the directory", e.into()))?;
+            .map_err(|e| refused(path, what, e.into()))?;
         self.slot = Some(watch);
         Ok(())
     }
@@ -197,8 +211,8 @@ impl Publisher {
         self.state = None;
     }
 
-    /// Replaces one of the slot's files. A directory that is found missing is made again, once: inotify does not tell of
-    /// its loss while any file in it is still open somewhere.
+    /// Replaces one of the slot's files. A directory that is found missing, or replaced, is made again, once: inotify does
+    /// not tell of its loss while any file in it is still open somewhere.
     fn replace<T>(
         &mut self,
         name: &str,
@@ -207,10 +221,12 @@ impl Publisher {
     ) -> Result<T, PublishError> {
         self.claim()?;
         let mut result = self.rename_into_place(name, contents, &finish);
-        if result
-            .as_ref()
-            .is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
-        {
+        if result.as_ref().is_err_and(|e| {
+            matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            )
+        }) {
             self.let_go();
             self.claim()?;
             result = self.rename_into_place(name, contents, &finish);
@@ -228,16 +244,17 @@ impl Publisher {
         contents: &[u8],
         finish: &impl Fn(&Inotify, &File, &Path) -> io::Result<T>,
     ) -> io::Result<T> {
-        let temporary = self.directory.join(format!(".{name}.tmp"));
-        let renamed = create_anew(&temporary).and_then(|mut file| {
+        let directory = Directory::open(&self.directory)?;
+        let temporary = format!(".{name}.tmp");
+        let renamed = create_anew(&directory, &temporary).and_then(|mut file| {
             file.write_all(contents)?;
-            let finished = finish(&self.inotify, &file, &temporary)?;
-            fs::rename(&temporary, self.directory.join(name))?;
+            let finished = finish(&self.inotify, &file, &self.directory.join(&temporary))?;
+            directory.rename(&temporary, name)?;
             Ok(finished)
         });
         if renamed.is_err() {
             // Whatever is left of it is of no use; there may be nothing.
-            let _ = fs::remove_file(&temporary);
+            let _ = directory.remove(&temporary);
         }
         renamed
     }
@@ -258,19 +275,12 @@ fn refused(path: &Path, what: &'static str, reason: io::Error) -> OpenError {
 }
 
 /// Creates a file that nobody else has open: what a producer before us left under this name is removed, not reused.
-fn create_anew(path: &Path) -> io::Result<File> {
-    let create = || {
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)
-    };
-    match create() {
+fn create_anew(directory: &Directory, name: &str) -> io::Result<File> {
+    let mode = Mode::from_bits_truncate(0o644);
+    match directory.create(name, mode) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            fs::remove_file(path)?;
-            create()
+            directory.remove(name)?;
+            directory.create(name, mode)
         }
         result => result,
     }

@@ -1,8 +1,8 @@
 //! The reading side of a slot.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,14 +10,15 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use nix::libc;
 
+use crate::directory::Directory;
 use crate::jpeg::{EOI, SOI};
 use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, STATE_FILE, State};
 
 /// Reads frames out of one slot.
 #[derive(Clone, Debug)]
 pub struct Reader {
+    directory: PathBuf,
     frame: Arc<Path>,
-    state: PathBuf,
 }
 
 /// Which published frame a file is. Two frames of one slot never share it while either is held.
@@ -90,18 +91,19 @@ impl Reader {
     /// Makes a reader of the slot in `directory`, which need not exist yet.
     pub fn new(directory: &Path) -> Self {
         Self {
+            directory: directory.to_owned(),
             frame: directory.join(FRAME_FILE).into(),
-            state: directory.join(STATE_FILE),
         }
     }
 
     /// Opens the newest frame. This wakes a sleeping camera; closing it is the wish for the next one.
     ///
     /// # Errors
-    /// See [`ReadError`]. A symbolic link, a FIFO or a file that is too large is an error, never waited for.
+    /// See [`ReadError`]. A symbolic link, for the frame or for its directory, a FIFO and a file that is too large are
+    /// errors, never followed or waited for.
     pub fn open(&self) -> Result<OpenFrame, ReadError> {
         let explain = |reason| self.explain(reason);
-        let file = open_regular(&self.frame).map_err(explain)?;
+        let file = self.file(FRAME_FILE).map_err(explain)?;
         let metadata = file.metadata().map_err(explain)?;
         if !metadata.is_file() {
             return Err(not_a_frame(&self.frame, "not a regular file"));
@@ -142,7 +144,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] or [`ReadError::Io`].
     pub fn wish(&self) -> Result<(), ReadError> {
-        match open_regular(&self.frame) {
+        match self.file(FRAME_FILE) {
             Ok(_) => Ok(()),
             Err(reason) => Err(self.explain(reason)),
         }
@@ -150,18 +152,18 @@ impl Reader {
 
     /// Says which frame lies in the slot without opening it, so that no camera wakes. `None` without one.
     pub fn newest(&self) -> Option<FrameId> {
-        Some(FrameId::of(&self.frame.symlink_metadata().ok()?))
+        Some(FrameId::of(&self.metadata().ok()?))
     }
 
     /// Gives the moment of capture of the newest frame without opening it, so that no camera wakes. `None` without one.
     pub fn captured(&self) -> Option<SystemTime> {
-        self.frame.symlink_metadata().ok()?.modified().ok()
+        self.metadata().ok()?.modified().ok()
     }
 
     /// Reads what the producer says it is doing; `None` where it says nothing that can be understood. Wakes no camera.
     pub fn state(&self) -> Option<State> {
         let mut json = Vec::new();
-        open_regular(&self.state)
+        self.file(STATE_FILE)
             .ok()?
             .take(64 << 10)
             .read_to_end(&mut json)
@@ -169,9 +171,20 @@ impl Reader {
         State::parse(&json).ok()
     }
 
+    fn file(&self, name: &str) -> io::Result<File> {
+        Directory::open(&self.directory)?.file(name)
+    }
+
+    fn metadata(&self) -> io::Result<Metadata> {
+        Directory::open(&self.directory)?.metadata(FRAME_FILE)
+    }
+
     fn explain(&self, reason: io::Error) -> ReadError {
         let path = self.frame.to_path_buf();
         match reason.raw_os_error() {
+            Some(libc::ENOTDIR) if self.directory.is_symlink() => {
+                not_a_frame(&path, "behind a symbolic link")
+            }
             Some(libc::ENOENT | libc::ENOTDIR) => ReadError::Missing(path),
             Some(libc::ELOOP) => not_a_frame(&path, "a symbolic link"),
             _ => ReadError::Io { path, reason },
@@ -211,12 +224,4 @@ fn not_a_frame(path: &Path, what: &'static str) -> ReadError {
         path: path.to_owned(),
         what,
     }
-}
-
-/// Never follows a link in the last component and never waits for the other end of a FIFO (open(2)).
-fn open_regular(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
 }

@@ -287,6 +287,37 @@ fn refuses_what_is_no_frame_and_never_waits_for_it() {
 }
 
 #[test]
+fn a_symbolic_link_in_the_slots_place_leads_nobody_away() {
+    let home = slot();
+    let (directory, elsewhere) = (home.path().join("webcam"), home.path().join("elsewhere"));
+    let mut publisher = Publisher::open(&directory).unwrap();
+    publisher.publish(&numbered(1), SystemTime::now()).unwrap();
+    let reader = Reader::new(&directory);
+    fs::rename(&directory, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &directory).unwrap();
+    assert!(matches!(reader.read(), Err(ReadError::NotAFrame { .. })));
+    assert!(reader.wish().is_err() && reader.newest().is_none() && reader.captured().is_none());
+    // Whether or not it has heard of the loss.
+    for _ in 0..2 {
+        let refused = publisher.publish(&numbered(2), SystemTime::now());
+        assert!(refused.unwrap_err().to_string().contains("symbolic link"));
+        publisher.wished(Instant::now());
+    }
+    assert_eq!(number(&fs::read(elsewhere.join(FRAME_FILE)).unwrap()), 1);
+    assert!(Publisher::open(&directory).is_err());
+    assert!(Changes::new().unwrap().add("webcam", &directory).is_err());
+    // A link further up is the administrator's.
+    fs::remove_file(&directory).unwrap();
+    fs::create_dir(&directory).unwrap();
+    let alias = home.path().join("alias");
+    std::os::unix::fs::symlink(home.path(), &alias).unwrap();
+    let mut publisher = Publisher::open(&alias.join("webcam")).unwrap();
+    publisher.publish(&numbered(3), SystemTime::now()).unwrap();
+    let held = Reader::new(&alias.join("webcam")).read().unwrap();
+    assert_eq!(number(&held.frame.jpeg), 3);
+}
+
+#[test]
 fn changes_tell_of_frames_states_and_loss() {
     let home = slot();
     let directory = home.path().join("front");

@@ -1,0 +1,172 @@
+"""Programs are killed, stopped and starved at random moments while fifty clients look: nothing may tear, hang or leak.
+
+A minute of it runs with the other suites, twenty on demand: see `run`. The seed is in the output; the moments at which
+a kernel runs whom are not in it, so that a seed gives the same faults but not the same run.
+"""
+
+import os
+import random
+import statistics
+import threading
+import time
+
+from faults import harm
+from harness import Pictures, wait_for
+from sites import family
+from viewers import HUNG_S, RECOVERED_S, VIEWERS, StatusPoller, StreamViewer
+
+REST_EVERY_S = 30.0
+MOST_FAULTS_AT_ONCE = 3
+
+
+def torment(site, seed, end):
+    """Harms a site again and again, and sees it recover each time; now and then all clients rest."""
+    randomness = random.Random(seed)
+    rest_at = time.monotonic() + REST_EVERY_S / 2
+    while time.monotonic() < end and not site.failures:
+        site.calm_since = None
+        harm_some(site, randomness)
+        recover(site)
+        time.sleep(randomness.uniform(0.0, 1.5))
+        for viewer in site.clients:
+            if viewer.hangs():
+                site.fails(f"{type(viewer).__name__} hangs")
+        if time.monotonic() > rest_at:
+            rest(site)
+            rest_at = time.monotonic() + REST_EVERY_S
+
+
+def harm_some(site, randomness):
+    """Does up to three things to a site, that may overlap."""
+
+    def one(seed):
+        alone = random.Random(seed)
+        time.sleep(alone.uniform(0.0, 1.0))
+        try:
+            harm(site, alone)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
+            site.fails(repr(error))
+
+    threads = [
+        threading.Thread(target=one, args=[randomness.random()])
+        for _ in range(randomness.randint(1, MOST_FAULTS_AT_ONCE))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def recover(site):
+    """Waits until each stream shows a frame captured after the programs were back, and notes how long that took."""
+    site.ensure_running()
+    site.calm_since, back_wall = time.monotonic(), time.time()
+    streams = [viewer for viewer in site.clients if isinstance(viewer, StreamViewer)]
+
+    def behind():
+        return sum(viewer.shown <= back_wall for viewer in streams)
+
+    wait_for(lambda: not behind(), lambda: f"live streams: {behind()} of {len(streams)} still show the past")
+    site.returns_s.append(site.calm_for())
+
+
+def rest(site):
+    """All clients rest; what the programs have now is compared with what they had at the start."""
+    site.looking.clear()
+    wait_for(
+        lambda: all(viewer.resting for viewer in site.clients),
+        lambda: f"rest: {[type(viewer).__name__ for viewer in site.clients if not viewer.resting]} still look",
+        HUNG_S,
+    )
+    site.slot.wait_state("asleep")
+    site.rests.append(at_rest(site))
+    site.looking.set()
+
+
+def at_rest(site):
+    """Gives what the programs have once they rest, and sees that it is no more than at first."""
+    first = site.rests[0] if site.rests else None
+    counted = ("descriptors", "threads", "watches")
+
+    def rested():
+        now = site.usage()
+        if first is None:
+            return now
+        less = all(getattr(now[name], what) <= getattr(first[name], what) for name in first for what in counted)
+        return now if less else None
+
+    def leaked():
+        return f"as much as at first ({first}) and not {site.usage()}"
+
+    now = wait_for(rested, leaked)
+    names = {path.name for path in site.slot.path.iterdir()}
+    assert names == {"current.jpg", "state.json"}, f"left behind: {names}"
+    return now
+
+
+def test_nothing_tears_hangs_or_leaks(both):
+    minutes = float(os.environ.get("EYELID_CHAOS_MINUTES", "1"))
+    seed = int(os.environ.get("EYELID_CHAOS_SEED", random.randrange(2**32)))
+    print(f"EYELID_CHAOS_SEED={seed}")
+    pictures = Pictures()
+    for site in both:
+        site.clients = [viewer(site, pictures) for viewer in VIEWERS]
+        for viewer in site.clients:
+            viewer.start()
+        site.looking.set()
+        recover(site)
+        rest(site)
+    end = time.monotonic() + 60 * minutes
+
+    def guarded(site):
+        try:
+            torment(site, f"{seed} {type(site).__name__}", end)
+            if not site.failures:
+                rest(site)
+        except AssertionError as error:
+            site.fails(str(error))
+
+    threads = [threading.Thread(target=guarded, args=[site]) for site in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report(both)
+    for site in both:
+        for viewer in site.clients:
+            viewer.closing = True
+        site.looking.clear()
+    for site in both:
+        for viewer in site.clients:
+            if not (viewer.frames or isinstance(viewer, StatusPoller)):
+                site.fails(f"{type(viewer).__name__} saw nothing")
+    assert not (failures := [failure for site in both for failure in site.failures]), "\n".join(failures)
+    assert sorted(family()) == sorted(pid for site in both for pid in site.pids().values()), "processes are left behind"
+    slow = [seconds for site in both for seconds in site.returns_s if seconds > RECOVERED_S]
+    assert not slow, f"streams must be live within {RECOVERED_S} s of the programs' return: {slow}"
+    for site in both:
+        assert_flat(site)
+
+
+def assert_flat(site):
+    """Memory at rest is what it was: of a program that was killed, so is that of the one in its place."""
+    quarter = len(site.rests) // 4
+    if quarter < 2:
+        return
+    for name in site.rests[0]:
+        early, late = (
+            statistics.median(rest[name].rss_kib for rest in rests)
+            for rests in (site.rests[quarter : 2 * quarter], site.rests[-quarter:])
+        )
+        assert late <= 1.1 * early + 512, f"{name} grows: {early} KiB, later {late}"
+
+
+def report(both):
+    """Prints what happened."""
+    for site in both:
+        returns_ms = sorted(1000 * seconds for seconds in site.returns_s)
+        frames = sum(viewer.frames for viewer in site.clients)
+        print(
+            f"{type(site).__name__}: {len(returns_ms)} recoveries, after p50 {statistics.median(returns_ms):.0f} ms, "
+            f"at most {returns_ms[-1]:.0f} ms; {frames} frames; {len(site.rests)} rests; last {site.rests[-1]}"
+        )

@@ -1,0 +1,26 @@
+"""What clients see of a slot that had an accident."""
+
+import json
+
+from harness import check_frame, get
+
+
+def live_after(stream, moment, size=None):
+    """Reads a stream until it shows the camera as it was after a moment (seconds); gives the picture."""
+
+    def wanted(part):
+        if not part.live() or float(part.headers["x-timestamp"]) <= moment:
+            return False
+        return size is None or check_frame(part.jpeg).size == size
+
+    return check_frame(stream.part_where(wanted, f"a live frame after {moment} of size {size}").jpeg)
+
+
+def assert_no_snapshot(address):
+    """A snapshot is refused in the way machines understand; gives the reason."""
+    answer = get(address, "/snapshot")
+    assert answer.status == 503
+    assert answer.headers["content-type"].startswith("application/json")
+    assert int(answer.headers["retry-after"]) > 0
+    assert (reason := json.loads(answer.body)["error"])
+    return reason

@@ -1,0 +1,208 @@
+"""The camera falls asleep and wakes again and again while clients come and go: nothing may grow.
+
+A minute of it runs with the other suites, hours of it on demand: see `run`. docs/reliability.md has two hours.
+"""
+
+import csv
+import os
+import random
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import visitors
+from harness import Pictures, Slot, Stream, check_frame, children, command_line
+from processes import descriptors, usage
+
+CLIENTS = 20
+SAMPLE_EVERY_S = 10.0  # or oftener, to have forty in all
+LONG_MINUTES = 20  # from then on rates can be told
+WAKES_A_MINUTE = 8.4  # makes more than a thousand in two hours
+AT_ONCE_S = 2.0  # what a view may take after the idle pause, on a machine however busy
+CONFIGURATION = """
+[server]
+idle-exit = "24h"
+
+[cameras.default]
+source = "test"
+size = "640x480"
+fps = 15
+linger = "300ms"
+"""
+
+
+class Samples:
+    """What the programs had and used each time that all of them rested, as a table in a file."""
+
+    def __init__(self, path, pids):
+        self._file = open(path, "w", newline="")  # noqa: SIM115  closed with the run
+        self._writer = None
+        self._pids = pids
+        self._start = time.monotonic()
+        # What is open with nobody there; it does not depend on the moment.
+        self._resting = {name: descriptors(pid) for name, pid in pids.items()}
+        self.rows = []
+
+    def take(self, **more):
+        """Adds a row once the connections of those who have gone are closed."""
+        for name, pid in self._pids.items():
+            self._resting[name] = _settle(pid, self._resting[name])
+        row = {"seconds": round(time.monotonic() - self._start, 1), **more}
+        for name, pid in self._pids.items():
+            row |= {f"{name}_{what}": value for what, value in vars(usage(pid)).items()}
+        self.rows.append(row)
+        if not self._writer:
+            self._writer = csv.DictWriter(self._file, row)
+            self._writer.writeheader()
+        self._writer.writerow(row)
+        self._file.flush()
+
+    def quarter(self, number):
+        """Gives the rows of a quarter of the time, counted from 1."""
+        end = self.rows[-1]["seconds"]
+        return [row for row in self.rows if (number - 1) / 4 < row["seconds"] / end <= number / 4]
+
+
+def _settle(pid, resting, patience_s=5.0):
+    """Waits, not for ever, until a process has no more open than it had; gives the least it had."""
+    end = time.monotonic() + patience_s
+    while (now := descriptors(pid)) > resting and time.monotonic() < end:
+        time.sleep(0.02)
+    return min(now, resting)
+
+
+class Soak:
+    """The run: rounds in which clients look, and rests in which the camera sleeps."""
+
+    def __init__(self, camera, csv_path, seed, sample_every_s):
+        self._camera = camera
+        self._sample_every_s = sample_every_s
+        self._random = random.Random(seed)
+        self._pictures = Pictures()
+        with Stream(camera.url) as stream:
+            assert stream.part().live()
+        camera.slot.wait_state("asleep")
+        pids = {Path(command_line(pid)[0]).name.removeprefix("eyelid-"): pid for pid in children(camera.pid)}
+        self.samples = Samples(csv_path, {"eyelid": camera.pid, **pids})
+        self.wakes = self.frames = self.cards = 0
+        self.awake_s = 0.0
+        self.failures = []
+
+    def go_on_until(self, end):
+        """Lets clients come and go until a time."""
+        next_sample = time.monotonic()
+        while time.monotonic() < end:
+            self._round()
+            if time.monotonic() >= next_sample:
+                self.sample()
+                next_sample = time.monotonic() + self._sample_every_s
+            time.sleep(self._random.uniform(0.0, 0.4))
+
+    def sample(self):
+        """Adds a row to the samples."""
+        assert self._camera.running(), self._camera.log()
+        self.samples.take(
+            wakes=self.wakes, frames=self.frames, awake_s=round(self.awake_s, 1), failures=len(self.failures)
+        )
+
+    def _round(self):
+        start = time.monotonic()
+        looking = visitors.Round(self._camera, self._pictures, start + self._random.uniform(0.5, 3.0))
+        kinds = [visitors.watch, *self._random.choices(visitors.ALL, k=CLIENTS - 1)]
+        threads = []
+        for kind in kinds:
+            delay = self._random.choice([0.0, self._random.uniform(0.0, 1.0)])
+            threads.append(threading.Timer(delay, looking.run, [kind]))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        self._camera.slot.wait_state("asleep")
+        self.awake_s += time.monotonic() - start
+        self.wakes += 1
+        self.frames += looking.frames
+        self.cards += looking.cards
+        self.failures += looking.failures
+
+    def rest(self, seconds):
+        """Nobody looks for a while; then a view must come at once. Gives how long it took."""
+        self.sample()
+        time.sleep(seconds)
+        self.sample()
+        asked, wall = time.monotonic(), time.time()
+        with Stream(self._camera.url) as stream:
+            part = stream.part()
+            took = time.monotonic() - asked
+        assert part.live() and float(part.headers["x-timestamp"]) > wall
+        check_frame(part.jpeg)
+        self.wakes += 1
+        self._camera.slot.wait_state("asleep")
+        return took
+
+
+@pytest.fixture(scope="session")
+def minutes():
+    """How long to soak."""
+    return float(os.environ.get("EYELID_SOAK_MINUTES", "1"))
+
+
+def median(rows, column):
+    """Gives the median of a column."""
+    return statistics.median(row[column] for row in rows)
+
+
+def rise(rows, column):
+    """Gives how much a counter rose."""
+    return rows[-1][column] - rows[0][column]
+
+
+def test_nothing_grows(start, directory, minutes):
+    path = Path(os.environ.get("EYELID_SOAK_CSV", directory / "soak.csv"))
+    seed = int(os.environ.get("EYELID_SOAK_SEED", random.randrange(2**32)))
+    configuration = directory / "eyelid.toml"
+    configuration.write_text(CONFIGURATION)
+    camera = start("eyelid", "--config", configuration, "--listen", "127.0.0.1:0", "--slots", directory / "slots")
+    camera.url = camera.wait_out(r"http://127\.0\.0\.1:[1-9]\d*")[0]
+    camera.slot = Slot(directory / "slots", camera)
+    seconds = 60 * minutes
+    soak = Soak(camera, path, seed, min(SAMPLE_EVERY_S, seconds / 40))
+    began = time.monotonic()
+    # The pause lies in the third quarter; the second is compared with the last.
+    soak.go_on_until(began + seconds / 2)
+    first_view_s = soak.rest(seconds / 6)
+    soak.go_on_until(began + seconds)
+    soak.sample()
+
+    before, after = soak.samples.quarter(2), soak.samples.quarter(4)
+    report = [
+        f"{minutes:g} minutes, seed {seed}: {soak.wakes} wakes, {soak.frames} frames, {soak.cards} cards, "
+        f"first view {1000 * first_view_s:.0f} ms after {seconds / 6:.0f} s of rest"
+    ]
+    wrong = list(soak.failures)
+    for program in ("eyelid", "server", "capture"):
+        for what in ("rss_kib", "pss_kib", "descriptors", "threads", "watches"):
+            column = f"{program}_{what}"
+            was, now = median(before, column), median(after, column)
+            report.append(f"{column}: {was:g} then {now:g}")
+            bound = 1.03 * was + 128 if what.endswith("kib") else was
+            if now > bound:
+                wrong.append(f"{column} grew: {was:g} then {now:g}")
+        # It takes many rounds until those of one quarter are like those of another.
+        if minutes < LONG_MINUTES:
+            continue
+        was, now = (rise(rows, f"{program}_cpu_s") / rise(rows, "awake_s") for rows in (before, after))
+        report.append(f"{program}_cpu_ms per awake second: {1000 * was:.2f} then {1000 * now:.2f}")
+        # The bound is wide because other work on the machine makes the same instructions take longer.
+        if now > 1.3 * was + 0.002:
+            wrong.append(f"{program} uses more CPU: {1000 * was:.2f} then {1000 * now:.2f} ms per awake second")
+    print("\n".join(report))
+    assert not wrong, "\n".join(wrong)
+    assert first_view_s < AT_ONCE_S
+    if minutes >= LONG_MINUTES:
+        assert soak.wakes > WAKES_A_MINUTE * minutes, "the camera must often fall asleep"
+    logged = camera.log().count(" awake")
+    assert logged >= soak.wakes, f"{soak.wakes} wakes, of which the log has {logged}"
+    names = {file.name for file in camera.slot.path.iterdir()}
+    assert names == {"current.jpg", "state.json"}, f"left behind: {names}"
