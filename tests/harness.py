@@ -235,11 +235,11 @@ class Part:
 
 
 class Stream:
-    """A stream, read the way strict clients do."""
+    """A stream, read the way strict clients do; as HTTP 1.0, if what passes it on would cut it into chunks."""
 
-    def __init__(self, address, path="/stream"):
+    def __init__(self, address, path="/stream", version="1.1"):
         self._socket = connect(address)
-        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self._socket.sendall(f"GET {path} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
         self._file = self._socket.makefile("rb")
         self.status = int(self._line().split()[1])
         self.headers = self._headers()
