@@ -113,7 +113,8 @@ class HomeAssistant:
         self._log_in()
 
     def _ready(self):
-        assert self.program.running(), f"Home Assistant ended:\n{self.program.log()}"
+        log = self.program.log()
+        assert self.program.running() and "Setup failed" not in log, f"Home Assistant does not start:\n{log}"
         try:
             return get(self.url, "/api/onboarding").status == 200
         except OSError:
