@@ -32,6 +32,13 @@ source = "test"
 PASSWORD = "picture"
 USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  # the password, as htpasswd -B writes it
 
+DASHBOARD_CAMERA = "porch"
+DASHBOARD = {
+    "views": [{
+        "cards": [{"type": "picture-entity", "entity": f"camera.{DASHBOARD_CAMERA}", "camera_view": "live"}],
+    }],
+}
+
 ONBOARDING = {
     "version": 4,
     "minor_version": 1,
@@ -107,6 +114,7 @@ class HomeAssistant:
         storage.mkdir(parents=True)
         (directory / "www").mkdir()  # here it may write pictures
         (directory / "configuration.yaml").write_text(json.dumps(configuration(port)))  # JSON is YAML, too
+        (directory / "ui-lovelace.yaml").write_text(json.dumps(DASHBOARD))
         (storage / "onboarding").write_text(json.dumps(ONBOARDING))
         self.program = start(HASS, "--config", directory, "--skip-pip")
         wait_for(self._ready, lambda: f"Home Assistant is up; its log:\n{self.program.log()}", 3 * DEADLINE)
@@ -177,6 +185,15 @@ def running_home_assistant(start, directory):
         home.program.end()
 
 
+def log_in(page, home):
+    """Opens the dashboard in a browser's page and logs in."""
+    page.goto(home.url)
+    page.locator("input[name=username]").fill(USER)
+    page.locator("input[name=password]").fill(USER)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("hui-picture-entity-card", timeout=2000 * DEADLINE)
+
+
 def configuration(port):
     """Gives the configuration of somebody who has no `default_config`."""
     return {
@@ -191,5 +208,5 @@ def configuration(port):
             "country": "DE",
         },
         "http": {"server_host": "127.0.0.1", "server_port": port},
-        "logger": {"default": "info"},
+        "lovelace": {"mode": "yaml"},
     }

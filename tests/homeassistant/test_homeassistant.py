@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from harness import check_frame, wait_for
-from pictures import SLACK, captured
+from harness import check_frame
+from pictures import SLACK, captured, wait_moves
+from programs import DASHBOARD_CAMERA, log_in
 
 FRAMES = 10
 NUMBER = itertools.count(1)  # Home Assistant takes each URL once
@@ -17,13 +18,23 @@ def urls(server, number):
 
 
 @pytest.fixture(params=["both", "stream", "password"])
-def entity(request, home, camera):
-    """A camera in Home Assistant: with both URLs, with the stream alone, and with a password."""
+def way(request):
+    """How the camera is in Home Assistant: with both URLs, with the stream alone, or with a password."""
+    return request.param
+
+
+@pytest.fixture
+def server(way, camera):
+    return camera.closed if way == "password" else camera.open
+
+
+@pytest.fixture
+def entity(way, server, home, camera):
+    """The camera in Home Assistant."""
     number = next(NUMBER)
-    server = camera.closed if request.param == "password" else camera.open
     stream, still = urls(server, number)
-    user = ("anna", "picture") if request.param == "password" else ()
-    entity = home.entity(home.add_mjpeg(f"{request.param} {number}", stream, request.param != "stream" and still, *user))
+    user = ("anna", "picture") if way == "password" else ()
+    entity = home.entity(home.add_mjpeg(f"{way} {number}", stream, way != "stream" and still, *user))
     camera.slot.wait_state("asleep")
     return entity
 
@@ -33,7 +44,6 @@ def test_the_form_takes_the_urls_and_wakes_the_camera(home, camera):
     since = camera.slot.state()["since"]
     home.entity(home.add_mjpeg(f"form {number}", *urls(camera.open, number)))
     state = camera.slot.wait_state("asleep")
-    print(since, state)
     assert state["since"] != since
 
 
@@ -64,4 +74,37 @@ def test_the_live_picture_moves_and_the_camera_falls_asleep_after_it(entity, cam
         seen = {check_frame(stream.part().jpeg).tobytes() for _ in range(FRAMES)}
         assert camera.slot.state()["state"] == "awake"
     assert len(seen) == FRAMES
+    camera.slot.wait_state("asleep")
+
+
+def test_the_picture_comes_again_after_the_server_has_started_anew(entity, server):
+    check_frame(entity.picture().body)
+    server.program.stop()
+    assert entity.picture().status == 500
+    server.run()
+    check_frame(entity.picture().body)
+
+
+def test_the_action_snapshot_stores_a_fresh_picture(entity, home):
+    asked = time.time()
+    file = home.directory / "www/picture.jpg"
+    home.order("/api/services/camera/snapshot", {"entity_id": entity.name, "filename": str(file)})
+    assert captured(check_frame(file.read_bytes()), time.time()) > asked - SLACK
+
+
+def test_the_generic_camera_takes_the_picture_alone(home, camera):
+    fields = {"still_image_url": f"{camera.open.url}/snapshot", "framerate": 2, "verify_ssl": True}
+    entity = home.entity(home.fill_in("generic", fields, {"confirmed_ok": True}))
+    camera.slot.wait_state("asleep")
+    asked = time.time()
+    assert captured(check_frame(entity.picture().body), time.time()) > asked - SLACK
+
+
+def test_a_dashboard_shows_the_live_picture_and_lets_the_camera_sleep_when_it_is_closed(home, camera, browser):
+    home.entity(home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER))))
+    with browser.new_context() as context:
+        page = context.new_page()
+        log_in(page, home)
+        wait_moves(page.locator("hui-picture-entity-card img"))
+        assert camera.slot.state()["state"] == "awake"
     camera.slot.wait_state("asleep")
