@@ -17,6 +17,7 @@ from harness import DEADLINE, Slot, Stream, free_port, get, wait_for, wait_liste
 HASS = Path(os.environ["EYELID_TESTS_CACHE"]) / "homeassistant/bin/hass"
 USER = "eyelid"
 HERE = "http://127.0.0.1"
+STOP = 10  # seconds: Home Assistant waits for its own clients
 
 # `off` is listed but nobody makes frames for it.
 CAMERAS = """
@@ -33,6 +34,7 @@ PASSWORD = "picture"
 USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  # the password, as htpasswd -B writes it
 
 DASHBOARD_CAMERA = "porch"
+CARD = "hui-picture-entity-card"  # the element of it
 DASHBOARD = {
     "views": [{
         "cards": [{"type": "picture-entity", "entity": f"camera.{DASHBOARD_CAMERA}", "camera_view": "live"}],
@@ -182,7 +184,7 @@ def running_home_assistant(start, directory):
     try:
         yield home
     finally:
-        home.program.end()
+        home.program.end(STOP)
 
 
 def log_in(page, home):
@@ -191,7 +193,7 @@ def log_in(page, home):
     page.locator("input[name=username]").fill(USER)
     page.locator("input[name=password]").fill(USER)
     page.keyboard.press("Enter")
-    page.wait_for_selector("hui-picture-entity-card", timeout=2000 * DEADLINE)
+    page.wait_for_selector(CARD)
 
 
 def configuration(port):

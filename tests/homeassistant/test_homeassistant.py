@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from harness import check_frame
+from harness import DEADLINE, check_frame
 from pictures import SLACK, captured, wait_moves
-from programs import DASHBOARD_CAMERA, log_in
+from programs import CARD, DASHBOARD_CAMERA, log_in
 
 FRAMES = 10
 NUMBER = itertools.count(1)  # Home Assistant takes each URL once
@@ -103,8 +103,9 @@ def test_the_generic_camera_takes_the_picture_alone(home, camera):
 def test_a_dashboard_shows_the_live_picture_and_lets_the_camera_sleep_when_it_is_closed(home, camera, browser):
     home.entity(home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER))))
     with browser.new_context() as context:
+        context.set_default_timeout(2000 * DEADLINE)
         page = context.new_page()
         log_in(page, home)
-        wait_moves(page.locator("hui-picture-entity-card img"))
+        wait_moves(page.locator(f"{CARD} img"))
         assert camera.slot.state()["state"] == "awake"
     camera.slot.wait_state("asleep")
