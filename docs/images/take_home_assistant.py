@@ -5,7 +5,7 @@ import sys
 import harness
 from browser import chromium
 from pictures import wait_moves
-from programs import CARD, DASHBOARD_CAMERA, log_in, running_home_assistant, start_camera
+from programs import CARD, DASHBOARD_CAMERA, HomeAssistant, log_in, start_camera
 
 COLOURS = 256  # a palette makes the file half as large
 
@@ -14,9 +14,9 @@ def main():
     with (
         harness.private_directory() as directory,
         harness.programs(directory) as start,
-        running_home_assistant(start, directory / "home") as home,
         chromium() as browser,
     ):
+        home = HomeAssistant(start, directory / "home")
         server = start_camera(start, directory).open
         home.entity(home.add_mjpeg(DASHBOARD_CAMERA, f"{server.url}/stream", f"{server.url}/snapshot"))
         page = browser.new_page(viewport={"width": 900, "height": 400})

@@ -4,7 +4,7 @@ import pytest
 
 import harness
 from browser import chromium
-from programs import running_home_assistant, start_camera
+from programs import HomeAssistant, start_camera
 
 
 @pytest.fixture(scope="module")
@@ -16,12 +16,8 @@ def browser():
 @pytest.fixture(scope="module")
 def running():
     """Starts everything; gives Home Assistant and the camera."""
-    with (
-        harness.private_directory() as directory,
-        harness.programs(directory) as start,
-        running_home_assistant(start, directory / "home") as home,
-    ):
-        yield home, start_camera(start, directory)
+    with harness.private_directory() as directory, harness.programs(directory) as start:
+        yield HomeAssistant(start, directory / "home"), start_camera(start, directory)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ nothing, and its wizard is done but for the user: the other steps would set up w
 import http.client
 import json
 import os
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -17,7 +17,6 @@ from harness import DEADLINE, Slot, Stream, free_port, get, wait_for, wait_liste
 HASS = Path(os.environ["EYELID_TESTS_CACHE"]) / "homeassistant/bin/hass"
 USER = "eyelid"
 HERE = "http://127.0.0.1"
-STOP = 10  # seconds: Home Assistant waits for its own clients
 
 # `off` is listed but nobody makes frames for it.
 CAMERAS = """
@@ -175,16 +174,6 @@ class HomeAssistant:
         name = "camera." + answer["title"].replace(" ", "_").replace(".", "_")
         wait_for(lambda: self.get(f"/api/states/{name}").status == 200, f"{name} in Home Assistant")
         return Entity(self, name)
-
-
-@contextmanager
-def running_home_assistant(start, directory):
-    """Runs Home Assistant."""
-    home = HomeAssistant(start, directory)
-    try:
-        yield home
-    finally:
-        home.program.end(STOP)
 
 
 def log_in(page, home):
