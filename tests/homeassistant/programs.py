@@ -35,10 +35,12 @@ USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  #
 DASHBOARD_CAMERA = "porch"
 CARD = "hui-picture-entity-card"  # the element of it
 DASHBOARD = {
-    "views": [{
-        "cards": [{"type": "picture-entity", "entity": f"camera.{DASHBOARD_CAMERA}", "camera_view": "live"}],
-    }],
+    "views": [
+        {"cards": [{"type": "picture-entity", "entity": f"camera.{DASHBOARD_CAMERA}", "camera_view": view}]}
+        for view in ("live", "auto")
+    ],
 }
+STILLS = "/lovelace/1"  # the second view
 
 ONBOARDING = {
     "version": 4,

@@ -7,7 +7,7 @@ import pytest
 
 from harness import DEADLINE, check_frame
 from pictures import SLACK, captured, wait_moves
-from programs import CARD, DASHBOARD_CAMERA, log_in
+from programs import CARD, DASHBOARD_CAMERA, STILLS, log_in
 
 FRAMES = 10
 NUMBER = itertools.count(1)  # Home Assistant takes each URL once
@@ -100,7 +100,7 @@ def test_the_generic_camera_takes_the_picture_alone(home, camera):
     assert captured(check_frame(entity.picture().body), time.time()) > asked - SLACK
 
 
-def test_a_dashboard_shows_the_live_picture_and_lets_the_camera_sleep_when_it_is_closed(home, camera, browser):
+def test_a_dashboard_shows_live_and_still_pictures_and_the_camera_sleeps_between_them(home, camera, browser):
     home.entity(home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER))))
     with browser.new_context() as context:
         context.set_default_timeout(2000 * DEADLINE)
@@ -108,4 +108,9 @@ def test_a_dashboard_shows_the_live_picture_and_lets_the_camera_sleep_when_it_is
         log_in(page, home)
         wait_moves(page.locator(f"{CARD} img"))
         assert camera.slot.state()["state"] == "awake"
+        page.goto(home.url + STILLS)
+        for _ in range(2):  # it sleeps between two pictures
+            with page.expect_response("**/api/camera_proxy/**"):
+                pass
+            camera.slot.wait_state("asleep")
     camera.slot.wait_state("asleep")
