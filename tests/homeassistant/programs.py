@@ -36,8 +36,11 @@ DASHBOARD_CAMERA = "porch"
 CARD = "hui-picture-entity-card"  # the element of it
 DASHBOARD = {
     "views": [
-        {"cards": [{"type": "picture-entity", "entity": f"camera.{DASHBOARD_CAMERA}", "camera_view": view}]}
-        for view in ("live", "auto")
+        {
+            "title": title,
+            "cards": [{"type": "picture-entity", "entity": f"camera.{DASHBOARD_CAMERA}", "camera_view": view}],
+        }
+        for title, view in [("Live", "live"), ("Stills", "auto")]
     ],
 }
 STILLS = "/lovelace/1"  # the second view
