@@ -247,11 +247,11 @@ class BrokeOff(AssertionError):
 
 
 class Stream:
-    """A stream, read the way strict clients do."""
+    """A stream, read the way strict clients do; as HTTP 1.0, if what passes it on would cut it into chunks."""
 
-    def __init__(self, address, path="/stream", receive_buffer_bytes=None):
+    def __init__(self, address, path="/stream", receive_buffer_bytes=None, version="1.1"):
         self._socket = connect(address, receive_buffer_bytes)
-        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self._socket.sendall(f"GET {path} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
         self._file = self._socket.makefile("rb")
         self.status = int(self._line().split()[1])
         self.headers = self._headers()

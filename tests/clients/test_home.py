@@ -1,24 +1,16 @@
-"""Home Assistant, Frigate, go2rtc and motion get pictures.
+"""Frigate, go2rtc and motion get pictures.
 
-motion is itself. Of Frigate it is its ffmpeg with its arguments. Of Home Assistant these are its libraries, and its
-rules written anew; of go2rtc only its rules. What the two ask was read in their sources.
+motion is itself. Of Frigate it is its ffmpeg with its arguments; of go2rtc its rules, read in its source and written
+anew.
 """
 
-import asyncio
-import io
-
-import aiohttp
-import httpx
 import pytest
-import requests
 from PIL import Image
 
 from client import run
 from harness import check_frame, connect, difference, get, wait_for
 
 FRAMES = 10
-HOME_ASSISTANT = 10  # seconds: how long it waits
-CHUNK = 102400  # bytes: what Home Assistant reads at once
 
 # `preset-http-mjpeg-generic` and `preset-http-jpeg-generic`, and what the role "detect" makes of them.
 FRIGATE = (
@@ -40,58 +32,6 @@ movie_output off
 webcontrol_port 0
 stream_port 0
 """
-
-
-# Home Assistant
-
-
-@pytest.mark.parametrize("path", ["/stream", "/snapshot"])
-def test_home_assistant_accepts_the_url(asleep, path):
-    with requests.get(asleep.url + path, stream=True, timeout=HOME_ASSISTANT) as answer:
-        answer.raise_for_status()
-
-
-def test_home_assistant_fetches_a_still_image(asleep):
-    async def fetch():
-        limit = aiohttp.ClientTimeout(total=HOME_ASSISTANT)
-        async with aiohttp.ClientSession(timeout=limit) as session, session.get(asleep.url + "/snapshot") as answer:
-            return answer.status, await answer.read()
-
-    status, image = asyncio.run(fetch())
-    assert status == 200
-    check_frame(image)
-
-
-def test_home_assistant_cuts_a_still_image_out_of_the_stream(asleep):
-    with requests.get(asleep.url + "/stream", stream=True, timeout=HOME_ASSISTANT) as answer:
-        data = b""
-        for chunk in answer.iter_content(CHUNK):
-            data += chunk
-            start, end = data.find(b"\xff\xd8"), data.find(b"\xff\xd9")
-            if start >= 0 and end >= 0:
-                break
-    check_frame(data[start : end + 2])
-
-
-def test_home_assistant_passes_the_stream_on(camera):
-    async def fetch(size):
-        data = b""
-        async with aiohttp.ClientSession() as session, session.get(camera.url + "/stream") as answer:
-            while len(data) < size:
-                data += await answer.content.read(CHUNK)
-            return answer.headers["Content-Type"], data
-
-    content_type, data = asyncio.run(fetch(20 * CHUNK))
-    assert content_type == "multipart/x-mixed-replace; boundary=boundarydonotcross"
-    file = io.BytesIO(data)
-    for _ in range(FRAMES):
-        check_frame(go2rtc_next(file))
-
-
-def test_the_generic_camera_of_home_assistant_fetches_an_image(asleep):
-    answer = httpx.get(asleep.url + "/snapshot.jpg", timeout=HOME_ASSISTANT)
-    answer.raise_for_status()
-    assert Image.open(io.BytesIO(answer.content)).format == "JPEG"
 
 
 # Frigate

@@ -149,7 +149,10 @@ class OctoPrint:
     def film(self, prefix):
         """Has it make a film of the pictures whose names start so, which removes them; gives the film's path."""
         self.order(f"/api/timelapse/unrendered/{prefix}", {"command": "render"})
-        return wait_for(lambda: not self._pictures() and list(self._films.glob(f"{prefix}*.mp4")), "the film")[0]
+        pictures = self._films / "tmp"
+        return wait_for(
+            lambda: not any(pictures.glob("*.jpg")) and list(self._films.glob(f"{prefix}*.mp4")), "the film"
+        )[0]
 
     def _pictures(self):
         return sorted((self._films / "tmp").glob("*.jpg"), key=lambda path: path.stat().st_mtime_ns)

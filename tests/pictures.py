@@ -1,5 +1,11 @@
 """Reads off the test picture when it was captured: its white square goes to and fro by the wall clock."""
 
+import io
+
+from PIL import Image
+
+from harness import wait_for
+
 ROUND = 4.0  # seconds from one side to the other and back
 SLACK = 0.02  # seconds: the square is found to a pixel or two
 
@@ -19,3 +25,16 @@ def captured(picture, until):
     """Gives the last moment, not after `until`, at which the test picture looked like this."""
     there = way(picture)
     return until + SLACK - min((until + SLACK - moment) % ROUND for moment in (there, -there))
+
+
+def wait_moves(image, times=3):
+    """Waits until an image on a page, as it is seen, has shown the square in a few places."""
+    wait_for(lambda: image.evaluate("image => image.naturalWidth") == 640, "the stream's picture")
+    seen = set()
+
+    def moved():
+        image.page.wait_for_timeout(20)  # lets the page work
+        seen.add(round(way(Image.open(io.BytesIO(image.screenshot()))), 1))
+        return len(seen) > times
+
+    wait_for(moved, lambda: f"the picture moves; seen: {seen}")

@@ -1,0 +1,31 @@
+"""Takes the screenshot of Home Assistant; see `take-home-assistant`."""
+
+import sys
+
+import harness
+from browser import chromium
+from pictures import wait_moves
+from programs import CARD, DASHBOARD_CAMERA, HomeAssistant, log_in, start_camera
+
+COLOURS = 256  # a palette makes the file half as large
+
+
+def main():
+    with (
+        harness.private_directory() as directory,
+        harness.programs(directory) as start,
+        chromium() as browser,
+    ):
+        home = HomeAssistant(start, directory / "home")
+        server = start_camera(start, directory).open
+        home.entity(home.add_mjpeg(DASHBOARD_CAMERA, f"{server.url}/stream", f"{server.url}/snapshot"))
+        page = browser.new_page(viewport={"width": 900, "height": 400})
+        log_in(page, home)
+        wait_moves(page.locator(f"{CARD} img"))
+        page.screenshot(path=sys.argv[1])
+    with harness.Image.open(sys.argv[1]) as picture:
+        small = picture.convert("RGB").quantize(COLOURS)
+    small.save(sys.argv[1], optimize=True)
+
+
+main()

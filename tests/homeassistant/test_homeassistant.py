@@ -1,0 +1,116 @@
+"""Home Assistant takes the camera's URLs, shows what it sees, and lets it sleep."""
+
+import itertools
+import time
+
+import pytest
+
+from harness import DEADLINE, check_frame
+from pictures import SLACK, captured, wait_moves
+from programs import CARD, DASHBOARD_CAMERA, STILLS, log_in
+
+FRAMES = 10
+NUMBER = itertools.count(1)  # Home Assistant takes each URL once
+
+
+def urls(server, number):
+    return f"{server.url}/stream?number={number}", f"{server.url}/snapshot"
+
+
+@pytest.fixture(params=["both", "stream", "password"])
+def way(request):
+    """How the camera is in Home Assistant: with both URLs, with the stream alone, or with a password."""
+    return request.param
+
+
+@pytest.fixture
+def server(way, camera):
+    return camera.closed if way == "password" else camera.open
+
+
+@pytest.fixture
+def entity(way, server, home, camera):
+    """The camera in Home Assistant."""
+    number = next(NUMBER)
+    stream, still = urls(server, number)
+    user = ("anna", "picture") if way == "password" else ()
+    entity = home.entity(home.add_mjpeg(f"{way} {number}", stream, way != "stream" and still, *user))
+    camera.slot.wait_state("asleep")
+    return entity
+
+
+def test_the_form_takes_the_urls_and_wakes_the_camera(home, camera):
+    number = next(NUMBER)
+    since = camera.slot.state()["since"]
+    home.entity(home.add_mjpeg(f"form {number}", *urls(camera.open, number)))
+    state = camera.slot.wait_state("asleep")
+    assert state["since"] != since
+
+
+@pytest.mark.parametrize("user", [("anna", "wrong"), ()])
+def test_the_form_tells_of_a_wrong_password_and_the_camera_sleeps_on(home, camera, user):
+    before = camera.slot.state()
+    answer = home.add_mjpeg("closed", *urls(camera.closed, next(NUMBER)), *user)
+    assert (answer["type"], answer["errors"]) == ("form", {"username": "invalid_auth"})
+    assert camera.slot.state() == before
+
+
+def test_the_form_tells_of_a_camera_that_is_off(home, camera):
+    off = f"{camera.open.url}/off"
+    answer = home.add_mjpeg("off", f"{off}/stream", f"{off}/snapshot")
+    assert (answer["type"], answer["errors"]) == ("form", {"still_image_url": "cannot_connect"})
+
+
+def test_a_picture_is_fresh(entity):
+    asked = time.time()
+    answer = entity.picture()
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert captured(check_frame(answer.body), time.time()) > asked - SLACK
+
+
+def test_the_live_picture_moves_and_the_camera_falls_asleep_after_it(entity, camera):
+    with entity.stream() as stream:
+        assert stream.headers["content-type"].startswith("multipart/x-mixed-replace")
+        seen = {check_frame(stream.part().jpeg).tobytes() for _ in range(FRAMES)}
+        assert camera.slot.state()["state"] == "awake"
+    assert len(seen) == FRAMES
+    camera.slot.wait_state("asleep")
+
+
+def test_the_picture_comes_again_after_the_server_has_started_anew(entity, server):
+    check_frame(entity.picture().body)
+    server.program.stop()
+    assert entity.picture().status == 500
+    server.run()
+    check_frame(entity.picture().body)
+
+
+def test_the_action_snapshot_stores_a_fresh_picture(entity, home):
+    asked = time.time()
+    file = home.directory / "www/picture.jpg"
+    home.order("/api/services/camera/snapshot", {"entity_id": entity.name, "filename": str(file)})
+    assert captured(check_frame(file.read_bytes()), time.time()) > asked - SLACK
+
+
+def test_the_generic_camera_takes_the_picture_alone(home, camera):
+    fields = {"still_image_url": f"{camera.open.url}/snapshot", "framerate": 2, "verify_ssl": True}
+    entity = home.entity(home.fill_in("generic", fields, {"confirmed_ok": True}))
+    camera.slot.wait_state("asleep")
+    asked = time.time()
+    assert captured(check_frame(entity.picture().body), time.time()) > asked - SLACK
+
+
+def test_a_dashboard_shows_live_and_still_pictures_and_the_camera_sleeps_between_them(home, camera, browser):
+    home.entity(home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER))))
+    with browser.new_context() as context:
+        context.set_default_timeout(2000 * DEADLINE)
+        page = context.new_page()
+        log_in(page, home)
+        wait_moves(page.locator(f"{CARD} img"))
+        assert camera.slot.state()["state"] == "awake"
+        page.goto(home.url + STILLS)
+        for _ in range(2):  # it sleeps between two pictures
+            with page.expect_response("**/api/camera_proxy/**"):
+                pass
+            camera.slot.wait_state("asleep")
+    camera.slot.wait_state("asleep")
