@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::kernel::Path;
-use crate::relay::Relay;
+use crate::proxy::Proxy;
 
 /// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its acknowledgement of
 /// less than that for 40 ms and more (RFC 9293, section 3.8.6.3), which is not the path's doing.
@@ -68,7 +68,7 @@ pub(crate) struct Drain {
     farther: Option<(Instant, Duration)>,
     /// What the last frame proved of the round-trip time; one alone may have met with a hiccup.
     suspected: Option<Duration>,
-    relay: Relay,
+    proxy: Proxy,
 }
 
 /// How many bytes were acknowledged in all, and when that was so.
@@ -114,7 +114,7 @@ impl Drain {
             doubted: false,
             farther: None,
             suspected: None,
-            relay: Relay::default(),
+            proxy: Proxy::default(),
         }
     }
 
@@ -143,7 +143,7 @@ impl Drain {
             });
         }
         self.written += bytes;
-        self.relay.wrote(began, bytes);
+        self.proxy.wrote(began, bytes);
     }
 
     /// Says whether the next frame may be chosen, without asking the kernel what the path is like now: where that is not
@@ -169,7 +169,7 @@ impl Drain {
         if excess == 0 {
             return self.pause(now);
         }
-        self.relay.not_drained(now, unacknowledged);
+        self.proxy.not_drained(now, unacknowledged);
         if let Some(probe) = &mut self.probe {
             probe.backlog = true;
         }
@@ -197,7 +197,7 @@ impl Drain {
 
     /// How long to leave the drained socket empty, for the sake of what lies in a proxy.
     fn pause(&mut self, now: Instant) -> Option<Duration> {
-        self.relay.drained(now, self.path.map(|(_, path)| path))
+        self.proxy.drained(now, self.path.map(|(_, path)| path))
     }
 
     /// Learns from what has left the socket.

@@ -32,7 +32,7 @@ const OTHER: f64 = 1.5;
 
 /// What is known of the proxy, if there is one.
 #[derive(Debug, Default)]
-pub(crate) struct Relay {
+pub(crate) struct Proxy {
     frame: Option<Frame>,
     /// When the proxy was last full, and the bytes that it was given since.
     full: Option<(Instant, u64)>,
@@ -88,7 +88,7 @@ struct Verdict {
     pauses: bool,
 }
 
-impl Relay {
+impl Proxy {
     /// So many bytes went into the socket, the first of them at `began`.
     pub(crate) fn wrote(&mut self, began: Instant, bytes: u64) {
         let frame = self.frame.get_or_insert(Frame {
@@ -167,7 +167,8 @@ impl Relay {
         // By the rate of the last cycle, or by that of the frame itself after the first look.
         let gulped = gulp(frame.bytes, took, self.plain)
             || frame.looked.is_some_and(|(time, gone)| {
-                let afterwards = (frame.bytes - gone) as f64 / (took - time).as_secs_f64();
+                let afterwards =
+                    (frame.bytes - gone) as f64 / took.saturating_sub(time).as_secs_f64();
                 gulp(gone, time, afterwards)
             });
         self.without_gulp = if gulped { 0 } else { self.without_gulp + 1 };
