@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+/// Longest name in DNS (RFC 1035, section 2.3.4), without the dot at its end.
+const NAME_BYTES: usize = 253;
+
 /// A name that requests may be for: one, all below one, or all.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -24,7 +27,7 @@ pub enum AllowedHost {
 pub struct AllowedHostError(String);
 
 impl AllowedHost {
-    /// Says whether a name in lower case, without a port and without a dot at its end, is allowed.
+    /// Says whether a name as [`host_name`] gives it is allowed.
     pub fn allows(&self, name: &str) -> bool {
         match self {
             Self::Any => true,
@@ -43,24 +46,25 @@ impl FromStr for AllowedHost {
         if text == "*" {
             return Ok(Self::Any);
         }
-        let lower = text.to_ascii_lowercase();
-        let lower = lower.strip_suffix('.').unwrap_or(&lower);
-        let (name, allowed): (_, fn(String) -> Self) = match lower.strip_prefix("*.") {
+        let (name, allowed): (_, fn(String) -> Self) = match text.strip_prefix("*.") {
             Some(parent) => (parent, Self::Below),
-            None => (lower, Self::Name),
+            None => (text, Self::Name),
         };
-        let plain = |label: &str| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
-        if name.split('.').all(plain) {
-            Ok(allowed(name.to_owned()))
-        } else {
-            Err(AllowedHostError(text.to_owned()))
+        match host_name(name) {
+            Some(name) => Ok(allowed(name)),
+            None => Err(AllowedHostError(text.to_owned())),
         }
     }
+}
+
+/// Gives a host's name as names are compared, in lower case and without a dot at its end; `None` if it is none.
+pub fn host_name(text: &str) -> Option<String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let plain = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    (name.len() <= NAME_BYTES && name.split('.').all(plain)).then(|| name.to_ascii_lowercase())
 }
 
 impl TryFrom<String> for AllowedHost {

@@ -16,7 +16,7 @@ mod values;
 pub use address::{Address, AddressError};
 pub use camera::CameraOptions;
 pub use file::{Config, ConfigError};
-pub use host::{AllowedHost, AllowedHostError};
+pub use host::{AllowedHost, AllowedHostError, host_name};
 pub use server::{Origin, ServerOptions};
 pub use values::{
     Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,

@@ -14,11 +14,12 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
 use crate::app::App;
-use crate::camera::{Camera, Need};
+use crate::camera::Camera;
 use crate::framing;
 use crate::head;
 use crate::host;
 use crate::metrics;
+use crate::need::Need;
 use crate::part;
 use crate::route::{Asset, Route, Which};
 use crate::socket::Peer;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::answer::{self, Answer, Outcome};
 use crate::app::App;
 pub use crate::auth::check_users as users;
-use crate::camera::Patience;
+use crate::need::Patience;
 use crate::route::{Asset, Route, Which};
 use crate::settings::{Service, Settings};
 use crate::socket::Peer;

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use eyelid_config::AllowedHost;
+use eyelid_config::{AllowedHost, host_name};
 use hyper::Version;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
@@ -29,9 +29,6 @@ const LOCAL: [&str; 11] = [
     "home.arpa",
     "fritz.box",
 ];
-
-/// Longest name in DNS (RFC 1035, section 2.3.4), without the dot at its end.
-const NAME_BYTES: usize = 253;
 
 /// How many strangers' names are remembered, so that each is logged once.
 const REMEMBERED: usize = 32;
@@ -91,18 +88,9 @@ impl Host {
             None => Some(Self::Address),
             Some("") if rest.is_empty() => Some(Self::Unsaid),
             Some(host) if host.parse::<Ipv4Addr>().is_ok() => Some(Self::Address),
-            Some(host) => name(host).map(Self::Name),
+            Some(host) => host_name(host).map(Self::Name),
         }
     }
-}
-
-fn name(text: &str) -> Option<String> {
-    let name = text.strip_suffix('.').unwrap_or(text);
-    let plain = |label: &str| {
-        let mut bytes = label.bytes();
-        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    (name.len() <= NAME_BYTES && name.split('.').all(plain)).then(|| name.to_ascii_lowercase())
 }
 
 /// The names that are answered to.
@@ -116,7 +104,7 @@ impl Names {
     pub(crate) fn new(allowed: Vec<AllowedHost>) -> Self {
         let own = gethostname()
             .ok()
-            .and_then(|own| name(&own.into_string().ok()?));
+            .and_then(|own| host_name(&own.into_string().ok()?));
         Self { own, allowed }
     }
 

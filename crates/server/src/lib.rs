@@ -20,6 +20,7 @@ mod host;
 mod kernel;
 mod listener;
 mod metrics;
+mod need;
 mod outlet;
 mod part;
 mod patient;

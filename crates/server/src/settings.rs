@@ -8,7 +8,7 @@ use anyhow::Context;
 use eyelid_config::{Address, AllowedHost, Config, Origin, ServerOptions};
 use eyelid_slot::CameraName;
 
-use crate::camera::Patience;
+use crate::need::Patience;
 
 /// Settings of the whole process.
 #[derive(Clone)]

@@ -10,8 +10,9 @@ use std::rc::Rc;
 
 use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
 
-use crate::camera::{Camera, Need, Patience};
+use crate::camera::Camera;
 use crate::kernel;
+use crate::need::{Need, Patience};
 use crate::shown::Shown;
 
 /// The slots directory and what is known of its cameras.

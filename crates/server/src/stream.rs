@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::camera::{Need, Patience};
 use crate::fanout::Turn;
+use crate::need::{Need, Patience};
 use crate::outlet::Outlet;
 use crate::part::{self, CLOSING, OPENING, Signal};
 use crate::slots::View;
