@@ -1,7 +1,7 @@
 //! Pictures of strangers become pixels: whole ones only, and none that would fill the memory.
 
 use std::io::Cursor;
-use std::panic::catch_unwind;
+use std::panic::{UnwindSafe, catch_unwind};
 
 use eyelid_slot::jpeg::{Header, JpegError};
 use png::{ColorType, Transformations};
@@ -9,6 +9,7 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
 
 use super::{MAX_PIXELS, Pixels};
 
@@ -72,22 +73,17 @@ fn decode(jpeg: &[u8], header: Header, colours: Colours) -> Result<Vec<u8>, Pict
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    // A stranger's picture that finds a bug in the decoder is a broken picture, not the end of the camera.
-    let decoded = catch_unwind(|| {
+    contained(|| {
+        let broken = |error: DecodeErrors| broken(&error.to_string());
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
-        decoder.decode_headers()?;
+        decoder.decode_headers().map_err(broken)?;
         if colours == Colours::AsStored
             && let Some(stored) = decoder.input_colorspace()
         {
             decoder.set_options(options.jpeg_set_out_colorspace(stored));
         }
-        decoder.decode()
-    });
-    match decoded {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(broken(&error.to_string())),
-        Err(_) => Err(broken("the decoder panicked")),
-    }
+        decoder.decode().map_err(broken)
+    })
 }
 
 /// Decodes a whole PNG. What is transparent shows black.
@@ -95,19 +91,29 @@ fn decode(jpeg: &[u8], header: Header, colours: Colours) -> Result<Vec<u8>, Pict
 /// # Errors
 /// See [`PictureError`].
 pub fn decode_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
-    let broken = |error: png::DecodingError| broken(&error.to_string());
+    contained(|| decode_whole_png(bytes))
+}
+
+fn decode_whole_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
+    let unreadable = |error: png::DecodingError| broken(&error.to_string());
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
-    let header = decoder.read_header_info().map_err(broken)?;
+    let header = decoder.read_header_info().map_err(unreadable)?;
     let (width, height) = (header.width, header.height);
     refuse_large(width, height)?;
-    let mut reader = decoder.read_info().map_err(broken)?;
+    let mut reader = decoder.read_info().map_err(unreadable)?;
+    let info = reader.info();
+    let colours = info.palette.as_ref().map_or(0, |palette| palette.len());
+    // png 0.18.1 panics.
+    if info.color_type == ColorType::Indexed && (colours % 3 != 0 || colours > 3 * 256) {
+        return Err(broken("a palette that is not of at most 256 colours"));
+    }
     let size = reader.output_buffer_size().unwrap_or(0);
     let mut samples = vec![0; size];
-    let output = reader.next_frame(&mut samples).map_err(broken)?;
-    reader.finish().map_err(broken)?;
+    let output = reader.next_frame(&mut samples).map_err(unreadable)?;
+    reader.finish().map_err(unreadable)?;
     samples.truncate(output.buffer_size());
     Ok(Pixels {
         width,
@@ -146,6 +152,13 @@ fn on_black(samples: Vec<u8>, colours: ColorType) -> Vec<u8> {
             .flat_map(|p| [shade(p[0], p[3]), shade(p[1], p[3]), shade(p[2], p[3])])
             .collect(),
     }
+}
+
+/// Decodes so that a stranger's picture that finds a bug in the decoder is a broken picture, not the end of the camera.
+fn contained<T>(
+    decode: impl FnOnce() -> Result<T, PictureError> + UnwindSafe,
+) -> Result<T, PictureError> {
+    catch_unwind(decode).unwrap_or_else(|_| Err(broken("the decoder panicked")))
 }
 
 fn broken(reason: &str) -> PictureError {
@@ -198,6 +211,19 @@ mod tests {
         };
         let error = check_jpeg(&[], header).unwrap_err();
         assert!(error.to_string().contains("65535x65535"), "{error}");
+    }
+
+    #[test]
+    fn a_png_whose_palette_ends_within_a_colour_is_broken() {
+        let png = include_bytes!("../../../../fuzz/cases/picture/png-palette-of-five-bytes");
+        let error = decode_png(png).unwrap_err();
+        assert!(error.to_string().contains("palette"), "{error}");
+    }
+
+    #[test]
+    fn a_decoder_that_panics_is_contained() {
+        let error = contained::<()>(|| panic!("on purpose")).unwrap_err();
+        assert!(error.to_string().contains("panicked"), "{error}");
     }
 
     #[test]
