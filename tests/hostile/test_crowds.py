@@ -4,6 +4,7 @@ import json
 import resource
 import select
 import socket
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -171,6 +172,23 @@ def test_when_accepting_fails(serve):
         assert counter(server, "connections_dismissed") > 0
     assert server.program.log().count("cannot accept") <= 3
     stream.close()
+
+
+def test_when_accepting_fails_and_nobody_can_go(serve):
+    server = serve()
+    with Stream(server.url) as stream:
+        assert stream.part().live()
+        open_now = server.descriptors()
+        before = resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE, (open_now, before[1]))
+        with Crowd(server.port).come(20):
+            wait_for(lambda: "cannot accept a connection" in server.program.log(), "a word about it")
+            used = server.processor_time()
+            time.sleep(1)  # the time over which it must not spin
+            assert server.processor_time() - used < 0.5, "it spins"
+            resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE, before)
+            assert get(server.url, "/status").status == 200
+        wait_for(lambda: stream.part().live(), "frames need descriptors, too")
 
 
 MODES = {
