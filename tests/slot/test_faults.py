@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from faults import IN_DELETE, IN_MOVED_TO, WITHOUT_CAPABILITIES, WITHOUT_INOTIFY, Queue, events_that_overflow
 from harness import Slot, Stream, check_frame, connect, get, wait_for
@@ -200,6 +201,25 @@ def test_a_frame_lost_in_an_overflow_is_missed_by_nobody(slot, capture, server, 
     program.process.send_signal(signal.SIGCONT)
     live_after(watched, back)
     assert get(program.address, "/snapshot").status == 200
+
+
+def test_a_picture_lost_in_an_overflow_is_shown(start, slot, directory):
+    folder = directory / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (320, 240)).save(folder / "first.jpg")
+    producer = start("eyelid-capture", "--slot", slot.path, "--source", f"folder:{folder}")
+    assert slot.frame().size == (320, 240)
+    producer.process.send_signal(signal.SIGSTOP)
+    queue = Queue(folder, IN_MOVED_TO)
+    one, other = folder / ".one", folder / ".other"
+    one.touch()
+    for _ in range(events_that_overflow() // 2 + 1):
+        one.rename(other)
+        other.rename(one)
+    Image.new("RGB", (160, 120)).save(folder / "second.jpg")
+    assert queue.close(), "no overflow"
+    producer.process.send_signal(signal.SIGCONT)
+    slot.frame_where(lambda seen: seen.size == (160, 120), "the second picture")
 
 
 def test_without_inotify_the_server_polls_and_says_so(slot, capture, server, stream):
