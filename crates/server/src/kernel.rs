@@ -16,6 +16,8 @@ pub(crate) struct Path {
     /// The newest delivery rate in bytes per second; while the sender has too little to send for a newer one, the highest
     /// since (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
     pub(crate) delivery_rate: u64,
+    /// Says that the peer has no room for some of what was written, or the path not yet.
+    pub(crate) unsent: bool,
 }
 
 impl Path {
@@ -45,6 +47,7 @@ pub(crate) fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
 )]
 pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
     // Offsets in struct tcp_info of linux/tcp.h, which only ever grows at its end.
+    const NOTSENT_BYTES: usize = 144;
     const MIN_RTT_US: usize = 148;
     const DELIVERY_RATE: usize = 160;
     let mut info = [0_u8; DELIVERY_RATE + 8];
@@ -62,11 +65,13 @@ pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
     if result != 0 || (length as usize) < info.len() {
         return None;
     }
+    let unsent = u32::from_ne_bytes(info[NOTSENT_BYTES..NOTSENT_BYTES + 4].try_into().ok()?);
     let min_rtt_us = u32::from_ne_bytes(info[MIN_RTT_US..MIN_RTT_US + 4].try_into().ok()?);
     let delivery_rate = u64::from_ne_bytes(info[DELIVERY_RATE..].try_into().ok()?);
     (min_rtt_us != u32::MAX && delivery_rate > 0).then_some(Path {
         min_rtt: Duration::from_micros(u64::from(min_rtt_us)),
         delivery_rate,
+        unsent: unsent > 0,
     })
 }
 

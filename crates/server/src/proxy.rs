@@ -14,15 +14,16 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::Path;
 
-/// A frame that was still in the socket when somebody looked, and for longer than this, met full buffers.
+/// A frame that had not all been sent when somebody looked, and stayed for longer than this, met full buffers. (One that
+/// was sent, and is not acknowledged, did not: the peer's kernel may hold back its acknowledgement for 40 ms and more.)
 const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// So many cycles, from full to full, make a rate, for a proxy's buffers take a third of what they hold at a time; or so
 /// many times the bytes that a pause lets go.
-const COUNTED: u32 = 8;
+const COUNTED: usize = 8;
 
 /// So many cycles are enough when they took this long.
-const FEW: u32 = 3;
+const FEW: usize = 3;
 const LONG: Duration = Duration::from_secs(3);
 
 /// A proxy takes half a frame at once after a pause, for that is what it gave away meanwhile; a link that may burst takes
@@ -41,7 +42,7 @@ const OTHER: f64 = 1.5;
 const FILLING: Duration = Duration::from_secs(5);
 
 /// How much of what the buffers hold beside a frame is let go. The rest keeps the link busy when something comes late.
-const LET_GO: f64 = 0.7;
+const LET_GO: f64 = 0.6;
 
 /// What the buffers are taken to hold in the next trial, after one that did no harm and one that did.
 const MORE: f64 = 1.1;
@@ -50,11 +51,9 @@ const LESS: f64 = 0.75;
 /// The longest pause: a link that has become faster is idle for the rest of it.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// By how much frames follow each other faster than the link takes them after a pause, at first and more every second.
+/// By how much frames follow each other faster than the link takes them after a pause, at first and more every second. It
+/// grows faster yet when the buffers should be full again and are not, for then the rate is not right.
 const FASTER: f64 = 0.04;
-
-/// So much more than was let go, and the buffers should be full again. If they are not, the link has become faster.
-const OVERDUE: f64 = 1.5;
 
 /// A source that lets the client wait for the time of so many frames may have left the link idle.
 const LATE_FRAMES: f64 = 2.0;
@@ -70,10 +69,10 @@ pub(crate) struct Proxy {
     /// Since it was empty or not long ago, if it has not been full since; then, until it was full.
     filling: Option<Span>,
     filled: Option<Sum>,
-    /// Bytes that it takes, by how it filled.
+    /// Bytes that it holds at least, by what it took at once.
     holds: f64,
-    count: Sum,
-    cycles: u32,
+    /// From full to full, so often.
+    cycles: Vec<Sum>,
     /// Bytes a second when they were counted last.
     rate: Option<f64>,
     stage: Stage,
@@ -90,7 +89,7 @@ pub(crate) struct Proxy {
 struct Frame {
     began: Instant,
     bytes: u64,
-    /// Says that it was not gone at once.
+    /// Says that not all of it was sent at once.
     held_up: bool,
     /// Bytes that had gone by the first look that was late enough to tell, and when that was.
     looked: Option<(Duration, u64)>,
@@ -150,10 +149,10 @@ impl Proxy {
         frame.bytes += bytes;
     }
 
-    /// The socket has not drained: so much is left.
-    pub(crate) fn not_drained(&mut self, now: Instant, unacknowledged: u64) {
+    /// The socket has not drained: so much is left, of which some is not even sent.
+    pub(crate) fn not_drained(&mut self, now: Instant, unacknowledged: u64, unsent: bool) {
         if let Some(frame) = &mut self.frame {
-            frame.held_up = true;
+            frame.held_up |= unsent;
             let time = now - frame.began;
             if time > AT_ONCE {
                 let gone = frame.bytes.saturating_sub(unacknowledged);
@@ -214,18 +213,26 @@ impl Proxy {
         } else if matches!(self.stage, Stage::Trial(Pause::HalfFrame, _)) && self.end.is_some() {
             self.expect_gulp(now, frame);
         }
-        self.count.bytes += cycle.bytes;
-        self.count.time += cycle.time;
-        self.cycles += 1;
+        self.cycles.push(cycle);
+        let count = Sum {
+            bytes: self.cycles.iter().map(|cycle| cycle.bytes).sum(),
+            time: self.cycles.iter().map(|cycle| cycle.time).sum(),
+        };
+        let cycles = self.cycles.len();
         let enough = match self.pause() {
-            Pause::LetGo(bytes) => self.count.bytes as f64 > bytes * f64::from(COUNTED),
-            _ => self.cycles == COUNTED || self.cycles >= FEW && self.count.time > LONG,
+            Pause::LetGo(bytes) => count.bytes as f64 > bytes * COUNTED as f64,
+            _ => cycles == COUNTED || cycles >= FEW && count.time > LONG,
         };
         if enough {
-            let rate = self.count.rate();
-            self.rate = Some(rate);
-            (self.count, self.cycles) = Default::default();
+            let rate = count.rate();
             self.judge(now, rate, frame.bytes);
+            self.cycles.clear();
+            // Frames that follow each other too slowly would make the rate ever lower.
+            self.rate = Some(match self.stage {
+                Stage::Trial(Pause::LetGo(_), most)
+                | Stage::Settled(Pause::LetGo(_), Verdict { rate: most, .. }) => rate.max(most),
+                _ => rate,
+            });
         }
         self.pause_end(now, frame, cycle.time)
     }
@@ -250,19 +257,15 @@ impl Proxy {
         let paused = pause_time(bytes, rate);
         let time = (now - span.start).saturating_sub(paused).as_secs_f64();
         let surplus = span.bytes as f64 - time * rate;
-        if surplus > paused.as_secs_f64() * rate * OVERDUE {
-            // A link that has become faster.
-            self.forget();
-            (self.stage, self.rate) = Default::default();
-            return None;
-        }
-        let faster = 1.0 + FASTER * (1.0 + time);
+        let due = surplus / (paused.as_secs_f64() * rate);
+        let faster = 1.0 + FASTER * (1.0 + time) * due.max(1.0);
         Some(frame.began + frame.time(rate * faster))
     }
 
     /// Ends a count during which the link was idle.
     fn forget(&mut self) {
-        (self.since_full, self.count, self.cycles) = Default::default();
+        self.since_full = None;
+        self.cycles.clear();
     }
 
     /// Ends a trial that meets no proxy. With one that is slow to tell what it holds, the rate decides.
@@ -289,15 +292,18 @@ impl Proxy {
     fn judge(&mut self, now: Instant, rate: f64, frame: u64) {
         match self.stage {
             Stage::Plain => {
-                if let Some(filled) = self.filled.take() {
-                    let held = filled.bytes as f64 - filled.time.as_secs_f64() * rate;
-                    self.holds = self.holds.max(held);
-                }
+                let filled = self.filled.take();
+                let took_at_once = self
+                    .cycles
+                    .iter()
+                    .chain(&filled)
+                    .map(|sum| sum.beyond(rate));
+                self.holds = took_at_once.fold(self.holds, f64::max);
                 self.stage = Stage::Trial(Pause::within(self.holds, frame), rate);
             }
             Stage::Trial(pause, plain) if rate > plain * HARMLESS => {
                 self.holds *= MORE;
-                self.settle(pause, now, rate);
+                self.settle(pause, now, rate.max(plain));
             }
             Stage::Trial(Pause::LetGo(_), _) => {
                 self.holds *= LESS;
@@ -363,6 +369,11 @@ impl Sum {
     /// Bytes a second.
     fn rate(self) -> f64 {
         self.bytes as f64 / self.time.as_secs_f64()
+    }
+
+    /// Bytes that have not gone, if so many go in a second.
+    fn beyond(self, rate: f64) -> f64 {
+        self.bytes as f64 - self.time.as_secs_f64() * rate
     }
 }
 
