@@ -237,7 +237,9 @@ def test_a_thousand_naps_leave_no_trace(capture, environment):
     buffers = sum(line.startswith("alloc") for line in heap(environment))
     print(f"{naps} naps: {last_descriptors} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all")
     assert last_descriptors == descriptors
-    assert last_memory < memory + 1024
+    # AddressSanitizer keeps much of what was freed.
+    more = 16 * 1024 if "EYELID_SANITIZED" in os.environ else 1024
+    assert last_memory < memory + more
     assert buffers <= 8, "asleep is not released: buffers are allocated once"
 
 
