@@ -115,7 +115,10 @@ fn kept<'a, 'b>(segments: &'b [Segment<'a>]) -> Vec<&'b Segment<'a>> {
 }
 
 fn is_plain_jfif(segment: &Segment<'_>) -> bool {
-    segment.code == APP0 && segment.payload.len() == 14 && segment.payload.starts_with(b"JFIF\0")
+    segment.code == APP0
+        && segment.payload.len() == 14
+        && segment.payload.starts_with(b"JFIF\0")
+        && !has_start_or_end(segment.payload)
 }
 
 fn is_profile(segment: &Segment<'_>) -> bool {
