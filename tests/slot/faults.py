@@ -45,3 +45,13 @@ def events_that_overflow():
     """Gives how many events are too many for a queue."""
     with open("/proc/sys/fs/inotify/max_queued_events") as file:
         return int(file.read()) + 100
+
+
+def rename_until_it_overflows(directory):
+    """Renames a file that nobody is waiting for; what happens in the directory next is lost."""
+    one, other = directory / ".one", directory / ".other"
+    one.touch()
+    for _ in range(events_that_overflow() // 2 + 1):
+        one.rename(other)
+        other.rename(one)
+    one.unlink()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from faults import IN_DELETE, IN_MOVED_TO, WITHOUT_CAPABILITIES, WITHOUT_INOTIFY, Queue, events_that_overflow
+from faults import IN_DELETE, IN_MOVED_TO, WITHOUT_CAPABILITIES, WITHOUT_INOTIFY, Queue, events_that_overflow, rename_until_it_overflows
 from harness import Slot, Stream, check_frame, connect, get, wait_for
 from looking import assert_no_snapshot, live_after
 from processes import usage
@@ -190,12 +190,7 @@ def test_a_frame_lost_in_an_overflow_is_missed_by_nobody(slot, capture, server, 
     assert watched.part().live()
     program.process.send_signal(signal.SIGSTOP)
     queue = Queue(slot.path, IN_MOVED_TO)
-    one, other = slot.path / ".one", slot.path / ".other"
-    one.touch()
-    for _ in range(events_that_overflow() // 2 + 1):
-        one.rename(other)
-        other.rename(one)
-    one.unlink()
+    rename_until_it_overflows(slot.path)
     assert queue.close(), "no overflow"
     back = time.time()
     program.process.send_signal(signal.SIGCONT)
@@ -211,11 +206,7 @@ def test_a_picture_lost_in_an_overflow_is_shown(start, slot, directory):
     assert slot.frame().size == (320, 240)
     producer.process.send_signal(signal.SIGSTOP)
     queue = Queue(folder, IN_MOVED_TO)
-    one, other = folder / ".one", folder / ".other"
-    one.touch()
-    for _ in range(events_that_overflow() // 2 + 1):
-        one.rename(other)
-        other.rename(one)
+    rename_until_it_overflows(folder)
     Image.new("RGB", (160, 120)).save(folder / "second.jpg")
     assert queue.close(), "no overflow"
     producer.process.send_signal(signal.SIGCONT)

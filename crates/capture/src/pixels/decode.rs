@@ -106,7 +106,7 @@ fn decode_whole_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
     let mut reader = decoder.read_info().map_err(unreadable)?;
     let info = reader.info();
     let colours = info.palette.as_ref().map_or(0, |palette| palette.len());
-    // png 0.18.1 panics.
+    // png 0.18.1 panics where a palette ends within a colour.
     if info.color_type == ColorType::Indexed && (colours % 3 != 0 || colours > 3 * 256) {
         return Err(broken("a palette that is not of at most 256 colours"));
     }
