@@ -18,6 +18,8 @@ pub(crate) struct Path {
     pub(crate) delivery_rate: u64,
     /// Says that the peer has no room for some of what was written, or the path not yet.
     pub(crate) unsent: bool,
+    /// Bytes that the peer has room for (its receive window), by what it said last. Before Linux 5.4 nobody knows.
+    pub(crate) window: Option<u64>,
 }
 
 impl Path {
@@ -50,7 +52,8 @@ pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
     const NOTSENT_BYTES: usize = 144;
     const MIN_RTT_US: usize = 148;
     const DELIVERY_RATE: usize = 160;
-    let mut info = [0_u8; DELIVERY_RATE + 8];
+    const SND_WND: usize = 228;
+    let mut info = [0_u8; SND_WND + 4];
     let mut length = info.len() as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes to `info`, which has that many, and the number to `length`.
     let result = unsafe {
@@ -62,17 +65,22 @@ pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
             &raw mut length,
         )
     };
-    if result != 0 || (length as usize) < info.len() {
+    if result != 0 {
         return None;
     }
-    let unsent = u32::from_ne_bytes(info[NOTSENT_BYTES..NOTSENT_BYTES + 4].try_into().ok()?);
-    let min_rtt_us = u32::from_ne_bytes(info[MIN_RTT_US..MIN_RTT_US + 4].try_into().ok()?);
-    let delivery_rate = u64::from_ne_bytes(info[DELIVERY_RATE..].try_into().ok()?);
+    let info = &info[..length as usize];
+    let min_rtt_us = u32::from_ne_bytes(bytes_at(info, MIN_RTT_US)?);
+    let delivery_rate = u64::from_ne_bytes(bytes_at(info, DELIVERY_RATE)?);
     (min_rtt_us != u32::MAX && delivery_rate > 0).then_some(Path {
         min_rtt: Duration::from_micros(u64::from(min_rtt_us)),
         delivery_rate,
-        unsent: unsent > 0,
+        unsent: bytes_at(info, NOTSENT_BYTES)? != [0; 4],
+        window: bytes_at(info, SND_WND).map(|bytes| u64::from(u32::from_ne_bytes(bytes))),
     })
+}
+
+fn bytes_at<const N: usize>(info: &[u8], offset: usize) -> Option<[u8; N]> {
+    info.get(offset..)?.first_chunk().copied()
 }
 
 /// Lets the runtime wait until a descriptor is readable.
@@ -106,7 +114,23 @@ mod tests {
             sender.write_all(&[0; 1000]).unwrap();
             receiver.read_exact(&mut [0; 1000]).unwrap();
         }
-        assert!(path(&sender).unwrap().delivery_rate > 0);
+        let before = path(&sender).unwrap();
+        assert!(before.delivery_rate > 0);
+        assert!(!before.unsent);
+        // What the receiver does not read is missing from its window, until nothing more is sent.
+        sender.write_all(&[0; 20_000]).unwrap();
+        sender.set_nonblocking(true).unwrap();
+        let mut written = 20_000;
+        loop {
+            let now = path(&sender).unwrap();
+            let window = now.window.unwrap();
+            if now.unsent && window < 20_000 {
+                break;
+            }
+            let case = format!("{before:?}, after {written} bytes {now:?}");
+            assert!(std::time::Instant::now() < deadline, "{case}");
+            written += sender.write(&[0; 20_000]).unwrap_or(0);
+        }
 
         let (mut near, mut far) = UnixStream::pair().unwrap();
         assert_eq!(unacknowledged(&near).unwrap(), 0);

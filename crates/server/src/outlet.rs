@@ -109,12 +109,13 @@ impl Outlet {
 
     fn look(&self) -> io::Result<Option<Duration>> {
         let unacknowledged = kernel::unacknowledged(&self.socket)?;
-        // Asked for only when it matters.
-        let path = match unacknowledged {
-            0 => None,
-            _ => kernel::path(&self.socket),
-        };
         let (mut drain, now) = (self.drain.borrow_mut(), Instant::now().into_std());
+        // Asked for only when it matters.
+        let path = if unacknowledged > 0 || drain.asks(now) {
+            kernel::path(&self.socket)
+        } else {
+            None
+        };
         let pause = drain.wait(now, unacknowledged, path);
         if pause.is_some() && drain.stalled(now) > STALL {
             return Err(ErrorKind::TimedOut.into());
