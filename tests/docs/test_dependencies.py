@@ -5,13 +5,23 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("dependencies", "dev-dependencies", "build-dependencies")
+OURS = {path.parent.name for path in ROOT.glob("crates/*/Cargo.toml")} | {"eyelid"}
+
+
+def named(manifest):
+    """Gives the crates of others that a Cargo.toml names, for whatever target."""
+    tables = [manifest, *manifest.get("target", {}).values()]
+    crates = {name for table in tables for kind in KINDS for name in table.get(kind, {})}
+    return {name for name in crates if name.removeprefix("eyelid-") not in OURS}
 
 
 def test_each_dependency_has_its_reason():
-    workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
-    ours = {path.parent.name for path in ROOT.glob("crates/*/Cargo.toml")} | {"eyelid"}
-    named = {name for name in workspace["dependencies"] if name.removeprefix("eyelid-") not in ours}
+    paths = [*ROOT.glob("crates/*/Cargo.toml"), *(ROOT / place / "Cargo.toml" for place in ("bench", "fuzz"))]
+    used = set().union(*(named(tomllib.loads(path.read_text())) for path in paths))
+    listed = named(tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"])
+    assert listed <= used, "named for the workspace, and used by no crate of it"
     page = (ROOT / "docs" / "dependencies.md").read_text().partition("## Code that Rust")[0]
     rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
     explained = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
-    assert sorted(explained) == sorted(named)
+    assert sorted(explained) == sorted(used)
