@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
+use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -23,7 +24,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "ADDR",
-        help = "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:8080]"
+        help = "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:8080 and [::1]:8080]"
     )]
     listen: Vec<Address>,
     /// Directory of the slots [default: /run/webcam, or a private one where that cannot be written]
@@ -102,7 +103,7 @@ impl Plan {
         };
         Ok(Self {
             listen: if listen.is_empty() {
-                vec!["127.0.0.1:8080".parse()?]
+                localhost()
             } else {
                 listen
             },
@@ -300,6 +301,16 @@ fn claim(directory: &Path) -> io::Result<UnixListener> {
     )?)
 }
 
+/// Where to listen unless told otherwise. Some programs take `localhost` for its IPv6 address alone, which not every
+/// computer has.
+fn localhost() -> Vec<Address> {
+    let mut addresses = vec![Address::Tcp("127.0.0.1:8080".into())];
+    if TcpListener::bind("[::1]:0").is_ok() {
+        addresses.push(Address::Tcp("[::1]:8080".into()));
+    }
+    addresses
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,7 +328,10 @@ mod tests {
     #[test]
     fn without_arguments_there_is_a_test_picture_on_localhost() {
         let plan = plan(&[]).unwrap();
-        assert_eq!(plan.listen, ["127.0.0.1:8080".parse().unwrap()]);
+        let listen: Vec<_> = plan.listen.iter().map(ToString::to_string).collect();
+        let both = ["127.0.0.1:8080", "[::1]:8080"];
+        let has_v6 = TcpListener::bind("[::1]:0").is_ok();
+        assert_eq!(listen, both[..1 + usize::from(has_v6)]);
         let slots = Path::new("/s");
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[0], slots)),

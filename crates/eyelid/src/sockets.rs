@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::future::poll_fn;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -76,12 +76,21 @@ impl Sockets {
         .await
     }
 
+    /// Says whether this is IPv6's localhost, and IPv4's is listened on as well.
+    fn has_v4_of(&self, address: SocketAddr) -> bool {
+        let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+        let is_v4 =
+            |listening: &Listening| matches!(listening.address, Bound::Tcp(other) if other == v4);
+        address.ip() == Ipv6Addr::LOCALHOST && self.0.iter().any(is_v4)
+    }
+
     /// What a person who started this is to know.
     pub(crate) fn greeting(&self, plan: &Plan) -> String {
         let mut text =
             String::from("Eyelid is ready; the camera opens when you open one of these:\n");
         for listening in &self.0 {
             let url = match &listening.address {
+                Bound::Tcp(address) if self.has_v4_of(*address) => continue,
                 Bound::Tcp(address) => format!("http://{}", reachable(*address)),
                 Bound::Unix(path) => {
                     // Writing to a String cannot fail.

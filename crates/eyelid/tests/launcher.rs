@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -52,6 +52,7 @@ fn command(arguments: &[&str]) -> Command {
 struct Eyelid {
     child: Child,
     address: String,
+    greeting: String,
     slots: PathBuf,
     _home: TempDir,
 }
@@ -98,6 +99,7 @@ impl Eyelid {
         Self {
             child,
             address,
+            greeting: text,
             slots,
             _home: home,
         }
@@ -250,6 +252,23 @@ fn the_programs_do_not_outlive_a_launcher_that_is_killed() {
     assert_eq!(children.len(), 2);
     eyelid.end(Signal::SIGKILL);
     eventually("their end", || !children.iter().any(|(_, pid)| alive(*pid)));
+}
+
+#[test]
+fn localhost_is_named_once_and_has_two_addresses() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let v4 = free.local_addr().unwrap().to_string();
+    let v6 = v4.replace("127.0.0.1", "[::1]");
+    drop(free);
+    let mut eyelid = Eyelid::start(&["--listen", &v4, "--listen", &v6]);
+    assert!(eyelid.greeting.contains(&v4), "{}", eyelid.greeting);
+    assert!(!eyelid.greeting.contains(&v6), "{}", eyelid.greeting);
+    for address in [v4, v6] {
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(HUNG)).unwrap();
+        assert_eq!(status(&mut socket), 200);
+    }
+    assert!(eyelid.end(Signal::SIGTERM).success());
 }
 
 #[test]
