@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from faults import IN_DELETE, IN_MOVED_TO, WITHOUT_CAPABILITIES, WITHOUT_INOTIFY, Queue, events_that_overflow, rename_until_it_overflows
+from faults import (
+    IN_DELETE,
+    IN_MOVED_TO,
+    WITHOUT_CAPABILITIES,
+    WITHOUT_INOTIFY,
+    Queue,
+    events_that_overflow,
+    rename_until_it_overflows,
+)
 from harness import Slot, Stream, check_frame, connect, get, wait_for
 from looking import assert_no_snapshot, live_after
 from processes import usage

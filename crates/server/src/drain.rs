@@ -354,8 +354,9 @@ mod tests {
         claimed_round_trip: f64,
         /// Bytes that the send buffer and the receive buffer of a proxy near the server hold.
         proxy: [u64; 2],
-        /// Bytes that the proxy has read.
+        /// Bytes that the proxy has read; it reads on when its send buffer has room for such a share of it.
         read: u64,
+        gulp: f64,
         /// Frames: when the link began with each, and when it was done.
         sent: Vec<(Instant, Instant)>,
     }
@@ -370,6 +371,7 @@ mod tests {
                 claimed_round_trip: 1.0,
                 proxy: [0; 2],
                 read: 0,
+                gulp: 1.0 / 3.0,
                 sent: Vec::new(),
             }
         }
@@ -395,11 +397,11 @@ mod tests {
             self.sent.len() as u64 * self.frame
         }
 
-        /// The proxy reads on when its send buffer is two thirds full at most, as epoll_wait(2) tells it.
         fn gulp(&mut self, now: Instant) {
             let (written, left) = (self.written(), self.left(now));
             let done = written - left;
-            if self.read.saturating_sub(done) <= self.proxy[0] * 2 / 3 {
+            let full = self.proxy[0] as f64 * (1.0 - self.gulp);
+            if self.read.saturating_sub(done) as f64 <= full {
                 self.read = written.min(done + self.proxy[0]);
             }
         }
@@ -576,6 +578,20 @@ mod tests {
     }
 
     #[test]
+    fn finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time() {
+        for mbit in [2.0, 10.0] {
+            let mut link = proxied(mbit, [200_000, 100_000]);
+            link.gulp = 0.05;
+            link.frame = 24_000;
+            let start = Instant::now();
+            let seen = watch(&mut link, &mut Drain::new(start), start, 600);
+            let case = format!("{mbit} Mbit/s of {:?}: {seen:?}", link.held());
+            assert!(seen.share > 0.98, "{case}");
+            assert!(seen.usually < link.held().mul_f64(0.68), "{case}");
+        }
+    }
+
+    #[test]
     fn follows_a_link_behind_a_proxy_that_fades_and_recovers() {
         let start = Instant::now();
         let (mut link, mut drain) = (proxied(10.0, [200_000, 400_000]), Drain::new(start));
@@ -585,7 +601,6 @@ mod tests {
             link.rate = mbit * MBIT;
             let seen = watch(&mut link, &mut drain, end, 50);
             let case = format!("{mbit} Mbit/s of {:?}: {seen:?}", link.held());
-
             assert!(seen.share > 0.97, "{case}");
             assert!(seen.usually < link.held().mul_f64(0.6), "{case}");
         }

@@ -37,9 +37,6 @@ const LONG: Duration = Duration::from_secs(2);
 /// So many rates are compared.
 const RATES: usize = 4;
 
-/// For how long room can be reckoned from the last time that there was none: the error of the rate adds up.
-const RECKONED: Duration = Duration::from_secs(5);
-
 /// How much of the room that there has been is let become free. The rest keeps the link busy when something comes late.
 const LET_GO: f64 = 0.75;
 
@@ -161,9 +158,7 @@ impl Proxy {
         if cycle.took_frame || frame.stuck || room < 0.0 || age > LONG {
             let harmless = (0.0..HARMLESS * cycle.most_room).contains(&room);
             self.room *= if harmless { GROWING } else { FADING };
-            if age < RECKONED {
-                self.room = self.room.max(cycle.most_room - room);
-            }
+            self.room = self.room.max(cycle.most_room - room);
             *cycle = Cycle::new(mark);
         } else {
             cycle.had_room(room);
@@ -288,6 +283,53 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WIDE: u64 = 1_000_000;
+
+    /// So many seconds after the start, one after the frame began, so much of it waits in the receive buffer.
+    fn drained(
+        proxy: &mut Proxy,
+        start: Instant,
+        seconds: u64,
+        bytes: u64,
+        waiting: u64,
+    ) -> Option<Duration> {
+        let now = start + Duration::from_secs(seconds);
+        let path = Path {
+            min_rtt: Duration::ZERO,
+            delivery_rate: 0,
+            unsent: false,
+            window: Some(WIDE - waiting),
+        };
+        proxy.wrote(now - Duration::from_secs(1), bytes);
+        proxy.drained(now, Some(path))
+    }
+
+    #[test]
+    fn pauses_until_the_link_took_what_waits_but_no_second_more() {
+        for (bytes, pause) in [(2_000_000, 0.6), (3_000_000, 0.4), (400_000, 1.0)] {
+            let (mut proxy, start) = (Proxy::default(), Instant::now());
+            let mut drained =
+                |seconds, bytes, waiting| drained(&mut proxy, start, seconds, bytes, waiting);
+            assert_eq!(drained(1, 1, 0), None);
+            assert_eq!(drained(2, 600_000, 600_000), None, "the rate is not known");
+            let seen = drained(4, bytes, 600_000);
+            assert_eq!(seen, Some(Duration::from_secs_f64(pause)));
+        }
+    }
+
+    #[test]
+    fn a_link_that_has_become_faster_is_reckoned_with_from_then_on() {
+        let (mut proxy, start) = (Proxy::default(), Instant::now());
+        let mut drained =
+            |seconds, bytes, waiting| drained(&mut proxy, start, seconds, bytes, waiting);
+        drained(1, 1, 0);
+        drained(2, 600_000, 600_000);
+        drained(4, 2_000_000, 600_000);
+        // 3.2 MB in 3 s, of which 1.2 MB in the last: more than reckoned from the time before.
+        let seen = drained(5, 1_200_000, 600_000);
+        assert_eq!(seen, Some(Duration::from_secs_f64(0.6 * 3.0 / 3.2)));
+    }
 
     #[test]
     fn an_idle_link_is_no_slow_one_unless_it_stays_so() {
