@@ -302,6 +302,8 @@ def test_a_usb_camera_that_goes_away_is_failed_and_comes_again(report):
         with plugged():
             usb_live(stream)
             report(f"live after it was plugged in again: {time.monotonic() - began:.1f} s")
+            snapshot = get(ADDRESS, "/usb/snapshot")
+            assert snapshot.status == 200 and check_frame(snapshot.body).size == (320, 240)
     assert show(USB, "NRestarts") == "0"
 
 

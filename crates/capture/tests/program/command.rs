@@ -56,10 +56,20 @@ fn a_frame_that_would_fill_the_memory_of_who_looks_is_not_shown() {
     let home = directory();
     let path = home.path().join("bomb.jpg");
     fs::write(&path, bomb!("jpeg-of-65535x65535")).unwrap();
-    let command = format!("command:cat '{}'; sleep 1000", path.display());
+    let (small, go) = (picture(home.path(), 30), home.path().join("go"));
+    let command = format!(
+        "command:cat {small}; while ! [ -e '{}' ]; do sleep 0.02; done; cat '{}'; sleep 1000",
+        go.display(),
+        path.display()
+    );
     let capture = Capture::start(&command, &[]);
+    capture.frame_where("the small one", |frame| shows(frame, 30));
+    let (shown, before) = (capture.inode(), capture.memory_peak_kb());
+    fs::write(go, "").unwrap();
     capture.wait_log("broken frames dropped (1 so far)");
-    assert_eq!(capture.inode(), None);
+    let grown = capture.memory_peak_kb() - before;
+    assert!(grown < 16 << 10, "took {grown} KiB");
+    assert_eq!(capture.inode(), shown);
 }
 
 #[test]
