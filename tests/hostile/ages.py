@@ -1,7 +1,7 @@
-"""Prints how old frames are for healthy clients, alone and under attack; bench/hostile runs it.
+"""Prints how old frames are for healthy clients, alone and under attack, and fails if an attack makes them much older.
 
 Strangers have computers of their own. So the server has a core for itself here, where there are two; on the others the
-camera and the healthy clients run whenever they want to, the attackers when nobody else does.
+camera and the healthy clients run whenever they want to, the attackers when nobody else does. bench/hostile runs it.
 """
 
 import os
@@ -18,6 +18,7 @@ from harness import Slot, get, private_directory, programs
 from healthy import Healthy
 
 CORES = sorted(os.sched_getaffinity(0))
+OLDER = 1.2  # so many times as old an attack may make the median frame
 ASK = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -59,7 +60,7 @@ def slow_readers(server, until):
 
 
 def streams(server, until):
-    """5,000 that want a stream; 1,000 get one, and take nothing."""
+    """900 streams that take nothing, of the 1,000 that there may be."""
     with Crowd(server.port, receive_buffer=2048) as crowd:
         crowd.come(900, ASK % b"stream")
         time.sleep(until - time.monotonic())
@@ -84,7 +85,7 @@ ATTACKS = {
 
 
 def measure(name, attack, seconds):
-    """Prints a line of the table."""
+    """Prints a line of the table, and gives the age of the median frame in milliseconds."""
     first, *others = CORES
     os.sched_setaffinity(0, others or CORES)
     with private_directory() as directory, programs(directory) as start, ExitStack() as stack:
@@ -106,6 +107,7 @@ def measure(name, attack, seconds):
     ages, waits = ([1000 * value for value in values] for values in (healthy.ages, healthy.waits))
     numbers = [spread(ages), spread(waits), f"{memory:.0f} MiB", f"{100 * used:.0f} %"]
     sys.stderr.write(f"| {name} | {' | '.join(numbers)} |\n")
+    return statistics.median(ages)
 
 
 def spread(values):
@@ -119,5 +121,6 @@ if __name__ == "__main__":
     sys.stdout = open("/dev/null", "w")  # the programs' logs
     sys.stderr.write("| attack | age p50 / p95 ms | snapshot p50 / p95 ms | most memory | processor |\n")
     sys.stderr.write("| --- | --- | --- | --- | --- |\n")
-    for name, attack in ATTACKS.items():
-        measure(name, attack, float(sys.argv[1]))
+    alone, *attacked = [measure(name, attack, float(sys.argv[1])) for name, attack in ATTACKS.items()]
+    if max(attacked) > OLDER * alone:
+        sys.exit(f"bench/hostile: an attack makes frames {max(attacked) / alone:.2f} times as old, not {OLDER} at most")
