@@ -20,7 +20,7 @@ use crate::head;
 use crate::host;
 use crate::metrics;
 use crate::need::Need;
-use crate::part;
+use crate::part::{self, Header};
 use crate::route::{Asset, Route, Which};
 use crate::socket::Peer;
 use crate::viewer::{self, Page};
@@ -34,6 +34,8 @@ pub(crate) struct StreamRequest {
     pub(crate) camera: Rc<Camera>,
     /// At most so many frames a second.
     pub(crate) fps: Option<f64>,
+    /// When the client gets the headers of parts.
+    pub(crate) header: Header,
 }
 
 /// What a request comes to.
@@ -79,7 +81,14 @@ async fn outcome(app: &App, request: &Parts, peer: Peer) -> Outcome {
             Route::Stream(which, fps) => match find(app, &which) {
                 None => no_camera(&which),
                 Some(_) if head_only => head::stream_answer(),
-                Some(camera) => return Outcome::Stream(StreamRequest { camera, fps }),
+                Some(camera) => {
+                    let header = Header::of_client(&request.headers);
+                    return Outcome::Stream(StreamRequest {
+                        camera,
+                        fps,
+                        header,
+                    });
+                }
             },
             Route::Snapshot(which) => match find(app, &which) {
                 None => no_camera(&which),

@@ -48,7 +48,7 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, seat: Seat) {
         let entry = app.clients.enter(peer.to_string(), name.clone());
         let counters = app.metrics.streams(name);
         let stream = Stream {
-            outlet: Rc::new(Outlet::new(socket, entry, counters)),
+            outlet: Rc::new(Outlet::new(socket, entry, request.header, counters)),
             view: app.slots.view(request.camera),
             head: head::stream_bytes(terms.service.allow_origin.as_ref()),
             fps: request.fps,

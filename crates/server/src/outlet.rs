@@ -10,6 +10,7 @@ use crate::clients::Entry;
 use crate::drain::Drain;
 use crate::kernel;
 use crate::metrics::StreamCounters;
+use crate::part::Header;
 use crate::shown::Shown;
 use crate::socket::{STALL, Socket};
 
@@ -19,6 +20,8 @@ pub(crate) struct Outlet {
     pub(crate) socket: Socket,
     /// The client's place in the list.
     pub(crate) entry: Entry,
+    /// When it gets the headers of parts.
+    pub(crate) header: Header,
     counters: StreamCounters,
     drain: RefCell<Drain>,
     /// The number of the last frame that went, or began to go.
@@ -38,10 +41,16 @@ pub(crate) enum Offered {
 }
 
 impl Outlet {
-    pub(crate) fn new(socket: Socket, entry: Entry, counters: StreamCounters) -> Self {
+    pub(crate) fn new(
+        socket: Socket,
+        entry: Entry,
+        header: Header,
+        counters: StreamCounters,
+    ) -> Self {
         Self {
             socket,
             entry,
+            header,
             counters,
             drain: RefCell::new(Drain::new(Instant::now().into_std())),
             last: Cell::default(),
@@ -62,8 +71,9 @@ impl Outlet {
             Ok(false) => return Offered::NotDrained,
             Err(error) => return Offered::Failed(error),
         }
-        match self.socket.try_write(&shown.part) {
-            Ok(bytes) if bytes == shown.part.len() => {
+        let part = shown.part(self.header);
+        match self.socket.try_write(part) {
+            Ok(bytes) if bytes == part.len() => {
                 self.sent(shown, now);
                 Offered::Taken
             }
@@ -79,7 +89,7 @@ impl Outlet {
     /// What the socket said.
     pub(crate) async fn send(&self, shown: &Shown, done: usize) -> io::Result<()> {
         let began = Instant::now();
-        self.socket.send(&shown.part[done..]).await?;
+        self.socket.send(&shown.part(self.header)[done..]).await?;
         self.sent(shown, began);
         Ok(())
     }
@@ -124,7 +134,7 @@ impl Outlet {
     }
 
     fn sent(&self, shown: &Shown, began: Instant) {
-        let bytes = shown.part.len() as u64;
+        let bytes = shown.part(self.header).len() as u64;
         let skipped = match self.last.replace(shown.number) {
             0 => 0,
             last => shown.number.saturating_sub(last + 1),

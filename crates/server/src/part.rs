@@ -3,15 +3,62 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
+
 /// The boundary that mjpg-streamer uses; some clients look for it.
 pub(crate) const BOUNDARY: &str = "boundarydonotcross";
 
 /// What opens a stream's body: its very first bytes are the dashes (VLC accepts nothing before them).
-pub(crate) const OPENING: &str = "--boundarydonotcross\r\n";
+const OPENING: &str = "--boundarydonotcross\r\n";
 
 /// What ends every part and opens the next. It leaves with the frame: browsers and Mainsail show a frame only when they
 /// have seen more than the frame.
-pub(crate) const CLOSING: &str = "\r\n--boundarydonotcross\r\n";
+const CLOSING: &str = "\r\n--boundarydonotcross\r\n";
+
+/// The header of a part of which nothing is known yet.
+const AHEAD: &str = "Content-Type: image/jpeg\r\n\r\n";
+
+/// When a client of a stream gets the header of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    /// With the frame, of which it says length and moment.
+    WithFrame,
+    /// With the frame before: of the next one nothing is known then but its type. Chromium's `<img>` draws a frame when
+    /// the header of the next one has come (its issue 527446), and would always be a frame late.
+    Ahead,
+}
+
+impl Header {
+    /// Chromium, its kin, and programs that have it in them all say `Chrome`; what is read by a script is asked for as
+    /// `*/*`, pictures and pages as `image/...`, too.
+    pub(crate) fn of_client(request: &HeaderMap) -> Self {
+        let says = |name, word| {
+            let value = request.get(name).and_then(|value| value.to_str().ok());
+            value.is_some_and(|value| value.contains(word))
+        };
+        if says(USER_AGENT, "Chrome/") && says(ACCEPT, "image/") {
+            Self::Ahead
+        } else {
+            Self::WithFrame
+        }
+    }
+
+    /// What opens the body of a stream.
+    pub(crate) fn opening(self) -> String {
+        match self {
+            Self::WithFrame => OPENING.to_owned(),
+            Self::Ahead => [OPENING, AHEAD].concat(),
+        }
+    }
+
+    /// Those of a part's bytes that the client gets, where `jpeg` is where the JPEG begins.
+    pub(crate) fn cut(self, part: &[u8], jpeg: usize) -> &[u8] {
+        match self {
+            Self::WithFrame => &part[..part.len() - AHEAD.len()],
+            Self::Ahead => &part[jpeg..],
+        }
+    }
+}
 
 /// What a part shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +69,11 @@ pub(crate) enum Signal {
     None,
 }
 
-/// Room that a part takes beside its JPEG: what [`header`] and [`CLOSING`] need at most.
-pub(crate) const FRAMING_BYTES: usize = 192;
+/// Room that a part takes beside its JPEG: what [`begin`] and [`end`] need at most.
+pub(crate) const FRAMING_BYTES: usize = 224;
 
 /// Appends the header of a part, up to the JPEG of so many bytes.
-pub(crate) fn header(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime, signal: Signal) {
+pub(crate) fn begin(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime, signal: Signal) {
     // Writing to a Vec cannot fail.
     let _ = write!(
         part,
@@ -40,6 +87,12 @@ pub(crate) fn header(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime
     );
 }
 
+/// Appends what follows the JPEG, for both kinds of [`Header`].
+pub(crate) fn end(part: &mut Vec<u8>) {
+    part.extend_from_slice(CLOSING.as_bytes());
+    part.extend_from_slice(AHEAD.as_bytes());
+}
+
 /// The moment of capture as `X-Timestamp` gives it: seconds and microseconds since 1970, mjpg-streamer's form.
 pub(crate) fn timestamp(captured: SystemTime) -> String {
     let since = captured.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -49,23 +102,61 @@ pub(crate) fn timestamp(captured: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::HeaderValue;
     use std::time::Duration;
 
     #[test]
     fn a_part_says_its_type_its_length_and_its_moment() {
         let captured = UNIX_EPOCH + Duration::new(1_795_207_369, 4_000);
-        let header = |signal| {
+        let sent = |signal, header: Header| {
             let mut part = Vec::new();
-            header(&mut part, 5, captured, signal);
-            assert!(part.len() + CLOSING.len() <= FRAMING_BYTES);
-            String::from_utf8(part).unwrap()
+            begin(&mut part, 4, captured, signal);
+            let jpeg = part.len();
+            part.extend_from_slice(b"JPEG");
+            end(&mut part);
+            assert!(part.len() <= FRAMING_BYTES + 4);
+            String::from_utf8(header.cut(&part, jpeg).to_vec()).unwrap()
         };
         assert_eq!(
-            header(Signal::Frame),
-            "Content-Type: image/jpeg\r\nContent-Length: 5\r\nX-Timestamp: 1795207369.000004\r\n\r\n"
+            sent(Signal::Frame, Header::WithFrame),
+            "Content-Type: image/jpeg\r\nContent-Length: 4\r\nX-Timestamp: 1795207369.000004\r\n\r\n\
+             JPEG\r\n--boundarydonotcross\r\n"
         );
-        assert!(header(Signal::None).ends_with("X-Eyelid-Signal: none\r\n\r\n"));
-        assert_eq!(OPENING, format!("--{BOUNDARY}\r\n"));
-        assert_eq!(CLOSING, format!("\r\n--{BOUNDARY}\r\n"));
+        assert!(
+            sent(Signal::None, Header::WithFrame).contains("\r\nX-Eyelid-Signal: none\r\n\r\nJPEG")
+        );
+        for signal in [Signal::Frame, Signal::None] {
+            assert_eq!(
+                sent(signal, Header::Ahead),
+                "JPEG\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n"
+            );
+        }
+        assert_eq!(Header::WithFrame.opening(), format!("--{BOUNDARY}\r\n"));
+        assert_eq!(
+            Header::Ahead.opening(),
+            format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n")
+        );
+    }
+
+    #[test]
+    fn pictures_of_chromium_have_their_headers_ahead() {
+        const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0";
+        const FIREFOX: &str =
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        const PICTURE: &str = "image/avif,image/webp,image/apng,image/*,*/*;q=0.8";
+        const PAGE: &str = "text/html,application/xml;q=0.9,image/avif,*/*;q=0.8";
+        for (agent, accept, header) in [
+            (CHROME, PICTURE, Header::Ahead),
+            (CHROME, PAGE, Header::Ahead),
+            (CHROME, "*/*", Header::WithFrame),
+            (FIREFOX, PICTURE, Header::WithFrame),
+            ("curl/8", "*/*", Header::WithFrame),
+        ] {
+            let request = [(USER_AGENT, agent), (ACCEPT, accept)]
+                .map(|(name, value)| (name, HeaderValue::from_static(value)));
+            let request = HeaderMap::from_iter(request);
+            assert_eq!(Header::of_client(&request), header, "{agent}, {accept}");
+        }
+        assert_eq!(Header::of_client(&HeaderMap::new()), Header::WithFrame);
     }
 }

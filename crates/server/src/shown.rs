@@ -7,7 +7,7 @@ use bytes::Bytes;
 use eyelid_slot::{FrameId, OpenFrame, ReadError};
 use tokio::time::Instant;
 
-use crate::part::{self, CLOSING, FRAMING_BYTES, Signal};
+use crate::part::{self, FRAMING_BYTES, Header, Signal};
 
 /// A frame that was read.
 #[derive(Debug)]
@@ -16,9 +16,9 @@ pub(crate) struct Shown {
     pub(crate) jpeg: Bytes,
     /// The moment of capture.
     pub(crate) captured: SystemTime,
-    /// The same as a part of a stream, to the boundary that opens the next: what every client of a stream gets. The JPEG
-    /// lies in it.
-    pub(crate) part: Bytes,
+    /// The same as a part of a stream, and where in it the JPEG lies: of this every client of a stream gets its share.
+    part: Bytes,
+    start: usize,
     /// Its number among those this process has seen.
     pub(crate) number: u64,
     /// Which frame of the slot it is.
@@ -41,19 +41,25 @@ impl Shown {
         let mut part = std::mem::take(spare);
         part.clear();
         part.reserve(file.bytes + FRAMING_BYTES);
-        part::header(&mut part, file.bytes, file.captured, Signal::Frame);
+        part::begin(&mut part, file.bytes, file.captured, Signal::Frame);
         let start = part.len();
         file.append_to(&mut part)?;
-        part.extend_from_slice(CLOSING.as_bytes());
+        part::end(&mut part);
         let part = Bytes::from(part);
         Ok(Self {
             jpeg: part.slice(start..start + file.bytes),
             captured: file.captured,
             part,
+            start,
             number,
             id: file.id,
             published,
         })
+    }
+
+    /// What a client of a stream gets.
+    pub(crate) fn part(&self, header: Header) -> &[u8] {
+        header.cut(&self.part, self.start)
     }
 
     /// Gives the buffer of a frame, if nobody else has it still; an empty one otherwise.

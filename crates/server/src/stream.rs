@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::fanout::Turn;
 use crate::need::{Need, Patience};
 use crate::outlet::Outlet;
-use crate::part::{self, CLOSING, OPENING, Signal};
+use crate::part::{self, Signal};
 use crate::slots::View;
 
 /// How often the "no signal" card is sent again: within the patience of every proxy, and often enough to notice soon
@@ -51,8 +51,9 @@ impl Stream {
 
     /// The newest-frame rule: wait until the socket has drained, take the newest frame there is, send it.
     async fn send_all(&self) -> io::Result<()> {
-        let opening = [&self.head, OPENING.as_bytes()].concat();
-        self.outlet.send_bytes(&opening).await?;
+        let opening = self.outlet.header.opening();
+        let head = [&self.head, opening.as_bytes()].concat();
+        self.outlet.send_bytes(&head).await?;
         let mut due = None;
         loop {
             self.pace(due).await;
@@ -112,10 +113,12 @@ impl Stream {
         };
         loop {
             let mut part = Vec::new();
-            part::header(&mut part, jpeg.len(), SystemTime::now(), Signal::None);
+            part::begin(&mut part, jpeg.len(), SystemTime::now(), Signal::None);
+            let start = part.len();
             part.extend_from_slice(&jpeg);
-            part.extend_from_slice(CLOSING.as_bytes());
-            self.outlet.send_bytes(&part).await?;
+            part::end(&mut part);
+            let part = self.outlet.header.cut(&part, start);
+            self.outlet.send_bytes(part).await?;
             let again = Instant::now() + CARD_INTERVAL;
             while Instant::now() < again {
                 match self.view.frame(need, short).await {

@@ -9,7 +9,7 @@
 mod common;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -112,6 +112,34 @@ fn a_stream_shows_each_frame_once_and_ends_it_at_once() {
         publisher
             .publish(&numbered(frame, 50_000), SystemTime::now())
             .unwrap();
+    }
+}
+
+#[test]
+fn a_picture_of_chromium_has_the_next_header_with_each_frame() {
+    const OPENING: &[u8] = b"--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n";
+    let slots = slots();
+    let server = Server::start(slots.path(), &["--timeout", "200ms"]);
+    let mut socket = server.connect();
+    let request = "GET /stream HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0 Chrome/140.0.0.0\r\n\
+                   Accept: image/avif,image/*,*/*;q=0.8\r\n\r\n";
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut heard = Vec::new();
+    let mut hear = |end: &[u8]| {
+        eventually("what ends so", || {
+            let mut some = [0; 65536];
+            let read = socket.read(&mut some).unwrap();
+            heard.extend_from_slice(&some[..read]);
+            heard.ends_with(&[end, b"\r\n", OPENING].concat())
+        });
+    };
+    hear(b"\r\n");
+    hear(&[0xFF, 0xD9]); // a card
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    for number in 1..4 {
+        let jpeg = numbered(number, 50_000);
+        publisher.publish(&jpeg, SystemTime::now()).unwrap();
+        hear(&[OPENING, &jpeg].concat());
     }
 }
 
