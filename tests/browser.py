@@ -43,11 +43,18 @@ def chromium_as_it_is():
 
 
 @contextmanager
-def firefox_as_it_is():
-    """Runs Debian's Firefox by WebDriver BiDi and gives a context; Playwright's own Firefox is another program."""
+def firefox():
+    """Runs Debian's Firefox by WebDriver BiDi; Playwright's own Firefox is another program."""
     with sync_playwright() as playwright:
         browser = playwright.firefox.launch(
             channel="moz-firefox", executable_path="/usr/bin/firefox-esr", headless=True
         )
-        yield browser.new_context(no_viewport=True)
+        yield browser
         browser.close()
+
+
+@contextmanager
+def firefox_as_it_is():
+    """Runs Firefox and gives a context."""
+    with firefox() as browser:
+        yield browser.new_context(no_viewport=True)

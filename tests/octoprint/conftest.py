@@ -6,7 +6,7 @@ import pytest
 
 import harness
 from browser import chromium
-from programs import OctoPrint, log_in, running_octoprint, show_tab, start_camera, start_haproxy
+from programs import Camera, OctoPrint, log_in, running_octoprint, show_tab, start_haproxy
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,14 @@ class Route:
     octoprint: OctoPrint
     camera: harness.Slot
 
+    @classmethod
+    def to(cls, name, start, octoprint, camera):
+        """Gives the route of this name."""
+        if name == "direct":
+            return cls(octoprint.url, camera.url, camera.url, octoprint, camera.slot)
+        front = start_haproxy(start, octoprint, camera)
+        return cls(front, "/webcam", f"{front}/webcam", octoprint, camera.slot)
+
     @property
     def snapshot(self):
         """The snapshot URL, as OctoPrint is to fetch it."""
@@ -35,33 +43,46 @@ class Route:
         self.octoprint.configure_webcam(f"{self.stream}/?action=stream", self.snapshot, **settings)
 
 
-@pytest.fixture(scope="module")
-def routes():
-    """Starts everything; gives the routes by name."""
-    with (
-        harness.private_directory() as directory,
-        harness.programs(directory) as start,
-        running_octoprint(start, directory / "octoprint") as octoprint,
-    ):
-        camera = start_camera(start, directory)
-        here = "http://127.0.0.1"
-        front = start_haproxy(start, octoprint.port, camera.port)
-        direct = f"{here}:{camera.port}"
-        yield {
-            "direct": Route(f"{here}:{octoprint.port}", direct, direct, octoprint, camera.slot),
-            "haproxy": Route(f"{here}:{front}", "/webcam", f"{here}:{front}/webcam", octoprint, camera.slot),
-        }
+@pytest.fixture(scope="session")
+def site():
+    """Gives a private directory and what starts programs, for all tests."""
+    with harness.private_directory() as directory, harness.programs(directory) as start:
+        yield directory, start
+
+
+@pytest.fixture(scope="session")
+def octoprint(site):
+    """OctoPrint."""
+    directory, start = site
+    with running_octoprint(start, directory / "octoprint") as octoprint:
+        yield octoprint
+
+
+@pytest.fixture(scope="session")
+def camera(site):
+    """The camera."""
+    directory, start = site
+    return Camera(start, directory)
 
 
 @pytest.fixture(scope="module", params=["direct", "haproxy"])
-def route(request, routes):
+def route_name(request):
+    """Which route it is."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def route(route_name, site, octoprint, camera):
     """One of the routes."""
-    return routes[request.param]
+    _, start = site
+    return Route.to(route_name, start, octoprint, camera)
 
 
 @pytest.fixture(autouse=True)
 def asleep(route):
-    """Before each test OctoPrint is configured for the route, and the camera is asleep."""
+    """Before each test OctoPrint runs, is configured for the route, and the camera is asleep."""
+    if not route.octoprint.program.running():
+        route.octoprint.run()
     route.configure()
     route.camera.wait_state("asleep")
     yield

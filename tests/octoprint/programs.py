@@ -10,10 +10,10 @@ import json
 import os
 import subprocess
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from harness import DEADLINE, Slot, free_port, wait_for, wait_listening
+from harness import DEADLINE, Slot, free_port, get, wait_for, wait_listening
 
 OCTOPRINT = Path(os.environ["EYELID_TESTS_CACHE"]) / "octoprint/bin/octoprint"
 USER = "eyelid"
@@ -49,40 +49,41 @@ PLUGINS_OFF = [
 ]
 
 
-@dataclass
 class Camera:
-    """`eyelid-capture` and `eyelid-server`."""
+    """`eyelid-capture` and `eyelid-server`: a camera that falls asleep soon, and another one that is off."""
 
-    port: int
-    slot: Slot
+    def __init__(self, start, directory, *options):
+        config, slots = directory / "eyelid.toml", directory / "slots"
+        config.write_text(CAMERAS)
+        self._start_capture = lambda: start("eyelid-capture", "--config", config, "--slot", slots)
+        self.plug_in()
+        self.slot = Slot(slots, self.capture)
+        server = start("eyelid-server", "--config", config, "--slots", slots, "--listen", "127.0.0.1:0", *options)
+        self.url = server.wait_log(r"listening on (http://127\.0\.0\.1:\d+)")[1]
+
+    def plug_in(self):
+        """Starts what makes frames, at first and again."""
+        self.capture = self._start_capture()
 
 
-def start_camera(start, directory):
-    """Starts a camera that falls asleep soon, and another one that is off."""
-    config = directory / "eyelid.toml"
-    config.write_text(CAMERAS)
-    slots = directory / "slots"
-    capture = start("eyelid-capture", "--config", config, "--slot", slots)
-    server = start("eyelid-server", "--config", config, "--slots", slots, "--listen", "127.0.0.1:0")
-    port = server.wait_log(r"listening on http://127\.0\.0\.1:(\d+)")[1]
-    return Camera(int(port), Slot(slots, capture))
-
-
-def start_haproxy(start, octoprint_port, webcam_port):
-    """Starts haproxy before both; gives its port."""
+def start_haproxy(start, octoprint, camera):
+    """Starts haproxy before both; gives its URL."""
     port = free_port()
-    ports = {"FRONTEND_PORT": port, "OCTOPRINT_PORT": octoprint_port, "WEBCAM_PORT": webcam_port}
+    ports = {"FRONTEND_PORT": port, "OCTOPRINT_PORT": octoprint.port, "WEBCAM_PORT": urlsplit(camera.url).port}
     environment = os.environ | {name: str(value) for name, value in ports.items()}
     start("/usr/sbin/haproxy", "-db", "-f", Path(__file__).with_name("haproxy.cfg"), env=environment)
-    wait_listening(f"http://127.0.0.1:{port}")
-    return port
+    url = f"http://127.0.0.1:{port}"
+    wait_listening(url)
+    return url
 
 
 class OctoPrint:
     """A running OctoPrint with its virtual printer."""
 
     def __init__(self, start, base):
+        self._start = start
         self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         self._films = base / "timelapse"
         base.mkdir()
         (base / "config.yaml").write_text(json.dumps(configuration()))  # JSON is YAML, too
@@ -91,8 +92,12 @@ class OctoPrint:
         command = [OCTOPRINT, "--basedir", base]
         subprocess.run([*command, "user", "add", USER, "--password", USER, "--admin"],
                        check=True, stdout=subprocess.DEVNULL, timeout=2 * DEADLINE)
-        serve = [*command, "serve", "--iknowwhatimdoing", "--host", "127.0.0.1", "--port", self.port]
-        self.program = start(*serve)
+        self._serve = [*command, "serve", "--iknowwhatimdoing", "--host", "127.0.0.1", "--port", self.port]
+        self.run()
+
+    def run(self):
+        """Starts it, at first and again, and waits until it is up."""
+        self.program = self._start(*self._serve)
         wait_for(lambda: self._ready(), lambda: f"OctoPrint is up; its log:\n{self.program.out()}", 2 * DEADLINE)
 
     def _ready(self):
@@ -120,10 +125,17 @@ class OctoPrint:
 
     def configure_webcam(self, stream, snapshot, **settings):
         """Saves the dialog "Classic Webcam"."""
-        webcam = {"stream": stream, "streamTimeout": 1, "snapshot": snapshot, "cacheBuster": False, **settings}
+        webcam = {
+            "stream": stream,
+            "streamTimeout": 1,
+            "snapshot": snapshot,
+            "snapshotAuth": "none",
+            "cacheBuster": False,
+            **settings,
+        }
         self.order("/api/settings", {"plugins": {"classicwebcam": webcam}})
 
-    def test_snapshot(self, url):
+    def test_snapshot(self, url, **settings):
         """Presses the dialog's button "Test" beside the snapshot URL; gives the answer and the picture's bytes."""
         answer = self.order("/api/util/test", {
             "command": "url",
@@ -133,18 +145,38 @@ class OctoPrint:
             "timeout": 5,
             "content_type_whitelist": ["image/*"],
             "content_type_guess": True,
+            **settings,
         })
         return answer, base64.b64decode(answer.get("response", {}).get("content", ""))
 
-    def record(self, count):
-        """Prints, with a timelapse of a picture each second; gives the first pictures, as soon as there are so many."""
-        self.order("/api/timelapse", {"type": "timed", "interval": 1, "renderAfterPrint": "never"})
+    def snapshot(self):
+        """Has it take a picture, as it does for a time-lapse; gives its answer."""
+        return get(self.url, "/downloads/camera/current", **{"X-Api-Key": API_KEY})
+
+    def choose_timelapse(self, mode, **settings):
+        """Saves the tab "Timelapse"; gives the mode that OctoPrint then is in."""
+        return self.order("/api/timelapse", {"type": mode, **settings})["config"]["type"]
+
+    def timelapse(self):
+        """Gives the mode of the time-lapse."""
+        return self.ask("GET", "/api/timelapse")[1]["config"]["type"]
+
+    @contextmanager
+    def printing(self, interval):
+        """Prints, with a time-lapse of a picture each so many seconds."""
+        for left in self._pictures():  # by a test that failed
+            left.unlink()
+        self.choose_timelapse("timed", interval=interval, renderAfterPrint="never")
         self.order("/api/files/local/print.gcode", {"command": "select", "print": True})
         try:
-            return wait_for(lambda: len(found := self._pictures()) > count and found, "the pictures")[:count]
+            yield
         finally:
             self.order("/api/job", {"command": "cancel"})
             wait_for(lambda: self._state() == "Operational", "the end of the print")
+
+    def pictures(self, count):
+        """Gives the first pictures, as soon as there are so many, and one more: that may be written yet."""
+        return wait_for(lambda: len(found := self._pictures()) > count and found, "the pictures")[:count]
 
     def film(self, prefix):
         """Has it make a film of the pictures whose names start so, which removes them; gives the film's path."""

@@ -47,7 +47,8 @@ def test_the_snapshot_test_tells_of_a_camera_that_is_off(route):
 
 def test_a_timelapse_has_fresh_pictures(route):
     moment = time.time()
-    pictures = route.octoprint.record(PICTURES)
+    with route.octoprint.printing(interval=1):
+        pictures = route.octoprint.pictures(PICTURES)
     seen = set()
     for path in pictures:
         picture, stored = check_frame(path.read_bytes()), path.stat().st_mtime
