@@ -209,7 +209,12 @@ def log_in(page, address):
     page.fill("#login-user", USER)
     page.fill("#login-password", USER)
     page.click("#login-button")
-    page.wait_for_selector("#control_link a", timeout=2000 * DEADLINE)
+    wait_started(page)
+
+
+def wait_started(page):
+    """Waits until the page has started: a tab that is chosen before that is not told that it is shown."""
+    page.wait_for_function("window.OctoPrint?.coreui?.startedUp === true", timeout=2000 * DEADLINE)
 
 
 def configuration():

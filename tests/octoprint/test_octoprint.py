@@ -6,7 +6,7 @@ import time
 
 from harness import DEADLINE, check_frame
 from pictures import SLACK, captured, wait_moves
-from programs import show_tab
+from programs import show_tab, wait_started
 
 PICTURES = 10
 
@@ -27,6 +27,7 @@ def test_the_camera_falls_asleep_when_the_tab_is_left_and_wakes_again(control, r
 def test_the_cache_buster_does_no_harm(page, route):
     route.configure(cacheBuster=True)
     page.reload()
+    wait_started(page)
     show_tab(page, "control")
     wait_moves(page.locator("#webcam_image"))
     assert re.search(r"action=stream&\d{13}$", page.locator("#webcam_image").get_attribute("src"))
