@@ -409,8 +409,12 @@ class Slot:
         except FileNotFoundError:
             return None
 
-    def wait_state(self, *names):
-        """Waits until the camera is in one of these states, without looking at its frame."""
+    def wait_state(self, *names, **fields):
+        """Waits until the camera is in one of these states and its fields are so, without looking at its frame.
+
+        What a frame has changed of the state is told after the frame.
+        """
         return self._wait(
-            lambda: (state := self.state()) and state["state"] in names and state, f"state {' or '.join(names)}"
+            lambda: (state := self.state()) and state["state"] in names and fields.items() <= state.items() and state,
+            f"state {' or '.join(names)} {fields or ''}",
         )

@@ -92,8 +92,8 @@ def test_what_the_camera_does_not_have_is_an_error_that_lists_what_it_has(once, 
 def test_takes_the_size_that_was_asked_for(capture, arguments, size):
     program = capture(*arguments)
     assert program.slot.frame().size == size
-    state = program.slot.wait_state("awake")
-    assert (state["width"], state["height"]) == size
+    width, height = size
+    program.slot.wait_state("awake", width=width, height=height)
 
 
 # Pictures
@@ -138,7 +138,7 @@ def test_the_rate_is_kept_although_the_camera_is_faster(capture):
             published.append((inode, time.monotonic()))
     # The reader may see one late, never all early.
     assert published[-1][1] - published[0][1] > 0.1 * 13
-    assert program.slot.state()["fps"] == 10
+    program.slot.wait_state("awake", fps=10)
 
 
 def test_the_cpu_reads_buffers_only_between_start_and_end(capture, environment):
@@ -195,8 +195,7 @@ def test_from_asleep_to_a_stream_and_back(start, capture, directory):
     assert answer.status == 200
     assert float(answer.headers["x-timestamp"]) * 1e9 >= asked_ns - 1e6
     assert check_frame(answer.body).size == (640, 480)
-    awake = program.slot.wait_state("awake")
-    assert (awake["width"], awake["height"], awake["settling"]) == (640, 480, False)
+    awake = program.slot.wait_state("awake", width=640, height=480, settling=False)
 
     with Stream(address) as stream:
         parts = [stream.part() for _ in range(100)]
@@ -289,7 +288,7 @@ def test_a_camera_that_was_silent_for_a_while_goes_on(capture, mute):
     program.wait_log("stopping and starting it")
     mute.unlink()
     program.slot.frame(after=time.time_ns())
-    assert program.slot.wait_state("awake")["error"] is None
+    program.slot.wait_state("awake", error=None)
 
 
 def test_libcamera_s_log_is_ours_with_its_level(capture):

@@ -57,8 +57,7 @@ def test_ffmpeg_plays_a_video(capture, video, output):
 
     wait_for(seen_enough, lambda: f"20 frames; seen: {len(seen)}, state: {program.slot.state()}")
     assert {check_frame(jpeg).size for jpeg in seen.values()} == {(640, 272)}
-    state = program.slot.state()
-    assert (state["state"], state["width"], state["height"]) == ("awake", 640, 272)
+    program.slot.wait_state("awake", width=640, height=272)
 
 
 @pytest.fixture
@@ -88,8 +87,7 @@ def test_rpicam_vid_is_served_by_the_documented_command_line(start, capture, dir
             jpeg = stream.part_where(lambda part: part.live(), f"a frame; state: {program.slot.state()}").jpeg
             seen.add(check_frame(jpeg).tobytes())
     assert seen <= pictures, "the same pictures to the last bit"
-    state = program.slot.state()
-    assert (state["state"], state["width"], state["height"]) == ("awake", chosen.width, chosen.height)
+    program.slot.wait_state("awake", width=chosen.width, height=chosen.height)
 
 
 def test_concatenated_photographs_with_thumbnails_are_cut_right(capture):
@@ -128,7 +126,7 @@ def test_one_that_exits_is_failed_and_tried_again_and_recovers(capture, director
     assert min(after - before for before, after in itertools.pairwise(times)) > 0.2, "without a pause in between"
     (directory / "go").touch()
     program.slot.frame_like(china.picture)
-    assert program.slot.wait_state("awake")["error"] is None
+    program.slot.wait_state("awake", error=None)
 
 
 def test_one_that_cannot_be_started_is_failed(capture):

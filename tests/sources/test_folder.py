@@ -47,7 +47,7 @@ def test_the_newest_by_mtime_is_shown_first_and_other_files_are_not(capture, fol
     (folder / "directory.jpg").mkdir()
     program = capture(f"folder:{folder}")
     assert difference(program.slot.frame(), flower.picture) < 12
-    assert program.slot.state()["state"] == "awake"
+    program.slot.wait_state("awake")
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)

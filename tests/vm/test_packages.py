@@ -292,7 +292,8 @@ def test_a_usb_camera_that_goes_away_is_failed_and_comes_again(report):
     with Stream(ADDRESS, "/usb/stream") as stream:
         with plugged():
             assert len({usb_live(stream).jpeg for _ in range(5)}) > 1
-            assert (status("usb")["state"], status("usb")["width"]) == ("awake", 320)
+            awake = {"state": "awake", "width": 320}.items()
+            wait_for(lambda: awake <= status("usb").items(), lambda: f"{status('usb')}")
         began = time.monotonic()
         part_where(stream, lambda part: not part.live(), "the card")
         report(f"card after the cable was pulled: {time.monotonic() - began:.1f} s")
