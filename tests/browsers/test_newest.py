@@ -1,8 +1,4 @@
-"""The newest frame is drawn when it is there, though no other follows it.
-
-A browser that waits for more than the frame's own bytes shows the last frame but one, and nobody notices while a camera
-moves. So this camera is the test's: it gives no frame before the one that is to be seen was seen.
-"""
+"""The newest frame is drawn when it is there, though no other follows it."""
 
 import pytest
 from PIL import Image
@@ -10,29 +6,14 @@ from PIL import Image
 from conftest import SIZE
 from harness import difference
 from looking import picture, streams, wait_page
+from silent import SilentCamera
 
 COLOURS = ["red", "blue", "lime"]
 
 
 @pytest.fixture
 def silent(start, directory):
-    """A server that sends nothing but what is published: never a "no signal" card, and no frame is too old for it.
-
-    Gives the program with its `url` and `publish`.
-    """
-    slot = directory / "slot"
-    slot.mkdir()
-
-    def publish(frame):
-        hidden = slot / ".current.jpg.tmp"
-        frame.save(hidden, "JPEG")
-        hidden.rename(slot / "current.jpg")
-
-    for_ever = ["--timeout", "1day", "--max-age", "1day"]
-    server = start("eyelid-server", "--slots", slot, "--listen", "127.0.0.1:0", *for_ever)
-    server.url = server.wait_log(r"http://127\.0\.0\.1:[1-9]\d*")[0]
-    server.publish = publish
-    return server
+    return SilentCamera(start, directory)
 
 
 def assert_each_is_drawn(page, element, server):

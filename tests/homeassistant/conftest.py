@@ -5,6 +5,7 @@ import pytest
 import harness
 from browser import chromium
 from programs import HomeAssistant, start_camera
+from silent import SilentCamera
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,11 @@ def running():
     """Starts everything; gives Home Assistant and the camera."""
     with harness.private_directory() as directory, harness.programs(directory) as start:
         yield HomeAssistant(start, directory / "home"), start_camera(start, directory)
+
+
+@pytest.fixture
+def silent(start, directory):
+    return SilentCamera(start, directory)
 
 
 @pytest.fixture

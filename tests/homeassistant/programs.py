@@ -103,9 +103,13 @@ class Entity:
         return self.home.get(f"/api/camera_proxy/{self.name}")
 
     def stream(self):
-        """Opens the live picture, with the token that the page has for it."""
+        """Opens the live picture."""
+        return Stream(self.home.url, self.stream_path(), version="1.0")
+
+    def stream_path(self):
+        """Gives the path of the live picture, with the token that the page has for it."""
         token = json.loads(self.home.get(f"/api/states/{self.name}").body)["attributes"]["access_token"]
-        return Stream(self.home.url, f"/api/camera_proxy_stream/{self.name}?token={token}", version="1.0")
+        return f"/api/camera_proxy_stream/{self.name}?token={token}"
 
 
 class HomeAssistant:

@@ -77,10 +77,13 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Viewer(None) => "/".to_owned(),
         Route::Viewer(Some(name)) => format!("/{name}/"),
         Route::AddSlash(name) => format!("/{name}"),
-        Route::Stream(which, Some(fps)) => {
-            return Some((of(which, "stream"), Some(format!("fps={fps}"))));
+        Route::Stream(which, wishes) => {
+            let fps = wishes.fps.map(|fps| format!("fps={fps}"));
+            let ahead = wishes.advance_headers;
+            let ahead = ahead.map(|ahead| format!("advance_headers={}", u8::from(ahead)));
+            let query = Vec::from_iter(fps.into_iter().chain(ahead)).join("&");
+            return Some((of(which, "stream"), Some(query)));
         }
-        Route::Stream(which, None) => of(which, "stream"),
         Route::Snapshot(which) => of(which, "snapshot"),
         Route::Status => "/status".to_owned(),
         Route::Metrics => "/metrics".to_owned(),

@@ -9,8 +9,8 @@ pub(crate) enum Route {
     Viewer(Option<CameraName>),
     /// The way to the viewer page of one camera, for who left out the slash that relative links need.
     AddSlash(CameraName),
-    /// A stream, at most so many frames a second.
-    Stream(Which, Option<f64>),
+    /// A stream, as the client wants it.
+    Stream(Which, StreamWishes),
     /// One fresh frame.
     Snapshot(Which),
     /// State of cameras and clients.
@@ -32,6 +32,15 @@ pub(crate) enum Which {
     Name(CameraName),
     /// By its place in the list, as mjpg-streamer counts its inputs.
     Number(usize),
+}
+
+/// What a client wants of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct StreamWishes {
+    /// At most so many frames a second.
+    pub(crate) fps: Option<f64>,
+    /// Whether each part's header is to come with the frame before; ustreamer's parameter of that name.
+    pub(crate) advance_headers: Option<bool>,
 }
 
 /// Parts of the viewer page.
@@ -101,16 +110,31 @@ fn of_camera(path: &str, query: &str, camera: Option<&CameraName>) -> Option<Rou
         None => (action, None),
     };
     match action {
-        "stream" => Some(match parameter(query, "fps").map(str::parse::<f64>) {
-            None => Route::Stream(which(number), None),
-            Some(Ok(fps)) if (0.01..=1000.0).contains(&fps) => {
-                Route::Stream(which(number), Some(fps))
-            }
-            Some(_) => Route::BadQuery("fps: use a number of frames per second, 0.01 or more"),
+        "stream" => Some(match wishes(query) {
+            Ok(wishes) => Route::Stream(which(number), wishes),
+            Err(what) => Route::BadQuery(what),
         }),
         "snapshot" => Some(Route::Snapshot(which(number))),
         _ => None,
     }
+}
+
+fn wishes(query: &str) -> Result<StreamWishes, &'static str> {
+    let fps = match parameter(query, "fps").map(str::parse::<f64>) {
+        None => None,
+        Some(Ok(fps)) if (0.01..=1000.0).contains(&fps) => Some(fps),
+        Some(_) => return Err("fps: use a number of frames per second, 0.01 or more"),
+    };
+    let advance_headers = match parameter(query, "advance_headers") {
+        None => None,
+        Some("1") => Some(true),
+        Some("0") => Some(false),
+        Some(_) => return Err("advance_headers: use 1 or 0"),
+    };
+    Ok(StreamWishes {
+        fps,
+        advance_headers,
+    })
 }
 
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
@@ -139,7 +163,8 @@ mod tests {
 
     #[test]
     fn every_way_to_a_stream_leads_to_it() {
-        let default = Route::Stream(Which::Name(CameraName::default()), None);
+        let stream = |which| Route::Stream(which, StreamWishes::default());
+        let default = stream(Which::Name(CameraName::default()));
         for target in [
             "/stream",
             "/stream.mjpg",
@@ -156,21 +181,42 @@ mod tests {
         }
         assert_eq!(
             parse("/front/?action=stream"),
-            Route::Stream(Which::Name(name("front")), None)
+            stream(Which::Name(name("front")))
         );
         assert_eq!(
             parse("/webcam/front/stream.mjpg"),
-            Route::Stream(Which::Name(name("front")), None)
+            stream(Which::Name(name("front")))
         );
-        assert_eq!(
-            parse("/?action=stream_1"),
-            Route::Stream(Which::Number(1), None)
-        );
-        assert_eq!(parse("/stream_0"), Route::Stream(Which::Number(0), None));
-        assert_eq!(
-            parse("/stream?x=1&fps=2.5"),
-            Route::Stream(Which::Name(name("default")), Some(2.5))
-        );
+        assert_eq!(parse("/?action=stream_1"), stream(Which::Number(1)));
+        assert_eq!(parse("/stream_0"), stream(Which::Number(0)));
+    }
+
+    #[test]
+    fn a_stream_comes_as_the_client_wants_it() {
+        for (query, fps, advance_headers) in [
+            ("x=1&fps=2.5", Some(2.5), None),
+            ("advance_headers=1", None, Some(true)),
+            ("advance_headers=0&fps=1000", Some(1000.0), Some(false)),
+        ] {
+            let wishes = StreamWishes {
+                fps,
+                advance_headers,
+            };
+            assert_eq!(
+                parse(&format!("/stream?{query}")),
+                Route::Stream(Which::Name(name("default")), wishes)
+            );
+        }
+        let no = ["fps=0", "fps=-1", "fps=nan", "fps=inf", "fps=fast", "fps="];
+        for query in no
+            .iter()
+            .chain(&["advance_headers=yes", "advance_headers="])
+        {
+            assert!(
+                matches!(parse(&format!("/stream?{query}")), Route::BadQuery(_)),
+                "{query}"
+            );
+        }
     }
 
     #[test]
@@ -209,12 +255,6 @@ mod tests {
             "/front%00/",
         ] {
             assert_eq!(parse(target), Route::NotFound, "{target}");
-        }
-        for fps in ["0", "-1", "nan", "inf", "fast", ""] {
-            assert!(
-                matches!(parse(&format!("/stream?fps={fps}")), Route::BadQuery(_)),
-                "{fps}"
-            );
         }
     }
 

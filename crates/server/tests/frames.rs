@@ -117,13 +117,45 @@ fn a_stream_shows_each_frame_once_and_ends_it_at_once() {
 
 #[test]
 fn a_picture_of_chromium_has_the_next_header_with_each_frame() {
+    has_the_next_header_with_each_frame("/stream", CHROMIUM);
+}
+
+#[test]
+fn who_asks_for_headers_in_advance_gets_them() {
+    has_the_next_header_with_each_frame("/stream?advance_headers=1", "");
+}
+
+#[test]
+fn who_asks_for_no_headers_in_advance_gets_none() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &["--timeout", "200ms"]);
+    let mut socket = server.connect();
+    ask(&mut socket, "/stream?advance_headers=0", CHROMIUM);
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"Content-Type: image/jpeg\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        heard.extend(byte);
+    }
+    let mut next = [0; 15];
+    socket.read_exact(&mut next).unwrap();
+    assert_eq!(&next, b"Content-Length:");
+}
+
+const CHROMIUM: &str =
+    "User-Agent: Mozilla/5.0 Chrome/140.0.0.0\r\nAccept: image/avif,image/*,*/*;q=0.8\r\n";
+
+fn ask(socket: &mut TcpStream, path: &str, headers: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+}
+
+fn has_the_next_header_with_each_frame(path: &str, headers: &str) {
     const OPENING: &[u8] = b"--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n";
     let slots = slots();
     let server = Server::start(slots.path(), &["--timeout", "200ms"]);
     let mut socket = server.connect();
-    let request = "GET /stream HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0 Chrome/140.0.0.0\r\n\
-                   Accept: image/avif,image/*,*/*;q=0.8\r\n\r\n";
-    socket.write_all(request.as_bytes()).unwrap();
+    ask(&mut socket, path, headers);
     let mut heard = Vec::new();
     let mut hear = |end: &[u8]| {
         eventually("what ends so", || {
