@@ -78,19 +78,15 @@ async fn outcome(app: &App, request: &Parts, peer: Peer) -> Outcome {
     let head_only = request.method == Method::HEAD;
     Outcome::Answer(
         match Route::parse(request.uri.path(), request.uri.query()) {
-            Route::Stream(which, wishes) => match find(app, &which) {
+            Route::Stream(which, parameters) => match find(app, &which) {
                 None => no_camera(&which),
                 Some(_) if head_only => head::stream_answer(),
                 Some(camera) => {
-                    let header = match wishes.advance_headers {
-                        Some(true) => Header::Ahead,
-                        Some(false) => Header::WithFrame,
-                        None => Header::of_client(&request.headers),
-                    };
+                    let by_client = || Header::of_client(&request.headers);
                     return Outcome::Stream(StreamRequest {
                         camera,
-                        fps: wishes.fps,
-                        header,
+                        fps: parameters.fps,
+                        header: parameters.header.unwrap_or_else(by_client),
                     });
                 }
             },

@@ -17,7 +17,8 @@ use crate::answer::{self, Answer, Outcome};
 use crate::app::App;
 pub use crate::auth::check_users as users;
 use crate::need::Patience;
-use crate::route::{Asset, Route, Which};
+use crate::part::Header;
+use crate::route::{Asset, Route, StreamParameters, Which};
 use crate::settings::{Service, Settings};
 use crate::socket::Peer;
 
@@ -77,12 +78,15 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Viewer(None) => "/".to_owned(),
         Route::Viewer(Some(name)) => format!("/{name}/"),
         Route::AddSlash(name) => format!("/{name}"),
-        Route::Stream(which, wishes) => {
-            let fps = wishes.fps.map(|fps| format!("fps={fps}"));
-            let ahead = wishes.advance_headers;
-            let ahead = ahead.map(|ahead| format!("advance_headers={}", u8::from(ahead)));
-            let query = Vec::from_iter(fps.into_iter().chain(ahead)).join("&");
-            return Some((of(which, "stream"), Some(query)));
+        Route::Stream(which, StreamParameters { fps, header }) => {
+            let fps = fps.map(|fps| format!("fps={fps}"));
+            let header = header.map(|header| match header {
+                Header::InAdvance => "advance_headers=1".to_owned(),
+                Header::WithFrame => "advance_headers=0".to_owned(),
+            });
+            let query: Vec<_> = fps.into_iter().chain(header).collect();
+            let query = (!query.is_empty()).then(|| query.join("&"));
+            return Some((of(which, "stream"), query));
         }
         Route::Snapshot(which) => of(which, "snapshot"),
         Route::Status => "/status".to_owned(),

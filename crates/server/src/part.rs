@@ -16,7 +16,7 @@ const OPENING: &str = "--boundarydonotcross\r\n";
 const CLOSING: &str = "\r\n--boundarydonotcross\r\n";
 
 /// The header of a part of which nothing is known yet.
-const AHEAD: &str = "Content-Type: image/jpeg\r\n\r\n";
+const IN_ADVANCE: &str = "Content-Type: image/jpeg\r\n\r\n";
 
 /// When a client of a stream gets the header of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) enum Header {
     WithFrame,
     /// With the frame before: of the next one nothing is known then but its type. Chromium's `<img>` draws a frame when
     /// the header of the next one has come (its issue 527446), and would always be a frame late.
-    Ahead,
+    InAdvance,
 }
 
 impl Header {
@@ -37,7 +37,7 @@ impl Header {
             value.is_some_and(|value| value.contains(word))
         };
         if says(USER_AGENT, "Chrome/") && says(ACCEPT, "image/") {
-            Self::Ahead
+            Self::InAdvance
         } else {
             Self::WithFrame
         }
@@ -47,15 +47,15 @@ impl Header {
     pub(crate) fn opening(self) -> String {
         match self {
             Self::WithFrame => OPENING.to_owned(),
-            Self::Ahead => [OPENING, AHEAD].concat(),
+            Self::InAdvance => [OPENING, IN_ADVANCE].concat(),
         }
     }
 
     /// Those of a part's bytes that the client gets, where `jpeg` is where the JPEG begins.
     pub(crate) fn cut(self, part: &[u8], jpeg: usize) -> &[u8] {
         match self {
-            Self::WithFrame => &part[..part.len() - AHEAD.len()],
-            Self::Ahead => &part[jpeg..],
+            Self::WithFrame => &part[..part.len() - IN_ADVANCE.len()],
+            Self::InAdvance => &part[jpeg..],
         }
     }
 }
@@ -90,7 +90,7 @@ pub(crate) fn begin(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime,
 /// Appends what follows the JPEG, for both kinds of [`Header`].
 pub(crate) fn end(part: &mut Vec<u8>) {
     part.extend_from_slice(CLOSING.as_bytes());
-    part.extend_from_slice(AHEAD.as_bytes());
+    part.extend_from_slice(IN_ADVANCE.as_bytes());
 }
 
 /// The moment of capture as `X-Timestamp` gives it: seconds and microseconds since 1970, mjpg-streamer's form.
@@ -127,27 +127,27 @@ mod tests {
         );
         for signal in [Signal::Frame, Signal::None] {
             assert_eq!(
-                sent(signal, Header::Ahead),
+                sent(signal, Header::InAdvance),
                 "JPEG\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n"
             );
         }
         assert_eq!(Header::WithFrame.opening(), format!("--{BOUNDARY}\r\n"));
         assert_eq!(
-            Header::Ahead.opening(),
+            Header::InAdvance.opening(),
             format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n")
         );
     }
 
     #[test]
-    fn pictures_of_chromium_have_their_headers_ahead() {
+    fn pictures_of_chromium_have_their_headers_in_advance() {
         const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0";
         const FIREFOX: &str =
             "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
         const PICTURE: &str = "image/avif,image/webp,image/apng,image/*,*/*;q=0.8";
         const PAGE: &str = "text/html,application/xml;q=0.9,image/avif,*/*;q=0.8";
         for (agent, accept, header) in [
-            (CHROME, PICTURE, Header::Ahead),
-            (CHROME, PAGE, Header::Ahead),
+            (CHROME, PICTURE, Header::InAdvance),
+            (CHROME, PAGE, Header::InAdvance),
             (CHROME, "*/*", Header::WithFrame),
             (FIREFOX, PICTURE, Header::WithFrame),
             ("curl/8", "*/*", Header::WithFrame),

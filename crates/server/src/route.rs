@@ -2,6 +2,8 @@
 
 use eyelid_slot::CameraName;
 
+use crate::part::Header;
+
 /// What a path and its query ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Route {
@@ -9,8 +11,8 @@ pub(crate) enum Route {
     Viewer(Option<CameraName>),
     /// The way to the viewer page of one camera, for who left out the slash that relative links need.
     AddSlash(CameraName),
-    /// A stream, as the client wants it.
-    Stream(Which, StreamWishes),
+    /// A stream, and how the client asks for it to be sent.
+    Stream(Which, StreamParameters),
     /// One fresh frame.
     Snapshot(Which),
     /// State of cameras and clients.
@@ -34,13 +36,13 @@ pub(crate) enum Which {
     Number(usize),
 }
 
-/// What a client wants of a stream.
+/// What a query says about a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct StreamWishes {
+pub(crate) struct StreamParameters {
     /// At most so many frames a second.
     pub(crate) fps: Option<f64>,
-    /// Whether each part's header is to come with the frame before; ustreamer's parameter of that name.
-    pub(crate) advance_headers: Option<bool>,
+    /// When to send the headers of parts, whoever asks; ustreamer's `advance_headers`.
+    pub(crate) header: Option<Header>,
 }
 
 /// Parts of the viewer page.
@@ -110,8 +112,8 @@ fn of_camera(path: &str, query: &str, camera: Option<&CameraName>) -> Option<Rou
         None => (action, None),
     };
     match action {
-        "stream" => Some(match wishes(query) {
-            Ok(wishes) => Route::Stream(which(number), wishes),
+        "stream" => Some(match stream_parameters(query) {
+            Ok(parameters) => Route::Stream(which(number), parameters),
             Err(what) => Route::BadQuery(what),
         }),
         "snapshot" => Some(Route::Snapshot(which(number))),
@@ -119,22 +121,19 @@ fn of_camera(path: &str, query: &str, camera: Option<&CameraName>) -> Option<Rou
     }
 }
 
-fn wishes(query: &str) -> Result<StreamWishes, &'static str> {
+fn stream_parameters(query: &str) -> Result<StreamParameters, &'static str> {
     let fps = match parameter(query, "fps").map(str::parse::<f64>) {
         None => None,
         Some(Ok(fps)) if (0.01..=1000.0).contains(&fps) => Some(fps),
         Some(_) => return Err("fps: use a number of frames per second, 0.01 or more"),
     };
-    let advance_headers = match parameter(query, "advance_headers") {
+    let header = match parameter(query, "advance_headers") {
         None => None,
-        Some("1") => Some(true),
-        Some("0") => Some(false),
+        Some("1") => Some(Header::InAdvance),
+        Some("0") => Some(Header::WithFrame),
         Some(_) => return Err("advance_headers: use 1 or 0"),
     };
-    Ok(StreamWishes {
-        fps,
-        advance_headers,
-    })
+    Ok(StreamParameters { fps, header })
 }
 
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
@@ -163,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_way_to_a_stream_leads_to_it() {
-        let stream = |which| Route::Stream(which, StreamWishes::default());
+        let stream = |which| Route::Stream(which, StreamParameters::default());
         let default = stream(Which::Name(CameraName::default()));
         for target in [
             "/stream",
@@ -193,18 +192,21 @@ mod tests {
 
     #[test]
     fn a_stream_comes_as_the_client_wants_it() {
-        for (query, fps, advance_headers) in [
+        for (query, fps, header) in [
             ("x=1&fps=2.5", Some(2.5), None),
-            ("advance_headers=1", None, Some(true)),
-            ("advance_headers=0&fps=1000", Some(1000.0), Some(false)),
+            ("advance_headers=1", None, Some(Header::InAdvance)),
+            (
+                "advance_headers=0&fps=1000",
+                Some(1000.0),
+                Some(Header::WithFrame),
+            ),
         ] {
-            let wishes = StreamWishes {
-                fps,
-                advance_headers,
-            };
             assert_eq!(
                 parse(&format!("/stream?{query}")),
-                Route::Stream(Which::Name(name("default")), wishes)
+                Route::Stream(
+                    Which::Name(name("default")),
+                    StreamParameters { fps, header }
+                )
             );
         }
         let no = ["fps=0", "fps=-1", "fps=nan", "fps=inf", "fps=fast", "fps="];

@@ -9,12 +9,12 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{HUNG, Producer, Server, Stream, eventually, number, numbered, slots, state};
+use common::{HUNG, Producer, Server, Stream, ask, eventually, number, numbered, slots, state};
 use eyelid_slot::{FRAME_FILE, Phase, Publisher};
 
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -129,26 +129,12 @@ fn who_asks_for_headers_in_advance_gets_them() {
 fn who_asks_for_no_headers_in_advance_gets_none() {
     let slots = slots();
     let server = Server::start(slots.path(), &["--timeout", "200ms"]);
-    let mut socket = server.connect();
-    ask(&mut socket, "/stream?advance_headers=0", CHROMIUM);
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"Content-Type: image/jpeg\r\n") {
-        let mut byte = [0];
-        socket.read_exact(&mut byte).unwrap();
-        heard.extend(byte);
-    }
-    let mut next = [0; 15];
-    socket.read_exact(&mut next).unwrap();
-    assert_eq!(&next, b"Content-Length:");
+    let mut stream = Stream::open_with(server.connect(), "/stream?advance_headers=0", CHROMIUM);
+    stream.part();
 }
 
 const CHROMIUM: &str =
     "User-Agent: Mozilla/5.0 Chrome/140.0.0.0\r\nAccept: image/avif,image/*,*/*;q=0.8\r\n";
-
-fn ask(socket: &mut TcpStream, path: &str, headers: &str) {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
-    socket.write_all(request.as_bytes()).unwrap();
-}
 
 fn has_the_next_header_with_each_frame(path: &str, headers: &str) {
     const OPENING: &[u8] = b"--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n";

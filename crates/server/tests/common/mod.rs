@@ -186,6 +186,11 @@ pub(crate) struct Stream {
     pub(crate) head: String,
 }
 
+/// Sends a request with more headers, each with the line's end.
+pub(crate) fn ask(socket: &mut TcpStream, path: &str, headers: &str) {
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n").unwrap();
+}
+
 /// One part of it.
 pub(crate) struct Part {
     pub(crate) head: String,
@@ -193,8 +198,13 @@ pub(crate) struct Part {
 }
 
 impl Stream {
-    pub(crate) fn open(mut stream: TcpStream, path: &str) -> Self {
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    pub(crate) fn open(stream: TcpStream, path: &str) -> Self {
+        Self::open_with(stream, path, "")
+    }
+
+    /// Opens it with more headers, each with the line's end.
+    pub(crate) fn open_with(mut stream: TcpStream, path: &str, headers: &str) -> Self {
+        ask(&mut stream, path, headers);
         let mut reader = BufReader::with_capacity(4096, stream);
         let head = until_empty_line(&mut reader);
         let mut line = String::new();
