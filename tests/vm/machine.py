@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -78,8 +79,10 @@ def show(unit, name):
 def pid(unit):
     """Gives a unit's only process; None if it has none. Asks the kernel: systemctl takes long here."""
     for members in Path("/sys/fs/cgroup/system.slice").glob(f"**/{unit}/cgroup.procs"):
-        for member in members.read_text().split():
-            return int(member)
+        # A group that goes away between being found, opened and read says so with ENOENT or ENODEV.
+        with suppress(OSError):
+            for member in members.read_text().split():
+                return int(member)
     return None
 
 
