@@ -1,8 +1,10 @@
 """Headless browsers, for the suites that look at pages."""
 
+import io
 import os
 from contextlib import contextmanager
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from harness import private_directory, programs
@@ -58,3 +60,8 @@ def firefox_as_it_is():
     """Runs Firefox and gives a context."""
     with firefox() as browser:
         yield browser.new_context(no_viewport=True)
+
+
+def picture(element):
+    """Gives an element of a page as it is seen."""
+    return Image.open(io.BytesIO(element.screenshot()))

@@ -1,9 +1,6 @@
 """Reads off the test picture when it was captured: its white square goes to and fro by the wall clock."""
 
-import io
-
-from PIL import Image
-
+from browser import picture
 from harness import wait_for
 
 ROUND = 4.0  # seconds from one side to the other and back
@@ -34,7 +31,7 @@ def wait_moves(image, times=3):
 
     def moved():
         image.page.wait_for_timeout(20)  # lets the page work
-        seen.add(round(way(Image.open(io.BytesIO(image.screenshot()))), 1))
+        seen.add(round(way(picture(image)), 1))
         return len(seen) > times
 
     wait_for(moved, lambda: f"the picture moves; seen: {seen}")

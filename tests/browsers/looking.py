@@ -1,11 +1,8 @@
 """How a test looks at a page, and at the server behind it."""
 
 import hashlib
-import io
 import json
 from contextlib import contextmanager
-
-from PIL import Image
 
 from harness import DEADLINE, get, wait_for
 
@@ -47,11 +44,6 @@ def report(page):
     """Says what the page shows of its cameras, and what the browser says against it."""
     cards = [" ".join(text.split()) for text in page.locator(".camera").all_inner_texts()]
     return f"cards: {cards}; complaints: {page.complaints}"
-
-
-def picture(element):
-    """Gives an element of a page as it is seen."""
-    return Image.open(io.BytesIO(element.screenshot()))
 
 
 def wait_moves(page, element, times=3):

@@ -1,7 +1,8 @@
 """A bare `<img>` of a stream, on a page that is not ours."""
 
+from browser import picture
 from harness import Stream, check_frame, difference, get
-from looking import picture, streams, wait_moves, wait_page
+from looking import streams, wait_moves, wait_page
 
 FIVE = ["default", "second", "third", "fourth", "fifth"]
 LOAD = """address => new Promise((done, failed) => {

@@ -1,14 +1,11 @@
 """The newest frame is drawn when it is there, though no other follows it."""
 
 import pytest
-from PIL import Image
 
-from conftest import SIZE
+from browser import picture
 from harness import difference
-from looking import picture, streams, wait_page
-from silent import SilentCamera
-
-COLOURS = ["red", "blue", "lime"]
+from looking import streams, wait_page
+from silent import COLOURS, SilentCamera
 
 
 @pytest.fixture
@@ -19,16 +16,14 @@ def silent(start, directory):
 def assert_each_is_drawn(page, element, server):
     """Publishes frames, each when the one before has been seen."""
     wait_page(page, lambda: streams(server), "a stream")
-    for colour in COLOURS:
-        frame = Image.new("RGB", SIZE, colour)
-        server.publish(frame)
+    for frame, colour in server.frames():
         wait_page(page, lambda: difference(picture(element), frame) < 12, f"{colour} is drawn")
     # The viewer opens its stream anew after 15 s, which a busy machine may need; then it was sent fewer.
     assert all(sent <= len(COLOURS) for sent in streams(server, "frames_sent")), "something followed the last frame"
 
 
 def test_in_a_bare_img(page, silent):
-    page.set_content(f'<img src="{silent.url}/stream" style="display: block" width=320 height=240>', wait_until="commit")
+    page.set_content(silent.page(f"{silent.url}/stream"), wait_until="commit")
     assert_each_is_drawn(page, page.locator("img"), silent)
 
 

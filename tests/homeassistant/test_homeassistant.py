@@ -1,12 +1,11 @@
 """Home Assistant takes the camera's URLs, shows what it sees, and lets it sleep."""
 
-import io
 import itertools
 import time
 
 import pytest
-from PIL import Image
 
+from browser import picture
 from harness import DEADLINE, check_frame, difference, wait_for
 from pictures import SLACK, captured, wait_moves
 from programs import CARD, DASHBOARD_CAMERA, STILLS, log_in
@@ -15,8 +14,8 @@ FRAMES = 10
 NUMBER = itertools.count(1)  # Home Assistant takes each URL once
 
 
-def urls(server, number, wish="x"):
-    return f"{server.url}/stream?{wish}&number={number}", f"{server.url}/snapshot"
+def urls(server, number, more=""):
+    return f"{server.url}/stream?number={number}{more}", f"{server.url}/snapshot"
 
 
 @pytest.fixture(params=["both", "stream", "password"])
@@ -72,7 +71,7 @@ def test_a_picture_is_fresh(entity):
 
 def test_a_picture_is_cut_out_of_a_stream_with_headers_in_advance(home, camera):
     number = next(NUMBER)
-    stream, _ = urls(camera.open, number, "advance_headers=1")
+    stream, _ = urls(camera.open, number, "&advance_headers=1")
     entity = home.entity(home.add_mjpeg(f"advance {number}", stream))
     asked = time.time()
     assert captured(check_frame(entity.picture().body), time.time()) > asked - SLACK
@@ -111,26 +110,21 @@ def test_the_generic_camera_takes_the_picture_alone(home, camera):
 
 
 def test_with_headers_in_advance_chromium_draws_the_newest_frame(home, silent, browser):
-    colours = ["red", "blue", "lime"]
-    frames = [Image.new("RGB", (320, 240), colour) for colour in colours]
-    silent.publish(frames[0])
     entity = home.entity(home.add_mjpeg("silent", f"{silent.url}/stream?advance_headers=1"))
     with browser.new_context() as context:
         page = context.new_page()
-        live = f"{home.url}{entity.stream_path()}"
-        page.set_content(f'<img src="{live}" style="display: block" width=320 height=240>', wait_until="commit")
-        for colour, frame in zip(colours, frames):
-            silent.publish(frame)
+        page.set_content(silent.page(f"{home.url}{entity.stream_path()}"), wait_until="commit")
+        for frame, colour in silent.frames():
 
             def drawn():
                 page.wait_for_timeout(20)
-                return difference(Image.open(io.BytesIO(page.locator("img").screenshot())), frame) < 12
+                return difference(picture(page.locator("img")), frame) < 12
 
             wait_for(drawn, f"{colour} is drawn")
 
 
 def test_a_dashboard_shows_live_and_still_pictures_and_the_camera_sleeps_between_them(home, camera, browser):
-    home.entity(home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER), "advance_headers=1")))
+    home.entity(home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER), "&advance_headers=1")))
     with browser.new_context() as context:
         context.set_default_timeout(2000 * DEADLINE)
         page = context.new_page()

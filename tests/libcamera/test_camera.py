@@ -138,7 +138,7 @@ def test_the_rate_is_kept_although_the_camera_is_faster(capture):
             published.append((inode, time.monotonic()))
     # The reader may see one late, never all early.
     assert published[-1][1] - published[0][1] > 0.1 * 13
-    program.slot.wait_state("awake", fps=10)
+    assert program.slot.state()["fps"] == 10
 
 
 def test_the_cpu_reads_buffers_only_between_start_and_end(capture, environment):
@@ -288,7 +288,7 @@ def test_a_camera_that_was_silent_for_a_while_goes_on(capture, mute):
     program.wait_log("stopping and starting it")
     mute.unlink()
     program.slot.frame(after=time.time_ns())
-    program.slot.wait_state("awake", error=None)
+    assert program.slot.wait_state("awake")["error"] is None
 
 
 def test_libcamera_s_log_is_ours_with_its_level(capture):

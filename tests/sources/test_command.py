@@ -126,7 +126,7 @@ def test_one_that_exits_is_failed_and_tried_again_and_recovers(capture, director
     assert min(after - before for before, after in itertools.pairwise(times)) > 0.2, "without a pause in between"
     (directory / "go").touch()
     program.slot.frame_like(china.picture)
-    program.slot.wait_state("awake", error=None)
+    assert program.slot.wait_state("awake")["error"] is None
 
 
 def test_one_that_cannot_be_started_is_failed(capture):
