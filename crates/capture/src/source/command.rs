@@ -213,14 +213,15 @@ impl Running {
         chunk: &mut [u8],
         now: Instant,
     ) -> Result<(), SourceError> {
-        let lines = &mut self.lines;
-        drain(&mut self.process.stderr, chunk, |bytes| {
-            lines.feed(bytes, now).iter().for_each(|line| tell(line));
-        })?;
         let wrote = &mut self.wrote;
         drain(&mut self.process.stdout, chunk, |bytes| {
             *wrote = true;
             splitter.feed(bytes, SystemTime::now());
+        })?;
+        // After stdout, whose end is that of the command: what it said last is there by then.
+        let lines = &mut self.lines;
+        drain(&mut self.process.stderr, chunk, |bytes| {
+            lines.feed(bytes, now).iter().for_each(|line| tell(line));
         })?;
         if splitter.count() > self.frames {
             self.frames = splitter.count();
