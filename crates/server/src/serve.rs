@@ -97,6 +97,7 @@ impl Server {
         mut signals: Vec<Signal>,
     ) -> &'static str {
         let mut idle_since = Instant::now();
+        let mut seems_idle = false;
         let mut paused_until: Option<Instant> = None;
         let (mut first, mut accepted_at_once) = (0, 0);
         loop {
@@ -106,6 +107,13 @@ impl Server {
             let idle = self.app.terms().service.idle_exit;
             let idle = idle.filter(|_| self.served.is_empty());
             tokio::select! {
+                // Ended connections are cleared away however many come, and who has come is served before idleness ends us.
+                biased;
+                () = any(&mut signals) => return "told to",
+                Some(ended) = self.served.join_next() => {
+                    report(ended);
+                    (idle_since, seems_idle) = (Instant::now(), false);
+                }
                 accepted = accept(listeners, &mut first), if paused_until.is_none() => {
                     match accepted {
                         Ok(socket) => self.take(socket),
@@ -122,12 +130,14 @@ impl Server {
                     }
                 }
                 () = at(paused_until), if paused_until.is_some() => paused_until = None,
-                Some(ended) = self.served.join_next() => {
-                    report(ended);
-                    idle_since = Instant::now();
+                () = at(idle.map(|idle| idle_since + idle)), if idle.is_some() => {
+                    // Of who came while this process got no time, the runtime hears when it asks the kernel again.
+                    if seems_idle {
+                        return "idle";
+                    }
+                    seems_idle = true;
+                    yield_now().await;
                 }
-                () = at(idle.map(|idle| idle_since + idle)), if idle.is_some() => return "idle",
-                () = any(&mut signals) => return "told to",
             }
         }
     }

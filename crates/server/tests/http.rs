@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Producer, Server, command, eventually, exchange, slots};
+use common::{Producer, Server, ask, command, eventually, exchange, slots};
 use nix::sys::signal::Signal;
 
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -371,14 +371,34 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
 fn ends_by_itself_when_idle_but_not_while_somebody_looks() {
     let slots = slots();
     let _producer = Producer::start(slots.path(), INTERVAL, 1000);
-    let mut server = Server::start(slots.path(), &["--idle-exit", "300ms"]);
+    let mut server = Server::start(slots.path(), &["--idle-exit", "1s"]);
     let mut stream = server.stream("/stream");
     let start = std::time::Instant::now();
-    while start.elapsed() < Duration::from_millis(900) {
+    while start.elapsed() < Duration::from_secs(2) {
         stream.frame();
     }
     assert!(server.child.try_wait().unwrap().is_none());
     drop(stream);
+    assert!(server.wait().success());
+}
+
+#[test]
+fn serves_who_came_before_it_found_itself_idle() {
+    let slots = slots();
+    let mut server = Server::start(slots.path(), &["--idle-exit", "2s"]);
+    for _ in 0..3 {
+        assert_eq!(server.get("/status").status(), 200);
+        std::thread::sleep(Duration::from_millis(100)); // it sees the end of that
+        // As on a busy machine: it gets no time, and then finds both at once.
+        server.signal(Signal::SIGSTOP);
+        let mut waiting = server.connect();
+        ask(&mut waiting, "/status", "Connection: close\r\n");
+        std::thread::sleep(Duration::from_millis(2100));
+        server.signal(Signal::SIGCONT);
+        let mut answer = String::new();
+        waiting.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    }
     assert!(server.wait().success());
 }
 
