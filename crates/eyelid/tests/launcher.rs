@@ -260,10 +260,19 @@ fn localhost_is_named_once_and_has_two_addresses() {
     let v4 = free.local_addr().unwrap().to_string();
     let v6 = v4.replace("127.0.0.1", "[::1]");
     drop(free);
-    let mut eyelid = Eyelid::start(&["--listen", &v4, "--listen", &v6]);
-    assert!(eyelid.greeting.contains(&v4), "{}", eyelid.greeting);
-    assert!(!eyelid.greeting.contains(&v6), "{}", eyelid.greeting);
-    for address in [v4, v6] {
+    let mut addresses = vec![v4, v6];
+    if TcpListener::bind("[::1]:0").is_err() {
+        addresses.pop(); // a machine without IPv6
+    }
+    let listen = addresses.iter().flat_map(|address| ["--listen", address]);
+    let mut eyelid = Eyelid::start(&listen.collect::<Vec<_>>());
+    assert!(
+        eyelid.greeting.contains(&addresses[0]),
+        "{}",
+        eyelid.greeting
+    );
+    assert!(!eyelid.greeting.contains("[::1]"), "{}", eyelid.greeting);
+    for address in addresses {
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(HUNG)).unwrap();
         assert_eq!(status(&mut socket), 200);

@@ -107,7 +107,7 @@ fn it_runs_on_demand_only_and_its_children_end_with_it() {
         child.display(),
         leader.display()
     );
-    let mut capture = Capture::start(&command, &["--linger", "300ms"]);
+    let mut capture = Capture::start(&command, &["--linger", "2s"]);
     capture.wait_frame();
     let first = [pid_in(&leader), pid_in(&child)];
     capture.wait_phase(Phase::Asleep);

@@ -160,22 +160,26 @@ impl Capture {
 
     /// How long it has worked so far, in ticks of 10 ms (utime and stime of proc(5)): one that spins is never woken.
     pub(crate) fn worked_ticks(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let fields = stat.rsplit(") ").next().unwrap().split_whitespace();
-        fields
-            .skip(11)
-            .take(2)
-            .map(|f| f.parse::<u64>().unwrap())
-            .sum()
+        let fields = self.stat();
+        let times = fields[11..13].iter();
+        times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
-    /// Waits until it sleeps for good: what it has told is read a moment before it falls asleep.
+    /// What /proc/PID/stat has behind the name, from the process's state on.
+    fn stat(&self) -> Vec<String> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields = stat.rsplit(") ").next().unwrap().split_whitespace();
+        fields.map(Into::into).collect()
+    }
+
+    /// Waits until it sleeps for good: what it has told is read a moment before it falls asleep. One that would run but has
+    /// to wait for a processor does not sleep.
     pub(crate) fn wait_silence(&self) -> (u64, u64) {
         let now = || (self.wake_ups(), self.worked_ticks());
         eventually("silence", || {
             let before = now();
             std::thread::sleep(Duration::from_millis(100));
-            (now() == before).then_some(before)
+            (self.stat()[0] == "S" && now() == before).then_some(before)
         })
     }
 

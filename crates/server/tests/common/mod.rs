@@ -280,8 +280,8 @@ pub(crate) fn number(jpeg: &[u8]) -> u64 {
 
 /// A producer that keeps to the contract, with an exposure every so often.
 pub(crate) struct Producer {
-    pub(crate) published: Arc<AtomicU64>,
-    pub(crate) exposed: Arc<AtomicU64>,
+    published: Arc<AtomicU64>,
+    exposed: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
