@@ -2,12 +2,12 @@
 
 import io
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
-from harness import private_directory, programs
+from harness import alive, descendants, private_directory, programs, wait_for
 
 FLAGS = [
     "--no-sandbox",
@@ -40,8 +40,12 @@ def chromium_as_it_is():
         address = program.wait_log(r"DevTools listening on (ws://\S+)")[1]
         browser = playwright.chromium.connect_over_cdp(address, no_defaults=True)
         yield browser.contexts[0]
-        browser.new_browser_cdp_session().send("Browser.close")
-        program.wait()  # it writes into its directory to the end
+        helpers = descendants(program.pid)
+        with suppress(Error):  # it may hang up before it answers
+            browser.new_browser_cdp_session().send("Browser.close")
+        # They write into the directory to the end.
+        program.wait()
+        wait_for(lambda: not any(map(alive, helpers)), "the end of Chromium's helpers")
 
 
 @contextmanager

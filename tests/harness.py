@@ -76,8 +76,10 @@ def alive(pid):
 
 
 def command_line(pid):
-    """Gives a process's arguments."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+    """Gives a process's arguments; none if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+    return []
 
 
 class Program:
@@ -144,6 +146,7 @@ class Program:
         for pid in family[1:]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(map(alive, family)), f"the end of all that {self.name} started")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ class Usage:
     """What a process has, and what it has used since it started."""
 
     rss_kib: int
-    pss_kib: int
+    anonymous_kib: int  # its own, whoever else maps the same files
     peak_kib: int
     descriptors: int
     threads: int
@@ -26,18 +26,27 @@ def usage(pid):
     rollup, status = (proc / "smaps_rollup").read_text(), (proc / "status").read_text()
     return Usage(
         rss_kib=_number(rollup, "Rss:"),
-        pss_kib=_number(rollup, "Pss:"),
+        anonymous_kib=_number(rollup, "Anonymous:"),
         peak_kib=_number(status, "VmHWM:"),
         descriptors=descriptors(pid),
         threads=_number(status, "Threads:"),
         watches=watches(pid),
-        cpu_s=sum(int(task.read_text().split()[0]) for task in proc.glob("task/*/schedstat")) / 1e9,
+        cpu_s=_cpu_s(proc),
     )
 
 
 def descriptors(pid):
     """Gives how many files a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def open_files(pid):
+    """Gives what a process has open, as its links in /proc say it: paths, `socket:[1234]`."""
+    links = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(link))
+    return links
 
 
 def watches(pid):
@@ -47,6 +56,14 @@ def watches(pid):
         with suppress(FileNotFoundError):  # closed meanwhile
             count += info.read_text().count("inotify wd:")
     return count
+
+
+def _cpu_s(proc):
+    used_ns = 0
+    for task in proc.glob("task/*/schedstat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            used_ns += int(task.read_text().split()[0])
+    return used_ns / 1e9
 
 
 def _number(text, key):

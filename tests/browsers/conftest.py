@@ -7,6 +7,7 @@ from PIL import Image
 
 from browser import chromium_as_it_is, firefox_as_it_is
 from harness import free_port
+from looking import PATIENCE
 
 BROWSERS = {"chromium": chromium_as_it_is, "firefox": firefox_as_it_is}
 SIZE = (320, 240)
@@ -24,6 +25,7 @@ def browser(request):
 def page(browser):
     """A page with `complaints`: all that the browser says against it."""
     page = browser.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
     page.complaints = []
     page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))

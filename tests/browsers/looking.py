@@ -98,7 +98,7 @@ def beside(page):
     """Has another window beside the page's, both of them seen; gives its page."""
     with opened(page, "noopener,popup,width=800,height=600") as other:
         for each in (page, other):
-            assert not each.evaluate("document.hidden"), "both are seen"
+            wait_page(each, lambda each=each: not each.evaluate("document.hidden"), "both are seen")
         yield other
 
 

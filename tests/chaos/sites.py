@@ -138,10 +138,10 @@ class Launched(Site):
         pids = {"eyelid": self._launcher.pid} if self._launcher.running() else {}
         # The launcher's children, or those of one that was killed.
         for pid in family():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                arguments = command_line(pid)
-                if pid != self._launcher.pid and str(self.slot.path) in arguments:
-                    pids[Path(arguments[0]).name] = pid
+            arguments = command_line(pid)
+            # What it has just forked has its own name for a moment.
+            if str(self.slot.path) in arguments and (name := Path(arguments[0]).name) != "eyelid":
+                pids[name] = pid
         return pids
 
     def ensure_running(self):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import children, get
+from harness import children, get, wait_for
 
 
 @pytest.fixture
@@ -13,17 +13,22 @@ def camera(eyelid):
 
 @pytest.fixture
 def asleep(eyelid, directory):
-    """`eyelid` whose programs run, and whose camera has been looked at and is asleep."""
+    """`eyelid` whose programs run, and whose camera has been looked at and is asleep, as again after `rest()`."""
     config = directory / "eyelid.toml"
     config.write_text('[cameras.default]\nsource = "test"\nlinger = "1s"\n')
     camera = eyelid("--config", config)
     assert get(camera.url, "/snapshot").status == 200
-    camera.slot.wait_state("asleep")
+    camera.rest = lambda: camera.slot.wait_state("asleep")
+    camera.rest()
     return camera
 
 
 @pytest.fixture
-def cold(camera):
-    """`eyelid` as it is before anybody has connected: it has its sockets, and runs neither server nor capture."""
+def cold(eyelid):
+    """`eyelid` as it is before anybody has connected, and again after `rest()`: it has its sockets, and runs neither
+    server nor capture.
+    """
+    camera = eyelid("--source", "test", "--size", "640x480", "--fps", "30", "--idle-exit", "1s")
     assert children(camera.pid) == []
+    camera.rest = lambda: wait_for(lambda: children(camera.pid) == [], "the end of its programs")
     return camera

@@ -58,7 +58,7 @@ def test_a_producer_is_a_camera(start, directory, jpeg, language):
     slot = Slot(directory / "slot")
     slot.path.mkdir()
     address = f"unix:{directory}/socket"
-    start("eyelid-server", "--slots", slot.path, "--listen", address)
+    start("eyelid-server", "--slots", slot.path, "--listen", address, "--timeout", f"{DEADLINE:.0f}s")
     wait_listening(address)
     start(*example(f"{language}-producer"), slot.path, jpeg, 1000)
     assert get(address, "/snapshot").body == jpeg.read_bytes()

@@ -109,16 +109,16 @@ def test_nginx_shows_the_camera(server, camera, nginx):
     assert_shows_the_camera(nginx(*server).url)
 
 
-def age_at_two_a_second(url):
-    """Gives the median age of frames, two a second, for a viewer with a fast link."""
-    with ProxiedStream(url, STREAM + "&fps=2") as stream:
+def age_at_one_a_second(url):
+    """Gives the median age of frames, one a second, for a viewer with a fast link."""
+    with ProxiedStream(url, STREAM + "&fps=1") as stream:
         captured = (float(stream.part().headers["x-timestamp"]) for _ in range(7))
         return statistics.median(time.time() - moment for moment in captured)
 
 
 def test_nginx_passes_frames_on_at_once(camera, nginx):
-    assert age_at_two_a_second(nginx(*NGINX).url) < 0.4
+    assert age_at_one_a_second(nginx(*NGINX).url) < 0.8
 
 
 def test_nginx_would_wait_for_the_next_frame_without_our_header(camera, nginx):
-    assert age_at_two_a_second(nginx(*NGINX_BUFFERING).url) > 0.4
+    assert age_at_one_a_second(nginx(*NGINX_BUFFERING).url) > 0.8

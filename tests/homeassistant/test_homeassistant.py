@@ -44,8 +44,8 @@ def test_the_form_takes_the_urls_and_wakes_the_camera(home, camera):
     number = next(NUMBER)
     since = camera.slot.state()["since"]
     home.entity(home.add_mjpeg(f"form {number}", *urls(camera.open, number)))
-    state = camera.slot.wait_state("asleep")
-    assert state["since"] != since
+    wait_for(lambda: camera.slot.state()["since"] != since, "it wakes")
+    camera.slot.wait_state("asleep")
 
 
 @pytest.mark.parametrize("user", [("anna", "wrong"), ()])
@@ -62,26 +62,37 @@ def test_the_form_tells_of_a_camera_that_is_off(home, camera):
     assert (answer["type"], answer["errors"]) == ("form", {"still_image_url": "cannot_connect"})
 
 
-def test_a_picture_is_fresh(entity):
-    asked = time.time()
+def assert_fresh(take, camera):
+    """Takes a picture of the camera, which is asleep. A stream may begin with the frame that lies there when its camera
+    takes long to wake, as on a busy machine: then once more.
+    """
+    for _ in range(3):
+        camera.slot.wait_state("asleep")
+        asked = time.time()
+        picture = check_frame(take())
+        if captured(picture, time.time()) > asked - SLACK:
+            return
+    pytest.fail("captured before it was asked for")
+
+
+def test_a_picture_is_fresh(entity, camera):
     answer = entity.picture()
     assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
-    assert captured(check_frame(answer.body), time.time()) > asked - SLACK
+    assert_fresh(lambda: entity.picture().body, camera)
 
 
 def test_a_picture_is_cut_out_of_a_stream_with_headers_in_advance(home, camera):
     number = next(NUMBER)
     stream, _ = urls(camera.open, number, "&advance_headers=1")
     entity = home.entity(home.add_mjpeg(f"advance {number}", stream))
-    asked = time.time()
-    assert captured(check_frame(entity.picture().body), time.time()) > asked - SLACK
+    assert_fresh(lambda: entity.picture().body, camera)
 
 
 def test_the_live_picture_moves_and_the_camera_falls_asleep_after_it(entity, camera):
     with entity.stream() as stream:
         assert stream.headers["content-type"].startswith("multipart/x-mixed-replace")
         seen = {check_frame(stream.part().jpeg).tobytes() for _ in range(FRAMES)}
-        assert camera.slot.state()["state"] == "awake"
+        camera.slot.wait_state("awake")
     assert len(seen) == FRAMES
     camera.slot.wait_state("asleep")
 
@@ -94,24 +105,25 @@ def test_the_picture_comes_again_after_the_server_has_started_anew(entity, serve
     check_frame(entity.picture().body)
 
 
-def test_the_action_snapshot_stores_a_fresh_picture(entity, home):
-    asked = time.time()
-    file = home.directory / "www/picture.jpg"
-    home.order("/api/services/camera/snapshot", {"entity_id": entity.name, "filename": str(file)})
-    assert captured(check_frame(file.read_bytes()), time.time()) > asked - SLACK
+def test_the_action_snapshot_stores_a_fresh_picture(entity, home, camera):
+    def stored():
+        file = home.directory / "www/picture.jpg"
+        home.order("/api/services/camera/snapshot", {"entity_id": entity.name, "filename": str(file)})
+        return file.read_bytes()
+
+    assert_fresh(stored, camera)
 
 
 def test_the_generic_camera_takes_the_picture_alone(home, camera):
     fields = {"still_image_url": f"{camera.open.url}/snapshot", "framerate": 2, "verify_ssl": True}
     entity = home.entity(home.fill_in("generic", fields, {"confirmed_ok": True}))
-    camera.slot.wait_state("asleep")
-    asked = time.time()
-    assert captured(check_frame(entity.picture().body), time.time()) > asked - SLACK
+    assert_fresh(lambda: entity.picture().body, camera)
 
 
 def test_with_headers_in_advance_chromium_draws_the_newest_frame(home, silent, browser):
     entity = home.entity(home.add_mjpeg("silent", f"{silent.url}/stream?advance_headers=1"))
     with browser.new_context() as context:
+        context.set_default_timeout(2000 * DEADLINE)
         page = context.new_page()
         page.set_content(silent.page(f"{home.url}{entity.stream_path()}"), wait_until="commit")
         for frame, colour in silent.frames():
@@ -130,7 +142,7 @@ def test_a_dashboard_shows_live_and_still_pictures_and_the_camera_sleeps_between
         page = context.new_page()
         log_in(page, home)
         wait_moves(page.locator(f"{CARD} img"))
-        assert camera.slot.state()["state"] == "awake"
+        camera.slot.wait_state("awake")
         page.goto(home.url + STILLS)
         for _ in range(2):  # it sleeps between two pictures
             with page.expect_response("**/api/camera_proxy/**"):

@@ -1,5 +1,6 @@
 """`libcamera`: the virtual cameras of libcamera, from their buffers to a client's screen."""
 
+import itertools
 import json
 import os
 import re
@@ -135,9 +136,8 @@ def test_the_rate_is_kept_although_the_camera_is_faster(capture):
         program.slot.look()
         inode = program.slot.file.stat().st_ino if program.slot.file.exists() else None
         if inode and (not published or published[-1][0] != inode):
-            published.append((inode, time.monotonic()))
-    # The reader may see one late, never all early.
-    assert published[-1][1] - published[0][1] > 0.1 * 13
+            published.append((inode, program.slot.mtime()))
+    assert published[-1][1] - published[0][1] > 0.1e9 * 13
     assert program.slot.state()["fps"] == 10
 
 
@@ -199,7 +199,7 @@ def test_from_asleep_to_a_stream_and_back(start, capture, directory):
 
     with Stream(address) as stream:
         parts = [stream.part() for _ in range(100)]
-        assert program.slot.state()["state"] == "awake"
+        program.slot.wait_state("awake")
     stamps = [float(part.headers["x-timestamp"]) for part in parts]
     assert all(part.live() for part in parts)
     assert stamps == sorted(set(stamps)), "a frame came twice, or out of order"
@@ -211,8 +211,17 @@ def test_from_asleep_to_a_stream_and_back(start, capture, directory):
     assert (asleep["error"], asleep["settling"]) == (None, False)
 
 
-def open_descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def fewest_descriptors(pid):
+    """Gives how many files a process has open at the least: while it makes a frame, which it may, there are more."""
+    counts = set()
+
+    def seen_often():
+        counts.add(len(os.listdir(f"/proc/{pid}/fd")))
+        return next(looks) == 50
+
+    looks = itertools.count(1)
+    wait_for(seen_often, "fifty looks")
+    return min(counts)
 
 
 def memory_kb(pid):
@@ -230,8 +239,7 @@ def test_a_thousand_naps_leave_no_trace(capture, environment):
         before = program.slot.mtime()
         wait_for(lambda: program.slot.look() and program.slot.mtime() != before, "the next frame")
         if nap in (naps // 10, naps - 1):
-            program.slot.wait_state("asleep")
-            seen[nap] = open_descriptors(program.pid), memory_kb(program.pid)
+            seen[nap] = fewest_descriptors(program.pid), memory_kb(program.pid)
     (descriptors, memory), (last_descriptors, last_memory) = seen.values()
     buffers = sum(line.startswith("alloc") for line in heap(environment))
     print(f"{naps} naps: {last_descriptors} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all")
@@ -271,17 +279,18 @@ def test_a_camera_that_goes_silent_is_restarted_then_acquired_anew_then_given_up
     mute.touch()
     program.slot.look()
     assert program.wait() == 1
-    steps = [line for line in program.log().splitlines() if "no frame for 0.3s" in line]
-    assert len(steps) >= 3, program.log()
-    assert "stopping and starting it" in steps[0]
-    assert "acquiring it anew" in steps[1]
+    # On a busy machine it may have been silent before, and gone on.
+    steps = program.log().rpartition("stopping and starting it")[2].splitlines()[1:]
+    steps = [line for line in steps if "no frame for 0.3s" in line]
+    assert len(steps) >= 2, program.log()
+    assert "acquiring it anew" in steps[0]
     assert program.log().splitlines()[-1].startswith("eyelid-capture: error: camera \"Virtual0\" gave no frame")
     state = program.slot.state()
     assert (state["state"], "giving up" in state["error"]) == ("failed", True)
 
 
 def test_a_camera_that_was_silent_for_a_while_goes_on(capture, mute):
-    program = capture("--size", "320x240", "--frame-timeout", "500ms")
+    program = capture("--size", "320x240", "--frame-timeout", "2s")
     program.slot.frame()
     mute.touch()
     program.slot.look()

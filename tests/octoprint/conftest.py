@@ -93,6 +93,7 @@ def asleep(route):
 def page(browser, route):
     """OctoPrint's page, logged in."""
     page = browser.new_page()
+    page.set_default_timeout(2000 * harness.DEADLINE)
     log_in(page, route.page)
     yield page
     page.close()

@@ -187,7 +187,10 @@ class OctoPrint:
         )[0]
 
     def _pictures(self):
-        return sorted((self._films / "tmp").glob("*.jpg"), key=lambda path: path.stat().st_mtime_ns)
+        try:
+            return sorted((self._films / "tmp").glob("*.jpg"), key=lambda path: path.stat().st_mtime_ns)
+        except FileNotFoundError:  # removed meanwhile
+            return []
 
     def _state(self):
         return self.ask("GET", "/api/connection")[1]["current"]["state"]

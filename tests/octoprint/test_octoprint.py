@@ -17,7 +17,7 @@ def test_the_control_tab_shows_a_moving_picture(control):
 
 def test_the_camera_falls_asleep_when_the_tab_is_left_and_wakes_again(control, route):
     wait_moves(control.locator("#webcam_image"))
-    assert route.camera.state()["state"] == "awake"
+    route.camera.wait_state("awake")
     show_tab(control, "temp")
     route.camera.wait_state("asleep")
     show_tab(control, "control")

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import Slot, check_frame, get, wait_for
-from looking import assert_no_snapshot, live_after
+from looking import assert_no_snapshot, live_after, wait_snapshot
 
 
 def fill(directory):
@@ -26,7 +26,7 @@ def test_a_full_slot_fills_the_log_not_the_grave(small, capture, server, stream)
     slot = Slot(small)
     producer, address = capture(slot, "640x480"), server(slot).address
     watched = stream(address)
-    assert watched.part().live()
+    live_after(watched, 0)
     filler = fill(small)
     wait_for(lambda: slot.look() and fill(small) and "No space left" in producer.log(), "the log to say so")
     assert producer.running()
@@ -88,7 +88,7 @@ def delete_both(slot):
 def test_a_stream_goes_on_after_an_accident(slot, capture, server, stream, accident):
     producer, program = capture(slot), server(slot)
     watched = stream(program.address)
-    assert watched.part().live()
+    live_after(watched, 0)
     for _ in range(3):
         wait_for(lambda: slot.file.exists() and slot.state(), "the slot is in use")
         shutil.rmtree(slot.path.with_name("moved"), ignore_errors=True)
@@ -109,13 +109,13 @@ def test_an_accident_while_asleep_wakes_nobody_for_long_and_harms_nobody(slot, c
         slot.wait_state("asleep")
         accident(slot)
         slot.wait_state("asleep")  # made again
-        assert get(program.address, "/snapshot").status == 200
+        wait_snapshot(program.address)
 
 
 def test_a_stream_survives_its_camera_and_takes_on_the_next(slot, capture, server, stream):
     first, program = capture(slot, "320x240"), server(slot, "--timeout", "1s")
     watched = stream(program.address)
-    assert check_frame(watched.part().jpeg).size == (320, 240)
+    live_after(watched, 0, (320, 240))
     for width, height in [(640, 480), (160, 120)]:
         first.stop(signal.SIGKILL)
         lost = watched.part_where(lambda part: not part.live(), 'the "no signal" picture')
@@ -124,7 +124,7 @@ def test_a_stream_survives_its_camera_and_takes_on_the_next(slot, capture, serve
         assert_no_snapshot(program.address)
         first = capture(slot, f"{width}x{height}")
         live_after(watched, 0, (width, height))
-        assert check_frame(get(program.address, "/snapshot").body).size == (width, height)
+        assert wait_snapshot(program.address).size == (width, height)
     assert program.running()
 
 
@@ -137,7 +137,7 @@ def test_a_camera_killed_in_the_middle_of_writing_leaves_a_whole_frame(slot, cap
         producer.stop(signal.SIGKILL)
         check_frame(slot.look()[1])
     capture(slot)
-    assert get(program.address, "/snapshot").status == 200
+    wait_snapshot(program.address)
     wait_for(
         lambda: {path.name for path in slot.path.iterdir()} == {"current.jpg", "state.json"},
         lambda: f"what a killed camera left is cleared away: {list(slot.path.iterdir())}",
@@ -152,13 +152,13 @@ def test_without_slot_and_camera_there_is_an_answer_and_later_a_picture(slot, ca
     assert not watched.part().live()
     capture(slot)
     live_after(watched, 0)
-    assert get(program.address, "/snapshot").status == 200
+    wait_snapshot(program.address)
 
 
 def test_a_slot_that_disappears_with_its_camera_is_missed_and_found_again(slot, capture, server, stream):
     producer, program = capture(slot), server(slot, "--timeout", "1s")
     watched = stream(program.address)
-    assert watched.part().live()
+    live_after(watched, 0)
     assert producer.stop() == 0
     remove(slot)
     watched.part_where(lambda part: not part.live(), 'the "no signal" picture')

@@ -1,12 +1,12 @@
 """Sockets made by somebody else: systemd's way of passing them, with systemd's own tool."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 import harness
 from harness import Slot, Stream, alive, children, get, wait_for
+from processes import open_files
 from serving import assert_serves
 
 ACTIVATE = "systemd-socket-activate"
@@ -74,8 +74,7 @@ def test_nothing_of_its_own_is_opened_beside_a_passed_socket(activate, addresses
     assert get(theirs, "/status").status == 200
     tables = [Path(f"/proc/net/{table}").read_text().split("\n")[1:-1] for table in ("tcp", "tcp6")]
     listening = {line.split()[9] for table in tables for line in table if line.split()[3] == "0A"}
-    links = [os.readlink(link) for link in Path(f"/proc/{server.pid}/fd").iterdir()]
-    assert len([link for link in links if link.removeprefix("socket:[").rstrip("]") in listening]) == 1
+    assert len([file for file in open_files(server.pid) if file.removeprefix("socket:[").rstrip("]") in listening]) == 1
 
 
 def test_an_idle_server_exits_and_is_started_again(activate, addresses):
