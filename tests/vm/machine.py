@@ -24,7 +24,7 @@ def run(*command):
     """Runs a command that must succeed; gives what it printed."""
     line = " ".join(map(str, command))
     began = time.monotonic()
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "SYSTEMD_BUS_TIMEOUT": f"{DEADLINE:.0f}"}
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, f"{line}: status {done.returncode}\n{done.stdout}{done.stderr}"
     print(f"{line} ({time.monotonic() - began:.1f} s)")
@@ -39,17 +39,20 @@ def wait_for(condition, what):
 # Files
 
 # What dpkg, apt and journald write down about themselves, and copies of the list of users: users stay.
-BOOKS = ("/var/lib/dpkg/", "/var/lib/apt/", "/var/cache/", "/var/log/")
+BOOKS = ("/var/lib/dpkg/", "/var/lib/apt/", "/var/backups/", "/var/cache/", "/var/log/")
 BOOKS += ("/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock")
-# Awake, a virtual camera makes as many frames as the machine can, whatever is asked for. The machine has other work.
-SLOWLY = 'fps = 5\nlinger = "5s"\n'
+# Awake, a virtual camera makes as many frames as the machine can, whatever is asked for. The machine has other work, and
+# is in no hurry.
+PATIENTLY = 'frame-timeout = "60s"\n'
+SLOWLY = f'fps = 5\nlinger = "5s"\n{PATIENTLY}'
+SLOW_UNITS = Path("/run/systemd/system/eyelid-.service.d/slow.conf")
 BEFORE = set()  # files() before anything was installed
 
 
 def files():
     """Gives all files of the disk, and those in /run with our names."""
-    disk = run("find", "/", "-xdev", "-path", "/eyelid", "-prune", "-o", "-print")
-    ours = run("find", "/run", "-xdev", "(", "-name", "*eyelid*", "-o", "-name", "*webcam*", ")")
+    disk = run("find", "/", "-ignore_readdir_race", "-xdev", "-path", "/eyelid", "-prune", "-o", "-print")
+    ours = run("find", "/run", "-ignore_readdir_race", "-xdev", "(", "-name", "*eyelid*", "-o", "-name", "*webcam*", ")")
     return {path for path in (disk + ours).splitlines() if not path.startswith(BOOKS)}
 
 
@@ -126,6 +129,7 @@ def as_process(process, action):
 
 def journal(*arguments):
     """Gives entries of the journal."""
+    run("journalctl", "--sync")
     return [json.loads(line) for line in run("journalctl", "--output=json", *arguments).splitlines()]
 
 

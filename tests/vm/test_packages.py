@@ -27,10 +27,13 @@ from machine import (
     BEFORE,
     CAPTURE,
     CONFIGURATION,
+    DEADLINE,
     PACKAGES,
+    PATIENTLY,
     SERVER,
     SIDE,
     SLOWLY,
+    SLOW_UNITS,
     TWIN,
     USB,
     as_process,
@@ -64,7 +67,7 @@ USB_CAMERA = f"""
 [cameras.usb]
 source = "libcamera"
 camera = "{usb_camera.ID}"
-"""
+{PATIENTLY}"""
 TWIN_CAMERA = USB_CAMERA.replace("usb", "twin")
 
 # What thief.py is to come home with.
@@ -107,6 +110,8 @@ LOOT = {
 def test_installing_starts_and_enables_nothing():
     VIRTUAL_CAMERAS.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "virtual.yaml", VIRTUAL_CAMERAS)
+    SLOW_UNITS.parent.mkdir(parents=True)
+    SLOW_UNITS.write_text(f"[Service]\nTimeoutStartSec={DEADLINE}\nTimeoutStopSec={DEADLINE}\n")
     BEFORE.update(files())
     run("apt-get", "install", "--yes", *DEBS.glob("*.deb"))
     assert processes() == {}
@@ -150,6 +155,7 @@ def test_a_second_camera_is_added_by_name():
     configure(SIDE_CAMERA)
     run("systemctl", "enable", "eyelid-capture@side")
     run("systemctl", "restart", SERVER)
+    wait_for((SLOT / "side").is_dir, "the slot of the second camera")
     side = snapshot("side/")
     assert difference(snapshot(), side) > 25
     for camera in status("default"), status("side"):
@@ -215,7 +221,11 @@ def test_reload_keeps_streams_and_takes_the_new_configuration():
         assert "access-control-allow-origin" not in get(ADDRESS, "/status").headers
         configure(SIDE_CAMERA, allow_origin="http://octopi.local")
         run("systemctl", "reload", SERVER)
-        assert get(ADDRESS, "/status").headers["access-control-allow-origin"] == "http://octopi.local"
+
+        def allowed():
+            return get(ADDRESS, "/status").headers.get("access-control-allow-origin") == "http://octopi.local"
+
+        wait_for(allowed, "the new configuration")
         live(stream)
         assert pid(SERVER) == before
     configure(SIDE_CAMERA)
@@ -294,17 +304,18 @@ def test_a_usb_camera_that_goes_away_is_failed_and_comes_again(report):
             assert len({usb_live(stream).jpeg for _ in range(5)}) > 1
             awake = {"state": "awake", "width": 320}.items()
             wait_for(lambda: awake <= status("usb").items(), lambda: f"{status('usb')}")
+            program = pid(USB)
         began = time.monotonic()
         part_where(stream, lambda part: not part.live(), "the card")
         report(f"card after the cable was pulled: {time.monotonic() - began:.1f} s")
-        gone = wait_for(lambda: (seen := status("usb"))["state"] == "failed" and seen, lambda: f"{status('usb')}")
-        assert gone["error"].endswith("is gone"), gone
+        wait_for(lambda: status("usb")["state"] == "failed", lambda: f"{status('usb')}")
+        # Its state may already tell of the next try, that there is no such camera.
+        assert any("is gone; next try" in entry["MESSAGE"] for entry in journal(f"_PID={program}"))
         began = time.monotonic()
         with plugged():
             usb_live(stream)
             report(f"live after it was plugged in again: {time.monotonic() - began:.1f} s")
-            snapshot = get(ADDRESS, "/usb/snapshot")
-            assert snapshot.status == 200 and check_frame(snapshot.body).size == (320, 240)
+            assert snapshot("usb/").size == (320, 240)
     assert show(USB, "NRestarts") == "0"
 
 

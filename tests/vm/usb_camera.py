@@ -246,6 +246,7 @@ def mount(*arguments):
 
 def main():
     ours, kernels = socket.socketpair()
+    cable = Cable(ours)  # before the kernel asks: it does not wait long
     with kernels:
         attach = f"{PORT} {kernels.fileno()} {ADDRESS} {HIGH_SPEED}"
         while True:
@@ -256,7 +257,7 @@ def main():
                 if error.errno != errno.EBUSY:  # it has not let go of the last one yet
                     raise
                 time.sleep(0.05)
-    Cable(ours).run()
+    cable.run()
 
 
 if __name__ == "__main__":
