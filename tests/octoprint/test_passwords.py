@@ -56,6 +56,7 @@ def browser(browser_name):
 def page(browser):
     """A page in front of somebody who enters the password wherever the browser asks for one."""
     with browser.new_context(http_credentials=PASSWORD, no_viewport=True) as context:
+        context.set_default_timeout(2000 * DEADLINE)
         yield context.new_page()
 
 
