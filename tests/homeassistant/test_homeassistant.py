@@ -69,8 +69,7 @@ def assert_fresh(take, camera):
     for _ in range(3):
         camera.slot.wait_state("asleep")
         asked = time.time()
-        picture = check_frame(take())
-        if captured(picture, time.time()) > asked - SLACK:
+        if captured(check_frame(take()), time.time()) > asked - SLACK:
             return
     pytest.fail("captured before it was asked for")
 

@@ -1,6 +1,5 @@
 """`libcamera`: the virtual cameras of libcamera, from their buffers to a client's screen."""
 
-import itertools
 import json
 import os
 import re
@@ -213,14 +212,8 @@ def test_from_asleep_to_a_stream_and_back(start, capture, directory):
 
 def fewest_descriptors(pid):
     """Gives how many files a process has open at the least: while it makes a frame, which it may, there are more."""
-    counts = set()
-
-    def seen_often():
-        counts.add(len(os.listdir(f"/proc/{pid}/fd")))
-        return next(looks) == 50
-
-    looks = itertools.count(1)
-    wait_for(seen_often, "fifty looks")
+    counts = []
+    wait_for(lambda: counts.append(len(os.listdir(f"/proc/{pid}/fd"))) or len(counts) == 50, "fifty looks")
     return min(counts)
 
 
