@@ -304,10 +304,13 @@ impl Producer {
                     exposures.store(number, Ordering::Release);
                 }
                 if publisher.wished(Instant::now()) && number > out {
-                    // The directory may be missing for a moment in some tests.
+                    // Who sees a frame finds it counted.
+                    count.fetch_add(1, Ordering::AcqRel);
                     if publisher.publish(&numbered(number, size), captured).is_ok() {
                         out = number;
-                        count.fetch_add(1, Ordering::AcqRel);
+                    } else {
+                        // The directory may be missing for a moment in some tests.
+                        count.fetch_sub(1, Ordering::AcqRel);
                     }
                 }
                 std::thread::sleep(Duration::from_millis(1));
