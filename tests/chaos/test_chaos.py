@@ -14,14 +14,13 @@ import time
 from faults import harm
 from harness import Pictures, wait_for
 from sites import family
-from viewers import HUNG_S, VIEWERS, SnapshotPoller, StatusPoller, StreamViewer
+from viewers import HUNG_S, RECOVERED_S, VIEWERS, SnapshotPoller, StatusPoller, StreamViewer
 
 RESTS = 10  # in a short run; in a long one all clients rest every 30 s
 REST_EVERY_S = 30.0
 CALM_EVERY = 4  # rounds; then nothing is done for long enough to see what hangs
 CALM_AT_MOST_S = 20.0
 MOST_FAULTS_AT_ONCE = 3
-LIVE_S = 4.0  # after the programs' return, of which each may try again a second later
 
 
 def torment(site, seed, end):
@@ -160,8 +159,8 @@ def test_nothing_tears_hangs_or_leaks(both):
                 site.fails(f"{type(viewer).__name__} saw nothing")
     assert not (failures := [failure for site in both for failure in site.failures]), "\n".join(failures)
     assert sorted(family()) == sorted(pid for site in both for pid in site.pids().values()), "processes are left behind"
-    slow = [seconds for site in both for seconds in site.returns_s if seconds > LIVE_S]
-    assert not slow, f"streams must be live within {LIVE_S} s of the programs' return: {slow}"
+    slow = [seconds for site in both for seconds in site.returns_s if seconds > RECOVERED_S]
+    assert not slow, f"streams must be live within {RECOVERED_S} s of the programs' return: {slow}"
     for site in both:
         assert_flat(site)
 

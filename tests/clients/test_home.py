@@ -38,17 +38,21 @@ stream_port 0
 
 
 @pytest.mark.parametrize(
-    "preset, path, frames",
-    # By the clock ffmpeg itself shows a frame of a stream again when none comes for 0.2 s, as on a busy machine.
-    [(FRIGATE_STREAM, "/stream", 3 * FRAMES), (FRIGATE_SNAPSHOTS, "/snapshot.jpg", FRAMES)],
+    "preset, path",
+    [(FRIGATE_STREAM, "/stream"), (FRIGATE_SNAPSHOTS, "/snapshot.jpg")],
     ids=["mjpeg", "jpeg"],
 )
-def test_frigate_detects_in_distinct_frames(camera, preset, path, frames):
+def test_frigate_detects_in_distinct_frames(camera, preset, path):
     ffmpeg = ["ffmpeg", "-nostdin", "-hide_banner", "-v", "error", *preset, "-i", camera.url + path]
-    video = run(*ffmpeg, "-frames:v", frames, *FRIGATE_DETECT)
     size = 320 * 240 * 3 // 2
-    assert len(video) == frames * size
-    assert len({video[at : at + size] for at in range(0, len(video), size)}) >= FRAMES, "the same frames again"
+
+    def distinct():
+        video = run(*ffmpeg, "-frames:v", FRAMES, *FRIGATE_DETECT)
+        assert len(video) == FRAMES * size
+        return len({video[at : at + size] for at in range(0, len(video), size)}) == FRAMES
+
+    # ffmpeg itself repeats a frame of a stream when none comes for 0.2 s: a busy machine is late once.
+    assert any(distinct() for _ in range(3)), "the same frame twice"
 
 
 # go2rtc

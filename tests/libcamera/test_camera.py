@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from harness import Stream, check_frame, free_port, get, wait_for, wait_listening
+from processes import descriptors
 
 NO_CAMERA = {"LIBCAMERA_PIPELINES_MATCH_LIST": "uvcvideo"}
 SIDE = ("--camera", "Virtual1")
@@ -213,7 +214,7 @@ def test_from_asleep_to_a_stream_and_back(start, capture, directory):
 def fewest_descriptors(pid):
     """Gives how many files a process has open at the least: while it makes a frame, which it may, there are more."""
     counts = []
-    wait_for(lambda: counts.append(len(os.listdir(f"/proc/{pid}/fd"))) or len(counts) == 50, "fifty looks")
+    wait_for(lambda: counts.append(descriptors(pid)) or len(counts) == 50, "fifty looks")
     return min(counts)
 
 
@@ -233,10 +234,10 @@ def test_a_thousand_naps_leave_no_trace(capture, environment):
         wait_for(lambda: program.slot.look() and program.slot.mtime() != before, "the next frame")
         if nap in (naps // 10, naps - 1):
             seen[nap] = fewest_descriptors(program.pid), memory_kb(program.pid)
-    (descriptors, memory), (last_descriptors, last_memory) = seen.values()
+    (files, memory), (last_files, last_memory) = seen.values()
     buffers = sum(line.startswith("alloc") for line in heap(environment))
-    print(f"{naps} naps: {last_descriptors} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all")
-    assert last_descriptors == descriptors
+    print(f"{naps} naps: {last_files} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all")
+    assert last_files == files
     # AddressSanitizer keeps much of what was freed.
     more = 16 * 1024 if "EYELID_SANITIZED" in os.environ else 1024
     assert last_memory < memory + more

@@ -217,7 +217,7 @@ def log_in(page, address):
 
 def wait_started(page):
     """Waits until the page has started: a tab that is chosen before that is not told that it is shown."""
-    page.wait_for_function("window.OctoPrint?.coreui?.startedUp === true", timeout=2000 * DEADLINE)
+    page.wait_for_function("window.OctoPrint?.coreui?.startedUp === true")
 
 
 def configuration():

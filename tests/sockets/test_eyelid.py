@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+from os.path import basename
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,7 @@ def environment(pid):
 
 def child_named(program, name):
     """Gives the pid of a program's child by its name; None if there is none."""
-    names = {pid: command_line(pid)[:1] for pid in children(program.pid)}
-    return next((pid for pid, path in names.items() if path and Path(path[0]).name == name), None)
+    return next((pid for pid in children(program.pid) if name in map(basename, command_line(pid)[:1])), None)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -308,8 +308,9 @@ def test_a_usb_camera_that_goes_away_is_failed_and_comes_again(report):
         began = time.monotonic()
         part_where(stream, lambda part: not part.live(), "the card")
         report(f"card after the cable was pulled: {time.monotonic() - began:.1f} s")
-        wait_for(lambda: status("usb")["state"] == "failed", lambda: f"{status('usb')}")
-        # Its state may already tell of the next try, that there is no such camera.
+        gone = wait_for(lambda: (seen := status("usb"))["state"] == "failed" and seen, lambda: f"{status('usb')}")
+        # The next try, of which its state may tell already, finds no such camera.
+        assert gone["error"].endswith("is gone") or f'no camera "{usb_camera.ID}"' in gone["error"], gone
         assert any("is gone; next try" in entry["MESSAGE"] for entry in journal(f"_PID={program}"))
         began = time.monotonic()
         with plugged():
