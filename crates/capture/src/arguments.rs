@@ -125,7 +125,9 @@ pub enum SetupError {
     #[error("no slot: give --slot DIR, or slot or [server] slots in the configuration file")]
     Slot,
     /// No source was given.
-    #[error("no source: give --source libcamera, test, folder:PATH or command:SHELL COMMAND")]
+    #[error(
+        "no source: give --source auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND"
+    )]
     NoSource,
     /// Pictures are to be deleted out of something that is no folder.
     #[error("delete-older-than works with source folder:PATH only; leave it out")]

@@ -168,6 +168,11 @@ pub enum SourceError {
          build it with --features libcamera, or use source command:rpicam-vid ... (docs/raspberry-pi.md)"
     )]
     NotBuilt,
+    /// It comes with the next commits.
+    #[error(
+        "source v4l2: this eyelid-capture has none yet; use source command:ffmpeg ... (docs/sources.md)"
+    )]
+    V4l2NotBuilt,
     /// A picture could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -176,7 +181,10 @@ pub enum SourceError {
 impl SourceError {
     /// Says whether it is what was asked for that cannot be. Trying again changes nothing.
     pub fn is_setup(&self) -> bool {
-        matches!(self, Self::Unsuitable { .. } | Self::NotBuilt)
+        matches!(
+            self,
+            Self::Unsuitable { .. } | Self::NotBuilt | Self::V4l2NotBuilt
+        )
     }
 
     /// Says whether only a new process may help.
@@ -206,6 +214,7 @@ pub fn open(settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
         SourceSpec::Libcamera => Box::new(libcamera::Libcamera::open(settings)?),
         #[cfg(not(feature = "libcamera"))]
         SourceSpec::Libcamera => return Err(SourceError::NotBuilt),
+        SourceSpec::Auto | SourceSpec::V4l2(_) => return Err(SourceError::V4l2NotBuilt),
         SourceSpec::Test => Box::new(test::TestPicture::new(settings)),
         SourceSpec::Folder(path) => Box::new(folder::Folder::open(path, settings)?),
         SourceSpec::Command(shell) => Box::new(command::Command::new(shell, settings)),

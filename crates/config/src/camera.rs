@@ -15,7 +15,7 @@ pub struct CameraOptions {
     /// Directory of this camera's slot
     #[arg(long, value_name = "DIR")]
     pub slot: Option<PathBuf>,
-    /// Where frames come from: libcamera, test, folder:PATH or command:SHELL COMMAND
+    /// Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND
     #[arg(long, value_name = "SPEC")]
     pub source: Option<SourceSpec>,
     /// Id of the libcamera camera, or a part that only its id has [default: the first camera]

@@ -11,7 +11,9 @@ use serde::Deserialize;
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
     /// Not a source.
-    #[error("source {0:?}: use libcamera, test, folder:PATH or command:SHELL COMMAND")]
+    #[error(
+        "source {0:?}: use auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND"
+    )]
     Source(String),
     /// Not a size.
     #[error("size {0:?}: use WIDTHxHEIGHT in pixels, each from 16 to 8192, for example 1280x720")]
@@ -40,6 +42,10 @@ pub enum ValueError {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum SourceSpec {
+    /// The first camera that there is: libcamera's, else V4L2's.
+    Auto,
+    /// A camera that the kernel drives by itself: the first one, or one by its path or a part of its name.
+    V4l2(Option<String>),
     /// A camera that libcamera drives.
     Libcamera,
     /// A moving test picture.
@@ -55,6 +61,15 @@ impl FromStr for SourceSpec {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         match text.split_once(':') {
+            None if text == "auto" => Ok(Self::Auto),
+            None if text == "v4l2" => Ok(Self::V4l2(None)),
+            // Paths have colons, too: /dev/v4l/by-path/pci-0000:00:14.0-usb-0:1:1.0-video-index0.
+            _ if text.starts_with("/dev/video") || text.starts_with("/dev/v4l/") => {
+                Ok(Self::V4l2(Some(text.to_owned())))
+            }
+            Some(("v4l2", camera)) if !camera.trim().is_empty() => {
+                Ok(Self::V4l2(Some(camera.to_owned())))
+            }
             None if text == "libcamera" => Ok(Self::Libcamera),
             None if text == "test" => Ok(Self::Test),
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
@@ -69,6 +84,9 @@ impl FromStr for SourceSpec {
 impl fmt::Display for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Auto => f.write_str("auto"),
+            Self::V4l2(None) => f.write_str("v4l2"),
+            Self::V4l2(Some(camera)) => write!(f, "v4l2:{camera}"),
             Self::Libcamera => f.write_str("libcamera"),
             Self::Test => f.write_str("test"),
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
@@ -332,8 +350,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_one_of_four() {
+    fn a_source_is_one_of_six() {
         for good in [
+            "auto",
+            "v4l2",
+            "v4l2:/dev/video0",
+            "v4l2:HD Webcam: C525",
             "libcamera",
             "test",
             "folder:/a b",
@@ -349,8 +371,19 @@ mod tests {
             "command: ",
             "libcamera:0",
             "test:",
+            "v4l2:",
+            "v4l2: ",
+            "auto:0",
+            "/dev/shm/pictures",
         ] {
             assert!(bad.parse::<SourceSpec>().is_err(), "{bad:?}");
+        }
+        for path in [
+            "/dev/video0",
+            "/dev/v4l/by-path/pci-0000:00:14.0-usb-0:1:1.0-video-index0",
+        ] {
+            let camera = path.parse::<SourceSpec>().unwrap();
+            assert_eq!(camera, SourceSpec::V4l2(Some(path.to_owned())));
         }
     }
 
