@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An address to listen on: `HOST:PORT`, `[v6]:PORT` or `unix:PATH`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Address {
     /// TCP: a name or an IP address (IPv6 in brackets), and a port; port 0 lets the system choose.
     Tcp(String),
@@ -47,6 +47,12 @@ impl TryFrom<String> for Address {
 
     fn try_from(text: String) -> Result<Self, AddressError> {
         text.parse()
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.to_string()
     }
 }
 

@@ -4,13 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::duration;
 use crate::values::{Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec};
 
 /// Options of `eyelid-capture` for one camera. What is not given is `None`.
-#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    default,
+    expecting = "a table, [cameras.NAME]"
+)]
 pub struct CameraOptions {
     /// Directory of this camera's slot
     #[arg(long, value_name = "DIR")]
@@ -34,16 +40,16 @@ pub struct CameraOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub smallest: Option<bool>,
     /// Frames per second at most [default for test: 30]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub fps: Option<Fps>,
     /// JPEG quality, 1 to 100 [default: 85]
-    #[arg(long, value_name = "Q")]
+    #[arg(long, value_name = "Q", allow_negative_numbers = true)]
     pub quality: Option<Quality>,
     /// Compute Huffman tables for each picture: some 5 % fewer bytes for more time
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub optimize: Option<bool>,
     /// Turn the picture clockwise by 0, 90, 180 or 270 degrees [default: 0]
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", allow_negative_numbers = true)]
     pub rotate: Option<Rotation>,
     /// Mirror the picture before it is turned: horizontal (left and right change places) or vertical
     #[arg(long, value_name = "HOW")]
@@ -52,19 +58,19 @@ pub struct CameraOptions {
     #[arg(long, value_name = "NAME=VALUE")]
     pub control: Vec<ControlSetting>,
     /// Buffers that the libcamera camera fills in turn, 2 to 32 [default: as many as the camera likes]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub buffers: Option<Buffers>,
     /// Restart a libcamera camera that gives nothing for this long [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    #[serde(with = "humantime_serde")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[serde(with = "duration")]
     pub frame_timeout: Option<Duration>,
     /// Stay awake this long after the last look [default: 15s]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    #[serde(with = "humantime_serde")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[serde(with = "duration")]
     pub linger: Option<Duration>,
     /// Delete pictures older than this from the folder (source folder) [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    #[serde(with = "humantime_serde")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[serde(with = "duration")]
     pub delete_older_than: Option<Duration>,
 }
 

@@ -1,15 +1,16 @@
 //! Names under which a server may be asked.
 
+use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest name in DNS (RFC 1035, section 2.3.4), without the dot at its end.
 const NAME_BYTES: usize = 253;
 
 /// A name that requests may be for: one, all below one, or all.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum AllowedHost {
     /// `*`
     Any,
@@ -72,6 +73,22 @@ impl TryFrom<String> for AllowedHost {
 
     fn try_from(text: String) -> Result<Self, AllowedHostError> {
         text.parse()
+    }
+}
+
+impl fmt::Display for AllowedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Below(parent) => write!(f, "*.{parent}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl From<AllowedHost> for String {
+    fn from(host: AllowedHost) -> Self {
+        host.to_string()
     }
 }
 

@@ -8,6 +8,7 @@ mod address;
 mod camera;
 #[cfg(any(test, fuzzing))]
 pub mod checks;
+mod duration;
 mod file;
 mod host;
 mod server;

@@ -5,13 +5,18 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{Address, AllowedHost};
+use crate::{Address, AllowedHost, duration};
 
 /// Options of `eyelid-server`. What is not given is `None` (or empty).
-#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    default,
+    expecting = "a table, [server]"
+)]
 pub struct ServerOptions {
     /// Where to listen, besides sockets that were passed.
     #[arg(
@@ -24,19 +29,19 @@ pub struct ServerOptions {
     #[arg(long, value_name = "DIR")]
     pub slots: Option<PathBuf>,
     /// Never show a frame older than this [default: 2s]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    #[serde(with = "humantime_serde")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[serde(with = "duration")]
     pub max_age: Option<Duration>,
     /// Wait this long for a frame before saying that there is none [default: 4s]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    #[serde(with = "humantime_serde")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[serde(with = "duration")]
     pub timeout: Option<Duration>,
     /// End after this long without a connection [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    #[serde(with = "humantime_serde")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[serde(with = "duration")]
     pub idle_exit: Option<Duration>,
     /// Serve at most this many clients at once [default: 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     #[serde(deserialize_with = "at_least_one")]
     pub max_clients: Option<u32>,
     /// Under which names the server may be asked, besides those that cannot be anybody else's.
@@ -86,7 +91,7 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u32>
 }
 
 /// An origin as browsers send it (RFC 6454), or `*`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct Origin(String);
 

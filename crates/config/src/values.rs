@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::duration;
 
 /// A value that an option does not take.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +38,14 @@ pub enum ValueError {
     /// Not a number of buffers.
     #[error("buffers {0}: use a whole number from 2 to 32")]
     Buffers(String),
+    /// Not a duration.
+    #[error("duration {0:?}: use {form}", form = duration::FORM)]
+    Duration(String),
 }
 
 /// Where frames come from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum SourceSpec {
     /// The first camera that there is: libcamera's, else V4L2's.
     Auto,
@@ -96,8 +101,8 @@ impl fmt::Display for SourceSpec {
 }
 
 /// Size of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Size {
     /// Width in pixels.
     pub width: u32,
@@ -128,8 +133,8 @@ impl fmt::Display for Size {
 }
 
 /// A rate in frames per second.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "f64")]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Fps(f64);
 
 impl Fps {
@@ -166,6 +171,12 @@ impl FromStr for Fps {
     }
 }
 
+impl From<Fps> for f64 {
+    fn from(fps: Fps) -> Self {
+        fps.0
+    }
+}
+
 impl fmt::Display for Fps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -173,14 +184,20 @@ impl fmt::Display for Fps {
 }
 
 /// JPEG quality on libjpeg's scale, 1 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Quality(u8);
 
 impl Quality {
     /// Gives the quality, 1 to 100.
     pub fn percent(self) -> u8 {
         self.0
+    }
+}
+
+impl From<Quality> for i64 {
+    fn from(quality: Quality) -> Self {
+        quality.0.into()
     }
 }
 
@@ -213,8 +230,8 @@ impl FromStr for Quality {
 }
 
 /// A clockwise turn of the picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "i64", into = "i64")]
 pub enum Rotation {
     /// As it comes.
     #[default]
@@ -241,6 +258,17 @@ impl TryFrom<i64> for Rotation {
     }
 }
 
+impl From<Rotation> for i64 {
+    fn from(rotation: Rotation) -> Self {
+        match rotation {
+            Rotation::None => 0,
+            Rotation::Right => 90,
+            Rotation::Half => 180,
+            Rotation::Left => 270,
+        }
+    }
+}
+
 impl FromStr for Rotation {
     type Err = ValueError;
 
@@ -252,8 +280,8 @@ impl FromStr for Rotation {
 }
 
 /// A mirrored picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Flip {
     /// Left and right change places.
     Horizontal,
@@ -273,9 +301,18 @@ impl FromStr for Flip {
     }
 }
 
+impl fmt::Display for Flip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Horizontal => "horizontal",
+            Self::Vertical => "vertical",
+        })
+    }
+}
+
 /// What a control of a camera is set to. Which there are only the camera knows.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ControlSetting {
     /// The control's name.
     pub name: String,
@@ -298,9 +335,15 @@ impl FromStr for ControlSetting {
     }
 }
 
+impl fmt::Display for ControlSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
+}
+
 /// How many buffers a camera fills in turn: one is being read here while it fills the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Buffers(u32);
 
 impl Buffers {
@@ -322,6 +365,12 @@ impl TryFrom<i64> for Buffers {
     }
 }
 
+impl From<Buffers> for i64 {
+    fn from(buffers: Buffers) -> Self {
+        buffers.0.into()
+    }
+}
+
 impl FromStr for Buffers {
     type Err = ValueError;
 
@@ -332,7 +381,7 @@ impl FromStr for Buffers {
     }
 }
 
-macro_rules! from_string {
+macro_rules! from_and_to_string {
     ($($type:ty),*) => {$(
         impl TryFrom<String> for $type {
             type Error = ValueError;
@@ -341,9 +390,15 @@ macro_rules! from_string {
                 text.parse()
             }
         }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
     )*};
 }
-from_string!(SourceSpec, Size, Flip, ControlSetting);
+from_and_to_string!(SourceSpec, Size, Flip, ControlSetting);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,74 @@
+//! Durations as options and keys have them: numbers with their units. Messages say that form, and so does what is
+//! written.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserializer, Serializer};
+
+use crate::ValueError;
+
+/// What a duration looks like.
+pub(crate) const FORM: &str =
+    "a number with its unit, for example \"2s\", \"500ms\" or \"1h 30min\"";
+
+/// Parses the value of a flag.
+///
+/// # Errors
+/// What it should look like.
+pub(crate) fn parse(text: &str) -> Result<Duration, ValueError> {
+    humantime::parse_duration(text).map_err(|_| ValueError::Duration(text.to_owned()))
+}
+
+/// Gives a duration as the value of a flag or a key, without blanks.
+pub(crate) fn text(duration: Duration) -> String {
+    humantime::format_duration(duration)
+        .to_string()
+        .replace(' ', "")
+}
+
+pub(crate) fn serialize<S: Serializer>(
+    duration: &Option<Duration>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => to.serialize_some(&text(*duration)),
+        None => to.serialize_none(),
+    }
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Duration>, D::Error> {
+    from.deserialize_str(Form).map(Some)
+}
+
+struct Form;
+
+impl Visitor<'_> for Form {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FORM)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        humantime::parse_duration(text).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_a_unit_and_is_told_so() {
+        assert_eq!(parse("1h 30min").unwrap(), Duration::from_secs(5400));
+        assert_eq!(text(Duration::from_millis(61_500)), "1m1s500ms");
+        for bad in ["", "2", "-2s", "2 fortnights", "99999999999999999999s"] {
+            let error = parse(bad).unwrap_err().to_string();
+            assert_eq!(error, format!("duration {bad:?}: use {FORM}"));
+        }
+    }
+}
