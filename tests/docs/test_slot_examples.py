@@ -1,23 +1,31 @@
 """What docs/slot.md says to a porter: its examples are run as they stand there."""
 
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from harness import DEADLINE, Slot, Stream, check_frame, get, wait_for, wait_listening
+from harness import DEADLINE, Slot, Stream, alive, check_frame, descendants, get, wait_for, wait_listening
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "slot.md").read_text()
 
 
 def example(name):
     """Gives the arguments that run an example of the page."""
-    found = re.search(rf"<!-- run: {name} -->\n```(sh|python)\n(.*?)```", PAGE, re.DOTALL)
+    found = re.search(rf"<!-- run: {name} -->\n```(\w+)\n(.*?)```", PAGE, re.DOTALL)
     assert found, f"docs/slot.md has no example {name!r}"
     language, text = found.groups()
-    return ["sh", "-c", text, name] if language == "sh" else [sys.executable, "-c", text]
+    return [sys.executable, "-c", text] if language == "python" else [language, "-c", text, name]
+
+
+def test_every_example_is_run():
+    run_here = {f"{language}-{what}" for language in ("shell", "python") for what in ("consumer", "producer")}
+    assert set(re.findall(r"<!-- run: (\S+) -->\n```", PAGE)) == run_here | {"shell-producer-on-demand"}
+    assert PAGE.count("\n```") == 2 * PAGE.count("<!-- run: "), "an example without its mark"
 
 
 @pytest.fixture
@@ -66,3 +74,32 @@ def test_a_producer_is_a_camera(start, directory, jpeg, language):
         seen = {stream.part_where(lambda part: part.live(), "a frame").headers["x-timestamp"] for _ in range(5)}
     assert len(seen) == 5, "each frame has its own moment of capture"
     assert not [path for path in slot.path.iterdir() if path.suffix == ".jpg" and path.name != "current.jpg"]
+
+
+@pytest.fixture
+def on_demand(start, directory, jpeg):
+    """The producer that follows demand, with a camera of its own; gives its program and its slot."""
+    shell, option, text, *name = example("shell-producer-on-demand")
+    slot = Slot(directory / "slot")
+    camera = f"take_picture() {{ cat {jpeg}; }}\n"
+    program = start(shell, option, camera + text, *name, slot.path)
+    wait_for(slot.mtime, "the first frame")
+    return program, slot
+
+
+def test_a_shell_producer_takes_pictures_for_those_who_look_only(on_demand):
+    _, slot = on_demand
+    first = slot.mtime()
+    time.sleep(0.5)
+    assert slot.mtime() == first, "a picture for nobody"
+    seen = set()
+    wait_for(lambda: seen.add(slot.look()[0]) or len(seen) == 5, "five frames")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_shell_producer_leaves_nothing_behind(on_demand, how):
+    program, _ = on_demand
+    helpers = descendants(program.pid)
+    assert helpers
+    program.stop(how)
+    wait_for(lambda: not any(map(alive, helpers)), "the end of inotifywait")
