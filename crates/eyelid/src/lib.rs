@@ -5,6 +5,7 @@
 //! has been idle. It reads no frame and answers no request itself.
 
 mod backoff;
+mod health;
 mod plan;
 mod programs;
 mod sockets;
@@ -15,17 +16,22 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 
+use crate::health::Health;
 pub use crate::plan::Arguments;
 use crate::plan::Plan;
 use crate::programs::Programs;
 use crate::sockets::Sockets;
 use crate::supervisor::Supervisor;
 
-/// Runs server and capture until it is told to end.
+/// Runs server and capture until it is told to end; or asks another how it is, if that was asked for.
 ///
 /// # Errors
 /// Why it cannot go on. A configuration file that cannot be used is a [`eyelid_config::ConfigError`].
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.healthcheck {
+        let line = health::ask(&arguments.slots()?)?;
+        return writeln!(io::stdout(), "{line}").context("cannot write the answer");
+    }
     let plan = Plan::new(arguments)?;
     let programs = Programs::find()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -38,9 +44,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Nobody may be reading; the camera works all the same.
         let _ = io::stdout().write_all(sockets.greeting(&plan).as_bytes());
         eyelid_daemon::manager::ready();
-        let ended = Supervisor::new(&plan, slots.path(), programs, &sockets)
-            .run()
-            .await;
+        let health = Health::new();
+        let supervisor = Supervisor::new(&plan, slots.path(), programs, &sockets, &health);
+        let ended = tokio::select! {
+            ended = supervisor.run() => ended,
+            error = health.answer(slots.claim(), &sockets) => error.map(|never| match never {}).context("cannot answer about health"),
+        };
         eyelid_daemon::manager::stopping();
         ended
     })

@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,6 +45,23 @@ pub struct Arguments {
     /// End server and capture after this long without a connection [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     idle_exit: Option<Duration>,
+    /// Ask the eyelid that has the slots directory whether it is well, start nothing, and end with 0 if it is
+    #[arg(long)]
+    pub(crate) healthcheck: bool,
+}
+
+impl Arguments {
+    /// The slots directory of an `eyelid` that was started with these.
+    pub(crate) fn slots(&self) -> anyhow::Result<PathBuf> {
+        let file = Config::load(self.config.as_deref())?;
+        if let Some(slots) = self.slots.clone().or(file.server.slots) {
+            return Ok(slots);
+        }
+        shared_parents()
+            .map(|parent| parent.join("webcam"))
+            .find(|slots| slots.is_dir())
+            .context("it is not clear which slots directory is meant: name it with --slots DIR")
+    }
 }
 
 /// What is to run.
@@ -148,7 +165,7 @@ impl Plan {
             path,
             directories: Vec::new(),
             made,
-            _claim: claim,
+            claim,
         };
         for camera in &self.cameras {
             let slot = camera.slot(&slots.path);
@@ -240,10 +257,15 @@ pub(crate) struct Slots {
     path: PathBuf,
     directories: Vec<PathBuf>,
     made: Vec<PathBuf>,
-    _claim: UnixListener,
+    claim: UnixListener,
 }
 
 impl Slots {
+    /// The socket that says that the slots are taken.
+    pub(crate) fn claim(&self) -> &UnixListener {
+        &self.claim
+    }
+
     /// Where the slots are.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -266,10 +288,7 @@ impl Drop for Slots {
 
 /// `/run/webcam`, else the user's own runtime directory, else a private directory in memory. Also gives what was made.
 fn default_slots() -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    for parent in [Some(PathBuf::from("/run")), runtime].into_iter().flatten() {
+    for parent in shared_parents() {
         let slots = parent.join("webcam");
         if if slots.exists() {
             slots.is_dir() && writable(&slots)
@@ -287,6 +306,14 @@ fn default_slots() -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
     Ok((slots.clone(), vec![slots]))
 }
 
+/// Where directories of slots are looked for: the system's runtime directory, and the user's own.
+fn shared_parents() -> impl Iterator<Item = PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    [Some(PathBuf::from("/run")), runtime].into_iter().flatten()
+}
+
 fn writable(directory: &Path) -> bool {
     access(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
@@ -294,11 +321,15 @@ fn writable(directory: &Path) -> bool {
 /// An abstract socket (unix(7)) says that the directory is taken: it ends with the process, and unlike a lock it holds
 /// no file open in the directory, which would keep inotify(7) from telling of the directory's loss.
 fn claim(directory: &Path) -> io::Result<UnixListener> {
-    let name = format!("eyelid:{}", directory.display());
-    // A name longer than a socket's can be is cut: two such directories are then taken for one.
-    UnixListener::bind_addr(&SocketAddr::from_abstract_name(
-        &name.as_bytes()[..name.len().min(100)],
-    )?)
+    UnixListener::bind_addr(&claim_name(directory)?)
+}
+
+/// The name of a directory's socket. Containers that share a network share these names, and mean different directories
+/// by the same path.
+pub(crate) fn claim_name(directory: &Path) -> io::Result<SocketAddr> {
+    let directory = fs::metadata(directory)?;
+    let name = format!("eyelid:{}:{}", directory.dev(), directory.ino());
+    SocketAddr::from_abstract_name(name)
 }
 
 /// Where to listen unless told otherwise. Some programs take `localhost` for its IPv6 address alone, which not every

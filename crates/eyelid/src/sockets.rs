@@ -76,6 +76,16 @@ impl Sockets {
         .await
     }
 
+    /// Says whether somebody has connected whom the server has not let in yet.
+    pub(crate) fn somebody_waits(&self) -> bool {
+        let mut sockets: Vec<_> = self
+            .0
+            .iter()
+            .map(|listening| PollFd::new(listening.socket.get_ref().as_fd(), PollFlags::POLLIN))
+            .collect();
+        poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    }
+
     /// Says whether this is IPv6's localhost, and IPv4's is listened on as well.
     fn has_v4_of(&self, address: SocketAddr) -> bool {
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));

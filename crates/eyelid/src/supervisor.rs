@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::backoff::Backoff;
+use crate::health::Health;
 use crate::plan::{Camera, Plan};
 use crate::programs::Programs;
 use crate::sockets::Sockets;
@@ -34,6 +35,7 @@ const EXIT_USAGE: i32 = 2;
 /// Keeps the programs.
 pub(crate) struct Supervisor<'a> {
     sockets: &'a Sockets,
+    health: &'a Health,
     server: Program,
     captures: Vec<Program>,
 }
@@ -61,7 +63,13 @@ enum Ended {
 
 impl<'a> Supervisor<'a> {
     /// Prepares for running what `plan` says.
-    pub(crate) fn new(plan: &Plan, slots: &Path, programs: Programs, sockets: &'a Sockets) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        slots: &Path,
+        programs: Programs,
+        sockets: &'a Sockets,
+        health: &'a Health,
+    ) -> Self {
         let capture = |camera: &Camera| Program {
             label: format!("eyelid-capture of camera {:?}", camera.name.as_str()),
             path: programs.capture.clone(),
@@ -71,6 +79,7 @@ impl<'a> Supervisor<'a> {
         };
         Self {
             sockets,
+            health,
             server: Program {
                 label: "eyelid-server".into(),
                 path: programs.server.clone(),
@@ -106,6 +115,7 @@ impl<'a> Supervisor<'a> {
                 ended = self.keep_running() => ended,
             };
             self.end_all().await;
+            self.health.server_ended();
             match ended? {
                 Ended::Told => return Ok(()),
                 Ended::Idle => log::info!(
@@ -119,6 +129,7 @@ impl<'a> Supervisor<'a> {
     async fn keep_running(&mut self) -> anyhow::Result<Ended> {
         let sockets = self.sockets.descriptors();
         self.server.start(&sockets)?;
+        self.health.server_runs();
         for capture in &mut self.captures {
             capture.start(&[])?;
         }
@@ -126,8 +137,14 @@ impl<'a> Supervisor<'a> {
             tokio::select! {
                 status = self.server.event() => match status? {
                     Some(status) if status.success() => return Ok(Ended::Idle),
-                    Some(status) => self.server.died(status)?,
-                    None => self.server.start(&sockets)?,
+                    Some(status) => {
+                        self.server.died(status)?;
+                        self.health.server_died(status);
+                    }
+                    None => {
+                        self.server.start(&sockets)?;
+                        self.health.server_runs();
+                    }
                 },
                 (index, status) = any(&mut self.captures) => match status? {
                     Some(status) => self.captures[index].died(status)?,
