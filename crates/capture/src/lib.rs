@@ -9,6 +9,7 @@ mod camera;
 #[cfg(any(test, fuzzing))]
 pub mod checks;
 mod frame_maker;
+mod full_build;
 pub mod machine;
 pub mod normalise;
 pub mod pixels;

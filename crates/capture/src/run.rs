@@ -9,7 +9,7 @@ use eyelid_daemon::{logging, manager};
 use eyelid_slot::Publisher;
 
 use crate::camera::Camera;
-use crate::{Arguments, Settings, source};
+use crate::{Arguments, Settings, full_build, source};
 
 /// Captures until SIGINT or SIGTERM. SIGHUP has the configuration read again.
 ///
@@ -19,9 +19,11 @@ use crate::{Arguments, Settings, source};
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     logging::start("eyelid-capture");
     if let Some(request) = arguments.list() {
+        full_build::exec()?;
         return Ok(source::print(&request)?);
     }
     let mut settings = arguments.clone().settle()?;
+    full_build::exec_for(&settings.source)?;
     warn_of_ignored_options(&settings);
     // Before the source: libcamera's threads would not have the signals blocked otherwise, and die of them.
     let signals = Signals::new().context("signals")?;
@@ -74,7 +76,11 @@ fn reread(arguments: &Arguments, settings: &Settings) -> Option<Settings> {
 fn reopen(camera: Camera, settings: &mut Settings, changed: Settings) -> anyhow::Result<Camera> {
     // A camera is often exclusive: it is released before it is opened again.
     let publisher = camera.into_publisher();
-    let source = match source::open(&changed) {
+    let opened = match full_build::exec_for(&changed.source) {
+        Ok(()) => source::open(&changed).map_err(anyhow::Error::from),
+        Err(error) => Err(error),
+    };
+    let source = match opened {
         Ok(source) => {
             *settings = changed;
             log::info!("configuration read again: the camera starts anew");
@@ -82,7 +88,7 @@ fn reopen(camera: Camera, settings: &mut Settings, changed: Settings) -> anyhow:
             source
         }
         Err(error) => {
-            log::error!("configuration not used: {error}");
+            log::error!("configuration not used: {error:#}");
             source::open(settings)?
         }
     };

@@ -164,7 +164,7 @@ pub enum SourceError {
     },
     /// The program cannot do what was asked for.
     #[error(
-        "source libcamera: this eyelid-capture was built without it; \
+        "source libcamera: this eyelid-capture was built without it; install package eyelid-capture-libcamera, \
          build it with --features libcamera, or use source command:rpicam-vid ... (docs/raspberry-pi.md)"
     )]
     NotBuilt,

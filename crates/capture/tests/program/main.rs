@@ -4,5 +4,7 @@
 mod command;
 mod demand;
 mod folder;
+#[cfg(not(feature = "libcamera"))]
+mod full_build;
 mod harness;
 mod options;

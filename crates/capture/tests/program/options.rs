@@ -167,7 +167,10 @@ fn without_libcamera_it_says_how_to_get_it() {
         let output = program().args(arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{error}");
-        assert!(error.contains("--features libcamera"), "{error}");
+        assert!(
+            error.contains("eyelid-capture-libcamera") && error.contains("--features libcamera"),
+            "{error}"
+        );
     }
 }
 
