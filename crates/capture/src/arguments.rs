@@ -10,8 +10,13 @@ use eyelid_config::{
 };
 use eyelid_slot::CameraName;
 
+use crate::fit::{Misfit, misfit};
+
 /// Clients reopen their streams every 10 s (Mainsail): a camera must not stop in between.
 const LINGER: Duration = Duration::from_secs(15);
+
+/// What a source in the file looks like.
+const SOURCE_EXAMPLE: &str = "source = \"auto\"";
 
 /// Puts the frames of one camera into its slot while somebody looks.
 #[derive(Clone, Debug, Parser)]
@@ -34,6 +39,9 @@ pub struct Arguments {
     /// List as JSON
     #[arg(long)]
     json: bool,
+    /// Say on stdout what is wrong with the options, the file or the source, and end; no camera is opened
+    #[arg(long, conflicts_with_all = ["list", "list_controls"])]
+    check: bool,
 }
 
 /// A list to print instead of capturing.
@@ -129,16 +137,13 @@ pub enum SetupError {
         "no source: give --source auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND"
     )]
     NoSource,
-    /// Pictures are to be deleted out of something that is no folder.
-    #[error("delete-older-than works with source folder:PATH only; leave it out")]
-    DeleteWithoutFolder,
-    /// An option for libcamera's cameras, and another source.
-    #[error("{option} works with source libcamera only, not with {there}; leave it out")]
-    OnlyLibcamera {
-        /// The option.
+    /// Options that do not go together.
+    #[error("--{option}: {what}")]
+    Misfit {
+        /// One of them.
         option: &'static str,
-        /// The source.
-        there: SourceSpec,
+        /// What is wrong with it.
+        what: String,
     },
 }
 
@@ -160,6 +165,11 @@ impl Arguments {
         })
     }
 
+    /// Says whether the options are only to be checked.
+    pub fn is_check(&self) -> bool {
+        self.check
+    }
+
     /// Reads the configuration file and puts both together.
     ///
     /// # Errors
@@ -176,24 +186,16 @@ impl Arguments {
                 there: list(&config),
             });
         }
-        let options = self.options.or(in_file.unwrap_or_default());
-        let only_for_libcamera = only_for_libcamera(&options);
+        let options = self.options.clone().or(in_file.unwrap_or_default());
         let slots = config.server.slots;
-        let slot = options
-            .slot
+        let slot = options.slot.clone();
+        let slot = slot
             .or_else(|| slots.map(|slots| name.directory(&slots)))
             .ok_or(SetupError::Slot)?;
-        let source = options.source.ok_or(SetupError::NoSource)?;
-        if options.delete_older_than.is_some() && !matches!(source, SourceSpec::Folder(_)) {
-            return Err(SetupError::DeleteWithoutFolder);
-        }
-        if let Some(option) = only_for_libcamera
-            && source != SourceSpec::Libcamera
-        {
-            return Err(SetupError::OnlyLibcamera {
-                option,
-                there: source,
-            });
+        let source = options.source.clone();
+        let source = source.ok_or_else(|| self.no_source(&name))?;
+        if let Some(misfit) = misfit(&options, &source, &slot) {
+            return Err(self.refused(&name, misfit));
         }
         Ok(Settings {
             name,
@@ -218,22 +220,28 @@ impl Arguments {
             delete_older_than: options.delete_older_than,
         })
     }
-}
 
-/// An option that only libcamera's cameras have, if one was given.
-fn only_for_libcamera(options: &CameraOptions) -> Option<&'static str> {
-    let given = [
-        ("camera", options.camera.is_some()),
-        ("min-size", options.min_size.is_some()),
-        ("max-size", options.max_size.is_some()),
-        ("smallest", options.smallest == Some(true)),
-        ("control", !options.control.is_empty()),
-        ("buffers", options.buffers.is_some()),
-        ("frame-timeout", options.frame_timeout.is_some()),
-    ];
-    given
-        .iter()
-        .find_map(|(name, given)| given.then_some(*name))
+    /// Names the place in the file where a camera is that has no source.
+    fn no_source(&self, name: &CameraName) -> SetupError {
+        match (&self.config, &self.name) {
+            (Some(file), Some(_)) => {
+                let what = format!("no source: give one, for example {SOURCE_EXAMPLE}");
+                ConfigError::camera(file, name, None, what).into()
+            }
+            _ => SetupError::NoSource,
+        }
+    }
+
+    /// Names the place in the file where an option is that was not a flag.
+    fn refused(&self, name: &CameraName, misfit: Misfit) -> SetupError {
+        let Misfit { option, what } = misfit;
+        match &self.config {
+            Some(file) if !self.options.is_set(option) => {
+                ConfigError::camera(file, name, Some(option), what).into()
+            }
+            _ => SetupError::Misfit { option, what },
+        }
+    }
 }
 
 fn list(config: &Config) -> String {
@@ -299,7 +307,7 @@ mod tests {
             ),
             (
                 &["--slot", "/x", "--source", "test", "--control", "A=1"],
-                "control works with source libcamera only, not with test",
+                "--control: works with sources auto, v4l2 and libcamera only, not with test",
             ),
             (
                 &["--config", "/nowhere/eyelid.toml"],
@@ -309,8 +317,38 @@ mod tests {
             let error = settle(arguments).unwrap_err();
             assert!(error.contains(words), "{arguments:?}: {error}");
         }
+        let twelve = settle(&["--slot", "/x", "--source", "test", "--size", "4056x3040"]);
+        assert!(twelve.is_ok());
         let bare = settle(&["--config", path, "--source", "test", "--slot", "/x"]);
         assert!(bare.unwrap().name.is_default());
+    }
+
+    #[test]
+    fn options_that_do_not_go_together_are_named_with_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().to_str().unwrap();
+        let file = file(&format!(
+            "[server]\nslots = \"/s\"\n[cameras.a]\nsource = \"test\"\nsize = \"8000x8000\"\n\
+             [cameras.b]\nsource = \"test\"\ncontrol = [\"A=1\"]\n[cameras.c]\n\
+             [cameras.d]\nsource = \"folder:{folder}\"\nslot = \"{folder}/.\"\n"
+        ));
+        let path = file.path().to_str().unwrap();
+        for (camera, line, key, words) in [
+            ("a", 5, ".size", "8000x8000 is too large for source test"),
+            ("b", 8, ".control", "works with sources auto"),
+            ("c", 9, "", "no source: give one"),
+            ("d", 12, ".slot", "is the folder of the pictures"),
+        ] {
+            let error = settle(&["--config", path, "--name", camera]).unwrap_err();
+            let start =
+                format!("configuration {path:?}, line {line}, key \"cameras.{camera}{key}\": ");
+            assert!(
+                error.starts_with(&start) && error.contains(words),
+                "{error}"
+            );
+        }
+        let flag = settle(&["--config", path, "--name", "b", "--control", "B=2"]).unwrap_err();
+        assert!(flag.starts_with("--control: works"), "{flag}");
     }
 
     #[test]

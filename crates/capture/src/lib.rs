@@ -8,6 +8,7 @@ mod arguments;
 mod camera;
 #[cfg(any(test, fuzzing))]
 pub mod checks;
+mod fit;
 mod frame_maker;
 mod full_build;
 pub mod machine;

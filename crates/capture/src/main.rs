@@ -8,11 +8,18 @@ use eyelid_capture::{Arguments, SetupError, run};
 use eyelid_config::EXIT_CONFIG;
 
 fn main() -> ExitCode {
-    let Err(error) = run(Arguments::parse()) else {
+    let arguments = Arguments::parse();
+    let check = arguments.is_check();
+    let Err(error) = run(arguments) else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("eyelid-capture: error: {error:#}");
-    let source = error.downcast_ref::<SourceError>();
+    if check {
+        println!("{error:#}");
+    } else {
+        eprintln!("eyelid-capture: error: {error:#}");
+    }
+    // A check tells what is written down wrong from a source that may be all right tomorrow, or in another build.
+    let source = error.downcast_ref::<SourceError>().filter(|_| !check);
     if error.is::<SetupError>() || source.is_some_and(SourceError::is_setup) {
         ExitCode::from(EXIT_CONFIG)
     } else {

@@ -24,6 +24,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let mut settings = arguments.clone().settle()?;
     full_build::exec_for(&settings.source)?;
+    if arguments.is_check() {
+        return Ok(source::check(&settings)?);
+    }
     warn_of_ignored_options(&settings);
     // Before the source: libcamera's threads would not have the signals blocked otherwise, and die of them.
     let signals = Signals::new().context("signals")?;

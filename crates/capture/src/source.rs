@@ -207,7 +207,7 @@ fn said(line: &Option<String>) -> String {
 /// Opens the source that the settings name, without starting it.
 ///
 /// # Errors
-/// A folder that does not exist, a camera that does not have what was asked for.
+/// A camera that does not have what was asked for, a source that this build lacks.
 pub fn open(settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
     Ok(match &settings.source {
         #[cfg(feature = "libcamera")]
@@ -216,9 +216,22 @@ pub fn open(settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
         SourceSpec::Libcamera => return Err(SourceError::NotBuilt),
         SourceSpec::Auto | SourceSpec::V4l2(_) => return Err(SourceError::V4l2NotBuilt),
         SourceSpec::Test => Box::new(test::TestPicture::new(settings)),
-        SourceSpec::Folder(path) => Box::new(folder::Folder::open(path, settings)?),
+        SourceSpec::Folder(path) => Box::new(folder::Folder::new(path, settings)),
         SourceSpec::Command(shell) => Box::new(command::Command::new(shell, settings)),
     })
+}
+
+/// Says, without opening a camera, why a source cannot be used as things are.
+///
+/// # Errors
+/// A folder that does not exist, a source that this build lacks.
+pub fn check(settings: &Settings) -> Result<(), SourceError> {
+    match &settings.source {
+        #[cfg(not(feature = "libcamera"))]
+        SourceSpec::Libcamera => Err(SourceError::NotBuilt),
+        SourceSpec::Folder(path) => folder::check(path),
+        _ => Ok(()),
+    }
 }
 
 /// Prints what libcamera has.

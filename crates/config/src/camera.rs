@@ -1,13 +1,14 @@
 //! The options of one camera: `[cameras.NAME]` in the file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::duration;
 use crate::values::{Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec};
+use crate::{duration, flags};
 
 /// Options of `eyelid-capture` for one camera. What is not given is `None`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -75,6 +76,19 @@ pub struct CameraOptions {
 }
 
 impl CameraOptions {
+    /// Gives all that are set as flags, for a program that is to be started.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
+        flags::of(self)
+    }
+
+    /// Says whether an option is set, by its name.
+    pub fn is_set(&self, key: &str) -> bool {
+        flags::is_set(self, key)
+    }
+
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {

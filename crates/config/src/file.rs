@@ -62,7 +62,7 @@ impl Config {
     }
 
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
+        let config: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
             ConfigError::Content {
                 path: path.to_owned(),
@@ -70,7 +70,9 @@ impl Config {
                 key: key_at(text, at),
                 message: in_plain_words(&one_line(error.message())),
             }
-        })
+        })?;
+        config.check_slots(text, path)?;
+        Ok(config)
     }
 }
 

@@ -10,7 +10,9 @@ mod camera;
 pub mod checks;
 mod duration;
 mod file;
+mod flags;
 mod host;
+mod place;
 mod server;
 mod values;
 
@@ -18,10 +20,14 @@ pub use address::{Address, AddressError};
 pub use camera::CameraOptions;
 pub use file::{Config, ConfigError};
 pub use host::{AllowedHost, AllowedHostError, host_name};
+pub use place::{one_slot, same_slot};
 pub use server::{Origin, ServerOptions};
 pub use values::{
     Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,
 };
+
+/// The environment variable that may hold one `USER:PASSWORD` for the server.
+pub const PASSWORD_VARIABLE: &str = "EYELID_PASSWORD";
 
 /// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;

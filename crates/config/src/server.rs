@@ -1,5 +1,6 @@
 //! The options of the server: `[server]` in the file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, AllowedHost, duration};
+use crate::{Address, AllowedHost, duration, flags};
 
 /// Options of `eyelid-server`. What is not given is `None` (or empty).
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -61,9 +62,20 @@ pub struct ServerOptions {
     /// Ask for a user and password out of this htpasswd file (bcrypt: htpasswd -B)
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// Ask for the user and password that are the one line of this file: USER:PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
 }
 
 impl ServerOptions {
+    /// Gives all that are set as flags, for a program that is to be started.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
+        flags::of(self)
+    }
+
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {
@@ -76,6 +88,7 @@ impl ServerOptions {
             allow_host: given(self.allow_host, file.allow_host),
             allow_origin: self.allow_origin.or(file.allow_origin),
             auth_file: self.auth_file.or(file.auth_file),
+            password_file: self.password_file.or(file.password_file),
         }
     }
 }

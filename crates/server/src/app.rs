@@ -38,8 +38,12 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    fn read(service: Service) -> Result<Self, AuthError> {
-        let users = service.auth_file.as_deref().map(Users::load).transpose()?;
+    /// Reads what the settings name.
+    ///
+    /// # Errors
+    /// A file of passwords that cannot be used.
+    pub(crate) fn read(service: Service) -> Result<Self, AuthError> {
+        let users = Users::load(service.auth_file.as_deref(), service.password.as_ref())?;
         let names = Names::new(service.allow_host.clone());
         Ok(Self {
             service,

@@ -1,5 +1,7 @@
 //! Basic authentication (RFC 7617) against an htpasswd file with bcrypt hashes.
 
+mod plain;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
@@ -13,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use crate::settings::Password;
 use crate::socket::Peer;
 
 /// Longest password that bcrypt takes whole.
@@ -56,48 +59,41 @@ pub(crate) enum AuthError {
     /// Nobody is in it.
     #[error("password file {0:?}: it names nobody (make it with: htpasswd -B -c FILE USER)")]
     Empty(PathBuf),
+    /// The single password is none.
+    #[error("{0}: {1} (it is to be one line, USER:PASSWORD)")]
+    Plain(String, &'static str),
+    /// It could not be hashed.
+    #[error("{0}: {1}")]
+    Hash(String, bcrypt::BcryptError),
 }
 
 impl Users {
-    /// Reads an htpasswd file. Empty lines and lines that start with `#` are ignored.
+    /// Reads an htpasswd file and a single password. Where there is neither, everybody may look.
     ///
     /// # Errors
     /// See [`AuthError`].
-    pub(crate) fn load(path: &Path) -> Result<Self, AuthError> {
-        let text =
-            fs::read_to_string(path).map_err(|error| AuthError::Read(path.to_owned(), error))?;
-        Self::parse(&text, path)
+    pub(crate) fn load(
+        htpasswd: Option<&Path>,
+        single: Option<&Password>,
+    ) -> Result<Option<Self>, AuthError> {
+        if htpasswd.is_none() && single.is_none() {
+            return Ok(None);
+        }
+        let mut hashes = match htpasswd {
+            Some(path) => hashes(&read(path)?, path)?,
+            None => HashMap::new(),
+        };
+        if let Some(password) = single {
+            let (user, hash) = plain::hashed(password)?;
+            hashes.insert(user, hash);
+        }
+        Ok(Self::new(hashes))
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, AuthError> {
-        let mut hashes = HashMap::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let wrong = |what| AuthError::Line(path.to_owned(), number + 1, what);
-            let (user, hash) = line
-                .split_once(':')
-                .ok_or_else(|| wrong("no colon after the user"))?;
-            if user.is_empty() {
-                return Err(wrong("no user before the colon"));
-            }
-            let hashed: bcrypt::HashParts =
-                hash.parse().map_err(|_| wrong("the hash is not bcrypt"))?;
-            if !COSTS.contains(&hashed.get_cost()) {
-                return Err(wrong("the cost of the hash is not 4 to 17"));
-            }
-            if hashes.insert(user.to_owned(), hash.to_owned()).is_some() {
-                return Err(wrong("this user is there already"));
-            }
-        }
-        let decoy = hashes
-            .values()
-            .next()
-            .cloned()
-            .ok_or_else(|| AuthError::Empty(path.to_owned()))?;
-        Ok(Self {
+    /// `None` if there is nobody.
+    fn new(hashes: HashMap<String, String>) -> Option<Self> {
+        let decoy = hashes.values().next()?.clone();
+        Some(Self {
             hashes,
             decoy,
             right: RefCell::default(),
@@ -157,6 +153,40 @@ impl Users {
     }
 }
 
+fn read(path: &Path) -> Result<String, AuthError> {
+    fs::read_to_string(path).map_err(|error| AuthError::Read(path.to_owned(), error))
+}
+
+/// The users and hashes of an htpasswd file. Empty lines and lines that start with `#` are ignored.
+fn hashes(text: &str, path: &Path) -> Result<HashMap<String, String>, AuthError> {
+    let mut hashes = HashMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |what| AuthError::Line(path.to_owned(), number + 1, what);
+        let (user, hash) = line
+            .split_once(':')
+            .ok_or_else(|| wrong("no colon after the user"))?;
+        if user.is_empty() {
+            return Err(wrong("no user before the colon"));
+        }
+        let hashed: bcrypt::HashParts =
+            hash.parse().map_err(|_| wrong("the hash is not bcrypt"))?;
+        if !COSTS.contains(&hashed.get_cost()) {
+            return Err(wrong("the cost of the hash is not 4 to 17"));
+        }
+        if hashes.insert(user.to_owned(), hash.to_owned()).is_some() {
+            return Err(wrong("this user is there already"));
+        }
+    }
+    if hashes.is_empty() {
+        return Err(AuthError::Empty(path.to_owned()));
+    }
+    Ok(hashes)
+}
+
 /// The user and password of a Basic `Authorization` header.
 fn credentials(authorization: &[u8]) -> Option<(String, String)> {
     let text = std::str::from_utf8(authorization).ok()?;
@@ -184,7 +214,8 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<Users, String> {
-        Users::parse(text, Path::new("htpasswd")).map_err(|e| e.to_string())
+        let hashes = hashes(text, Path::new("htpasswd")).map_err(|e| e.to_string())?;
+        Ok(Users::new(hashes).unwrap())
     }
 
     #[tokio::test]

@@ -132,6 +132,7 @@ impl Server {
                 allow_host: vec![AllowedHost::Any],
                 allow_origin: "*".parse().ok(),
                 auth_file: None,
+                password: None,
             },
         };
         let app = App::new(settings, 1024, stopping).unwrap_or_else(|error| panic!("{error}"));

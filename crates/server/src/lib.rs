@@ -42,10 +42,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
-use eyelid_config::{Config, ServerOptions};
+use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ServerOptions};
 use eyelid_daemon::sockets;
 use tokio::task::LocalSet;
 
+use crate::app::Terms;
+use crate::auth::AuthError;
 use crate::listener::Sockets;
 use crate::settings::Settings;
 
@@ -58,12 +60,31 @@ pub struct Arguments {
     /// Read this configuration file; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Say on stdout what is wrong with the options, the file or the passwords, and end
+    #[arg(long)]
+    check: bool,
+}
+
+impl Arguments {
+    /// Says whether the options are only to be checked.
+    pub fn is_check(&self) -> bool {
+        self.check
+    }
+}
+
+/// The exit status for an error of [`run`].
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() || error.is::<AuthError>() {
+        EXIT_CONFIG
+    } else {
+        1
+    }
 }
 
 /// Runs the server until it is told to end or has nothing to do.
 ///
 /// # Errors
-/// Why it cannot go on. A configuration file that cannot be used is a [`eyelid_config::ConfigError`].
+/// Why it cannot go on; see [`exit_status`].
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = Config::load(arguments.config.as_deref())?;
     // Before any thread is started, for it takes what was passed out of the environment.
@@ -71,6 +92,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let has_sockets = !passed.is_empty();
     let flags = arguments.server;
     let settings = Settings::new(flags.clone(), file, has_sockets)?;
+    if arguments.check {
+        Terms::read(settings.service)?;
+        return Ok(());
+    }
     let reread = move || {
         let file = Config::load(arguments.config.as_deref())?;
         Settings::new(flags.clone(), file, has_sockets)

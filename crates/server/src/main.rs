@@ -3,21 +3,21 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use eyelid_config::{ConfigError, EXIT_CONFIG};
-use eyelid_server::{Arguments, run};
+use eyelid_server::{Arguments, exit_status, run};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let check = arguments.is_check();
     eyelid_daemon::logging::start("eyelid-server");
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error!("{error:#}");
-            if error.is::<ConfigError>() {
-                ExitCode::from(EXIT_CONFIG)
+            if check {
+                println!("{error:#}");
             } else {
-                ExitCode::FAILURE
+                log::error!("{error:#}");
             }
+            ExitCode::from(exit_status(&error))
         }
     }
 }

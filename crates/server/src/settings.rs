@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_config::{Address, AllowedHost, Config, Origin, ServerOptions};
+use eyelid_config::{Address, AllowedHost, Config, Origin, PASSWORD_VARIABLE, ServerOptions};
 use eyelid_slot::CameraName;
 
 use crate::need::Patience;
@@ -38,6 +38,17 @@ pub(crate) struct Service {
     pub(crate) allow_origin: Option<Origin>,
     /// Who may look.
     pub(crate) auth_file: Option<PathBuf>,
+    /// Who may look, too.
+    pub(crate) password: Option<Password>,
+}
+
+/// Where one user and password are, as `USER:PASSWORD`.
+#[derive(Clone)]
+pub(crate) enum Password {
+    /// The one line of this file.
+    File(PathBuf),
+    /// [`PASSWORD_VARIABLE`], whose value this is.
+    Environment(String),
 }
 
 impl Settings {
@@ -51,6 +62,7 @@ impl Settings {
         if passed {
             file.server.listen.clear();
         }
+        let password = password(&flags, &file.server);
         let options = flags.or(file.server);
         Ok(Self {
             listen: options.listen,
@@ -72,7 +84,16 @@ impl Settings {
                 allow_host: options.allow_host,
                 allow_origin: options.allow_origin,
                 auth_file: options.auth_file,
+                password,
             },
         })
     }
+}
+
+/// The flag, else the environment, else the file.
+fn password(flags: &ServerOptions, file: &ServerOptions) -> Option<Password> {
+    let flag = flags.password_file.clone().map(Password::File);
+    let variable = || std::env::var(PASSWORD_VARIABLE).ok();
+    flag.or_else(|| variable().map(Password::Environment))
+        .or_else(|| file.password_file.clone().map(Password::File))
 }

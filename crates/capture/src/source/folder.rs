@@ -49,22 +49,30 @@ enum Refusal {
     Never(String),
 }
 
+/// Says why a folder cannot be used as things are.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn check(path: &Path) -> Result<(), SourceError> {
+    let entries = std::fs::read_dir(path);
+    entries.map(|_| ()).map_err(|reason| SourceError::Folder {
+        path: path.to_owned(),
+        what: "open it",
+        reason,
+    })
+}
+
 impl Folder {
-    /// Takes a folder that exists; it may go and come back later.
-    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, SourceError> {
-        std::fs::read_dir(path).map_err(|reason| SourceError::Folder {
-            path: path.to_owned(),
-            what: "open it",
-            reason,
-        })?;
-        Ok(Self {
+    /// Takes a folder, which may come later, and go and come back.
+    pub(crate) fn new(path: &Path, settings: &Settings) -> Self {
+        Self {
             picker: Picker::new(path),
             watch: None,
             delete_older_than: settings.delete_older_than,
             delete_at: None,
             maker: FrameMaker::new(settings),
             contents: Vec::new(),
-        })
+        }
     }
 
     fn delete_old(&mut self, now: Instant) -> Result<(), SourceError> {
