@@ -8,7 +8,7 @@ use eyelid_slot::{Frame, Reader};
 use nix::sys::signal::{Signal, kill};
 
 #[test]
-fn usage_is_2_configuration_78_and_a_missing_folder_1() {
+fn usage_is_2_configuration_78_and_a_slot_that_cannot_be_1() {
     let home = directory();
     let file = home.path().join("eyelid.toml");
     fs::write(&file, "[cameras.front]\nsource = \"test\"\nzoom = 2\n").unwrap();
@@ -62,11 +62,6 @@ fn usage_is_2_configuration_78_and_a_missing_folder_1() {
             &["delete-older-than", "folder"],
         ),
         (
-            &["--slot", slot, "--source", "folder:/nowhere/at all"],
-            1,
-            &["/nowhere/at all"],
-        ),
-        (
             &["--slot", "/proc/slot", "--source", "test"],
             1,
             &["/proc/slot"],
@@ -83,6 +78,41 @@ fn usage_is_2_configuration_78_and_a_missing_folder_1() {
         if code != 2 {
             assert_eq!(text.lines().count(), 1, "{text}");
         }
+    }
+}
+
+#[test]
+fn a_check_says_on_stdout_what_is_wrong_and_opens_nothing() {
+    let home = directory();
+    let file = home.path().join("eyelid.toml");
+    fs::write(
+        &file,
+        "[cameras.front]\nsource = \"test\"\ncontrol = [\"A=1\"]\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let slot = home.path().join("slot");
+    for (arguments, code, words) in [
+        (&["--source", "test"][..], 0, ""),
+        (
+            &["--source", "folder:/nowhere/at all"],
+            1,
+            "/nowhere/at all",
+        ),
+        (
+            &["--config", file, "--name", "front"],
+            78,
+            "line 3, key \"cameras.front.control\": works with",
+        ),
+    ] {
+        let mut command = program();
+        command.arg("--check").arg("--slot").arg(&slot);
+        let output = command.args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(words), "{arguments:?}: {text}");
+        assert_eq!(text.lines().count(), usize::from(code != 0), "{text}");
+        assert!(output.stderr.is_empty() && !slot.exists());
     }
 }
 
