@@ -3,6 +3,7 @@
 //! With systemd this is the journal, socket activation and sd_notify(3); without it stderr, nothing and silence. Nothing
 //! links libsystemd.
 
+pub mod listening;
 pub mod logging;
 pub mod manager;
 pub mod signals;

@@ -2,17 +2,16 @@
 
 use std::fmt::Write;
 use std::future::poll_fn;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::task::Poll;
 use std::{fs, io};
 
 use anyhow::Context;
 use eyelid_config::Address;
+use eyelid_daemon::listening::{bind_tcp, bind_unix};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{Backlog, listen};
 use tokio::io::unix::AsyncFd;
 
 use crate::plan::Plan;
@@ -143,24 +142,12 @@ impl Drop for Sockets {
 fn bind(address: &Address) -> io::Result<Listening> {
     let (socket, address): (OwnedFd, Bound) = match address {
         Address::Tcp(text) => {
-            let listener = TcpListener::bind(text)?;
-            listener.set_nonblocking(true)?;
+            let listener = bind_tcp(text)?;
             let address = listener.local_addr()?;
             (listener.into(), Bound::Tcp(address))
         }
-        Address::Unix(path) => {
-            if UnixStream::connect(path)
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-            {
-                fs::remove_file(path)?;
-            }
-            let listener = UnixListener::bind(path)?;
-            listener.set_nonblocking(true)?;
-            (listener.into(), Bound::Unix(path.clone()))
-        }
+        Address::Unix(path) => (bind_unix(path)?.into(), Bound::Unix(path.clone())),
     };
-    // Again, for as many as the kernel allows to wait: std lets 128, and drops those who come then.
-    listen(&socket, Backlog::MAXALLOWABLE)?;
     Ok(Listening {
         socket: spawn::readiness(socket)?,
         address,

@@ -326,11 +326,17 @@ fn says_what_is_wrong_before_anybody_connects() {
     let slots = home.path().to_str().unwrap();
     let file = home.path().join("eyelid.toml");
     fs::write(&file, "[server]\nslot = 1\n").unwrap();
+    let no_socket = format!("unix:{}", file.display());
     for (arguments, status, words) in [
         (
             vec!["--slots", slots, "--listen", &taken],
             1,
             "cannot listen on",
+        ),
+        (
+            vec!["--slots", slots, "--listen", &no_socket],
+            1,
+            "a file that is no socket is there",
         ),
         (
             vec!["--slots", "/proc/nowhere"],
@@ -354,4 +360,5 @@ fn says_what_is_wrong_before_anybody_connects() {
         assert_eq!(code, Some(status), "{arguments:?}: {text}");
         assert!(text.contains(words), "{arguments:?}: {text}");
     }
+    assert!(file.exists());
 }

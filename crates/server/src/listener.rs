@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 
 use anyhow::Context as _;
 use eyelid_config::Address;
+use eyelid_daemon::listening::{bind_tcp, bind_unix};
 use eyelid_daemon::sockets::Passed;
-use nix::sys::socket::{Backlog, listen};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::socket::Socket;
@@ -65,21 +64,16 @@ impl Listener {
     ///
     /// # Errors
     /// The address and what the system said of it.
-    pub(crate) async fn bind(address: &Address) -> anyhow::Result<Self> {
+    pub(crate) fn bind(address: &Address) -> anyhow::Result<Self> {
         let listener = match address {
-            Address::Tcp(text) => TcpListener::bind(text).await.map(Self::Tcp),
-            Address::Unix(path) => {
-                remove_stale(path)?;
-                UnixListener::bind(path).map(|listener| Self::Unix(listener, Some(path.clone())))
-            }
+            Address::Tcp(text) => bind_tcp(text)
+                .and_then(TcpListener::from_std)
+                .map(Self::Tcp),
+            Address::Unix(path) => bind_unix(path)
+                .and_then(UnixListener::from_std)
+                .map(|listener| Self::Unix(listener, Some(path.clone()))),
         }
         .with_context(|| format!("cannot listen on {address}"))?;
-        // Again, for as many as the kernel allows to wait: tokio lets 1024, and drops those who come then.
-        let more = match &listener {
-            Self::Tcp(tcp) => listen(tcp, Backlog::MAXALLOWABLE),
-            Self::Unix(unix, _) => listen(unix, Backlog::MAXALLOWABLE),
-        };
-        more.with_context(|| format!("cannot listen on {address}"))?;
         match &listener {
             Self::Tcp(tcp) => log::info!("listening on http://{}", tcp.local_addr()?),
             Self::Unix(..) => log::info!("listening on {address}"),
@@ -106,15 +100,4 @@ impl Drop for Listener {
             let _ = fs::remove_file(path);
         }
     }
-}
-
-/// Removes a socket on which nobody listens any more; one that is in use, and any other file, stay.
-fn remove_stale(path: &Path) -> anyhow::Result<()> {
-    let is_socket =
-        fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        fs::remove_file(path)
-            .with_context(|| format!("cannot remove the stale socket {path:?}"))?;
-    }
-    Ok(())
 }

@@ -43,7 +43,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let descriptors = raise_descriptor_limit();
     for address in &settings.listen {
-        sockets.listeners.push(Listener::bind(address).await?);
+        sockets.listeners.push(Listener::bind(address)?);
     }
     if sockets.listeners.is_empty() && sockets.connections.is_empty() {
         anyhow::bail!("nothing to listen on: give --listen ADDR, or let systemd pass a socket");

@@ -1,0 +1,96 @@
+//! Making the sockets that a program listens on, where no service manager passes any.
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use nix::sys::socket::{Backlog, listen};
+
+/// Listens on HOST:PORT. The socket is non-blocking.
+///
+/// # Errors
+/// What the system said.
+pub fn bind_tcp(address: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let_many_wait(&listener)?;
+    Ok(listener)
+}
+
+/// Listens on a Unix socket, in the place of one on which nobody listens any more. The socket is non-blocking.
+///
+/// # Errors
+/// What the system said; a file that is no socket, or a socket that somebody has, is there and stays.
+pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    remove_stale(path)?;
+    let listener = UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    let_many_wait(&listener)?;
+    Ok(listener)
+}
+
+/// connect(2) refuses a file that is no socket in the same way as a socket that nobody has: only what is both goes.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file that is no socket is there; it stays as it is",
+        ));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
+
+/// Listens again, for as many as the kernel allows to wait: std lets 128, and drops those who come then.
+fn let_many_wait(socket: &impl AsFd) -> io::Result<()> {
+    Ok(listen(socket, Backlog::MAXALLOWABLE)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_place_of_a_socket_that_nobody_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        let listener = bind_unix(&path).unwrap();
+        UnixStream::connect(&path).unwrap();
+        listener.accept().unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_somebody_has_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let error = bind_unix(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        UnixStream::connect(&path).unwrap();
+        listener.accept().unwrap();
+    }
+
+    #[test]
+    fn every_other_file_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let notes = directory.path().join("notes.txt");
+        fs::write(&notes, "dear diary").unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&notes, &link).unwrap();
+        for path in [&notes, &link, &directory.path().to_owned()] {
+            let error = bind_unix(path).unwrap_err();
+            assert!(error.to_string().contains("no socket"), "{error}");
+        }
+        assert_eq!(fs::read_to_string(&link).unwrap(), "dear diary");
+    }
+}
