@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use tokio::time::{Instant, sleep};
 
-use crate::plan::claim_name;
+use crate::slots::claim_name;
 use crate::sockets::Sockets;
 
 /// How long a connection may wait for the server to take it: its start takes a tenth of that on a Raspberry Pi.

@@ -4,10 +4,14 @@
 //! `eyelid-capture` for each camera with the first connection, restarts what dies, and ends all of them when the server
 //! has been idle. It reads no frame and answers no request itself.
 
+mod arguments;
 mod backoff;
+mod check;
+mod greeting;
 mod health;
 mod plan;
 mod programs;
+mod slots;
 mod sockets;
 mod spawn;
 mod supervisor;
@@ -15,18 +19,22 @@ mod supervisor;
 use std::io::{self, Write};
 
 use anyhow::Context;
+use eyelid_config::{ConfigError, EXIT_CONFIG};
 
+pub use crate::arguments::Arguments;
+use crate::check::Refused;
+use crate::greeting::{Names, greeting};
 use crate::health::Health;
-pub use crate::plan::Arguments;
 use crate::plan::Plan;
 use crate::programs::Programs;
+use crate::slots::Slots;
 use crate::sockets::Sockets;
 use crate::supervisor::Supervisor;
 
 /// Runs server and capture until it is told to end; or asks another how it is, if that was asked for.
 ///
 /// # Errors
-/// Why it cannot go on. A configuration file that cannot be used is a [`eyelid_config::ConfigError`].
+/// Why it cannot go on; see [`exit_status`].
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.healthcheck {
         let line = health::ask(&arguments.slots()?)?;
@@ -39,10 +47,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let slots = plan.claim_slots()?;
-        let sockets = Sockets::bind(&plan.listen)?;
+        let slots = Slots::take(&plan)?;
+        check::check(&plan, &programs, slots.path())?;
+        let sockets = Sockets::bind(&plan.listen, &plan.listen_from)?;
+        let greeting = greeting(sockets.bound(), &plan, slots.path(), &Names::find());
         // Nobody may be reading; the camera works all the same.
-        let _ = io::stdout().write_all(sockets.greeting(&plan).as_bytes());
+        let _ = io::stdout().write_all(greeting.as_bytes());
         eyelid_daemon::manager::ready();
         let health = Health::new();
         let supervisor = Supervisor::new(&plan, slots.path(), programs, &sockets, &health);
@@ -53,4 +63,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         eyelid_daemon::manager::stopping();
         ended
     })
+}
+
+/// The exit status for an error of [`run`].
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() || error.is::<Refused>() {
+        EXIT_CONFIG
+    } else {
+        1
+    }
 }

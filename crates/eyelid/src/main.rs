@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use eyelid::{Arguments, run};
-use eyelid_config::{ConfigError, EXIT_CONFIG};
+use eyelid::{Arguments, exit_status, run};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -13,11 +12,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error:#}");
-            if error.is::<ConfigError>() {
-                ExitCode::from(EXIT_CONFIG)
-            } else {
-                ExitCode::FAILURE
-            }
+            ExitCode::from(exit_status(&error))
         }
     }
 }

@@ -1,79 +1,46 @@
 //! What is to run: the command line and the configuration file, merged.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Parser;
-use eyelid_config::{Address, CameraOptions, Config, Fps, Size, SourceSpec};
-use eyelid_slot::{CameraName, FRAME_FILE, STATE_FILE};
-use nix::unistd::{AccessFlags, access};
+use eyelid_config::{
+    Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, SourceSpec, one_slot, same_slot,
+};
+use eyelid_slot::CameraName;
 
-/// A camera that opens only while someone looks: server and capture without systemd.
-#[derive(Debug, Parser)]
-#[command(name = "eyelid", version, max_term_width = 100)]
-pub struct Arguments {
-    /// Where to listen.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        help = "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:8080 and [::1]:8080]"
-    )]
-    listen: Vec<Address>,
-    /// Directory of the slots [default: /run/webcam, or a private one where that cannot be written]
-    #[arg(long, value_name = "DIR")]
-    slots: Option<PathBuf>,
-    /// Read this configuration file; flags win over it
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Where frames come from: test, folder:PATH or command:SHELL COMMAND [default: test]
-    #[arg(long, value_name = "SPEC")]
-    source: Option<SourceSpec>,
-    /// Size of the picture in pixels
-    #[arg(long, value_name = "WxH")]
-    size: Option<Size>,
-    /// Frames per second at most
-    #[arg(long, value_name = "N")]
-    fps: Option<Fps>,
-    /// End server and capture after this long without a connection [default: 30s]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    idle_exit: Option<Duration>,
-    /// Ask the eyelid that has the slots directory whether it is well, start nothing, and end with 0 if it is
-    #[arg(long)]
-    pub(crate) healthcheck: bool,
-}
+use crate::arguments::Arguments;
 
-impl Arguments {
-    /// The slots directory of an `eyelid` that was started with these.
-    pub(crate) fn slots(&self) -> anyhow::Result<PathBuf> {
-        let file = Config::load(self.config.as_deref())?;
-        if let Some(slots) = self.slots.clone().or(file.server.slots) {
-            return Ok(slots);
-        }
-        shared_parents()
-            .map(|parent| parent.join("webcam"))
-            .find(|slots| slots.is_dir())
-            .context("it is not clear which slots directory is meant: name it with --slots DIR")
-    }
-}
+/// After how long without a connection server and captures end: pages that ask every 10 or 20 s keep them.
+const IDLE_EXIT: Duration = Duration::from_secs(30);
 
 /// What is to run.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// Where to listen.
     pub(crate) listen: Vec<Address>,
+    /// Where that is written.
+    pub(crate) listen_from: ListenFrom,
     /// The cameras, at least one.
     pub(crate) cameras: Vec<Camera>,
-    slots: Option<PathBuf>,
-    idle_exit: Duration,
+    /// The slots directory, if one was given.
+    pub(crate) slots: Option<PathBuf>,
+    /// Whether a password is asked for.
+    pub(crate) has_password: bool,
+    server_flags: Vec<OsString>,
     config: Option<PathBuf>,
+}
+
+/// Who said where to listen.
+#[derive(Debug, PartialEq)]
+pub(crate) enum ListenFrom {
+    /// Flags, or nobody.
+    Flags,
+    /// This configuration file.
+    File(PathBuf),
 }
 
 /// One camera.
@@ -88,6 +55,9 @@ pub(crate) struct Camera {
 
 impl Plan {
     /// Merges flags and file, flags first. Flags of a camera are the default camera's.
+    ///
+    /// # Errors
+    /// A file that cannot be used, or a path that is not UTF-8.
     pub(crate) fn new(arguments: Arguments) -> anyhow::Result<Self> {
         let config = arguments
             .config
@@ -96,240 +66,124 @@ impl Plan {
             .transpose();
         let config = config.unwrap_or_else(|_| arguments.config.clone());
         let file = Config::load(config.as_deref())?;
-        let flags = CameraOptions {
-            source: arguments.source,
-            size: arguments.size,
-            fps: arguments.fps,
-            ..CameraOptions::default()
+        let cameras = cameras(arguments.camera, &file)?;
+        let mut server = arguments.server;
+        let listen_from = match &config {
+            Some(path) if server.listen.is_empty() && !file.server.listen.is_empty() => {
+                ListenFrom::File(path.clone())
+            }
+            _ => ListenFrom::Flags,
         };
-        let default = CameraName::default();
-        let mut cameras = Vec::new();
-        if flags != CameraOptions::default()
-            || file.cameras.is_empty()
-            || file.cameras.contains_key(&default)
-        {
-            cameras.push(Camera::new(default, flags, &file)?);
-        }
-        for name in file.cameras.keys().filter(|name| !name.is_default()) {
-            cameras.push(Camera::new(name.clone(), CameraOptions::default(), &file)?);
-        }
-        let listen = if arguments.listen.is_empty() {
-            file.server.listen
-        } else {
-            arguments.listen
-        };
+        let both = server.clone().or(file.server);
+        // Unlike the server by itself, one that this program starts is to end when it is idle.
+        server.idle_exit = Some(both.idle_exit.unwrap_or(IDLE_EXIT));
+        // Both are given to it in other ways.
+        server.listen.clear();
+        server.slots = None;
         Ok(Self {
-            listen: if listen.is_empty() {
+            listen: if both.listen.is_empty() {
                 localhost()
             } else {
-                listen
+                both.listen
             },
+            listen_from,
             cameras,
-            slots: arguments.slots.or(file.server.slots),
-            idle_exit: arguments
-                .idle_exit
-                .or(file.server.idle_exit)
-                .unwrap_or(Duration::from_secs(30)),
+            slots: both.slots,
+            has_password: both.auth_file.is_some()
+                || both.password_file.is_some()
+                || std::env::var_os(PASSWORD_VARIABLE).is_some(),
+            server_flags: server.to_flags().context("cannot hand on the options")?,
             config,
         })
     }
 
-    /// Makes the slots directory ready, for this process alone.
-    pub(crate) fn claim_slots(&self) -> anyhow::Result<Slots> {
-        let (path, mut made) = match &self.slots {
-            Some(path) => (path.clone(), Vec::new()),
-            None => default_slots()?,
-        };
-        if !path.is_dir() {
-            made.push(path.clone());
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(&path)
-                .with_context(|| {
-                    format!(
-                        "cannot make the slots directory {path:?}; give another with --slots DIR"
-                    )
-                })?;
-        }
-        if !writable(&path) {
-            bail!("cannot write the slots directory {path:?}; give another with --slots DIR");
-        }
-        let path = fs::canonicalize(&path).with_context(|| format!("slots directory {path:?}"))?;
-        let claim = claim(&path).with_context(|| {
-            format!(
-                "another eyelid uses the slots directory {path:?}; give another with --slots DIR"
-            )
-        })?;
-        let mut slots = Slots {
-            path,
-            directories: Vec::new(),
-            made,
-            claim,
-        };
-        for camera in &self.cameras {
-            let slot = camera.slot(&slots.path);
-            if !slot.is_dir() {
-                fs::create_dir_all(&slot)
-                    .with_context(|| format!("cannot make the slot {slot:?}"))?;
-                slots.made.push(slot.clone());
-            }
-            slots.directories.push(slot);
-        }
-        Ok(slots)
-    }
-
     /// The arguments of `eyelid-server`.
     pub(crate) fn server_arguments(&self, slots: &Path) -> Vec<OsString> {
-        let mut arguments = vec![
-            "--slots".into(),
-            slots.into(),
-            "--idle-exit".into(),
-            humantime::format_duration(self.idle_exit)
-                .to_string()
-                .replace(' ', "")
-                .into(),
-        ];
-        arguments.extend(self.config_arguments());
+        let mut arguments = vec![flag("slots", slots)];
+        arguments.extend(self.server_flags.iter().cloned());
+        arguments.extend(self.config_argument());
         arguments
     }
 
     /// The arguments of `eyelid-capture` for one camera.
     pub(crate) fn capture_arguments(&self, camera: &Camera, slots: &Path) -> Vec<OsString> {
-        let mut arguments = vec!["--slot".into(), camera.slot(slots).into()];
-        arguments.extend(camera.flags.iter().cloned());
+        let mut arguments = camera.flags.clone();
+        // One that is given needs no words: errors then name the place where it is.
+        if camera.slot.is_none() {
+            arguments.push(flag("slot", camera.slot(slots)));
+        }
         if camera.configured {
-            arguments.extend(self.config_arguments());
-            arguments.extend(["--name".into(), camera.name.as_str().into()]);
+            arguments.extend(self.config_argument());
+            arguments.push(flag("name", camera.name.as_str()));
         }
         arguments
     }
 
-    fn config_arguments(&self) -> impl Iterator<Item = OsString> {
-        self.config
-            .iter()
-            .flat_map(|path| ["--config".into(), path.into()])
+    /// Two cameras with one slot would mix their pictures.
+    ///
+    /// # Errors
+    /// Names both, and the file.
+    pub(crate) fn check_slots(&self, slots: &Path) -> anyhow::Result<()> {
+        let theirs = self.cameras.iter();
+        let theirs: Vec<_> = theirs
+            .map(|camera| (&camera.name, camera.slot(slots)))
+            .collect();
+        let Some((name, other)) = same_slot(&theirs) else {
+            return Ok(());
+        };
+        match &self.config {
+            Some(path) => Err(ConfigError::camera(path, name, None, one_slot(other)).into()),
+            None => bail!("camera {:?}: {}", name.as_str(), one_slot(other)),
+        }
     }
+
+    fn config_argument(&self) -> Option<OsString> {
+        self.config.as_ref().map(|path| flag("config", path))
+    }
+}
+
+/// The cameras of the file, and the default camera if it is there, is described by flags, or would be the only one.
+fn cameras(mut flags: CameraOptions, file: &Config) -> anyhow::Result<Vec<Camera>> {
+    let default = CameraName::default();
+    let in_file = file.cameras.get(&default);
+    let mut cameras = Vec::new();
+    if in_file.is_some() || flags != CameraOptions::default() || file.cameras.is_empty() {
+        if flags.source.is_none() && in_file.is_none_or(|camera| camera.source.is_none()) {
+            flags.source = Some(SourceSpec::Test);
+        }
+        cameras.push(Camera::new(default, flags, file)?);
+    }
+    for name in file.cameras.keys().filter(|name| !name.is_default()) {
+        cameras.push(Camera::new(name.clone(), CameraOptions::default(), file)?);
+    }
+    Ok(cameras)
 }
 
 impl Camera {
     fn new(name: CameraName, flags: CameraOptions, file: &Config) -> anyhow::Result<Self> {
         let configured = file.cameras.get(&name);
-        let options = flags.clone().or(configured.cloned().unwrap_or_default());
-        let source = match options.source {
-            Some(source) => source,
-            None if name.is_default() => SourceSpec::Test,
-            None => bail!(
-                "camera {:?} has no source: give one in the configuration",
-                name.as_str()
-            ),
-        };
-        if let SourceSpec::Folder(path) = &source
-            && !path.is_dir()
-        {
-            bail!("source folder {path:?} is not a directory; make it first");
-        }
-        let mut arguments: Vec<OsString> = vec!["--source".into(), source.to_string().into()];
-        if let Some(size) = flags.size {
-            arguments.extend(["--size".into(), size.to_string().into()]);
-        }
-        if let Some(fps) = flags.fps {
-            arguments.extend(["--fps".into(), fps.to_string().into()]);
-        }
+        let slot = flags.slot.clone();
         Ok(Self {
-            name,
-            flags: arguments,
+            slot: slot.or_else(|| configured.and_then(|camera| camera.slot.clone())),
             configured: configured.is_some(),
-            slot: options.slot,
+            name,
+            flags: flags.to_flags().context("cannot hand on the options")?,
         })
     }
 
-    fn slot(&self, slots: &Path) -> PathBuf {
+    /// The directory of its slot.
+    pub(crate) fn slot(&self, slots: &Path) -> PathBuf {
         self.slot
             .clone()
             .unwrap_or_else(|| self.name.directory(slots))
     }
 }
 
-/// The slots directory while this process has it. What was made for it is removed at the end, and the frames with it.
-#[derive(Debug)]
-pub(crate) struct Slots {
-    path: PathBuf,
-    directories: Vec<PathBuf>,
-    made: Vec<PathBuf>,
-    claim: UnixListener,
-}
-
-impl Slots {
-    /// The socket that says that the slots are taken.
-    pub(crate) fn claim(&self) -> &UnixListener {
-        &self.claim
-    }
-
-    /// Where the slots are.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for Slots {
-    fn drop(&mut self) {
-        // What is not there, or is in use by something of the user's, stays as it is.
-        for directory in &self.directories {
-            for file in [FRAME_FILE, STATE_FILE] {
-                let _ = fs::remove_file(directory.join(file));
-            }
-        }
-        for directory in self.made.iter().rev() {
-            let _ = fs::remove_dir(directory);
-        }
-    }
-}
-
-/// `/run/webcam`, else the user's own runtime directory, else a private directory in memory. Also gives what was made.
-fn default_slots() -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
-    for parent in shared_parents() {
-        let slots = parent.join("webcam");
-        if if slots.exists() {
-            slots.is_dir() && writable(&slots)
-        } else {
-            writable(&parent)
-        } {
-            return Ok((slots, Vec::new()));
-        }
-    }
-    let slots = PathBuf::from(format!("/dev/shm/eyelid-{}", std::process::id()));
-    let made = DirBuilder::new().mode(0o700).create(&slots);
-    made.with_context(|| {
-        format!("cannot make the slots directory {slots:?}; give another with --slots DIR")
-    })?;
-    Ok((slots.clone(), vec![slots]))
-}
-
-/// Where directories of slots are looked for: the system's runtime directory, and the user's own.
-fn shared_parents() -> impl Iterator<Item = PathBuf> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    [Some(PathBuf::from("/run")), runtime].into_iter().flatten()
-}
-
-fn writable(directory: &Path) -> bool {
-    access(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
-}
-
-/// An abstract socket (unix(7)) says that the directory is taken: it ends with the process, and unlike a lock it holds
-/// no file open in the directory, which would keep inotify(7) from telling of the directory's loss.
-fn claim(directory: &Path) -> io::Result<UnixListener> {
-    UnixListener::bind_addr(&claim_name(directory)?)
-}
-
-/// The name of a directory's socket. Containers that share a network share these names, and mean different directories
-/// by the same path.
-pub(crate) fn claim_name(directory: &Path) -> io::Result<SocketAddr> {
-    let directory = fs::metadata(directory)?;
-    let name = format!("eyelid:{}:{}", directory.dev(), directory.ino());
-    SocketAddr::from_abstract_name(name)
+/// A flag with its value in one word, so that a value that begins with a dash is no other flag.
+fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut flag = OsString::from(format!("--{name}="));
+    flag.push(value);
+    flag
 }
 
 /// Where to listen unless told otherwise. Some programs take `localhost` for its IPv6 address alone, which not every
@@ -345,6 +199,7 @@ fn localhost() -> Vec<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     fn plan(arguments: &[&str]) -> anyhow::Result<Plan> {
         Plan::new(Arguments::try_parse_from(
@@ -366,11 +221,11 @@ mod tests {
         let slots = Path::new("/s");
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[0], slots)),
-            "--slot /s --source test"
+            "--source=test --slot=/s"
         );
         assert_eq!(
             text(plan.server_arguments(slots)),
-            "--slots /s --idle-exit 30s"
+            "--slots=/s --idle-exit=30s"
         );
     }
 
@@ -390,45 +245,23 @@ mod tests {
         let slots = Path::new("/s");
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[0], slots)),
-            format!(
-                "--slot /s --source test --size 320x240 --fps 7 --config {path} --name default"
-            )
+            format!("--fps=7.0 --size=320x240 --slot=/s --config={path} --name=default")
         );
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[1], slots)),
-            format!("--slot /b --source command:x --config {path} --name back")
+            format!("--config={path} --name=back")
         );
         assert_eq!(
             text(plan.server_arguments(slots)),
-            format!("--slots /s --idle-exit 1m30s --config {path}")
+            format!("--slots=/s --idle-exit=1m30s --config={path}")
         );
     }
 
     #[test]
     fn says_at_once_what_cannot_work() {
-        let error = plan(&["--source", "folder:/nowhere"])
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("/nowhere"), "{error}");
         let error = plan(&["--config", "/nowhere.toml"])
             .unwrap_err()
             .to_string();
         assert!(error.contains("/nowhere.toml"), "{error}");
-    }
-
-    #[test]
-    fn slots_are_one_launchers_and_leave_nothing_behind() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("webcam");
-        let plan = plan(&["--slots", path.to_str().unwrap()]).unwrap();
-        let slots = plan.claim_slots().unwrap();
-        let error = plan.claim_slots().unwrap_err().to_string();
-        assert!(error.contains("another eyelid"), "{error}");
-        fs::write(slots.path().join(FRAME_FILE), "").unwrap();
-        drop(slots);
-        assert!(!path.exists());
-        fs::create_dir(&path).unwrap();
-        drop(plan.claim_slots().unwrap());
-        assert!(path.exists(), "what was there before stays");
     }
 }

@@ -1,8 +1,7 @@
 //! The listening sockets, held from start to end so that no connection is ever refused.
 
-use std::fmt::Write;
 use std::future::poll_fn;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::task::Poll;
@@ -14,7 +13,7 @@ use eyelid_daemon::listening::{bind_tcp, bind_unix};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::unix::AsyncFd;
 
-use crate::plan::Plan;
+use crate::plan::ListenFrom;
 use crate::spawn;
 
 /// All listening sockets.
@@ -25,8 +24,11 @@ struct Listening {
     address: Bound,
 }
 
-enum Bound {
+/// What is listened on.
+pub(crate) enum Bound {
+    /// An address, with the port that the system chose.
     Tcp(SocketAddr),
+    /// A Unix socket.
     Unix(PathBuf),
 }
 
@@ -35,10 +37,15 @@ impl Sockets {
     ///
     /// # Errors
     /// Names the address that cannot be had.
-    pub(crate) fn bind(addresses: &[Address]) -> anyhow::Result<Self> {
+    pub(crate) fn bind(addresses: &[Address], from: &ListenFrom) -> anyhow::Result<Self> {
         let bind = |address: &Address| {
-            bind(address).with_context(|| {
-                format!("cannot listen on {address}; give another with --listen ADDR")
+            bind(address).with_context(|| match from {
+                ListenFrom::Flags => {
+                    format!("cannot listen on {address}; give another with --listen ADDR")
+                }
+                ListenFrom::File(path) => format!(
+                    "cannot listen on {address}, as configuration {path:?} has it in listen; give another there, or with --listen ADDR"
+                ),
             })
         };
         Ok(Self(
@@ -85,47 +92,9 @@ impl Sockets {
         poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 
-    /// Says whether this is IPv6's localhost, and IPv4's is listened on as well.
-    fn has_v4_of(&self, address: SocketAddr) -> bool {
-        let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
-        let is_v4 =
-            |listening: &Listening| matches!(listening.address, Bound::Tcp(other) if other == v4);
-        address.ip() == Ipv6Addr::LOCALHOST && self.0.iter().any(is_v4)
-    }
-
-    /// What a person who started this is to know.
-    pub(crate) fn greeting(&self, plan: &Plan) -> String {
-        let mut text =
-            String::from("Eyelid is ready; the camera opens when you open one of these:\n");
-        for listening in &self.0 {
-            let url = match &listening.address {
-                Bound::Tcp(address) if self.has_v4_of(*address) => continue,
-                Bound::Tcp(address) => format!("http://{}", reachable(*address)),
-                Bound::Unix(path) => {
-                    // Writing to a String cannot fail.
-                    let _ = writeln!(
-                        text,
-                        "  curl --unix-socket {} http://localhost/snapshot",
-                        path.display()
-                    );
-                    continue;
-                }
-            };
-            let _ = writeln!(text, "  viewer    {url}/");
-            for camera in &plan.cameras {
-                let prefix = if camera.name.is_default() {
-                    String::new()
-                } else {
-                    format!("{}/", camera.name)
-                };
-                let _ = writeln!(
-                    text,
-                    "  stream    {url}/{prefix}stream\n  snapshot  {url}/{prefix}snapshot"
-                );
-            }
-        }
-        text.push_str("Ctrl-C ends it.\n");
-        text
+    /// What is listened on, in the order of the addresses.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = &Bound> + Clone {
+        self.0.iter().map(|listening| &listening.address)
     }
 }
 
@@ -152,15 +121,4 @@ fn bind(address: &Address) -> io::Result<Listening> {
         socket: spawn::readiness(socket)?,
         address,
     })
-}
-
-/// An address that can be opened: the host's name where every address is listened on.
-fn reachable(address: SocketAddr) -> String {
-    let host = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    match (address.ip().is_unspecified(), host) {
-        (true, Some(host)) => format!("{host}:{}", address.port()),
-        _ => address.to_string(),
-    }
 }

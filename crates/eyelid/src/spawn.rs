@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
 
+use eyelid_config::PASSWORD_VARIABLE;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -38,6 +39,10 @@ pub(crate) fn start(
     let parent = std::process::id();
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
+    // Only the server lets people in: no camera's command is to know how.
+    if sockets.is_empty() {
+        command.env_remove(PASSWORD_VARIABLE);
+    }
     let prepare = move || {
         prctl::set_pdeathsig(Signal::SIGTERM)?;
         if std::os::unix::process::parent_id() != parent {

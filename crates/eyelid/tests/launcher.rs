@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -54,11 +54,15 @@ struct Eyelid {
     address: String,
     greeting: String,
     slots: PathBuf,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Eyelid {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&[], arguments)
+    }
+
+    fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let memory = Path::new("/dev/shm");
         let home = if memory.is_dir() {
             TempDir::new_in(memory)
@@ -73,8 +77,11 @@ impl Eyelid {
             "--slots",
             slots.to_str().unwrap(),
         ];
+        let log = File::create(home.path().join("log")).unwrap();
         let mut child = command(&[&own, arguments].concat())
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut greeting = BufReader::new(child.stdout.take().unwrap());
@@ -101,8 +108,28 @@ impl Eyelid {
             address,
             greeting: text,
             slots,
-            _home: home,
+            home: home,
         }
+    }
+
+    /// The status of the answer to a request for `path` with further `headers`, each with its line's end.
+    fn ask(&self, path: &str, headers: &str) -> u16 {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(HUNG)).unwrap();
+        let host = if headers.contains("Host:") {
+            ""
+        } else {
+            "Host: x\r\n"
+        };
+        let request = format!("GET {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[9..12]).parse().unwrap()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap()
     }
 
     fn snapshot(&self) -> u16 {
@@ -320,45 +347,177 @@ fn runs_every_camera_of_its_configuration() {
 
 #[test]
 fn says_what_is_wrong_before_anybody_connects() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let home = TempDir::new().unwrap();
     let slots = home.path().to_str().unwrap();
-    let file = home.path().join("eyelid.toml");
-    fs::write(&file, "[server]\nslot = 1\n").unwrap();
+    let file = home.path().join("a-file");
+    fs::write(&file, "").unwrap();
     let no_socket = format!("unix:{}", file.display());
-    for (arguments, status, words) in [
+    let listen = ["--slots", slots, "--listen", "127.0.0.1:0"];
+    for (own, status, words) in [
+        (&["--listen", &taken][..], 1, "cannot listen on"),
         (
-            vec!["--slots", slots, "--listen", &taken],
-            1,
-            "cannot listen on",
-        ),
-        (
-            vec!["--slots", slots, "--listen", &no_socket],
+            &["--listen", &no_socket],
             1,
             "a file that is no socket is there",
         ),
         (
-            vec!["--slots", "/proc/nowhere"],
+            &["--slots", "/proc/nowhere"],
             1,
             "give another with --slots DIR",
         ),
         (
-            vec!["--slots", slots, "--source", "folder:/nowhere"],
+            &["--source", "folder:/nowhere"],
             1,
-            "\"/nowhere\"",
+            "folder \"/nowhere\": cannot open it",
         ),
-        (vec!["--source", "usb"], 2, "folder:PATH"),
-        (vec!["--size", "big"], 2, "1280x720"),
         (
-            vec!["--config", file.to_str().unwrap()],
-            78,
-            "line 2, key \"slot\"",
+            &["--source", "libcamera"],
+            1,
+            "camera \"default\": source libcamera: ",
         ),
+        (&["--source", "usb"], 2, "folder:PATH"),
+        (&["--size", "big"], 2, "1280x720"),
+        (&["--fps", "-5"], 2, "fps -5: use a number"),
+        (
+            &["--linger", "-5s"],
+            2,
+            "duration \"-5s\": use a number with its unit",
+        ),
+        (&["--control", "A=1"], 78, "--control: works with sources"),
+        (
+            &["--auth-file", "/nowhere/htpasswd"],
+            78,
+            "password file \"/nowhere/htpasswd\"",
+        ),
+        (&["--password-file", "/dev/null"], 78, "USER:PASSWORD"),
     ] {
+        let arguments = if own[0] == "--slots" {
+            own.to_vec()
+        } else {
+            [&listen[..2], own].concat()
+        };
         let (code, text) = fails(&arguments);
         assert_eq!(code, Some(status), "{arguments:?}: {text}");
         assert!(text.contains(words), "{arguments:?}: {text}");
     }
     assert!(file.exists());
+}
+
+#[test]
+fn says_which_line_of_the_file_is_wrong_before_anybody_connects() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    let home = TempDir::new().unwrap();
+    let slots = home.path().join("slots");
+    let slots = slots.to_str().unwrap();
+    let file = home.path().join("eyelid.toml");
+    for (text, status, words) in [
+        (
+            "[server]\nslot = 1\n".to_owned(),
+            78,
+            "line 2, key \"slot\"",
+        ),
+        (
+            format!("[server]\nlisten = [\"{taken}\"]\n"),
+            1,
+            "eyelid.toml\" has it in listen",
+        ),
+        (
+            "[server]\nauth-file = \"/nowhere\"\n".into(),
+            78,
+            "password file \"/nowhere\"",
+        ),
+        (
+            "[cameras.door]\nsource = \"test\"\ncontrol = [\"A=1\"]\n".into(),
+            78,
+            "line 3, key \"cameras.door.control\": works with",
+        ),
+        (
+            "[cameras.bed]\n".into(),
+            78,
+            "line 1, key \"cameras.bed\": no source",
+        ),
+        (
+            "[cameras.a]\nsource = \"test\"\n[cameras.default]\nslot = \"SLOTS/a\"\n"
+                .replace("SLOTS", slots),
+            78,
+            "key \"cameras.a\": the slot is that of camera \"default\", too",
+        ),
+        (
+            "[cameras.a]\nsource = \"folder:/dev/shm\"\nslot = \"/dev/shm\"\n".into(),
+            78,
+            "line 3, key \"cameras.a.slot\": \"/dev/shm\" is the folder of the pictures",
+        ),
+    ] {
+        fs::write(&file, &text).unwrap();
+        let mut arguments = vec!["--config", file.to_str().unwrap(), "--slots", slots];
+        if !text.contains("listen") {
+            arguments.extend(["--listen", "127.0.0.1:0"]);
+        }
+        let (code, said) = fails(&arguments);
+        assert_eq!(code, Some(status), "{text}: {said}");
+        assert!(said.contains(words), "{text}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_camera_that_cannot_be_used_leaves_the_others_alone_and_is_told_at_the_start() {
+    let home = TempDir::new().unwrap();
+    let file = home.path().join("eyelid.toml");
+    fs::write(
+        &file,
+        "[cameras.default]\nsource = \"test\"\n[cameras.-x]\nsource = \"test\"\n\
+         [cameras.door]\nsource = \"folder:/nowhere\"\n",
+    )
+    .unwrap();
+    let mut eyelid = Eyelid::start(&["--config", file.to_str().unwrap()]);
+    for path in ["/snapshot", "/-x/snapshot"] {
+        assert_eq!(eyelid.ask(path, ""), 200, "{path}");
+    }
+    assert_eq!(eyelid.ask("/door/snapshot", ""), 503);
+    assert_eq!(eyelid.snapshot(), 200);
+    assert!(eyelid.end(Signal::SIGINT).success());
+    let warning = "camera \"door\": folder \"/nowhere\": cannot open it";
+    assert!(eyelid.log().contains(warning), "{}", eyelid.log());
+}
+
+#[test]
+fn one_password_is_the_servers_alone() {
+    let mut eyelid = Eyelid::start_with(&[("EYELID_PASSWORD", "anna:secret")], &[]);
+    assert_eq!(eyelid.snapshot(), 401);
+    assert_eq!(
+        eyelid.ask("/snapshot", "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n"),
+        200
+    );
+    let capture = eyelid.pid_of("eyelid-capture");
+    let environment = fs::read(format!("/proc/{capture}/environ")).unwrap();
+    assert!(!String::from_utf8_lossy(&environment).contains("secret"));
+    for (_, pid) in eyelid.children() {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        assert!(!String::from_utf8_lossy(&line).contains("secret"));
+    }
+    assert!(eyelid.end(Signal::SIGTERM).success());
+}
+
+#[test]
+fn takes_the_options_of_its_programs() {
+    let mut eyelid = Eyelid::start(&[
+        "--size=64x48",
+        "--quality=30",
+        "--rotate=90",
+        "--linger=20s",
+        "--max-age=3s",
+        "--max-clients=5",
+        "--allow-host=camera.example.org",
+    ]);
+    assert_eq!(eyelid.snapshot(), 200);
+    let state = eyelid.slots.join("state.json");
+    eventually("a turned picture", || {
+        fs::read_to_string(&state).is_ok_and(|state| state.contains("\"width\":48"))
+    });
+    assert_eq!(eyelid.ask("/status", "Host: camera.example.org\r\n"), 200);
+    assert!(eyelid.end(Signal::SIGTERM).success());
 }

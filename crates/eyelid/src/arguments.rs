@@ -1,0 +1,48 @@
+//! The command line: the options of the other two programs, and a few of its own.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use eyelid_config::{CameraOptions, Config, ServerOptions};
+
+use crate::slots::shared_parents;
+
+/// A camera that opens only while someone looks: server and capture without systemd.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "eyelid",
+    version,
+    max_term_width = 100,
+    mut_arg("listen", |arg| arg.help("Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:8080 and [::1]:8080]")),
+    mut_arg("slots", |arg| arg.help("Directory of the slots [default: /run/webcam, or a private one where that cannot be written]")),
+    mut_arg("idle_exit", |arg| arg.help("End server and capture after this long without a connection [default: 30s]")),
+    mut_arg("source", |arg| arg.help("Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND [default: test]")),
+    after_help = "What a camera can do, eyelid-capture --list and --list-controls print."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    /// Read this configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Ask the eyelid that has the slots directory whether it is well, start nothing, and end with 0 if it is
+    #[arg(long)]
+    pub(crate) healthcheck: bool,
+    #[command(flatten, next_help_heading = "The default camera")]
+    pub(crate) camera: CameraOptions,
+}
+
+impl Arguments {
+    /// The slots directory of an `eyelid` that was started with these.
+    pub(crate) fn slots(&self) -> anyhow::Result<PathBuf> {
+        let file = Config::load(self.config.as_deref())?;
+        if let Some(slots) = self.server.slots.clone().or(file.server.slots) {
+            return Ok(slots);
+        }
+        shared_parents()
+            .map(|parent| parent.join("webcam"))
+            .find(|slots| slots.is_dir())
+            .context("it is not clear which slots directory is meant: name it with --slots DIR")
+    }
+}

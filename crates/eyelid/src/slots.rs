@@ -1,0 +1,174 @@
+//! The slots directory, and who has it.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use eyelid_slot::{FRAME_FILE, STATE_FILE};
+use nix::unistd::{AccessFlags, access};
+
+use crate::plan::Plan;
+
+/// The slots directory while this process has it. What was made for it is removed at the end, and the frames with it.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    path: PathBuf,
+    directories: Vec<PathBuf>,
+    made: Vec<PathBuf>,
+    claim: UnixListener,
+}
+
+impl Slots {
+    /// Makes the slots directory of a plan ready, for this process alone.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) fn take(plan: &Plan) -> anyhow::Result<Self> {
+        let (path, mut made) = match &plan.slots {
+            Some(path) => (path.clone(), Vec::new()),
+            None => default_slots()?,
+        };
+        if !path.is_dir() {
+            made.push(path.clone());
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(&path)
+                .with_context(|| {
+                    format!(
+                        "cannot make the slots directory {path:?}; give another with --slots DIR"
+                    )
+                })?;
+        }
+        if !writable(&path) {
+            bail!("cannot write the slots directory {path:?}; give another with --slots DIR");
+        }
+        let path = fs::canonicalize(&path).with_context(|| format!("slots directory {path:?}"))?;
+        let claim = match claim(&path) {
+            Ok(claim) => claim,
+            // What the system says of it is about the socket that stands for the directory.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
+                "another eyelid uses the slots directory {path:?}; give another with --slots DIR"
+            ),
+            Err(error) => return Err(error).with_context(|| format!("slots directory {path:?}")),
+        };
+        let mut slots = Self {
+            path,
+            directories: Vec::new(),
+            made,
+            claim,
+        };
+        for camera in &plan.cameras {
+            let slot = camera.slot(&slots.path);
+            if !slot.is_dir() {
+                fs::create_dir_all(&slot)
+                    .with_context(|| format!("cannot make the slot {slot:?}"))?;
+                slots.made.push(slot.clone());
+            }
+            slots.directories.push(slot);
+        }
+        Ok(slots)
+    }
+
+    /// The socket that says that the slots are taken.
+    pub(crate) fn claim(&self) -> &UnixListener {
+        &self.claim
+    }
+
+    /// Where the slots are.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        // What is not there, or is in use by something of the user's, stays as it is.
+        for directory in &self.directories {
+            for file in [FRAME_FILE, STATE_FILE] {
+                let _ = fs::remove_file(directory.join(file));
+            }
+        }
+        for directory in self.made.iter().rev() {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+/// `/run/webcam`, else the user's own runtime directory, else a private directory in memory. Also gives what was made.
+fn default_slots() -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
+    for parent in shared_parents() {
+        let slots = parent.join("webcam");
+        if if slots.exists() {
+            slots.is_dir() && writable(&slots)
+        } else {
+            writable(&parent)
+        } {
+            return Ok((slots, Vec::new()));
+        }
+    }
+    let slots = PathBuf::from(format!("/dev/shm/eyelid-{}", std::process::id()));
+    let made = DirBuilder::new().mode(0o700).create(&slots);
+    made.with_context(|| {
+        format!("cannot make the slots directory {slots:?}; give another with --slots DIR")
+    })?;
+    Ok((slots.clone(), vec![slots]))
+}
+
+/// Where directories of slots are looked for: the system's runtime directory, and the user's own.
+pub(crate) fn shared_parents() -> impl Iterator<Item = PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    [Some(PathBuf::from("/run")), runtime].into_iter().flatten()
+}
+
+fn writable(directory: &Path) -> bool {
+    access(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}
+
+/// An abstract socket (unix(7)) says that the directory is taken: it ends with the process, and unlike a lock it holds
+/// no file open in the directory, which would keep inotify(7) from telling of the directory's loss.
+fn claim(directory: &Path) -> io::Result<UnixListener> {
+    UnixListener::bind_addr(&claim_name(directory)?)
+}
+
+/// The name of a directory's socket. Containers that share a network share these names, and mean different directories
+/// by the same path.
+pub(crate) fn claim_name(directory: &Path) -> io::Result<SocketAddr> {
+    let directory = fs::metadata(directory)?;
+    let name = format!("eyelid:{}:{}", directory.dev(), directory.ino());
+    SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Arguments;
+    use clap::Parser;
+
+    #[test]
+    fn slots_are_one_launchers_and_leave_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("webcam");
+        let arguments = ["eyelid", "--slots", path.to_str().unwrap()];
+        let plan = Plan::new(Arguments::parse_from(arguments)).unwrap();
+        let slots = Slots::take(&plan).unwrap();
+        let error = Slots::take(&plan).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("another eyelid") && !error.contains("os error"),
+            "{error}"
+        );
+        fs::write(slots.path().join(FRAME_FILE), "").unwrap();
+        drop(slots);
+        assert!(!path.exists());
+        fs::create_dir(&path).unwrap();
+        drop(Slots::take(&plan).unwrap());
+        assert!(path.exists(), "what was there before stays");
+    }
+}
