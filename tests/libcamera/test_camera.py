@@ -36,7 +36,7 @@ def heap(environment):
 def test_lists_cameras_with_the_sizes_that_they_really_have(once):
     code, text, log = once("--list")
     assert code == 0, log
-    assert "Virtual0\n    Front, front\n    NV12" in text
+    assert "Virtual0\n    libcamera, Front, front\n    NV12" in text
     assert "640x480 (5 to 30 fps)" in text
     assert "400x240" not in text, "libcamera names it, but the camera would give another"
     code, text, _ = once("--list", "--json")

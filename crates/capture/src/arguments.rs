@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Which camera of the configuration file this is [default: default]
     #[arg(long, value_name = "NAME")]
     name: Option<CameraName>,
-    /// List the cameras that libcamera finds, with their formats, sizes and rates
+    /// List the cameras that are found, with their formats, sizes and rates
     #[arg(long, conflicts_with = "list_controls")]
     list: bool,
     /// List what --control can set on the camera
@@ -49,6 +49,10 @@ pub struct Arguments {
 pub struct ListRequest {
     /// What to list.
     pub what: ListWhat,
+    /// Whose cameras.
+    pub source: SourceSpec,
+    /// Which camera: a part of its id or name.
+    pub camera: Option<String>,
     /// As JSON, not as text.
     pub json: bool,
 }
@@ -59,10 +63,7 @@ pub enum ListWhat {
     /// All cameras.
     Cameras,
     /// The controls of one camera.
-    Controls {
-        /// Its id or a part of it.
-        camera: Option<String>,
-    },
+    Controls,
 }
 
 /// Everything that is known of one camera.
@@ -74,7 +75,7 @@ pub struct Settings {
     pub slot: PathBuf,
     /// Where its frames come from.
     pub source: SourceSpec,
-    /// Which of libcamera's cameras: a part of its id.
+    /// Which camera: a part of its id or name.
     pub camera: Option<String>,
     /// The size asked for.
     pub size: Option<Size>,
@@ -153,14 +154,14 @@ impl Arguments {
         let what = if self.list {
             ListWhat::Cameras
         } else if self.list_controls {
-            ListWhat::Controls {
-                camera: self.options.camera.clone(),
-            }
+            ListWhat::Controls
         } else {
             return None;
         };
         Some(ListRequest {
             what,
+            source: self.options.source.clone().unwrap_or(SourceSpec::Auto),
+            camera: self.options.camera.clone(),
             json: self.json,
         })
     }

@@ -44,6 +44,10 @@ pub(crate) fn misfit(options: &CameraOptions, source: &SourceSpec, slot: &Path) 
         );
         return misfit("size", what);
     }
+    if let (SourceSpec::V4l2(Some(named)), Some(_)) = (source, &options.camera) {
+        let what = format!("source v4l2:{named} says which camera already; leave one of them out");
+        return misfit("camera", what);
+    }
     if let Some(option) = only_for_cameras(options)
         && !matches!(
             source,

@@ -58,7 +58,6 @@ impl FrameMaker {
     }
 
     /// Turns pictures so from now on, whatever the settings say: for a camera that has done a part of it.
-    #[cfg(feature = "libcamera")]
     pub(crate) fn set_turn(&mut self, turn: Turn) {
         self.turn = turn;
     }

@@ -32,7 +32,7 @@ pub(crate) fn exec_for(source: &SourceSpec) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// What the system said.
-pub(crate) fn exec() -> anyhow::Result<()> {
+fn exec() -> anyhow::Result<()> {
     let Some(program) = find() else {
         return Ok(());
     };

@@ -19,7 +19,7 @@ use crate::{Arguments, Settings, full_build, source};
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     logging::start("eyelid-capture");
     if let Some(request) = arguments.list() {
-        full_build::exec()?;
+        full_build::exec_for(&request.source)?;
         return Ok(source::print(&request)?);
     }
     let mut settings = arguments.clone().settle()?;

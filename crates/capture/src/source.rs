@@ -1,13 +1,17 @@
 //! Where exposures come from.
 
+#[cfg(feature = "libcamera")]
+mod auto;
 mod command;
 mod folder;
+mod hardware;
 #[cfg(feature = "libcamera")]
 mod libcamera;
 mod test;
+mod v4l2;
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
@@ -15,9 +19,11 @@ use std::time::{Instant, SystemTime};
 use eyelid_config::SourceSpec;
 use eyelid_picture::EncodeError;
 
-use crate::{ListRequest, Settings};
+use crate::{ListRequest, ListWhat, Settings};
 #[cfg(any(test, fuzzing))]
 pub use command::check_splitter;
+use hardware::control::Control;
+use hardware::list::{self, ListedCamera, ListedControl};
 
 /// One kind of camera. It is driven by one thread and never blocks it.
 pub trait Source {
@@ -130,6 +136,12 @@ pub enum SourceError {
         /// The system's reason, where there is one.
         reason: Option<io::Error>,
     },
+    /// All of V4L2's cameras.
+    #[error("v4l2: {what}")]
+    V4l2 {
+        /// What is wrong.
+        what: String,
+    },
     /// A camera cannot be used.
     #[error("camera {id:?}: {what}: {reason}")]
     Camera {
@@ -165,14 +177,10 @@ pub enum SourceError {
     /// The program cannot do what was asked for.
     #[error(
         "source libcamera: this eyelid-capture was built without it; install package eyelid-capture-libcamera, \
-         build it with --features libcamera, or use source command:rpicam-vid ... (docs/raspberry-pi.md)"
+         build it with --features libcamera, or use source v4l2 for a USB camera, command:rpicam-vid ... for one of a \
+         Raspberry Pi (docs/raspberry-pi.md)"
     )]
     NotBuilt,
-    /// It comes with the next commits.
-    #[error(
-        "source v4l2: this eyelid-capture has none yet; use source command:ffmpeg ... (docs/sources.md)"
-    )]
-    V4l2NotBuilt,
     /// A picture could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -181,10 +189,7 @@ pub enum SourceError {
 impl SourceError {
     /// Says whether it is what was asked for that cannot be. Trying again changes nothing.
     pub fn is_setup(&self) -> bool {
-        matches!(
-            self,
-            Self::Unsuitable { .. } | Self::NotBuilt | Self::V4l2NotBuilt
-        )
+        matches!(self, Self::Unsuitable { .. } | Self::NotBuilt)
     }
 
     /// Says whether only a new process may help.
@@ -214,7 +219,11 @@ pub fn open(settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
         SourceSpec::Libcamera => Box::new(libcamera::Libcamera::open(settings)?),
         #[cfg(not(feature = "libcamera"))]
         SourceSpec::Libcamera => return Err(SourceError::NotBuilt),
-        SourceSpec::Auto | SourceSpec::V4l2(_) => return Err(SourceError::V4l2NotBuilt),
+        #[cfg(feature = "libcamera")]
+        SourceSpec::Auto => Box::new(auto::Auto::open(settings)?),
+        #[cfg(not(feature = "libcamera"))]
+        SourceSpec::Auto => Box::new(v4l2::V4l2::open(None, settings)?),
+        SourceSpec::V4l2(camera) => Box::new(v4l2::V4l2::open(camera.as_deref(), settings)?),
         SourceSpec::Test => Box::new(test::TestPicture::new(settings)),
         SourceSpec::Folder(path) => Box::new(folder::Folder::new(path, settings)),
         SourceSpec::Command(shell) => Box::new(command::Command::new(shell, settings)),
@@ -234,16 +243,79 @@ pub fn check(settings: &Settings) -> Result<(), SourceError> {
     }
 }
 
-/// Prints what libcamera has.
+/// Prints a list of cameras, or of what can be set on one.
 ///
 /// # Errors
 /// Why it cannot.
 pub fn print(request: &ListRequest) -> Result<(), SourceError> {
-    #[cfg(feature = "libcamera")]
-    return libcamera::print(request);
-    #[cfg(not(feature = "libcamera"))]
-    {
-        let _ = request;
-        Err(SourceError::NotBuilt)
+    let text = match request.what {
+        ListWhat::Cameras => {
+            let cameras = cameras(request)?;
+            if request.json {
+                list::json(&cameras)
+            } else {
+                cameras.iter().map(list::camera_text).collect()
+            }
+        }
+        ListWhat::Controls => {
+            let controls = controls(request)?;
+            if request.json {
+                list::json(&controls.iter().map(ListedControl::from).collect::<Vec<_>>())
+            } else {
+                list::controls_text(&controls)
+            }
+        }
+    };
+    // A reader that has seen enough (head) is no error.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(())
+}
+
+/// Lists the cameras of one source, or of both.
+fn cameras(request: &ListRequest) -> Result<Vec<ListedCamera>, SourceError> {
+    let listed = match &request.source {
+        SourceSpec::Libcamera => libcameras(),
+        SourceSpec::V4l2(camera) => v4l2::cameras(camera.as_deref()),
+        _ => match (libcameras(), v4l2::cameras(None)) {
+            (Ok(cameras), Ok(more)) => Ok(cameras.into_iter().chain(more).collect()),
+            (Ok(cameras), Err(_)) | (Err(_), Ok(cameras)) => Ok(cameras),
+            (Err(SourceError::NotBuilt), Err(error)) | (Err(error), Err(_)) => Err(error),
+        },
+    };
+    match listed {
+        // No camera is a list, too.
+        Err(SourceError::Libcamera { reason: None, .. } | SourceError::V4l2 { .. })
+            if request.json =>
+        {
+            Ok(Vec::new())
+        }
+        listed => listed,
     }
+}
+
+/// Lists the controls of one camera: that of the source, or the first one that there is.
+fn controls(request: &ListRequest) -> Result<Vec<Control>, SourceError> {
+    let camera = request.camera.as_deref();
+    match &request.source {
+        SourceSpec::Libcamera => libcamera_controls(camera),
+        SourceSpec::V4l2(named) => v4l2::controls(named.as_deref().or(camera)),
+        _ => match libcamera_controls(camera) {
+            Ok(controls) => Ok(controls),
+            Err(SourceError::NotBuilt) => v4l2::controls(camera),
+            Err(error) => v4l2::controls(camera).map_err(|_| error),
+        },
+    }
+}
+
+#[cfg(feature = "libcamera")]
+use libcamera::{cameras as libcameras, controls as libcamera_controls};
+
+#[cfg(not(feature = "libcamera"))]
+fn libcameras() -> Result<Vec<ListedCamera>, SourceError> {
+    Err(SourceError::NotBuilt)
+}
+
+#[cfg(not(feature = "libcamera"))]
+fn libcamera_controls(_camera: Option<&str>) -> Result<Vec<Control>, SourceError> {
+    Err(SourceError::NotBuilt)
 }

@@ -25,10 +25,10 @@ pub struct CameraOptions {
     /// Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND
     #[arg(long, value_name = "SPEC")]
     pub source: Option<SourceSpec>,
-    /// Id of the libcamera camera, or a part that only its id has [default: the first camera]
+    /// Which camera (sources auto, v4l2, libcamera): a part of its name or id that no other has [default: the first camera]
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
-    /// Size of the picture in pixels, exactly [default for test: 640x480, for libcamera: the largest up to 1280x720]
+    /// Size of the picture in pixels, exactly [default for test: 640x480, for cameras: the largest up to 1280x720]
     #[arg(long, value_name = "WxH")]
     pub size: Option<Size>,
     /// Smallest size to choose of those that the camera has
@@ -55,13 +55,13 @@ pub struct CameraOptions {
     /// Mirror the picture before it is turned: horizontal (left and right change places) or vertical
     #[arg(long, value_name = "HOW")]
     pub flip: Option<Flip>,
-    /// Set a control of the libcamera camera; may be repeated
+    /// Set a control of the camera (--list-controls shows which); may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub control: Vec<ControlSetting>,
-    /// Buffers that the libcamera camera fills in turn, 2 to 32 [default: as many as the camera likes]
+    /// Buffers that the camera fills in turn, 2 to 32 [default for v4l2: 4, for libcamera: as many as the camera likes]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub buffers: Option<Buffers>,
-    /// Restart a libcamera camera that gives nothing for this long [default: 5s]
+    /// Restart a camera that gives nothing for this long [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     #[serde(with = "duration")]
     pub frame_timeout: Option<Duration>,

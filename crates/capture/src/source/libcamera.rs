@@ -4,15 +4,9 @@
 //! wants it; asleep it is stopped, but stays acquired, so that it wakes quickly. Everything runs in the one thread that drives
 //! the camera; libcamera's own thread rings a bell when there is something to take in.
 
-mod choice;
-mod control;
 mod device;
-mod holder;
 mod list;
 mod log;
-mod maker;
-mod pace;
-mod timestamp;
 mod warmth;
 
 use std::io;
@@ -22,25 +16,28 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 
+use super::hardware::control::{self, Control, HandedOver, Value};
+use super::hardware::maker::{MakeError, Maker};
+use super::hardware::pace::Pace;
+use super::hardware::silence::{self, Attempt};
+use super::hardware::timestamp::Clocks;
+use super::hardware::{choice, holder};
 use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
 use crate::pixels::Turn;
-use control::{Control, Value};
 use device::{Description, Device, Library, Wish};
 use log::LibraryLog;
-use maker::{MakeError, Maker};
-use pace::Pace;
-use timestamp::Clocks;
 use warmth::{Metadata, Settling, warm_start};
 
-pub(crate) use list::print;
+pub(crate) use list::{cameras, controls};
 
-/// How long a camera may give nothing, unless the user says otherwise: rpicam-apps wait 1 s, but some USB cameras need 3 s
-/// for their first frame.
-const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How many exposures a camera may be late. At one frame a minute [`FRAME_TIMEOUT`] is no time at all.
-const LATE_EXPOSURES: u32 = 3;
+/// Controls that do nothing until another one has handed them over (libcamera's `ExposureTimeMode`, `AnalogueGainMode`,
+/// `AwbEnable`): name, the other one, and its value.
+const HANDED_OVER: [HandedOver; 3] = [
+    ("ExposureTime", "ExposureTimeMode", "Manual"),
+    ("AnalogueGain", "AnalogueGainMode", "Manual"),
+    ("ColourGains", "AwbEnable", "false"),
+];
 
 /// A camera that libcamera drives.
 pub(crate) struct Libcamera {
@@ -49,6 +46,8 @@ pub(crate) struct Libcamera {
     library: Option<Library>,
     log: LibraryLog,
     settings: Settings,
+    /// It has found the camera, whether or not it could be acquired.
+    found: bool,
     prepared: Option<Prepared>,
     running: Option<Running>,
     exposures: u64,
@@ -77,36 +76,13 @@ struct Running {
     attempt: Attempt,
 }
 
-/// What was tried last to get a frame out of the camera.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Attempt {
-    Started,
-    Restarted,
-    Reacquired,
-}
-
 impl Libcamera {
     /// Acquires and configures the camera. One that is not there, or that another process has, may come later.
     ///
     /// # Errors
     /// What was asked for that the camera does not have.
     pub(crate) fn open(settings: &Settings) -> Result<Self, SourceError> {
-        let log = LibraryLog::start(Library::log_to).map_err(|reason| SourceError::Libcamera {
-            what: "cannot take over its log".to_owned(),
-            reason: Some(reason),
-        })?;
-        let mut source = Self {
-            device: None,
-            library: None,
-            log,
-            settings: settings.clone(),
-            prepared: None,
-            running: None,
-            exposures: 0,
-            captured: SystemTime::UNIX_EPOCH,
-            last: Metadata::default(),
-            maker: Maker::new(settings),
-        };
+        let mut source = Self::new(settings)?;
         match source.prepare() {
             Err(error) if error.is_setup() => Err(error),
             Err(error) => {
@@ -117,8 +93,51 @@ impl Libcamera {
         }
     }
 
+    /// Acquires and configures the camera as [`Libcamera::open`] does, and says nothing where there is none.
+    ///
+    /// # Errors
+    /// What was asked for that the camera does not have.
+    pub(crate) fn look(settings: &Settings) -> Result<Self, SourceError> {
+        let mut source = Self::new(settings)?;
+        match source.prepare() {
+            Err(error) if error.is_setup() => return Err(error),
+            Err(error) if source.found => {
+                ::log::warn!("{error}; trying again when somebody looks");
+            }
+            Err(error) => ::log::debug!("{error}"),
+            Ok(()) => {}
+        }
+        Ok(source)
+    }
+
+    fn new(settings: &Settings) -> Result<Self, SourceError> {
+        let log = LibraryLog::start(Library::log_to).map_err(|reason| SourceError::Libcamera {
+            what: "cannot take over its log".to_owned(),
+            reason: Some(reason),
+        })?;
+        Ok(Self {
+            device: None,
+            library: None,
+            log,
+            settings: settings.clone(),
+            found: false,
+            prepared: None,
+            running: None,
+            exposures: 0,
+            captured: SystemTime::UNIX_EPOCH,
+            last: Metadata::default(),
+            maker: Maker::new(settings),
+        })
+    }
+
+    /// Says whether there was a camera when it was looked for last.
+    pub(crate) fn has_camera(&self) -> bool {
+        self.found
+    }
+
     fn prepare(&mut self) -> Result<(), SourceError> {
         self.device = None;
+        self.found = false;
         // Started anew, it looks for cameras again, with and without udev. What it says then is not news.
         let again = self.library.take().is_some();
         let library = if again {
@@ -137,6 +156,7 @@ impl Libcamera {
             return Err(SourceError::Libcamera { what, reason: None });
         }
         let camera = pick(&cameras, self.settings.camera.as_deref())?;
+        self.found = true;
         let unsuitable = |what| SourceError::Unsuitable {
             id: camera.id.clone(),
             what,
@@ -153,7 +173,8 @@ impl Libcamera {
         let device = Device::acquire(library, &camera.id, &wish)
             .map_err(|(what, reason)| failed(camera, what, reason))?;
         let controls = device.controls();
-        let mut set = control::read(&self.settings.control, &controls).map_err(unsuitable)?;
+        let mut set =
+            control::read(&self.settings.control, &controls, &HANDED_OVER).map_err(unsuitable)?;
         if let Some(limits) = frame_duration_limits(&self.settings, &controls) {
             set.insert(0, limits);
         }
@@ -215,12 +236,7 @@ impl Libcamera {
     }
 
     fn timeout(&self) -> Duration {
-        let least = self.settings.frame_timeout.unwrap_or(FRAME_TIMEOUT);
-        let interval = self
-            .settings
-            .fps
-            .map_or(Duration::ZERO, |fps| fps.interval());
-        least.max(interval * LATE_EXPOSURES)
+        silence::timeout(&self.settings)
     }
 
     /// Does the next thing that may bring a camera back that gives nothing.
@@ -316,6 +332,7 @@ impl Source for Libcamera {
             let id = self.prepared.as_ref().map_or("", |prepared| &prepared.id);
             let unplugged = SourceError::Unplugged { id: id.to_owned() };
             self.device = None;
+            self.found = false;
             return match self.running.take() {
                 Some(_) => Err(unplugged),
                 None => {
@@ -439,10 +456,11 @@ fn failed(camera: &Description, what: &str, reason: io::Error) -> SourceError {
         .raw_os_error()
         .is_some_and(|code| busy.contains(&code))
     {
-        let holders = holder::holders(Path::new("/proc"), &camera.devices);
-        if !holders.is_empty() {
-            what += &format!(" (it is used by {})", holders.join(", "));
-        }
+        what += &holder::told(
+            Path::new("/proc"),
+            &camera.devices,
+            "/dev/media* /dev/video*",
+        );
     }
     SourceError::Camera {
         id: camera.id.clone(),

@@ -191,8 +191,14 @@ fn help_and_version_are_help_and_version() {
 fn without_libcamera_it_says_how_to_get_it() {
     for arguments in [
         &["--slot", "/tmp", "--source", "libcamera"][..],
-        &["--list"],
-        &["--list-controls", "--camera", "imx708"],
+        &["--list", "--source", "libcamera"],
+        &[
+            "--list-controls",
+            "--camera",
+            "imx708",
+            "--source",
+            "libcamera",
+        ],
     ] {
         let output = program().args(arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

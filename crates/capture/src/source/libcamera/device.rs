@@ -27,10 +27,11 @@ use libcamera::stream::{Stream, StreamConfigurationRef, StreamFormatsRef, Stream
 use libcamera::{logging, properties};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::choice::{FORMATS, Format, Offer, Range};
-use super::control::{Control, Value};
 use super::warmth::Metadata;
 use crate::pixels::Turn;
+use crate::source::hardware::choice::{FORMATS, Format, Offer, Range};
+use crate::source::hardware::control::{Control, Value};
+use crate::source::hardware::maker::Layout;
 use memory::{DmaBuffer, Plane};
 
 /// What libcamera's callbacks touch.
@@ -265,19 +266,6 @@ pub(super) struct Wish {
     /// How the picture is to be turned.
     pub(super) turn: Turn,
     pub(super) buffers: Option<u32>,
-}
-
-/// How a camera is configured, read back from it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    pub(super) format: Format,
-    pub(super) size: Size,
-    /// Bytes from one row of the first plane to the next.
-    pub(super) stride: usize,
-    /// What the camera could not do of the turn.
-    pub(super) turn: Turn,
-    /// Luma is 16 to 235, not 0 to 255.
-    pub(super) limited_range: bool,
 }
 
 /// A camera that is acquired and configured.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::control::Value;
+use crate::source::hardware::control::Value;
 
 /// After this long a camera counts as settled whatever it says: some never say so under flickering light.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use libcamera::control_value::{ControlType, ControlValue};
 use libcamera::controls::{self, ControlId};
 use libcamera::geometry::{Point, Rectangle, Size};
 
-use crate::source::libcamera::control::{Control, Kind, Value};
+use crate::source::hardware::control::{Control, Kind, Value};
 use crate::source::libcamera::warmth::Metadata;
 
 /// `ControlId::size` of controls that take any number of elements.

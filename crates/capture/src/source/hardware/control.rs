@@ -3,8 +3,15 @@
 use eyelid_config::ControlSetting;
 
 /// What a control takes.
+#[cfg_attr(
+    not(feature = "libcamera"),
+    allow(
+        dead_code,
+        reason = "V4L2's controls that are set here are whole numbers"
+    )
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Bool,
     /// Whole numbers. What fits is up to [`Control::min`] and [`Control::max`].
     Integer,
@@ -44,7 +51,7 @@ impl Kind {
 
 /// A value, as its numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Bool(Vec<bool>),
     Integer(Vec<i64>),
     Float(Vec<f32>),
@@ -52,7 +59,7 @@ pub(super) enum Value {
 
 impl Value {
     /// Gives it as it is written on the command line.
-    pub(super) fn to_text(&self, choices: &[(i64, String)]) -> String {
+    pub(crate) fn to_text(&self, choices: &[(i64, String)]) -> String {
         let texts: Vec<String> = match self {
             Self::Bool(values) => values.iter().map(bool::to_string).collect(),
             Self::Integer(values) => values
@@ -70,22 +77,22 @@ impl Value {
 
 /// A control that a camera has.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Control {
-    pub(super) id: u32,
-    pub(super) name: String,
-    pub(super) kind: Kind,
+pub(crate) struct Control {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
     /// How many elements it has: 1, another number, or any (`None`).
-    pub(super) elements: Option<usize>,
-    pub(super) min: Option<Value>,
-    pub(super) max: Option<Value>,
-    pub(super) default: Option<Value>,
+    pub(crate) elements: Option<usize>,
+    pub(crate) min: Option<Value>,
+    pub(crate) max: Option<Value>,
+    pub(crate) default: Option<Value>,
     /// The numbers that have a name.
-    pub(super) choices: Vec<(i64, String)>,
+    pub(crate) choices: Vec<(i64, String)>,
 }
 
 impl Control {
     /// Says what it takes, for people.
-    pub(super) fn takes(&self) -> String {
+    pub(crate) fn takes(&self) -> String {
         let what = if self.choices.is_empty() {
             let mut what = self.kind.name().to_owned();
             if self.elements != Some(1) {
@@ -184,19 +191,18 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Controls that do nothing until another one has handed them over (libcamera's `ExposureTimeMode`, `AnalogueGainMode`,
-/// `AwbEnable`): name, the other one, and its value.
-const HANDED_OVER: [(&str, &str, &str); 3] = [
-    ("ExposureTime", "ExposureTimeMode", "Manual"),
-    ("AnalogueGain", "AnalogueGainMode", "Manual"),
-    ("ColourGains", "AwbEnable", "false"),
-];
+/// A control that does nothing until another one has handed it over: its name, the other one, and that one's value.
+pub(crate) type HandedOver = (&'static str, &'static str, &'static str);
 
 /// Adds what the settings need to do anything, where the camera has it and the user has not set it otherwise.
-fn complete(settings: &[ControlSetting], controls: &[Control]) -> Vec<ControlSetting> {
+fn complete(
+    settings: &[ControlSetting],
+    controls: &[Control],
+    handed_over: &[HandedOver],
+) -> Vec<ControlSetting> {
     let is_set = |name: &str| settings.iter().any(|set| set.name == name);
     let has = |name: &str| controls.iter().any(|control| control.name == name);
-    let missing = HANDED_OVER
+    let missing = handed_over
         .iter()
         .filter(|(name, other, _)| is_set(name) && !is_set(other) && has(other))
         .map(|(_, other, value)| ControlSetting {
@@ -210,12 +216,13 @@ fn complete(settings: &[ControlSetting], controls: &[Control]) -> Vec<ControlSet
 ///
 /// # Errors
 /// Which setting cannot be, and what can.
-pub(super) fn read(
+pub(crate) fn read(
     settings: &[ControlSetting],
     controls: &[Control],
+    handed_over: &[HandedOver],
 ) -> Result<Vec<(u32, Value)>, String> {
     let mut read: Vec<(u32, Value)> = Vec::new();
-    for ControlSetting { name, value } in &complete(settings, controls) {
+    for ControlSetting { name, value } in &complete(settings, controls, handed_over) {
         let Some(control) = controls.iter().find(|control| control.name == *name) else {
             let names: Vec<&str> = controls
                 .iter()
@@ -294,7 +301,7 @@ mod tests {
     }
 
     fn set(text: &str) -> Result<Vec<(u32, Value)>, String> {
-        read(&[text.parse().unwrap()], &camera())
+        read(&[text.parse().unwrap()], &camera(), &[])
     }
 
     #[test]
@@ -359,7 +366,15 @@ mod tests {
         let read = |settings: &[&str]| {
             let settings: Vec<ControlSetting> =
                 settings.iter().map(|s| s.parse().unwrap()).collect();
-            super::read(&settings, &controls).unwrap()
+            super::read(
+                &settings,
+                &controls,
+                &[
+                    ("ExposureTime", "ExposureTimeMode", "Manual"),
+                    ("ColourGains", "AwbEnable", "false"),
+                ],
+            )
+            .unwrap()
         };
         let (time, manual) = (Value::Integer(vec![500]), Value::Integer(vec![1]));
         let expected = [(8, manual), (3, time.clone())];
@@ -382,6 +397,6 @@ mod tests {
         let settings = ["Brightness=0.1", "AeEnable=1", "Brightness=0.2"];
         let settings: Vec<ControlSetting> = settings.iter().map(|s| s.parse().unwrap()).collect();
         let expected = vec![(6, Value::Bool(vec![true])), (2, Value::Float(vec![0.2]))];
-        assert_eq!(read(&settings, &camera()), Ok(expected));
+        assert_eq!(read(&settings, &camera(), &[]), Ok(expected));
     }
 }

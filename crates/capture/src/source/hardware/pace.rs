@@ -10,7 +10,7 @@ const TOLERANCE: f64 = 0.97;
 
 /// The average time between exposures.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     wanted: Option<Duration>,
     last: Option<SystemTime>,
     average_s: f64,
@@ -19,7 +19,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Begins with a camera that was asked for an exposure each `wanted`.
-    pub(super) fn new(wanted: Option<Duration>) -> Self {
+    pub(crate) fn new(wanted: Option<Duration>) -> Self {
         Self {
             wanted,
             last: None,
@@ -29,7 +29,7 @@ impl Pace {
     }
 
     /// Takes in the moment of an exposure.
-    pub(super) fn see(&mut self, captured: SystemTime) {
+    pub(crate) fn see(&mut self, captured: SystemTime) {
         let last = self.last.replace(captured);
         let Some(apart) = last.and_then(|last| captured.duration_since(last).ok()) else {
             return;
@@ -41,7 +41,7 @@ impl Pace {
     }
 
     /// Says whether the camera is no faster than it should be, so that holding frames back would only make them old.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         match self.wanted {
             None => true,
             Some(wanted) => {

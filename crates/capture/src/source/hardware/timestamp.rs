@@ -14,18 +14,18 @@ const OLDEST: Duration = Duration::from_secs(600);
 
 /// The same moment on three clocks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clocks {
+pub(crate) struct Clocks {
     /// CLOCK_BOOTTIME.
-    pub(super) boot: Duration,
+    pub(crate) boot: Duration,
     /// CLOCK_MONOTONIC.
-    pub(super) monotonic: Duration,
+    pub(crate) monotonic: Duration,
     /// CLOCK_REALTIME.
-    pub(super) real: SystemTime,
+    pub(crate) real: SystemTime,
 }
 
 impl Clocks {
     /// Reads all three.
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let read = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
         Self {
             boot: read(ClockId::CLOCK_BOOTTIME),
@@ -35,7 +35,7 @@ impl Clocks {
     }
 
     /// Converts a sensor timestamp that was taken a short while ago; `None` if it cannot be one.
-    pub(super) fn captured(&self, sensor_ns: u64) -> Option<SystemTime> {
+    pub(crate) fn captured(&self, sensor_ns: u64) -> Option<SystemTime> {
         let sensor = Duration::from_nanos(sensor_ns);
         // On the wrong clock it lies in the future, or further back by all the time the machine has slept or was off.
         let real = self.real.duration_since(UNIX_EPOCH).unwrap_or_default();

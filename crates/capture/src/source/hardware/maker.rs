@@ -2,16 +2,29 @@
 
 use std::borrow::Cow;
 
+use eyelid_config::Size;
 use eyelid_picture::{EncodeError, Encoder, Nv12, Plane, Planes, Range, Yuv420, Yuyv};
 
 use super::choice::Format;
-use super::device::Layout;
 use crate::Settings;
 use crate::frame_maker::{Check, FrameMaker, Made};
 use crate::pixels::{Turn, TurnedPlanes};
 
+/// How a camera is configured, read back from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub(crate) format: Format,
+    pub(crate) size: Size,
+    /// Bytes from one row of the first plane to the next.
+    pub(crate) stride: usize,
+    /// What the camera could not do of the turn.
+    pub(crate) turn: Turn,
+    /// Luma is 16 to 235, not 0 to 255.
+    pub(crate) limited_range: bool,
+}
+
 /// Makes frames the way one camera gives them.
-pub(super) struct Maker {
+pub(crate) struct Maker {
     layout: Option<Layout>,
     quality: u8,
     encoder: Encoder,
@@ -22,7 +35,7 @@ pub(super) struct Maker {
 
 /// Why a buffer does not become a frame.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MakeError {
+pub(crate) enum MakeError {
     /// This one is broken; the next may be whole.
     #[error("{0}")]
     Broken(String),
@@ -38,7 +51,7 @@ enum Picture<'a> {
 }
 
 impl Maker {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let mut encoder = Encoder::default();
         encoder.set_optimize(settings.optimize);
         Self {
@@ -52,13 +65,13 @@ impl Maker {
     }
 
     /// Takes in how the camera lays out its buffers, and what of the turn it leaves to do.
-    pub(super) fn configure(&mut self, layout: Layout) {
+    pub(crate) fn configure(&mut self, layout: Layout) {
         self.jpegs.set_turn(layout.turn);
         self.layout = Some(layout);
     }
 
     /// Makes a frame of the planes of one buffer.
-    pub(super) fn frame<'a>(&'a mut self, planes: &[&'a [u8]]) -> Result<Made<'a>, MakeError> {
+    pub(crate) fn frame<'a>(&'a mut self, planes: &[&'a [u8]]) -> Result<Made<'a>, MakeError> {
         let count = planes.len();
         let broken = || MakeError::Broken(format!("it has {count} planes"));
         let layout = self.layout.ok_or_else(broken)?;

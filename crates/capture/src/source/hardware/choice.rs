@@ -8,7 +8,7 @@ use crate::SizeLimits;
 
 /// The formats that can become frames, the best first: nothing to encode, planes taken as they lie, chroma to be taken
 /// apart, packed.
-pub(super) const FORMATS: [Format; 4] = [Format::Mjpeg, Format::Yuv420, Format::Nv12, Format::Yuyv];
+pub(crate) const FORMATS: [Format; 4] = [Format::Mjpeg, Format::Yuv420, Format::Nv12, Format::Yuyv];
 
 /// What is chosen among where no limits are given. More than this costs a Pi without a hardware encoder most of a core.
 const USUAL_MAX: Size = Size {
@@ -18,7 +18,7 @@ const USUAL_MAX: Size = Size {
 
 /// How a camera lays its pixels out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// JPEGs, made by the camera.
     Mjpeg,
     /// Luma, then both chroma planes at half the width and height.
@@ -30,8 +30,8 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Its name in libcamera.
-    pub(super) fn name(self) -> &'static str {
+    /// Its name, which is that in libcamera.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mjpeg => "MJPEG",
             Self::Yuv420 => "YUV420",
@@ -43,25 +43,26 @@ impl Format {
 
 /// The sizes of one format.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Offer {
-    pub(super) format: Format,
+pub(crate) struct Offer {
+    pub(crate) format: Format,
     /// The sizes that the camera names.
-    pub(super) sizes: Vec<Size>,
+    pub(crate) sizes: Vec<Size>,
     /// Sizes between those, where it can scale.
-    pub(super) range: Option<Range>,
+    pub(crate) range: Option<Range>,
 }
 
 /// Sizes in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Range {
-    pub(super) min: Size,
-    pub(super) max: Size,
+pub(crate) struct Range {
+    pub(crate) min: Size,
+    pub(crate) max: Size,
     /// Step across and down, in pixels, each at least 1.
-    pub(super) step: (u32, u32),
+    pub(crate) step: (u32, u32),
 }
 
 impl Range {
-    fn contains(&self, size: Size) -> bool {
+    /// Says whether it has this size.
+    pub(crate) fn contains(&self, size: Size) -> bool {
         (self.min.width..=self.max.width).contains(&size.width)
             && (self.min.height..=self.max.height).contains(&size.height)
             && (size.width - self.min.width).is_multiple_of(self.step.0)
@@ -73,7 +74,7 @@ impl Range {
 ///
 /// # Errors
 /// What was asked for and what there is, where that does not meet.
-pub(super) fn choose(
+pub(crate) fn choose(
     offers: &[Offer],
     size: Option<Size>,
     limits: SizeLimits,

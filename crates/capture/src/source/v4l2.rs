@@ -1,0 +1,382 @@
+//! `v4l2`: cameras that the kernel drives by itself, as USB cameras. (Those on a Pi's connectors need libcamera.)
+//!
+//! The camera is opened and configured once. Awake it captures, and the newest exposure stays in its buffer until somebody
+//! wants it; asleep it is stopped, but stays open with its buffers, so that it wakes quickly and nobody else takes it.
+
+mod arrivals;
+mod controls;
+mod device;
+mod find;
+mod kernel;
+mod list;
+mod rate;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::errno::Errno;
+
+use super::hardware::control::{self, Value};
+use super::hardware::maker::{MakeError, Maker};
+use super::hardware::pace::Pace;
+use super::hardware::silence::{self, Attempt};
+use super::hardware::timestamp::Clocks;
+use super::hardware::{choice, holder};
+use super::{EncodedFrame, Source, SourceError};
+use crate::Settings;
+use crate::pixels::Turn;
+use arrivals::Arrivals;
+use device::{Device, Wish, is};
+use find::Description;
+use kernel::Node;
+
+pub(crate) use list::{cameras, controls};
+
+/// A camera that the kernel drives.
+pub(crate) struct V4l2 {
+    /// A path, or a part of what the camera is called.
+    wanted: Option<String>,
+    settings: Settings,
+    arrivals: Arrivals,
+    open: Option<Open>,
+    running: Option<Running>,
+    exposures: u64,
+    captured: SystemTime,
+    maker: Maker,
+}
+
+/// The camera that is open.
+struct Open {
+    path: PathBuf,
+    device: Device,
+}
+
+/// A camera that captures.
+struct Running {
+    heard_at: Instant,
+    pace: Pace,
+    attempt: Attempt,
+}
+
+impl V4l2 {
+    /// Makes a source that looks for its camera when it is started.
+    pub(crate) fn new(wanted: Option<&str>, settings: &Settings) -> Self {
+        let wanted = wanted.or(settings.camera.as_deref());
+        Self {
+            wanted: wanted.map(str::to_owned),
+            settings: settings.clone(),
+            // Before the first look: what comes in between is seen.
+            arrivals: Arrivals::watch(Path::new(find::DEVICES)),
+            open: None,
+            running: None,
+            exposures: 0,
+            captured: SystemTime::UNIX_EPOCH,
+            maker: Maker::new(settings),
+        }
+    }
+
+    /// Opens and configures the camera. One that is not there, or that another process has, may come later.
+    ///
+    /// # Errors
+    /// What was asked for that the camera does not have.
+    pub(crate) fn open(wanted: Option<&str>, settings: &Settings) -> Result<Self, SourceError> {
+        let mut source = Self::new(wanted, settings);
+        match source.prepare() {
+            Err(error) if error.is_setup() => Err(error),
+            Err(error) => {
+                log::warn!("{error}; trying again when somebody looks");
+                Ok(source)
+            }
+            Ok(()) => Ok(source),
+        }
+    }
+
+    /// Says whether a camera is open.
+    #[cfg(feature = "libcamera")]
+    pub(crate) fn has_camera(&self) -> bool {
+        self.open.is_some()
+    }
+
+    fn prepare(&mut self) -> Result<(), SourceError> {
+        // Before it is looked for: a device that is gone keeps its number as long as it is open.
+        self.open = None;
+        let (camera, node) = find_and_open(self.wanted.as_deref())?;
+        let id = || camera.path.display().to_string();
+        let unsuitable = |what| SourceError::Unsuitable { id: id(), what };
+        let settings = &self.settings;
+        let offers: Vec<_> = camera.offers.iter().map(|(_, o)| o.clone()).collect();
+        let (format, size) =
+            choice::choose(&offers, settings.size, settings.limits).map_err(unsuitable)?;
+        let fourcc = camera.offers.iter().find(|(_, o)| o.format == format);
+        let fourcc = fourcc.map_or(0, |(fourcc, _)| *fourcc);
+        let rates = rate::Rates::of(&node, fourcc, (size.width, size.height));
+        let wish = Wish {
+            format,
+            fourcc,
+            size,
+            interval: settings.fps.map(|fps| rates.choose(fps)),
+            turn: Turn::wished(settings.flip, settings.rotate),
+            buffers: settings.buffers.map(|buffers| buffers.count()),
+        };
+        // Read before the camera is configured: a mistake in them is told even of one that is busy.
+        let controls = controls::describe(&node);
+        let set = self.controls_to_set(&controls).map_err(unsuitable)?;
+        let device = Device::configure(node, &wish)
+            .map_err(|(what, reason)| failed(&camera.path, what, reason))?;
+        controls::set(device.node(), &id(), &set, &controls);
+        let layout = device.layout();
+        if settings.size.is_some_and(|size| size != layout.size) {
+            log::warn!("camera {:?} gives {}, not {size}", id(), layout.size);
+        }
+        let rate = device.interval().map(rate::rate);
+        log::info!(
+            "v4l2: camera {:?} ({}), {} {}{}",
+            id(),
+            camera.card,
+            layout.size,
+            layout.format.name(),
+            rate.map_or_else(String::new, |fps| format!(
+                ", {} fps",
+                (fps * 10.0).round() / 10.0
+            ))
+        );
+        self.maker.configure(layout);
+        self.open = Some(Open {
+            path: camera.path,
+            device,
+        });
+        Ok(())
+    }
+
+    fn controls_to_set(&self, controls: &[control::Control]) -> Result<Vec<(u32, Value)>, String> {
+        let settings = controls::plainly(&self.settings.control, controls);
+        control::read(&settings, controls, &controls::HANDED_OVER)
+    }
+
+    /// Starts the camera, opening it where that has not been done.
+    fn begin(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
+        let was_open = self.open.is_some();
+        if !was_open {
+            self.prepare()?;
+        }
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        if let Err(reason) = open.device.start() {
+            let failed = failed(&open.path, "start it", reason);
+            self.open = None;
+            // Unplugged while it slept, and perhaps plugged in again since.
+            return match failed {
+                SourceError::Unplugged { .. } if was_open => self.begin(now, attempt),
+                other => Err(other),
+            };
+        }
+        self.running = Some(Running {
+            heard_at: now,
+            pace: Pace::new(self.settings.fps.map(|fps| fps.interval())),
+            attempt,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.running = None;
+        if let Some(open) = &mut self.open
+            && let Err(error) = open.device.stop()
+        {
+            // One that was unplugged is told of already.
+            if !is(&error, Errno::ENODEV) {
+                log::warn!("v4l2: cannot stop the camera: {error}; closing it");
+            }
+            self.open = None;
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        silence::timeout(&self.settings)
+    }
+
+    /// Does the next thing that may bring a camera back that gives nothing.
+    fn revive(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
+        let seconds = self.timeout().as_secs_f64();
+        let id = self.id();
+        match attempt {
+            Attempt::Started => {
+                log::warn!("camera {id:?} gave no frame for {seconds}s: stopping and starting it");
+                self.end();
+                self.begin(now, Attempt::Restarted)
+            }
+            Attempt::Restarted => {
+                log::warn!("camera {id:?} gave no frame for {seconds}s: opening it anew");
+                self.end();
+                self.open = None;
+                self.begin(now, Attempt::Reacquired)
+            }
+            Attempt::Reacquired => Err(SourceError::Hung { id, seconds }),
+        }
+    }
+
+    fn id(&self) -> String {
+        let open = self.open.as_ref();
+        open.map_or_else(String::new, |open| open.path.display().to_string())
+    }
+
+    fn take_in(&mut self, now: Instant) -> Result<(), SourceError> {
+        let (Some(open), Some(running)) = (&mut self.open, &mut self.running) else {
+            return Ok(());
+        };
+        let timestamp = match open.device.collect() {
+            Ok(None) => return Ok(()),
+            Ok(Some(timestamp)) => timestamp,
+            Err(reason) => {
+                let failed = failed(&open.path, "get a frame of it", reason);
+                self.running = None;
+                self.open = None;
+                return Err(failed);
+            }
+        };
+        let clocks = Clocks::now();
+        self.captured = clocks.captured(timestamp).unwrap_or(clocks.real);
+        self.exposures += 1;
+        running.heard_at = now;
+        running.attempt = Attempt::Started;
+        running.pace.see(self.captured);
+        Ok(())
+    }
+}
+
+impl Source for V4l2 {
+    fn start(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.begin(now, Attempt::Started)
+    }
+
+    fn stop(&mut self, _now: Instant) {
+        self.end();
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        // Asleep, the camera's own would say "error" all the time.
+        let camera = self.open.as_ref().filter(|_| self.running.is_some());
+        let camera = camera.map(|open| open.device.as_fd());
+        camera
+            .into_iter()
+            .chain(self.arrivals.descriptor())
+            .collect()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.running {
+            Some(running) => Some(running.heard_at + self.timeout()),
+            None if self.open.is_none() => self.arrivals.deadline(),
+            None => None,
+        }
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.arrivals.see(now);
+        if let Some(open) = &self.open
+            && self.arrivals.take_gone(&open.path)
+        {
+            let unplugged = SourceError::Unplugged { id: self.id() };
+            self.open = None;
+            return match self.running.take() {
+                Some(_) => Err(unplugged),
+                None => {
+                    log::warn!("{unplugged}");
+                    Ok(())
+                }
+            };
+        }
+        self.take_in(now)?;
+        match &self.running {
+            Some(running) if now >= running.heard_at + self.timeout() => {
+                self.revive(now, running.attempt)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exposure(&self) -> Option<u64> {
+        let open = self.open.as_ref()?;
+        open.device.has_exposure().then_some(self.exposures)
+    }
+
+    fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        let open = self.open.as_ref();
+        let Some(planes) = open.and_then(|open| open.device.planes()) else {
+            return Ok(None);
+        };
+        let captured = self.captured;
+        match self.maker.frame(&planes) {
+            Ok(made) => Ok(Some(EncodedFrame {
+                jpeg: made.jpeg,
+                captured,
+                width: made.width,
+                height: made.height,
+            })),
+            Err(MakeError::Broken(why)) => {
+                log::debug!("v4l2: frame dropped: {why}");
+                Ok(None)
+            }
+            Err(MakeError::Encode(error)) => Err(error.into()),
+        }
+    }
+
+    fn rate(&self) -> Option<f64> {
+        let interval = self.open.as_ref()?.device.interval()?;
+        Some(rate::rate(interval))
+    }
+
+    fn keeps_pace(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.pace.is_kept())
+    }
+
+    fn is_back(&mut self) -> bool {
+        let come = self.arrivals.take_come();
+        come && self.open.is_none()
+    }
+}
+
+/// Finds the camera that is wanted and opens it.
+fn find_and_open(wanted: Option<&str>) -> Result<(Description, Node), SourceError> {
+    let path = match wanted {
+        Some(path) if path.starts_with('/') => std::fs::canonicalize(path)
+            .map_err(|reason| failed(Path::new(path), "find it", reason))?,
+        part => find::pick(&find::all(), part)?.path.clone(),
+    };
+    let node = Node::open(&path).map_err(|reason| failed(&path, "open it", reason))?;
+    let camera = Description::of(&path, &node);
+    let camera = camera.map_err(|reason| failed(&path, "ask what it is", reason))?;
+    match camera.gives_nothing() {
+        Some(why) => Err(SourceError::Unsuitable {
+            id: path.display().to_string(),
+            what: why.to_owned(),
+        }),
+        None => Ok((camera, node)),
+    }
+}
+
+fn failed(path: &Path, what: &str, reason: io::Error) -> SourceError {
+    let id = path.display().to_string();
+    let mut what = format!("cannot {what}");
+    match reason.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENODEV | Errno::ENXIO) => return SourceError::Unplugged { id },
+        Some(Errno::EBUSY) => {
+            let number = std::fs::metadata(path).map(|file| file.rdev());
+            let devices: Vec<u64> = number.into_iter().filter(|number| *number > 0).collect();
+            what += &holder::told(Path::new("/proc"), &devices, &id);
+        }
+        Some(Errno::ENOSPC) => {
+            what += " (the USB bus has no room left for its frames: take a smaller size or MJPEG, \
+                     or plug it into another port)";
+        }
+        Some(Errno::EACCES) => what += " (add this user to group video)",
+        Some(Errno::ENOTTY) => what += " (it is no camera)",
+        _ => {}
+    }
+    SourceError::Camera { id, what, reason }
+}
