@@ -131,6 +131,8 @@ impl Programs {
             "127.0.0.1:0",
             "--idle-exit",
             "200ms",
+            "--linger",
+            "200ms",
             "--size",
             size,
             "--slots",

@@ -55,6 +55,16 @@ def test_a_consumer_gets_a_new_frame_from_a_camera_asleep(start, directory, lang
 
 
 @pytest.mark.parametrize("language", ["shell", "python"])
+def test_a_consumer_gets_a_frame_where_nothing_runs_but_eyelid(eyelid, directory, language):
+    camera = eyelid("--source", "test", "--size", "160x120")
+    copy = directory / "copy.jpg"
+    with open(copy, "wb") as stdout:
+        subprocess.run([*example(f"{language}-consumer"), camera.slot.path, copy], check=True, stdout=stdout,
+                       timeout=DEADLINE)
+    assert check_frame(copy.read_bytes()).size == (160, 120), "the camera's size, not the card's"
+
+
+@pytest.mark.parametrize("language", ["shell", "python"])
 def test_a_consumer_gives_up_without_a_camera(directory, language):
     done = subprocess.run([*example(f"{language}-consumer"), directory, directory / "copy.jpg"], check=False,
                           capture_output=True, timeout=60)

@@ -74,7 +74,7 @@ def test_eyelid_passes_its_sockets_on(start, directory, addresses):
 
 
 def test_eyelid_sleeps_when_idle_and_starts_again(eyelid):
-    camera = eyelid("--source", "test", "--size", "320x240", "--idle-exit", "1s")
+    camera = eyelid("--source", "test", "--size", "320x240", "--idle-exit", "1s", "--linger", "500ms")
     for _ in range(2):
         assert_serves(camera.url)
         wait_for(lambda: not children(camera.pid) or not camera.running(), "its programs have ended")

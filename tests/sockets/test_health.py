@@ -33,7 +33,7 @@ def stopped(pid):
 
 
 def test_asking_starts_nothing_and_keeps_nothing_running(eyelid, directory):
-    camera = eyelid("--source", "test", "--idle-exit", "1s")
+    camera = eyelid("--source", "test", "--idle-exit", "1s", "--linger", "500ms")
     here = "--slots", directory / "slots"
     for _ in range(3):
         assert ask(*here) == (0, "healthy: nobody is connected, nothing else runs\n")

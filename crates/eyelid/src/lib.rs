@@ -5,6 +5,7 @@
 //! has been idle. It reads no frame and answers no request itself.
 
 mod arguments;
+mod asleep;
 mod backoff;
 mod check;
 mod greeting;

@@ -1,4 +1,5 @@
-//! Starts the programs when somebody connects, again when they die, and ends them when nobody is there.
+//! Starts the programs when somebody connects or opens a slot's frame, again when they die, and ends them when nobody is
+//! there.
 
 use std::ffi::OsString;
 use std::future::{pending, poll_fn};
@@ -12,13 +13,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_config::EXIT_CONFIG;
+use eyelid_slot::{Phase, Reader};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::asleep::Asleep;
 use crate::backoff::Backoff;
 use crate::health::Health;
 use crate::plan::{Camera, Plan};
@@ -29,6 +32,12 @@ use crate::spawn;
 /// How long a program may take to end before it is killed: `eyelid-capture` gives its command 2 s.
 const FAREWELL: Duration = Duration::from_secs(4);
 
+/// How long a camera that a reader woke may take to say that it is awake: libcamera takes 2 s on a Raspberry Pi.
+const WAKING: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether a camera is still awake, while no server runs.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Exit status of a program that does not know its arguments (clap's).
 const EXIT_USAGE: i32 = 2;
 
@@ -38,6 +47,8 @@ pub(crate) struct Supervisor<'a> {
     health: &'a Health,
     server: Program,
     captures: Vec<Program>,
+    /// The slots of the captures, in their order.
+    slots: Vec<PathBuf>,
 }
 
 /// A program to be kept running.
@@ -53,6 +64,15 @@ enum State {
     Down,
     Up(Child, Instant),
     Waiting(Instant),
+}
+
+/// What started the programs.
+#[derive(Debug)]
+enum Woken {
+    /// Somebody connects: the server is wanted, and the cameras.
+    Connection,
+    /// Somebody opened a slot's frame: only the cameras are wanted.
+    Reader,
 }
 
 /// Why the programs were ended.
@@ -88,6 +108,11 @@ impl<'a> Supervisor<'a> {
                 backoff: Backoff::default(),
             },
             captures: plan.cameras.iter().map(capture).collect(),
+            slots: plan
+                .cameras
+                .iter()
+                .map(|camera| camera.slot(slots))
+                .collect(),
         }
     }
 
@@ -105,53 +130,91 @@ impl<'a> Supervisor<'a> {
             }
         });
         loop {
-            tokio::select! {
+            let mut asleep = Asleep::new(&self.slots);
+            let woken = tokio::select! {
                 () = &mut told => return Ok(()),
-                knocked = self.sockets.knock() => knocked.context("cannot wait for connections")?,
-            }
-            log::debug!("somebody connects");
+                knocked = self.sockets.knock() => knocked.map(|()| Woken::Connection),
+                opened = asleep.opened() => opened.map(|()| Woken::Reader),
+            };
+            drop(asleep);
+            let woken = woken.context("cannot wait for connections and readers")?;
+            log::debug!("woken by a {woken:?}");
             let ended = tokio::select! {
                 () = &mut told => Ok(Ended::Told),
-                ended = self.keep_running() => ended,
+                ended = self.keep_running(woken) => ended,
             };
             self.end_all().await;
             self.health.server_ended();
             match ended? {
                 Ended::Told => return Ok(()),
-                Ended::Idle => log::info!(
-                    "nobody is connected: server and camera have ended until somebody is"
-                ),
+                Ended::Idle => {
+                    log::info!("nobody looks: server and camera have ended until somebody does")
+                }
             }
         }
     }
 
-    /// Keeps all programs running until the server ends for want of connections.
-    async fn keep_running(&mut self) -> anyhow::Result<Ended> {
+    /// Keeps all programs running until the server has ended for want of connections, and no camera is awake for somebody
+    /// who reads its slot.
+    async fn keep_running(&mut self, woken: Woken) -> anyhow::Result<Ended> {
         let sockets = self.sockets.descriptors();
-        self.server.start(&sockets)?;
-        self.health.server_runs();
+        let mut awake_until = Instant::now();
+        match woken {
+            Woken::Connection => self.start_server(&sockets)?,
+            Woken::Reader => awake_until += WAKING,
+        }
         for capture in &mut self.captures {
             capture.start(&[])?;
         }
         loop {
+            let is_served = !matches!(self.server.state, State::Down);
             tokio::select! {
                 status = self.server.event() => match status? {
-                    Some(status) if status.success() => return Ok(Ended::Idle),
+                    Some(status) if status.success() => {
+                        self.server.state = State::Down;
+                        self.health.server_ended();
+                        if !self.is_awake() {
+                            return Ok(Ended::Idle);
+                        }
+                    }
                     Some(status) => {
                         self.server.died(status)?;
                         self.health.server_died(status);
                     }
-                    None => {
-                        self.server.start(&sockets)?;
-                        self.health.server_runs();
-                    }
+                    None => self.start_server(&sockets)?,
                 },
+                knocked = self.sockets.knock(), if !is_served => {
+                    knocked.context("cannot wait for connections")?;
+                    self.start_server(&sockets)?;
+                }
+                () = sleep(LOOK), if !is_served => {
+                    if self.is_awake() {
+                        awake_until = Instant::now();
+                    } else if awake_until <= Instant::now() {
+                        return Ok(Ended::Idle);
+                    }
+                }
                 (index, status) = any(&mut self.captures) => match status? {
                     Some(status) => self.captures[index].died(status)?,
                     None => self.captures[index].start(&[])?,
                 },
             }
         }
+    }
+
+    fn start_server(&mut self, sockets: &[BorrowedFd<'_>]) -> anyhow::Result<()> {
+        self.server.start(sockets)?;
+        self.health.server_runs();
+        Ok(())
+    }
+
+    /// Says whether a camera is awake, by what its program says: that one knows of every reader.
+    fn is_awake(&self) -> bool {
+        let running = self.captures.iter().zip(&self.slots);
+        running
+            .filter(|(capture, _)| matches!(capture.state, State::Up(..)))
+            .filter_map(|(_, slot)| Reader::new(slot).state())
+            .any(|state| state.state == Phase::Awake)
     }
 
     async fn end_all(&mut self) {

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -108,7 +108,7 @@ impl Eyelid {
             address,
             greeting: text,
             slots,
-            home: home,
+            home,
         }
     }
 
@@ -246,7 +246,7 @@ fn nothing_runs_until_somebody_connects_and_nothing_is_left_behind() {
 
 #[test]
 fn both_end_when_idle_and_start_again_with_the_next_connection() {
-    let mut eyelid = Eyelid::start(&["--idle-exit", "200ms"]);
+    let mut eyelid = Eyelid::start(&["--idle-exit=200ms", "--linger=100ms"]);
     for _ in 0..3 {
         assert_eq!(eyelid.snapshot(), 200);
         assert_eq!(eyelid.snapshot(), 200);
@@ -256,6 +256,58 @@ fn both_end_when_idle_and_start_again_with_the_next_connection() {
         assert_eq!(eyelid.names(), [""; 0]);
     }
     assert!(eyelid.end(Signal::SIGINT).success());
+}
+
+/// The date of the frame in the slot, without opening it.
+fn captured(frame: &Path) -> Option<SystemTime> {
+    fs::metadata(frame).ok()?.modified().ok()
+}
+
+#[test]
+fn opening_the_frame_wakes_the_camera_as_a_connection_does() {
+    let mut eyelid = Eyelid::start(&["--linger=300ms"]);
+    let frame = eyelid.slots.join("current.jpg");
+    for _ in 0..2 {
+        eventually("the card", || {
+            captured(&frame) == Some(SystemTime::UNIX_EPOCH)
+        });
+        assert_eq!(eyelid.names(), [""; 0], "nobody has looked");
+        let start = SystemTime::now();
+        fs::copy(&frame, eyelid.slots.with_file_name("copy.jpg")).unwrap();
+        eventually("a frame", || captured(&frame) > Some(start));
+        assert_eq!(eyelid.names(), ["eyelid-capture"], "nobody is connected");
+        eventually("rest", || eyelid.names().is_empty());
+    }
+    fs::read(&frame).unwrap();
+    assert_eq!(eyelid.snapshot(), 200, "somebody comes meanwhile");
+    assert_eq!(eyelid.names(), ["eyelid-capture", "eyelid-server"]);
+    assert!(eyelid.end(Signal::SIGTERM).success());
+}
+
+#[test]
+fn who_reads_the_frame_keeps_the_camera_when_the_last_client_has_gone() {
+    let mut eyelid = Eyelid::start(&["--idle-exit=100ms", "--linger=3s"]);
+    let frame = eyelid.slots.join("current.jpg");
+    assert_eq!(eyelid.snapshot(), 200);
+    eventually("the end of the server", || {
+        fs::read(&frame).unwrap();
+        eyelid.names() == ["eyelid-capture"]
+    });
+    let start = SystemTime::now();
+    eventually("frames for longer than the camera lingers", || {
+        let newest = captured(&frame);
+        assert!(
+            newest > Some(SystemTime::UNIX_EPOCH),
+            "a card while somebody reads"
+        );
+        fs::read(&frame).unwrap();
+        newest > Some(start + Duration::from_secs(4))
+    });
+    eventually("rest", || eyelid.names().is_empty());
+    eventually("the card", || {
+        captured(&frame) == Some(SystemTime::UNIX_EPOCH)
+    });
+    assert!(eyelid.end(Signal::SIGTERM).success());
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! What lies in the slots while nothing runs: a card that says so. Whoever opens it wakes the cameras.
+//!
+//! Only a file that is there can be opened, and only that is heard of (inotify(7)). What the camera left is no answer
+//! to who comes much later, so the card takes its place. It is dated 1970: who looks at the date, as docs/slot.md
+//! has it, takes it for the old frame that it is, and waits for the next. It is taken away before a program starts.
+
+use std::future::poll_fn;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::task::Poll;
+use std::time::{Instant, SystemTime};
+use std::{fs, io};
+
+use eyelid_slot::{FRAME_FILE, Publisher};
+use tokio::io::unix::AsyncFd;
+
+use crate::spawn;
+
+/// The card; `cargo run -p eyelid-picture --example card` made it.
+const CARD: &[u8] = include_bytes!("asleep.jpg");
+
+/// The slots while their cards lie there.
+pub(crate) struct Asleep(Vec<Lying>);
+
+struct Lying {
+    slot: PathBuf,
+    publisher: Publisher,
+    heard: AsyncFd<OwnedFd>,
+}
+
+impl Asleep {
+    /// Puts a card into each slot. Where that is impossible, only a connection wakes the camera.
+    pub(crate) fn new(slots: &[PathBuf]) -> Self {
+        let lay = |slot: &PathBuf| {
+            Lying::new(slot)
+                .inspect_err(|error| log::debug!("slot {slot:?} has no card: {error}"))
+                .ok()
+        };
+        Self(slots.iter().filter_map(lay).collect())
+    }
+
+    /// Waits until somebody opens a card. A card or a slot that is taken away is wished for as well.
+    ///
+    /// # Errors
+    /// What the runtime said.
+    pub(crate) async fn opened(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            for lying in &mut self.0 {
+                while let Poll::Ready(ready) = lying.heard.poll_read_ready(cx) {
+                    ready?.clear_ready();
+                    lying.publisher.wished(Instant::now());
+                    if lying.publisher.noticed() {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Lying {
+    fn new(slot: &Path) -> anyhow::Result<Self> {
+        let mut publisher = Publisher::open(slot)?;
+        publisher.publish(CARD, SystemTime::UNIX_EPOCH)?;
+        Ok(Self {
+            slot: slot.to_owned(),
+            heard: spawn::readiness(publisher.as_fd().try_clone_to_owned()?)?,
+            publisher,
+        })
+    }
+}
+
+impl Drop for Lying {
+    fn drop(&mut self) {
+        // Somebody else may have taken it away.
+        let _ = fs::remove_file(self.slot.join(FRAME_FILE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn the_card_is_a_whole_picture() {
+        let (header, end) = eyelid_slot::jpeg::whole(CARD).unwrap();
+        assert_eq!((header.width, header.height, end), (640, 480, CARD.len()));
+    }
+
+    #[tokio::test]
+    async fn opening_the_card_wakes_and_looking_at_its_date_does_not() {
+        let home = tempfile::tempdir().unwrap();
+        let slots = [home.path().join("a"), home.path().join("b")];
+        let mut asleep = Asleep::new(&slots);
+        let card = slots[1].join(FRAME_FILE);
+        let dated = fs::metadata(&card).unwrap().modified().unwrap();
+        assert_eq!(dated, SystemTime::UNIX_EPOCH);
+        fs::read_dir(&slots[1]).unwrap().for_each(drop);
+        for lying in &mut asleep.0 {
+            lying.publisher.wished(Instant::now());
+            assert!(!lying.publisher.noticed());
+        }
+        let open = File::open(&card).unwrap();
+        asleep.opened().await.unwrap();
+        drop((open, asleep));
+        assert!(!card.exists());
+    }
+}
