@@ -44,7 +44,7 @@ pub(crate) fn check(plan: &Plan, programs: &Programs, slots: &Path) -> anyhow::R
                 text,
             }) => return Err(Refused(text).into()),
             Some(Finding { text, .. }) => {
-                unusable.push(format!("camera {:?}: {text}", camera.name.as_str()));
+                unusable.push(format!("{}: {text}", plan.place(camera)));
             }
         }
     }

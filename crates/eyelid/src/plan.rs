@@ -137,6 +137,15 @@ impl Plan {
         }
     }
 
+    /// A camera, and the file that describes it.
+    pub(crate) fn place(&self, camera: &Camera) -> String {
+        let name = camera.name.as_str();
+        match &self.config {
+            Some(path) if camera.configured => format!("camera {name:?} of configuration {path:?}"),
+            _ => format!("camera {name:?}"),
+        }
+    }
+
     fn config_argument(&self) -> Option<OsString> {
         self.config.as_ref().map(|path| flag("config", path))
     }

@@ -532,8 +532,11 @@ fn a_camera_that_cannot_be_used_leaves_the_others_alone_and_is_told_at_the_start
     assert_eq!(eyelid.ask("/door/snapshot", ""), 503);
     assert_eq!(eyelid.snapshot(), 200);
     assert!(eyelid.end(Signal::SIGINT).success());
-    let warning = "camera \"door\": folder \"/nowhere\": cannot open it";
-    assert!(eyelid.log().contains(warning), "{}", eyelid.log());
+    let warning = format!(
+        "camera \"door\" of configuration {:?}: folder \"/nowhere\": cannot open it",
+        fs::canonicalize(&file).unwrap()
+    );
+    assert!(eyelid.log().contains(&warning), "{}", eyelid.log());
 }
 
 #[test]
