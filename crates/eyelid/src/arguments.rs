@@ -1,5 +1,6 @@
 //! The command line: the options of the other two programs, and a few of its own.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -18,7 +19,6 @@ use crate::slots::shared_parents;
     mut_arg("slots", |arg| arg.help("Directory of the slots [default: /run/webcam, or a private one where that cannot be written]")),
     mut_arg("idle_exit", |arg| arg.help("End server and capture after this long without a connection [default: 30s]")),
     mut_arg("source", |arg| arg.help("Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND [default: test]")),
-    after_help = "What a camera can do, eyelid-capture --list and --list-controls print."
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -29,11 +29,49 @@ pub struct Arguments {
     /// Ask the eyelid that has the slots directory whether it is well, start nothing, and end with 0 if it is
     #[arg(long)]
     pub(crate) healthcheck: bool,
+    /// Say on stdout what is wrong with the options, the file, the passwords or the sources, and end
+    #[arg(long, conflicts_with = "healthcheck")]
+    pub(crate) check: bool,
+    /// List the cameras that are there, with their formats, sizes and rates, as eyelid-capture does
+    #[arg(long, conflicts_with_all = ["list_controls", "healthcheck", "check"])]
+    list: bool,
+    /// List what --control can set on the camera, as eyelid-capture does
+    #[arg(long, conflicts_with_all = ["healthcheck", "check"])]
+    list_controls: bool,
+    /// List as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten, next_help_heading = "The default camera")]
     pub(crate) camera: CameraOptions,
 }
 
 impl Arguments {
+    /// Says whether they are only to be checked.
+    pub fn is_check(&self) -> bool {
+        self.check
+    }
+
+    /// With what eyelid-capture prints the list that is asked for, if one is.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub(crate) fn list(&self) -> anyhow::Result<Option<Vec<OsString>>> {
+        let lists = [
+            ("--list", self.list),
+            ("--list-controls", self.list_controls),
+        ];
+        let Some((list, _)) = lists.into_iter().find(|(_, wanted)| *wanted) else {
+            return Ok(None);
+        };
+        let mut arguments = self
+            .camera
+            .to_flags()
+            .context("cannot hand on the options")?;
+        arguments.push(list.into());
+        arguments.extend(self.json.then(|| "--json".into()));
+        Ok(Some(arguments))
+    }
+
     /// The slots directory of an `eyelid` that was started with these.
     pub(crate) fn slots(&self) -> anyhow::Result<PathBuf> {
         let file = Config::load(self.config.as_deref())?;

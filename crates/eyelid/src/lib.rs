@@ -18,6 +18,8 @@ mod spawn;
 mod supervisor;
 
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use anyhow::Context;
 use eyelid_config::{ConfigError, EXIT_CONFIG};
@@ -32,7 +34,7 @@ use crate::slots::Slots;
 use crate::sockets::Sockets;
 use crate::supervisor::Supervisor;
 
-/// Runs server and capture until it is told to end; or asks another how it is, if that was asked for.
+/// Runs server and capture until it is told to end; or does what else was asked for, and ends.
 ///
 /// # Errors
 /// Why it cannot go on; see [`exit_status`].
@@ -41,8 +43,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let line = health::ask(&arguments.slots()?)?;
         return writeln!(io::stdout(), "{line}").context("cannot write the answer");
     }
+    if let Some(list) = arguments.list()? {
+        let capture = Programs::find()?.capture;
+        let error = Command::new(&capture).args(list).exec();
+        return Err(error).with_context(|| format!("cannot start {capture:?}"));
+    }
+    let only_check = arguments.check;
     let plan = Plan::new(arguments)?;
     let programs = Programs::find()?;
+    if only_check {
+        return check::check(&plan, &programs, &plan.likely_slots());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -7,11 +7,16 @@ use eyelid::{Arguments, exit_status, run};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let check = arguments.is_check();
     eyelid_daemon::logging::start("eyelid");
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error!("{error:#}");
+            if check {
+                println!("{error:#}");
+            } else {
+                log::error!("{error:#}");
+            }
             ExitCode::from(exit_status(&error))
         }
     }

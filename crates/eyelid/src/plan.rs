@@ -137,6 +137,12 @@ impl Plan {
         }
     }
 
+    /// The slots directory, as far as that is known before one is made.
+    pub(crate) fn likely_slots(&self) -> PathBuf {
+        let slots = self.slots.clone();
+        slots.unwrap_or_else(|| "/run/webcam".into())
+    }
+
     /// A camera, and the file that describes it.
     pub(crate) fn place(&self, camera: &Camera) -> String {
         let name = camera.name.as_str();

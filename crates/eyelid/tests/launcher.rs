@@ -558,6 +558,35 @@ fn one_password_is_the_servers_alone() {
 }
 
 #[test]
+fn checks_and_lists_without_starting_anything() {
+    let home = TempDir::new().unwrap();
+    let slots = home.path().join("slots");
+    let slots = slots.to_str().unwrap();
+    let check = |own: &[&str]| {
+        let output = command(&[&["--check", "--slots", slots], own].concat()).output();
+        let Output { status, stdout, .. } = output.unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap())
+    };
+    assert_eq!(check(&[]), (Some(0), String::new()));
+    let (code, text) = check(&["--control", "A=1"]);
+    assert!(
+        code == Some(78) && text.starts_with("--control: works"),
+        "{text}"
+    );
+    assert!(!Path::new(slots).exists());
+    let eyelid = command(&["--list", "--json"]).output().unwrap();
+    let capture = Path::new(env!("CARGO_BIN_EXE_eyelid")).with_file_name("eyelid-capture");
+    let capture = Command::new(capture)
+        .args(["--list", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        (eyelid.status, eyelid.stdout),
+        (capture.status, capture.stdout)
+    );
+}
+
+#[test]
 fn takes_the_options_of_its_programs() {
     let mut eyelid = Eyelid::start(&[
         "--size=64x48",
