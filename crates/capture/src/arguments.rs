@@ -178,7 +178,7 @@ impl Arguments {
     pub fn settle(self) -> Result<Settings, SetupError> {
         let mut config = Config::load(self.config.as_deref())?;
         let name = self.name.clone().unwrap_or_default();
-        let in_file = config.cameras.remove(&name);
+        let in_file = config.cameras.shift_remove(&name);
         // A camera that is described by flags alone needs no section of its own, unless it was asked for by its name.
         if let (Some(_), Some(file), None) = (&self.name, &self.config, &in_file) {
             return Err(SetupError::Camera {

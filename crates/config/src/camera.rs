@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::title::Title;
 use crate::values::{Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec};
 use crate::{duration, flags};
 
@@ -19,6 +20,9 @@ use crate::{duration, flags};
     expecting = "a table, [cameras.NAME]"
 )]
 pub struct CameraOptions {
+    /// How the viewer page calls the camera; a key of the file alone, for only the server uses it.
+    #[arg(skip)]
+    pub title: Option<Title>,
     /// Directory of this camera's slot
     #[arg(long, value_name = "DIR")]
     pub slot: Option<PathBuf>,
@@ -81,7 +85,10 @@ impl CameraOptions {
     /// # Errors
     /// A path that is not UTF-8.
     pub fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
-        flags::of(self)
+        flags::of(&Self {
+            title: None, // a key alone
+            ..self.clone()
+        })
     }
 
     /// Says whether an option is set, by its name.
@@ -92,6 +99,7 @@ impl CameraOptions {
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {
+            title: self.title.or(file.title),
             slot: self.slot.or(file.slot),
             source: self.source.or(file.source),
             camera: self.camera.or(file.camera),

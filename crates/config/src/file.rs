@@ -1,11 +1,11 @@
 //! The file itself: `[server]` and `[cameras.NAME]`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use eyelid_slot::CameraName;
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{CameraOptions, ServerOptions};
@@ -16,8 +16,8 @@ use crate::{CameraOptions, ServerOptions};
 pub struct Config {
     /// `[server]`
     pub server: ServerOptions,
-    /// `[cameras.NAME]`; the default camera is called `default`.
-    pub cameras: BTreeMap<CameraName, CameraOptions>,
+    /// `[cameras.NAME]` in the file's order; the default camera is called `default`.
+    pub cameras: IndexMap<CameraName, CameraOptions>,
 }
 
 /// Why a configuration file cannot be used.
@@ -145,6 +145,7 @@ mod tests {
             allow-origin = "*"
             auth-file = "/etc/eyelid/htpasswd"
             [cameras.default]
+            title = "Über dem Bett"
             slot = "/run/webcam"
             source = "command:rpicam-vid"
             camera = "imx708"
@@ -182,6 +183,13 @@ mod tests {
     }
 
     #[test]
+    fn cameras_keep_the_order_of_the_file() {
+        let config = parse("[cameras.nozzle]\n[cameras.bed]\n[cameras.door]\n").unwrap();
+        let names: Vec<&str> = config.cameras.keys().map(CameraName::as_str).collect();
+        assert_eq!(names, ["nozzle", "bed", "door"]);
+    }
+
+    #[test]
     fn errors_name_the_file_the_line_and_the_key() {
         for (text, line, key) in [
             ("[server]\nlissten = 1", 2, "lissten"),
@@ -205,6 +213,7 @@ mod tests {
             ("[cameras.default]\nflip = \"up\"", 2, "flip"),
             ("[cameras.default]\ncontrol = [\"AfMode\"]", 2, "control"),
             ("[cameras.default]\nbuffers = 1", 2, "buffers"),
+            ("[cameras.default]\ntitle = \" \"", 2, "title"),
             ("[cameras.\"a/b\"]\n", 1, "cameras.\"a/b\""),
             ("[cameras.default]\nfps = \n", 2, "fps"),
         ] {

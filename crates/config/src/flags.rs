@@ -68,6 +68,11 @@ mod tests {
             .concat();
             let program = std::iter::once("eyelid".into());
             let again = Arguments::parse_from(program.chain(flags));
+            let title = None; // a key alone
+            let camera = &CameraOptions {
+                title,
+                ..camera.clone()
+            };
             assert_eq!((&again.server, &again.camera), (&config.server, camera));
         }
         assert!(CameraOptions::default().to_flags().unwrap().is_empty());

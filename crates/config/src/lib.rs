@@ -14,6 +14,7 @@ mod flags;
 mod host;
 mod place;
 mod server;
+mod title;
 mod values;
 
 pub use address::{Address, AddressError};
@@ -22,6 +23,7 @@ pub use file::{Config, ConfigError};
 pub use host::{AllowedHost, AllowedHostError, host_name};
 pub use place::{one_slot, same_slot};
 pub use server::{Origin, ServerOptions};
+pub use title::{Title, TitleError};
 pub use values::{
     Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,
 };

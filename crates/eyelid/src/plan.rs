@@ -260,7 +260,7 @@ mod tests {
         let slots = Path::new("/s");
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[0], slots)),
-            format!("--fps=7.0 --size=320x240 --slot=/s --config={path} --name=default")
+            format!("--size=320x240 --fps=7.0 --slot=/s --config={path} --name=default")
         );
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[1], slots)),
