@@ -34,6 +34,7 @@ impl Feeder {
             fps: Some(FPS),
             settling: false,
             error: None,
+            retry: None,
             since: SystemTime::now(),
         })?;
         let mut picture = Picture::new(spec)?;

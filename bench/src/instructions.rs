@@ -90,6 +90,7 @@ fn count(programs: &Programs, clients: usize, frames: usize) -> anyhow::Result<u
         fps: Some(0.1),
         settling: false,
         error: None,
+        retry: None,
         since: SystemTime::now(),
     })?;
     let mut publish = || -> anyhow::Result<()> {

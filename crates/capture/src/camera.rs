@@ -59,6 +59,7 @@ impl Camera {
             fps: fps.or(source.rate()),
             settling: false,
             error: None,
+            retry: None,
             since: SystemTime::now(),
         };
         let label = if settings.name.is_default() {
@@ -125,6 +126,7 @@ impl Camera {
                 log::debug!("{} while ending: {error}", self.label);
             }
         }
+        self.state.retry = None;
         if self.state.state != Phase::Asleep && !self.hopeless {
             self.state.state = Phase::Asleep;
             self.state.settling = false;
@@ -224,6 +226,7 @@ impl Camera {
             log::warn!("{label} failed: {reason}; next try in {seconds}s");
         }
         self.state.error = Some(reason.clone());
+        self.state.retry = (!error.is_fatal()).then(|| in_ms(SystemTime::now() + delay));
         self.last_reason = Some(reason);
         self.hopeless = error.is_fatal();
     }
@@ -234,6 +237,7 @@ impl Camera {
         self.state.settling = phase == Phase::Awake && self.source.settling();
         if phase != Phase::Failed {
             self.state.error = None;
+            self.state.retry = None;
             self.last_reason = None;
         }
         if phase == self.state.state {
@@ -312,11 +316,13 @@ fn public_name(source: &SourceSpec) -> String {
     }
 }
 
-/// Now, without the fractions that nobody reads in `state.json`.
 fn now_in_ms() -> SystemTime {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    in_ms(SystemTime::now())
+}
+
+/// A moment without the fractions that nobody reads in `state.json`.
+fn in_ms(moment: SystemTime) -> SystemTime {
+    let since_epoch = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
     UNIX_EPOCH + Duration::from_millis(ms)
 }

@@ -39,6 +39,9 @@ pub struct State {
     /// Why the camera failed.
     #[serde(default)]
     pub error: Option<String>,
+    /// When a failed camera is tried again, if somebody looks then.
+    #[serde(default, with = "humantime_serde")]
+    pub retry: Option<SystemTime>,
     /// Since when the camera has been doing this (RFC 3339, UTC).
     #[serde(with = "humantime_serde")]
     pub since: SystemTime,
@@ -64,6 +67,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn survives_a_round_trip_and_a_producer_that_says_less_or_more() {
@@ -75,6 +79,7 @@ mod tests {
             fps: Some(30.0),
             settling: false,
             error: Some("no camera".into()),
+            retry: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)),
             since: SystemTime::UNIX_EPOCH,
         };
         assert_eq!(State::parse(&state.to_json()).unwrap(), state);

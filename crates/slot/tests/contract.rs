@@ -245,6 +245,7 @@ fn the_state_is_replaced_only_when_it_changes() {
         fps: None,
         settling: false,
         error: None,
+        retry: None,
         since: SystemTime::UNIX_EPOCH,
     };
     let inode = || fs::metadata(&path).unwrap().ino();

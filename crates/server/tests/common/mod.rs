@@ -349,6 +349,7 @@ pub(crate) fn state(phase: Phase, error: Option<&str>) -> State {
         fps: Some(50.0),
         settling: false,
         error: error.map(Into::into),
+        retry: None,
         since: SystemTime::now(),
     }
 }
