@@ -25,6 +25,7 @@ mod outlet;
 mod part;
 mod patient;
 mod proxy;
+mod pulse;
 mod rate;
 mod route;
 mod seats;

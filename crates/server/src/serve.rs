@@ -13,11 +13,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet, yield_now};
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::app::App;
 use crate::connection;
 use crate::listener::{Listener, Sockets};
+use crate::pulse::{self, Pulse};
 use crate::seldom::Seldom;
 use crate::settings::Settings;
 use crate::socket::Socket;
@@ -65,11 +66,12 @@ pub(crate) async fn run(
         .collect::<io::Result<_>>()
         .context("cannot listen for signals")?;
     let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let (accepting, watching) = (Pulse::default(), Pulse::default());
     manager::ready();
     tokio::select! {
-        reason = server.accept_until_done(&sockets.listeners, signals) => log::info!("ending: {reason}"),
-        error = app.slots.run() => return error.context("cannot read inotify"),
-        () = feed_watchdog() => {}
+        reason = server.accept_until_done(&sockets.listeners, signals, &accepting) => log::info!("ending: {reason}"),
+        error = app.slots.run(&watching) => return error.context("cannot read inotify"),
+        () = feed_watchdog([&accepting, &watching]) => {}
         () = reload_when_told(&app, &settings, hang_ups, reread) => {}
     }
     manager::stopping();
@@ -95,6 +97,7 @@ impl Server {
         &mut self,
         listeners: &[Listener],
         mut signals: Vec<Signal>,
+        pulse: &Pulse,
     ) -> &'static str {
         let mut idle_since = Instant::now();
         let mut seems_idle = false;
@@ -110,6 +113,7 @@ impl Server {
                 // Ended connections are cleared away however many come, and who has come is served before idleness ends us.
                 biased;
                 () = any(&mut signals) => return "told to",
+                () = pulse.answer() => {}
                 Some(ended) = self.served.join_next() => {
                     report(ended);
                     (idle_since, seems_idle) = (Instant::now(), false);
@@ -237,14 +241,10 @@ fn reload(app: &App, fixed: &Settings, read: anyhow::Result<Settings>) -> anyhow
     Ok(())
 }
 
-async fn feed_watchdog() {
-    let Some(period) = manager::watchdog_interval() else {
-        return pending().await;
-    };
-    let mut ticks = interval(period);
-    loop {
-        ticks.tick().await;
-        manager::alive();
+async fn feed_watchdog(loops: [&Pulse; 2]) {
+    match manager::watchdog_interval() {
+        Some(period) => pulse::feed(period, loops, manager::alive).await,
+        None => pending().await,
     }
 }
 

@@ -13,6 +13,7 @@ use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
 use crate::camera::Camera;
 use crate::kernel;
 use crate::need::{Need, Patience};
+use crate::pulse::Pulse;
 use crate::shown::Shown;
 
 /// The slots directory and what is known of its cameras.
@@ -107,18 +108,23 @@ impl Slots {
         }
     }
 
-    /// Hands on what inotify tells, until the process ends. Waits for inotify only; with nobody looking, nothing is
-    /// watched and nothing comes.
+    /// Hands on what inotify tells, until the process ends. Waits for inotify and the watchdog only; with nobody looking,
+    /// nothing is watched and nothing comes.
     ///
     /// # Errors
     /// What reading inotify said.
-    pub(crate) async fn run(&self) -> io::Result<()> {
+    pub(crate) async fn run(&self, pulse: &Pulse) -> io::Result<()> {
         let Some(changes) = &self.changes else {
-            return std::future::pending().await;
+            loop {
+                pulse.answer().await;
+            }
         };
         let descriptor = kernel::readiness(changes.borrow().as_fd().try_clone_to_owned()?)?;
         loop {
-            let mut ready = descriptor.readable().await?;
+            let mut ready = tokio::select! {
+                ready = descriptor.readable() => ready?,
+                () = pulse.answer() => continue,
+            };
             let news = changes.borrow_mut().read()?;
             ready.clear_ready();
             for change in news {
