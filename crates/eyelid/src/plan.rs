@@ -101,6 +101,10 @@ impl Plan {
     pub(crate) fn server_arguments(&self, slots: &Path) -> Vec<OsString> {
         let mut arguments = vec![flag("slots", slots)];
         arguments.extend(self.server_flags.iter().cloned());
+        // For the advice that it gives.
+        arguments.push(flag("program", "eyelid"));
+        let unheard_of = self.cameras.iter().filter(|camera| !camera.configured);
+        arguments.extend(unheard_of.map(|camera| flag("name", camera.name.as_str())));
         arguments.extend(self.config_argument());
         arguments
     }
@@ -240,7 +244,7 @@ mod tests {
         );
         assert_eq!(
             text(plan.server_arguments(slots)),
-            "--slots=/s --idle-exit=30s"
+            "--slots=/s --idle-exit=30s --program=eyelid --name=default"
         );
     }
 
@@ -268,7 +272,7 @@ mod tests {
         );
         assert_eq!(
             text(plan.server_arguments(slots)),
-            format!("--slots=/s --idle-exit=1m30s --config={path}")
+            format!("--slots=/s --idle-exit=1m30s --program=eyelid --config={path}")
         );
     }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use eyelid_slot::CameraName;
 use http_body_util::Full;
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LAST_MODIFIED,
-    LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -21,12 +21,16 @@ use crate::host;
 use crate::metrics;
 use crate::need::Need;
 use crate::part::{self, Header};
+use crate::problem::{self, Problem};
 use crate::route::{Asset, Route, Which};
 use crate::socket::Peer;
-use crate::viewer::{self, Page};
+use crate::viewer::{self, Card, Page};
 
 /// A whole answer.
 pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// How many cameras an answer names that is not the list of them.
+const LISTED: usize = 16;
 
 /// A request for a stream that is to be granted.
 pub(crate) struct StreamRequest {
@@ -55,6 +59,7 @@ pub(crate) async fn answer(app: &App, request: &Parts, peer: Peer) -> Outcome {
     if framing::has_body(request) {
         head::close(answer.headers_mut());
     }
+    problem::as_page_for_people(request, &mut answer);
     Outcome::Answer(dressed(app, answer))
 }
 
@@ -79,7 +84,7 @@ async fn outcome(app: &App, request: &Parts, peer: Peer) -> Outcome {
     Outcome::Answer(
         match Route::parse(request.uri.path(), request.uri.query()) {
             Route::Stream(which, parameters) => match find(app, &which) {
-                None => no_camera(&which),
+                None => no_camera(app, &which, "stream"),
                 Some(_) if head_only => head::stream_answer(),
                 Some(camera) => {
                     let by_client = || Header::of_client(&request.headers);
@@ -91,17 +96,23 @@ async fn outcome(app: &App, request: &Parts, peer: Peer) -> Outcome {
                 }
             },
             Route::Snapshot(which) => match find(app, &which) {
-                None => no_camera(&which),
+                None => no_camera(app, &which, "snapshot"),
                 Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
                 Some(camera) => snapshot(app, camera).await,
             },
-            Route::Viewer(None) => page(&Page::All(app.slots.names())),
+            Route::Viewer(None) => page(&Page::All(
+                app.slots
+                    .names()
+                    .into_iter()
+                    .map(|name| card(app, name))
+                    .collect(),
+            )),
             Route::Viewer(Some(name)) => match app.slots.camera(&name) {
-                None => no_camera(&Which::Name(name)),
-                Some(_) => page(&Page::One(name)),
+                None => no_camera(app, &Which::Name(name), ""),
+                Some(_) => page(&Page::One(card(app, name))),
             },
             Route::AddSlash(name) => match app.slots.camera(&name) {
-                None => no_camera(&Which::Name(name)),
+                None => no_camera(app, &Which::Name(name), ""),
                 Some(_) => add_slash(&name),
             },
             Route::Status => status(app),
@@ -135,8 +146,7 @@ async fn without_looking(app: &App, request: &Parts, peer: Peer) -> Option<Answe
     if peer != Peer::Unix
         && let Some(name) = terms.names.stranger(&hosts)
     {
-        app.strangers.came(name);
-        let what = host::what_to_do(name);
+        let what = app.strangers.came(name);
         return Some(problem(StatusCode::MISDIRECTED_REQUEST, &what));
     }
     if request.method == Method::OPTIONS {
@@ -154,6 +164,11 @@ async fn without_looking(app: &App, request: &Parts, peer: Peer) -> Option<Answe
     let challenge = HeaderValue::from_static("Basic realm=\"Eyelid\", charset=\"UTF-8\"");
     answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     Some(answer)
+}
+
+fn card(app: &App, name: CameraName) -> Card {
+    let title = app.slots.title(&name);
+    Card { name, title }
 }
 
 fn find(app: &App, which: &Which) -> Option<Rc<Camera>> {
@@ -188,9 +203,8 @@ async fn snapshot(app: &App, camera: Rc<Camera>) -> Answer {
 }
 
 fn page(page: &Page) -> Answer {
-    let mut answer = typed(Bytes::from(page.html()), "text/html; charset=utf-8");
-    let policy = HeaderValue::from_static(viewer::CONTENT_SECURITY_POLICY);
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    let mut answer = Answer::default();
+    viewer::put(page.html(), &mut answer);
     answer
 }
 
@@ -227,16 +241,27 @@ fn add_slash(name: &CameraName) -> Answer {
     answer
 }
 
-fn no_camera(which: &Which) -> Answer {
-    let what = match which {
-        Which::Name(name) => format!(
-            "there is no camera {:?}; see /status for those there are",
-            name.as_str()
-        ),
-        Which::Number(number) => {
-            format!("there is no camera number {number}; see /status for those there are")
-        }
+/// Says which cameras there are, and where they have what was asked of one that is not there.
+fn no_camera(app: &App, which: &Which, action: &str) -> Answer {
+    let asked = match which {
+        Which::Name(name) => format!("there is no camera {:?}", name.as_str()),
+        Which::Number(number) => format!("there is no camera number {number}"),
     };
+    let names = app.slots.names();
+    let others: Vec<String> = names
+        .iter()
+        .take(LISTED)
+        .map(|name| match name.is_default() {
+            true => format!("{:?} (/{action})", name.as_str()),
+            false => format!("{:?} (/{name}/{action})", name.as_str()),
+        })
+        .collect();
+    let more = if names.len() > LISTED {
+        ", and more: see /status"
+    } else {
+        ""
+    };
+    let what = format!("{asked}; there is {}{more}", others.join(", "));
     problem(StatusCode::NOT_FOUND, &what)
 }
 
@@ -260,6 +285,7 @@ fn problem(status: StatusCode, what: &str) -> Answer {
     let json = serde_json::json!({ "error": what }).to_string();
     let mut answer = typed(Bytes::from(json), "application/json");
     *answer.status_mut() = status;
+    answer.extensions_mut().insert(Problem(what.to_owned()));
     answer
 }
 

@@ -67,7 +67,7 @@ impl App {
             slots: Rc::new(slots),
             clients: Rc::default(),
             seats: Seats::new(descriptors, metrics.dismissed.clone()),
-            strangers: Strangers::default(),
+            strangers: Strangers::new(settings.advice),
             metrics,
             terms: RefCell::new(Rc::new(terms)),
             stopping,
@@ -96,7 +96,7 @@ impl App {
         Status::new(
             self.started.elapsed(),
             self.cameras()
-                .map(|camera| CameraStatus::of(&camera))
+                .map(|camera| CameraStatus::of(&camera, self.slots.title(&camera.name)))
                 .collect(),
             self.clients
                 .list()

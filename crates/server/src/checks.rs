@@ -16,10 +16,11 @@ use tokio::sync::watch;
 use crate::answer::{self, Answer, Outcome};
 use crate::app::App;
 pub use crate::auth::check_users as users;
+use crate::host::Advice;
 use crate::need::Patience;
 use crate::part::Header;
 use crate::route::{Asset, Route, StreamParameters, Which};
-use crate::settings::{Service, Settings};
+use crate::settings::{Configured, Service, Settings};
 use crate::socket::Peer;
 
 /// A request line without its version gets a proper answer, whatever its method and target; and there is a plain way to
@@ -120,8 +121,12 @@ impl Server {
             slots: PathBuf::from("/dev/null/no-slots"),
             cameras: ["default", "front"]
                 .iter()
-                .filter_map(|name| Some((name.parse().ok()?, None)))
+                .filter_map(|name| Some((name.parse().ok()?, Configured::default())))
                 .collect(),
+            advice: Advice {
+                program: "eyelid-server".to_owned(),
+                has_file: true,
+            },
             service: Service {
                 patience: Patience {
                     timeout: Duration::ZERO,

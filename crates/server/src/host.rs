@@ -129,30 +129,60 @@ impl Names {
 }
 
 /// Tells the log of strangers' names: each once, some of them, and not all at once.
-#[derive(Default)]
 pub(crate) struct Strangers {
+    advice: Advice,
     seen: RefCell<BTreeSet<String>>,
     seldom: Seldom,
 }
 
 impl Strangers {
-    /// One came.
-    pub(crate) fn came(&self, name: &str) {
+    pub(crate) fn new(advice: Advice) -> Self {
+        Self {
+            advice,
+            seen: RefCell::default(),
+            seldom: Seldom::default(),
+        }
+    }
+
+    /// One came. Gives what it is told.
+    pub(crate) fn came(&self, name: &str) -> String {
+        let what = self.advice.on(name);
+        self.log(name, &what);
+        what
+    }
+
+    fn log(&self, name: &str, what: &str) {
         let mut seen = self.seen.borrow_mut();
         if seen.len() >= REMEMBERED || seen.contains(name) || self.seldom.now().is_none() {
             return;
         }
-        log::warn!("refused a request: {}", what_to_do(name));
+        log::warn!("refused a request: {what}");
         seen.insert(name.to_owned());
     }
 }
 
-/// Says what is to be done if a stranger's name is none.
-pub(crate) fn what_to_do(name: &str) -> String {
-    format!(
-        "host {name:?} is not known to be this server; if it is, say allow-host = [{name:?}] in [server] of the \
-         configuration, or start eyelid-server with --allow-host {name}"
-    )
+/// What this server's owner can do about a name that it does not know.
+#[derive(Clone, Debug)]
+pub(crate) struct Advice {
+    /// The program that people start.
+    pub(crate) program: String,
+    /// There is a configuration file.
+    pub(crate) has_file: bool,
+}
+
+impl Advice {
+    /// Says what is to be done if a stranger's name is none.
+    fn on(&self, name: &str) -> String {
+        let in_file = if self.has_file {
+            format!("say allow-host = [{name:?}] in [server] of the configuration, or ")
+        } else {
+            String::new()
+        };
+        let program = &self.program;
+        format!(
+            "host {name:?} is not known to be this server; if it is, {in_file}start {program} with --allow-host {name}"
+        )
+    }
 }
 
 #[cfg(test)]
@@ -280,9 +310,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_advice_is_for_the_program_that_runs() {
+        let advice = |program: &str, has_file| {
+            let program = program.into();
+            Advice { program, has_file }.on("a.example")
+        };
+        let said = advice("eyelid", false);
+        assert!(said.ends_with("if it is, start eyelid with --allow-host a.example"));
+        let said = advice("eyelid-server", true);
+        assert!(
+            said.contains("allow-host = [\"a.example\"] in [server]"),
+            "{said}"
+        );
+        assert!(said.ends_with("or start eyelid-server with --allow-host a.example"));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn each_stranger_is_told_of_once_and_not_all_at_once() {
-        let strangers = Strangers::default();
+        let strangers = Strangers::new(Advice {
+            program: "eyelid".into(),
+            has_file: false,
+        });
         let count = || strangers.seen.borrow().len();
         for name in ["a.example", "a.example", "b.example"] {
             strangers.came(name);

@@ -24,6 +24,7 @@ mod need;
 mod outlet;
 mod part;
 mod patient;
+mod problem;
 mod proxy;
 mod pulse;
 mod rate;
@@ -45,6 +46,7 @@ use anyhow::Context;
 use clap::Parser;
 use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ServerOptions};
 use eyelid_daemon::sockets;
+use eyelid_slot::CameraName;
 use tokio::task::LocalSet;
 
 use crate::app::Terms;
@@ -53,7 +55,7 @@ use crate::listener::Sockets;
 use crate::settings::Settings;
 
 /// Gives every HTTP client the newest frame of a slot.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "eyelid-server", version, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
@@ -64,6 +66,17 @@ pub struct Arguments {
     /// Say on stdout what is wrong with the options, the file or the passwords, and end
     #[arg(long)]
     check: bool,
+    /// Serve this camera even before it has a slot, as those of the configuration file; may be repeated
+    #[arg(long, value_name = "NAME")]
+    name: Vec<CameraName>,
+    /// The program that people start, where that is not this one: advice names it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        hide = true,
+        default_value = "eyelid-server"
+    )]
+    program: String,
 }
 
 impl Arguments {
@@ -91,15 +104,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Before any thread is started, for it takes what was passed out of the environment.
     let passed = sockets::take()?;
     let has_sockets = !passed.is_empty();
-    let flags = arguments.server;
-    let settings = Settings::new(flags.clone(), file, has_sockets)?;
+    let settings = Settings::new(arguments.clone(), file, has_sockets)?;
     if arguments.check {
         Terms::read(settings.service)?;
         return Ok(());
     }
     let reread = move || {
         let file = Config::load(arguments.config.as_deref())?;
-        Settings::new(flags.clone(), file, has_sockets)
+        Settings::new(arguments.clone(), file, has_sockets)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -60,10 +60,7 @@ impl Route {
     /// Reads a request's path and query. Parameters come in any order; those unknown or without a name (cache busters)
     /// are ignored.
     pub(crate) fn parse(path: &str, query: Option<&str>) -> Self {
-        let path = path
-            .strip_prefix("/webcam")
-            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
-            .unwrap_or(path);
+        let path = below_prefix(path);
         let path = path.strip_prefix('/').unwrap_or(path);
         let query = query.unwrap_or_default();
         match path {
@@ -90,6 +87,18 @@ impl Route {
             (Err(_), _) => Self::NotFound,
         }
     }
+}
+
+/// How many directories a path is below the viewer page: where links to that lead.
+pub(crate) fn depth(path: &str) -> usize {
+    below_prefix(path).matches('/').count().saturating_sub(1)
+}
+
+/// Takes off what proxies put before.
+fn below_prefix(path: &str) -> &str {
+    path.strip_prefix("/webcam")
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        .unwrap_or(path)
 }
 
 /// What `path` asks of one camera, or of the server where no camera is named.

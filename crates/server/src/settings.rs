@@ -1,13 +1,17 @@
 //! What the server was told, with the defaults filled in.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_config::{Address, AllowedHost, Config, Origin, PASSWORD_VARIABLE, ServerOptions};
+use eyelid_config::{
+    Address, AllowedHost, Config, Origin, PASSWORD_VARIABLE, ServerOptions, Title,
+};
 use eyelid_slot::CameraName;
+use indexmap::IndexMap;
 
+use crate::Arguments;
+use crate::host::Advice;
 use crate::need::Patience;
 
 /// Settings of the whole process.
@@ -17,10 +21,21 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Address>,
     /// The slots directory. Fixed for the life of the process.
     pub(crate) slots: PathBuf,
-    /// Cameras that exist before their slots do, each with its slot if that is not the usual one.
-    pub(crate) cameras: BTreeMap<CameraName, Option<PathBuf>>,
+    /// Cameras that exist before their slots do, in the order in which they are shown.
+    pub(crate) cameras: IndexMap<CameraName, Configured>,
+    /// What is said to who asks for a name that is not known. Fixed for the life of the process.
+    pub(crate) advice: Advice,
     /// How clients are served.
     pub(crate) service: Service,
+}
+
+/// What the configuration says of a camera.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Configured {
+    /// Its slot, if that is not the usual one.
+    pub(crate) slot: Option<PathBuf>,
+    /// How people call it.
+    pub(crate) title: Option<Title>,
 }
 
 /// How clients are served. Those that have begun a stream keep what held then.
@@ -55,25 +70,37 @@ impl Settings {
     /// Merges flags and file, flags first. The file's addresses are for who has no sockets `passed`: the service manager
     /// that passed them listens there already.
     pub(crate) fn new(
-        flags: ServerOptions,
+        arguments: Arguments,
         mut file: Config,
         passed: bool,
     ) -> anyhow::Result<Self> {
         if passed {
             file.server.listen.clear();
         }
-        let password = password(&flags, &file.server);
-        let options = flags.or(file.server);
+        let password = password(&arguments.server, &file.server);
+        let advice = Advice {
+            program: arguments.program,
+            has_file: arguments.config.is_some(),
+        };
+        let options = arguments.server.or(file.server);
+        let mut cameras: IndexMap<CameraName, Configured> = file
+            .cameras
+            .into_iter()
+            .map(|(name, camera)| {
+                let (slot, title) = (camera.slot, camera.title);
+                (name, Configured { slot, title })
+            })
+            .collect();
+        for name in arguments.name {
+            cameras.entry(name).or_default();
+        }
         Ok(Self {
             listen: options.listen,
             slots: options.slots.context(
                 "no slots directory: give --slots DIR, or slots in [server] of the configuration",
             )?,
-            cameras: file
-                .cameras
-                .into_iter()
-                .map(|(name, camera)| (name, camera.slot))
-                .collect(),
+            cameras,
+            advice,
             service: Service {
                 patience: Patience {
                     timeout: options.timeout.unwrap_or(Duration::from_secs(4)),

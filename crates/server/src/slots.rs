@@ -8,18 +8,21 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use eyelid_config::Title;
 use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
+use indexmap::IndexMap;
 
 use crate::camera::Camera;
 use crate::kernel;
 use crate::need::{Need, Patience};
 use crate::pulse::Pulse;
+use crate::settings::Configured;
 use crate::shown::Shown;
 
 /// The slots directory and what is known of its cameras.
 pub(crate) struct Slots {
     directory: PathBuf,
-    configured: RefCell<BTreeMap<CameraName, Option<PathBuf>>>,
+    configured: RefCell<IndexMap<CameraName, Configured>>,
     cameras: RefCell<BTreeMap<CameraName, Rc<Camera>>>,
     /// `None` where the kernel gives no inotify instance: then slots are polled while somebody looks.
     changes: Option<RefCell<Changes<CameraName>>>,
@@ -28,10 +31,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// Looks at the slots in `directory`. Cameras that are `configured` exist even before their slots do.
-    pub(crate) fn new(
-        directory: PathBuf,
-        configured: BTreeMap<CameraName, Option<PathBuf>>,
-    ) -> Self {
+    pub(crate) fn new(directory: PathBuf, configured: IndexMap<CameraName, Configured>) -> Self {
         let changes = Changes::new()
             .inspect_err(|error| log::warn!("slots are polled while somebody looks: {error}"))
             .ok()
@@ -51,12 +51,18 @@ impl Slots {
             return Some(camera.clone());
         }
         let configured = self.configured.borrow().get(name).cloned();
+        let is_configured = configured.is_some();
         let directory = configured
-            .clone()
-            .flatten()
+            .and_then(|configured| configured.slot)
             .unwrap_or_else(|| name.directory(&self.directory));
         let is_there = || fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir());
-        if !(name.is_default() || configured.is_some() || is_there()) {
+        let exists = is_configured
+            || if name.is_default() {
+                self.names().contains(name)
+            } else {
+                is_there()
+            };
+        if !exists {
             return None;
         }
         let camera = Rc::new(Camera::new(name.clone(), directory));
@@ -67,34 +73,39 @@ impl Slots {
     }
 
     /// Takes other cameras for configured. One that somebody looks at keeps its slot.
-    pub(crate) fn reconfigure(&self, configured: BTreeMap<CameraName, Option<PathBuf>>) {
+    pub(crate) fn reconfigure(&self, configured: IndexMap<CameraName, Configured>) {
         self.configured.replace(configured);
         let mut cameras = self.cameras.borrow_mut();
         cameras.retain(|_, camera| camera.viewers() > 0);
     }
 
-    /// Gives the names of all cameras: the default one first, if it has a slot or nothing else has, then by name.
+    /// Gives how people call a camera, as far as the configuration says.
+    pub(crate) fn title(&self, name: &CameraName) -> Option<Title> {
+        self.configured.borrow().get(name)?.title.clone()
+    }
+
+    /// Gives the names of all cameras: those that are configured in their order, then those that have a slot, by name. The
+    /// default one comes before these where it is not configured: if it has a slot, or there is no other.
     pub(crate) fn names(&self) -> Vec<CameraName> {
         let entries = fs::read_dir(&self.directory)
             .into_iter()
             .flatten()
             .flatten();
-        let mut names: BTreeSet<CameraName> = entries
+        let configured: Vec<CameraName> = self.configured.borrow().keys().cloned().collect();
+        let mut found: BTreeSet<CameraName> = entries
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .chain(self.configured.borrow().keys().cloned())
+            .filter(|name| !configured.contains(name))
             .collect();
         let default = CameraName::default();
-        let has_default = names.remove(&default)
-            || names.is_empty()
+        let is_alone = configured.is_empty() && found.is_empty();
+        let has_slot = found.remove(&default)
             || [FRAME_FILE, STATE_FILE]
                 .iter()
                 .any(|file| self.directory.join(file).exists());
-        has_default
-            .then_some(default)
-            .into_iter()
-            .chain(names)
-            .collect()
+        let has_default = !configured.contains(&default) && (is_alone || has_slot);
+        let default = has_default.then_some(default);
+        default.into_iter().chain(configured).chain(found).collect()
     }
 
     /// Lets one client look at a camera.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use eyelid_config::Title;
 use eyelid_slot::Phase;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -23,6 +24,7 @@ pub(crate) struct Status {
 #[derive(Serialize)]
 pub(crate) struct CameraStatus {
     name: String,
+    title: Option<String>,
     path: String,
     state: &'static str,
     since: Option<String>,
@@ -33,6 +35,7 @@ pub(crate) struct CameraStatus {
     rate: Option<f64>,
     settling: bool,
     error: Option<String>,
+    retry: Option<String>,
     age_ms: Option<u128>,
     clients: usize,
 }
@@ -70,7 +73,7 @@ impl Status {
 
 impl CameraStatus {
     /// Looks at a camera without waking it.
-    pub(crate) fn of(camera: &Camera) -> Self {
+    pub(crate) fn of(camera: &Camera, title: Option<Title>) -> Self {
         let state = camera.state();
         let name = camera.name.to_string();
         Self {
@@ -80,21 +83,21 @@ impl CameraStatus {
                 format!("{name}/")
             },
             name,
+            title: title.map(|title| title.to_string()),
             state: match state.as_ref().map(|state| state.state) {
                 Some(Phase::Asleep) => "asleep",
                 Some(Phase::Awake) => "awake",
                 Some(Phase::Failed) => "failed",
                 None => "unknown",
             },
-            since: state
-                .as_ref()
-                .map(|state| humantime::format_rfc3339_millis(state.since).to_string()),
+            since: state.as_ref().map(|state| rfc3339(state.since)),
             source: state.as_ref().and_then(|state| state.source.clone()),
             width: state.as_ref().and_then(|state| state.width),
             height: state.as_ref().and_then(|state| state.height),
             fps: state.as_ref().and_then(|state| state.fps),
             rate: camera.rate().map(one_decimal),
             settling: state.as_ref().is_some_and(|state| state.settling),
+            retry: state.as_ref().and_then(|state| state.retry).map(rfc3339),
             error: state.and_then(|state| state.error),
             age_ms: camera.age().map(|age| age.as_millis()),
             clients: camera.viewers(),
@@ -114,6 +117,10 @@ impl ClientStatus {
             frames_skipped: client.skipped.get(),
         }
     }
+}
+
+fn rfc3339(moment: SystemTime) -> String {
+    humantime::format_rfc3339_millis(moment).to_string()
 }
 
 fn one_decimal(rate: f64) -> f64 {

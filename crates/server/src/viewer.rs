@@ -1,9 +1,17 @@
-//! The viewer page, filled with the cameras there are.
+//! The viewer page, filled with the cameras there are, and the page that says why there is no other.
 
+use bytes::Bytes;
+use eyelid_config::Title;
 use eyelid_slot::CameraName;
+use http_body_util::Full;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+
+use crate::answer::Answer;
 
 const PAGE: &str = include_str!("viewer/index.html");
 const CAMERA: &str = include_str!("viewer/camera.html");
+const PROBLEM: &str = include_str!("viewer/problem.html");
 
 /// viewer.css
 pub(crate) const STYLE: &str = include_str!("viewer/viewer.css");
@@ -12,73 +20,161 @@ pub(crate) const SCRIPT: &str = include_str!("viewer/viewer.js");
 /// icon.svg
 pub(crate) const ICON: &str = include_str!("viewer/icon.svg");
 
-/// Everything the page needs comes from this server, and nothing may be added to it.
-pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self' blob:; connect-src 'self'; \
-     script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'";
+/// Everything a page needs comes from this server, and nothing may be added to it.
+const POLICY: &str = "default-src 'none'; img-src 'self' blob:; connect-src 'self'; script-src 'self'; \
+     style-src 'self'; base-uri 'none'; form-action 'none'";
 
 /// Which cameras the page shows, and from where in the tree of URLs.
 #[derive(Clone, Debug)]
 pub(crate) enum Page {
     /// All of them, at `/`.
-    All(Vec<CameraName>),
+    All(Vec<Card>),
     /// One, at `/NAME/`.
-    One(CameraName),
+    One(Card),
+}
+
+/// A camera on the page.
+#[derive(Clone, Debug)]
+pub(crate) struct Card {
+    /// Its name, for URLs.
+    pub(crate) name: CameraName,
+    /// How people call it.
+    pub(crate) title: Option<Title>,
 }
 
 impl Page {
-    /// Gives the HTML. All its links are relative, for the proxies that put it below a prefix. Names of cameras need no
-    /// escaping ([`CameraName`]).
+    /// Gives the HTML. All its links are relative, for the proxies that put it below a prefix.
     pub(crate) fn html(&self) -> String {
         let (root, title, cameras) = match self {
-            Self::All(names) => {
-                let below = |name: &CameraName| {
-                    if name.is_default() {
-                        String::new()
-                    } else {
-                        format!("{name}/")
-                    }
-                };
-                (
-                    "",
-                    "Eyelid".to_owned(),
-                    names
-                        .iter()
-                        .map(|name| camera(name, &below(name)))
-                        .collect(),
-                )
+            Self::All(cards) => {
+                let cards = cards.iter().map(|card| card.html(&card.below_root()));
+                ("", "Eyelid".to_owned(), cards.collect())
             }
-            Self::One(name) => ("../", format!("{name} · Eyelid"), camera(name, "")),
+            Self::One(card) => ("../", format!("{} · Eyelid", card.label()), card.html("")),
         };
-        PAGE.replace("{{root}}", root)
-            .replace("{{title}}", &title)
-            .replace("{{cameras}}", &cameras)
+        fill(
+            PAGE,
+            &[("root", root), ("title", &title), ("cameras", &cameras)],
+        )
     }
 }
 
-fn camera(name: &CameraName, path: &str) -> String {
-    CAMERA
-        .replace("{{name}}", name.as_str())
-        .replace("{{path}}", path)
+impl Card {
+    fn below_root(&self) -> String {
+        if self.name.is_default() {
+            String::new()
+        } else {
+            format!("{}/", self.name)
+        }
+    }
+
+    /// What stands on the page, escaped. `default` is a word of the configuration's.
+    fn label(&self) -> String {
+        match &self.title {
+            Some(title) => escaped(title.as_str()),
+            None if self.name.is_default() => "Camera".to_owned(),
+            None => self.name.to_string(),
+        }
+    }
+
+    /// Its part of the page. The name needs no escaping ([`CameraName`]).
+    fn html(&self, path: &str) -> String {
+        let (name, label) = (self.name.as_str(), self.label());
+        fill(CAMERA, &[("name", name), ("path", path), ("label", &label)])
+    }
+}
+
+/// A page that says why there is no other, `root` being the way to the viewer.
+pub(crate) fn problem(status: StatusCode, what: &str, root: &str) -> String {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let what = escaped(&sentence(what));
+    fill(
+        PROBLEM,
+        &[("root", root), ("title", title), ("what", &what)],
+    )
+}
+
+/// Makes a page what an answer says.
+pub(crate) fn put(html: String, answer: &mut Answer) {
+    *answer.body_mut() = Full::new(Bytes::from(html));
+    let headers = answer.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+}
+
+/// Puts values into their places, once from left to right: a value that looks like a place stays as it is.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut parts = template.split("{{");
+    let mut html = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (place, rest) = part.split_once("}}").unwrap_or((part, ""));
+        let value = values.iter().find(|(name, _)| *name == place);
+        html.push_str(value.map_or("", |(_, value)| *value));
+        html.push_str(rest);
+    }
+    html
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_uppercase);
+    first
+        .into_iter()
+        .flatten()
+        .chain(characters)
+        .chain(".".chars())
+        .collect()
+}
+
+/// For the text and the quoted attributes of HTML.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut html, character| {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+        html
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn cards() -> Vec<Card> {
+        let card = |name: &str, title: Option<&str>| Card {
+            name: name.parse().unwrap(),
+            title: title.map(|title| title.parse().unwrap()),
+        };
+        vec![
+            card("default", None),
+            card("front", Some("<b> & \"{{root}}\"")),
+        ]
+    }
+
     #[test]
     fn every_link_is_relative_and_every_camera_there() {
-        let names = ["default", "front"].map(|name| name.parse().unwrap());
-        let all = Page::All(names.to_vec()).html();
+        let all = Page::All(cards()).html();
         assert!(
             all.contains("\"stream\"")
                 && all.contains("\"front/stream\"")
                 && all.contains("\"viewer.js\"")
         );
-        let one = Page::One(names[1].clone()).html();
+        let one = Page::One(cards().remove(1)).html();
         assert!(one.contains("\"stream\"") && one.contains("\"../viewer.js\""));
-        for html in [all, one] {
+        let problem = problem(StatusCode::NOT_FOUND, "nothing", "../../");
+        assert!(problem.contains("\"./../../\"") && problem.contains("<p>Nothing.</p>"));
+        for html in [all, one, problem] {
+            let filled = html.replace("{{root}}&quot;", "");
             assert!(
-                !html.contains("{{") && !html.contains("=\"/") && !html.contains("://"),
+                !filled.contains("{{") && !html.contains("=\"/") && !html.contains("://"),
                 "{html}"
             );
             assert!(
@@ -86,5 +182,22 @@ mod tests {
                 "the policy forbids it"
             );
         }
+    }
+
+    #[test]
+    fn titles_are_text_and_default_is_no_title() {
+        let all = Page::All(cards()).html();
+        assert!(
+            all.contains("<h2>Camera</h2>") && !all.contains(">default<"),
+            "{all}"
+        );
+        let escaped = "&lt;b&gt; &amp; &quot;{{root}}&quot;";
+        assert!(all.contains(&format!("<h2>{escaped}</h2>")), "{all}");
+        assert!(!all.contains("<b>"), "{all}");
+        let one = Page::One(cards().remove(1)).html();
+        assert!(
+            one.contains(&format!("<title>{escaped} · Eyelid</title>")),
+            "{one}"
+        );
     }
 }

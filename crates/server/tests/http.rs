@@ -58,6 +58,108 @@ fn the_viewer_page_brings_all_it_needs() {
     );
 }
 
+const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+
+#[test]
+fn people_get_a_page_that_says_why_there_is_no_other() {
+    let slots = slots();
+    let server = Server::start(slots.path(), &[]);
+    for (path, status, root) in [
+        ("/nothing", 404, "./"),
+        ("/nothing/here/at/all", 404, "./../../../"),
+        ("/webcam/nothing/here", 404, "./../"),
+        ("/nowhere/", 404, "./../"),
+        ("/stream?fps=fast", 400, "./"),
+    ] {
+        let page = server.request("GET", path, BROWSER);
+        assert_eq!(page.status(), status, "{path}");
+        assert_eq!(
+            page.header("Content-Type"),
+            Some("text/html; charset=utf-8")
+        );
+        assert!(page.header("Content-Security-Policy").is_some(), "{path}");
+        let html = String::from_utf8(page.body).unwrap();
+        assert!(html.contains(&format!("href=\"{root}\"")), "{path}: {html}");
+        let json = server.request("GET", path, "Accept: image/avif,*/*;q=0.8\r\n");
+        assert_eq!(json.status(), status, "{path}");
+        assert!(json.json()["error"].is_string(), "{path}");
+    }
+    let page = server.request(
+        "GET",
+        "/nothing",
+        "Accept: text/html\r\nHost: evil.example\r\n",
+    );
+    assert_eq!(page.status(), 400, "two hosts");
+    let address = "GET http://evil.example/<b> HTTP/1.1";
+    assert!(!String::from_utf8(page.body).unwrap().contains(address));
+}
+
+#[test]
+fn where_no_camera_is_the_default_one_it_says_which_there_are() {
+    let slots = slots();
+    let config = slots.path().join("eyelid.toml");
+    fs::write(&config, "[cameras.nozzle]\n[cameras.bed]\n").unwrap();
+    let server = Server::start(slots.path(), &["--config", config.to_str().unwrap()]);
+    for (path, action) in [("/snapshot", "snapshot"), ("/?action=stream", "stream")] {
+        let answer = server.get(path);
+        assert_eq!(answer.status(), 404, "{path}");
+        let said = answer.json()["error"].as_str().unwrap().to_owned();
+        let there = format!("\"nozzle\" (/nozzle/{action}), \"bed\" (/bed/{action})");
+        assert!(said.contains(&there), "{said}");
+    }
+    let page = server.request("GET", "/snapshot", BROWSER);
+    let html = String::from_utf8(page.body).unwrap();
+    assert!(html.contains("/nozzle/snapshot"), "{html}");
+    // One that comes later is found.
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    assert_eq!(server.get("/snapshot").status(), 200);
+}
+
+#[test]
+fn a_camera_that_a_flag_names_is_there_before_its_slot() {
+    let slots = slots();
+    let config = slots.path().join("eyelid.toml");
+    fs::write(&config, "[cameras.bed]\n").unwrap();
+    let config = config.to_str().unwrap();
+    let flags = ["--config", config, "--name", "default", "--timeout", "10ms"];
+    let server = Server::start(slots.path(), &flags);
+    assert_eq!(server.get("/snapshot").status(), 503);
+    assert_eq!(
+        server.get("/status").json()["cameras"][1]["name"],
+        "default"
+    );
+}
+
+#[test]
+fn cameras_come_in_the_order_of_the_file_and_by_their_titles() {
+    let slots = slots();
+    fs::create_dir(slots.path().join("attic")).unwrap();
+    let config = slots.path().join("eyelid.toml");
+    let title = "Über dem <Bett> & \\\"so\\\"";
+    fs::write(
+        &config,
+        format!("[cameras.nozzle]\n[cameras.default]\n[cameras.bed]\ntitle = \"{title}\"\n"),
+    )
+    .unwrap();
+    let server = Server::start(slots.path(), &["--config", config.to_str().unwrap()]);
+    let status = server.get("/status").json();
+    let cameras = status["cameras"].as_array().unwrap();
+    let names: Vec<_> = cameras.iter().map(|camera| &camera["name"]).collect();
+    assert_eq!(names, ["nozzle", "default", "bed", "attic"]);
+    assert_eq!(cameras[2]["title"], "Über dem <Bett> & \"so\"");
+    assert_eq!(cameras[0]["title"], serde_json::Value::Null);
+    let html = String::from_utf8(server.get("/").body).unwrap();
+    let places: Vec<_> = [
+        "nozzle",
+        "Camera",
+        "Über dem &lt;Bett&gt; &amp; &quot;so&quot;",
+        "attic",
+    ]
+    .map(|label| html.find(&format!("<h2>{label}</h2>")).expect(label))
+    .into();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
 #[test]
 fn methods_are_answered_as_http_says() {
     let slots = slots();
@@ -436,7 +538,7 @@ fn says_what_is_wrong_and_exits_with_the_right_status() {
         (vec!["--config", "/nowhere.toml"], 78, "/nowhere.toml"),
         (
             [&listen[..], &["--auth-file", passwords]].concat(),
-            1,
+            78,
             "line 1: the hash is not bcrypt",
         ),
     ] {

@@ -15,6 +15,8 @@ const TELL_EVERY_MS = 2000;
 const FORGET_MS = 10000; // a window that crashed says no farewell
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 5000;
+const LEAST_CARD_PX = 352; // a card that is narrower is worse than one that must be scrolled to
+const LEAST_CARD_OF_LOW_WINDOW_PX = 208; // a phone on its side
 const RATE_OVER_MS = 4000;
 const MOST_HEADER_BYTES = 16384; // a part's header is about 150 bytes; more is not our stream
 const MOST_JPEG_BYTES = 64 << 20;
@@ -151,12 +153,16 @@ class Camera {
   constructor(card) {
     this.card = card;
     this.name = card.dataset.name;
+    this.label = this.part('h2').textContent;
     this.url = new URL('./' + card.dataset.path, document.baseURI);
     this.canvas = this.part('canvas');
     this.paused = false;
     this.mode = 'off'; // 'off', 'stream' or 'snapshots'; only `assign` changes it
     this.control = new AbortController();
     this.status = null; // what /status last said of this camera
+    this.asking = false; // the server counts this page among those who look at it
+    this.others = null; // how many else looked then
+    this.ratio = 16 / 9;
     this.problem = null; // why there is no picture at the moment, for a person
     this.retry_ms = RETRY_FIRST_MS;
     this.shown = null; // the frame on the canvas
@@ -170,7 +176,7 @@ class Camera {
     if (mode === this.mode) return;
     this.control.abort();
     this.control = new AbortController();
-    Object.assign(this, { mode, problem: null, arrived: false, newest: null, drawn_at: [], retry_ms: RETRY_FIRST_MS });
+    Object.assign(this, { mode, asking: false, problem: null, arrived: false, newest: null, drawn_at: [], retry_ms: RETRY_FIRST_MS });
     if (mode === 'stream') this.stream(this.control.signal);
   }
 
@@ -195,23 +201,30 @@ class Camera {
     try {
       const response = await fetch(new URL('stream', this.url), { cache: 'no-store', signal: limit.signal });
       if (!response.ok) await refuse(response);
+      this.asking = true;
       const parts = new PartReader((headers, jpeg) => this.take({
         jpeg: new Blob([jpeg], { type: 'image/jpeg' }),
         capture_ms: captureOf(headers.get('x-timestamp')),
         real: headers.get('x-eyelid-signal')?.toLowerCase() !== 'none',
       }));
       await read(response, limit, (piece) => parts.push(piece));
-    } finally { limit.end(); }
+    } finally {
+      limit.end();
+      if (signal === this.control.signal) this.asking = false;
+    }
   }
 
   async poll() {
     const { signal } = this.control;
+    this.asking = true;
     try {
       this.take(await fetchSnapshot(this, signal));
     } catch (error) {
       if (signal.aborted) return;
       this.problem = explain(error);
       this.poll_after = performance.now() + this.backOff();
+    } finally {
+      if (signal === this.control.signal) this.asking = false;
     }
   }
 
@@ -260,23 +273,37 @@ class Camera {
     return last > first ? (this.drawn_at.length - 1) / (last - first) * 1000 : null;
   }
 
-  // What a person should know: the state (one word), a message over the picture, and a reason below it.
+  // What a person should know: the state (one word), and once why: over the picture, or as a note below it.
   describe() {
     const said = this.status;
-    const failed = said?.state === 'failed' && { state: 'failed', reason: said.error || '' };
+    const failed = said?.state === 'failed' && { state: 'failed', message: 'The camera has failed', more: said.error || '', retry: this.retry() };
     if (this.paused) {
       if (said?.state === 'asleep') return { state: 'asleep', message: 'Paused', more: 'The camera is asleep.' };
-      if (failed) return { ...failed, message: 'Paused', more: 'The camera has failed.' };
-      return { state: 'paused', message: 'Paused', more: said?.state === 'awake' ? 'The camera is still awake.' : '' };
+      if (failed) return { ...failed, message: 'Paused', more: 'The camera has failed.', retry: '' };
+      return { state: 'paused', message: 'Paused', more: said?.state === 'awake' ? this.whyAwake() : '' };
     }
-    if (this.problem && failed) return { ...failed, message: 'The camera has failed', more: 'Trying again…' };
+    if (failed && !(this.arrived && this.shown.real)) return failed;
     if (this.problem) return { state: 'connecting', message: this.problem, more: 'Trying again…' };
-    if (!this.arrived && failed) return { ...failed, message: 'The camera has failed', more: 'Waiting for it…' };
     if (!this.arrived) return { state: 'connecting', message: said?.state === 'asleep' ? 'Waking the camera…' : 'Connecting…' };
-    if (!this.shown.real) return failed || { state: 'no signal', reason: said?.error || '' };
+    if (!this.shown.real) return { state: 'no signal' };
     return { state: 'awake', note: this.mode === 'snapshots' ? 'About one picture a second: the browser has no connection left for its stream.' : '' };
   }
+
+  // When a failed camera is tried again, by the server's clock.
+  retry() {
+    const at_ms = Date.parse(this.status.retry);
+    if (Number.isNaN(at_ms)) return '';
+    const left_s = Math.ceil((at_ms - Date.now() - (clock.offset_ms ?? 0)) / 1000);
+    return left_s > 0 ? `Next try in ${left_s} s` : 'Trying again…';
+  }
+
+  whyAwake() {
+    if (this.others) return `The camera is awake, for ${people(this.others)} it.`;
+    return 'The camera is awake. It falls asleep soon, unless another program reads its pictures.';
+  }
 }
+
+const people = (count) => (count === 1 ? '1 other looks at' : `${count} others look at`);
 
 // ---- the page ----
 
@@ -396,15 +423,16 @@ function learnStatus(status) {
     const mine = status?.cameras.find(({ path }) => new URL('./' + path, root).pathname === camera.url.pathname)
       ?? status?.cameras.find(({ name }) => name === camera.name);
     camera.status = mine ?? (status && { state: 'failed', error: 'this camera is no longer on the server' });
+    camera.others = mine ? Math.max(0, mine.clients - (camera.asking ? 1 : 0)) : null;
+    camera.clients = status?.clients.filter((client) => client.camera === mine?.name) ?? [];
     if (mine?.width && mine.height && !camera.shown) shape(camera, mine);
     render(camera);
   }
   setText(document.getElementById('server'), status ? `Eyelid ${status.version}` : 'The server does not answer; trying again.');
   if (!status || main.dataset.root) return; // the page of one camera does not miss the others
-  const names = status.cameras.map(({ name }) => name);
-  const fresh = names.find((name) => known && !known.includes(name));
-  if (fresh) notify(`A new camera: ${fresh}. Reload the page to see it.`);
-  known = names;
+  const fresh = status.cameras.find(({ name }) => known && !known.includes(name));
+  if (fresh) notify(`A new camera: ${fresh.title ?? fresh.name}. Reload the page to see it.`);
+  known = status.cameras.map(({ name }) => name);
 }
 
 // ---- showing ----
@@ -416,9 +444,46 @@ function setText(element, text) {
 }
 
 function shape(camera, { width, height }) {
-  const ratio = String(width / height);
-  camera.card.style.setProperty('--ratio', ratio);
-  if (camera === cameras[0]) main.style.setProperty('--grid-ratio', ratio);
+  const ratio = width / height;
+  if (camera.ratio === ratio) return;
+  camera.ratio = ratio;
+  camera.card.style.setProperty('--ratio', String(ratio));
+  layOut();
+}
+
+// What a card is higher than its picture (viewer.css says where its bar breaks into lines).
+const barHeight = (width) => (width < 416 ? 134 : 62);
+
+// Gives the height of pictures at which rows of so many cards fill the width, or the height if that is less.
+function rowsOf(count, ratios, room) {
+  const rows = [];
+  for (let start = 0; start < ratios.length; start += count) rows.push(ratios.slice(start, start + count));
+  const wide = Math.min(...rows.map((row) => (room.width - room.gap * (row.length - 1)) / row.reduce((sum, ratio) => sum + ratio, 0)));
+  const least = Math.min(...ratios);
+  let height = wide;
+  for (let pass = 0; pass < 3; pass++) { // a lower picture has a narrower card, and that perhaps a higher bar
+    const bar = room.low ? Math.min(92, barHeight(least * height)) : barHeight(least * height);
+    height = Math.min(wide, (room.height - room.gap * (rows.length - 1)) / rows.length - bar);
+  }
+  return { wide, height, narrowest: least * height };
+}
+
+// Finds how many cards go beside each other so that the most is seen without scrolling; where that would make them too
+// narrow, as many as fit are beside each other, and the page scrolls.
+function layOut() {
+  const style = getComputedStyle(main);
+  const rest = [...document.querySelectorAll('header, footer')].reduce((sum, { offsetHeight }) => sum + offsetHeight, 0);
+  const low = window.matchMedia('(orientation: landscape) and (max-height: 30rem)').matches;
+  const room = { width: main.clientWidth, height: window.innerHeight - rest - (low ? 20 : 4), gap: parseFloat(style.columnGap) || 0, low };
+  const least = Math.min(room.width, low ? LEAST_CARD_OF_LOW_WINDOW_PX : LEAST_CARD_PX);
+  const ratios = cameras.filter((camera) => camera !== enlarged).map(({ ratio }) => ratio);
+  const ways = ratios.map((_, index) => rowsOf(index + 1, ratios, room));
+  const whole = ways.filter(({ narrowest }) => narrowest >= least).sort((a, b) => b.height - a.height)[0];
+  const beside = Math.max(1, Math.min(ratios.length, Math.floor((room.width + room.gap) / (least + room.gap))));
+  const height = whole?.height ?? ways[beside - 1]?.wide ?? 0;
+  main.classList.toggle('stacked', !whole && beside === 1); // then each is as wide as the page
+  main.style.setProperty('--height', `${Math.floor(height)}px`);
+  if (enlarged) main.style.setProperty('--large-height', `${Math.floor(rowsOf(1, [enlarged.ratio], room).height)}px`);
 }
 
 function ageText(age_ms) {
@@ -429,27 +494,39 @@ function ageText(age_ms) {
 }
 
 function render(camera) {
-  const { state, message = '', more = '', reason = '', note = '' } = camera.describe();
+  const { state, message = '', more = '', retry = '', note = '' } = camera.describe();
   const { card, shown } = camera;
   card.dataset.state = state;
   card.dataset.eye = ['asleep', 'failed', 'awake'].includes(state) ? state : camera.status?.state ?? 'unknown';
   card.classList.toggle('dim', message !== '');
   setText(camera.part('.state'), state);
   setText(camera.part('.message strong'), message);
-  setText(camera.part('.message span'), more);
+  setText(camera.part('.message .more'), more);
+  camera.part('.message .more').title = more; // on a small card it is cut
+  setText(camera.part('.message .retry'), retry);
   camera.part('.message').hidden = message === '';
-  setText(camera.part('.reason'), reason || note);
-  const spoken = `${camera.name}: ${state}${reason && `, ${reason}`}`;
+  setText(camera.part('.reason'), note);
+  const spoken = `${camera.label}: ${state}${state === 'failed' ? `, ${camera.status.error}` : ''}`;
   if (camera.part('.said').textContent !== spoken) {
     camera.part('.said').textContent = spoken;
-    camera.canvas.setAttribute('aria-label', `Picture of ${camera.name}, ${state}`);
+    camera.canvas.setAttribute('aria-label', `Picture of ${camera.label}, ${state}`);
   }
   const rate = camera.rate();
   setText(camera.part('.rate'), rate === null ? '–' : `${rate.toFixed(rate < 9.95 ? 1 : 0)} fps`);
   setText(camera.part('.age'), ageText(clock.age_ms(shown?.capture_ms ?? null)));
   camera.part('.age').title = `now minus capture, give or take ${Math.ceil(clock.doubt_ms)} ms`;
   setText(camera.part('.size'), shown?.real ? `${shown.width} × ${shown.height}` : '–');
+  setText(camera.part('.looking'), lookers(camera, 'you', 'nobody'));
   if (shown) shape(camera, shown);
+  if (addresses.open && addresses.camera === camera) showClients(camera);
+}
+
+// Says who looks at a camera, this page included.
+function lookers(camera, me, nobody) {
+  if (camera.others === null) return '–';
+  const others = camera.others || '';
+  if (camera.mode === 'off') return String(others || nobody);
+  return others ? `${me} + ${others}` : me;
 }
 
 let notice_timer;
@@ -471,7 +548,7 @@ function setButton(button, icon, label, name) {
 function pause(list, paused) {
   for (const camera of list) {
     camera.paused = paused;
-    setButton(camera.part('.pause'), paused ? 'resume' : 'pause', paused ? 'Resume' : 'Pause', camera.name);
+    setButton(camera.part('.pause'), paused ? 'resume' : 'pause', paused ? 'Resume' : 'Pause', camera.label);
   }
   const all = cameras.every((camera) => camera.paused);
   setButton(document.getElementById('pause-all'), all ? 'resume' : 'pause', all ? 'Resume all' : 'Pause all');
@@ -488,12 +565,12 @@ async function saveSnapshot(camera) {
     const moment = new Date(capture_ms ?? Date.now()).toISOString().slice(0, 19).replaceAll(':', '-');
     const link = document.createElement('a');
     link.href = URL.createObjectURL(jpeg);
-    link.download = `${camera.name.replace(/[^\p{L}\p{N}_-]+/gu, '-')}-${moment}Z.jpg`;
+    link.download = `${camera.label.replace(/[^\p{L}\p{N}_-]+/gu, '-')}-${moment}Z.jpg`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000); // the browser may read it only after asking where to
     notify(`Snapshot saved: ${link.download}`);
   } catch (error) {
-    notify(`No snapshot of ${camera.name}: ${explain(error)}`);
+    notify(`No snapshot of ${camera.label}: ${explain(error)}`);
   }
   camera.saving = false;
   camera.part('.snapshot').removeAttribute('aria-busy');
@@ -504,8 +581,9 @@ function enlarge(camera) {
   for (const each of cameras) {
     each.card.classList.toggle('enlarged', each === camera);
     const large = each === camera;
-    setButton(each.part('.large'), large ? 'grid' : 'large', large ? 'Back to grid' : 'Enlarge', each.name);
+    setButton(each.part('.large'), large ? 'grid' : 'large', large ? 'Back to grid' : 'Enlarge', each.label);
   }
+  layOut();
   camera?.card.scrollIntoView({ block: 'nearest' });
   assign();
 }
@@ -516,9 +594,76 @@ function fill(camera) {
   for (const each of cameras) {
     const full = each === camera;
     each.card.classList.toggle('fill', full);
-    setButton(each.part('.full'), full ? 'unfull' : 'full', full ? 'Leave full screen' : 'Full screen', each.name);
+    setButton(each.part('.full'), full ? 'unfull' : 'full', full ? 'Leave full screen' : 'Full screen', each.label);
   }
   camera?.card.requestFullscreen?.().catch(() => {});
+}
+
+// ---- addresses ----
+
+// What programs ask for, in their own words (docs/octoprint.md, mainsail-fluidd.md, home-assistant.md).
+const ADDRESSES = [
+  ['Any program', '', [['Stream', 'stream'], ['Snapshot', 'snapshot']]],
+  ['OctoPrint, Mainsail, Fluidd', 'as mjpg-streamer', [['Stream URL', '?action=stream'], ['Snapshot URL', '?action=snapshot']]],
+  ['Home Assistant', 'MJPEG IP Camera', [['MJPEG URL', 'stream?advance_headers=1'], ['Still image URL', 'snapshot']]],
+];
+
+const addresses = document.getElementById('addresses');
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+function showAddresses(camera) {
+  const lists = ADDRESSES.flatMap(([program, how, rows]) => [
+    element('h3', {}, program, element('small', {}, how)),
+    ...rows.map(([what, path]) => addressRow(program, what, new URL(path, camera.url).href)),
+  ]);
+  addresses.querySelector('h2').textContent = `Addresses of ${camera.label}`;
+  addresses.querySelector('.lists').replaceChildren(...lists);
+  addresses.querySelector('.here').hidden = !/^(localhost|127\..*|\[::1\]|.*\.localhost)$/.test(camera.url.hostname);
+  addresses.camera = camera;
+  showClients(camera);
+  addresses.showModal();
+  addresses.querySelector('h2').focus();
+}
+
+function addressRow(program, what, url) {
+  const field = element('input', { readOnly: true, value: url });
+  field.addEventListener('focus', () => field.select());
+  const button = element('button', { type: 'button', className: 'button copy', textContent: 'Copy' });
+  button.setAttribute('aria-label', `Copy ${what}, ${program}`);
+  button.addEventListener('click', () => copy(field, button));
+  return element('div', { className: 'address' }, element('label', {}, element('span', {}, what), field), button);
+}
+
+// Browsers have a clipboard for pages by HTTPS or from this computer; for the others there is the old way.
+async function copy(field, button) {
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(field.value);
+    done = true;
+  } catch {
+    field.select();
+    done = document.execCommand('copy');
+    button.focus();
+  }
+  button.textContent = done ? 'Copied' : 'Press Ctrl-C';
+  if (!done) field.select();
+  addresses.querySelector('.said').textContent = done ? `Copied: ${field.value}` : 'Not copied; the address is selected';
+  setTimeout(() => { button.textContent = 'Copy'; }, 2500);
+}
+
+function showClients(camera) {
+  setText(addresses.querySelector('.count'), camera.others === null ? '' : `${lookers(camera, 'This page', 'Nobody')}${camera.clients.length ? ', by stream from:' : '.'}`);
+  const lines = camera.clients.slice(0, 20).map(({ address, fps, connected_s }) => {
+    const since = connected_s < 90 ? `${connected_s} s` : `${Math.round(connected_s / 60)} min`;
+    return `${address.replace(/:\d+$/, '')} · ${fps.toFixed(1)} fps · ${since}`;
+  });
+  const list = addresses.querySelector('.clients');
+  if (list.innerText !== lines.join('\n')) list.replaceChildren(...lines.map((line) => element('li', {}, line)));
 }
 
 const isFilled = (camera) => camera.card.classList.contains('fill');
@@ -529,7 +674,7 @@ const meant = () => cameras.find(({ card }) => card.contains(document.activeElem
   ?? cameras.find(({ card }) => card.matches(':hover')) ?? (cameras.length === 1 ? cameras[0] : undefined);
 
 function onKey(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.defaultPrevented) return;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.defaultPrevented || addresses.open) return;
   const camera = meant();
   if (event.key === 'Escape' && cameras.some(isFilled)) fill(null);
   else if (event.key === 'Escape' && enlarged) enlarge(null);
@@ -538,6 +683,7 @@ function onKey(event) {
     const list = camera ? [camera] : cameras;
     pause(list, !list.every(({ paused }) => paused));
   } else if (event.key === 's' && camera) saveSnapshot(camera);
+  else if (event.key === 'a' && camera) showAddresses(camera);
   else if (event.key === 'f' && camera) toggleFull(camera);
   else return;
   event.preventDefault();
@@ -545,11 +691,13 @@ function onKey(event) {
 
 function listen(camera) {
   const many = cameras.length > 1;
-  camera.canvas.hidden = camera.part('.facts').hidden = camera.part('.pause').hidden = camera.part('.full').hidden = false;
+  camera.canvas.hidden = camera.part('.facts').hidden = camera.part('.pause').hidden = camera.part('.full').hidden = camera.part('.link').hidden = false;
   camera.part('.large').hidden = !many;
   camera.part('.pause').addEventListener('click', () => pause([camera], !camera.paused));
   camera.part('.large').addEventListener('click', () => enlarge(enlarged === camera ? null : camera));
   camera.part('.full').addEventListener('click', () => toggleFull(camera));
+  camera.part('.link').title = 'Addresses';
+  camera.part('.link').addEventListener('click', () => showAddresses(camera));
   camera.part('.snapshot').title = 'Snapshot';
   camera.part('.snapshot').addEventListener('click', (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // asked for a tab or window of its own
@@ -574,6 +722,9 @@ function start() {
   fill(null);
   enlarge(null);
   pause(cameras, false);
+  addresses.querySelector('.close').addEventListener('click', () => addresses.close());
+  addresses.addEventListener('click', (event) => { if (event.target === addresses) addresses.close(); }); // beside it
+  window.addEventListener('resize', layOut);
   document.addEventListener('keydown', onKey);
   document.addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) fill(null); });
   let watching = new AbortController();
