@@ -73,7 +73,7 @@ def save_snapshots(page, *cameras):
     page.evaluate(NOTICES)  # it says so for a few seconds only
     for camera in cameras:
         card(page, camera).locator(".snapshot").click()
-        said = f"Snapshot saved: {camera}-"
+        said = f"Snapshot saved: {'Camera' if camera == 'default' else camera}-"
         wait_page(page, lambda said=said: any(text.startswith(said) for text in page.evaluate("notices")), said)
 
 

@@ -1,0 +1,228 @@
+"""The viewer page in windows of every shape, and what it says to a person. In Chromium alone: it is the page's own style
+and words that are looked at, not the browser.
+"""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from browser import chromium
+from harness import get
+from looking import PATIENCE, card, wait_drawn, wait_page, wait_text
+
+PHONE, SMALL, ON_ITS_SIDE, LAPTOP, WIDE = (390, 844), (320, 640), (844, 390), (1280, 800), (2560, 1440)
+THREE = {"nozzle": "1280x720", "bed": "640x480", "default": "1280x720"}
+
+# How much of the window is pictures; and whether anything of the page is beside or below it.
+SEEN = """() => {
+  const boxes = [...document.querySelectorAll('.picture')].map((picture) => picture.getBoundingClientRect());
+  const page = document.documentElement;
+  return {
+    share: boxes.reduce((sum, { width, height }) => sum + width * height, 0) / (innerWidth * innerHeight),
+    wider: page.scrollWidth > innerWidth,
+    higher: page.scrollHeight > innerHeight,
+    letterboxes: [...document.querySelectorAll('canvas')].map((canvas) =>
+      Math.abs(canvas.offsetWidth / canvas.offsetHeight - canvas.width / canvas.height)),
+  };
+}"""
+# Words that are cut off, or broken within.
+BROKEN = """() => [...document.querySelectorAll('.camera h2, .camera .state, .facts dt, .facts dd')].filter((part) => {
+  const words = document.createRange();
+  words.selectNodeContents(part);
+  const lines = new Set([...words.getClientRects()].map(({ top }) => Math.round(top)));
+  return part.offsetParent && (part.scrollWidth > part.clientWidth + 1
+    || lines.size > part.textContent.trim().split(/\\s+/).length);
+}).map((part) => part.textContent)"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser):
+    """Opens a page in a window of a size; gives it once all its cameras are drawn."""
+
+    @contextmanager
+    def window(url, size, scheme="light", names=("default",)):
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, has_touch=size[0] < 1000
+        )
+        page = context.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
+        page.complaints = []
+        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(url, wait_until="commit")
+        if names:
+            wait_drawn(page, *names, times=0)
+        yield page
+        context.close()
+
+    return window
+
+
+@pytest.fixture
+def rooms(eyelid, directory):
+    """Starts `eyelid` with cameras of sizes, in this order, with titles if there are any."""
+
+    def rooms(sizes, **titles):
+        config = directory / "eyelid.toml"
+        config.write_text("".join(
+            f'[cameras.{name}]\nsource = "test"\nfps = 10\nlinger = "1s"\nsize = "{size}"\n'
+            + (f"title = {json.dumps(titles[name], ensure_ascii=False)}\n" if name in titles else "")
+            for name, size in sizes.items()
+        ))
+        return eyelid("--config", config)
+
+    return rooms
+
+
+def assert_accessible(page):
+    """No rule of axe-core is broken."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes", "share"),
+    [
+        (ON_ITS_SIDE, {"default": "1280x720"}, 0.7),
+        (ON_ITS_SIDE, {"default": "640x480"}, 0.5),
+        (ON_ITS_SIDE, THREE, 0.28),
+        (LAPTOP, {"default": "1280x720"}, 0.7),
+        (LAPTOP, THREE, 0.28),
+        (WIDE, {"default": "1280x720"}, 0.8),
+        (WIDE, THREE, 0.45),
+    ],
+    ids=["phone-1", "phone-1-of-4:3", "phone-3", "laptop-1", "laptop-3", "wide-1", "wide-3"],
+)
+def test_a_window_shows_everything_at_once_and_is_mostly_pictures(window, rooms, size, sizes, share):
+    with window(rooms(sizes).url, size, names=sizes) as page:
+        seen = page.evaluate(SEEN)
+        assert not seen["wider"] and not seen["higher"], seen
+        assert seen["share"] > share, seen
+        assert max(seen["letterboxes"]) < 0.03, seen
+
+
+@pytest.mark.parametrize("size", [SMALL, PHONE], ids=["320", "390"])
+def test_an_upright_phone_shows_pictures_over_its_whole_width_and_whole_words(window, rooms, size):
+    with window(rooms(THREE, bed="Über dem Bett").url, size, names=THREE) as page:
+        seen = page.evaluate(SEEN)
+        assert not seen["wider"], seen
+        assert max(seen["letterboxes"]) < 0.03, seen
+        widths = page.evaluate("() => [...document.querySelectorAll('.picture')].map((it) => it.offsetWidth / innerWidth)")
+        assert min(widths) > 0.9
+        assert page.evaluate(BROKEN) == []
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(window, rooms, scheme):
+    with window(rooms(THREE).url, LAPTOP, scheme, THREE) as page:
+        dark = page.evaluate("() => Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]) < 128")
+        assert dark == (scheme == "dark")
+        assert_accessible(page)
+        card(page, "bed").hover()
+        page.keyboard.press("a")
+        assert page.locator("dialog").is_visible()
+        assert_accessible(page)
+        page.keyboard.press("Escape")
+        assert not page.locator("dialog").is_visible()
+        page.keyboard.press("Space")
+        wait_text(page, card(page, "bed").locator(".state"), "paused", "asleep")
+        assert_accessible(page)
+
+
+# Words
+
+
+def test_cameras_are_called_by_their_titles_in_the_order_of_the_file(window, rooms):
+    eyelid = rooms(THREE, bed="Über dem <Bett>")
+    with window(eyelid.url, LAPTOP, names=THREE) as page:
+        assert page.locator(".camera h2").all_inner_texts() == ["nozzle", "Über dem <Bett>", "Camera"]
+    with window(f"{eyelid.url}/bed/", LAPTOP, names=["bed"]) as page:
+        assert page.title() == "Über dem <Bett> · Eyelid"
+        assert page.complaints == []
+
+
+WITHOUT_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"  # as on a page by plain HTTP
+
+
+@pytest.mark.parametrize("script", ["", WITHOUT_CLIPBOARD], ids=["local", "http"])
+def test_addresses_are_there_to_be_copied(window, rooms, script):
+    eyelid = rooms(THREE)
+    base = f"{eyelid.url}/webcam/"
+    with window(base, PHONE, names=THREE) as page:
+        page.evaluate(f"() => {{ {script} }}")
+        card(page, "bed").get_by_role("button", name="Addresses of bed").click()
+        shown = page.locator("dialog input").evaluate_all("fields => fields.map(({ value }) => value)")
+        assert shown == [
+            f"{base}bed/stream", f"{base}bed/snapshot",
+            f"{base}bed/?action=stream", f"{base}bed/?action=snapshot",
+            f"{base}bed/stream?advance_headers=1", f"{base}bed/snapshot",
+        ]
+        for url in shown:
+            assert get(eyelid.url, url.removeprefix(eyelid.url), "HEAD").status == 200
+        button = page.get_by_role("button", name="Copy Snapshot URL, OctoPrint, Mainsail, Fluidd")
+        button.click()
+        wait_text(page, button, "Copied")
+        field = page.locator("dialog input").first
+        field.evaluate("field => { field.readOnly = false; field.value = ''; }")
+        field.focus()
+        page.keyboard.press("Control+V")
+        wait_page(page, lambda: field.input_value() == f"{base}bed/?action=snapshot", "it is pasted")
+        assert page.locator(".here").is_visible(), "127.0.0.1 leads here from this computer alone"
+        assert page.complaints == []
+
+
+def test_it_says_who_looks_and_why_a_paused_camera_does_not_sleep(window, rooms):
+    eyelid = rooms({"default": "640x480"})
+    with window(eyelid.url, LAPTOP) as page:
+        wait_text(page, page.locator(".looking"), "you")
+        with window(eyelid.url, LAPTOP) as other:
+            wait_text(page, page.locator(".looking"), "you + 1")
+            page.keyboard.press("Space")
+            wait_text(page, page.locator(".looking"), "1")
+            wait_text(page, page.locator(".message .more"), "The camera is awake, for 1 other looks at it.")
+            page.keyboard.press("a")
+            wait_text(page, page.locator("dialog .clients"), "127.0.0.1 · ")
+            assert other.complaints == []
+        wait_text(page, page.locator("dialog .count"), "Nobody.")
+        page.keyboard.press("Escape")
+        wait_text(page, page.locator(".message .more"), "The camera is asleep.")
+
+
+def test_a_failed_camera_says_once_why_and_when_it_is_tried_again(window, eyelid, directory):
+    config = directory / "eyelid.toml"
+    config.write_text('[cameras.default]\nsource = "command:exit 3"\n')
+    program = eyelid("--config", config)
+    with window(program.url, LAPTOP, names=()) as page:
+        wait_text(page, page.locator(".state"), "failed")
+        wait_page(page, lambda: "3" in page.locator(".message .more").inner_text(), "the exit status is the reason")
+        reason = program.slot.state()["error"]
+        assert page.locator("main").inner_text().count(reason) == 1
+        assert page.locator("canvas").evaluate("canvas => getComputedStyle(canvas).visibility") == "hidden"
+        wait_text(page, page.locator(".message .retry"), "Next try in ")
+        wait_text(page, page.locator(".message .retry"), "Trying again", "Next try in 1 s")
+        said = [camera["retry"] for camera in json.loads(get(program.url, "/status").body)["cameras"]]
+        assert said[0] and said[0] > program.slot.state()["since"]
+        assert_accessible(page)
+
+
+def test_an_address_that_is_none_has_a_page_that_leads_back(window, rooms):
+    eyelid = rooms({"default": "640x480"})
+    for path in "/nothing", "/webcam/nothing/here", "/nobody/":
+        with window(eyelid.url + path, PHONE, names=()) as page:
+            assert page.get_by_role("heading").inner_text() == "Not Found"
+            assert_accessible(page)
+            page.get_by_role("link").click()
+            wait_drawn(page, times=0)
