@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from browser import chromium
+from harness import binary
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["default", "bed", "nozzle", "door", "garden"]
 
 
@@ -24,7 +24,7 @@ def eyelid(cameras):
         config = Path(home) / "eyelid.toml"
         config.write_text("".join(lines))
         program = subprocess.Popen(
-            [ROOT / "target/release/eyelid", "--listen", "127.0.0.1:0", "--slots", f"{home}/webcam",
+            [binary("eyelid"), "--listen", "127.0.0.1:0", "--slots", f"{home}/webcam",
              "--config", config], stdout=subprocess.PIPE, text=True)
         try:
             for line in program.stdout:

@@ -1,6 +1,7 @@
 """Takes the screenshot of Home Assistant; see `take-home-assistant`."""
 
 import sys
+from pathlib import Path
 
 import harness
 from browser import chromium
@@ -11,6 +12,7 @@ COLOURS = 256  # a palette makes the file half as large
 
 
 def main():
+    path = Path(sys.argv[1]) / "home-assistant.png"
     with (
         harness.private_directory() as directory,
         harness.programs(directory) as start,
@@ -22,10 +24,10 @@ def main():
         page = browser.new_page(viewport={"width": 900, "height": 400})
         log_in(page, home)
         wait_moves(page.locator(f"{CARD} img"))
-        page.screenshot(path=sys.argv[1])
-    with harness.Image.open(sys.argv[1]) as picture:
+        page.screenshot(path=path)
+    with harness.Image.open(path) as picture:
         small = picture.convert("RGB").quantize(COLOURS)
-    small.save(sys.argv[1], optimize=True)
+    small.save(path, optimize=True)
 
 
 main()

@@ -1,34 +1,35 @@
 """Takes the screenshot of OctoPrint; see `take-octoprint`."""
 
 import sys
+from pathlib import Path
 
 import harness
 from browser import chromium
-from programs import log_in, running_octoprint, start_camera
+from programs import Camera, log_in, running_octoprint, show_tab
 
 COLOURS = 256  # a palette makes the file half as large
 
 
 def main():
+    path = Path(sys.argv[1]) / "octoprint.png"
     with (
         harness.private_directory() as directory,
         harness.programs(directory) as start,
         running_octoprint(start, directory / "octoprint") as octoprint,
         chromium() as browser,
     ):
-        camera = start_camera(start, directory)
-        address = f"http://127.0.0.1:{camera.port}"
+        address = Camera(start, directory).url
         octoprint.configure_webcam(f"{address}/?action=stream", f"{address}/?action=snapshot")
         page = browser.new_page(viewport={"width": 1160, "height": 620})
-        log_in(page, f"http://127.0.0.1:{octoprint.port}")
-        page.click("#control_link a")
+        log_in(page, octoprint.url)
+        show_tab(page, "control")
         image = page.locator("#webcam_image")
         harness.wait_for(lambda: image.evaluate("image => image.naturalWidth") == 640, "the stream's picture")
         page.wait_for_timeout(1000)  # for notices that fade
-        page.screenshot(path=sys.argv[1])
-    with harness.Image.open(sys.argv[1]) as picture:
+        page.screenshot(path=path)
+    with harness.Image.open(path) as picture:
         small = picture.convert("RGB").quantize(COLOURS)
-    small.save(sys.argv[1], optimize=True)
+    small.save(path, optimize=True)
 
 
 main()
