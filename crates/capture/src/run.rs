@@ -1,12 +1,12 @@
 //! The program, from its arguments to its end.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use eyelid_config::SourceSpec;
 use eyelid_daemon::signals::{Order, Signals};
 use eyelid_daemon::{logging, manager};
-use eyelid_slot::Publisher;
+use eyelid_slot::{Publisher, State};
 
 use crate::camera::Camera;
 use crate::{Arguments, Settings, full_build, source};
@@ -30,7 +30,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     warn_of_ignored_options(&settings);
     // Before the source: libcamera's threads would not have the signals blocked otherwise, and die of them.
     let signals = Signals::new().context("signals")?;
-    let source = source::open(&settings)?;
+    let source = match source::open(&settings) {
+        Ok(source) => source,
+        Err(error) => {
+            say_failed(&settings, &error);
+            return Err(error.into());
+        }
+    };
     let publisher = Publisher::open(&settings.slot)?;
     let mut camera = Camera::new(&settings, publisher, source, Instant::now());
     manager::ready();
@@ -50,6 +56,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     manager::stopping();
     camera.end();
     result
+}
+
+/// Tells who looks why there is no picture: this process will not be there to do so.
+fn say_failed(settings: &Settings, error: &source::SourceError) {
+    let said = Publisher::open(&settings.slot)
+        .map_err(anyhow::Error::from)
+        .and_then(|mut slot| {
+            Ok(slot.set_state(&State::failed(error.to_string(), SystemTime::now()))?)
+        });
+    if let Err(error) = said {
+        log::debug!("{error:#}");
+    }
 }
 
 /// Reads the configuration again; gives the settings if they have changed and can be used by this process.

@@ -30,13 +30,13 @@ struct Lying {
 
 impl Asleep {
     /// Puts a card into each slot. Where that is impossible, only a connection wakes the camera.
-    pub(crate) fn new(slots: &[PathBuf]) -> Self {
-        let lay = |slot: &PathBuf| {
+    pub(crate) fn new<'a>(slots: impl Iterator<Item = &'a Path>) -> Self {
+        let lay = |slot: &Path| {
             Lying::new(slot)
                 .inspect_err(|error| log::debug!("slot {slot:?} has no card: {error}"))
                 .ok()
         };
-        Self(slots.iter().filter_map(lay).collect())
+        Self(slots.filter_map(lay).collect())
     }
 
     /// Waits until somebody opens a card. A card or a slot that is taken away is wished for as well.
@@ -94,7 +94,7 @@ mod tests {
     async fn opening_the_card_wakes_and_looking_at_its_date_does_not() {
         let home = tempfile::tempdir().unwrap();
         let slots = [home.path().join("a"), home.path().join("b")];
-        let mut asleep = Asleep::new(&slots);
+        let mut asleep = Asleep::new(slots.iter().map(PathBuf::as_path));
         let card = slots[1].join(FRAME_FILE);
         let dated = fs::metadata(&card).unwrap().modified().unwrap();
         assert_eq!(dated, SystemTime::UNIX_EPOCH);

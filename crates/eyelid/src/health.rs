@@ -68,10 +68,9 @@ impl Health {
     /// The runtime does not take the socket.
     pub(crate) async fn answer(
         &self,
-        claim: &UnixListener,
+        claim: UnixListener,
         sockets: &Sockets,
     ) -> io::Result<Infallible> {
-        let claim = claim.try_clone()?;
         claim.set_nonblocking(true)?;
         let claim = tokio::net::UnixListener::from_std(claim)?;
         loop {

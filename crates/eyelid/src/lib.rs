@@ -10,8 +10,11 @@ mod backoff;
 mod check;
 mod greeting;
 mod health;
+mod orphans;
 mod plan;
+mod program;
 mod programs;
+mod signals;
 mod slots;
 mod sockets;
 mod spawn;
@@ -48,10 +51,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let error = Command::new(&capture).args(list).exec();
         return Err(error).with_context(|| format!("cannot start {capture:?}"));
     }
-    let only_check = arguments.check;
-    let plan = Plan::new(arguments)?;
+    let plan = Plan::new(arguments.clone())?;
     let programs = Programs::find()?;
-    if only_check {
+    if arguments.check {
         return check::check(&plan, &programs, &plan.likely_slots());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -59,7 +61,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let slots = Slots::take(&plan)?;
+        let mut slots = Slots::take(&plan)?;
         check::check(&plan, &programs, slots.path())?;
         let sockets = Sockets::bind(&plan.listen, &plan.listen_from)?;
         let greeting = greeting(sockets.bound(), &plan, slots.path(), &Names::find());
@@ -67,10 +69,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let _ = io::stdout().write_all(greeting.as_bytes());
         eyelid_daemon::manager::ready();
         let health = Health::new();
-        let supervisor = Supervisor::new(&plan, slots.path(), programs, &sockets, &health);
+        let claim = slots.claim().context("cannot answer about health")?;
+        let supervisor =
+            Supervisor::new(arguments, plan, programs, &mut slots, &sockets, &health)?;
         let ended = tokio::select! {
             ended = supervisor.run() => ended,
-            error = health.answer(slots.claim(), &sockets) => error.map(|never| match never {}).context("cannot answer about health"),
+            error = health.answer(claim, &sockets) => error.map(|never| match never {}).context("cannot answer about health"),
         };
         eyelid_daemon::manager::stopping();
         ended

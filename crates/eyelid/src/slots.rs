@@ -6,9 +6,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use eyelid_slot::{FRAME_FILE, STATE_FILE};
+use eyelid_slot::{FRAME_FILE, Phase, Publisher, STATE_FILE, State};
 use nix::unistd::{AccessFlags, access};
 
 use crate::plan::Plan;
@@ -63,20 +64,46 @@ impl Slots {
             claim,
         };
         for camera in &plan.cameras {
-            let slot = camera.slot(&slots.path);
-            if !slot.is_dir() {
-                fs::create_dir_all(&slot)
-                    .with_context(|| format!("cannot make the slot {slot:?}"))?;
-                slots.made.push(slot.clone());
-            }
-            slots.directories.push(slot);
+            slots.add(&camera.slot(&slots.path))?;
         }
         Ok(slots)
     }
 
-    /// The socket that says that the slots are taken.
-    pub(crate) fn claim(&self) -> &UnixListener {
-        &self.claim
+    /// Makes a camera's slot ready, if it is not.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn add(&mut self, slot: &Path) -> anyhow::Result<()> {
+        if self.directories.iter().any(|there| there == slot) {
+            return Ok(());
+        }
+        if !slot.is_dir() {
+            fs::create_dir_all(slot).with_context(|| format!("cannot make the slot {slot:?}"))?;
+            self.made.push(slot.to_owned());
+        }
+        self.directories.push(slot.to_owned());
+        Ok(())
+    }
+
+    /// Removes a slot that no camera has any more.
+    pub(crate) fn remove(&mut self, slot: &Path) {
+        self.directories.retain(|there| there != slot);
+        empty(slot);
+        if let Some(index) = self
+            .made
+            .iter()
+            .position(|made| made == slot && made != &self.path)
+        {
+            let _ = fs::remove_dir(self.made.remove(index));
+        }
+    }
+
+    /// The socket that says that the slots are taken: another descriptor of it.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn claim(&self) -> io::Result<UnixListener> {
+        self.claim.try_clone()
     }
 
     /// Where the slots are.
@@ -89,13 +116,36 @@ impl Drop for Slots {
     fn drop(&mut self) {
         // What is not there, or is in use by something of the user's, stays as it is.
         for directory in &self.directories {
-            for file in [FRAME_FILE, STATE_FILE] {
-                let _ = fs::remove_file(directory.join(file));
-            }
+            empty(directory);
         }
         for directory in self.made.iter().rev() {
             let _ = fs::remove_dir(directory);
         }
+    }
+}
+
+/// Removes what a producer leaves in its slot.
+fn empty(slot: &Path) {
+    for file in [FRAME_FILE, STATE_FILE] {
+        let _ = fs::remove_file(slot.join(file));
+    }
+}
+
+/// Says in a slot that its camera has failed, where `eyelid-capture` could not say so itself, with a better reason.
+pub(crate) fn note_refused(slot: &Path) {
+    let said = fs::read(slot.join(STATE_FILE))
+        .is_ok_and(|json| State::parse(&json).is_ok_and(|state| state.state == Phase::Failed));
+    if said {
+        return;
+    }
+    let reason = "eyelid-capture cannot run with its configuration; the log says why";
+    let noted = Publisher::open(slot)
+        .map_err(anyhow::Error::from)
+        .and_then(|mut publisher| {
+            Ok(publisher.set_state(&State::failed(reason.to_owned(), SystemTime::now()))?)
+        });
+    if let Err(error) = noted {
+        log::debug!("{error:#}");
     }
 }
 

@@ -48,6 +48,21 @@ pub struct State {
 }
 
 impl State {
+    /// The state of a camera that has failed, of which nothing else is known.
+    pub fn failed(reason: String, since: SystemTime) -> Self {
+        Self {
+            state: Phase::Failed,
+            source: None,
+            width: None,
+            height: None,
+            fps: None,
+            settling: false,
+            error: Some(reason),
+            retry: None,
+            since,
+        }
+    }
+
     /// Parses the contents of `state.json`.
     ///
     /// # Errors
