@@ -11,19 +11,27 @@ use crate::{Config, ConfigError};
 impl ConfigError {
     /// What is wrong with a key of a camera, or with the camera as a whole, in the file at `path`.
     pub fn camera(path: &Path, name: &CameraName, key: Option<&str>, message: String) -> Self {
-        // What was read a moment ago is read again, for the line: only errors need it.
-        let text = fs::read_to_string(path).unwrap_or_default();
-        Self::in_text(&text, path, name, key, message)
+        let keys = ["cameras", name.as_str()].into_iter().chain(key);
+        Self::at(path, keys, message)
     }
 
-    fn in_text(
+    /// What is wrong with a key of the server in the file at `path`.
+    pub fn server(path: &Path, key: &str, message: String) -> Self {
+        Self::at(path, ["server", key].into_iter(), message)
+    }
+
+    fn at<'k>(path: &Path, keys: impl Iterator<Item = &'k str> + Clone, message: String) -> Self {
+        // What was read a moment ago is read again, for the line: only errors need it.
+        let text = fs::read_to_string(path).unwrap_or_default();
+        Self::in_text(&text, path, keys, message)
+    }
+
+    fn in_text<'k>(
         text: &str,
         path: &Path,
-        name: &CameraName,
-        key: Option<&str>,
+        keys: impl Iterator<Item = &'k str> + Clone,
         message: String,
     ) -> Self {
-        let keys = ["cameras", name.as_str()].into_iter().chain(key);
         Self::Content {
             path: path.to_owned(),
             line: line(text, keys.clone()),
@@ -44,7 +52,8 @@ impl Config {
         match same_slot(slots.collect::<Vec<_>>().as_slice()) {
             Some((name, other)) => {
                 let key = self.cameras[name].slot.as_ref().map(|_| "slot");
-                Err(ConfigError::in_text(text, path, name, key, one_slot(other)))
+                let keys = ["cameras", name.as_str()].into_iter().chain(key);
+                Err(ConfigError::in_text(text, path, keys, one_slot(other)))
             }
             None => Ok(()),
         }

@@ -76,6 +76,11 @@ impl ServerOptions {
         flags::of(self)
     }
 
+    /// Says whether an option is set, by its name.
+    pub fn is_set(&self, key: &str) -> bool {
+        flags::is_set(self, key)
+    }
+
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {

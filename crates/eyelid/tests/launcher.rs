@@ -479,7 +479,7 @@ fn says_which_line_of_the_file_is_wrong_before_anybody_connects() {
         (
             "[server]\nauth-file = \"/nowhere\"\n".into(),
             78,
-            "password file \"/nowhere\"",
+            "line 2, key \"server.auth-file\": password file \"/nowhere\"",
         ),
         (
             "[cameras.door]\nsource = \"test\"\ncontrol = [\"A=1\"]\n".into(),

@@ -47,9 +47,18 @@ pub(crate) struct Users {
     spread: RandomState,
 }
 
-/// Why a password file cannot be used.
+/// Why nobody could be let in.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AuthError {
+#[error("{fault}")]
+pub(crate) struct AuthError {
+    /// The option that names the file, if it is one.
+    pub(crate) option: Option<&'static str>,
+    fault: AuthFault,
+}
+
+/// What is wrong with a password file, or with a password.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AuthFault {
     /// It cannot be read.
     #[error("password file {0:?}: {1}")]
     Read(PathBuf, std::io::Error),
@@ -71,7 +80,7 @@ impl Users {
     /// Reads an htpasswd file and a single password. Where there is neither, everybody may look.
     ///
     /// # Errors
-    /// See [`AuthError`].
+    /// What is wrong with one of them.
     pub(crate) fn load(
         htpasswd: Option<&Path>,
         single: Option<&Password>,
@@ -80,11 +89,20 @@ impl Users {
             return Ok(None);
         }
         let mut hashes = match htpasswd {
-            Some(path) => hashes(&read(path)?, path)?,
+            Some(path) => {
+                let all = read(path).and_then(|text| hashes(&text, path));
+                all.map_err(|fault| AuthError {
+                    option: Some("auth-file"),
+                    fault,
+                })?
+            }
             None => HashMap::new(),
         };
         if let Some(password) = single {
-            let (user, hash) = plain::hashed(password)?;
+            let (user, hash) = plain::hashed(password).map_err(|fault| AuthError {
+                option: matches!(password, Password::File(_)).then_some("password-file"),
+                fault,
+            })?;
             hashes.insert(user, hash);
         }
         Ok(Self::new(hashes))
@@ -153,19 +171,19 @@ impl Users {
     }
 }
 
-fn read(path: &Path) -> Result<String, AuthError> {
-    fs::read_to_string(path).map_err(|error| AuthError::Read(path.to_owned(), error))
+fn read(path: &Path) -> Result<String, AuthFault> {
+    fs::read_to_string(path).map_err(|error| AuthFault::Read(path.to_owned(), error))
 }
 
 /// The users and hashes of an htpasswd file. Empty lines and lines that start with `#` are ignored.
-fn hashes(text: &str, path: &Path) -> Result<HashMap<String, String>, AuthError> {
+fn hashes(text: &str, path: &Path) -> Result<HashMap<String, String>, AuthFault> {
     let mut hashes = HashMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let wrong = |what| AuthError::Line(path.to_owned(), number + 1, what);
+        let wrong = |what| AuthFault::Line(path.to_owned(), number + 1, what);
         let (user, hash) = line
             .split_once(':')
             .ok_or_else(|| wrong("no colon after the user"))?;
@@ -182,7 +200,7 @@ fn hashes(text: &str, path: &Path) -> Result<HashMap<String, String>, AuthError>
         }
     }
     if hashes.is_empty() {
-        return Err(AuthError::Empty(path.to_owned()));
+        return Err(AuthFault::Empty(path.to_owned()));
     }
     Ok(hashes)
 }

@@ -40,7 +40,7 @@ mod status;
 mod stream;
 mod viewer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
@@ -100,6 +100,22 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
 /// # Errors
 /// Why it cannot go on; see [`exit_status`].
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let (flags, config) = (arguments.server.clone(), arguments.config.clone());
+    start(arguments).map_err(|error| placed(error, &flags, config.as_deref()))
+}
+
+/// Names the place in the configuration file where a file of passwords is that was no flag.
+fn placed(error: anyhow::Error, flags: &ServerOptions, config: Option<&Path>) -> anyhow::Error {
+    let auth = error.downcast_ref::<AuthError>();
+    match (config, auth.and_then(|auth| auth.option)) {
+        (Some(path), Some(option)) if !flags.is_set(option) => {
+            ConfigError::server(path, option, error.to_string()).into()
+        }
+        _ => error,
+    }
+}
+
+fn start(arguments: Arguments) -> anyhow::Result<()> {
     let file = Config::load(arguments.config.as_deref())?;
     // Before any thread is started, for it takes what was passed out of the environment.
     let passed = sockets::take()?;

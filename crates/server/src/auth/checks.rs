@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{AuthError, MAX_PASSWORD_BYTES, Users, credentials, hashes};
+use super::{AuthFault, MAX_PASSWORD_BYTES, Users, credentials, hashes};
 
 /// A file is refused with a line of it, or names users who can be told by their passwords; credentials that are
 /// understood are the ones that were sent.
@@ -27,8 +27,8 @@ pub fn users(bytes: &[u8]) {
             Some(users) => check(&users),
             None => panic!("a file that is taken names nobody"),
         },
-        Err(AuthError::Line(_, line, _)) => assert!((1..=text.lines().count()).contains(&line)),
-        Err(AuthError::Empty(_)) => {}
+        Err(AuthFault::Line(_, line, _)) => assert!((1..=text.lines().count()).contains(&line)),
+        Err(AuthFault::Empty(_)) => {}
         Err(error) => panic!("{error}"),
     }
 }

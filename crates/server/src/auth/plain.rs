@@ -2,7 +2,7 @@
 
 use crate::settings::Password;
 
-use super::{AuthError, MAX_PASSWORD_BYTES, read};
+use super::{AuthFault, MAX_PASSWORD_BYTES, read};
 use eyelid_config::PASSWORD_VARIABLE;
 
 /// What a hash costs: 15 ms on a PC, a quarter of a second on the slowest Pi. The server hashes it anew each time it
@@ -13,12 +13,12 @@ const COST: u32 = 8;
 ///
 /// # Errors
 /// What is not as it should be, without the password.
-pub(super) fn hashed(password: &Password) -> Result<(String, String), AuthError> {
+pub(super) fn hashed(password: &Password) -> Result<(String, String), AuthFault> {
     let (text, place) = match password {
         Password::File(path) => (read(path)?, format!("password file {path:?}")),
         Password::Environment(text) => (text.clone(), PASSWORD_VARIABLE.to_owned()),
     };
-    let wrong = |what| Err(AuthError::Plain(place.clone(), what));
+    let wrong = |what| Err(AuthFault::Plain(place.clone(), what));
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.contains(char::is_control) {
@@ -35,7 +35,7 @@ pub(super) fn hashed(password: &Password) -> Result<(String, String), AuthError>
     }
     match bcrypt::hash(password, COST) {
         Ok(hash) => Ok((user.to_owned(), hash)),
-        Err(error) => Err(AuthError::Hash(place, error)),
+        Err(error) => Err(AuthFault::Hash(place, error)),
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
-    fn environment(text: &str) -> Result<(String, String), AuthError> {
+    fn environment(text: &str) -> Result<(String, String), AuthFault> {
         hashed(&Password::Environment(text.to_owned()))
     }
 
