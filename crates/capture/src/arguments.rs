@@ -18,9 +18,17 @@ const LINGER: Duration = Duration::from_secs(15);
 /// What a source in the file looks like.
 const SOURCE_EXAMPLE: &str = "source = \"auto\"";
 
+/// Version and features of this build: two builds of one version are not the same.
+const VERSION: &str = match (cfg!(feature = "libcamera"), cfg!(feature = "turbojpeg")) {
+    (false, false) => env!("CARGO_PKG_VERSION"),
+    (true, false) => concat!(env!("CARGO_PKG_VERSION"), " with libcamera"),
+    (false, true) => concat!(env!("CARGO_PKG_VERSION"), " with turbojpeg"),
+    (true, true) => concat!(env!("CARGO_PKG_VERSION"), " with libcamera,turbojpeg"),
+};
+
 /// Puts the frames of one camera into its slot while somebody looks.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "eyelid-capture", version, max_term_width = 100)]
+#[command(name = "eyelid-capture", version = VERSION, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
     options: CameraOptions,

@@ -1,9 +1,19 @@
-//! Where the programs are that are to be started: beside this one.
+//! Where the programs are that are to be started: beside this one. Under `cargo run` they are built first, for cargo
+//! builds only the program that it starts.
 
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
+
+/// What this build of the launcher was given by `--features`, and so what its siblings are to be built with.
+const FEATURES: &str = match (cfg!(feature = "libcamera"), cfg!(feature = "turbojpeg")) {
+    (false, false) => "",
+    (true, false) => "libcamera",
+    (false, true) => "turbojpeg",
+    (true, true) => "libcamera,turbojpeg",
+};
 
 /// The programs.
 #[derive(Debug)]
@@ -19,25 +29,69 @@ impl Programs {
     pub(crate) fn find() -> anyhow::Result<Self> {
         let this = std::env::current_exe().context("cannot tell where this program is")?;
         let directory = this.parent().context("this program is in no directory")?;
-        build_under_cargo(directory)?;
         let programs = Self {
             server: directory.join("eyelid-server"),
             capture: directory.join("eyelid-capture"),
         };
+        if let Some(cargo) = cargo_that_started_this(directory) {
+            programs.build(cargo)?;
+        }
         for program in [&programs.server, &programs.capture] {
             if !program.is_file() {
                 bail!(
-                    "{program:?} is missing: install it beside eyelid (from source: cargo build --workspace)"
+                    "{program:?} is missing: install it beside eyelid (from source: cargo build --release)"
                 );
             }
         }
         Ok(programs)
     }
+
+    /// Has cargo build them, and says why: cargo has just said that it has finished.
+    fn build(&self, mut cargo: Command) -> anyhow::Result<()> {
+        let before = version_of(&self.capture).unwrap_or_default();
+        if let Some(lost) = lost(features(&before), FEATURES) {
+            eprintln!(
+                "eyelid: this cargo run has no --features {lost}, so eyelid-capture, which was built with it, is built \
+                 without; add it to have it again"
+            );
+        }
+        let mut building = cargo
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start cargo")?;
+        let said = BufReader::new(building.stderr.take().context("cargo has no stderr")?);
+        let mut explained = false;
+        // As bytes: what a compiler quotes need not be UTF-8.
+        for line in said.split(b'\n') {
+            let line = line.context("cannot read what cargo says")?;
+            let line = String::from_utf8_lossy(&line);
+            if !explained && line.contains("Compiling ") {
+                explained = true;
+                eprintln!("{}", explanation());
+            }
+            eprintln!("{line}");
+        }
+        if !building.wait().context("cannot wait for cargo")?.success() {
+            bail!("cargo could not build eyelid-server and eyelid-capture");
+        }
+        Ok(())
+    }
 }
 
-/// `cargo run` builds only the program that it starts. For a newcomer it is to be enough all the same, so this program,
-/// where cargo started it, has cargo build the other two.
-fn build_under_cargo(directory: &Path) -> anyhow::Result<()> {
+fn explanation() -> String {
+    let with = match FEATURES {
+        "" => String::new(),
+        features => format!(" with {features}"),
+    };
+    format!(
+        "eyelid: cargo run builds only what it starts; now eyelid-server and eyelid-capture{with}, for the first time or \
+         because something has changed"
+    )
+}
+
+/// The build of the siblings with the same profile and features, where cargo started this program.
+fn cargo_that_started_this(directory: &Path) -> Option<Command> {
     let started_by_cargo =
         std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == env!("CARGO_PKG_NAME"));
     let (Some(cargo), Some(manifest), true) = (
@@ -45,30 +99,63 @@ fn build_under_cargo(directory: &Path) -> anyhow::Result<()> {
         std::env::var_os("CARGO_MANIFEST_DIR"),
         started_by_cargo,
     ) else {
-        return Ok(());
+        return None;
     };
-    let profile = match directory.file_name().and_then(|name| name.to_str()) {
-        Some("debug") => "dev",
-        Some(profile) => profile,
-        None => return Ok(()),
+    let profile = match directory.file_name()?.to_str()? {
+        "debug" => "dev",
+        profile => profile,
     };
-    let status = Command::new(cargo)
-        .current_dir(manifest)
-        .args([
-            "build",
-            "--package",
-            "eyelid-server",
-            "--package",
-            "eyelid-capture",
-            "--profile",
-            profile,
-        ])
+    let mut command = Command::new(cargo);
+    command
+        // The workspace: the packages that are built together say which features their dependencies have. With others
+        // than cargo has just taken, what is here already would be compiled again.
+        .current_dir(Path::new(&manifest).parent()?.parent()?)
+        // It has just made Cargo.lock fit, or was told to leave it as it is.
+        .args(["build", "--locked", "--profile", profile])
+        .args(["--features", FEATURES])
         .arg("--target-dir")
-        .arg(directory.parent().unwrap_or(directory))
-        .status()
-        .context("cannot start cargo")?;
-    if !status.success() {
-        bail!("cargo could not build eyelid-server and eyelid-capture");
+        .arg(directory.parent()?);
+    if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        command.env("CARGO_TERM_COLOR", "always");
     }
-    Ok(())
+    Some(command)
+}
+
+/// What a build of `eyelid-capture` says of itself, if it is there and runs.
+fn version_of(capture: &Path) -> Option<String> {
+    let said = Command::new(capture).arg("--version").output().ok()?;
+    String::from_utf8(said.stdout).ok()
+}
+
+/// The features in what a build says of itself.
+fn features(version: &str) -> &str {
+    version.trim().split_once(" with ").map_or("", |(_, it)| it)
+}
+
+/// Those features of one build that another has not, if any.
+fn lost(before: &str, now: &str) -> Option<String> {
+    let is_lost = |feature: &&str| !feature.is_empty() && !now.split(',').any(|it| it == *feature);
+    let lost: Vec<_> = before.split(',').filter(is_lost).collect();
+    (!lost.is_empty()).then(|| lost.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_which_features_a_new_build_would_not_have() {
+        let full = features("eyelid-capture 0.1.0 with libcamera,turbojpeg\n");
+        let plain = features("eyelid-capture 0.1.0\n");
+        assert_eq!(lost(full, plain).unwrap(), "libcamera,turbojpeg");
+        assert_eq!(lost(full, "libcamera").unwrap(), "turbojpeg");
+        for (before, now) in [
+            (full, full),
+            (plain, full),
+            (plain, plain),
+            ("turbojpeg", full),
+        ] {
+            assert_eq!(lost(before, now), None);
+        }
+    }
 }

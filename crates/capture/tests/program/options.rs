@@ -182,8 +182,15 @@ fn help_and_version_are_help_and_version() {
         assert!(text.contains(option), "{option}");
     }
     let output = program().arg("--version").output().unwrap();
-    let expected = concat!("eyelid-capture ", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    let version = String::from_utf8(output.stdout).unwrap();
+    let expected = concat!("eyelid-capture ", env!("CARGO_PKG_VERSION"));
+    assert!(version.starts_with(expected), "{version}");
+    for (feature, has) in [
+        ("libcamera", cfg!(feature = "libcamera")),
+        ("turbojpeg", cfg!(feature = "turbojpeg")),
+    ] {
+        assert_eq!(version.contains(feature), has, "{version}");
+    }
 }
 
 #[cfg(not(feature = "libcamera"))]
