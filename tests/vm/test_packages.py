@@ -244,6 +244,19 @@ def test_a_killed_server_is_back_for_the_next_connection():
     assert pid(SERVER) not in (None, before)
 
 
+def test_a_hanging_server_is_started_again_and_who_waits_is_served(report):
+    with Stream(ADDRESS) as stream:
+        live(stream)
+        before = pid(SERVER)
+        os.kill(before, signal.SIGSTOP)
+        began = time.monotonic()
+        snapshot()  # in the queue of the socket, which is systemd's
+        report(f"served after the server's SIGSTOP: {time.monotonic() - began:.1f} s")
+    assert pid(SERVER) not in (None, before)
+    results = {entry["UNIT_RESULT"] for entry in journal(f"--unit={SERVER}") if "UNIT_RESULT" in entry}
+    assert "watchdog" in results
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])
 def test_a_camera_s_program_is_started_again_while_its_streams_stay(how, report):
     with Stream(ADDRESS) as stream:

@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Producer, Server, ask, command, eventually, exchange, slots};
+use common::{HUNG, Producer, Server, ask, command, eventually, exchange, slots};
 use nix::sys::signal::Signal;
 
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -467,6 +467,29 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
     let attic = server.request("GET", "/attic/snapshot", anna);
     assert_eq!(attic.status(), 404, "it is gone");
     stream.frame();
+}
+
+#[test]
+fn the_watchdog_is_fed_while_both_loops_go_round() {
+    let slots = slots();
+    let manager = slots.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&manager).unwrap();
+    manager.set_read_timeout(Some(HUNG)).unwrap();
+    let mut command = command(slots.path(), &["--listen", "127.0.0.1:0"]);
+    command
+        .env("NOTIFY_SOCKET", slots.path().join("notify"))
+        .env("WATCHDOG_USEC", "200000")
+        .env_remove("WATCHDOG_PID");
+    let mut child = command.spawn().unwrap();
+    let mut heard = [0; 256];
+    let mut fed = 0;
+    while fed < 5 {
+        let length = manager.recv(&mut heard).unwrap();
+        let text = String::from_utf8_lossy(&heard[..length]);
+        fed += usize::from(text.contains("WATCHDOG=1"));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
