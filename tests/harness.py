@@ -267,6 +267,10 @@ class Stream:
     def __exit__(self, *_):
         self.close()
 
+    def port(self):
+        """Gives the client's port, by which the other side tells it from others."""
+        return self._socket.getsockname()[1]
+
     def close(self):
         """Hangs up."""
         self._file.close()
