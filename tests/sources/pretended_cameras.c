@@ -6,7 +6,7 @@
  *                    format FOURCC WxH FPS[,FPS...] FILE   FILE has the bytes of each frame
  *                    control ID TYPE MIN MAX DEFAULT NAME  (queryctrl's numbers)
  *                    choice ID INDEX NAME
- *   fault/videoN   what is wrong with it now, a word: busy, silent, broken, short, full, lost
+ *   fault/videoN   what is wrong with it now, a word: busy, silent, broken, short, full, lost, gone
  *   log/videoN     what it was told, a line for each
  *
  * A descriptor is a timer: it becomes readable at an exposure, as a camera's does. Each exposure is 100 ms old when it
@@ -308,7 +308,7 @@ static int choice(const struct camera *camera, struct v4l2_querymenu *wanted) {
 }
 
 static int answer(struct camera *camera, unsigned long request, void *argument) {
-    if (access(place("dev", camera->name), F_OK)) return refuse(ENODEV);
+    if (access(place("dev", camera->name), F_OK) || has_fault(camera, "gone")) return refuse(ENODEV);
     switch (request & 0xffffffff) { /* some programs extend its sign */
     case VIDIOC_QUERYCAP: *(struct v4l2_capability *)argument = camera->capability; return 0;
     case VIDIOC_ENUM_FMT: return describe(camera, argument);

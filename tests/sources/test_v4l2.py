@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -305,14 +307,37 @@ def failed(program):
 
 def test_a_camera_is_back_at_once_when_it_is_plugged_in_again(cameras, capture):
     cameras.plug_in()
+    cameras.environment["EYELID_LOG"] = "debug"
     program = capture("v4l2")
     program.slot.frame()
     cameras.unplug()
     assert failed(program)["error"] == 'camera "/dev/video0" is gone'
+
+    def tries_seldom():
+        program.slot.look()
+        return re.search(r"next try in ([6-9]|1\d)s", program.log())
+
+    delay_s = int(wait_for(tries_seldom, lambda: f"a long pause; log:\n{program.log()}")[1])
+    began = time.monotonic()
     # Under another number, as where something else has it open still.
     cameras.plug_in(1)
-    program.slot.wait_state("awake")
     program.slot.frame(after=program.slot.mtime())
+    assert time.monotonic() - began < delay_s - 1, "it was seen by the next try only"
+
+
+def test_a_camera_whose_node_goes_after_it_is_not_taken_for_gone_twice(cameras, capture):
+    cameras.plug_in()
+    program = capture("v4l2")
+    program.slot.frame()
+    cameras.fault("gone")
+    assert failed(program)["error"].endswith("is gone")
+    cameras.unplug()
+    cameras.forget()
+    cameras.fault("")
+    cameras.plug_in()
+    program.slot.frame(after=program.slot.mtime())
+    program.slot.wait_state("awake")
+    assert cameras.told().count("STREAMON") == 1
 
 
 def test_a_camera_that_is_unplugged_asleep_is_let_go(cameras, capture):

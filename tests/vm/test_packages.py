@@ -69,6 +69,9 @@ source = "libcamera"
 camera = "{usb_camera.ID}"
 {PATIENTLY}"""
 TWIN_CAMERA = USB_CAMERA.replace("usb", "twin")
+# Driven by the kernel alone, and asleep soon.
+V4L2_CAMERA = USB_CAMERA.replace("libcamera", "v4l2") + 'linger = "2s"\n'
+V4L2_TWIN = V4L2_CAMERA.replace("usb", "twin")
 
 # What thief.py is to come home with.
 LOOT = {
@@ -341,7 +344,69 @@ def test_a_camera_that_is_busy_says_so():
         run("systemctl", "start", TWIN)
         assert get(ADDRESS, "/twin/snapshot").status == 503
         # Who has it, the sandbox does not let it see: a process of another user namespace keeps its descriptors to itself.
-        wait_for(lambda: "busy" in (status("twin")["error"] or ""), lambda: f"{status('twin')}")
+        busy = wait_for(lambda: "busy" in (error := status("twin")["error"] or "") and error, lambda: f"{status('twin')}")
+        assert "see sudo fuser -v" in busy, busy
+        usb_live(stream)
+    run("systemctl", "disable", "--now", "eyelid-capture@twin")
+
+
+def opens(program, path):
+    """Says whether a process has a file open."""
+    links = Path(f"/proc/{program}/fd").iterdir()
+    return any(os.path.realpath(link) == path for link in links)
+
+
+def test_v4l2_passes_on_a_usb_camera_that_is_pulled_and_plugged_in_again(report):
+    configure(SIDE_CAMERA, V4L2_CAMERA)
+    run("systemctl", "restart", SERVER)
+    run("systemctl", "restart", USB)
+    with Stream(ADDRESS, "/usb/stream") as stream:
+        part_where(stream, lambda part: not part.live(), "the card")
+        with plugged():
+            assert len({usb_live(stream).jpeg for _ in range(5)}) > 1
+        part_where(stream, lambda part: not part.live(), "the card")
+        gone = wait_for(lambda: (seen := status("usb"))["state"] == "failed" and seen, lambda: f"{status('usb')}")
+        assert gone["error"].endswith("is gone") or "no camera" in gone["error"], gone
+        began = time.monotonic()
+        with plugged():
+            usb_live(stream)
+            report(f"v4l2: live after it was plugged in again: {time.monotonic() - began:.1f} s")
+    assert show(USB, "NRestarts") == "0"
+
+
+def test_v4l2_stops_a_camera_that_sleeps_and_keeps_it():
+    with plugged():
+        with Stream(ADDRESS, "/usb/stream") as stream:
+            usb_live(stream)
+            assert usb_camera.STREAMS.exists()
+            wait_for(lambda: status("usb")["state"] == "awake", lambda: f"{status('usb')}")
+        program = pid(USB)
+        wait_for(lambda: not usb_camera.STREAMS.exists(), "an end of the pictures")
+        wait_for(lambda: status("usb")["state"] == "asleep", lambda: f"{status('usb')}")
+        assert opens(program, "/dev/video0")
+        with Stream(ADDRESS, "/usb/stream") as stream:
+            usb_live(stream)
+        assert pid(USB) == program
+        wait_for(lambda: status("usb") and not usb_camera.STREAMS.exists(), "an end of the pictures")
+    # Pulled while it sleeps, it is let go: else it could not have its number again.
+    wait_for(lambda: not Path("/dev/video0").exists(), "the cable pulled")
+    # Asked for its state, the server stays, and the camera's program with it.
+    wait_for(lambda: status("usb") and not opens(program, "/dev/video0 (deleted)"), "the camera let go")
+    with plugged(), Stream(ADDRESS, "/usb/stream") as stream:
+        usb_live(stream)
+        assert Path("/dev/video0").exists()
+    assert pid(USB) == program
+
+
+def test_v4l2_says_that_a_camera_is_busy_and_how_to_find_out_who_has_it():
+    configure(SIDE_CAMERA, V4L2_CAMERA, V4L2_TWIN)
+    run("systemctl", "enable", "eyelid-capture@twin")
+    with plugged(), Stream(ADDRESS, "/usb/stream") as stream:
+        usb_live(stream)
+        run("systemctl", "start", TWIN)
+        assert get(ADDRESS, "/twin/snapshot").status == 503
+        busy = wait_for(lambda: "busy" in (error := status("twin")["error"] or "") and error, lambda: f"{status('twin')}")
+        assert "see sudo fuser -v /dev/video0" in busy, busy
         usb_live(stream)
     run("systemctl", "disable", "--now", "eyelid-capture@twin", "eyelid-capture@usb")
 

@@ -28,6 +28,7 @@ CONTROLLER = Path("/sys/devices/platform/vhci_hcd.0")
 SYSFS = Path("/run/sysfs")
 ORIGINAL = SYSFS / CONTROLLER.relative_to("/sys")
 PORT, ADDRESS, HIGH_SPEED = 0, 0x10002, 3
+STREAMS = Path("/run/usb-camera-streams")  # there while the kernel wants pictures
 
 
 # The pictures
@@ -186,9 +187,12 @@ class Cable:
         if command == UNLINK:
             there = [read for read in self._reads if read[0] == first]
             self._reads = [read for read in self._reads if read[0] != first]
+            if not self._reads:
+                STREAMS.unlink(missing_ok=True)
             self._reply(UNLINK, number, -errno.ECONNRESET if there else 0)
         elif endpoint:
             self._reads.append((number, length))
+            STREAMS.touch()
         else:
             if length and not reading:
                 self._kernel.recv(length, socket.MSG_WAITALL)
@@ -245,6 +249,7 @@ def mount(*arguments):
 
 
 def main():
+    STREAMS.unlink(missing_ok=True)
     ours, kernels = socket.socketpair()
     cable = Cable(ours)  # before the kernel asks: it does not wait long
     with kernels:

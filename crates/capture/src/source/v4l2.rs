@@ -84,7 +84,7 @@ impl V4l2 {
     /// What was asked for that the camera does not have.
     pub(crate) fn open(wanted: Option<&str>, settings: &Settings) -> Result<Self, SourceError> {
         let mut source = Self::new(wanted, settings);
-        match source.prepare() {
+        match source.prepare(Instant::now()) {
             Err(error) if error.is_setup() => Err(error),
             Err(error) => {
                 log::warn!("{error}; trying again when somebody looks");
@@ -100,9 +100,10 @@ impl V4l2 {
         self.open.is_some()
     }
 
-    fn prepare(&mut self) -> Result<(), SourceError> {
+    fn prepare(&mut self, now: Instant) -> Result<(), SourceError> {
         // Before it is looked for: a device that is gone keeps its number as long as it is open.
         self.open = None;
+        self.arrivals.forget_gone(now);
         let (camera, node) = find_and_open(self.wanted.as_deref())?;
         let id = || camera.path.display().to_string();
         let unsuitable = |what| SourceError::Unsuitable { id: id(), what };
@@ -160,7 +161,7 @@ impl V4l2 {
     fn begin(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
         let was_open = self.open.is_some();
         if !was_open {
-            self.prepare()?;
+            self.prepare(now)?;
         }
         let Some(open) = &mut self.open else {
             return Ok(());

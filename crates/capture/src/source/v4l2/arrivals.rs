@@ -81,6 +81,13 @@ impl Arrivals {
         std::mem::take(&mut self.come)
     }
 
+    /// Forgets what has gone until now. To be called before a camera is opened: the kernel tells of one that was unplugged
+    /// first by an error, and of its node later.
+    pub(super) fn forget_gone(&mut self, now: Instant) {
+        self.see(now);
+        self.gone.clear();
+    }
+
     /// Says whether the node of this name has gone since this was asked last.
     pub(super) fn take_gone(&mut self, path: &Path) -> bool {
         let gone = std::mem::take(&mut self.gone);
@@ -120,6 +127,10 @@ mod tests {
         arrivals.see(again);
         assert!(!arrivals.take_come());
         assert!(arrivals.take_gone(&node) && !arrivals.take_gone(&node));
+        fs::write(&node, "").unwrap();
+        fs::remove_file(&node).unwrap();
+        arrivals.forget_gone(again);
+        assert!(!arrivals.take_gone(&node), "that was another");
         fs::remove_file(&other).unwrap();
         arrivals.see(again);
         assert!(!arrivals.take_gone(&other));
