@@ -17,12 +17,17 @@ const AVAHI: &str = "/run/avahi-daemon/socket";
 /// Interfaces that lead to containers and virtual machines of this computer, by the starts of their names.
 const INSIDE: [&str; 4] = ["docker", "br-", "veth", "virbr"];
 
+/// What containers' engines, Docker and podman, put into containers.
+const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
 /// What other computers can call this one.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     addresses: Vec<IpAddr>,
     /// `NAME.local`
     local: Option<String>,
+    /// Others know the container's host, and the port that is published there.
+    in_container: bool,
 }
 
 impl Names {
@@ -54,6 +59,7 @@ impl Names {
             local: name
                 .filter(|name| !name.contains('.') && Path::new(AVAHI).exists())
                 .map(|name| format!("{name}.local")),
+            in_container: MARKS.iter().any(|mark| Path::new(mark).exists()),
         }
     }
 
@@ -127,6 +133,11 @@ pub(crate) fn greeting<'a>(
             "Everybody who can reach this computer may look: give a password with --password-file or --auth-file.\n",
         );
     }
+    if is_open && names.in_container {
+        text.push_str(
+            "This is a container: others use its host's name, and the port that is published there.\n",
+        );
+    }
     text.push_str("Ctrl-C ends it.\n");
     text
 }
@@ -172,6 +183,7 @@ mod tests {
         let names = Names {
             addresses: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
             local: Some("pi.local".into()),
+            in_container: false,
         };
         greeting(bound.iter(), &plan, Path::new("/s"), &names)
     }
@@ -199,6 +211,24 @@ mod tests {
         );
         let nobody = Names::default().hosts("0.0.0.0:80".parse().unwrap());
         assert_eq!(nobody, ["127.0.0.1:80"]);
+    }
+
+    #[test]
+    fn says_in_a_container_that_its_addresses_are_not_the_hosts() {
+        let plan = Plan::new(Arguments::parse_from(["eyelid"])).unwrap();
+        for (bound, in_container, said) in [
+            ("0.0.0.0:80", true, true),
+            ("127.0.0.1:80", true, false),
+            ("0.0.0.0:80", false, false),
+        ] {
+            let bound = [Bound::Tcp(bound.parse().unwrap())];
+            let names = Names {
+                in_container,
+                ..Names::default()
+            };
+            let text = greeting(bound.iter(), &plan, Path::new("/s"), &names);
+            assert_eq!(text.contains("This is a container"), said, "{text}");
+        }
     }
 
     #[test]
