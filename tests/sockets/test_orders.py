@@ -3,12 +3,13 @@
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import termios
 
 import pytest
 
-from harness import Stream, alive, check_frame, children, command_line, get, wait_for
+from harness import Stream, alive, binary, check_frame, children, command_line, get, wait_for
 
 TEST = '[cameras.{}]\nsource = "test"\nsize = "{}"\n'
 
@@ -65,6 +66,24 @@ def test_a_terminal_that_closes_ends_it_and_nothing_is_left(start, directory):
     os.close(ours)
     assert camera.wait(10) == 0
     assert not any(map(alive, family))
+    assert not slots.exists(), "its slots are left"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_still_checks_leaves_nothing(start, directory, how):
+    programs, slots = directory / "bin", directory / "slots"
+    programs.mkdir()
+    shutil.copy(binary("eyelid"), programs)
+    for name in ("eyelid-server", "eyelid-capture"):
+        slow = f"#!/bin/sh\n: > {directory}/asked\nwhile [ ! -e {directory}/answer ]; do sleep 0.01; done\n"
+        (programs / name).write_text(slow)
+        (programs / name).chmod(0o755)
+    camera = start(programs / "eyelid", "--listen", "127.0.0.1:0", "--slots", slots, "--source", "test")
+    wait_for((directory / "asked").exists, "a question whether all is well")
+    assert slots.exists()
+    os.kill(camera.pid, how)
+    (directory / "answer").touch()
+    assert camera.wait() == 0
     assert not slots.exists(), "its slots are left"
 
 

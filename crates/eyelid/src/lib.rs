@@ -33,6 +33,7 @@ use crate::greeting::{Names, greeting};
 use crate::health::Health;
 use crate::plan::Plan;
 use crate::programs::Programs;
+use crate::signals::Signals;
 use crate::slots::Slots;
 use crate::sockets::Sockets;
 use crate::supervisor::Supervisor;
@@ -61,6 +62,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
+        // Before there is anything to clear away: the checks take seconds on a slow machine.
+        let signals = Signals::new()?;
         let mut slots = Slots::take(&plan)?;
         check::check(&plan, &programs, slots.path())?;
         let sockets = Sockets::bind(&plan.listen, &plan.listen_from)?;
@@ -71,7 +74,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let health = Health::new();
         let claim = slots.claim().context("cannot answer about health")?;
         let supervisor =
-            Supervisor::new(arguments, plan, programs, &mut slots, &sockets, &health)?;
+            Supervisor::new(arguments, plan, programs, &mut slots, &sockets, &health, signals);
         let ended = tokio::select! {
             ended = supervisor.run() => ended,
             error = health.answer(claim, &sockets) => error.map(|never| match never {}).context("cannot answer about health"),

@@ -67,9 +67,6 @@ enum Ended {
 
 impl<'a> Supervisor<'a> {
     /// Prepares for running what `plan` says, which was made of `arguments`.
-    ///
-    /// # Errors
-    /// The system does not let it listen for signals.
     pub(crate) fn new(
         arguments: Arguments,
         plan: Plan,
@@ -77,7 +74,8 @@ impl<'a> Supervisor<'a> {
         slots: &'a mut Slots,
         sockets: &'a Sockets,
         health: &'a Health,
-    ) -> anyhow::Result<Self> {
+        signals: Signals,
+    ) -> Self {
         let server = Program::new(
             "eyelid-server".into(),
             programs.server.clone(),
@@ -87,17 +85,17 @@ impl<'a> Supervisor<'a> {
         let captures = cameras
             .map(|camera| Capture::new(&plan, camera, &programs, slots))
             .collect();
-        Ok(Self {
+        Self {
             arguments,
             plan,
             programs,
             slots,
             sockets,
             health,
-            signals: Signals::new()?,
+            signals,
             server,
             captures,
-        })
+        }
     }
 
     /// Runs until a signal ends it.
