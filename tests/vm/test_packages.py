@@ -210,6 +210,7 @@ def test_the_journal_has_fields_and_of_a_healthy_run_no_errors():
         for entry in entries:
             assert entry["SYSLOG_IDENTIFIER"] == program, entry
             assert entry["PRIORITY"] in "34567" and entry["MESSAGE"], entry
+            assert entry.get("EYELID_CAMERA") == ("side" if unit == SIDE else None), entry
         assert any("libcamera" in entry["MESSAGE"] for entry in entries) or unit == SERVER
     assert journal("--priority=warning", "--unit=eyelid*") == []
 

@@ -179,6 +179,12 @@ impl Arguments {
         self.check
     }
 
+    /// The camera's name, if it was given one.
+    pub fn camera_of_several(&self) -> Option<&str> {
+        let name = self.name.as_ref()?;
+        (!name.is_default()).then(|| name.as_str())
+    }
+
     /// Reads the configuration file and puts both together.
     ///
     /// # Errors

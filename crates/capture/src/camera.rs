@@ -27,7 +27,6 @@ const END_PATIENCE: Duration = Duration::from_secs(3);
 
 /// One camera and its slot. It owns the source and the publisher; [`Camera::run`] ends on a signal only.
 pub(crate) struct Camera {
-    label: String,
     frame_file: PathBuf,
     publisher: Publisher,
     source: Box<dyn Source>,
@@ -62,13 +61,7 @@ impl Camera {
             retry: None,
             since: SystemTime::now(),
         };
-        let label = if settings.name.is_default() {
-            "camera".to_owned()
-        } else {
-            format!("camera {}", settings.name)
-        };
         Self {
-            label,
             frame_file: settings.slot.join(FRAME_FILE),
             publisher,
             source,
@@ -123,7 +116,7 @@ impl Camera {
         {
             std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
             if let Err(error) = self.source.advance(Instant::now()) {
-                log::debug!("{} while ending: {error}", self.label);
+                log::debug!("camera while ending: {error}");
             }
         }
         self.state.retry = None;
@@ -200,7 +193,7 @@ impl Camera {
         };
         match self.publisher.publish(&frame.jpeg, frame.captured) {
             Ok(()) => {
-                log::trace!("{} frame of {} bytes", self.label, frame.jpeg.len());
+                log::trace!("frame of {} bytes", frame.jpeg.len());
                 self.state.width = Some(frame.width);
                 self.state.height = Some(frame.height);
                 self.machine.published(now, exposure);
@@ -218,12 +211,12 @@ impl Camera {
         self.source.stop(now);
         let delay = self.machine.failed(now, jitter());
         let reason = error.to_string();
-        let (label, seconds) = (&self.label, delay.as_secs_f64().round().max(1.0));
+        let seconds = delay.as_secs_f64().round().max(1.0);
         // A camera that stays away for days fails every half minute, always for the same reason.
         if self.last_reason.as_ref() == Some(&reason) {
-            log::debug!("{label} failed: {reason}; next try in {seconds}s");
+            log::debug!("camera failed: {reason}; next try in {seconds}s");
         } else {
-            log::warn!("{label} failed: {reason}; next try in {seconds}s");
+            log::warn!("camera failed: {reason}; next try in {seconds}s");
         }
         self.state.error = Some(reason.clone());
         self.state.retry = (!error.is_fatal()).then(|| in_ms(SystemTime::now() + delay));
@@ -246,8 +239,8 @@ impl Camera {
         self.state.state = phase;
         self.state.since = now_in_ms();
         match phase {
-            Phase::Asleep => log::info!("{} asleep", self.label),
-            Phase::Awake => log::info!("{} awake", self.label),
+            Phase::Asleep => log::info!("camera asleep"),
+            Phase::Awake => log::info!("camera awake"),
             Phase::Failed => {}
         }
     }

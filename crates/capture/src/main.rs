@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     if check {
         println!("{error:#}");
     } else {
-        eprintln!("eyelid-capture: error: {error:#}");
+        log::error!("{error:#}");
     }
     // A check tells what is written down wrong from a source that may be all right tomorrow, or in another build.
     let source = error.downcast_ref::<SourceError>().filter(|_| !check);

@@ -17,7 +17,7 @@ use crate::{Arguments, Settings, full_build, source};
 /// A [`crate::SetupError`] for options that make no camera, else what keeps the camera from being driven at all. A
 /// camera or a slot that fails later does not end the program.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    logging::start("eyelid-capture");
+    logging::start("eyelid-capture", arguments.camera_of_several());
     if let Some(request) = arguments.list() {
         full_build::exec_for(&request.source)?;
         return Ok(source::print(&request)?);

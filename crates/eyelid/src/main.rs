@@ -8,7 +8,7 @@ use eyelid::{Arguments, exit_status, run};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let check = arguments.is_check();
-    eyelid_daemon::logging::start("eyelid");
+    eyelid_daemon::logging::start("eyelid", None);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

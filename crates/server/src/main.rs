@@ -8,7 +8,7 @@ use eyelid_server::{Arguments, exit_status, run};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let check = arguments.is_check();
-    eyelid_daemon::logging::start("eyelid-server");
+    eyelid_daemon::logging::start("eyelid-server", None);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -139,7 +139,7 @@ fn the_file_describes_a_camera_whose_name_is_in_the_log() {
     eventually("its end", || child.try_wait().unwrap());
     let mut log = String::new();
     std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut log).unwrap();
-    assert!(log.contains("info: camera front awake"), "{log}");
+    assert!(log.contains("info: front: camera awake"), "{log}");
 }
 
 #[test]
