@@ -31,10 +31,12 @@ impl Feeder {
             source: Some("bench".into()),
             width: Some(spec.width.into()),
             height: Some(spec.height.into()),
+            jpeg: None,
             fps: Some(FPS),
             settling: false,
             error: None,
             retry: None,
+            waiting: None,
             since: SystemTime::now(),
         })?;
         let mut picture = Picture::new(spec)?;

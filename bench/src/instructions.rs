@@ -86,11 +86,13 @@ fn count(programs: &Programs, clients: usize, frames: usize) -> anyhow::Result<u
         source: Some("bench".into()),
         width: None,
         height: None,
+        jpeg: None,
         // A frame is taken for the newest for one interval: longer than valgrind takes to send it.
         fps: Some(0.1),
         settling: false,
         error: None,
         retry: None,
+        waiting: None,
         since: SystemTime::now(),
     })?;
     let mut publish = || -> anyhow::Result<()> {

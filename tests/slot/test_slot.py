@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import threading
@@ -35,6 +36,7 @@ def test_a_full_slot_fills_the_log_not_the_grave(small, capture, server, stream)
     names = {path.name for path in small.iterdir()}
     assert {"current.jpg", "state.json"} <= names
     full_until = time.time()
+    assert re.search("No space left|file system is full", get(address, "/snapshot").body.decode())
     filler.unlink()
     live_after(watched, full_until)
     slot.wait_state("awake")

@@ -60,6 +60,20 @@ def test_ffmpeg_plays_a_video(capture, video, output):
     program.slot.wait_state("awake", width=640, height=272)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "huffman", "kind"),
+    [
+        ("yuvj420p", "default", "baseline-420"),
+        ("yuvj420p", "optimal", "baseline-420-optimized"),
+        ("yuvj422p", "default", "baseline-422-unusual"),
+        ("yuvj444p", "default", "baseline-444-unusual"),
+    ],
+)
+def test_the_state_says_what_kind_of_jpeg_ffmpeg_makes(capture, video, pixels, huffman, kind):
+    program = capture(ffmpeg(video, "-pix_fmt", pixels, "-huffman", huffman, "-f", "mjpeg"))
+    program.slot.wait_state("awake", jpeg=kind)
+
+
 @pytest.fixture
 def rpicam_vid_in_path(directory, monkeypatch):
     """Puts the stand-in first in PATH, under the name of the real program."""

@@ -3,8 +3,10 @@
 import io
 import itertools
 import os
+import re
 import shutil
 import time
+from pathlib import Path
 
 import piexif
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from harness import difference, wait_for
 from media import photographs, upright
 
+CASES = Path(__file__).resolve().parents[2] / "fuzz" / "cases" / "picture"
 NAMES = [
     "a.jpg",
     "B.JPG",
@@ -172,15 +175,47 @@ def test_exif_orientation_is_obeyed_and_its_thumbnail_removed(capture, folder, c
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"progressive": True}, {"quality": 100, "subsampling": 0}, {"restart_marker_rows": 1}, "L", "CMYK"],
+    ("options", "kind"),
+    [
+        ({}, "baseline-420"),
+        ({"subsampling": 1}, "baseline-422"),
+        ({"quality": 100, "subsampling": 0}, "baseline-444"),
+        ({"restart_marker_rows": 1}, "baseline-420"),
+        ({"optimize": True}, "baseline-420-optimized"),
+        ({"qtables": [[16] * 64, [20] * 64, [24] * 64]}, "baseline-420-unusual"),
+        ({"progressive": True}, "progressive-420"),
+        ("L", "baseline-grey"),
+        ("CMYK", None),
+    ],
     ids=str,
 )
-def test_kinds_of_jpeg(capture, folder, flower, options):
+def test_kinds_of_jpeg(capture, folder, flower, options, kind):
+    """What browsers show is published as it came, and the state says what it is; what they do not is encoded again."""
     picture = flower.picture.convert(options) if isinstance(options, str) else flower.picture
     jpeg = encoded(picture, format="JPEG", **(options if isinstance(options, dict) else {}))
     write(folder / "photo.jpg", jpeg)
-    assert difference(capture(f"folder:{folder}").slot.frame(), picture) < 12
+    program = capture(f"folder:{folder}")
+    assert difference(program.slot.frame(), picture) < 12
+    program.slot.wait_state("awake", jpeg=kind or "baseline-420")
+    _, published = program.slot.look()
+    assert (published[2 + 18 :] == jpeg[2 + 18 :]) == (kind is not None), "byte for byte behind JFIF"
+    assert Image.open(io.BytesIO(published)).mode == ("L" if options == "L" else "RGB")
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("jpeg-12-bits", "JPEG with other than 8 bits a sample, which browsers do not show"),
+        ("gif", "neither JPEG nor PNG"),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_the_reason(capture, folder, case, why):
+    write(folder / "photo.jpg", (CASES / case).read_bytes())
+    program = capture(f"folder:{folder}")
+    program.wait_log(re.escape(f'photo.jpg" skipped: {why}'))
+    state = wait_for(lambda: (s := program.slot.state()) and s["waiting"] and s, "a reason")
+    assert (state["state"], state["error"]) == ("awake", None)
+    assert f'photo.jpg": {why}' in state["waiting"]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "RGB", "L", "LA", "P", "1", "I;16"])

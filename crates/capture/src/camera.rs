@@ -9,15 +9,18 @@ use anyhow::{Context, bail};
 use eyelid_config::SourceSpec;
 use eyelid_daemon::manager;
 use eyelid_daemon::signals::{Order, Signals};
+use eyelid_slot::jpeg::Kind;
 use eyelid_slot::{FRAME_FILE, Phase, PublishError, Publisher, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::Settings;
+use crate::kinds::Kinds;
 use crate::machine::{Action, Demand, Machine, Sight};
 use crate::slot_log::SlotLog;
 use crate::source::{Source, SourceError};
+use crate::waiting::Waiting;
 
 /// How often `state.json` is tried again where the slot refused it.
 const STATE_RETRY: Duration = Duration::from_secs(5);
@@ -37,6 +40,8 @@ pub(crate) struct Camera {
     demand: Demand,
     last_reason: Option<String>,
     slot_log: SlotLog,
+    kinds: Kinds,
+    waiting: Waiting,
     /// Only a new process may help.
     hopeless: bool,
 }
@@ -55,10 +60,12 @@ impl Camera {
             source: Some(public_name(&settings.source)),
             width: None,
             height: None,
+            jpeg: None,
             fps: fps.or(source.rate()),
             settling: false,
             error: None,
             retry: None,
+            waiting: None,
             since: SystemTime::now(),
         };
         Self {
@@ -72,6 +79,8 @@ impl Camera {
             demand: Demand::default(),
             last_reason: None,
             slot_log: SlotLog::default(),
+            kinds: Kinds::default(),
+            waiting: Waiting::default(),
             hopeless: false,
         }
     }
@@ -124,6 +133,7 @@ impl Camera {
             self.state.state = Phase::Asleep;
             self.state.settling = false;
             self.state.error = None;
+            self.state.waiting = None;
             self.state.since = now_in_ms();
         }
         if let Err(error) = self.publisher.set_state(&self.state) {
@@ -159,10 +169,20 @@ impl Camera {
                     }
                 }
                 Some(Action::Stop) => self.source.stop(now),
-                Some(Action::Publish(exposure)) => self.publish(now, exposure),
-                // What was told has moved a file in the slot, which this process should not be woken to hear of.
-                None if self.tell(now) => {}
-                None => return,
+                Some(Action::Publish(exposure)) => {
+                    // A first picture may take its time, and who waits for it looks here.
+                    if self.told.as_ref().map(|told| told.state) != Some(self.state.state) {
+                        self.tell(now);
+                    }
+                    self.publish(now, exposure);
+                }
+                None => {
+                    self.note_waiting(now);
+                    // What was told has moved a file in the slot, which this process should not be woken to hear of.
+                    if !self.tell(now) {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -186,6 +206,7 @@ impl Camera {
     }
 
     fn publish(&mut self, now: Instant, exposure: u64) {
+        let began = Instant::now();
         let frame = match self.source.encode(now) {
             Ok(Some(frame)) => frame,
             Ok(None) => return self.machine.unusable(exposure),
@@ -194,14 +215,19 @@ impl Camera {
         match self.publisher.publish(&frame.jpeg, frame.captured) {
             Ok(()) => {
                 log::trace!("frame of {} bytes", frame.jpeg.len());
-                self.state.width = Some(frame.width);
-                self.state.height = Some(frame.height);
+                let (width, height) = (frame.width, frame.height);
+                self.state.width = Some(width);
+                self.state.height = Some(height);
+                self.kinds
+                    .tell(Kind::of(&frame.jpeg), now, &mut self.state.jpeg);
                 self.machine.published(now, exposure);
                 self.slot_log.well();
                 self.tell_again = None;
+                self.waiting.published(began.elapsed(), width, height);
             }
             Err(error) => {
                 self.machine.refused(now);
+                self.waiting.refused(&error);
                 self.complain(&error, now);
             }
         }
@@ -245,6 +271,14 @@ impl Camera {
         }
     }
 
+    /// Takes into the state what those who wait are waiting for.
+    fn note_waiting(&mut self, now: Instant) {
+        let wished = self.state.state == Phase::Awake && self.demand.wished;
+        let interval = self.state.fps.map_or(0.0, f64::recip);
+        let source = || self.source.waiting();
+        self.state.waiting = self.waiting.why(now, wished, interval, source);
+    }
+
     /// Publishes the state. Says whether it was a new one.
     fn tell(&mut self, now: Instant) -> bool {
         if self.tell_again.is_some_and(|at| now < at) {
@@ -275,6 +309,7 @@ impl Camera {
             self.source.deadline(),
             self.publisher.deadline(),
             self.tell_again,
+            self.waiting.deadline(),
         ])
     }
 

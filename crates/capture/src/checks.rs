@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use clap::Parser;
-use eyelid_slot::jpeg::{Segment, segments, whole};
+use eyelid_slot::jpeg::{Kind, Segment, segments, whole};
 
 use crate::frame_maker::{Check, FrameMaker, Made};
 use crate::normalise::normalise;
@@ -74,6 +74,8 @@ fn check_markers(made: &Made<'_>) {
     let (header, length) = whole(&made.jpeg).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(length, made.jpeg.len());
     assert_eq!((header.width, header.height), (made.width, made.height));
+    let kind = Kind::of(&made.jpeg).unwrap_or_else(|| panic!("no kind"));
+    assert_eq!(kind.hidden_by(), None, "{kind}");
     let segments: Vec<Segment<'_>> = segments(&made.jpeg).collect();
     let first = segments.first().map(|segment| segment.bytes);
     assert!(first.is_some_and(|first| first.starts_with(b"\xFF\xE0\0\x10JFIF\0")));

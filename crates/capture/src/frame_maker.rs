@@ -4,11 +4,14 @@
 use std::borrow::Cow;
 
 use eyelid_picture::Encoder;
+#[cfg(feature = "turbojpeg")]
+use eyelid_slot::jpeg::Process;
+use eyelid_slot::jpeg::{Header, Kind};
 
 use crate::Settings;
 use crate::normalise::normalise;
 #[cfg(feature = "turbojpeg")]
-use crate::pixels::Lossless;
+use crate::pixels::{Lossless, decode_rare_jpeg};
 use crate::pixels::{
     PictureError, Pixels, Turn, check_jpeg, decode_jpeg, decode_png, refuse_large,
 };
@@ -85,6 +88,15 @@ impl FrameMaker {
         // Even one that is not decoded here: those who look at it would.
         refuse_large(header.width, header.height)?;
         let turn = normal.turn.followed_by(self.turn);
+        let kind = Kind::of(&normal.jpeg).ok_or(PictureError::Head)?;
+        if let Some(why) = kind.hidden_by() {
+            let pixels = decode(&normal.jpeg, header, kind);
+            let pixels = pixels.map_err(|error| PictureError::Hidden {
+                why,
+                reason: error.to_string(),
+            })?;
+            return self.encode(pixels, normal.turn);
+        }
         if normal.stores_rgb || turn != Turn::NONE {
             #[cfg(feature = "turbojpeg")]
             if !normal.stores_rgb && self.lossless.turn(&normal.jpeg, turn).is_some() {
@@ -116,6 +128,15 @@ impl FrameMaker {
             width,
             height,
         })
+    }
+}
+
+/// Decodes what browsers do not show.
+fn decode(jpeg: &[u8], header: Header, kind: Kind) -> Result<Pixels, PictureError> {
+    match kind.process {
+        #[cfg(feature = "turbojpeg")]
+        Process::Arithmetic | Process::Lossless => decode_rare_jpeg(jpeg, header),
+        _ => decode_jpeg(jpeg, header),
     }
 }
 
@@ -171,6 +192,84 @@ mod tests {
                 assert_eq!((made.width, made.height), (expected.width, expected.height));
                 let difference = difference(&pixels(&made.jpeg), &expected);
                 assert!(difference < 20, "{arguments:?}: {difference}");
+            }
+        }
+    }
+
+    macro_rules! case {
+        ($name:literal) => {
+            &include_bytes!(concat!("../../../fuzz/cases/picture/", $name))[..]
+        };
+    }
+
+    #[test]
+    fn what_browsers_show_is_published_as_it_came() {
+        for jpeg in [
+            case!("jpeg-420-optimised"),
+            case!("jpeg-440"),
+            case!("jpeg-411"),
+            case!("jpeg-422-in-large-units"),
+            case!("jpeg-in-three-scans"),
+            case!("jpeg-extended"),
+            case!("jpeg-three-quantisation-tables"),
+        ] {
+            let mut maker = maker(&[]);
+            let made = maker.picture(jpeg).unwrap();
+            assert!(matches!(made.jpeg, Cow::Borrowed(same) if same == jpeg));
+        }
+    }
+
+    #[test]
+    fn what_browsers_do_not_show_is_encoded_again() {
+        let original = decode_png(case!("png-of-the-rare-jpegs")).unwrap();
+        for (name, jpeg) in rare() {
+            for check in [Check::Markers, Check::Decoded] {
+                let mut maker = maker(&[]);
+                let made = maker.jpeg(jpeg, check).unwrap();
+                let kind = Kind::of(&made.jpeg).unwrap();
+                assert_eq!(kind.to_string(), "baseline-420", "{name}");
+                let difference = mean_difference(&pixels(&made.jpeg), &original);
+                assert!(difference < 12.0, "{name}: {difference}");
+            }
+        }
+    }
+
+    /// All are of one picture.
+    fn rare() -> Vec<(&'static str, &'static [u8])> {
+        vec![
+            ("cmyk", case!("jpeg-cmyk-of-a-picture")),
+            ("ycck", case!("jpeg-ycck")),
+            #[cfg(feature = "turbojpeg")]
+            ("arithmetic", case!("jpeg-arithmetic")),
+            #[cfg(feature = "turbojpeg")]
+            ("lossless", case!("jpeg-lossless")),
+        ]
+    }
+
+    fn mean_difference(one: &Pixels, other: &Pixels) -> f64 {
+        assert_eq!((one.width, one.height), (other.width, other.height));
+        let pairs = one.rgb.iter().zip(&other.rgb);
+        let sum: u32 = pairs.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        f64::from(sum) / one.rgb.len() as f64
+    }
+
+    #[test]
+    fn what_neither_browsers_nor_decoders_know_is_refused_with_the_reason() {
+        let mut hierarchical = jpeg();
+        let frame = hierarchical.windows(2).position(|w| w == [0xFF, 0xC0]);
+        hierarchical[frame.unwrap() + 1] = 0xC5;
+        for (jpeg, words) in [
+            (case!("jpeg-12-bits"), "8 bits"),
+            (&hierarchical, "hierarchical"),
+            #[cfg(not(feature = "turbojpeg"))]
+            (case!("jpeg-arithmetic"), "arithmetic"),
+            #[cfg(not(feature = "turbojpeg"))]
+            (case!("jpeg-lossless"), "lossless"),
+        ] {
+            for check in [Check::Markers, Check::Decoded] {
+                let error = maker(&[]).jpeg(jpeg, check).unwrap_err().to_string();
+                assert!(error.contains(words), "{error}");
+                assert!(error.contains("browsers do not show"), "{error}");
             }
         }
     }

@@ -11,12 +11,14 @@ pub mod checks;
 mod fit;
 mod frame_maker;
 mod full_build;
+mod kinds;
 pub mod machine;
 pub mod normalise;
 pub mod pixels;
 mod run;
 mod slot_log;
 pub mod source;
+mod waiting;
 
 pub use arguments::{Arguments, ListRequest, ListWhat, Settings, SetupError, SizeLimits};
 pub use run::run;

@@ -4,11 +4,12 @@
 //! Huffman tables in each frame (USB cameras leave them out). What the picture needs stays byte for byte.
 
 mod exif;
-mod huffman;
 
 use std::borrow::Cow;
 
-use eyelid_slot::jpeg::{EOI, Header, JpegError, SOI, SOS, Segment, segments, whole};
+use eyelid_slot::jpeg::{
+    EOI, Header, JpegError, SOI, SOS, STANDARD_TABLES, Segment, segments, whole,
+};
 
 use crate::pixels::Turn;
 
@@ -26,6 +27,7 @@ const COMMENT: u8 = 0xFE;
 const HUFFMAN_TABLES: u8 = 0xC4;
 const BASELINE: u8 = 0xC0;
 const EXTENDED: u8 = 0xC1;
+const LOSSLESS: u8 = 0xC3;
 
 /// A JPEG as clients want it, and what its metadata said before it was dropped.
 #[derive(Debug)]
@@ -63,11 +65,11 @@ pub fn normalise(bytes: &[u8]) -> Result<Normalised<'_>, JpegError> {
     let jpeg = if unchanged {
         Cow::Borrowed(jpeg)
     } else {
-        let mut rebuilt = Vec::with_capacity(jpeg.len() + JFIF.len() + huffman::TABLES.len());
+        let mut rebuilt = Vec::with_capacity(jpeg.len() + JFIF.len() + STANDARD_TABLES.len());
         rebuilt.extend([0xFF, SOI]);
         rebuilt.extend_from_slice(if insert_jfif { &JFIF } else { &[] });
         kept.iter().for_each(|s| rebuilt.extend_from_slice(s.bytes));
-        rebuilt.extend_from_slice(if insert_tables { huffman::TABLES } else { &[] });
+        rebuilt.extend_from_slice(if insert_tables { STANDARD_TABLES } else { &[] });
         rebuilt.extend_from_slice(scans);
         Cow::Owned(rebuilt)
     };
@@ -144,7 +146,9 @@ fn stores_rgb(segments: &[Segment<'_>]) -> bool {
     }
     // SOFn: precision, height, width, then a count and three bytes per component, of which the first is its name.
     let names = segments.iter().find_map(|s| match (s.code, s.payload) {
-        (BASELINE..=0xC2, &[_, _, _, _, _, 3, r, _, _, g, _, _, b, ..]) => Some([r, g, b]),
+        (BASELINE..=LOSSLESS | 0xC9..=0xCB, &[_, _, _, _, _, 3, r, _, _, g, _, _, b, ..]) => {
+            Some([r, g, b])
+        }
         _ => None,
     });
     let adobe = segments

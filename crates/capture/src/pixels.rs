@@ -4,6 +4,8 @@ mod decode;
 #[cfg(feature = "turbojpeg")]
 mod lossless;
 mod planes;
+#[cfg(feature = "turbojpeg")]
+mod rare;
 mod turn;
 
 pub use decode::{PictureError, decode_jpeg, decode_png};
@@ -11,6 +13,8 @@ pub(crate) use decode::{check_jpeg, refuse_large};
 #[cfg(feature = "turbojpeg")]
 pub(crate) use lossless::Lossless;
 pub use planes::TurnedPlanes;
+#[cfg(feature = "turbojpeg")]
+pub(crate) use rare::decode_rare_jpeg;
 pub use turn::Turn;
 
 /// The most pixels that a picture of a stranger may have. A larger one is refused before it is decoded: 64 megapixels

@@ -77,6 +77,11 @@ pub trait Source {
         false
     }
 
+    /// Why there is no new exposure although it works, for those who wait for one. It is shown to everybody.
+    fn waiting(&self) -> String {
+        "the camera is on and gives no new picture".to_owned()
+    }
+
     /// Says whether something has come since this was asked last that makes a new try worthwhile at once.
     fn is_back(&mut self) -> bool {
         false

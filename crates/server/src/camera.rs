@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::fanout::{Fanout, Turn};
 use crate::need::{FirstLook, Need, Patience};
+use crate::no_frame::no_frame;
 use crate::outlet::Outlet;
 use crate::rate::Rate;
 use crate::shown::{Shown, age};
@@ -345,25 +346,8 @@ impl Camera {
 
     /// Why no frame came.
     fn reason(&self, problem: Option<ReadError>, waited: Duration) -> String {
-        let inner = self.inner.borrow();
-        if let Some(State {
-            state: Phase::Failed,
-            error,
-            ..
-        }) = &inner.state
-        {
-            return format!(
-                "camera failed: {}",
-                error.as_deref().unwrap_or("it does not say why")
-            );
-        }
-        match problem {
-            Some(ReadError::Missing(_)) => {
-                "no frame yet: no camera has written to this slot".into()
-            }
-            Some(other) => other.to_string(),
-            None => format!("no new frame for {}", humantime::format_duration(waited)),
-        }
+        let is_full = || self.reader.is_full();
+        no_frame(self.inner.borrow().state.as_ref(), problem, waited, is_full)
     }
 }
 

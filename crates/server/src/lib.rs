@@ -21,6 +21,7 @@ mod kernel;
 mod listener;
 mod metrics;
 mod need;
+mod no_frame;
 mod outlet;
 mod part;
 mod patient;

@@ -1,7 +1,7 @@
 //! What must hold whatever bytes come. The fuzz targets call this, and the tests with what those found (`fuzz/README.md`).
 
 use crate::State;
-use crate::jpeg::{Header, JpegError, Progress, SOS, Walker, segments, whole};
+use crate::jpeg::{Header, JpegError, Kind, Progress, SOS, Walker, segments, whole};
 
 /// The walk does not depend on the pieces in which a JPEG comes, and gives a JPEG that can be walked by itself.
 ///
@@ -28,6 +28,11 @@ pub fn walker(bytes: &[u8]) {
                 whole(&jpeg[..length - 1]),
                 Err(JpegError::CutOff(length - 1))
             );
+            let kind = Kind::of(jpeg);
+            assert_eq!(kind, Kind::of(bytes), "what follows a JPEG matters");
+            if let Some(kind) = kind {
+                check_words(&kind.to_string());
+            }
         }
         (Err(JpegError::CutOff(length)), (Ok(None), _)) => assert_eq!(length, bytes.len()),
         (Err(error), (Err(walked), _)) => assert_eq!(error, walked),
@@ -43,6 +48,19 @@ pub fn walker(bytes: &[u8]) {
         assert_ne!(segment.code, SOS);
         end = start + segment.bytes.len();
     }
+}
+
+/// A kind is two or three words, of which others than ours read the first two (docs/slot.md).
+fn check_words(kind: &str) {
+    let words: Vec<&str> = kind.split('-').collect();
+    let plain = |word: &&str| {
+        word.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    assert!(
+        matches!(words.len(), 2 | 3) && words.iter().all(plain),
+        "{kind}"
+    );
 }
 
 /// Where the JPEG ends, if it does, or what is wrong; and what its header says.

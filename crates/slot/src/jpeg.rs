@@ -3,7 +3,12 @@
 //! Frames from strangers arrive in pieces. [`Walker`] follows the markers instead of searching for `FF D9`, which may
 //! lie in a thumbnail or a comment as well. Nothing is decoded here.
 
+mod huffman;
+mod kind;
+
 use crate::MAX_FRAME_BYTES;
+pub use huffman::STANDARD_TABLES;
+pub use kind::{Kind, Peculiarity, Process, Sampling};
 
 /// Start of image.
 pub const SOI: u8 = 0xD8;
@@ -271,6 +276,11 @@ pub struct Segment<'a> {
 
 /// Iterates over the segments between SOI and the first SOS, which is not given. Stops where the structure breaks.
 pub fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
+    head(jpeg).take_while(|segment| segment.code != SOS)
+}
+
+/// Iterates over the segments between SOI and the first scan, of which the last is its header (SOS).
+fn head(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
     let mut rest = jpeg.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
         while let [0xFF, 0xFF, ..] = rest {
@@ -281,10 +291,14 @@ pub fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
         };
         let length = usize::from(u16::from_be_bytes([high, low]));
         let bytes = rest.get(..2 + length)?;
-        if code == SOS || length < 2 {
+        if length < 2 {
             return None;
         }
-        rest = &rest[2 + length..];
+        rest = if code == SOS {
+            &[]
+        } else {
+            &rest[2 + length..]
+        };
         Some(Segment {
             code,
             payload: &bytes[4..],

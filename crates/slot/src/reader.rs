@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use nix::libc;
+use nix::sys::statvfs::statvfs;
 
 use crate::directory::Directory;
 use crate::jpeg::{EOI, SOI};
@@ -148,6 +149,12 @@ impl Reader {
             Ok(_) => Ok(()),
             Err(reason) => Err(self.explain(reason)),
         }
+    }
+
+    /// Says whether the slot's file system has no room for a frame.
+    pub fn is_full(&self) -> bool {
+        // A block of tmpfs is a page of memory, mostly of 4 KiB; few frames take less than 16.
+        statvfs(&self.directory).is_ok_and(|found| found.blocks_available() < 16)
     }
 
     /// Says which frame lies in the slot without opening it, so that no camera wakes. `None` without one.

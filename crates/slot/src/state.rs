@@ -30,6 +30,9 @@ pub struct State {
     /// Height of the newest frame in pixels.
     #[serde(default)]
     pub height: Option<u32>,
+    /// What kind of JPEG the newest frame is ([`crate::jpeg::Kind`]), or `mixed` where that changes all the time.
+    #[serde(default)]
+    pub jpeg: Option<String>,
     /// Frames per second that the source gives at most, where that is known.
     #[serde(default)]
     pub fps: Option<f64>,
@@ -42,6 +45,9 @@ pub struct State {
     /// When a failed camera is tried again, if somebody looks then.
     #[serde(default, with = "humantime_serde")]
     pub retry: Option<SystemTime>,
+    /// What keeps a camera that is awake from giving the frame that is wished for.
+    #[serde(default)]
+    pub waiting: Option<String>,
     /// Since when the camera has been doing this (RFC 3339, UTC).
     #[serde(with = "humantime_serde")]
     pub since: SystemTime,
@@ -55,10 +61,12 @@ impl State {
             source: None,
             width: None,
             height: None,
+            jpeg: None,
             fps: None,
             settling: false,
             error: Some(reason),
             retry: None,
+            waiting: None,
             since,
         }
     }
@@ -91,10 +99,12 @@ mod tests {
             source: Some("test".into()),
             width: Some(640),
             height: None,
+            jpeg: Some("baseline-420".into()),
             fps: Some(30.0),
             settling: false,
             error: Some("no camera".into()),
             retry: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)),
+            waiting: None,
             since: SystemTime::UNIX_EPOCH,
         };
         assert_eq!(State::parse(&state.to_json()).unwrap(), state);

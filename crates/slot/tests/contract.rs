@@ -242,10 +242,12 @@ fn the_state_is_replaced_only_when_it_changes() {
         source: Some("test".into()),
         width: None,
         height: None,
+        jpeg: None,
         fps: None,
         settling: false,
         error: None,
         retry: None,
+        waiting: None,
         since: SystemTime::UNIX_EPOCH,
     };
     let inode = || fs::metadata(&path).unwrap().ino();

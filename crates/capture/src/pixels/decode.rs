@@ -30,6 +30,19 @@ pub enum PictureError {
     /// Its markers are broken.
     #[error(transparent)]
     Markers(#[from] JpegError),
+    /// Its head does not say what it is.
+    #[error("broken JPEG (its head)")]
+    Head,
+    /// Browsers do not show such a JPEG, and it cannot be made one that they do.
+    #[error(
+        "JPEG with {why}, which browsers do not show and this program cannot decode ({reason})"
+    )]
+    Hidden {
+        /// What it has that browsers do not know.
+        why: &'static str,
+        /// What its decoder says.
+        reason: String,
+    },
     /// It cannot be decoded to its end.
     #[error("broken picture ({0})")]
     Broken(String),
@@ -161,7 +174,7 @@ fn contained<T>(
     catch_unwind(decode).unwrap_or_else(|_| Err(broken("the decoder panicked")))
 }
 
-fn broken(reason: &str) -> PictureError {
+pub(super) fn broken(reason: &str) -> PictureError {
     let one_line: Vec<&str> = reason.split_whitespace().collect();
     PictureError::Broken(one_line.join(" "))
 }

@@ -6,6 +6,7 @@
 
 mod ending;
 mod lines;
+mod opening;
 mod process;
 mod splitter;
 
@@ -18,6 +19,7 @@ use crate::Settings;
 use crate::frame_maker::{Check, FrameMaker};
 use ending::{Ending, kill};
 use lines::Lines;
+use opening::Opening;
 use process::{Process, exit};
 use splitter::Splitter;
 #[cfg(any(test, fuzzing))]
@@ -51,6 +53,8 @@ pub(crate) struct Command {
     maker: FrameMaker,
     chunk: Vec<u8>,
     unusable: u64,
+    /// What is wrong with the newest frame.
+    problem: Option<String>,
     broken_told: Option<(Instant, u64)>,
 }
 
@@ -58,8 +62,10 @@ struct Running {
     process: Process,
     lines: Lines,
     frames: u64,
+    /// How many frames there were before it was started.
+    frames_before: u64,
     heard_at: Instant,
-    wrote: bool,
+    opening: Opening,
     closed_at: Option<Instant>,
     look_at: Option<Instant>,
 }
@@ -84,12 +90,14 @@ impl Command {
             maker: FrameMaker::new(settings),
             chunk: vec![0; CHUNK_BYTES],
             unusable: 0,
+            problem: None,
             broken_told: None,
         }
     }
 
     fn run(&mut self, now: Instant) -> Result<(), SourceError> {
         self.wanted = false;
+        self.problem = None;
         let process = Process::spawn(&self.shell, &self.environment).map_err(|reason| {
             SourceError::System {
                 what: "start /bin/sh",
@@ -100,8 +108,9 @@ impl Command {
             process,
             lines: Lines::default(),
             frames: self.splitter.count(),
+            frames_before: self.splitter.count(),
             heard_at: now,
-            wrote: false,
+            opening: Opening::default(),
             closed_at: None,
             look_at: None,
         });
@@ -173,19 +182,31 @@ impl Source for Command {
         self.splitter.newest().map(|_| self.splitter.count())
     }
 
+    fn waiting(&self) -> String {
+        match (&self.running, &self.problem) {
+            (None, _) => "the last command has yet to end".to_owned(),
+            (Some(_), Some(problem)) => format!("the command gives no usable picture: {problem}"),
+            (Some(running), None) => running.waiting(),
+        }
+    }
+
     fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
         let Some((jpeg, captured)) = self.splitter.newest() else {
             return Ok(None);
         };
         match self.maker.jpeg(jpeg, Check::Markers) {
-            Ok(made) => Ok(Some(EncodedFrame {
-                jpeg: made.jpeg,
-                captured,
-                width: made.width,
-                height: made.height,
-            })),
+            Ok(made) => {
+                self.problem = None;
+                Ok(Some(EncodedFrame {
+                    jpeg: made.jpeg,
+                    captured,
+                    width: made.width,
+                    height: made.height,
+                }))
+            }
             Err(error) => {
                 log::debug!("command: frame dropped: {error}");
+                self.problem = Some(error.to_string());
                 self.unusable += 1;
                 Ok(None)
             }
@@ -213,9 +234,9 @@ impl Running {
         chunk: &mut [u8],
         now: Instant,
     ) -> Result<(), SourceError> {
-        let wrote = &mut self.wrote;
+        let opening = &mut self.opening;
         drain(&mut self.process.stdout, chunk, |bytes| {
-            *wrote = true;
+            opening.feed(bytes);
             splitter.feed(bytes, SystemTime::now());
         })?;
         // After stdout, whose end is that of the command: what it said last is there by then.
@@ -233,6 +254,29 @@ impl Running {
         Ok(())
     }
 
+    /// Why there is no new frame.
+    fn waiting(&self) -> String {
+        if self.opening.is_empty() {
+            return "the command has written nothing yet".to_owned();
+        }
+        let what = self.instead_of_frames();
+        let what = what.unwrap_or_else(|| "gives no new picture".to_owned());
+        format!("the command {what}")
+    }
+
+    /// What the command does in place of writing JPEGs, where it has written none.
+    fn instead_of_frames(&self) -> Option<String> {
+        if self.frames > self.frames_before {
+            return None;
+        }
+        Some(match self.opening.what() {
+            Some(what) => {
+                format!("writes {what}, not JPEGs (rpicam-vid has --codec mjpeg, ffmpeg -f mjpeg)")
+            }
+            None => "has begun a JPEG that is not whole yet".to_owned(),
+        })
+    }
+
     /// Says what is wrong with the command, if anything.
     fn judge(&mut self, now: Instant) -> Result<(), SourceError> {
         let what = if let Some(closed_at) = self.closed_at {
@@ -246,10 +290,12 @@ impl Running {
             }
         } else if now.duration_since(self.heard_at) < SILENCE {
             return Ok(());
-        } else if self.wrote {
-            format!("gave no complete frame for {}s", SILENCE.as_secs())
-        } else {
+        } else if self.opening.is_empty() {
             format!("said nothing for {}s", SILENCE.as_secs())
+        } else {
+            let what = self.instead_of_frames();
+            let it = what.map_or_else(String::new, |what| format!(": it {what}"));
+            format!("gave no complete frame for {}s{it}", SILENCE.as_secs())
         };
         self.finish_lines(now);
         Err(SourceError::Command {

@@ -137,6 +137,10 @@ impl Source for Folder {
         self.watch.is_some()
     }
 
+    fn waiting(&self) -> String {
+        self.picker.waiting()
+    }
+
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
         let Some((exposure, name)) = self.picker.candidate.at_hand() else {
             return Ok(None);
@@ -175,9 +179,9 @@ impl Source for Folder {
 impl Refusal {
     fn of(error: &PictureError) -> Self {
         match error {
-            PictureError::TooManyPixels { .. } | PictureError::Encode(_) => {
-                Self::Never(error.to_string())
-            }
+            PictureError::TooManyPixels { .. }
+            | PictureError::Hidden { .. }
+            | PictureError::Encode(_) => Self::Never(error.to_string()),
             _ => Self::NotYet(error.to_string()),
         }
     }

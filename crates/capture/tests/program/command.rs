@@ -7,7 +7,7 @@ use std::time::Instant;
 use eyelid_slot::Phase;
 use nix::sys::signal::Signal;
 
-use crate::harness::{Capture, alive, bomb, check, directory, eventually, jpeg, shows};
+use crate::harness::{Capture, alive, case, check, directory, eventually, jpeg, shows};
 
 /// Writes a picture for the commands; gives its path quoted for a shell.
 fn picture(folder: &Path, grey: u8) -> String {
@@ -55,7 +55,7 @@ fn raw_and_multipart_frames_are_shown_with_noise_between_them() {
 fn a_frame_that_would_fill_the_memory_of_who_looks_is_not_shown() {
     let home = directory();
     let path = home.path().join("bomb.jpg");
-    fs::write(&path, bomb!("jpeg-of-65535x65535")).unwrap();
+    fs::write(&path, case!("jpeg-of-65535x65535")).unwrap();
     let (small, go) = (picture(home.path(), 30), home.path().join("go"));
     let command = format!(
         "command:cat {small}; while ! [ -e '{}' ]; do sleep 0.02; done; cat '{}'; sleep 1000",
@@ -236,5 +236,28 @@ fn a_flood_of_bytes_and_complaints_does_not_stop_it() {
     flood.wait_frame();
     for capture in [flood, capture].iter_mut() {
         assert_eq!(capture.stop(Signal::SIGINT).code(), Some(0));
+    }
+}
+
+#[test]
+fn the_state_says_why_a_command_gives_no_frame() {
+    let home = directory();
+    let path = home.path().join("deep.jpg");
+    fs::write(&path, case!("jpeg-12-bits")).unwrap();
+    let deep = path.display();
+    for (command, words) in [
+        ("exec sleep 1000", "has written nothing yet"),
+        (
+            "printf '\\0\\0\\0\\1\\47\\144\\0\\50'; exec sleep 1000",
+            "the command writes H.264, not JPEGs",
+        ),
+        ("echo Not found; exec sleep 1000", "writes text, not JPEGs"),
+        (
+            &format!("cat '{deep}'; exec sleep 1000"),
+            "gives no usable picture: JPEG with other than 8 bits a sample, which",
+        ),
+    ] {
+        let capture = Capture::start(&format!("command:{command}"), &[]);
+        capture.wait_waiting(words);
     }
 }

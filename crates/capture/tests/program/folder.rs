@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use eyelid_slot::Phase;
 use tempfile::TempDir;
 
-use crate::harness::{Capture, bomb, check, directory, eventually, jpeg, shows};
+use crate::harness::{Capture, case, check, directory, eventually, jpeg, shows};
 
 fn start(folder: &Path, arguments: &[&str]) -> Capture {
     Capture::start(&format!("folder:{}", folder.display()), arguments)
@@ -155,16 +156,16 @@ fn a_truncated_picture_is_skipped_and_an_older_whole_one_shown() {
 #[test]
 fn a_picture_that_would_fill_the_memory_is_refused_before_it_does() {
     for (name, bytes, size) in [
-        ("wide.jpg", bomb!("jpeg-of-65535x65535"), "65535x65535"),
+        ("wide.jpg", case!("jpeg-of-65535x65535"), "65535x65535"),
         (
             "fine.jpg",
-            bomb!("jpeg-progressive-of-65535x65535"),
+            case!("jpeg-progressive-of-65535x65535"),
             "65535x65535",
         ),
-        ("wide.png", bomb!("png-of-65535x65535"), "65535x65535"),
+        ("wide.png", case!("png-of-65535x65535"), "65535x65535"),
         (
             "endless.png",
-            bomb!("png-of-2147483647x2147483647"),
+            case!("png-of-2147483647x2147483647"),
             "2147483647x2147483647",
         ),
     ] {
@@ -299,4 +300,74 @@ fn asleep_it_does_not_watch_and_awake_it_finds_the_newest() {
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!((capture.wake_ups(), capture.worked_ticks()), before);
     capture.frame_where("the newest", |frame| shows(frame, 200));
+}
+
+#[test]
+fn the_state_says_what_kind_of_jpeg_a_frame_is() {
+    let folder = directory();
+    for (jpeg, expected) in [
+        (case!("jpeg-420"), "baseline-420"),
+        (case!("jpeg-422-by-cjpeg"), "baseline-422"),
+        (case!("jpeg-420-optimised"), "baseline-420-optimized"),
+        (case!("jpeg-grey"), "baseline-grey"),
+        (case!("jpeg-progressive"), "progressive-420"),
+        (case!("jpeg-ycck"), "baseline-420"),
+        (case!("png-rgb"), "baseline-420"),
+    ] {
+        fs::write(folder.path().join("a.jpg"), jpeg).unwrap();
+        let capture = start(folder.path(), &[]);
+        assert_eq!(capture.wait_size().jpeg.as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn kinds_that_alternate_are_not_told_with_each_frame() {
+    let folder = directory();
+    let capture = start(folder.path(), &[]);
+    let inode = || {
+        fs::metadata(capture.slot.join("state.json"))
+            .ok()
+            .map(|m| m.ino())
+    };
+    let jpegs = [case!("jpeg-420"), case!("jpeg-420-optimised")];
+    let mut mixed = None;
+    for jpeg in jpegs.iter().cycle().take(12) {
+        fs::write(folder.path().join("a.jpg"), jpeg).unwrap();
+        let written = fs::metadata(folder.path().join("a.jpg"))
+            .unwrap()
+            .modified();
+        let written = written.unwrap();
+        eventually("the frame", || {
+            let _ = eyelid_slot::Reader::new(&capture.slot).wish();
+            capture.captured().filter(|captured| *captured == written)
+        });
+        if let Some(state) = capture
+            .state()
+            .filter(|s| s.jpeg.as_deref() == Some("mixed"))
+        {
+            assert!(state.waiting.is_none(), "{state:?}");
+            assert_eq!(*mixed.get_or_insert_with(inode), inode(), "written anew");
+        }
+    }
+    assert!(mixed.is_some());
+}
+
+#[test]
+fn the_state_says_why_a_folder_gives_no_frame() {
+    let folder = directory();
+    let file = |name: &str| folder.path().join(name);
+    let capture = start(folder.path(), &[]);
+    capture.wait_waiting("no picture in folder");
+    fs::write(file("text.jpg"), "no picture").unwrap();
+    capture.wait_waiting("text.jpg\": neither JPEG nor PNG");
+    fs::write(file("deep.jpg"), case!("jpeg-12-bits")).unwrap();
+    capture.wait_waiting("deep.jpg\": JPEG with other than 8 bits a sample, which");
+    fs::write(file("good.jpg"), jpeg(64, 48, 50)).unwrap();
+    capture.frame_where("the good one", |frame| shows(frame, 50));
+    capture.wait_waiting("no new picture in folder");
+    fs::write(file("next.jpg"), jpeg(64, 48, 90)).unwrap();
+    capture.frame_where("the next one", |frame| shows(frame, 90));
+    eventually("an answer to the wish", || {
+        (capture.state()?.waiting.is_none()).then_some(())
+    });
 }

@@ -132,6 +132,16 @@ impl Capture {
         })
     }
 
+    /// Asks for frames until the state says why there is none, in these words.
+    pub(crate) fn wait_waiting(&self, words: &str) {
+        eventually(&format!("{words:?} in the state"), || {
+            let _ = Reader::new(&self.slot).wish();
+            let state = self.state()?;
+            assert_eq!(state.error, None);
+            (state.state == Phase::Awake && state.waiting?.contains(words)).then_some(())
+        });
+    }
+
     pub(crate) fn wait_phase(&self, phase: Phase) -> State {
         eventually(&format!("state {phase:?}"), || {
             self.state().filter(|state| state.state == phase)
@@ -269,13 +279,13 @@ pub(crate) fn check(jpeg: &[u8]) -> (u32, u32, Vec<u8>) {
     (header.width, header.height, pixels.rgb)
 }
 
-/// A small picture that claims a size which would fill the memory, out of the fuzz targets' cases.
-macro_rules! bomb {
+/// A small picture out of the fuzz targets' cases.
+macro_rules! case {
     ($name:literal) => {
         &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
     };
 }
-pub(crate) use bomb;
+pub(crate) use case;
 
 /// A JPEG of one grey, whole.
 pub(crate) fn jpeg(width: u32, height: u32, grey: u8) -> Vec<u8> {

@@ -346,10 +346,12 @@ pub(crate) fn state(phase: Phase, error: Option<&str>) -> State {
         source: Some("test".into()),
         width: Some(16),
         height: Some(16),
+        jpeg: None,
         fps: Some(50.0),
         settling: false,
         error: error.map(Into::into),
         retry: None,
+        waiting: None,
         since: SystemTime::now(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,6 +23,14 @@ pub(super) struct Picker {
     shown: Option<Shown>,
     given_up: HashMap<OsString, Stamp>,
     skipped: Skipped,
+    problem: Option<Problem>,
+}
+
+/// What is wrong with the newest file, for those who wait for it.
+struct Problem {
+    path: PathBuf,
+    modified: SystemTime,
+    text: String,
 }
 
 /// A picture that became a frame.
@@ -40,6 +49,7 @@ impl Picker {
             shown: None,
             given_up: HashMap::new(),
             skipped: Skipped::default(),
+            problem: None,
         }
     }
 
@@ -68,7 +78,20 @@ impl Picker {
     /// A picture becomes a frame.
     pub(super) fn show(&mut self, name: &OsStr, shown: Shown) {
         self.given_up.remove(name);
+        let is_newer = |problem: &mut Problem| problem.modified <= shown.stamp.modified;
+        self.problem.take_if(is_newer);
         self.shown = Some(shown);
+    }
+
+    /// Why there is nothing to show.
+    pub(super) fn waiting(&self) -> String {
+        let folder = &self.folder;
+        let problem = self.problem.as_ref().filter(|there| there.path.exists());
+        match (problem, &self.shown) {
+            (Some(problem), _) => problem.text.clone(),
+            (None, Some(_)) => format!("no new picture in folder {folder:?}"),
+            (None, None) => format!("no picture in folder {folder:?} (*.jpg, *.jpeg or *.png)"),
+        }
     }
 
     /// The candidate is no frame: it is tried again, or the next best file is.
@@ -79,24 +102,37 @@ impl Picker {
         now: Instant,
     ) -> Result<(), SourceError> {
         let path = self.folder.join(name);
+        let metadata = path.symlink_metadata().ok();
         let reason = match refusal {
             Refusal::NoFile => None,
             Refusal::Never(reason) => Some(reason),
             Refusal::NotYet(reason) => match self.candidate.incomplete(now) {
-                Verdict::TryAgain => return Ok(()),
+                Verdict::TryAgain => {
+                    self.note_problem(&path, metadata.as_ref(), &reason);
+                    return Ok(());
+                }
                 Verdict::GiveUp => Some(reason),
             },
         };
         if let Some(reason) = reason {
+            self.note_problem(&path, metadata.as_ref(), &reason);
             self.skipped.picture(&path, &reason, now);
         }
         if self.given_up.len() >= MOST_GIVEN_UP {
             self.given_up.clear();
         }
-        if let Ok(metadata) = path.symlink_metadata() {
+        if let Some(metadata) = metadata {
             self.given_up.insert(name.to_owned(), Stamp::of(&metadata));
         }
         self.fall_back(now)
+    }
+
+    fn note_problem(&mut self, path: &Path, metadata: Option<&Metadata>, reason: &str) {
+        self.problem = metadata.map(|metadata| Problem {
+            path: path.to_owned(),
+            modified: Stamp::of(metadata).modified,
+            text: format!("picture {path:?}: {reason}"),
+        });
     }
 
     /// Deletes the pictures from before a moment.

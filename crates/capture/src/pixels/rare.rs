@@ -1,0 +1,39 @@
+//! JPEGs that nobody but libjpeg-turbo decodes: with arithmetic coding, and lossless ones.
+
+use eyelid_slot::jpeg::Header;
+use turbojpeg::{Decompressor, Image, PixelFormat};
+
+use super::decode::broken;
+use super::{PictureError, Pixels, refuse_large};
+
+/// libjpeg goes over the whole picture for each scan, of which a stranger's may have thousands. A progressive picture of
+/// cjpeg has 10.
+const MOST_SCANS: u32 = 100;
+
+/// Decodes a whole JPEG with this header.
+///
+/// # Errors
+/// See [`PictureError`].
+pub(crate) fn decode_rare_jpeg(jpeg: &[u8], header: Header) -> Result<Pixels, PictureError> {
+    refuse_large(header.width, header.height)?;
+    let (width, height) = (header.width as usize, header.height as usize);
+    let mut rgb = vec![0; width * height * 3];
+    let image = Image {
+        pixels: &mut rgb[..],
+        width,
+        pitch: width * 3,
+        height,
+        format: PixelFormat::RGB,
+    };
+    let decode = || {
+        let mut decompressor = Decompressor::new()?;
+        decompressor.set_scan_limit(MOST_SCANS)?;
+        decompressor.decompress(jpeg, image)
+    };
+    decode().map_err(|error| broken(&error.to_string()))?;
+    Ok(Pixels {
+        width: header.width,
+        height: header.height,
+        rgb,
+    })
+}
