@@ -307,7 +307,7 @@ mod tests {
         for (arguments, words) in [
             (&["--slot", "/x"][..], "--source"),
             (&["--source", "test"], "--slot"),
-            (&["--config", path, "--name", "side"], "back, front"),
+            (&["--config", path, "--name", "side"], "front, back"),
             (&["--config", path, "--source", "test"], "--slot"),
             (
                 &[

@@ -44,7 +44,7 @@ fn usage_is_2_configuration_78_and_a_slot_that_cannot_be_1() {
         (
             &["--config", good, "--name", "side"],
             78,
-            &["side", "back, front"],
+            &["side", "front, back"],
         ),
         (&["--config", good, "--name", "front"], 78, &["--slot"]),
         (&["--source", "test"], 78, &["--slot"]),
