@@ -128,11 +128,17 @@ impl Picker {
     }
 
     fn note_problem(&mut self, path: &Path, metadata: Option<&Metadata>, reason: &str) {
-        self.problem = metadata.map(|metadata| Problem {
-            path: path.to_owned(),
-            modified: Stamp::of(metadata).modified,
-            text: format!("picture {path:?}: {reason}"),
-        });
+        let Some(metadata) = metadata else { return };
+        let modified = Stamp::of(metadata).modified;
+        // An older file is only tried in the place of a newer one.
+        let is_older = |known: &&Problem| known.modified > modified && known.path.exists();
+        if self.problem.as_ref().filter(is_older).is_none() {
+            self.problem = Some(Problem {
+                path: path.to_owned(),
+                modified,
+                text: format!("picture {path:?}: {reason}"),
+            });
+        }
     }
 
     /// Deletes the pictures from before a moment.
