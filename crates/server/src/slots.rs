@@ -133,8 +133,10 @@ impl Slots {
         let descriptor = kernel::readiness(changes.borrow().as_fd().try_clone_to_owned()?)?;
         loop {
             let mut ready = tokio::select! {
-                ready = descriptor.readable() => ready?,
+                // However many frames come, the watchdog is answered.
+                biased;
                 () = pulse.answer() => continue,
+                ready = descriptor.readable() => ready?,
             };
             let news = changes.borrow_mut().read()?;
             ready.clear_ready();
