@@ -10,7 +10,7 @@ from conftest import OUTSIDE, podman
 from harness import Stream, alive, check_frame, get, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = "--source", "test", "--size", "320x240"
+SMALL = "--source", "test", "--size", "320x240", "--linger", "1s"
 
 
 def test_serves_a_snapshot_and_then_nothing_runs_but_one_process(run):

@@ -15,6 +15,7 @@ listen = ["127.0.0.1:{port}"]
 [cameras.default]
 source = "test"
 size = "{size}"
+linger = "1s"
 """
 
 
