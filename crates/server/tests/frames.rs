@@ -454,7 +454,7 @@ fn every_camera_has_its_own_slot_and_urls() {
         assert_eq!(server.get(path).status(), 200, "{path}");
     }
     server.stream("/front/stream.mjpg").frame();
-    assert_eq!(server.get("/snapshot").status(), 503);
+    assert_eq!(server.get("/snapshot").status(), 404);
     assert_eq!(server.get("/back/snapshot").status(), 404);
     assert_eq!(server.get("/?action=snapshot_1").status(), 404);
     let redirected = server.get("/front");
