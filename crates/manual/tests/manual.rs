@@ -19,7 +19,8 @@ fn every_option_is_in_the_page_and_in_each_completion() {
             read(format!("zsh/vendor-completions/_{name}")),
             read(format!("fish/vendor_completions.d/{name}.fish")),
         ];
-        for option in program.command.get_arguments().map(|a| a.get_long()) {
+        let shown = program.command.get_arguments().filter(|a| !a.is_hide_set());
+        for option in shown.map(|a| a.get_long()) {
             let option = option.expect("options have names");
             assert!(page.contains(&format!("--{option}")), "{option} in {page}");
             for completion in &completions {
