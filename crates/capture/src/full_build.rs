@@ -12,8 +12,8 @@ use std::process::Command;
 use anyhow::Context;
 use eyelid_config::SourceSpec;
 
-/// Where the package puts it, seen from the directory that this program is in: /usr/bin.
-const PLACE: &str = "../lib/eyelid/eyelid-capture-libcamera";
+/// Where the package puts it, seen from /usr where this program is in /usr/bin.
+const PLACE: &str = "lib/eyelid/eyelid-capture-libcamera";
 
 /// Becomes it if a source may be libcamera's.
 ///
@@ -48,6 +48,7 @@ fn find() -> Option<PathBuf> {
     if cfg!(feature = "libcamera") {
         return None;
     }
-    let program = std::env::current_exe().ok()?.parent()?.join(PLACE);
+    let this = std::env::current_exe().ok()?;
+    let program = this.parent()?.parent()?.join(PLACE);
     Path::is_file(&program).then_some(program)
 }

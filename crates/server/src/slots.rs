@@ -133,10 +133,8 @@ impl Slots {
         let descriptor = kernel::readiness(changes.borrow().as_fd().try_clone_to_owned()?)?;
         loop {
             let mut ready = tokio::select! {
-                // However many frames come, the watchdog is answered.
-                biased;
-                () = pulse.answer() => continue,
                 ready = descriptor.readable() => ready?,
+                () = pulse.answer() => continue,
             };
             let news = changes.borrow_mut().read()?;
             ready.clear_ready();
