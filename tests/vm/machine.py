@@ -13,7 +13,7 @@ import harness
 
 ADDRESS = "http://127.0.0.1:8080"
 CONFIGURATION = Path("/etc/eyelid/eyelid.toml")
-PACKAGES = ("eyelid", "eyelid-capture")
+PACKAGES = ("eyelid", "eyelid-capture-libcamera")
 SERVER, CAPTURE, SIDE, USB, TWIN = (
     f"eyelid-{name}.service" for name in ("server", "capture", "capture@side", "capture@usb", "capture@twin")
 )
@@ -62,9 +62,13 @@ def packaged():
     return CONFIGURATION.read_text()
 
 
-def configure(*sections, **server):
+def configure(*sections, source=None, **server):
     """Writes the packaged configuration with other values in [server], and more sections behind [cameras.default]."""
-    text = packaged() + SLOWLY
+    text = packaged()
+    if source:
+        text = re.sub(r"^source = .*", f'source = "{source}"\nlinger = "5s"', text, flags=re.M)
+    else:
+        text += SLOWLY
     for key, value in server.items():
         key = key.replace("_", "-")
         text = re.sub(rf"^{key} = .*\n", "", text, flags=re.M).replace("[server]\n", f'[server]\n{key} = "{value}"\n')
@@ -98,7 +102,8 @@ def processes():
         except (FileNotFoundError, ProcessLookupError):
             continue
         if name.startswith("eyelid"):
-            found[int(process.name)] = name
+            # A name has 15 bytes here, of eyelid-capture-libcamera, too.
+            found[int(process.name)] = name.rstrip("-")
     return found
 
 

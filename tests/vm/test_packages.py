@@ -68,6 +68,7 @@ USB_CAMERA = f"""
 source = "libcamera"
 camera = "{usb_camera.ID}"
 {PATIENTLY}"""
+HEALTHY_SINCE = []  # the moment from which on nothing should be wrong
 TWIN_CAMERA = USB_CAMERA.replace("usb", "twin")
 # Driven by the kernel alone, and asleep soon.
 V4L2_CAMERA = USB_CAMERA.replace("libcamera", "v4l2") + 'linger = "2s"\n'
@@ -116,13 +117,13 @@ def test_installing_starts_and_enables_nothing():
     SLOW_UNITS.parent.mkdir(parents=True)
     SLOW_UNITS.write_text(f"[Service]\nTimeoutStartSec={DEADLINE}\nTimeoutStopSec={DEADLINE}\n")
     BEFORE.update(files())
-    run("apt-get", "install", "--yes", *DEBS.glob("*.deb"))
+    run("apt-get", "install", "--yes", *DEBS.glob("eyelid_*.deb"))
     assert processes() == {}
     assert run("systemctl", "list-units", "--state=active", "--no-legend", "eyelid*", "run-webcam*") == ""
     # No unit is enabled: there would be a link.
     assert {path for path in files() - BEFORE if path.startswith("/etc/")} == {"/etc/eyelid", str(CONFIGURATION)}
     assert "video" in run("id", "--name", "--groups", "eyelid").split()
-    assert 'source = "libcamera"' in packaged()
+    assert re.search('^source = "(auto|libcamera)"$', packaged(), re.M)
 
 
 def test_the_socket_listens_on_localhost_and_no_program_runs():
@@ -130,6 +131,26 @@ def test_the_socket_listens_on_localhost_and_no_program_runs():
     run("systemctl", "enable", "--now", "eyelid.socket")
     listening = re.findall(r"^ *\d+: (\w+):(\w+) \w+:\w+ 0A", run("cat", "/proc/net/tcp", "/proc/net/tcp6"), re.M)
     assert listening == [("0100007F", "1F90"), ("00000000000000000000000001000000", "1F90")]
+    assert processes() == {}
+
+
+def test_the_one_package_serves_what_needs_no_libcamera():
+    configure(source="test", idle_exit="2s")
+    snapshot()
+    assert sorted(processes().values()) == ["eyelid-capture", "eyelid-server"]
+    wait_for(lambda: not processes(), lambda: f"the end of {processes()}")
+
+
+def test_the_other_package_brings_libcamera():
+    configure(source="libcamera")
+    assert get(ADDRESS, "/snapshot").status == 503
+    wait_for(lambda: show(CAPTURE, "ExecMainStatus") == "78", "the end of a program without libcamera")
+    assert any("install package eyelid-capture-libcamera" in entry["MESSAGE"] for entry in journal(f"--unit={CAPTURE}"))
+    run("apt-get", "install", "--yes", *DEBS.glob("eyelid-capture-libcamera_*.deb"))
+    run("systemctl", "stop", SERVER)
+    run("systemctl", "reset-failed", "eyelid-*")
+    HEALTHY_SINCE.append(time.time())
+    configure(idle_exit="2s")
     assert processes() == {}
 
 
@@ -205,14 +226,14 @@ def test_after_a_boot_the_next_connection_starts_all_again():
 
 def test_the_journal_has_fields_and_of_a_healthy_run_no_errors():
     for unit, program in (CAPTURE, "eyelid-capture"), (SIDE, "eyelid-capture"), (SERVER, "eyelid-server"):
-        entries = [entry for entry in journal(f"--unit={unit}") if entry.get("_COMM") == program]
+        entries = [entry for entry in journal(f"--unit={unit}") if entry.get("_COMM", "").startswith(program)]
         assert entries
         for entry in entries:
             assert entry["SYSLOG_IDENTIFIER"] == program, entry
             assert entry["PRIORITY"] in "34567" and entry["MESSAGE"], entry
             assert entry.get("EYELID_CAMERA") == ("side" if unit == SIDE else None), entry
         assert any("libcamera" in entry["MESSAGE"] for entry in entries) or unit == SERVER
-    assert journal("--priority=warning", "--unit=eyelid*") == []
+    assert journal(f"--since=@{HEALTHY_SINCE[0]:.3f}", "--priority=warning", "--unit=eyelid*") == []
 
 
 # Disturbed
