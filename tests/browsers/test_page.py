@@ -1,5 +1,5 @@
-"""The viewer page in windows of every shape, and what it says to a person. In Chromium alone: it is the page's own style
-and words that are looked at, not the browser.
+"""The viewer page in windows of every shape, and what it says to a person. In Chromium alone: it is the page's own
+style and words that are looked at, not the browser.
 """
 
 import json
@@ -178,14 +178,19 @@ def test_addresses_are_there_to_be_copied(window, rooms, script):
         assert page.complaints == []
 
 
+def wait_looking(page, who):
+    """Waits until the page says that these look, and no more."""
+    wait_page(page, lambda: page.locator(".looking").text_content() == who, f"{who} looking")
+
+
 def test_it_says_who_looks_and_why_a_paused_camera_does_not_sleep(window, rooms):
     eyelid = rooms({"default": "640x480"})
     with window(eyelid.url, LAPTOP) as page:
-        wait_text(page, page.locator(".looking"), "you")
+        wait_looking(page, "you")
         with window(eyelid.url, LAPTOP) as other:
-            wait_text(page, page.locator(".looking"), "you + 1")
+            wait_looking(page, "you + 1")
             page.keyboard.press("Space")
-            wait_text(page, page.locator(".looking"), "1")
+            wait_looking(page, "1")
             wait_text(page, page.locator(".message .more"), "The camera is awake, for 1 other looks at it.")
             page.keyboard.press("a")
             wait_text(page, page.locator("dialog .clients"), "127.0.0.1 · ")
