@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness import Slot, binary, check_frame, difference, wait_for
+from harness import Slot, binary, check_frame, difference, get, wait_for
 
 SOURCE = Path(__file__).with_name("pretended_cameras.c")
 BRIGHTNESS = "control 9963776 1 -64 64 0 Brightness"
@@ -134,6 +134,14 @@ def test_jpegs_are_passed_through(cameras, capture, source):
     program = capture(source)
     assert jpegs(program) == cameras.jpeg
     program.slot.wait_state("awake", width=640, height=480)
+
+
+def test_the_readme_s_line_shows_the_camera(cameras, start, directory):
+    cameras.plug_in()
+    arguments = ("--listen", "127.0.0.1:0", "--slots", directory / "slots", "--source", "/dev/video0")
+    program = start("eyelid", *arguments, env=cameras.environment)
+    url = program.wait_out(r"http://127\.0\.0\.1:[1-9]\d*")[0]
+    assert get(url, "/snapshot").body == cameras.jpeg
 
 
 def test_huffman_tables_are_added_where_the_camera_leaves_them_out(cameras, capture):
