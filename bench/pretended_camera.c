@@ -26,7 +26,7 @@
 #define BUFFERS 8
 #define BUFFER_BYTES (1u << 20)
 
-static const char MARK[] = {'\xff', '\xfe', 0, 14, 's', 'e', 'e', 'n'};
+static const char MARK[] = {'\xff', '\xfe', 0, 15, 's', 'e', 'e', 'n'};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned width, height;
@@ -80,7 +80,7 @@ static int dequeue(struct v4l2_buffer *buffer) {
     memmove(waiting, waiting + 1, --waiting_count * sizeof *waiting);
     uint64_t exposed_ns = start_ns + exposures * PERIOD_NS;
     uint64_t monotonic_us = (start_monotonic_ns + exposures * PERIOD_NS) / 1000;
-    for (int byte = 0; byte < 8; byte++) moment[byte] = (unsigned char)(exposed_ns >> (56 - 8 * byte));
+    for (int byte = 0; byte < 9; byte++) moment[byte] = (unsigned char)(exposed_ns >> (56 - 7 * byte) & 0x7f);
     memcpy(buffers[index], picture, picture_bytes);
     *buffer = (struct v4l2_buffer){
         .index = index,
@@ -172,14 +172,32 @@ int access(const char *path, int mode) {
     return strcmp(path, DEVICE) == 0 ? 0 : next(path, mode);
 }
 
-int open(const char *path, int flags, ...) {
-    int (*next)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
+static int open_camera(void) {
+    return camera = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+}
+
+/* Rust's library calls it by this name. */
+int open64(const char *path, int flags, ...) {
+    int (*next)(const char *, int, ...) = dlsym(RTLD_NEXT, "open64");
     va_list arguments;
     va_start(arguments, flags);
     mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
-    if (strcmp(path, DEVICE) != 0) return next(path, flags, mode);
-    return camera = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return strcmp(path, DEVICE) == 0 ? open_camera() : next(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return open64(path, flags, mode);
+}
+
+char *realpath(const char *path, char *resolved) {
+    char *(*next)(const char *, char *) = dlsym(RTLD_NEXT, "realpath");
+    if (strcmp(path, DEVICE) != 0) return next(path, resolved);
+    return resolved ? strcpy(resolved, path) : strdup(path);
 }
 
 int close(int descriptor) {
@@ -188,8 +206,8 @@ int close(int descriptor) {
     return next(descriptor);
 }
 
-void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
-    void *(*next)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, "mmap");
+void *mmap64(void *address, size_t length, int protection, int flags, int descriptor, off64_t offset) {
+    void *(*next)(void *, size_t, int, int, int, off64_t) = dlsym(RTLD_NEXT, "mmap64");
     if (descriptor < 0 || descriptor != camera) return next(address, length, protection, flags, descriptor, offset);
     if (length > BUFFER_BYTES || offset < 0 || offset >= (off_t)BUFFERS * BUFFER_BYTES) {
         errno = EINVAL;
@@ -198,6 +216,10 @@ void *mmap(void *address, size_t length, int protection, int flags, int descript
     void *memory = next(NULL, length, protection, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED) buffers[offset / BUFFER_BYTES] = memory;
     return memory;
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+    return mmap64(address, length, protection, flags, descriptor, offset);
 }
 
 int ioctl(int descriptor, unsigned long request, ...) {

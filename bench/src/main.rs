@@ -40,6 +40,8 @@ struct Arguments {
 enum Command {
     /// Age of frames and CPU time of the server, beside a bare loop
     Load(sections::load::Arguments),
+    /// Age of frames and CPU time from a camera to the clients, beside ustreamer
+    Camera(Programs),
     /// CPU time of capture and server with the test source
     Capture(Programs),
     /// Wake-ups and CPU time with nobody looking
@@ -125,6 +127,7 @@ fn main() -> anyhow::Result<()> {
     process::raise_descriptors()?;
     match arguments.command {
         Command::Load(arguments) => sections::load::run(&arguments),
+        Command::Camera(programs) => sections::camera::run(&programs),
         Command::Capture(programs) => sections::capture::run(&programs),
         Command::Idle(programs) => sections::idle::run(&programs),
         Command::Memory(programs) => sections::memory::run(&programs),

@@ -10,10 +10,14 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 pub(crate) const FPS: f64 = 30.0;
 
 /// A JPEG's comment marker (ITU T.81, B.2.4.5), the segment's length, and what tells this comment from others.
-const COMMENT: [u8; 8] = [0xFF, 0xFE, 0x00, 0x0E, b's', b'e', b'e', b'n'];
+const COMMENT: [u8; 8] = [0xFF, 0xFE, 0x00, 0x0F, b's', b'e', b'e', b'n'];
 
-/// Bytes of the comment: the above and nanoseconds since 1970.
-const COMMENT_BYTES: usize = COMMENT.len() + 8;
+/// Bytes of the moment: nanoseconds since 1970, seven bits in each. `eyelid-capture` drops a comment that has an FF in it,
+/// as a camera's might.
+const MOMENT_BYTES: usize = 9;
+
+/// Bytes of the comment.
+const COMMENT_BYTES: usize = COMMENT.len() + MOMENT_BYTES;
 
 /// What frames to make.
 #[derive(Clone, Copy, Debug)]
@@ -81,15 +85,19 @@ impl Picture {
         let Some(stamp) = after_first_segment(&jpeg) else {
             bail!("the encoder's JPEG has no segments");
         };
-        jpeg.splice(stamp..stamp, COMMENT.into_iter().chain([0; 8]));
+        jpeg.splice(stamp..stamp, COMMENT.into_iter().chain([0; MOMENT_BYTES]));
         Ok(Self { jpeg, stamp })
     }
 
     /// The JPEG with this moment in it.
     pub(crate) fn stamped(&mut self, at: SystemTime) -> &[u8] {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.jpeg[self.stamp + COMMENT.len()..self.stamp + COMMENT_BYTES]
-            .copy_from_slice(&(since.as_nanos() as u64).to_be_bytes());
+        let mut nanoseconds = since.as_nanos() as u64;
+        let moment = self.stamp + COMMENT.len()..self.stamp + COMMENT_BYTES;
+        for byte in self.jpeg[moment].iter_mut().rev() {
+            *byte = (nanoseconds & 0x7F) as u8;
+            nanoseconds >>= 7;
+        }
         &self.jpeg
     }
 }
@@ -97,10 +105,12 @@ impl Picture {
 /// The moment in a JPEG of which at least the beginning is given, if it is one of ours.
 pub(crate) fn stamp(jpeg: &[u8]) -> Option<SystemTime> {
     let start = after_first_segment(jpeg)?;
-    let nanoseconds = jpeg
+    let moment = jpeg
         .get(start..start + COMMENT_BYTES)?
         .strip_prefix(&COMMENT)?;
-    let nanoseconds = u64::from_be_bytes(nanoseconds.try_into().ok()?);
+    let nanoseconds = moment
+        .iter()
+        .fold(0, |all: u64, byte| all << 7 | u64::from(*byte));
     Some(UNIX_EPOCH + Duration::from_nanos(nanoseconds))
 }
 
@@ -144,7 +154,7 @@ mod tests {
             let moment = UNIX_EPOCH + Duration::from_nanos(1_795_207_369_123_456_789);
             let jpeg = picture.stamped(moment);
             assert!(
-                (at_least..=spec.bytes + 16).contains(&jpeg.len()),
+                (at_least..=spec.bytes + COMMENT_BYTES).contains(&jpeg.len()),
                 "{}",
                 jpeg.len()
             );

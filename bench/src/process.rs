@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -17,12 +17,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::multipart::Moment;
-use crate::picture::Spec;
+use crate::picture::{Picture, Spec};
 use crate::viewers::Viewers;
 
 /// Where the server runs, and where everything else does: two cores, so that neither waits for the other.
 pub(crate) const SERVER: Cores = Cores::One(0);
 pub(crate) const REST: Cores = Cores::One(1);
+
+/// What is preloaded into a program to have it see the camera.
+const PRETENDED_CAMERA: &str = "pretended_camera.so";
 
 /// Longer than anything that is waited for takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,6 +92,32 @@ impl Programs {
         Program::start(&mut command, Cores::All)
     }
 
+    /// Says whether `bench/run` could make the pretended camera.
+    pub(crate) fn has_pretended_camera(&self) -> bool {
+        self.bin.join(PRETENDED_CAMERA).exists()
+    }
+
+    /// Starts `eyelid-capture` on a pretended camera that gives such frames.
+    pub(crate) fn camera(&self, slot: &Path, spec: Spec, cores: Cores) -> anyhow::Result<Program> {
+        let mut picture = tempfile::tempfile()?;
+        picture.write_all(Picture::new(spec)?.stamped(UNIX_EPOCH))?;
+        picture.rewind()?;
+        let mut command = Command::new(self.bin.join("eyelid-capture"));
+        command.args([
+            "--source",
+            "v4l2:/dev/pretended-camera",
+            "--linger",
+            "500ms",
+        ]);
+        command.arg("--slot").arg(slot);
+        command
+            .env("LD_PRELOAD", self.bin.join(PRETENDED_CAMERA))
+            .env("PRETENDED_CAMERA", spec.size())
+            .stdin(picture)
+            .stderr(Stdio::null());
+        Program::spawn(&mut command, cores)
+    }
+
     /// Says whether `bench/run` has found ustreamer on this machine.
     pub(crate) fn has_ustreamer(&self) -> bool {
         self.bin.join("ustreamer").exists()
@@ -150,8 +179,11 @@ impl Programs {
 
 impl Program {
     fn start(command: &mut Command, cores: Cores) -> anyhow::Result<Self> {
+        Self::spawn(command.stdin(Stdio::null()), cores)
+    }
+
+    fn spawn(command: &mut Command, cores: Cores) -> anyhow::Result<Self> {
         let child = command
-            .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {:?}", command.get_program()))?;
         pin(Pid::from_raw(i32::try_from(child.id())?), cores)?;

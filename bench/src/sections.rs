@@ -1,5 +1,6 @@
 //! What is measured: one section, one table.
 
+pub(crate) mod camera;
 pub(crate) mod capture;
 pub(crate) mod cold;
 pub(crate) mod demand;
@@ -83,6 +84,12 @@ impl Window {
     /// How much of its core this program took: near 100 %, it is the clients that are measured.
     fn own_cpu_percent(&self) -> f64 {
         self.own_cpu.as_secs_f64() / self.time.as_secs_f64() * 100.0
+    }
+
+    /// CPU time of all programs for each frame that a client got.
+    fn all_cpu_us_per_frame(&self) -> f64 {
+        let programs = 0..self.cpu.len();
+        programs.map(|program| self.cpu_us_per_frame(program)).sum()
     }
 
     /// CPU time of one of the programs for each frame that a client got.
