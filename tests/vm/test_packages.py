@@ -182,8 +182,9 @@ def test_a_second_camera_is_added_by_name():
     wait_for((SLOT / "side").is_dir, "the slot of the second camera")
     side = snapshot("side/")
     assert difference(snapshot(), side) > 25
-    for camera in status("default"), status("side"):
-        assert (camera["source"], camera["error"]) == ("libcamera", None)
+    for name, source in ("default", "auto"), ("side", "libcamera"):
+        camera = status(name)
+        assert (camera["source"], camera["error"]) == (source, None)
     assert sorted(processes().values()) == ["eyelid-capture", "eyelid-capture", "eyelid-server"]
 
 
