@@ -105,7 +105,7 @@ pub struct EncodedFrame<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The folder cannot be used.
-    #[error("folder {path:?}: cannot {what}: {reason}")]
+    #[error("folder {path:?}: cannot {what}: {reason}{}", make_it(.reason))]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -200,6 +200,13 @@ impl SourceError {
     /// Says whether only a new process may help.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Hung { .. })
+    }
+}
+
+fn make_it(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::NotFound => "; make it",
+        _ => "",
     }
 }
 

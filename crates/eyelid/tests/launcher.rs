@@ -422,7 +422,7 @@ fn says_what_is_wrong_before_anybody_connects() {
         (
             &["--source", "folder:/nowhere"],
             1,
-            "folder \"/nowhere\": cannot open it",
+            "folder \"/nowhere\": cannot open it: No such file or directory (os error 2); make it",
         ),
         (
             &["--source", "libcamera"],
