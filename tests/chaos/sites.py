@@ -140,7 +140,8 @@ class Launched(Site):
         for pid in family():
             arguments = command_line(pid)
             # What it has just forked has its own name for a moment.
-            if str(self.slot.path) in arguments and (name := Path(arguments[0]).name) != "eyelid":
+            slots = {argument.rpartition("=")[2] for argument in arguments}
+            if str(self.slot.path) in slots and (name := Path(arguments[0]).name) != "eyelid":
                 pids[name] = pid
         return pids
 

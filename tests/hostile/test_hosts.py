@@ -29,10 +29,10 @@ def test_others_are_told_what_to_configure(server, host):
         for method in METHODS:
             answer = get(server.url, path, method=method, Host=host)
             assert answer.status == 421, (method, path)
-    assert f'allow-host = ["{name}"]' in json.loads(get(server.url, "/stream", Host=host).body)["error"]
+    assert f"start eyelid-server with --allow-host {name}" in json.loads(get(server.url, "/stream", Host=host).body)["error"]
     heard = ask(server, f"GET http://{host}/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert heard.statuses == [421], "the target counts as Host does"
-    assert f'allow-host = [\"{name}\"]' in server.program.log()
+    assert f"start eyelid-server with --allow-host {name}" in server.program.log()
 
 
 def test_the_log_is_not_filled(server):
