@@ -53,7 +53,9 @@ def installed():
 
 def configure(*sections):
     """Writes the configuration: the default camera, and more sections."""
-    CONFIGURATION.write_text("".join(('[server]\nslots = "/run/webcam"\n\n[cameras.default]\n', CAMERA, *sections)))
+    # One that does not end by itself would be there in the next test.
+    server = '[server]\nslots = "/run/webcam"\nidle-exit = "5s"\n\n[cameras.default]\n'
+    CONFIGURATION.write_text("".join((server, CAMERA, *sections)))
 
 
 @contextmanager
