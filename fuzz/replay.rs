@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Runs a target's check on its corpus and on its named cases.
 pub(crate) fn replay(target: &str, check: fn(&[u8])) {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz");
     // Miri takes a thousand times as long.
     let kinds: &[&str] = if cfg!(miri) {
         &["cases"]

@@ -14,7 +14,7 @@ from crowd import Crowd
 from harness import Stream, get, wait_for
 from healthy import Healthy
 
-WAITING = 512  # connections without a request (crates/server/src/seats.rs)
+WAITING = 512  # connections without a request (crates/programs/server/src/seats.rs)
 HEADER = 16 << 10  # bytes of one (docs/http.md)
 OTHERS = 50  # descriptors of the server, besides
 ASK = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"

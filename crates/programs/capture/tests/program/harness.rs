@@ -282,7 +282,7 @@ pub(crate) fn check(jpeg: &[u8]) -> (u32, u32, Vec<u8>) {
 /// A small picture out of the fuzz targets' cases.
 macro_rules! case {
     ($name:literal) => {
-        &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
+        &include_bytes!(concat!("../../../../../fuzz/cases/picture/", $name))[..]
     };
 }
 pub(crate) use case;

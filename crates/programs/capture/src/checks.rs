@@ -108,7 +108,7 @@ fn claimed_pixels(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../../fuzz/replay.rs"]
 mod replay;
 
 #[cfg(test)]

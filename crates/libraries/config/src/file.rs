@@ -266,7 +266,7 @@ mod tests {
     fn the_packages_configuration_has_the_default_camera() {
         let path = Path::new(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../packaging/eyelid.toml"
+            "/../../../packaging/eyelid.toml"
         ));
         let config = Config::load(Some(path)).unwrap();
         assert_eq!(
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn the_examples_have_every_key_that_there_is() {
         use clap::{Args, Command};
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
         for example in ["docs/eyelid.toml", "fuzz/cases/config/every-option"] {
             let path = root.join(example);
             Config::load(Some(&path)).unwrap();

@@ -198,7 +198,7 @@ mod tests {
 
     macro_rules! case {
         ($name:literal) => {
-            &include_bytes!(concat!("../../../fuzz/cases/picture/", $name))[..]
+            &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
         };
     }
 

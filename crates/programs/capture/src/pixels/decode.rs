@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_png_whose_palette_ends_within_a_colour_is_broken() {
-        let png = include_bytes!("../../../../fuzz/cases/picture/png-palette-of-five-bytes");
+        let png = include_bytes!("../../../../../fuzz/cases/picture/png-palette-of-five-bytes");
         let error = decode_png(png).unwrap_err();
         assert!(error.to_string().contains("palette"), "{error}");
     }

@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn options_survive_being_handed_on() {
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/eyelid.toml");
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/eyelid.toml");
         let text = fs::read_to_string(&example).unwrap() + "linger = \"1h 2s\"\n";
         let config = Config::parse(&text, &example).unwrap();
         for camera in config.cameras.values() {
