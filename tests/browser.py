@@ -24,7 +24,9 @@ FLAGS = [
 def chromium():
     """Runs Debian's Chromium without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", headless=True, args=FLAGS
+        )
         yield browser
         browser.close()
 
@@ -34,9 +36,20 @@ def chromium_as_it_is():
     """Runs Chromium and gives the context of its window. A page behind another tab is hidden there, as a person would
     have it; where Playwright starts Chromium, every page says that it is seen.
     """
-    with private_directory() as directory, programs(directory) as start, sync_playwright() as playwright:
-        options = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={directory}/profile", "about:blank"]
-        program = start("/usr/bin/chromium", *FLAGS, *options, env=os.environ | {"HOME": str(directory)})
+    with (
+        private_directory() as directory,
+        programs(directory) as start,
+        sync_playwright() as playwright,
+    ):
+        options = [
+            "--headless",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={directory}/profile",
+            "about:blank",
+        ]
+        program = start(
+            "/usr/bin/chromium", *FLAGS, *options, env=os.environ | {"HOME": str(directory)}
+        )
         address = program.wait_log(r"DevTools listening on (ws://\S+)")[1]
         browser = playwright.chromium.connect_over_cdp(address, no_defaults=True)
         yield browser.contexts[0]

@@ -23,7 +23,9 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-DEADLINE = 40.0  # seconds until a wait is given up: only a hang takes this long, however busy the machine
+DEADLINE = (
+    40.0  # seconds until a wait is given up: only a hang takes this long, however busy the machine
+)
 BOUNDARY = b"--boundarydonotcross"
 
 
@@ -34,7 +36,9 @@ def wait_for(condition, what, deadline=DEADLINE):
         if value := condition():
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline:.0f} s: {what() if callable(what) else what}")
+            raise AssertionError(
+                f"not within {deadline:.0f} s: {what() if callable(what) else what}"
+            )
         time.sleep(0.02)
 
 
@@ -57,7 +61,9 @@ def free_port(host="127.0.0.1"):
 def children(pid):
     """Gives the pids of a process's children."""
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     except (FileNotFoundError, ProcessLookupError):
         return []
 
@@ -92,7 +98,9 @@ class Program:
         self._log = directory / f"{number}-{self.name}.log"
         self._out = self._log.with_suffix(".out")
         with open(self._log, "wb") as log, open(self._out, "wb") as out:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=log, **options)
+            self.process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=log, **options
+            )
         self.pid = self.process.pid
 
     def log(self):
@@ -119,14 +127,20 @@ class Program:
         def found():
             ended = not self.running()
             match = re.search(pattern, text())
-            assert match or not ended, f"{self.name} ended without {pattern!r}:\n{self.out()}{self.log()}"
+            assert match or not ended, (
+                f"{self.name} ended without {pattern!r}:\n{self.out()}{self.log()}"
+            )
             return match
 
         return wait_for(found, lambda: f"{pattern!r} from {self.name}:\n{self.out()}{self.log()}")
 
     def wait(self, deadline=DEADLINE):
         """Waits for its end and gives its exit code."""
-        wait_for(lambda: not self.running(), lambda: f"the end of {self.name}; its log:\n{self.log()}", deadline)
+        wait_for(
+            lambda: not self.running(),
+            lambda: f"the end of {self.name}; its log:\n{self.log()}",
+            deadline,
+        )
         return self.process.returncode
 
     def stop(self, how=signal.SIGTERM, deadline=DEADLINE):
@@ -315,7 +329,9 @@ class Stream:
 
 def check_frame(jpeg):
     """Decodes a frame to its end, checks what clients demand of its bytes, and gives the picture."""
-    assert jpeg[:4] == b"\xff\xd8\xff\xe0" and jpeg[6:11] == b"JFIF\0", f"no JFIF segment first: {jpeg[:12]!r}"
+    assert jpeg[:4] == b"\xff\xd8\xff\xe0" and jpeg[6:11] == b"JFIF\0", (
+        f"no JFIF segment first: {jpeg[:12]!r}"
+    )
     assert jpeg[-2:] == b"\xff\xd9", "no EOI at the end"
     assert jpeg.count(b"\xff\xd8") == 1, "a second FF D8 (a thumbnail?)"
     assert jpeg.count(b"\xff\xd9") == 1, "a second FF D9 (a thumbnail?)"
@@ -347,7 +363,10 @@ class Pictures:
 
 def difference(one, other):
     """Tells how different two pictures look: 0 the same, below 12 the same but for coding, above 25 another."""
-    small = [picture.convert("RGB").resize((16, 16), Image.Resampling.BOX).tobytes() for picture in (one, other)]
+    small = [
+        picture.convert("RGB").resize((16, 16), Image.Resampling.BOX).tobytes()
+        for picture in (one, other)
+    ]
     return sum(abs(a - b) for a, b in zip(*small, strict=True)) / len(small[0])
 
 
@@ -386,7 +405,8 @@ class Slot:
     def frame(self, after=0):
         """Looks until a frame captured after a time (ns) is there; gives the picture, checked."""
         _, jpeg = self._wait(
-            lambda: (seen := self.look()) and seen[0] > after and seen, f"a frame in {self.path} newer than {after}"
+            lambda: (seen := self.look()) and seen[0] > after and seen,
+            f"a frame in {self.path} newer than {after}",
         )
         return check_frame(jpeg)
 
@@ -406,7 +426,8 @@ class Slot:
     def frame_like(self, picture):
         """Looks until the frame shows a certain picture; gives the frame."""
         return self.frame_where(
-            lambda seen: seen.size == picture.size and difference(seen, picture) < 12, f"a picture of {picture.size}"
+            lambda seen: seen.size == picture.size and difference(seen, picture) < 12,
+            f"a picture of {picture.size}",
         )
 
     def state(self):
@@ -422,6 +443,11 @@ class Slot:
         What a frame has changed of the state is told after the frame.
         """
         return self._wait(
-            lambda: (state := self.state()) and state["state"] in names and fields.items() <= state.items() and state,
+            lambda: (
+                (state := self.state())
+                and state["state"] in names
+                and fields.items() <= state.items()
+                and state
+            ),
             f"state {' or '.join(names)} {fields or ''}",
         )

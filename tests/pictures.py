@@ -15,7 +15,9 @@ def way(picture):
     side = height / 6
     row = picture.convert("L").crop((0, height // 3, width, height // 3 + 1)).tobytes()
     white = [x for x, level in enumerate(row) if level > 215]  # the bars have 191 at most
-    assert 0.6 * side < len(white) < 0.9 * side, f"not the test picture: {len(white)} white pixels of {width}"
+    assert 0.6 * side < len(white) < 0.9 * side, (
+        f"not the test picture: {len(white)} white pixels of {width}"
+    )
     middle = sum(white) / len(white) + 0.5
     return (middle - side / 2) / (width - side) * ROUND / 2
 

@@ -17,4 +17,6 @@ def check_screenshot(name, script, suite, directory):
     subprocess.run([sys.executable, IMAGES / script, directory], env=environment, check=True)
     with Image.open(directory / name) as taken, Image.open(IMAGES / name) as stored:
         assert taken.size == stored.size
-        assert difference(taken, stored) < 12, f"docs/images/{name} shows something else: take it again"
+        assert difference(taken, stored) < 12, (
+            f"docs/images/{name} shows something else: take it again"
+        )

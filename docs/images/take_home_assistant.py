@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
+from programs import CARD, DASHBOARD_CAMERA, HomeAssistant, log_in, start_camera
+
 import harness
 from browser import chromium
 from pictures import wait_moves
-from programs import CARD, DASHBOARD_CAMERA, HomeAssistant, log_in, start_camera
 
 COLOURS = 256  # a palette makes the file half as large
 
@@ -20,7 +21,9 @@ def main():
     ):
         home = HomeAssistant(start, directory / "home")
         server = start_camera(start, directory).open
-        home.entity(home.add_mjpeg(DASHBOARD_CAMERA, f"{server.url}/stream", f"{server.url}/snapshot"))
+        home.entity(
+            home.add_mjpeg(DASHBOARD_CAMERA, f"{server.url}/stream", f"{server.url}/snapshot")
+        )
         page = browser.new_page(viewport={"width": 900, "height": 400})
         log_in(page, home)
         wait_moves(page.locator(f"{CARD} img"))

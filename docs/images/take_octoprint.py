@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
+from programs import Camera, log_in, running_octoprint, show_tab
+
 import harness
 from browser import chromium
-from programs import Camera, log_in, running_octoprint, show_tab
 
 COLOURS = 256  # a palette makes the file half as large
 
@@ -24,7 +25,9 @@ def main():
         log_in(page, octoprint.url)
         show_tab(page, "control")
         image = page.locator("#webcam_image")
-        harness.wait_for(lambda: image.evaluate("image => image.naturalWidth") == 640, "the stream's picture")
+        harness.wait_for(
+            lambda: image.evaluate("image => image.naturalWidth") == 640, "the stream's picture"
+        )
         page.wait_for_timeout(1000)  # for notices that fade
         page.screenshot(path=path)
     with harness.Image.open(path) as picture:

@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from looking import PATIENCE
 from PIL import Image
 
 from browser import chromium_as_it_is, firefox_as_it_is
 from harness import free_port
-from looking import PATIENCE
 
 BROWSERS = {"chromium": chromium_as_it_is, "firefox": firefox_as_it_is}
 SIZE = (320, 240)
@@ -27,7 +27,9 @@ def page(browser):
     page = browser.new_page()
     page.set_default_timeout(1000 * PATIENCE)
     page.complaints = []
-    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+    page.on(
+        "console", lambda message: message.type == "error" and page.complaints.append(message.text)
+    )
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.add_init_script(
         "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective, e.blockedURI))"
@@ -64,6 +66,8 @@ def unreliable(eyelid, directory, cable):
     works = f"while [ -e {cable} ]; do for i in {pictures}; do cat $i; sleep 0.1; done; done"
     command = json.dumps(f"command:{works}; exit 3")  # a string of JSON is one of TOML
     config = directory / "eyelid.toml"
-    config.write_text(f'[server]\ntimeout = "1s"\n[cameras.default]\nsource = {command}\nlinger = "1s"\n')
+    config.write_text(
+        f'[server]\ntimeout = "1s"\n[cameras.default]\nsource = {command}\nlinger = "1s"\n'
+    )
     cable.touch()
     return eyelid("--config", config)

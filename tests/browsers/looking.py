@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 from harness import DEADLINE, get, wait_for
 
-PATIENCE = 3 * DEADLINE  # one question to a page passes through five processes; on a busy machine that takes seconds
+PATIENCE = (
+    3 * DEADLINE
+)  # one question to a page passes through five processes; on a busy machine that takes seconds
 
 # Looks at the canvases from inside the page, for a question from outside may take longer than a picture is there.
 DRAWN = """async ([names, times, patience_ms]) => {
@@ -37,7 +39,9 @@ def wait_page(page, condition, what):
         page.wait_for_timeout(20)
         return condition()
 
-    return wait_for(holds, lambda: f"{what() if callable(what) else what}; {report(page)}", PATIENCE)
+    return wait_for(
+        holds, lambda: f"{what() if callable(what) else what}; {report(page)}", PATIENCE
+    )
 
 
 def report(page):
@@ -74,7 +78,11 @@ def save_snapshots(page, *cameras):
     for camera in cameras:
         card(page, camera).locator(".snapshot").click()
         said = f"Snapshot saved: {'Camera' if camera == 'default' else camera}-"
-        wait_page(page, lambda said=said: any(text.startswith(said) for text in page.evaluate("notices")), said)
+        wait_page(
+            page,
+            lambda said=said: any(text.startswith(said) for text in page.evaluate("notices")),
+            said,
+        )
 
 
 def wait_text(page, element, *wanted):

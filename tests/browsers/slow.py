@@ -34,7 +34,7 @@ def slow_link(address, path):
                         continue
                     size = len(answer) // PIECES + 1
                     for start in range(0, len(answer), size):
-                        self.request.sendall(answer[start:start + size])
+                        self.request.sendall(answer[start : start + size])
                         time.sleep(PAUSE)
                 self.request.shutdown(socket.SHUT_RDWR)
 

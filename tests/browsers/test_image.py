@@ -1,8 +1,9 @@
 """A bare `<img>` of a stream, on a page that is not ours."""
 
+from looking import streams, wait_moves, wait_page
+
 from browser import picture
 from harness import Stream, check_frame, difference, get
-from looking import streams, wait_moves, wait_page
 
 FIVE = ["default", "second", "third", "fourth", "fifth"]
 LOAD = """address => new Promise((done, failed) => {
@@ -15,10 +16,15 @@ LOAD = """address => new Promise((done, failed) => {
 
 def show(page, *addresses):
     """Shows streams and gives their elements, as soon as each has a picture."""
-    page.set_content("".join(f'<img src="{address}/stream" width=200>' for address in addresses), wait_until="commit")
+    page.set_content(
+        "".join(f'<img src="{address}/stream" width=200>' for address in addresses),
+        wait_until="commit",
+    )
     images = page.locator("img").all()
     for image in images:
-        wait_page(page, lambda image=image: image.evaluate("image => image.naturalWidth") > 1, "a picture")
+        wait_page(
+            page, lambda image=image: image.evaluate("image => image.naturalWidth") > 1, "a picture"
+        )
     return images
 
 

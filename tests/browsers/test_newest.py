@@ -1,10 +1,10 @@
 """The newest frame is drawn when it is there, though no other follows it."""
 
 import pytest
+from looking import streams, wait_page
 
 from browser import picture
 from harness import difference
-from looking import streams, wait_page
 from silent import COLOURS, SilentCamera
 
 
@@ -19,7 +19,9 @@ def assert_each_is_drawn(page, element, server):
     for frame, colour in server.frames():
         wait_page(page, lambda: difference(picture(element), frame) < 12, f"{colour} is drawn")
     # The viewer opens its stream anew after 15 s, which a busy machine may need; then it was sent fewer.
-    assert all(sent <= len(COLOURS) for sent in streams(server, "frames_sent")), "something followed the last frame"
+    assert all(sent <= len(COLOURS) for sent in streams(server, "frames_sent")), (
+        "something followed the last frame"
+    )
 
 
 def test_in_a_bare_img(page, silent):

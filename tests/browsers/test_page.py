@@ -7,13 +7,19 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from looking import PATIENCE, card, wait_drawn, wait_page, wait_text
 
 from harness import get
-from looking import PATIENCE, card, wait_drawn, wait_page, wait_text
 
 pytestmark = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 
-PHONE, SMALL, ON_ITS_SIDE, LAPTOP, WIDE = (390, 844), (320, 640), (844, 390), (1280, 800), (2560, 1440)
+PHONE, SMALL, ON_ITS_SIDE, LAPTOP, WIDE = (
+    (390, 844),
+    (320, 640),
+    (844, 390),
+    (1280, 800),
+    (2560, 1440),
+)
 THREE = {"nozzle": "1280x720", "bed": "640x480", "default": "1280x720"}
 
 # How much of the window is pictures; and whether anything of the page is beside or below it.
@@ -46,12 +52,17 @@ def window(browser):
     @contextmanager
     def window(url, size, scheme="light", names=("default",)):
         context = browser.browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, has_touch=size[0] < 1000
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            has_touch=size[0] < 1000,
         )
         page = context.new_page()
         page.set_default_timeout(1000 * PATIENCE)
         page.complaints = []
-        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+        page.on(
+            "console",
+            lambda message: message.type == "error" and page.complaints.append(message.text),
+        )
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(url, wait_until="commit")
         if names:
@@ -68,11 +79,17 @@ def rooms(eyelid, directory):
 
     def rooms(sizes, **titles):
         config = directory / "eyelid.toml"
-        config.write_text("".join(
-            f'[cameras.{name}]\nsource = "test"\nfps = 10\nlinger = "1s"\nsize = "{size}"\n'
-            + (f"title = {json.dumps(titles[name], ensure_ascii=False)}\n" if name in titles else "")
-            for name, size in sizes.items()
-        ))
+        config.write_text(
+            "".join(
+                f'[cameras.{name}]\nsource = "test"\nfps = 10\nlinger = "1s"\nsize = "{size}"\n'
+                + (
+                    f"title = {json.dumps(titles[name], ensure_ascii=False)}\n"
+                    if name in titles
+                    else ""
+                )
+                for name, size in sizes.items()
+            )
+        )
         return eyelid("--config", config)
 
     return rooms
@@ -100,7 +117,9 @@ def assert_accessible(page):
     ],
     ids=["phone-1", "phone-1-of-4:3", "phone-3", "laptop-1", "laptop-3", "wide-1", "wide-3"],
 )
-def test_a_window_shows_everything_at_once_and_is_mostly_pictures(window, rooms, size, sizes, share):
+def test_a_window_shows_everything_at_once_and_is_mostly_pictures(
+    window, rooms, size, sizes, share
+):
     with window(rooms(sizes).url, size, names=sizes) as page:
         seen = page.evaluate(SEEN)
         assert not seen["wider"] and not seen["higher"], seen
@@ -122,7 +141,9 @@ def test_an_upright_phone_shows_pictures_over_its_whole_width_and_whole_words(wi
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_it(window, rooms, scheme):
     with window(rooms(THREE).url, LAPTOP, scheme, THREE) as page:
-        dark = page.evaluate("() => Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]) < 128")
+        dark = page.evaluate(
+            "() => Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]) < 128"
+        )
         assert dark == (scheme == "dark")
         assert_accessible(page)
         card(page, "bed").hover()
@@ -142,7 +163,11 @@ def test_everybody_can_use_it(window, rooms, scheme):
 def test_cameras_are_called_by_their_titles_in_the_order_of_the_file(window, rooms):
     eyelid = rooms(THREE, bed="Über dem <Bett>")
     with window(eyelid.url, LAPTOP, names=THREE) as page:
-        assert page.locator(".camera h2").all_inner_texts() == ["nozzle", "Über dem <Bett>", "Camera"]
+        assert page.locator(".camera h2").all_inner_texts() == [
+            "nozzle",
+            "Über dem <Bett>",
+            "Camera",
+        ]
     with window(f"{eyelid.url}/bed/", LAPTOP, names=["bed"]) as page:
         assert page.title() == "Über dem <Bett> · Eyelid"
         assert page.complaints == []
@@ -158,11 +183,16 @@ def test_addresses_are_there_to_be_copied(window, rooms, script):
     with window(base, PHONE, names=THREE) as page:
         page.evaluate(f"() => {{ {script} }}")
         card(page, "bed").get_by_role("button", name="Addresses of bed").click()
-        shown = page.locator("dialog input").evaluate_all("fields => fields.map(({ value }) => value)")
+        shown = page.locator("dialog input").evaluate_all(
+            "fields => fields.map(({ value }) => value)"
+        )
         assert shown == [
-            f"{base}bed/stream", f"{base}bed/snapshot",
-            f"{base}bed/?action=stream", f"{base}bed/?action=snapshot",
-            f"{base}bed/stream?advance_headers=1", f"{base}bed/snapshot",
+            f"{base}bed/stream",
+            f"{base}bed/snapshot",
+            f"{base}bed/?action=stream",
+            f"{base}bed/?action=snapshot",
+            f"{base}bed/stream?advance_headers=1",
+            f"{base}bed/snapshot",
         ]
         for url in shown:
             assert get(eyelid.url, url.removeprefix(eyelid.url), "HEAD").status == 200
@@ -173,7 +203,9 @@ def test_addresses_are_there_to_be_copied(window, rooms, script):
         field.evaluate("field => { field.readOnly = false; field.value = ''; }")
         field.focus()
         page.keyboard.press("Control+V")
-        wait_page(page, lambda: field.input_value() == f"{base}bed/?action=snapshot", "it is pasted")
+        wait_page(
+            page, lambda: field.input_value() == f"{base}bed/?action=snapshot", "it is pasted"
+        )
         assert page.locator(".here").is_visible(), "127.0.0.1 leads here from this computer alone"
         assert page.complaints == []
 
@@ -191,7 +223,11 @@ def test_it_says_who_looks_and_why_a_paused_camera_does_not_sleep(window, rooms)
             wait_looking(page, "you + 1")
             page.keyboard.press("Space")
             wait_looking(page, "1")
-            wait_text(page, page.locator(".message .more"), "The camera is awake, for 1 other looks at it.")
+            wait_text(
+                page,
+                page.locator(".message .more"),
+                "The camera is awake, for 1 other looks at it.",
+            )
             page.keyboard.press("a")
             wait_text(page, page.locator("dialog .clients"), "127.0.0.1 · ")
             assert other.complaints == []
@@ -206,13 +242,22 @@ def test_a_failed_camera_says_once_why_and_when_it_is_tried_again(window, eyelid
     program = eyelid("--config", config)
     with window(program.url, LAPTOP, names=()) as page:
         wait_text(page, page.locator(".state"), "failed")
-        wait_page(page, lambda: "3" in page.locator(".message .more").inner_text(), "the exit status is the reason")
+        wait_page(
+            page,
+            lambda: "3" in page.locator(".message .more").inner_text(),
+            "the exit status is the reason",
+        )
         reason = program.slot.state()["error"]
         assert " ".join(page.locator(".picture, .bar").all_inner_texts()).count(reason) == 1
-        assert page.locator("canvas").evaluate("canvas => getComputedStyle(canvas).visibility") == "hidden"
+        assert (
+            page.locator("canvas").evaluate("canvas => getComputedStyle(canvas).visibility")
+            == "hidden"
+        )
         wait_text(page, page.locator(".message .retry"), "Next try in ")
         wait_text(page, page.locator(".message .retry"), "Trying again", "Next try in 1 s")
-        said = [camera["retry"] for camera in json.loads(get(program.url, "/status").body)["cameras"]]
+        said = [
+            camera["retry"] for camera in json.loads(get(program.url, "/status").body)["cameras"]
+        ]
         assert said[0] and said[0] > program.slot.state()["since"]
         assert_accessible(page)
 

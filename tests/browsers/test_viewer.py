@@ -3,10 +3,20 @@
 import re
 
 import pytest
+from looking import (
+    beside,
+    card,
+    hidden,
+    save_snapshots,
+    streams,
+    wait_drawn,
+    wait_moves,
+    wait_page,
+    wait_text,
+)
+from slow import slow_link
 
 from harness import Slot, get
-from looking import beside, card, hidden, save_snapshots, streams, wait_drawn, wait_moves, wait_page, wait_text
-from slow import slow_link
 
 FIVE = ["default", "second", "third", "fourth", "fifth"]
 SIX = [*FIVE, "sixth"]
@@ -20,7 +30,9 @@ def open_viewer(page, eyelid, path="/"):
 def test_it_shows_a_moving_picture_without_complaint(page, cameras):
     open_viewer(page, cameras())
     wait_drawn(page)
-    assert page.complaints == []  # before a screenshot: Playwright adds a style for it, which the policy forbids
+    assert (
+        page.complaints == []
+    )  # before a screenshot: Playwright adds a style for it, which the policy forbids
     wait_moves(page, page.locator("canvas"))
 
 
@@ -31,7 +43,10 @@ def test_it_works_behind_a_prefix(page, cameras):
 
 
 def test_it_works_without_scripts(page, cameras):
-    page.set_content(f'<iframe sandbox src="{cameras().url}/" width=400 height=500></iframe>', wait_until="commit")
+    page.set_content(
+        f'<iframe sandbox src="{cameras().url}/" width=400 height=500></iframe>',
+        wait_until="commit",
+    )
     wait_moves(page, page.locator("iframe"))
 
 
@@ -85,7 +100,11 @@ def test_it_says_why_a_camera_failed_and_recovers_in_place(page, unreliable, cab
     stream = streams(unreliable)
     cable.unlink()
     wait_text(page, card(page).locator(".state"), "failed")
-    wait_page(page, lambda: "3" in card(page).locator(".message .more").text_content(), "the exit status is the reason")
+    wait_page(
+        page,
+        lambda: "3" in card(page).locator(".message .more").text_content(),
+        "the exit status is the reason",
+    )
     cable.touch()
     wait_text(page, card(page).locator(".state"), "awake")
     wait_drawn(page)
@@ -117,7 +136,9 @@ def test_several_cameras_leave_a_connection_for_all_else(page, cameras, names, m
     assert len(streams(eyelid)) == most
     wait_text(page, page.locator("#server"), "Eyelid 0.")
     save_snapshots(page, names[0], names[-1])
-    assert page.evaluate("() => fetch('.', { cache: 'no-store' }).then(({ status }) => status)") == 200
+    assert (
+        page.evaluate("() => fetch('.', { cache: 'no-store' }).then(({ status }) => status)") == 200
+    )
     assert page.complaints == []
 
 
@@ -192,4 +213,8 @@ def test_a_window_that_crashed_is_forgotten(page, cameras):
 
 def wait_streams(page, eyelid, count):
     """Waits until so many streams are open."""
-    wait_page(page, lambda: len(streams(eyelid)) == count, lambda: f"{count} streams, not {len(streams(eyelid))}")
+    wait_page(
+        page,
+        lambda: len(streams(eyelid)) == count,
+        lambda: f"{count} streams, not {len(streams(eyelid))}",
+    )

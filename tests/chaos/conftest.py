@@ -3,14 +3,16 @@
 import os
 
 import pytest
-
 import sites
 
 
 def pytest_sessionstart():
     """Mounting must be possible, and must not be seen by anybody else."""
     if os.environ.get("EYELID_OUTER_MOUNTS") in (None, os.readlink("/proc/self/ns/mnt")):
-        pytest.exit("not in a mount namespace of its own: start this suite by its `run` script", returncode=2)
+        pytest.exit(
+            "not in a mount namespace of its own: start this suite by its `run` script",
+            returncode=2,
+        )
 
 
 @pytest.fixture

@@ -101,7 +101,12 @@ def lose_slot(site, random, _program):
     shutil.rmtree(site.slot.path, ignore_errors=True)
 
 
-ALL = 4 * [kill] + 3 * [stop] + 2 * [starve_of_time] + [starve_of_descriptors, starve_of_space, lose_frame, lose_slot]
+ALL = (
+    4 * [kill]
+    + 3 * [stop]
+    + 2 * [starve_of_time]
+    + [starve_of_descriptors, starve_of_space, lose_frame, lose_slot]
+)
 
 
 def harm(site, random):

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -62,7 +61,9 @@ class Site:
         self.metronome = metronome
         self.home = directory / type(self).__name__
         self.home.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", self.home], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", self.home], check=True
+        )
         self.slot = Slot(self.home / "slots")
         self.address = f"http://127.0.0.1:{free_port()}"
         self.looking = threading.Event()

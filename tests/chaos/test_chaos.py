@@ -12,9 +12,10 @@ import threading
 import time
 
 from faults import harm
-from harness import Pictures, wait_for
 from sites import family
 from viewers import HUNG_S, RECOVERED_S, VIEWERS, SnapshotPoller, StatusPoller, StreamViewer
+
+from harness import Pictures, wait_for
 
 RESTS = 10  # in a short run; in a long one all clients rest every 30 s
 REST_EVERY_S = 30.0
@@ -61,7 +62,7 @@ def harm_some(site, randomness):
         time.sleep(alone.uniform(0.0, 1.0))
         try:
             harm(site, alone)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
+        except Exception as error:
             site.fails(repr(error))
 
     threads = [
@@ -83,7 +84,10 @@ def recover(site):
     def behind():
         return sum(viewer.shown <= back_wall for viewer in streams)
 
-    wait_for(lambda: not behind(), lambda: f"live streams: {behind()} of {len(streams)} still show the past")
+    wait_for(
+        lambda: not behind(),
+        lambda: f"live streams: {behind()} of {len(streams)} still show the past",
+    )
     site.returns_s.append(site.calm_for())
 
 
@@ -107,7 +111,11 @@ def at_rest(site):
         now = site.usage()
         if first is None:
             return now
-        less = all(getattr(now[name], what) <= getattr(first[name], what) for name in first for what in counted)
+        less = all(
+            getattr(now[name], what) <= getattr(first[name], what)
+            for name in first
+            for what in counted
+        )
         return now if less else None
 
     def leaked():
@@ -157,8 +165,12 @@ def test_nothing_tears_hangs_or_leaks(both):
         for viewer in site.clients:
             if not (viewer.frames or isinstance(viewer, StatusPoller)):
                 site.fails(f"{type(viewer).__name__} saw nothing")
-    assert not (failures := [failure for site in both for failure in site.failures]), "\n".join(failures)
-    assert sorted(family()) == sorted(pid for site in both for pid in site.pids().values()), "processes are left behind"
+    assert not (failures := [failure for site in both for failure in site.failures]), "\n".join(
+        failures
+    )
+    assert sorted(family()) == sorted(pid for site in both for pid in site.pids().values()), (
+        "processes are left behind"
+    )
     slow = [seconds for site in both for seconds in site.returns_s if seconds > RECOVERED_S]
     assert not slow, f"streams must be live within {RECOVERED_S} s of the programs' return: {slow}"
     for site in both:

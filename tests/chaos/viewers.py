@@ -33,7 +33,7 @@ class Viewer(threading.Thread):
             if not self.resting:
                 try:
                     self.look()
-                except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
+                except Exception as error:
                     self.fails(repr(error))
                     time.sleep(RETRY_S)
 
@@ -112,7 +112,9 @@ class SnapshotPoller(Poller):
         self.in_calm += calm
         if answer.status == 200:
             self.saw(answer.body)
-            assert float(answer.headers["x-timestamp"]) >= asked, "a snapshot from before its request"
+            assert float(answer.headers["x-timestamp"]) >= asked, (
+                "a snapshot from before its request"
+            )
         else:
             assert answer.status == 503, answer.status
             assert not calm, f"no snapshot in calm: {answer.body!r}"

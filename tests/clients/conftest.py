@@ -28,8 +28,18 @@ def cold(eyelid):
     """`eyelid` as it is before anybody has connected, and again after `rest()`: it has its sockets, and runs neither
     server nor capture.
     """
-    camera = eyelid("--source", "test", "--size", "640x480", "--fps", "30", "--idle-exit", "1s",
-                    "--linger", "500ms")
+    camera = eyelid(
+        "--source",
+        "test",
+        "--size",
+        "640x480",
+        "--fps",
+        "30",
+        "--idle-exit",
+        "1s",
+        "--linger",
+        "500ms",
+    )
     assert children(camera.pid) == []
     camera.rest = lambda: wait_for(lambda: children(camera.pid) == [], "the end of its programs")
     return camera

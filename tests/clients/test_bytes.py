@@ -13,7 +13,9 @@ NO_PASSWORD = "$2b$04$" + 53 * "."  # a hash of bcrypt's form
 def ask(address, method, path):
     """Sends a request, reads at least the head of the answer, and gives the connection and what was read."""
     connection = connect(address)
-    connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {ORIGIN}\r\n\r\n".encode())
+    connection.sendall(
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {ORIGIN}\r\n\r\n".encode()
+    )
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(ENOUGH)
@@ -26,7 +28,17 @@ def ask(address, method, path):
 def test_a_frame_leaves_in_one_write_with_the_boundary_that_ends_it(start, directory, kind):
     address = f"127.0.0.1:{free_port()}" if kind == "tcp" else f"unix:{directory}/socket"
     # Small frames: one write is one piece at the other end.
-    eyelid = start("eyelid", "--listen", address, "--slots", directory / "slots", "--source", "test", "--size", "64x48")
+    eyelid = start(
+        "eyelid",
+        "--listen",
+        address,
+        "--slots",
+        directory / "slots",
+        "--source",
+        "test",
+        "--size",
+        "64x48",
+    )
     eyelid.wait_out(address.removeprefix("unix:"))
     address = address if kind == "unix" else f"http://{address}"
     connection, data = ask(address, "GET", "/stream")
@@ -37,7 +49,9 @@ def test_a_frame_leaves_in_one_write_with_the_boundary_that_ends_it(start, direc
     assert body.startswith(opening), f"before the first boundary: {body[:80]!r}"
     pieces[:1] = [body.removeprefix(opening)] if body != opening else []
     for piece in pieces:
-        assert piece.startswith(b"Content-Type: image/jpeg\r\n"), f"a frame begins before this: {piece[:80]!r}"
+        assert piece.startswith(b"Content-Type: image/jpeg\r\n"), (
+            f"a frame begins before this: {piece[:80]!r}"
+        )
         assert piece.endswith(b"\xff\xd9" + CLOSING), f"a frame ends after this: {piece[-80:]!r}"
 
 
@@ -61,7 +75,9 @@ def serve(start, directory):
         config = directory / "eyelid.toml"
         config.write_text(f'[server]\ntimeout = "2s"\nallow-origin = "{ORIGIN}"\n{users}{CAMERAS}')
         address = f"unix:{directory}/socket"
-        start("eyelid", "--config", config, "--slots", directory / "slots", "--listen", address).wait_out("socket")
+        start(
+            "eyelid", "--config", config, "--slots", directory / "slots", "--listen", address
+        ).wait_out("socket")
         return address
 
     return serve

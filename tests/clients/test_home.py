@@ -5,21 +5,43 @@ anew.
 """
 
 import pytest
+from client import run
 from PIL import Image
 
-from client import run
 from harness import check_frame, connect, difference, get, wait_for
 
 FRAMES = 10
 
 # `preset-http-mjpeg-generic` and `preset-http-jpeg-generic`, and what the role "detect" makes of them.
-FRIGATE = (
-    "-avoid_negative_ts make_zero -fflags nobuffer -flags low_delay -strict experimental"
-    " -fflags +genpts+discardcorrupt -use_wallclock_as_timestamps 1"
-).split()
+FRIGATE = [
+    "-avoid_negative_ts",
+    "make_zero",
+    "-fflags",
+    "nobuffer",
+    "-flags",
+    "low_delay",
+    "-strict",
+    "experimental",
+    "-fflags",
+    "+genpts+discardcorrupt",
+    "-use_wallclock_as_timestamps",
+    "1",
+]
 FRIGATE_STREAM = ["-user_agent", "FFmpeg Frigate", *FRIGATE]
 FRIGATE_SNAPSHOTS = ["-r", "5", "-stream_loop", "-1", "-f", "image2", *FRIGATE]
-FRIGATE_DETECT = "-r 5 -vf fps=5,scale=320:240 -threads 2 -f rawvideo -pix_fmt yuv420p pipe:".split()
+FRIGATE_DETECT = [
+    "-r",
+    "5",
+    "-vf",
+    "fps=5,scale=320:240",
+    "-threads",
+    "2",
+    "-f",
+    "rawvideo",
+    "-pix_fmt",
+    "yuv420p",
+    "pipe:",
+]
 
 MOTION = """
 daemon off
@@ -76,12 +98,18 @@ def go2rtc_next(file):
 
 def test_go2rtc_takes_frames_as_they_are(camera):
     with connect(camera.url) as connection, connection.makefile("rb") as file:
-        connection.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Go-http-client/1.1\r\n\r\n")
+        connection.sendall(
+            b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Go-http-client/1.1\r\n\r\n"
+        )
         assert file.readline().split()[1] == b"200"
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += file.readline()
-        types = [line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-type:")]
+        types = [
+            line.split(b":")[1]
+            for line in head.lower().splitlines()
+            if line.startswith(b"content-type:")
+        ]
         assert [kind.split(b";")[0].strip() for kind in types] == [b"multipart/x-mixed-replace"]
         frames = [go2rtc_next(file) for _ in range(FRAMES)]
     assert len(set(frames)) == FRAMES, "the same frame twice"
@@ -92,7 +120,9 @@ def test_go2rtc_takes_frames_as_they_are(camera):
 # motion
 
 
-@pytest.mark.parametrize("path", ["/stream", "/?action=stream", "/snapshot.jpg", "/?action=snapshot"])
+@pytest.mark.parametrize(
+    "path", ["/stream", "/?action=stream", "/snapshot.jpg", "/?action=snapshot"]
+)
 def test_motion_sees_a_moving_picture(camera, directory, start, path):
     pictures = directory / "pictures"
     pictures.mkdir()
@@ -110,7 +140,11 @@ def test_motion_sees_a_moving_picture(camera, directory, start, path):
             except OSError:
                 # Motion is still writing it.
                 continue
-            if path not in seen and picture.size == expected.size and difference(picture, expected) < 12:
+            if (
+                path not in seen
+                and picture.size == expected.size
+                and difference(picture, expected) < 12
+            ):
                 seen[path] = picture.tobytes()
         return len(set(seen.values())) > 2
 

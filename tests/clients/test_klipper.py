@@ -97,7 +97,13 @@ def nginx(start, directory):
     def nginx(camera, streaming):
         port = free_port()
         config = directory / "nginx.conf"
-        values = {"directory": directory, "port": port, "root": KLIPPER, "camera": camera.url, "streaming": streaming}
+        values = {
+            "directory": directory,
+            "port": port,
+            "root": KLIPPER,
+            "camera": camera.url,
+            "streaming": streaming,
+        }
         config.write_text(NGINX.format(**values))
         start("/usr/sbin/nginx", "-c", config)
         wait_listening(f"http://127.0.0.1:{port}")
@@ -150,7 +156,9 @@ def test_the_reader_in_the_page_is_as_strict_as_mainsails(page, elsewhere):
     one, two = "\xff\xd8one\xff\xd9", "\xff\xd8two!\xff\xd9"
     thumbnail = "\xff\xd8a\xff\xd8b\xff\xd9\xff\xd9"
     assert cut([part(one) + "\r\n" + part(two, "content-length") + "\r"]) == [one, two]
-    assert cut([part(one), "\r\n" + part(two)]) == [one], "shown with the first byte behind it, and not before"
+    assert cut([part(one), "\r\n" + part(two)]) == [one], (
+        "shown with the first byte behind it, and not before"
+    )
     assert cut([part(one, None) + "\r\n"]) == ["RangeError"], "a part without its length"
     assert cut([part(one)[:-6], part(one)[-6:] + "\r\n"]) == [], "FF and D8 in two chunks"
     assert cut([part(thumbnail) + "\r\n"]) not in ([], [thumbnail]), "a thumbnail spoils the frame"
@@ -191,7 +199,9 @@ def test_the_camera_stays_awake_while_mainsail_opens_its_stream_anew(page, origi
 
 def test_mainsails_adaptive_mode_shows_a_newer_picture_each_time(page, dashboard):
     settings = {"parameter": "bypassCache", "fps": 15, "retryMs": 1000}
-    page.evaluate("([url, settings]) => watchSnapshots(url, settings)", [dashboard + SNAPSHOT, settings])
+    page.evaluate(
+        "([url, settings]) => watchSnapshots(url, settings)", [dashboard + SNAPSHOT, settings]
+    )
     seen = wait_shown(page)
     assert seen["different"] == seen["shown"], "a picture twice"
 
@@ -201,7 +211,9 @@ def test_mainsails_adaptive_mode_shows_a_newer_picture_each_time(page, dashboard
 
 def test_fluidds_adaptive_mode_never_meets_an_error(page, dashboard):
     settings = {"parameter": "cacheBust", "fps": 10}
-    page.evaluate("([url, settings]) => watchSnapshots(url, settings)", [dashboard + SNAPSHOT, settings])
+    page.evaluate(
+        "([url, settings]) => watchSnapshots(url, settings)", [dashboard + SNAPSHOT, settings]
+    )
     seen = wait_shown(page)
     assert seen["different"] == seen["shown"], "a picture twice"
 

@@ -8,9 +8,9 @@ import time
 
 import cv2
 import pytest
+from client import run
 from PIL import Image
 
-from client import run
 from harness import BOUNDARY, DEADLINE, check_frame, wait_for
 
 FRAMES = 20
@@ -85,11 +85,24 @@ def test_curl_asks_for_a_head_and_the_camera_sleeps_on(asleep):
     assert (asleep.slot.state(), asleep.slot.mtime()) == before
 
 
-@pytest.mark.parametrize("options", [[], ["-f", "mpjpeg", "-strict_mime_boundary", "1"]], ids=["auto", "strict"])
+@pytest.mark.parametrize(
+    "options", [[], ["-f", "mpjpeg", "-strict_mime_boundary", "1"]], ids=["auto", "strict"]
+)
 def test_ffmpeg_decodes_distinct_frames(camera, options):
-    ffmpeg = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", *options, "-i", camera.url + "/stream"]
+    ffmpeg = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-xerror",
+        *options,
+        "-i",
+        camera.url + "/stream",
+    ]
     run(*ffmpeg, "-frames:v", FRAMES, "-f", "null", "-")
-    table = run(*ffmpeg, "-fps_mode", "passthrough", "-frames:v", FRAMES, "-f", "framemd5", "-").decode()
+    table = run(
+        *ffmpeg, "-fps_mode", "passthrough", "-frames:v", FRAMES, "-f", "framemd5", "-"
+    ).decode()
     sums = [line.split(",")[-1] for line in table.splitlines() if not line.startswith("#")]
     assert len(sums) == FRAMES
     assert len(set(sums)) == FRAMES, "the same frame twice"
@@ -97,12 +110,21 @@ def test_ffmpeg_decodes_distinct_frames(camera, options):
 
 def test_gstreamer_decodes_distinct_frames(camera, directory):
     source = ["souphttpsrc", f"location={camera.url}/stream", "!", "multipartdemux", "!", "jpegdec"]
-    end = ["!", "identity", f"eos-after={FRAMES + 1}", "!", "multifilesink", f"location={directory}/%03d.raw"]
+    end = [
+        "!",
+        "identity",
+        f"eos-after={FRAMES + 1}",
+        "!",
+        "multifilesink",
+        f"location={directory}/%03d.raw",
+    ]
     subprocess.run(["gst-launch-1.0", "-q", *source, *end], check=True, timeout=2 * DEADLINE)
     frames = [path.read_bytes() for path in directory.glob("*.raw")]
     assert len(frames) == FRAMES
     assert {len(frame) for frame in frames} == {640 * 480 * 3 // 2}
-    assert len({hashlib.sha256(frame).digest() for frame in frames}) == FRAMES, "the same frame twice"
+    assert len({hashlib.sha256(frame).digest() for frame in frames}) == FRAMES, (
+        "the same frame twice"
+    )
 
 
 def test_opencv_decodes_distinct_frames(camera):
@@ -120,8 +142,21 @@ def test_opencv_decodes_distinct_frames(camera):
 
 def test_mpv_shows_distinct_frames(camera, directory):
     pictures = directory / "pictures"
-    output = ["--vo=image", "--vo-image-format=png", "--vo-image-png-compression=0", f"--vo-image-outdir={pictures}"]
-    run("mpv", "--no-config", "--really-quiet", "--untimed", *output, f"--frames={FRAMES}", camera.url + "/stream")
+    output = [
+        "--vo=image",
+        "--vo-image-format=png",
+        "--vo-image-png-compression=0",
+        f"--vo-image-outdir={pictures}",
+    ]
+    run(
+        "mpv",
+        "--no-config",
+        "--really-quiet",
+        "--untimed",
+        *output,
+        f"--frames={FRAMES}",
+        camera.url + "/stream",
+    )
     shown = [Image.open(path) for path in pictures.glob("*.png")]
     assert len(shown) == FRAMES
     assert {picture.size for picture in shown} == {(640, 480)}
@@ -139,7 +174,9 @@ def test_vlc_shows_frames(camera, directory, start, path):
         user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
     video = output / "video.y4m"
     environment = {**os.environ, "HOME": str(output)}
-    vlc = start("cvlc", "--vout=yuv", f"--yuv-file={video}", camera.url + path, env=environment, **user)
+    vlc = start(
+        "cvlc", "--vout=yuv", f"--yuv-file={video}", camera.url + path, env=environment, **user
+    )
     size = 640 * 480 * 3 // 2
 
     def shown():
@@ -153,7 +190,19 @@ def test_vlc_shows_frames(camera, directory, start, path):
 def test_all_of_them_at_once(camera):
     address = camera.url + "/stream"
     clients = [
-        ["ffmpeg", "-nostdin", "-v", "error", "-i", address, "-frames:v", str(FRAMES), "-f", "null", "-"],
+        [
+            "ffmpeg",
+            "-nostdin",
+            "-v",
+            "error",
+            "-i",
+            address,
+            "-frames:v",
+            str(FRAMES),
+            "-f",
+            "null",
+            "-",
+        ],
         [
             "gst-launch-1.0",
             "-q",
@@ -172,7 +221,10 @@ def test_all_of_them_at_once(camera):
     ] * 3
     running = [subprocess.Popen(client) for client in clients]
     try:
-        wait_for(lambda: all(client.poll() is not None for client in running), "every client has its frames")
+        wait_for(
+            lambda: all(client.poll() is not None for client in running),
+            "every client has its frames",
+        )
         assert [client.returncode for client in running] == [0] * len(running)
     finally:
         for client in running:

@@ -6,7 +6,8 @@ import signal
 import time
 from pathlib import Path
 
-from conftest import OUTSIDE, podman
+from conftest import OUTSIDE
+
 from harness import Stream, alive, check_frame, get, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +75,10 @@ def test_orphans_of_a_command_leave_no_zombies(run):
     orphans = "for s in 0.1 0.2 0.3; do ( (sleep $s; : > /dev/shm/over-$s) & ) ; done"
     container = run("--source", f"command:{orphans}; exec sleep 600")
     with Stream(container.url):
-        wait_for(lambda: len(list(container.inside("dev/shm").glob("over-*"))) == 3, "the end of the orphans")
+        wait_for(
+            lambda: len(list(container.inside("dev/shm").glob("over-*"))) == 3,
+            "the end of the orphans",
+        )
         wait_for(lambda: not zombies(container), lambda: f"no zombies: {container.processes()}")
 
 
@@ -95,7 +99,9 @@ def test_two_that_share_a_network_do_not_take_each_other_for_one(run):
 
 def test_a_configuration_of_ones_own_is_read(run, directory):
     file = directory / "eyelid.toml"
-    file.write_text('[server]\nslots = "/dev/shm/webcam"\n[cameras.bed]\nsource = "test"\nsize = "160x120"\n')
+    file.write_text(
+        '[server]\nslots = "/dev/shm/webcam"\n[cameras.bed]\nsource = "test"\nsize = "160x120"\n'
+    )
     container = run(options=["--volume", f"{file}:/etc/eyelid/eyelid.toml:ro"])
     assert check_frame(get(container.url, "/bed/snapshot").body).size == (160, 120)
     assert container.healthcheck()

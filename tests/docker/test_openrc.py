@@ -3,8 +3,8 @@
 import re
 
 import pytest
-
 from conftest import Container, podman
+
 from harness import check_frame, free_port, get, wait_for
 
 CONFIGURATION = """
@@ -59,7 +59,9 @@ def system(directory):
 
 
 def test_starts_reads_its_file_again_and_stops(system):
-    wait_for(lambda: system.service("status")[0] == 0 and system.eyelids() == ["eyelid"], system.log)
+    wait_for(
+        lambda: system.service("status")[0] == 0 and system.eyelids() == ["eyelid"], system.log
+    )
     assert system.size() == (320, 240)
     wait_for(lambda: system.eyelids() == ["eyelid"], "rest")
 

@@ -17,7 +17,10 @@ def named(manifest):
 
 
 def test_each_dependency_has_its_reason():
-    paths = [*ROOT.glob("crates/*/*/Cargo.toml"), *(ROOT / place / "Cargo.toml" for place in ("bench", "fuzz"))]
+    paths = [
+        *ROOT.glob("crates/*/*/Cargo.toml"),
+        *(ROOT / place / "Cargo.toml" for place in ("bench", "fuzz")),
+    ]
     used = set().union(*(named(tomllib.loads(path.read_text())) for path in paths))
     listed = named(tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"])
     assert listed <= used, "named for the workspace, and used by no crate of it"

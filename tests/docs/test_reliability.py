@@ -13,4 +13,6 @@ def test_each_promise_names_a_test_that_is_there():
     for crate, place, name in named:
         paths = (ROOT / (crate or "tests") / place).rglob("*.rs" if crate else "test_*.py")
         start = "fn " if crate else "def test_"
-        assert any(f"{start}{name}" in path.read_text() for path in paths), f"{crate}{place}::{name}"
+        assert any(f"{start}{name}" in path.read_text() for path in paths), (
+            f"{crate}{place}::{name}"
+        )

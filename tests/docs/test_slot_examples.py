@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import DEADLINE, Slot, Stream, alive, check_frame, descendants, get, wait_for, wait_listening
+from harness import (
+    DEADLINE,
+    Slot,
+    Stream,
+    alive,
+    check_frame,
+    descendants,
+    get,
+    wait_for,
+    wait_listening,
+)
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "slot.md").read_text()
 
@@ -23,8 +33,14 @@ def example(name):
 
 
 def test_every_example_is_run():
-    run_here = {f"{language}-{what}" for language in ("shell", "python") for what in ("consumer", "producer")}
-    assert set(re.findall(r"<!-- run: (\S+) -->\n```", PAGE)) == run_here | {"shell-producer-on-demand"}
+    run_here = {
+        f"{language}-{what}"
+        for language in ("shell", "python")
+        for what in ("consumer", "producer")
+    }
+    assert set(re.findall(r"<!-- run: (\S+) -->\n```", PAGE)) == run_here | {
+        "shell-producer-on-demand"
+    }
     assert PAGE.count("\n```") == 2 * PAGE.count("<!-- run: "), "an example without its mark"
 
 
@@ -48,8 +64,12 @@ def test_a_consumer_gets_a_new_frame_from_a_camera_asleep(start, directory, lang
     before = wait_for(slot.mtime, "a frame")
     copy = directory / "copy.jpg"
     with open(copy, "wb") as stdout:
-        subprocess.run([*example(f"{language}-consumer"), slot.path, copy], check=True, stdout=stdout,
-                       timeout=DEADLINE)
+        subprocess.run(
+            [*example(f"{language}-consumer"), slot.path, copy],
+            check=True,
+            stdout=stdout,
+            timeout=DEADLINE,
+        )
     check_frame(copy.read_bytes())
     assert slot.mtime() > before
 
@@ -59,15 +79,23 @@ def test_a_consumer_gets_a_frame_where_nothing_runs_but_eyelid(eyelid, directory
     camera = eyelid("--source", "test", "--size", "160x120")
     copy = directory / "copy.jpg"
     with open(copy, "wb") as stdout:
-        subprocess.run([*example(f"{language}-consumer"), camera.slot.path, copy], check=True, stdout=stdout,
-                       timeout=DEADLINE)
+        subprocess.run(
+            [*example(f"{language}-consumer"), camera.slot.path, copy],
+            check=True,
+            stdout=stdout,
+            timeout=DEADLINE,
+        )
     assert check_frame(copy.read_bytes()).size == (160, 120), "the camera's size, not the card's"
 
 
 @pytest.mark.parametrize("language", ["shell", "python"])
 def test_a_consumer_gives_up_without_a_camera(directory, language):
-    done = subprocess.run([*example(f"{language}-consumer"), directory, directory / "copy.jpg"], check=False,
-                          capture_output=True, timeout=60)
+    done = subprocess.run(
+        [*example(f"{language}-consumer"), directory, directory / "copy.jpg"],
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
     assert done.returncode == 1 and b"no new frame" in done.stderr
 
 
@@ -76,14 +104,21 @@ def test_a_producer_is_a_camera(start, directory, jpeg, language):
     slot = Slot(directory / "slot")
     slot.path.mkdir()
     address = f"unix:{directory}/socket"
-    start("eyelid-server", "--slots", slot.path, "--listen", address, "--timeout", f"{DEADLINE:.0f}s")
+    start(
+        "eyelid-server", "--slots", slot.path, "--listen", address, "--timeout", f"{DEADLINE:.0f}s"
+    )
     wait_listening(address)
     start(*example(f"{language}-producer"), slot.path, jpeg, 1000)
     assert get(address, "/snapshot").body == jpeg.read_bytes()
     with Stream(address) as stream:
-        seen = {stream.part_where(lambda part: part.live(), "a frame").headers["x-timestamp"] for _ in range(5)}
+        seen = {
+            stream.part_where(lambda part: part.live(), "a frame").headers["x-timestamp"]
+            for _ in range(5)
+        }
     assert len(seen) == 5, "each frame has its own moment of capture"
-    assert not [path for path in slot.path.iterdir() if path.suffix == ".jpg" and path.name != "current.jpg"]
+    assert not [
+        path for path in slot.path.iterdir() if path.suffix == ".jpg" and path.name != "current.jpg"
+    ]
 
 
 @pytest.fixture

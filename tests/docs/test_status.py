@@ -9,7 +9,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 def test_each_key_of_status_is_explained():
     schema = json.loads((DOCS / "status.schema.json").read_text())
-    section = re.search(r"^## /status\n(.*?)^## ", (DOCS / "http.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+    section = re.search(
+        r"^## /status\n(.*?)^## ", (DOCS / "http.md").read_text(), re.MULTILINE | re.DOTALL
+    )[1]
     keys = " ".join(re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE))
     explained = {key.rpartition(".")[2] for key in re.findall(r"`([^`]+)`", keys)}
     tables = [schema, schema["$defs"]["camera"], schema["$defs"]["client"]]

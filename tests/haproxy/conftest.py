@@ -4,11 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import network
-from harness import Slot, wait_listening
+import pytest
 from low_latency import CONFIGURATIONS, low_latency
+
+from harness import Slot, wait_listening
 
 CAMERA = "127.0.0.1:8080"  # where the configurations expect it
 
@@ -16,7 +16,10 @@ CAMERA = "127.0.0.1:8080"  # where the configurations expect it
 def pytest_sessionstart():
     """Networks must be possible, and must not be seen by anybody else."""
     if os.environ.get("EYELID_OUTER_NETWORK") in (None, os.readlink("/proc/self/ns/net")):
-        pytest.exit("not in a network namespace of its own: start this suite by its `run` script", returncode=2)
+        pytest.exit(
+            "not in a network namespace of its own: start this suite by its `run` script",
+            returncode=2,
+        )
     network.make()
 
 
@@ -26,7 +29,18 @@ def pem(tmp_path_factory):
     directory = tmp_path_factory.mktemp("pem")
     key, certificate = directory / "key", directory / "certificate"
     subject = ["-subj", "/CN=localhost", "-days", "1", "-nodes"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", key, "-out", certificate, *subject]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+        *subject,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     path = directory / "localhost.pem"
     path.write_bytes(certificate.read_bytes() + key.read_bytes())
@@ -46,7 +60,17 @@ def configuration(request, directory, pem):
 def camera(start, directory):
     """A camera with frames of about 25 KB, 15 a second, and its server."""
     slot = Slot(directory / "slots")
-    start("eyelid-capture", "--slot", slot.path, "--source", "test", "--size", "640x480", "--fps", "15")
+    start(
+        "eyelid-capture",
+        "--slot",
+        slot.path,
+        "--source",
+        "test",
+        "--size",
+        "640x480",
+        "--fps",
+        "15",
+    )
     server = start("eyelid-server", "--slots", slot.path, "--listen", CAMERA)
     wait_listening(f"http://{CAMERA}")
     return server

@@ -54,8 +54,19 @@ def make():
 def view(path, port=80, seconds=10):
     """Looks at a stream from the slow viewer's place; gives what viewer.py prints."""
     viewer = Path(__file__).with_name("viewer.py")
-    command = ["ip", "netns", "exec", "viewer", sys.executable, viewer, f"http://{HERE}:{port}{path}", str(seconds)]
+    command = [
+        "ip",
+        "netns",
+        "exec",
+        "viewer",
+        sys.executable,
+        viewer,
+        f"http://{HERE}:{port}{path}",
+        str(seconds),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(viewer.parent.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + DEADLINE, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds + DEADLINE, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -15,4 +15,6 @@ class ProxiedStream(Stream):
         self._file = self._connection.getresponse()
         self.status = self._file.status
         self.headers = {name.lower(): value for name, value in self._file.getheaders()}
-        assert (self.status, self._line()) == (200, BOUNDARY), "the body must start with the boundary"
+        assert (self.status, self._line()) == (200, BOUNDARY), (
+            "the body must start with the boundary"
+        )

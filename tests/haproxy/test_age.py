@@ -4,9 +4,8 @@ One frame takes 0.1 s on such a link; all else of an age is what waits in buffer
 the machine is. docs/reverse-proxy.md has what was measured.
 """
 
-import pytest
-
 import network
+import pytest
 from test_proxies import NGINX_UNBUFFERED, STREAM
 
 pytestmark = pytest.mark.usefixtures("camera")
@@ -15,7 +14,9 @@ pytestmark = pytest.mark.usefixtures("camera")
 def age(seconds=10):
     """Gives the median age of what the slow viewer sees, in seconds."""
     view = network.view(STREAM, seconds=seconds)
-    assert 0.75 * network.LINK < view["bits"] < 1.02 * network.LINK, f"the link is not what decides: {view}"
+    assert 0.75 * network.LINK < view["bits"] < 1.02 * network.LINK, (
+        f"the link is not what decides: {view}"
+    )
     return view["age"]
 
 

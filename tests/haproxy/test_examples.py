@@ -9,10 +9,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
-from harness import check_frame
 from low_latency import call
 from test_proxies import SNAPSHOT, assert_shows_the_camera
+
+from harness import check_frame
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reverse-proxy.md").read_text()
 PEM = "/etc/ssl/camera.pem"
@@ -29,7 +29,9 @@ def example(name):
 @pytest.fixture
 def hash_of_secret():
     """A password's hash, as the page says to make it."""
-    done = subprocess.run(["openssl", "passwd", "-6", "secret"], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["openssl", "passwd", "-6", "secret"], check=True, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 
@@ -37,9 +39,13 @@ def https_snapshot(pem, password=None):
     """Takes a snapshot at port 443; gives the status."""
     request = urllib.request.Request("https://localhost" + SNAPSHOT)
     if password:
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"ada:{password}".encode()).decode())
+        request.add_header(
+            "Authorization", "Basic " + base64.b64encode(f"ada:{password}".encode()).decode()
+        )
     try:
-        with urllib.request.urlopen(request, timeout=40, context=ssl.create_default_context(cafile=pem)) as answer:
+        with urllib.request.urlopen(
+            request, timeout=40, context=ssl.create_default_context(cafile=pem)
+        ) as answer:
             check_frame(answer.read())
             return answer.status
     except urllib.error.HTTPError as error:
@@ -55,7 +61,9 @@ def test_haproxy(camera, haproxy, directory, pem):
     done = call("--in-place", path)
     assert done.returncode == 0
     effective = [line for line in path.read_text().splitlines() if "added by" in line]
-    assert all("maxrewrite" in line or "tunnel" in line for line in effective), "the script knows better"
+    assert all("maxrewrite" in line or "tunnel" in line for line in effective), (
+        "the script knows better"
+    )
 
 
 def test_haproxy_with_a_password(camera, haproxy, directory, pem, hash_of_secret):
@@ -64,7 +72,11 @@ def test_haproxy_with_a_password(camera, haproxy, directory, pem, hash_of_secret
     text = head + "\n" + example("haproxy password").replace("HASH", hash_of_secret)
     path.write_text(text.replace(PEM, str(pem)))
     haproxy(path)
-    assert [https_snapshot(pem, password) for password in (None, "guess", "secret")] == [401, 401, 200]
+    assert [https_snapshot(pem, password) for password in (None, "guess", "secret")] == [
+        401,
+        401,
+        200,
+    ]
 
 
 def test_nginx(camera, nginx, pem):
@@ -79,7 +91,11 @@ def test_nginx_with_a_password(camera, nginx, directory, pem, hash_of_secret):
     lines = server_section(pem)
     lines[-1:-1] = example("nginx password").replace(PASSWORDS, str(passwords)).splitlines()
     nginx(*lines)
-    assert [https_snapshot(pem, password) for password in (None, "guess", "secret")] == [401, 401, 200]
+    assert [https_snapshot(pem, password) for password in (None, "guess", "secret")] == [
+        401,
+        401,
+        200,
+    ]
 
 
 def server_section(pem):

@@ -10,11 +10,10 @@ import urllib.request
 from contextlib import closing
 
 import pytest
-
-import network
-from harness import check_frame, get
 from low_latency import low_latency
 from proxied import ProxiedStream
+
+from harness import check_frame, get
 
 STREAM = "/webcam/?action=stream"
 SNAPSHOT = "/webcam/?action=snapshot"
@@ -51,7 +50,9 @@ def octoprint():
         def do_GET(self):
             body = b"\xff\xd8\xff\xe0" + bytes(5000)
             self.send_response(200)
-            self.send_header("Content-Type", "image/jpeg" if self.path.endswith(".jpg") else "text/html")
+            self.send_header(
+                "Content-Type", "image/jpeg" if self.path.endswith(".jpg") else "text/html"
+            )
             self.send_header("Content-Length", str(len(body)))
             self.send_header("X-Was-Told", self.headers.get("X-Scheme", ""))
             self.end_headers()
@@ -96,7 +97,9 @@ def test_haproxy_speaks_https_if_asked(configuration, pem, camera, octoprint, ha
 
     def open_https(path):
         handler = urllib.request.HTTPSHandler(context=context)
-        return closing(urllib.request.build_opener(handler).open("https://localhost" + path, timeout=40))
+        return closing(
+            urllib.request.build_opener(handler).open("https://localhost" + path, timeout=40)
+        )
 
     with open_https(SNAPSHOT) as answer:
         assert check_frame(answer.read()).size == (640, 480)

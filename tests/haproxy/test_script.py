@@ -4,7 +4,6 @@ import os
 import subprocess
 
 import pytest
-
 from low_latency import MARK, call, low_latency
 
 OWN_SETTINGS = b"""# Somebody has tuned this, and a comment is not UTF-8: \xb0C.\r
@@ -87,7 +86,9 @@ def test_adds_lines_and_changes_no_other(configuration, tools, pem, directory, h
 
 
 def test_compresses_no_pictures(configuration):
-    types = [line for line in settings(low_latency(configuration)) if line.startswith("compression type")]
+    types = [
+        line for line in settings(low_latency(configuration)) if line.startswith("compression type")
+    ]
     assert len(types) == settings(configuration.read_bytes()).count("compression algo gzip")
     assert not any("image" in line for line in types)
 
@@ -96,10 +97,22 @@ def test_replaces_what_others_have_set(own, tools, directory):
     made = low_latency(own, **tools)
     assert valid(made, directory)
     effective = settings(made)
-    for setting in ("tune.sndbuf.client", "tune.rcvbuf.server", "tune.maxrewrite", "timeout tunnel", "compression type"):
+    for setting in (
+        "tune.sndbuf.client",
+        "tune.rcvbuf.server",
+        "tune.maxrewrite",
+        "timeout tunnel",
+        "compression type",
+    ):
         assert sum(line.startswith(setting) for line in effective) == 1, setting
-    assert {"tune.sndbuf.client 16384", "option http-no-delay", "timeout tunnel 2h"} <= set(effective)
-    assert not {"tune.bufsize 65536", "option http-buffer-request", "no option http-no-delay"} & set(effective)
+    assert {"tune.sndbuf.client 16384", "option http-no-delay", "timeout tunnel 2h"} <= set(
+        effective
+    )
+    assert not {
+        "tune.bufsize 65536",
+        "option http-buffer-request",
+        "no option http-no-delay",
+    } & set(effective)
     assert b"\xb0C" in made
     again = directory / "again.cfg"
     again.write_bytes(made)

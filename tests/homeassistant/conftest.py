@@ -1,10 +1,10 @@
 """One Home Assistant and one camera for the suite."""
 
 import pytest
+from programs import HomeAssistant, start_camera
 
 import harness
 from browser import chromium
-from programs import HomeAssistant, start_camera
 from silent import SilentCamera
 
 

@@ -38,7 +38,13 @@ DASHBOARD = {
     "views": [
         {
             "title": title,
-            "cards": [{"type": "picture-entity", "entity": f"camera.{DASHBOARD_CAMERA}", "camera_view": view}],
+            "cards": [
+                {
+                    "type": "picture-entity",
+                    "entity": f"camera.{DASHBOARD_CAMERA}",
+                    "camera_view": view,
+                }
+            ],
         }
         for title, view in [("Live", "live"), ("Stills", "auto")]
     ],
@@ -85,7 +91,9 @@ def start_camera(start, directory):
     users.write_text(USERS)
     capture = start("eyelid-capture", "--config", config, "--slot", slots)
     common = ["--config", config, "--slots", slots]
-    camera = Camera(Slot(slots, capture), Server(start, *common), Server(start, *common, "--auth-file", users))
+    camera = Camera(
+        Slot(slots, capture), Server(start, *common), Server(start, *common, "--auth-file", users)
+    )
     camera.open.run()
     camera.closed.run()
     return camera
@@ -108,7 +116,9 @@ class Entity:
 
     def stream_path(self):
         """Gives the path of the live picture, with the token that the page has for it."""
-        token = json.loads(self.home.get(f"/api/states/{self.name}").body)["attributes"]["access_token"]
+        token = json.loads(self.home.get(f"/api/states/{self.name}").body)["attributes"][
+            "access_token"
+        ]
         return f"/api/camera_proxy_stream/{self.name}?token={token}"
 
 
@@ -123,16 +133,24 @@ class HomeAssistant:
         storage = directory / ".storage"
         storage.mkdir(parents=True)
         (directory / "www").mkdir()  # here it may write pictures
-        (directory / "configuration.yaml").write_text(json.dumps(configuration(port)))  # JSON is YAML, too
+        (directory / "configuration.yaml").write_text(
+            json.dumps(configuration(port))
+        )  # JSON is YAML, too
         (directory / "ui-lovelace.yaml").write_text(json.dumps(DASHBOARD))
         (storage / "onboarding").write_text(json.dumps(ONBOARDING))
         self.program = start(HASS, "--config", directory, "--skip-pip")
-        wait_for(self._ready, lambda: f"Home Assistant is up; its log:\n{self.program.log()}", 3 * DEADLINE)
+        wait_for(
+            self._ready,
+            lambda: f"Home Assistant is up; its log:\n{self.program.log()}",
+            3 * DEADLINE,
+        )
         self._log_in()
 
     def _ready(self):
         log = self.program.log()
-        assert self.program.running() and "Setup failed" not in log, f"Home Assistant does not start:\n{log}"
+        assert self.program.running() and "Setup failed" not in log, (
+            f"Home Assistant does not start:\n{log}"
+        )
         try:
             return get(self.url, "/api/onboarding").status == 200
         except OSError:
@@ -140,11 +158,22 @@ class HomeAssistant:
 
     def _log_in(self):
         """Does the wizard's first step, which makes the owner and logs in."""
-        owner = {"name": USER, "username": USER, "password": USER, "client_id": self.url, "language": "en"}
+        owner = {
+            "name": USER,
+            "username": USER,
+            "password": USER,
+            "client_id": self.url,
+            "language": "en",
+        }
         code = self.order("/api/onboarding/users", owner)["auth_code"]
         form = {"grant_type": "authorization_code", "code": code, "client_id": self.url}
-        self._token = self._post("/auth/token", urlencode(form), "application/x-www-form-urlencoded")["access_token"]
-        wait_for(lambda: json.loads(self.get("/api/config").body)["state"] == "RUNNING", "the end of the start")
+        self._token = self._post(
+            "/auth/token", urlencode(form), "application/x-www-form-urlencoded"
+        )["access_token"]
+        wait_for(
+            lambda: json.loads(self.get("/api/config").body)["state"] == "RUNNING",
+            "the end of the start",
+        )
 
     def get(self, path):
         """Asks its API; gives the answer."""
@@ -155,8 +184,12 @@ class HomeAssistant:
         return self._post(path, json.dumps(content), "application/json")
 
     def _post(self, path, body, kind):
-        headers = {"Content-Type": kind} | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
-        with closing(http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=DEADLINE)) as connection:
+        headers = {"Content-Type": kind} | (
+            {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        )
+        with closing(
+            http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=DEADLINE)
+        ) as connection:
             connection.request("POST", path, body, headers)
             response = connection.getresponse()
             answer = response.read()
@@ -174,8 +207,15 @@ class HomeAssistant:
 
     def add_mjpeg(self, name, stream, still=None, user=None, password=None):
         """Fills in the form of *MJPEG IP Camera*; gives the answer."""
-        fields = {"mjpeg_url": stream, "still_image_url": still, "username": user, "password": password}
-        return self.fill_in("mjpeg", {"name": name} | {key: value for key, value in fields.items() if value})
+        fields = {
+            "mjpeg_url": stream,
+            "still_image_url": still,
+            "username": user,
+            "password": password,
+        }
+        return self.fill_in(
+            "mjpeg", {"name": name} | {key: value for key, value in fields.items() if value}
+        )
 
     def entity(self, answer):
         """Gives the camera that a form has made."""

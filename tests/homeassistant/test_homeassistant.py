@@ -4,11 +4,11 @@ import itertools
 import time
 
 import pytest
+from programs import CARD, DASHBOARD_CAMERA, STILLS, log_in
 
 from browser import picture
 from harness import DEADLINE, check_frame, difference, wait_for
 from pictures import SLACK, captured, wait_moves
-from programs import CARD, DASHBOARD_CAMERA, STILLS, log_in
 
 FRAMES = 10
 NUMBER = itertools.count(1)  # Home Assistant takes each URL once
@@ -35,7 +35,9 @@ def entity(way, server, home, camera):
     number = next(NUMBER)
     stream, still = urls(server, number)
     user = ("anna", "picture") if way == "password" else ()
-    entity = home.entity(home.add_mjpeg(f"{way} {number}", stream, way != "stream" and still, *user))
+    entity = home.entity(
+        home.add_mjpeg(f"{way} {number}", stream, way != "stream" and still, *user)
+    )
     camera.slot.wait_state("asleep")
     return entity
 
@@ -107,7 +109,9 @@ def test_the_picture_comes_again_after_the_server_has_started_anew(entity, serve
 def test_the_action_snapshot_stores_a_fresh_picture(entity, home, camera):
     def stored():
         file = home.directory / "www/picture.jpg"
-        home.order("/api/services/camera/snapshot", {"entity_id": entity.name, "filename": str(file)})
+        home.order(
+            "/api/services/camera/snapshot", {"entity_id": entity.name, "filename": str(file)}
+        )
         return file.read_bytes()
 
     assert_fresh(stored, camera)
@@ -134,8 +138,12 @@ def test_with_headers_in_advance_chromium_draws_the_newest_frame(home, silent, b
             wait_for(drawn, f"{colour} is drawn")
 
 
-def test_a_dashboard_shows_live_and_still_pictures_and_the_camera_sleeps_between_them(home, camera, browser):
-    home.entity(home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER), "&advance_headers=1")))
+def test_a_dashboard_shows_live_and_still_pictures_and_the_camera_sleeps_between_them(
+    home, camera, browser
+):
+    home.entity(
+        home.add_mjpeg(DASHBOARD_CAMERA, *urls(camera.open, next(NUMBER), "&advance_headers=1"))
+    )
     with browser.new_context() as context:
         context.set_default_timeout(2000 * DEADLINE)
         page = context.new_page()

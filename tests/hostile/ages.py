@@ -14,8 +14,9 @@ from contextlib import ExitStack
 import network
 from conftest import CONNECTIONS, Server
 from crowd import Crowd
-from harness import Slot, get, private_directory, programs
 from healthy import Healthy
+
+from harness import Slot, get, private_directory, programs
 
 CORES = sorted(os.sched_getaffinity(0))
 OLDER = 1.2  # so many times as old an attack may make the median frame
@@ -91,7 +92,17 @@ def measure(name, attack, seconds):
     with private_directory() as directory, programs(directory) as start, ExitStack() as stack:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
         slot = Slot(directory / "slots")
-        start("eyelid-capture", "--slot", slot.path, "--source", "test", "--size", "640x480", "--fps", "15")
+        start(
+            "eyelid-capture",
+            "--slot",
+            slot.path,
+            "--source",
+            "test",
+            "--size",
+            "640x480",
+            "--fps",
+            "15",
+        )
         slot.frame()
         server = Server(start("eyelid-server", "--slots", slot.path, "--listen", "0.0.0.0:0"), slot)
         os.sched_setaffinity(server.program.pid, [first])
@@ -119,8 +130,14 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS, CONNECTIONS))
     network.make()
     sys.stdout = open("/dev/null", "w")  # the programs' logs
-    sys.stderr.write("| attack | age p50 / p95 ms | snapshot p50 / p95 ms | most memory | processor |\n")
+    sys.stderr.write(
+        "| attack | age p50 / p95 ms | snapshot p50 / p95 ms | most memory | processor |\n"
+    )
     sys.stderr.write("| --- | --- | --- | --- | --- |\n")
-    alone, *attacked = [measure(name, attack, float(sys.argv[1])) for name, attack in ATTACKS.items()]
+    alone, *attacked = [
+        measure(name, attack, float(sys.argv[1])) for name, attack in ATTACKS.items()
+    ]
     if max(attacked) > OLDER * alone:
-        sys.exit(f"bench/hostile: an attack makes frames {max(attacked) / alone:.2f} times as old, not {OLDER} at most")
+        sys.exit(
+            f"bench/hostile: an attack makes frames {max(attacked) / alone:.2f} times as old, not {OLDER} at most"
+        )

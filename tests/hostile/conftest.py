@@ -6,11 +6,11 @@ import resource
 import time
 from pathlib import Path
 
-import pytest
-
 import network
-from harness import Slot
+import pytest
 from healthy import Healthy
+
+from harness import Slot
 
 CONNECTIONS = 12_000  # that this process can have open
 
@@ -18,7 +18,10 @@ CONNECTIONS = 12_000  # that this process can have open
 def pytest_sessionstart():
     """Attacks need a network that is nobody else's."""
     if os.environ.get("EYELID_OUTER_NETWORK") in (None, os.readlink("/proc/self/ns/net")):
-        pytest.exit("not in a network namespace of its own: start this suite by its `run` script", returncode=2)
+        pytest.exit(
+            "not in a network namespace of its own: start this suite by its `run` script",
+            returncode=2,
+        )
     network.make()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS, max(hard, CONNECTIONS)))
@@ -51,7 +54,17 @@ class Server:
 def camera(start, directory):
     """A camera with frames of about 25 KB, 15 a second; gives its slot."""
     slot = Slot(directory / "slots")
-    start("eyelid-capture", "--slot", slot.path, "--source", "test", "--size", "640x480", "--fps", "15")
+    start(
+        "eyelid-capture",
+        "--slot",
+        slot.path,
+        "--source",
+        "test",
+        "--size",
+        "640x480",
+        "--fps",
+        "15",
+    )
     slot.frame()
     return slot
 

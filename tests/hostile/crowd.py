@@ -37,7 +37,10 @@ class Crowd:
         """So many more connect, each says `opening` and listens no more. Gives itself when all have tried."""
         for left in range(number, 0, -at_once):
             arrived = [self._connect(opening) for _ in range(min(left, at_once))]
-            wait_for(lambda arrived=arrived: self._look() or all(s.said for s in arrived), "all have come")
+            wait_for(
+                lambda arrived=arrived: self._look() or all(s.said for s in arrived),
+                "all have come",
+            )
         return self
 
     def say(self, text):
@@ -49,7 +52,9 @@ class Crowd:
 
     def stay(self, number):
         """Waits until no more than so many are still connected."""
-        wait_for(lambda: self._look() or len(self) <= number, lambda: f"{len(self)} of {number} left", 90)
+        wait_for(
+            lambda: self._look() or len(self) <= number, lambda: f"{len(self)} of {number} left", 90
+        )
 
     def _connect(self, opening):
         stranger = _Stranger(opening)

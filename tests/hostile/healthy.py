@@ -26,7 +26,9 @@ class Healthy:
 
     def __exit__(self, kind, *_):
         self._stop.set()
-        self.ages, self.waits, wrong = self._report.recv() if self._report.poll(90) else ([], [], ["no report"])
+        self.ages, self.waits, wrong = (
+            self._report.recv() if self._report.poll(90) else ([], [], ["no report"])
+        )
         self._process.join()
         if kind:
             return
@@ -40,8 +42,13 @@ class Healthy:
         """Waits until so many more clients have come and got what they wanted, and one that was there before, too."""
         came, seen = self._came.value + number, self._seen.value + number
         wait_for(
-            lambda: (self._came.value >= came and self._seen.value >= seen) or not self._process.is_alive(),
-            lambda: f"only {self._came.value} of {came} clients, and {self._seen.value} of {seen} frames",
+            lambda: (
+                (self._came.value >= came and self._seen.value >= seen)
+                or not self._process.is_alive()
+            ),
+            lambda: (
+                f"only {self._came.value} of {came} clients, and {self._seen.value} of {seen} frames"
+            ),
         )
 
     def _run(self, url, report):
@@ -50,7 +57,7 @@ class Healthy:
         def guarded(job):
             try:
                 job()
-            except Exception as error:  # noqa: BLE001  whatever it is, it must not happen
+            except Exception as error:
                 wrong.append(repr(error))
 
         def watch():

@@ -1,6 +1,6 @@
 """A place from which clients vanish: their computer is there, and then it is not.
 
-    this namespace: camera, server --- strangers
+this namespace: camera, server --- strangers
 """
 
 import os

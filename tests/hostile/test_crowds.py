@@ -7,12 +7,12 @@ import socket
 import time
 from contextlib import ExitStack
 
-import pytest
-
 import network
+import pytest
 from crowd import Crowd
-from harness import Stream, get, wait_for
 from healthy import Healthy
+
+from harness import Stream, get, wait_for
 
 WAITING = 512  # connections without a request (crates/programs/server/src/seats.rs)
 HEADER = 16 << 10  # bytes of one (docs/http.md)
@@ -55,6 +55,7 @@ def test_slow_headers(server, healthy):
     opening = b"GET /stream HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"x" * (HEADER - 1000)
     with Crowd(server.port).come(2 * WAITING, opening) as crowd:
         crowd.stay(WAITING)
+
         # However often they add a byte, their time is up some day.
         def trickle():
             crowd.say(b"x")
@@ -72,7 +73,9 @@ def test_connections_that_have_had_their_answer(server, healthy):
         crowd.stay(WAITING)
         healthy.thrive(3)
         assert server.descriptors() < WAITING + OTHERS
-        assert {answer[:12] for answer in crowd.answers} == {b"HTTP/1.1 404"}, "each had its answer first"
+        assert {answer[:12] for answer in crowd.answers} == {b"HTTP/1.1 404"}, (
+            "each had its answer first"
+        )
 
 
 def hung_up(connection):
@@ -108,7 +111,11 @@ def test_clients_that_take_nothing_and_clients_that_vanish(serve, directory):
             healthy.thrive(20)
             wait_for(lambda: hung_up(proxy), "the server to give the proxy up", 90)
             wait_for(lambda: clients(server) <= 2, lambda: f"{clients(server)} clients left", 90)
-            wait_for(lambda: server.descriptors() < OTHERS, lambda: f"{server.descriptors()} descriptors left", 90)
+            wait_for(
+                lambda: server.descriptors() < OTHERS,
+                lambda: f"{server.descriptors()} descriptors left",
+                90,
+            )
             healthy.thrive(3)
     assert server.most_memory() - before < 48 * MEGABYTE
 
@@ -182,7 +189,9 @@ def test_when_accepting_fails_and_nobody_can_go(serve):
         before = resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE, (open_now, before[1]))
         with Crowd(server.port).come(20):
-            wait_for(lambda: "cannot accept a connection" in server.program.log(), "a word about it")
+            wait_for(
+                lambda: "cannot accept a connection" in server.program.log(), "a word about it"
+            )
             used = server.processor_time()
             time.sleep(1)  # the time over which it must not spin
             assert server.processor_time() - used < 0.5, "it spins"
@@ -203,7 +212,8 @@ def test_slowhttptest(server, healthy, start):
     paths = {"headers": "/", "body": "/", "ranges": "/snapshot", "read": "/stream"}
     rate = ["-c", "500", "-r", "250", "-i", "1", "-l", "8", "-p", "5", "-x", "10"]
     tests = [
-        start("slowhttptest", *options, *rate, "-u", f"{server.url}{paths[mode]}") for mode, options in MODES.items()
+        start("slowhttptest", *options, *rate, "-u", f"{server.url}{paths[mode]}")
+        for mode, options in MODES.items()
     ]
     for test in tests:
         test.wait(90)

@@ -4,15 +4,20 @@ import json
 import socket
 
 import pytest
-
 from asking import ask
+
 from harness import get
 
 KNOWN = [
     "127.0.0.1", "192.168.1.5:8080", "[::1]:8080", "localhost:8080", "printer.localhost", "octopi", "octoprint_camera:80",
     "octopi.local", "OCTOPI.LOCAL.", "octopi.lan:8080", "octopi.home.arpa", "host.docker.internal", "octopi.fritz.box",
 ]  # fmt: skip
-STRANGERS = ["evil.example", "127.0.0.1.evil.example", "octopi.local.evil.example:80", "localhost.evil.example"]
+STRANGERS = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "octopi.local.evil.example:80",
+    "localhost.evil.example",
+]
 PATHS = ["/", "/stream", "/snapshot", "/status", "/metrics", "/viewer.js", "/nowhere"]
 METHODS = ["GET", "HEAD", "OPTIONS"]
 
@@ -29,8 +34,14 @@ def test_others_are_told_what_to_configure(server, host):
         for method in METHODS:
             answer = get(server.url, path, method=method, Host=host)
             assert answer.status == 421, (method, path)
-    assert f"start eyelid-server with --allow-host {name}" in json.loads(get(server.url, "/stream", Host=host).body)["error"]
-    heard = ask(server, f"GET http://{host}/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    assert (
+        f"start eyelid-server with --allow-host {name}"
+        in json.loads(get(server.url, "/stream", Host=host).body)["error"]
+    )
+    heard = ask(
+        server,
+        f"GET http://{host}/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
+    )
     assert heard.statuses == [421], "the target counts as Host does"
     assert f"start eyelid-server with --allow-host {name}" in server.program.log()
 

@@ -24,7 +24,9 @@ MEANT = {
 
 def request(first, *lines, host="localhost"):
     """Gives a request of which there is nothing to say."""
-    return "\r\n".join([f"{first} HTTP/1.1", f"Host: {host}", "User-Agent: tests", *lines, "", ""]).encode()
+    return "\r\n".join(
+        [f"{first} HTTP/1.1", f"Host: {host}", "User-Agent: tests", *lines, "", ""]
+    ).encode()
 
 
 CLOSE = "Connection: close"
@@ -56,7 +58,9 @@ CONVERSATIONS = {
         (200, request("GET /", CLOSE)),
     ],
     "the head of a stream": [(200, request("HEAD /stream"))],
-    "a body that is not read": [(405, request("PUT /", "Content-Type: text/plain", "Content-Length: 5") + b"12345")],
+    "a body that is not read": [
+        (405, request("PUT /", "Content-Type: text/plain", "Content-Length: 5") + b"12345")
+    ],
 }
 
 
@@ -68,10 +72,18 @@ def lint(directory):
         paths = {"sent": sent, "heard": heard} if sent else {"heard": heard}
         for name, text in paths.items():
             (directory / name).write_bytes(text)
-        command = [Path(sys.executable).with_name("httpolice"), "-i", "streams" if sent else "resp-stream"]
+        command = [
+            Path(sys.executable).with_name("httpolice"),
+            "-i",
+            "streams" if sent else "resp-stream",
+        ]
         silenced = [word for notice in MEANT for word in ("-s", str(notice))]
-        done = subprocess.run([*command, "--fail-on", "comment", *silenced, *(directory / name for name in paths)],
-                              capture_output=True, text=True, timeout=DEADLINE)
+        done = subprocess.run(
+            [*command, "--fail-on", "comment", *silenced, *(directory / name for name in paths)],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
 
     return lint
@@ -102,7 +114,12 @@ def test_answers_without_a_password(serve, lint, directory):
     (directory / "users").write_text(f"anna:{NO_PASSWORD}\n")
     server = serve("--auth-file", directory / "users")
     wrong = "Authorization: Basic YW5uYTp3cm9uZw=="
-    sent = request("GET /") + request("HEAD /stream") + request("OPTIONS /") + request("GET /stream", wrong, CLOSE)
+    sent = (
+        request("GET /")
+        + request("HEAD /stream")
+        + request("OPTIONS /")
+        + request("GET /stream", wrong, CLOSE)
+    )
     heard = converse(server, sent)
     assert statuses(heard) == [401, 401, 204, 401]
     lint(sent, heard)

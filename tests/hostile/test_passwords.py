@@ -5,8 +5,8 @@ import subprocess
 from threading import Thread
 
 import pytest
-
 from asking import ask
+
 from harness import get, wait_for
 
 COST = 8  # of the hashes: far more than all else that a request costs, and no more than it must
@@ -21,7 +21,11 @@ def basic(user, password):
 def guarded(serve, directory):
     """A server with a user anna, whose password is right."""
     path = directory / "htpasswd"
-    subprocess.run(["htpasswd", "-B", "-C", str(COST), "-bc", path, "anna", "right"], check=True, capture_output=True)
+    subprocess.run(
+        ["htpasswd", "-B", "-C", str(COST), "-bc", path, "anna", "right"],
+        check=True,
+        capture_output=True,
+    )
     return serve("--auth-file", path)
 
 
@@ -51,7 +55,9 @@ def test_only_the_password_opens(guarded, wrong):
     assert get(guarded.url, "/snapshot", Authorization=basic("anna", "right")).status == 200
     for path in ("/snapshot", "/stream", "/status", "/", "/nowhere"):
         answer = get(guarded.url, path, Authorization=wrong)
-        assert (answer.status, answer.headers["www-authenticate"].split()[0]) == (401, "Basic"), path
+        assert (answer.status, answer.headers["www-authenticate"].split()[0]) == (401, "Basic"), (
+            path
+        )
         assert "x-timestamp" not in answer.headers
 
 
@@ -75,7 +81,10 @@ def test_a_user_who_is_not_there_costs_as_much_as_a_wrong_password(guarded):
     for number in range(20):
         for user in cost:
             before = guarded.processor_time()
-            assert get(guarded.url, "/status", Authorization=basic(user, f"wrong{number}")).status == 401
+            assert (
+                get(guarded.url, "/status", Authorization=basic(user, f"wrong{number}")).status
+                == 401
+            )
             cost[user] += guarded.processor_time() - before
     assert 0.5 < cost["eve"] / cost["anna"] < 2, cost
 
@@ -89,7 +98,9 @@ def test_guessing_keeps_nobody_out(guarded):
             assert ask(guarded, text.encode(), answers=1, source=address).statuses == [401]
             checked.append(number)
 
-    threads = [Thread(target=guess, args=(f"127.0.0.{2 + n % 2}", n), daemon=True) for n in range(24)]
+    threads = [
+        Thread(target=guess, args=(f"127.0.0.{2 + n % 2}", n), daemon=True) for n in range(24)
+    ]
     for thread in threads:
         thread.start()
     wait_for(lambda: len(checked) > 5 and guarded.descriptors() > 24 + 5, "all guess")
@@ -103,4 +114,6 @@ def test_guessing_keeps_nobody_out(guarded):
     stop.append(True)
     for thread in threads:
         thread.join()
-    assert min(waits) < 12, f"who comes from elsewhere waits for one check of each address, not for all: {waits}"
+    assert min(waits) < 12, (
+        f"who comes from elsewhere waits for one check of each address, not for all: {waits}"
+    )

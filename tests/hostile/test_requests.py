@@ -4,8 +4,8 @@ import json
 import random
 
 import pytest
-
 from asking import ask
+
 from harness import Stream, get
 
 OK = b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -20,31 +20,57 @@ def request(*lines, first=b"GET /status HTTP/1.1", body=b""):
 # What must get this status and be the last of its connection: whatever follows is not taken for a request.
 LAST_OF_ITS_CONNECTION = {
     # Two ways to read where it ends (RFC 9112, section 6).
-    "length and chunks": (200, request(b"Content-Length: 4", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n")),
-    "chunks and length": (200, request(b"Transfer-Encoding: chunked", b"Content-Length: 6", body=b"0\r\n\r\n")),
+    "length and chunks": (
+        200,
+        request(b"Content-Length: 4", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+    ),
+    "chunks and length": (
+        200,
+        request(b"Transfer-Encoding: chunked", b"Content-Length: 6", body=b"0\r\n\r\n"),
+    ),
     "two lengths": (400, request(b"Content-Length: 0", b"Content-Length: 44")),
-    "the same length twice": (200, request(b"Content-Length: 5", b"Content-Length: 5", body=b"12345")),
+    "the same length twice": (
+        200,
+        request(b"Content-Length: 5", b"Content-Length: 5", body=b"12345"),
+    ),
     "lengths in a list": (400, request(b"Content-Length: 5, 5", body=b"12345")),
     "a length with a sign": (400, request(b"Content-Length: +5", body=b"12345")),
     "a negative length": (400, request(b"Content-Length: -1")),
     "a hexadecimal length": (400, request(b"Content-Length: 0x5", body=b"12345")),
     "a length beyond all": (400, request(b"Content-Length: 99999999999999999999999")),
     "no length": (400, request(b"Content-Length:")),
-    "chunks that are not last": (400, request(b"Transfer-Encoding: chunked, gzip", body=b"0\r\n\r\n")),
+    "chunks that are not last": (
+        400,
+        request(b"Transfer-Encoding: chunked, gzip", body=b"0\r\n\r\n"),
+    ),
     "unknown encoding": (400, request(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n")),
     "encoding behind a tab": (200, request(b"Transfer-Encoding:\tchunked", body=b"0\r\n\r\n")),
     "encoding in HTTP/1.0": (
         400,
-        request(b"Transfer-Encoding: chunked", b"Connection: keep-alive", first=b"GET /status HTTP/1.0"),
+        request(
+            b"Transfer-Encoding: chunked", b"Connection: keep-alive", first=b"GET /status HTTP/1.0"
+        ),
     ),
     # A body is not needed here: it is not read, and neither is what follows.
     "a body": (200, request(b"Content-Length: 5", body=b"12345")),
     "a body that is a request": (200, request(b"Content-Length: %d" % len(OK), body=OK)),
-    "a body in chunks": (200, request(b"Transfer-Encoding: chunked", body=b"5\r\n12345\r\n0\r\n\r\n")),
-    "a chunk of any size": (200, request(b"Transfer-Encoding: chunked", body=b"ffffffffffffffffff\r\n")),
+    "a body in chunks": (
+        200,
+        request(b"Transfer-Encoding: chunked", body=b"5\r\n12345\r\n0\r\n\r\n"),
+    ),
+    "a chunk of any size": (
+        200,
+        request(b"Transfer-Encoding: chunked", body=b"ffffffffffffffffff\r\n"),
+    ),
     "a body that is waited for": (200, request(b"Content-Length: 5", b"Expect: 100-continue")),
-    "a body that never ends": (405, request(b"Content-Length: 9999999999", first=b"POST / HTTP/1.1", body=b"x" * 999)),
-    "an empty body in chunks": (405, request(b"Transfer-Encoding: chunked", first=b"PUT / HTTP/1.1", body=b"0\r\n\r\n")),
+    "a body that never ends": (
+        405,
+        request(b"Content-Length: 9999999999", first=b"POST / HTTP/1.1", body=b"x" * 999),
+    ),
+    "an empty body in chunks": (
+        405,
+        request(b"Transfer-Encoding: chunked", first=b"PUT / HTTP/1.1", body=b"0\r\n\r\n"),
+    ),
     # Lines that are not as HTTP has them (RFC 9112, sections 2.2, 3 and 5).
     "folded": (400, request(b"X-Folded: a", b" b")),
     "folded encoding": (400, request(b"Transfer-Encoding:", b" chunked", body=b"0\r\n\r\n")),
@@ -68,14 +94,19 @@ LAST_OF_ITS_CONNECTION = {
     "random bytes": (400, b"\x80\x81\x82\r\n\r\n"),
     # Too much (docs/http.md, Limits).
     "a long header": (431, request(b"X: " + b"x" * 20_000)),
-    "a header that never ends": (431, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 50_000),
+    "a header that never ends": (
+        431,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 50_000,
+    ),
     "a line that never ends": (431, b"GET /" + b"x" * 1_000_000),
     "many headers": (431, request(*[b"X-%d: y" % number for number in range(70)])),
     "a long target": (431, b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
 }
 
 
-@pytest.mark.parametrize(("status", "text"), LAST_OF_ITS_CONNECTION.values(), ids=LAST_OF_ITS_CONNECTION)
+@pytest.mark.parametrize(
+    ("status", "text"), LAST_OF_ITS_CONNECTION.values(), ids=LAST_OF_ITS_CONNECTION
+)
 def test_nothing_that_follows_is_taken_for_a_request(server, status, text):
     for pieces in ([text + OK], [text, OK, OK]):
         heard = ask(server, *pieces)
@@ -141,13 +172,22 @@ def test_what_is_not_here_is_said_to_be(server, first, status):
 
 def test_nothing_of_a_request_comes_back_in_a_header(server):
     for target in (b"/x%0d%0aSet-Cookie:%20a=b", b"/x%0aX-Evil:%20yes", b"/%3Cscript%3E"):
-        heard = ask(server, b"GET %s HTTP/1.1\r\nHost: localhost\r\nX-Secret: Secret\r\n\r\n" % target + LAST)
+        heard = ask(
+            server,
+            b"GET %s HTTP/1.1\r\nHost: localhost\r\nX-Secret: Secret\r\n\r\n" % target + LAST,
+        )
         head = heard.text.partition(b"\r\n\r\n")[0].lower()
         assert b"cookie" not in head and b"evil" not in head and b"script" not in heard.text, heard
 
 
 def test_pipelined_requests_are_answered_in_their_order(server, healthy):
-    paths = {b"/status": 200, b"/nowhere/": 404, b"/snapshot": 200, b"/stream?fps=x": 400, b"/icon.svg": 200}
+    paths = {
+        b"/status": 200,
+        b"/nowhere/": 404,
+        b"/snapshot": 200,
+        b"/stream?fps=x": 400,
+        b"/icon.svg": 200,
+    }
     asked = [b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in paths]
     assert ask(server, b"".join(asked) * 20, answers=100).statuses == [*paths.values()] * 20
     # In pieces of a byte, too.
@@ -178,8 +218,30 @@ def test_one_line_end_too_many_or_too_few_is_understood(server):
 def test_random_requests(server, healthy):
     seed = 7
     chance = random.Random(seed)
-    pieces = [b"GET", b"HEAD", b" ", b"/", b"stream", b"status", b"?", b"action=", b"HTTP/1.1", b"HTTP/1.0", b"\r\n", b"\n"]
-    pieces += [b"\r", b"\0", b":", b"Host", b"localhost", b"Content-Length: 3", b"Transfer-Encoding: chunked", b"\xff"]
+    pieces = [
+        b"GET",
+        b"HEAD",
+        b" ",
+        b"/",
+        b"stream",
+        b"status",
+        b"?",
+        b"action=",
+        b"HTTP/1.1",
+        b"HTTP/1.0",
+        b"\r\n",
+        b"\n",
+    ]
+    pieces += [
+        b"\r",
+        b"\0",
+        b":",
+        b"Host",
+        b"localhost",
+        b"Content-Length: 3",
+        b"Transfer-Encoding: chunked",
+        b"\xff",
+    ]
     for number in range(300):
         mutant = bytearray(request(b"Content-Length: 0", b"Connection: close"))
         for _ in range(chance.randint(1, 4)):
@@ -187,7 +249,12 @@ def test_random_requests(server, healthy):
             mutant[at : at + chance.randint(0, 3)] = chance.choice(pieces)
         # The end of a header that none of the pieces can undo, and an end to what it might take for a body.
         heard = ask(server, bytes(mutant) + b"\r\n\r\n" + LAST + b"\r\n\r\n" + b"\0\r\n\r\n")
-        assert heard.closed and set(heard.statuses) <= {200, 400, 404, 405, 421, 431}, (seed, number, mutant, heard)
+        assert heard.closed and set(heard.statuses) <= {200, 400, 404, 405, 421, 431}, (
+            seed,
+            number,
+            mutant,
+            heard,
+        )
         assert heard.statuses or b"stream" in mutant, (seed, number, mutant, heard)
     healthy.thrive(1)
     assert json.loads(get(server.url, "/status").body)["cameras"]

@@ -26,7 +26,13 @@ def capture(start, directory, environment):
         slot.mkdir(exist_ok=True)
         program = [*before, f"{os.environ['EYELID_BIN']}/eyelid-capture"]
         program = start(
-            *program, "--slot", slot, "--source", "libcamera", *arguments, env={**environment, **variables}
+            *program,
+            "--slot",
+            slot,
+            "--source",
+            "libcamera",
+            *arguments,
+            env={**environment, **variables},
         )
         program.slot = Slot(slot, program)
         return program

@@ -52,7 +52,9 @@ def test_lists_cameras_with_the_sizes_that_they_really_have(once):
 def test_lists_controls(once):
     code, text, _ = once("--list-controls", "--camera", "Virtual1")
     assert code == 0
-    assert re.search(r"^FrameDurationLimits +2 of: whole number.*66666 to 1000000", text, re.M), text
+    assert re.search(r"^FrameDurationLimits +2 of: whole number.*66666 to 1000000", text, re.M), (
+        text
+    )
     code, text, _ = once("--list-controls", "--json")
     controls = {control["name"]: control for control in json.loads(text)}
     assert controls["FaceDetectMode"]["choices"] == ["Off"]
@@ -70,7 +72,9 @@ def test_lists_controls(once):
     ],
     ids=name,
 )
-def test_what_the_camera_does_not_have_is_an_error_that_lists_what_it_has(once, directory, arguments, words):
+def test_what_the_camera_does_not_have_is_an_error_that_lists_what_it_has(
+    once, directory, arguments, words
+):
     code, _, log = once("--slot", directory, "--source", "libcamera", *arguments)
     assert code == 78
     assert re.search(words, log.splitlines()[-1]), log
@@ -108,8 +112,14 @@ def test_takes_the_size_that_was_asked_for(capture, arguments, size):
         (["--rotate", "180"], lambda picture: picture.rotate(180)),
         (["--rotate", "270"], lambda picture: picture.rotate(90, expand=True)),
         (["--flip", "horizontal"], ImageOps.mirror),
-        (["--flip", "vertical", "--rotate", "90"], lambda picture: ImageOps.flip(picture).rotate(-90, expand=True)),
-        (["--smallest", "--rotate", "90"], lambda picture: picture.resize((322, 242)).rotate(-90, expand=True)),
+        (
+            ["--flip", "vertical", "--rotate", "90"],
+            lambda picture: ImageOps.flip(picture).rotate(-90, expand=True),
+        ),
+        (
+            ["--smallest", "--rotate", "90"],
+            lambda picture: picture.resize((322, 242)).rotate(-90, expand=True),
+        ),
         (["--optimize"], lambda picture: picture),
     ],
     ids=name,
@@ -124,7 +134,11 @@ def test_frames_follow_one_another_and_none_is_torn(capture):
     seen = {}
     for _ in range(50):
         after = max(seen, default=0)
-        seen[program.slot._wait(lambda: (look := program.slot.look()) and look[0] > after and look, "a frame")[0]] = None
+        seen[
+            program.slot._wait(
+                lambda: (look := program.slot.look()) and look[0] > after and look, "a frame"
+            )[0]
+        ] = None
         check_frame(program.slot.look()[1])
     assert len(seen) == 50
 
@@ -172,7 +186,8 @@ def test_mtime_is_the_moment_of_capture_however_long_the_machine_slept(capture, 
     for _ in range(5):
         asked_ns = time.time_ns()
         seen = program.slot._wait(
-            lambda: (look := program.slot.look()) and look[0] > asked_ns and look, "a frame captured after it was asked for"
+            lambda: (look := program.slot.look()) and look[0] > asked_ns and look,
+            "a frame captured after it was asked for",
         )
         assert seen[0] <= time.time_ns(), "captured in the future"
 
@@ -183,7 +198,9 @@ def test_mtime_is_the_moment_of_capture_however_long_the_machine_slept(capture, 
 def test_from_asleep_to_a_stream_and_back(start, capture, directory):
     program = capture("--size", "640x480", "--linger", "1s")
     address = f"http://127.0.0.1:{free_port()}"
-    start("eyelid-server", "--slots", directory / "slot", "--listen", address.removeprefix("http://"))
+    start(
+        "eyelid-server", "--slots", directory / "slot", "--listen", address.removeprefix("http://")
+    )
     wait_listening(address)
     # A producer that starts assumes that somebody looks.
     asleep = program.slot.wait_state("asleep")
@@ -236,7 +253,9 @@ def test_a_thousand_naps_leave_no_trace(capture, environment):
             seen[nap] = fewest_descriptors(program.pid), memory_kb(program.pid)
     (files, memory), (last_files, last_memory) = seen.values()
     buffers = sum(line.startswith("alloc") for line in heap(environment))
-    print(f"{naps} naps: {last_files} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all")
+    print(
+        f"{naps} naps: {last_files} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all"
+    )
     assert last_files == files
     # AddressSanitizer keeps much of what was freed.
     more = 16 * 1024 if "EYELID_SANITIZED" in os.environ else 1024
@@ -278,7 +297,11 @@ def test_a_camera_that_goes_silent_is_restarted_then_acquired_anew_then_given_up
     steps = [line for line in steps if "no frame for 0.3s" in line]
     assert len(steps) >= 2, program.log()
     assert "acquiring it anew" in steps[0]
-    assert program.log().splitlines()[-1].startswith("eyelid-capture: error: camera \"Virtual0\" gave no frame")
+    assert (
+        program.log()
+        .splitlines()[-1]
+        .startswith('eyelid-capture: error: camera "Virtual0" gave no frame')
+    )
     state = program.slot.state()
     assert (state["state"], "giving up" in state["error"]) == ("failed", True)
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
+from programs import Camera, OctoPrint, log_in, running_octoprint, show_tab, start_haproxy
 
 import harness
 from browser import chromium
-from programs import Camera, OctoPrint, log_in, running_octoprint, show_tab, start_haproxy
 
 
 @pytest.fixture(scope="module")

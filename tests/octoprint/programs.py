@@ -58,7 +58,16 @@ class Camera:
         self._start_capture = lambda: start("eyelid-capture", "--config", config, "--slot", slots)
         self.plug_in()
         self.slot = Slot(slots, self.capture)
-        server = start("eyelid-server", "--config", config, "--slots", slots, "--listen", "127.0.0.1:0", *options)
+        server = start(
+            "eyelid-server",
+            "--config",
+            config,
+            "--slots",
+            slots,
+            "--listen",
+            "127.0.0.1:0",
+            *options,
+        )
         self.url = server.wait_log(r"listening on (http://127\.0\.0\.1:\d+)")[1]
 
     def plug_in(self):
@@ -69,9 +78,15 @@ class Camera:
 def start_haproxy(start, octoprint, camera):
     """Starts haproxy before both; gives its URL."""
     port = free_port()
-    ports = {"FRONTEND_PORT": port, "OCTOPRINT_PORT": octoprint.port, "WEBCAM_PORT": urlsplit(camera.url).port}
+    ports = {
+        "FRONTEND_PORT": port,
+        "OCTOPRINT_PORT": octoprint.port,
+        "WEBCAM_PORT": urlsplit(camera.url).port,
+    }
     environment = os.environ | {name: str(value) for name, value in ports.items()}
-    start("/usr/sbin/haproxy", "-db", "-f", Path(__file__).with_name("haproxy.cfg"), env=environment)
+    start(
+        "/usr/sbin/haproxy", "-db", "-f", Path(__file__).with_name("haproxy.cfg"), env=environment
+    )
     url = f"http://127.0.0.1:{port}"
     wait_listening(url)
     return url
@@ -90,15 +105,31 @@ class OctoPrint:
         (base / "uploads").mkdir()
         (base / "uploads/print.gcode").write_text(PRINT)
         command = [OCTOPRINT, "--basedir", base]
-        subprocess.run([*command, "user", "add", USER, "--password", USER, "--admin"],
-                       check=True, stdout=subprocess.DEVNULL, timeout=2 * DEADLINE)
-        self._serve = [*command, "serve", "--iknowwhatimdoing", "--host", "127.0.0.1", "--port", self.port]
+        subprocess.run(
+            [*command, "user", "add", USER, "--password", USER, "--admin"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=2 * DEADLINE,
+        )
+        self._serve = [
+            *command,
+            "serve",
+            "--iknowwhatimdoing",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            self.port,
+        ]
         self.run()
 
     def run(self):
         """Starts it, at first and again, and waits until it is up."""
         self.program = self._start(*self._serve)
-        wait_for(lambda: self._ready(), lambda: f"OctoPrint is up; its log:\n{self.program.out()}", 2 * DEADLINE)
+        wait_for(
+            lambda: self._ready(),
+            lambda: f"OctoPrint is up; its log:\n{self.program.out()}",
+            2 * DEADLINE,
+        )
 
     def _ready(self):
         assert self.program.running(), f"OctoPrint ended:\n{self.program.out()}{self.program.log()}"
@@ -111,7 +142,9 @@ class OctoPrint:
     def ask(self, method, path, content=None):
         """Asks its API; gives status and answer."""
         headers = {"X-Api-Key": API_KEY, "Content-Type": "application/json"}
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)) as connection:
+        with closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        ) as connection:
             connection.request(method, path, content and json.dumps(content), headers)
             response = connection.getresponse()
             body = response.read()
@@ -137,16 +170,19 @@ class OctoPrint:
 
     def test_snapshot(self, url, **settings):
         """Presses the dialog's button "Test" beside the snapshot URL; gives the answer and the picture's bytes."""
-        answer = self.order("/api/util/test", {
-            "command": "url",
-            "url": url,
-            "method": "GET",
-            "response": "bytes",
-            "timeout": 5,
-            "content_type_whitelist": ["image/*"],
-            "content_type_guess": True,
-            **settings,
-        })
+        answer = self.order(
+            "/api/util/test",
+            {
+                "command": "url",
+                "url": url,
+                "method": "GET",
+                "response": "bytes",
+                "timeout": 5,
+                "content_type_whitelist": ["image/*"],
+                "content_type_guess": True,
+                **settings,
+            },
+        )
         return answer, base64.b64decode(answer.get("response", {}).get("content", ""))
 
     def snapshot(self):
@@ -176,19 +212,24 @@ class OctoPrint:
 
     def pictures(self, count):
         """Gives the first pictures, as soon as there are so many, and one more: that may be written yet."""
-        return wait_for(lambda: len(found := self._pictures()) > count and found, "the pictures")[:count]
+        return wait_for(lambda: len(found := self._pictures()) > count and found, "the pictures")[
+            :count
+        ]
 
     def film(self, prefix):
         """Has it make a film of the pictures whose names start so, which removes them; gives the film's path."""
         self.order(f"/api/timelapse/unrendered/{prefix}", {"command": "render"})
         pictures = self._films / "tmp"
         return wait_for(
-            lambda: not any(pictures.glob("*.jpg")) and list(self._films.glob(f"{prefix}*.mp4")), "the film"
+            lambda: not any(pictures.glob("*.jpg")) and list(self._films.glob(f"{prefix}*.mp4")),
+            "the film",
         )[0]
 
     def _pictures(self):
         try:
-            return sorted((self._films / "tmp").glob("*.jpg"), key=lambda path: path.stat().st_mtime_ns)
+            return sorted(
+                (self._films / "tmp").glob("*.jpg"), key=lambda path: path.stat().st_mtime_ns
+            )
         except FileNotFoundError:  # removed meanwhile
             return []
 

@@ -4,9 +4,10 @@ import re
 import subprocess
 import time
 
+from programs import show_tab, wait_started
+
 from harness import DEADLINE, check_frame
 from pictures import SLACK, captured, wait_moves
-from programs import show_tab, wait_started
 
 PICTURES = 10
 
@@ -53,10 +54,25 @@ def test_a_timelapse_has_fresh_pictures(route):
     seen = set()
     for path in pictures:
         picture, stored = check_frame(path.read_bytes()), path.stat().st_mtime
-        assert captured(picture, stored) > moment - SLACK, f"{path.name} was captured before it was asked for"
+        assert captured(picture, stored) > moment - SLACK, (
+            f"{path.name} was captured before it was asked for"
+        )
         seen.add(picture.tobytes())
         moment = stored  # the next one is asked for later
     assert len(seen) == PICTURES, "the same picture twice"
     film = route.octoprint.film(pictures[0].name.rpartition("-")[0])
-    play = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", film, "-frames:v", str(PICTURES), "-f", "null", "-"]
+    play = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-xerror",
+        "-i",
+        film,
+        "-frames:v",
+        str(PICTURES),
+        "-f",
+        "null",
+        "-",
+    ]
     subprocess.run(play, check=True, timeout=2 * DEADLINE)

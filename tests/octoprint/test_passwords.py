@@ -3,12 +3,12 @@
 import time
 
 import pytest
+from conftest import Route
+from programs import Camera, log_in, show_tab
 
 from browser import chromium, firefox
-from conftest import Route
 from harness import DEADLINE, check_frame, private_directory, programs
 from pictures import SLACK, captured, wait_moves
-from programs import Camera, log_in, show_tab
 
 USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  # the password, as htpasswd -B writes it
 PASSWORD = {"username": "anna", "password": "picture"}
@@ -112,4 +112,6 @@ def test_where_browsers_ask_for_the_password_of_a_picture(page, browser_name, ro
     page.goto(f"{route.page}/login/")
     for host, browsers in ASKED[route_name].items():
         url = f"{route.stream}/?action=stream".replace("127.0.0.1", host)
-        assert page.evaluate(SHOW, [url, 1000 * DEADLINE]) == (640 if browser_name in browsers else 0), url
+        assert page.evaluate(SHOW, [url, 1000 * DEADLINE]) == (
+            640 if browser_name in browsers else 0
+        ), url

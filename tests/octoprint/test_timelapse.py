@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
+from programs import Camera
 
 from harness import DEADLINE, check_frame, get, wait_for
 from pictures import way
-from programs import Camera
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,16 @@ def film_without_camera(octoprint, start, directory):
             octoprint.pictures(0)  # and the first one
             camera.capture.stop(signal.SIGKILL)
             heard = len(octoprint.program.out())
-            wait_for(lambda: "503 Server Error" in octoprint.program.out()[heard:], "OctoPrint is told")
+            wait_for(
+                lambda: "503 Server Error" in octoprint.program.out()[heard:], "OctoPrint is told"
+            )
             camera.plug_in()
             pictures = octoprint.pictures(2)
         for path in pictures:
             way(check_frame(path.read_bytes()))  # fails at what is not the camera's
-        return numbers(pictures), frames(octoprint.film(pictures[0].name.rpartition("-")[0]), directory)
+        return numbers(pictures), frames(
+            octoprint.film(pictures[0].name.rpartition("-")[0]), directory
+        )
 
     return film_without_camera
 

@@ -51,8 +51,14 @@ def mirror(directory, machine, **variables):
         (directory / name).write_text(text)
     configuration = directory / "apt.conf"
     configuration.write_text(f'Dir::Etc "{directory}";\nDir::State "{directory}/state";\n')
-    return subprocess.run([REPOSITORY / "packaging" / "mirror"], check=False, text=True, capture_output=True, timeout=60,
-                          env=dict(os.environ, APT_CONFIG=str(configuration), **variables))
+    return subprocess.run(
+        [REPOSITORY / "packaging" / "mirror"],
+        check=False,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        env=dict(os.environ, APT_CONFIG=str(configuration), **variables),
+    )
 
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
@@ -64,11 +70,15 @@ def test_the_mirror_is_found(machine, tmp_path):
 
 
 def test_where_there_is_none_it_says_what_to_do(tmp_path):
-    done = mirror(tmp_path, {"sources.list": "deb http://archive.ubuntu.example/ubuntu noble main\n"})
+    done = mirror(
+        tmp_path, {"sources.list": "deb http://archive.ubuntu.example/ubuntu noble main\n"}
+    )
     assert done.returncode == 1 and "EYELID_MIRROR=" in done.stderr
 
 
-@pytest.mark.parametrize("given", ["https://other.example/debian", "[trusted=yes] https://other.example/debian"])
+@pytest.mark.parametrize(
+    "given", ["https://other.example/debian", "[trusted=yes] https://other.example/debian"]
+)
 def test_another_one_can_be_given(given, tmp_path):
     done = mirror(tmp_path, MACHINES["one line"], EYELID_MIRROR=given)
     assert done.stdout.strip().endswith(given)

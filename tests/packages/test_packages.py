@@ -18,8 +18,15 @@ PROGRAMS = ["eyelid", "eyelid-server", "eyelid-capture"]
 
 def run(*command, **options):
     """Runs a command; gives what it wrote, both streams."""
-    done = subprocess.run([str(word) for word in command], check=False, text=True, timeout=300,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    done = subprocess.run(
+        [str(word) for word in command],
+        check=False,
+        text=True,
+        timeout=300,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **options,
+    )
     assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
     return done.stdout
 
@@ -38,7 +45,10 @@ def field(name, key):
 
 def relations(name, key):
     """Gives the packages that a field names, with their versions."""
-    words = (re.fullmatch(r"(\S+)(?: \((.*)\))?", one.strip()) for one in re.split(r"[,|]", field(name, key)))
+    words = (
+        re.fullmatch(r"(\S+)(?: \((.*)\))?", one.strip())
+        for one in re.split(r"[,|]", field(name, key))
+    )
     return {word[1]: word[2] for word in words}
 
 
@@ -64,11 +74,15 @@ def unpacked(tmp_path_factory):
 
 def files(directory):
     """Gives the paths of all files below, as they are when installed."""
-    return sorted(f"/{path.relative_to(directory)}" for path in directory.rglob("*") if not path.is_dir())
+    return sorted(
+        f"/{path.relative_to(directory)}" for path in directory.rglob("*") if not path.is_dir()
+    )
 
 
 def test_there_are_packages_of_the_workspaces_version():
-    version = re.search(r'^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    version = re.search(
+        r'^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE
+    )[1]
     assert LIBCAMERA in NAMES or architecture() == "armhf"
     # `apt install ./eyelid*.deb` is to work without libcamera.
     wanted = [PACKAGES / f"eyelid_{version}_{architecture()}.deb"]
@@ -128,18 +142,23 @@ def test_every_program_that_a_unit_starts_is_in_its_package(unpacked):
     for directory in unpacked.values():
         for unit in directory.glob("usr/lib/systemd/system/*.service"):
             started = re.findall(r"^ExecStart=(\S+)", unit.read_text(), re.MULTILINE)
-            assert started and all((directory / path.lstrip("/")).is_file() for path in started), unit
+            assert started and all((directory / path.lstrip("/")).is_file() for path in started), (
+                unit
+            )
 
 
 def test_checksums_fit_and_what_is_executed_is_executable(unpacked):
     for name, directory in unpacked.items():
         sums = run("dpkg-deb", "--info", package(name), "md5sums")
         assert run("md5sum", "--check", "--quiet", cwd=directory, input=sums) == ""
-        assert {line.split(maxsplit=1)[1] for line in sums.splitlines()} == \
-            {path[1:] for path in files(directory) if not path.startswith("/etc/")}
+        assert {line.split(maxsplit=1)[1] for line in sums.splitlines()} == {
+            path[1:] for path in files(directory) if not path.startswith("/etc/")
+        }
         for path in directory.rglob("*"):
             place = f"/{path.relative_to(directory)}"
-            executed = path.is_dir() or re.match("/usr/bin/|/usr/lib/eyelid/|.*/simulate-camera$", place)
+            executed = path.is_dir() or re.match(
+                "/usr/bin/|/usr/lib/eyelid/|.*/simulate-camera$", place
+            )
             assert path.stat().st_mode & 0o777 == (0o755 if executed else 0o644), place
 
 
@@ -149,15 +168,30 @@ def test_lintian_finds_no_error():
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_man_page_renders(program, unpacked):
-    pages = [page for directory in unpacked.values()
-             for page in directory.glob(f"usr/share/man/man1/{program}.1.gz")]
+    pages = [
+        page
+        for directory in unpacked.values()
+        for page in directory.glob(f"usr/share/man/man1/{program}.1.gz")
+    ]
     assert len(pages) == 1
-    text = subprocess.run(["man", "--warnings", "--encoding=UTF-8", "--local-file", pages[0]], check=True, text=True,
-                          capture_output=True, timeout=60, env=dict(os.environ, MANWIDTH="80", LC_ALL="C.UTF-8"))
+    text = subprocess.run(
+        ["man", "--warnings", "--encoding=UTF-8", "--local-file", pages[0]],
+        check=True,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        env=dict(os.environ, MANWIDTH="80", LC_ALL="C.UTF-8"),
+    )
     assert not text.stderr and "EXIT STATUS" in text.stdout
     source = run("gzip", "--decompress", "--stdout", pages[0])
-    complaints = subprocess.run(["mandoc", "-T", "lint", "-W", "error"], input=source, check=False, text=True,
-                                capture_output=True, timeout=60)
+    complaints = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "error"],
+        input=source,
+        check=False,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
     assert not complaints.stdout, complaints.stdout
 
 
@@ -182,7 +216,9 @@ def test_installed_programs_run_and_enable_nothing(installed):
     for program in PROGRAMS:
         assert field("eyelid", "Version") in run(program, "--version")
     # The build with libcamera answers.
-    listed = subprocess.run(["eyelid-capture", "--list"], check=False, text=True, capture_output=True, timeout=60)
+    listed = subprocess.run(
+        ["eyelid-capture", "--list"], check=False, text=True, capture_output=True, timeout=60
+    )
     assert "feature" not in listed.stderr, listed.stderr
     user = run("getent", "passwd", "eyelid").split(":")
     assert user[6].strip().endswith("nologin")
@@ -203,7 +239,10 @@ def test_purging_leaves_nothing_but_the_user():
         pytest.skip(f"packages for {architecture()}")
     run("dpkg", "--install", *(package(name) for name in NAMES))
     # As `systemctl enable` makes them, and what docs/systemd.md has users put there.
-    wants = {"sockets.target.wants": "eyelid.socket", "eyelid-server.service.wants": "eyelid-capture@door.service"}
+    wants = {
+        "sockets.target.wants": "eyelid.socket",
+        "eyelid-server.service.wants": "eyelid-capture@door.service",
+    }
     for directory, unit in wants.items():
         link = Path("/etc/systemd/system") / directory / unit
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -225,11 +264,14 @@ def test_the_packages_of_before_are_replaced(tmp_path):
     (tree / "usr/bin/eyelid-capture").write_text("old")
     (tree / "usr/lib/udev/rules.d/60-eyelid.rules").write_text("# old")
     (tree / "DEBIAN/control").write_text(
-        "Package: eyelid-capture\nVersion: 0.1.0\nArchitecture: all\nMaintainer: nobody\nDescription: old\n")
+        "Package: eyelid-capture\nVersion: 0.1.0\nArchitecture: all\nMaintainer: nobody\nDescription: old\n"
+    )
     run("dpkg-deb", "--build", tree)
     run("dpkg", "--install", f"{tree}.deb")
     run("apt-get", "install", "--yes", *(package(name) for name in NAMES))
     assert field("eyelid", "Version") in run("eyelid-capture", "--version")
-    left = subprocess.run(["dpkg-query", "--status", "eyelid-capture"], check=False, text=True, capture_output=True)
+    left = subprocess.run(
+        ["dpkg-query", "--status", "eyelid-capture"], check=False, text=True, capture_output=True
+    )
     assert "installed" not in left.stdout.replace("not-installed", ""), left.stdout
     run("dpkg", "--purge", *reversed(NAMES))

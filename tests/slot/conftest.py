@@ -11,7 +11,10 @@ from harness import Slot, Stream, binary, wait_listening
 def pytest_sessionstart():
     """Mounting must be possible, and must not be seen by anybody else."""
     if os.environ.get("EYELID_OUTER_MOUNTS") in (None, os.readlink("/proc/self/ns/mnt")):
-        pytest.exit("not in a mount namespace of its own: start this suite by its `run` script", returncode=2)
+        pytest.exit(
+            "not in a mount namespace of its own: start this suite by its `run` script",
+            returncode=2,
+        )
 
 
 @pytest.fixture
@@ -36,7 +39,9 @@ def capture(start):
 
     def capture(slot, size="320x240", *arguments, under=(), **options):
         picture = ["--source", "test", "--size", size, "--fps", "20"]
-        return start(*under, binary("eyelid-capture"), "--slot", slot.path, *picture, *arguments, **options)
+        return start(
+            *under, binary("eyelid-capture"), "--slot", slot.path, *picture, *arguments, **options
+        )
 
     return capture
 

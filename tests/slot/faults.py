@@ -23,7 +23,9 @@ class Queue:
     def __init__(self, directory, mask):
         libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        assert libc.inotify_add_watch(self._descriptor, os.fsencode(directory), mask) >= 0, ctypes.get_errno()
+        assert libc.inotify_add_watch(self._descriptor, os.fsencode(directory), mask) >= 0, (
+            ctypes.get_errno()
+        )
 
     def close(self):
         """Reads it to its end; says whether it has overflowed."""

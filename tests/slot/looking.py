@@ -13,12 +13,18 @@ def live_after(stream, moment, size=None):
             return False
         return size is None or check_frame(part.jpeg).size == size
 
-    return check_frame(stream.part_where(wanted, f"a live frame after {moment} of size {size}").jpeg)
+    return check_frame(
+        stream.part_where(wanted, f"a live frame after {moment} of size {size}").jpeg
+    )
 
 
 def wait_snapshot(address):
     """Asks until there is a snapshot, for what the server's time to wait for it is not the point; gives the picture."""
-    return check_frame(wait_for(lambda: (answer := get(address, "/snapshot")).status == 200 and answer, "a snapshot").body)
+    return check_frame(
+        wait_for(
+            lambda: (answer := get(address, "/snapshot")).status == 200 and answer, "a snapshot"
+        ).body
+    )
 
 
 def assert_no_snapshot(address):

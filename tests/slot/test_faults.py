@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from PIL import Image
-
 from faults import (
     IN_DELETE,
     IN_MOVED_TO,
@@ -22,8 +20,10 @@ from faults import (
     events_that_overflow,
     rename_until_it_overflows,
 )
-from harness import Slot, Stream, connect, get, wait_for
 from looking import assert_no_snapshot, live_after, wait_snapshot
+from PIL import Image
+
+from harness import Slot, Stream, connect, get, wait_for
 from processes import usage
 
 HOURS_S = 3 * 3600
@@ -38,7 +38,12 @@ def remount(path):
     """Makes a file system read-only; it is busy while a frame is being written."""
 
     def to(how):
-        return subprocess.run(["mount", "-o", f"remount,{how}", path], check=False, capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                ["mount", "-o", f"remount,{how}", path], check=False, capture_output=True
+            ).returncode
+            == 0
+        )
 
     wait_for(lambda: to("ro"), "a read-only file system")
     return lambda: to("rw")
@@ -47,7 +52,9 @@ def remount(path):
 @pytest.mark.parametrize(
     ("make_read_only", "said"), [(forbid, "Permission denied"), (remount, "Read-only file system")]
 )
-def test_a_slot_made_read_only_is_told_of_and_used_again(small, capture, server, stream, make_read_only, said):
+def test_a_slot_made_read_only_is_told_of_and_used_again(
+    small, capture, server, stream, make_read_only, said
+):
     slot = Slot(small)
     producer, program = capture(slot, under=WITHOUT_CAPABILITIES), server(slot, "--timeout", "1s")
     watched = stream(program.address)
@@ -100,7 +107,12 @@ def folder(path, _target):
 @pytest.mark.parametrize("name", ["current.jpg", "state.json"])
 @pytest.mark.parametrize(
     ("planted", "said"),
-    [(fifo, "not a regular file"), (link, "symbolic link"), (link_to_device, "symbolic link"), (folder, "not a regular")],
+    [
+        (fifo, "not a regular file"),
+        (link, "symbolic link"),
+        (link_to_device, "symbolic link"),
+        (folder, "not a regular"),
+    ],
 )
 def test_what_is_no_file_is_neither_followed_nor_waited_for(
     slot, capture, server, stream, directory, planted, said, name
@@ -121,7 +133,9 @@ def test_what_is_no_file_is_neither_followed_nor_waited_for(
     path.unlink()
     planted(path, target)
     asked = time.monotonic()
-    assert (said if name == "current.jpg" else "no new frame") in assert_no_snapshot(program.address)
+    assert (said if name == "current.jpg" else "no new frame") in assert_no_snapshot(
+        program.address
+    )
     assert not stream(program.address).part().live()
     camera = json.loads(get(program.address, "/status").body)["cameras"][0]
     assert camera["state"] == ("asleep" if name == "current.jpg" else "unknown")
@@ -132,7 +146,9 @@ def test_what_is_no_file_is_neither_followed_nor_waited_for(
         assert producer.running()
         path.rmdir()
     live_after(stream(program.address), 0)
-    wait_for(lambda: slot.state() and path.is_file() and not path.is_symlink(), "a file in its place")
+    wait_for(
+        lambda: slot.state() and path.is_file() and not path.is_symlink(), "a file in its place"
+    )
     assert target.read_bytes() == before, "what a link leads to is not touched"
 
 
@@ -274,7 +290,9 @@ def test_without_descriptors_a_camera_waits_for_some(slot, capture):
 
 @pytest.mark.parametrize("who", ["camera", "server", "both"])
 def test_a_pause_as_of_a_suspended_machine_is_over_at_once(slot, capture, server, stream, who):
-    seconds = float(os.environ.get("EYELID_PAUSE_S", "6"))  # longer than the server waits for a frame
+    seconds = float(
+        os.environ.get("EYELID_PAUSE_S", "6")
+    )  # longer than the server waits for a frame
     producer, program = capture(slot), server(slot)
     watched = stream(program.address)
     live_after(watched, 0)
@@ -352,14 +370,17 @@ def fresh(ask, clock):
     answer = ask()
     assert answer.status == 200
     captured = float(answer.headers["x-timestamp"])
-    assert asked - 0.01 <= captured <= clock.now() + 0.01, f"captured {captured - asked:+.3f} s after the request"
+    assert asked - 0.01 <= captured <= clock.now() + 0.01, (
+        f"captured {captured - asked:+.3f} s after the request"
+    )
 
 
 def fresh_stream(watched, clock, parts=3):
     """A stream shows frames by the clock as it is, once those under way have come, and no old one."""
     asked = clock.now()
     watched.part_where(
-        lambda part: part.live() and asked <= float(part.headers["x-timestamp"]) <= clock.now(), "a frame of now"
+        lambda part: part.live() and asked <= float(part.headers["x-timestamp"]) <= clock.now(),
+        "a frame of now",
     )
     for _ in range(parts):
         part = watched.part()

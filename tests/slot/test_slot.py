@@ -9,9 +9,9 @@ import threading
 import time
 
 import pytest
+from looking import assert_no_snapshot, live_after, wait_snapshot
 
 from harness import Slot, check_frame, get, wait_for
-from looking import assert_no_snapshot, live_after, wait_snapshot
 
 
 def fill(directory):
@@ -29,7 +29,10 @@ def test_a_full_slot_fills_the_log_not_the_grave(small, capture, server, stream)
     watched = stream(address)
     live_after(watched, 0)
     filler = fill(small)
-    wait_for(lambda: slot.look() and fill(small) and "No space left" in producer.log(), "the log to say so")
+    wait_for(
+        lambda: slot.look() and fill(small) and "No space left" in producer.log(),
+        "the log to say so",
+    )
     assert producer.running()
     assert slot.state()["state"] in ("awake", "asleep", "failed")
     check_frame(slot.look()[1])
@@ -86,7 +89,9 @@ def delete_both(slot):
     (slot.path / "state.json").unlink()
 
 
-@pytest.mark.parametrize("accident", [remove, remove_and_make, move_away, delete_frame, delete_both])
+@pytest.mark.parametrize(
+    "accident", [remove, remove_and_make, move_away, delete_frame, delete_both]
+)
 def test_a_stream_goes_on_after_an_accident(slot, capture, server, stream, accident):
     producer, program = capture(slot), server(slot)
     watched = stream(program.address)
@@ -146,7 +151,9 @@ def test_a_camera_killed_in_the_middle_of_writing_leaves_a_whole_frame(slot, cap
     )
 
 
-def test_without_slot_and_camera_there_is_an_answer_and_later_a_picture(slot, capture, server, stream):
+def test_without_slot_and_camera_there_is_an_answer_and_later_a_picture(
+    slot, capture, server, stream
+):
     program = server(slot, "--timeout", "1s")
     assert_no_snapshot(program.address)
     watched = stream(program.address)
@@ -157,7 +164,9 @@ def test_without_slot_and_camera_there_is_an_answer_and_later_a_picture(slot, ca
     wait_snapshot(program.address)
 
 
-def test_a_slot_that_disappears_with_its_camera_is_missed_and_found_again(slot, capture, server, stream):
+def test_a_slot_that_disappears_with_its_camera_is_missed_and_found_again(
+    slot, capture, server, stream
+):
     producer, program = capture(slot), server(slot, "--timeout", "1s")
     watched = stream(program.address)
     live_after(watched, 0)
@@ -172,10 +181,14 @@ def test_a_slot_that_disappears_with_its_camera_is_missed_and_found_again(slot, 
 def test_a_waiting_snapshot_is_answered_when_the_camera_comes(slot, capture, server):
     program = server(slot, "--timeout", "30s")
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(get(program.address, "/snapshot")), daemon=True)
+    waiting = threading.Thread(
+        target=lambda: answers.append(get(program.address, "/snapshot")), daemon=True
+    )
     asked = time.time()
     waiting.start()
-    wait_for(lambda: json.loads(get(program.address, "/status").body), "the server answers meanwhile")
+    wait_for(
+        lambda: json.loads(get(program.address, "/status").body), "the server answers meanwhile"
+    )
     capture(slot)
     wait_for(lambda: answers, "the snapshot")
     assert answers[0].status == 200 and float(answers[0].headers["x-timestamp"]) >= asked

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 import visitors
+
 from harness import Pictures, Slot, Stream, check_frame, children, command_line
 from processes import descriptors, usage
 
@@ -38,7 +38,7 @@ class Samples:
     """What the programs had and used each time that all of them rested, as a table in a file."""
 
     def __init__(self, path, pids):
-        self._file = open(path, "w", newline="")  # noqa: SIM115  closed with the run
+        self._file = open(path, "w", newline="")
         self._writer = None
         self._pids = pids
         self._start = time.monotonic()
@@ -85,7 +85,10 @@ class Soak:
         with Stream(camera.url) as stream:
             assert stream.part().live()
         camera.slot.wait_state("asleep")
-        pids = {Path(command_line(pid)[0]).name.removeprefix("eyelid-"): pid for pid in children(camera.pid)}
+        pids = {
+            Path(command_line(pid)[0]).name.removeprefix("eyelid-"): pid
+            for pid in children(camera.pid)
+        }
         self.samples = Samples(csv_path, {"eyelid": camera.pid, **pids})
         self.wakes = self.frames = self.cards = 0
         self.awake_s = 0.0
@@ -105,12 +108,17 @@ class Soak:
         """Adds a row to the samples."""
         assert self._camera.running(), self._camera.log()
         self.samples.take(
-            wakes=self.wakes, frames=self.frames, awake_s=round(self.awake_s, 1), failures=len(self.failures)
+            wakes=self.wakes,
+            frames=self.frames,
+            awake_s=round(self.awake_s, 1),
+            failures=len(self.failures),
         )
 
     def _round(self):
         start = time.monotonic()
-        looking = visitors.Round(self._camera, self._pictures, start + self._random.uniform(0.5, 3.0))
+        looking = visitors.Round(
+            self._camera, self._pictures, start + self._random.uniform(0.5, 3.0)
+        )
         kinds = [visitors.watch, *self._random.choices(visitors.ALL, k=CLIENTS - 1)]
         threads = []
         for kind in kinds:
@@ -163,7 +171,15 @@ def test_nothing_grows(start, directory, minutes):
     seed = int(os.environ.get("EYELID_SOAK_SEED", random.randrange(2**32)))
     configuration = directory / "eyelid.toml"
     configuration.write_text(CONFIGURATION)
-    camera = start("eyelid", "--config", configuration, "--listen", "127.0.0.1:0", "--slots", directory / "slots")
+    camera = start(
+        "eyelid",
+        "--config",
+        configuration,
+        "--listen",
+        "127.0.0.1:0",
+        "--slots",
+        directory / "slots",
+    )
     camera.url = camera.wait_out(r"http://127\.0\.0\.1:[1-9]\d*")[0]
     camera.slot = Slot(directory / "slots", camera)
     seconds = 60 * minutes
@@ -193,10 +209,14 @@ def test_nothing_grows(start, directory, minutes):
         if minutes < LONG_MINUTES:
             continue
         # For each frame and not for each second: a busy machine makes fewer frames.
-        was, now = (1e6 * rise(rows, f"{program}_cpu_s") / rise(rows, "frames") for rows in (before, after))
+        was, now = (
+            1e6 * rise(rows, f"{program}_cpu_s") / rise(rows, "frames") for rows in (before, after)
+        )
         report.append(f"{program}_cpu_us for each frame of a client: {was:.1f} then {now:.1f}")
         if now > 1.15 * was + 1:
-            wrong.append(f"{program} uses more CPU: {was:.1f} then {now:.1f} us for each frame of a client")
+            wrong.append(
+                f"{program} uses more CPU: {was:.1f} then {now:.1f} us for each frame of a client"
+            )
     print("\n".join(report))
     assert not wrong, "\n".join(wrong)
     assert first_view_s < AT_ONCE_S

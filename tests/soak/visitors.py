@@ -32,7 +32,7 @@ class Round:
         """Runs one client and keeps what went wrong with it."""
         try:
             client(self)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
+        except Exception as error:
             self.failures.append(f"{client.__name__}: {error!r}")
 
 
@@ -136,4 +136,16 @@ def hang_up(looking):
 
 
 # Some are met more often than others.
-ALL = [watch, watch, watch, watch_slowly, watch_few, reopen, poll_snapshots, poll_status, poll_slot, take_nothing, hang_up]
+ALL = [
+    watch,
+    watch,
+    watch,
+    watch_slowly,
+    watch_few,
+    reopen,
+    poll_snapshots,
+    poll_status,
+    poll_slot,
+    take_nothing,
+    hang_up,
+]

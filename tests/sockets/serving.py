@@ -8,7 +8,9 @@ from harness import Stream, check_frame, get, wait_for
 def assert_serves(address, size=(320, 240)):
     """A snapshot and some frames of a stream, all different, all live. The programs may have to start first."""
     asked = time.time()
-    snapshot = wait_for(lambda: (answer := get(address, "/snapshot")).status != 503 and answer, "a snapshot")
+    snapshot = wait_for(
+        lambda: (answer := get(address, "/snapshot")).status != 503 and answer, "a snapshot"
+    )
     assert (snapshot.status, snapshot.headers["content-type"]) == (200, "image/jpeg")
     assert check_frame(snapshot.body).size == size
     assert float(snapshot.headers["x-timestamp"]) >= asked

@@ -7,10 +7,10 @@ from os.path import basename
 from pathlib import Path
 
 import pytest
+from serving import assert_serves
 
 from harness import Stream, alive, children, command_line, descendants, get, wait_for
 from processes import descriptors, open_files
-from serving import assert_serves
 
 
 def environment(pid):
@@ -21,14 +21,19 @@ def environment(pid):
 
 def child_named(program, name):
     """Gives the pid of a program's child by its name; None if there is none."""
-    return next((pid for pid in children(program.pid) if name in map(basename, command_line(pid)[:1])), None)
+    return next(
+        (pid for pid in children(program.pid) if name in map(basename, command_line(pid)[:1])), None
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything(eyelid, directory, how):
     camera = eyelid("--source", f"command:echo $$ > {directory}/pid; exec tail -f /dev/null")
     with Stream(camera.url) as stream:
-        wait_for(lambda: (directory / "pid").exists() and (directory / "pid").read_text(), "the command runs")
+        wait_for(
+            lambda: (directory / "pid").exists() and (directory / "pid").read_text(),
+            "the command runs",
+        )
         family = descendants(camera.pid)
         assert int((directory / "pid").read_text()) in family
         assert stream.status == 200
@@ -55,7 +60,9 @@ def test_eyelid_passes_its_sockets_on(start, directory, addresses):
         for ours, theirs in addresses.values()
         for word in ("--listen", theirs if theirs.startswith("unix:") else ours)
     ]
-    eyelid = start("eyelid", *listen, "--slots", directory / "slots", "--source", "test", "--size", "320x240")
+    eyelid = start(
+        "eyelid", *listen, "--slots", directory / "slots", "--source", "test", "--size", "320x240"
+    )
     eyelid.wait_out("socket")
     assert children(eyelid.pid) == [], "nothing runs before the first connection"
     for _, theirs in addresses.values():
@@ -74,10 +81,14 @@ def test_eyelid_passes_its_sockets_on(start, directory, addresses):
 
 
 def test_eyelid_sleeps_when_idle_and_starts_again(eyelid):
-    camera = eyelid("--source", "test", "--size", "320x240", "--idle-exit", "1s", "--linger", "500ms")
+    camera = eyelid(
+        "--source", "test", "--size", "320x240", "--idle-exit", "1s", "--linger", "500ms"
+    )
     for _ in range(2):
         assert_serves(camera.url)
-        wait_for(lambda: not children(camera.pid) or not camera.running(), "its programs have ended")
+        wait_for(
+            lambda: not children(camera.pid) or not camera.running(), "its programs have ended"
+        )
         assert camera.running(), camera.log()
 
 
@@ -87,7 +98,10 @@ def test_eyelid_starts_a_program_that_died_again(eyelid, victim):
     assert_serves(camera.url)
     first = child_named(camera, victim)
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: get_quietly(camera.url) and child_named(camera, victim) not in (None, first), f"a new {victim}")
+    wait_for(
+        lambda: get_quietly(camera.url) and child_named(camera, victim) not in (None, first),
+        f"a new {victim}",
+    )
     assert_serves(camera.url)
 
 

@@ -13,13 +13,17 @@ from harness import alive, binary, children, command_line, connect, get, wait_fo
 
 def ask(*arguments):
     """Asks; gives the exit status and all that was said."""
-    asked = subprocess.run([binary("eyelid"), "--healthcheck", *map(str, arguments)], capture_output=True, text=True)
+    asked = subprocess.run(
+        [binary("eyelid"), "--healthcheck", *map(str, arguments)], capture_output=True, text=True
+    )
     return asked.returncode, asked.stdout + asked.stderr
 
 
 def server_of(program):
     """Gives the pid of a running server; None if there is none."""
-    return next((pid for pid in children(program.pid) if "eyelid-server" in command_line(pid)[0]), None)
+    return next(
+        (pid for pid in children(program.pid) if "eyelid-server" in command_line(pid)[0]), None
+    )
 
 
 @contextmanager
@@ -63,7 +67,9 @@ def test_one_that_hangs_is_not_well(eyelid, directory, who):
     with stopped(camera.pid if who == "eyelid" else server_of(camera)), connect(camera.url):
         status, said = ask(*here)
         assert status == 1
-        assert ("does not answer within 4 s" if who == "eyelid" else "for 2 s nobody has taken") in said
+        assert (
+            "does not answer within 4 s" if who == "eyelid" else "for 2 s nobody has taken"
+        ) in said
     wait_for(lambda: ask(*here)[0] == 0, "health again")
 
 

@@ -31,7 +31,10 @@ def service(start, directory):
             config.write_text(text)
             said = len(program.log())
             os.kill(program.pid, signal.SIGHUP)
-            wait_for(lambda: expected in program.log()[said:], lambda: f"{expected!r} in {program.log()[said:]}")
+            wait_for(
+                lambda: expected in program.log()[said:],
+                lambda: f"{expected!r} in {program.log()[said:]}",
+            )
 
         program.reread = reread
         return program
@@ -42,7 +45,12 @@ def service(start, directory):
 def cameras(program):
     """Gives the names of the cameras that run, sorted."""
     words = [command_line(pid) for pid in children(program.pid)]
-    return sorted(word.removeprefix("--name=") for line in words for word in line if word.startswith("--name="))
+    return sorted(
+        word.removeprefix("--name=")
+        for line in words
+        for word in line
+        if word.startswith("--name=")
+    )
 
 
 def size_of(url, camera=""):
@@ -78,7 +86,9 @@ def test_a_signal_while_it_still_checks_leaves_nothing(start, directory, how):
         slow = f"#!/bin/sh\n: > {directory}/asked\nwhile [ ! -e {directory}/answer ]; do sleep 0.01; done\n"
         (programs / name).write_text(slow)
         (programs / name).chmod(0o755)
-    camera = start(programs / "eyelid", "--listen", "127.0.0.1:0", "--slots", slots, "--source", "test")
+    camera = start(
+        programs / "eyelid", "--listen", "127.0.0.1:0", "--slots", slots, "--source", "test"
+    )
     wait_for((directory / "asked").exists, "a question whether all is well")
     assert slots.exists()
     os.kill(camera.pid, how)
@@ -105,12 +115,18 @@ def test_cameras_come_go_and_change_while_a_stream_runs(service):
     with Stream(camera.url) as stream:
         stream.part()
         wait_for(lambda: cameras(camera) == ["bed", "default"], lambda: cameras(camera))
-        camera.reread(TEST.format("default", "320x240") + TEST.format("door", "64x48"), "configuration read again")
+        camera.reread(
+            TEST.format("default", "320x240") + TEST.format("door", "64x48"),
+            "configuration read again",
+        )
         wait_for(lambda: cameras(camera) == ["default", "door"], lambda: cameras(camera))
         assert size_of(camera.url, "/door") == (64, 48)
         assert get(camera.url, "/bed/snapshot").status == 404
         assert not (camera.slots / "bed").exists()
-        camera.reread(TEST.format("default", "640x480") + TEST.format("door", "64x48"), "configuration read again")
+        camera.reread(
+            TEST.format("default", "640x480") + TEST.format("door", "64x48"),
+            "configuration read again",
+        )
         wait_for(lambda: size_of(camera.url) == (640, 480), "the default camera's new size")
         stream.part()
     assert camera.stop() == 0
@@ -136,7 +152,9 @@ def test_a_configuration_that_cannot_be_used_changes_nothing(service):
 def test_what_takes_a_restart_is_named(service, directory):
     text = '[server]\nlisten = ["127.0.0.1:0"]\nslots = "{}"\n' + TEST.format("default", "320x240")
     camera = service(text.format(directory / "slots"), flags=())
-    camera.reread(text.format(directory / "elsewhere").replace("127.0.0.1:0", "127.0.0.1:1"), "read again")
+    camera.reread(
+        text.format(directory / "elsewhere").replace("127.0.0.1:0", "127.0.0.1:1"), "read again"
+    )
     for key in ("listen", "slots"):
         assert f"a change of {key} takes a restart" in camera.log()
     assert size_of(camera.url) == (320, 240)
@@ -146,12 +164,18 @@ def test_a_camera_that_cannot_be_used_harms_no_other(service):
     camera = service(TEST.format("default", "320x240") + '[cameras.door]\nsource = "libcamera"\n')
     assert size_of(camera.url) == (320, 240)
     answer = wait_for(
-        lambda: (said := get(camera.url, "/door/snapshot")).status == 503 and b"without it" in said.body and said,
+        lambda: (
+            (said := get(camera.url, "/door/snapshot")).status == 503
+            and b"without it" in said.body
+            and said
+        ),
         "the reason",
     )
     assert b"libcamera" in answer.body
-    camera.wait_log("camera \"door\" cannot run with its configuration")
+    camera.wait_log('camera "door" cannot run with its configuration')
     assert size_of(camera.url) == (320, 240)
     assert cameras(camera) == ["default"], "it is not started again and again"
-    camera.reread(TEST.format("default", "320x240") + TEST.format("door", "64x48"), "configuration read again")
+    camera.reread(
+        TEST.format("default", "320x240") + TEST.format("door", "64x48"), "configuration read again"
+    )
     wait_for(lambda: get(camera.url, "/door/snapshot").status == 200, "the mended camera")

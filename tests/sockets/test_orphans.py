@@ -32,7 +32,14 @@ def test_orphans_of_a_command_leave_no_zombies(start, directory, is_pid_1):
     Image.new("RGB", (64, 48)).save(picture)
     command = (
         *("eyelid", "--listen", "127.0.0.1:0", "--slots", directory / "slots"),
-        *("--source", f"command:{LEAVES_ORPHANS.format(left=left, picture=picture)}", "--idle-exit", "1s", "--linger", "1s"),
+        *(
+            "--source",
+            f"command:{LEAVES_ORPHANS.format(left=left, picture=picture)}",
+            "--idle-exit",
+            "1s",
+            "--linger",
+            "1s",
+        ),
     )
     if is_pid_1:
         # With /proc of its own, as in a container.

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from serving import assert_serves
 
 import harness
 from harness import Slot, Stream, alive, children, get, wait_for
 from processes import open_files
-from serving import assert_serves
 
 ACTIVATE = "systemd-socket-activate"
 
@@ -16,7 +16,17 @@ ACTIVATE = "systemd-socket-activate"
 def camera(start, directory):
     """A producer with the test picture; gives its slot."""
     slot = Slot(directory / "slots")
-    start("eyelid-capture", "--slot", slot.path, "--source", "test", "--size", "320x240", "--fps", "20")
+    start(
+        "eyelid-capture",
+        "--slot",
+        slot.path,
+        "--source",
+        "test",
+        "--size",
+        "320x240",
+        "--fps",
+        "20",
+    )
     slot.frame()
     return slot
 
@@ -74,7 +84,16 @@ def test_nothing_of_its_own_is_opened_beside_a_passed_socket(activate, addresses
     assert get(theirs, "/status").status == 200
     tables = [Path(f"/proc/net/{table}").read_text().split("\n")[1:-1] for table in ("tcp", "tcp6")]
     listening = {line.split()[9] for table in tables for line in table if line.split()[3] == "0A"}
-    assert len([file for file in open_files(server.pid) if file.removeprefix("socket:[").rstrip("]") in listening]) == 1
+    assert (
+        len(
+            [
+                file
+                for file in open_files(server.pid)
+                if file.removeprefix("socket:[").rstrip("]") in listening
+            ]
+        )
+        == 1
+    )
 
 
 def test_an_idle_server_exits_and_is_started_again(activate, addresses):

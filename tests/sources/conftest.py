@@ -1,9 +1,9 @@
 """Real photographs, a real video, and `eyelid-capture` on its own."""
 
 import pytest
+from media import MEDIA, Photo
 
 from harness import Slot
-from media import MEDIA, Photo
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,21 @@ from PIL import Image
 PHOTOGRAPH = Path(os.environ["EYELID_TESTS_CACHE"]) / "media" / "china.jpg"
 CYCLE = 4  # frames that differ, over and over
 STDIO_BUFFER_BYTES = 4096
-TAKES_A_VALUE = """camera mode rotation hdr tuning-file denoise autofocus-mode lens-position shutter gain
-    flicker-period awb awbgains""".split()  # and changes nothing here
+TAKES_A_VALUE = [
+    "camera",
+    "mode",
+    "rotation",
+    "hdr",
+    "tuning-file",
+    "denoise",
+    "autofocus-mode",
+    "lens-position",
+    "shutter",
+    "gain",
+    "flicker-period",
+    "awb",
+    "awbgains",
+]  # and changes nothing here
 
 
 def frame(number, width, height, quality):
@@ -29,7 +42,9 @@ def frame(number, width, height, quality):
     with Image.open(PHOTOGRAPH) as photograph:
         picture = photograph.convert("RGB").resize((width, height))
     bar = width // CYCLE
-    picture.paste((255, 255, 255), (number % CYCLE * bar, 0, (number % CYCLE + 1) * bar, height // 4))
+    picture.paste(
+        (255, 255, 255), (number % CYCLE * bar, 0, (number % CYCLE + 1) * bar, height // 4)
+    )
     jpeg = io.BytesIO()
     picture.save(jpeg, "JPEG", quality=quality, subsampling="4:2:0")
     return jpeg.getvalue()

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import rpicam_vid
+from media import MEDIA, photographs, upright
 from PIL import Image
 
-import rpicam_vid
 from harness import Stream, alive, check_frame, difference, wait_for, wait_listening
-from media import MEDIA, photographs, upright
 
 PI_PAGE = Path(__file__).resolve().parents[2] / "docs" / "raspberry-pi.md"
 RPICAM_VID = re.findall(r"command:(exec rpicam-vid [^'\"\n]+)", PI_PAGE.read_text())
@@ -23,7 +23,20 @@ assert RPICAM_VID, f"no command line of rpicam-vid in {PI_PAGE}"
 
 def ffmpeg(video, *output):
     """Gives a command that plays a video as MJPEG."""
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(video), "-an", *output, "-"]
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-re",
+        "-stream_loop",
+        "-1",
+        "-i",
+        str(video),
+        "-an",
+        *output,
+        "-",
+    ]
     return "command:exec " + shlex.join(command)
 
 
@@ -33,7 +46,10 @@ def pid_in(path):
 
 
 def wait_gone(*pids):
-    wait_for(lambda: not any(map(alive, pids)), lambda: f"the end of {pids}; alive: {[*filter(alive, pids)]}")
+    wait_for(
+        lambda: not any(map(alive, pids)),
+        lambda: f"the end of {pids}; alive: {[*filter(alive, pids)]}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +95,9 @@ def rpicam_vid_in_path(directory, monkeypatch):
     """Puts the stand-in first in PATH, under the name of the real program."""
     program = directory / "bin" / "rpicam-vid"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, rpicam_vid.__file__])} "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\nexec {shlex.join([sys.executable, rpicam_vid.__file__])} "$@"\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
@@ -89,7 +107,10 @@ def rpicam_vid_in_path(directory, monkeypatch):
 def test_rpicam_vid_is_served_by_the_documented_command_line(start, capture, directory, command):
     chosen = rpicam_vid.options(shlex.split(command)[2:])
     assert chosen.flush, "the end of each frame would come with the next one"
-    frames = (rpicam_vid.frame(n, chosen.width, chosen.height, chosen.quality) for n in range(rpicam_vid.CYCLE))
+    frames = (
+        rpicam_vid.frame(n, chosen.width, chosen.height, chosen.quality)
+        for n in range(rpicam_vid.CYCLE)
+    )
     pictures = {Image.open(io.BytesIO(frame)).tobytes() for frame in frames}
     program = capture(f"command:{command}")
     address = f"unix:{directory}/socket"
@@ -98,7 +119,9 @@ def test_rpicam_vid_is_served_by_the_documented_command_line(start, capture, dir
     seen = set()
     with Stream(address) as stream:
         while len(seen) < 3:
-            jpeg = stream.part_where(lambda part: part.live(), f"a frame; state: {program.slot.state()}").jpeg
+            jpeg = stream.part_where(
+                lambda part: part.live(), f"a frame; state: {program.slot.state()}"
+            ).jpeg
             seen.add(check_frame(jpeg).tobytes())
     assert seen <= pictures, "the same pictures to the last bit"
     program.slot.wait_state("awake", width=chosen.width, height=chosen.height)
@@ -109,23 +132,33 @@ def test_concatenated_photographs_with_thumbnails_are_cut_right(capture):
     assert {MEDIA / name for name in names} <= set(photographs())
     wanted = {name: upright((MEDIA / name).read_bytes()) for name in names}
     files = shlex.join(str(MEDIA / name) for name in names)
-    program = capture(f"command:for i in $(seq 100000); do for f in {files}; do cat $f; sleep 0.05; done; done")
+    program = capture(
+        f"command:for i in $(seq 100000); do for f in {files}; do cat $f; sleep 0.05; done; done"
+    )
     missing = set(names)
 
     def all_seen():
         if look := program.slot.look():
             frame = check_frame(look[1])
-            like = {name for name in names if frame.size == wanted[name].size and difference(frame, wanted[name]) < 12}
+            like = {
+                name
+                for name in names
+                if frame.size == wanted[name].size and difference(frame, wanted[name]) < 12
+            }
             assert like, f"a frame of {frame.size} that is none of the photographs"
             missing.difference_update(like)
         return not missing
 
-    wait_for(all_seen, lambda: f"every photograph; missing: {missing}, state: {program.slot.state()}")
+    wait_for(
+        all_seen, lambda: f"every photograph; missing: {missing}, state: {program.slot.state()}"
+    )
 
 
 def test_bytes_between_the_pictures_do_no_harm(capture, china):
     photo = shlex.quote(str(MEDIA / "china.jpg"))
-    program = capture(f"command:while :; do echo noise; head -c 5000 {photo}; cat {photo}; sleep 0.1; done")
+    program = capture(
+        f"command:while :; do echo noise; head -c 5000 {photo}; cat {photo}; sleep 0.1; done"
+    )
     program.slot.frame_like(china.picture)
 
 
@@ -137,7 +170,9 @@ def test_one_that_exits_is_failed_and_tried_again_and_recovers(capture, director
     assert "3" in state["error"], state
     wait_for(lambda: len(starts.read_text().splitlines()) >= 3, "it is tried again and again")
     times = [float(line) for line in starts.read_text().splitlines()]
-    assert min(after - before for before, after in itertools.pairwise(times)) > 0.2, "without a pause in between"
+    assert min(after - before for before, after in itertools.pairwise(times)) > 0.2, (
+        "without a pause in between"
+    )
     (directory / "go").touch()
     program.slot.frame_like(china.picture)
     assert program.slot.wait_state("awake")["error"] is None
@@ -162,7 +197,9 @@ def test_one_that_falls_silent_is_failed_and_started_again(capture, directory, c
     first = pid_in(directory / "pid")
     wait_for(lambda: program.slot.look() and program.slot.state()["state"] == "failed", "failed")
     wait_gone(first)
-    wait_for(lambda: program.slot.look() and pid_in(directory / "pid") != first, "it is started again")
+    wait_for(
+        lambda: program.slot.look() and pid_in(directory / "pid") != first, "it is started again"
+    )
 
 
 STUBBORN = """trap '' TERM INT HUP
@@ -176,7 +213,9 @@ while :; do cat {photo}; sleep 0.1; done"""
 def stubborn(capture, directory):
     """A command that ignores SIGTERM, as does a process it started; both run."""
     photo = shlex.quote(str(MEDIA / "china.jpg"))
-    program = capture("command:" + STUBBORN.format(directory=directory, photo=photo), "--linger", "1s")
+    program = capture(
+        "command:" + STUBBORN.format(directory=directory, photo=photo), "--linger", "1s"
+    )
     program.slot.frame()
     program.pids = pid_in(directory / "pid"), pid_in(directory / "child")
     yield program
@@ -196,20 +235,28 @@ def test_one_that_ignores_sigterm_does_not_outlive_us(stubborn):
 
 def test_its_stderr_is_in_our_log(capture):
     photo = shlex.quote(str(MEDIA / "china.jpg"))
-    program = capture(f"command:echo 'lens cap is on' >&2; while :; do cat {photo}; sleep 0.1; done")
+    program = capture(
+        f"command:echo 'lens cap is on' >&2; while :; do cat {photo}; sleep 0.1; done"
+    )
     program.slot.frame()
     program.wait_log("lens cap is on")
 
 
 def test_much_on_stderr_does_not_stop_it(capture, china):
     photo = shlex.quote(str(MEDIA / "china.jpg"))
-    program = capture(f"command:yes complaint | head -n 20000 >&2; while :; do cat {photo}; sleep 0.1; done")
+    program = capture(
+        f"command:yes complaint | head -n 20000 >&2; while :; do cat {photo}; sleep 0.1; done"
+    )
     program.slot.frame_like(china.picture)
 
 
 def test_it_runs_on_demand_only(capture, directory):
     photo = shlex.quote(str(MEDIA / "china.jpg"))
-    program = capture(f"command:echo $$ > {directory}/pid; while :; do cat {photo}; sleep 0.1; done", "--linger", "1s")
+    program = capture(
+        f"command:echo $$ > {directory}/pid; while :; do cat {photo}; sleep 0.1; done",
+        "--linger",
+        "1s",
+    )
     program.slot.frame()
     wait_for(lambda: program.slot.look() and alive(pid_in(directory / "pid")), "the command runs")
     first = pid_in(directory / "pid")

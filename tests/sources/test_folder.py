@@ -10,10 +10,10 @@ from pathlib import Path
 
 import piexif
 import pytest
+from media import photographs, upright
 from PIL import Image
 
 from harness import difference, wait_for
-from media import photographs, upright
 
 CASES = Path(__file__).resolve().parents[2] / "fuzz" / "cases" / "picture"
 NAMES = [
@@ -97,14 +97,25 @@ def test_every_way_to_write_is_seen(capture, folder, directory, china, flower):
             file.unlink()
         write(folder / "one.jpg", flower.jpeg)
 
-    ways = [create, modify, rename_within, rename_over, move_in, write_in_pieces, hard_link, create_after_emptying]
+    ways = [
+        create,
+        modify,
+        rename_within,
+        rename_over,
+        move_in,
+        write_in_pieces,
+        hard_link,
+        create_after_emptying,
+    ]
     for way, photo in zip(ways, itertools.cycle([china, flower])):
         way()
         print(way.__name__)
         program.slot.frame_like(photo.picture)
 
 
-def test_a_half_written_picture_is_shown_when_it_is_whole_and_not_before(capture, folder, china, flower):
+def test_a_half_written_picture_is_shown_when_it_is_whole_and_not_before(
+    capture, folder, china, flower
+):
     write(folder / "first.jpg", china.jpeg)
     program = capture(f"folder:{folder}")
     program.slot.frame_like(china.picture)
@@ -113,7 +124,9 @@ def test_a_half_written_picture_is_shown_when_it_is_whole_and_not_before(capture
     for number in range(5):  # each is seen after the half one
         size = (64 + 16 * number, 48)
         write(folder / "third.jpg", encoded(china.picture.resize(size), format="JPEG"))
-        program.slot.frame_where(lambda seen, size=size: seen.size == size, f"the picture of {size}")
+        program.slot.frame_where(
+            lambda seen, size=size: seen.size == size, f"the picture of {size}"
+        )
     with open(folder / "second.jpg", "ab") as file:
         file.write(flower.jpeg[half:])
     program.slot.frame_like(flower.picture)
@@ -155,7 +168,9 @@ def test_real_photographs_are_shown_without_their_thumbnails(capture, folder):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_obeyed_and_its_thumbnail_removed(capture, folder, china, flower, orientation):
+def test_exif_orientation_is_obeyed_and_its_thumbnail_removed(
+    capture, folder, china, flower, orientation
+):
     small = flower.picture.resize((160, 107))
     exif = piexif.dump(
         {
@@ -198,7 +213,9 @@ def test_kinds_of_jpeg(capture, folder, flower, options, kind):
     assert difference(program.slot.frame(), picture) < 12
     program.slot.wait_state("awake", jpeg=kind or "baseline-420")
     _, published = program.slot.look()
-    assert (published[2 + 18 :] == jpeg[2 + 18 :]) == (kind is not None), "byte for byte behind JFIF"
+    assert (published[2 + 18 :] == jpeg[2 + 18 :]) == (kind is not None), (
+        "byte for byte behind JFIF"
+    )
     assert Image.open(io.BytesIO(published)).mode == ("L" if options == "L" else "RGB")
 
 
@@ -246,7 +263,10 @@ def test_old_pictures_are_deleted_and_nothing_else_is(capture, folder, china, fl
     write(folder / "young.jpg", flower.jpeg)
     program = capture(f"folder:{folder}", "--delete-older-than", "10min")
     program.slot.frame_like(flower.picture)
-    wait_for(lambda: not list(folder.glob("old*")), lambda: f"the old pictures are gone: {list(folder.iterdir())}")
+    wait_for(
+        lambda: not list(folder.glob("old*")),
+        lambda: f"the old pictures are gone: {list(folder.iterdir())}",
+    )
     assert sorted(path.name for path in folder.iterdir()) == ["deeper", "notes.txt", "young.jpg"]
     assert [path.name for path in (folder / "deeper").iterdir()] == ["old.jpg"]
 
@@ -265,7 +285,10 @@ def test_a_folder_that_goes_away_is_failed_and_found_again(capture, folder, chin
     program = capture(f"folder:{folder}")
     program.slot.frame_like(china.picture)
     shutil.rmtree(folder)
-    state = wait_for(lambda: program.slot.look() and (s := program.slot.state())["state"] == "failed" and s, "failed")
+    state = wait_for(
+        lambda: program.slot.look() and (s := program.slot.state())["state"] == "failed" and s,
+        "failed",
+    )
     assert str(folder) in state["error"]
     folder.mkdir()
     write(folder / "two.jpg", flower.jpeg)

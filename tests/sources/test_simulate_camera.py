@@ -87,7 +87,9 @@ def test_mistakes_are_told(folder, arguments, code, words):
 
 
 def test_without_ffmpeg_it_says_so_and_help_is_help(folder, video):
-    done = subprocess.run(["/bin/sh", SCRIPT, video, folder], capture_output=True, text=True, env={"PATH": "/nowhere"})
+    done = subprocess.run(
+        ["/bin/sh", SCRIPT, video, folder], capture_output=True, text=True, env={"PATH": "/nowhere"}
+    )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "ffmpeg is not installed" in done.stderr
     done = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True)

@@ -39,7 +39,11 @@ class Cameras:
         self.directory = directory
         for name in ("dev", "fault", "log"):
             (directory / name).mkdir(parents=True)
-        self.environment = {**os.environ, "LD_PRELOAD": str(library), "PRETENDED_CAMERAS": str(directory)}
+        self.environment = {
+            **os.environ,
+            "LD_PRELOAD": str(library),
+            "PRETENDED_CAMERAS": str(directory),
+        }
         self.picture = photo.convert("RGB").resize((640, 480))
         jpeg = io.BytesIO()
         self.picture.save(jpeg, "JPEG", quality=90)
@@ -48,7 +52,9 @@ class Cameras:
         for name, content in self.files.items():
             (directory / name).write_bytes(content)
 
-    def plug_in(self, number=0, *lines, formats=("MJPG 640x480 30,15,5",), card="HD Webcam C525", **about):
+    def plug_in(
+        self, number=0, *lines, formats=("MJPG 640x480 30,15,5",), card="HD Webcam C525", **about
+    ):
         """Makes a camera; what it gives of a format is the picture."""
         lines = [*(f"{key} {value}" for key, value in about.items()), f"card {card}", *lines]
         lines += [f"format {text} {self.directory / text.split()[0]}" for text in formats]
@@ -79,7 +85,9 @@ class Cameras:
     def run(self, *arguments):
         """Runs eyelid-capture to its end."""
         command = [binary("eyelid-capture"), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=60)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, timeout=60
+        )
 
 
 def yuyv(picture):
@@ -128,7 +136,9 @@ def jpegs(program):
 # What is taken
 
 
-@pytest.mark.parametrize("source", ["v4l2", "auto", "/dev/video0", "v4l2:/dev/video0", "v4l2:webcam", "v4l2:usb-0"])
+@pytest.mark.parametrize(
+    "source", ["v4l2", "auto", "/dev/video0", "v4l2:/dev/video0", "v4l2:webcam", "v4l2:usb-0"]
+)
 def test_jpegs_are_passed_through(cameras, capture, source):
     cameras.plug_in()
     program = capture(source)
@@ -138,7 +148,14 @@ def test_jpegs_are_passed_through(cameras, capture, source):
 
 def test_the_readme_s_line_shows_the_camera(cameras, start, directory):
     cameras.plug_in()
-    arguments = ("--listen", "127.0.0.1:0", "--slots", directory / "slots", "--source", "/dev/video0")
+    arguments = (
+        "--listen",
+        "127.0.0.1:0",
+        "--slots",
+        directory / "slots",
+        "--source",
+        "/dev/video0",
+    )
     program = start("eyelid", *arguments, env=cameras.environment)
     url = program.wait_out(r"http://127\.0\.0\.1:[1-9]\d*")[0]
     assert get(url, "/snapshot").body == cameras.jpeg
@@ -268,13 +285,18 @@ def test_without_a_camera_lists_say_so(cameras):
 
 def test_controls_are_set_after_their_automatics_are_off(cameras, capture):
     cameras.plug_in(0, BRIGHTNESS, EXPOSURE)
-    program = capture("v4l2", "--control", "Exposure Time, Absolute=300", "--control", "brightness=-5")
+    program = capture(
+        "v4l2", "--control", "Exposure Time, Absolute=300", "--control", "brightness=-5"
+    )
     program.slot.frame()
     set_to = [line for line in cameras.told() if line.startswith("S_CTRL")]
     assert set_to == ["S_CTRL 10094849 1", "S_CTRL 10094850 300", "S_CTRL 9963776 -5"]
     done = cameras.run("--slot", "/x", "--source", "v4l2", "--control", "contrast=1")
     assert done.returncode == SETUP
-    assert 'no control "contrast": it has auto_exposure, brightness, exposure_time_absolute' in done.stderr
+    assert (
+        'no control "contrast": it has auto_exposure, brightness, exposure_time_absolute'
+        in done.stderr
+    )
 
 
 # What happens
@@ -354,7 +376,9 @@ def test_a_camera_that_is_unplugged_asleep_is_let_go(cameras, capture):
     program.slot.frame()
     program.slot.wait_state("asleep")
     cameras.unplug()
-    wait_for(lambda: cameras.told()[-1] == "close", lambda: f"the camera let go; told: {cameras.told()}")
+    wait_for(
+        lambda: cameras.told()[-1] == "close", lambda: f"the camera let go; told: {cameras.told()}"
+    )
     cameras.plug_in()
     program.slot.frame(after=program.slot.mtime())
 
@@ -413,7 +437,10 @@ def test_a_camera_that_breaks_down_is_tried_again(cameras, capture):
     cameras.fault("lost")
     assert "cannot get a frame of it" in failed(program)["error"]
     cameras.fault("full")
-    wait_for(lambda: "no room left" in (program.slot.state()["error"] or ""), lambda: f"{program.slot.state()}")
+    wait_for(
+        lambda: "no room left" in (program.slot.state()["error"] or ""),
+        lambda: f"{program.slot.state()}",
+    )
     cameras.fault("")
     program.slot.frame(after=program.slot.mtime())
 

@@ -35,7 +35,10 @@ def reason(capture, start, directory):
 
 
 def test_an_empty_folder(reason, folder):
-    assert reason(f"folder:{folder}") == f'no frame yet: no picture in folder "{folder}" (*.jpg, *.jpeg or *.png)'
+    assert (
+        reason(f"folder:{folder}")
+        == f'no frame yet: no picture in folder "{folder}" (*.jpg, *.jpeg or *.png)'
+    )
 
 
 def test_a_file_that_is_no_picture(reason, folder):
@@ -53,6 +56,17 @@ def test_a_command_that_starts_slowly(reason):
 
 
 def test_a_command_that_writes_h264(reason, video):
-    play = ["ffmpeg", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(video), "-an"]
+    play = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-re",
+        "-stream_loop",
+        "-1",
+        "-i",
+        str(video),
+        "-an",
+    ]
     command = shlex.join([*play, "-c:v", "libx264", "-preset", "ultrafast", "-f", "h264", "-"])
     assert "no frame yet: the command writes H.264, not JPEGs" in reason(f"command:exec {command}")

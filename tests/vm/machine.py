@@ -15,7 +15,8 @@ ADDRESS = "http://127.0.0.1:8080"
 CONFIGURATION = Path("/etc/eyelid/eyelid.toml")
 PACKAGES = ("eyelid", "eyelid-capture-libcamera")
 SERVER, CAPTURE, SIDE, USB, TWIN = (
-    f"eyelid-{name}.service" for name in ("server", "capture", "capture@side", "capture@usb", "capture@twin")
+    f"eyelid-{name}.service"
+    for name in ("server", "capture", "capture@side", "capture@usb", "capture@twin")
 )
 DEADLINE = 150.0  # seconds: an emulated machine on a busy one is slow
 
@@ -24,8 +25,14 @@ def run(*command):
     """Runs a command that must succeed; gives what it printed."""
     line = " ".join(map(str, command))
     began = time.monotonic()
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "SYSTEMD_BUS_TIMEOUT": f"{DEADLINE:.0f}"}
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+    environment = {
+        **os.environ,
+        "DEBIAN_FRONTEND": "noninteractive",
+        "SYSTEMD_BUS_TIMEOUT": f"{DEADLINE:.0f}",
+    }
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment
+    )
     assert done.returncode == 0, f"{line}: status {done.returncode}\n{done.stdout}{done.stderr}"
     print(f"{line} ({time.monotonic() - began:.1f} s)")
     return done.stdout
@@ -51,8 +58,22 @@ BEFORE = set()  # files() before anything was installed
 
 def files():
     """Gives all files of the disk, and those in /run with our names."""
-    disk = run("find", "/", "-ignore_readdir_race", "-xdev", "-path", "/eyelid", "-prune", "-o", "-print")
-    ours = run("find", "/run", "-ignore_readdir_race", "-xdev", "(", "-name", "*eyelid*", "-o", "-name", "*webcam*", ")")
+    disk = run(
+        "find", "/", "-ignore_readdir_race", "-xdev", "-path", "/eyelid", "-prune", "-o", "-print"
+    )
+    ours = run(
+        "find",
+        "/run",
+        "-ignore_readdir_race",
+        "-xdev",
+        "(",
+        "-name",
+        "*eyelid*",
+        "-o",
+        "-name",
+        "*webcam*",
+        ")",
+    )
     return {path for path in (disk + ours).splitlines() if not path.startswith(BOOKS)}
 
 
@@ -71,7 +92,9 @@ def configure(*sections, source=None, **server):
         text += SLOWLY
     for key, value in server.items():
         key = key.replace("_", "-")
-        text = re.sub(rf"^{key} = .*\n", "", text, flags=re.M).replace("[server]\n", f'[server]\n{key} = "{value}"\n')
+        text = re.sub(rf"^{key} = .*\n", "", text, flags=re.M).replace(
+            "[server]\n", f'[server]\n{key} = "{value}"\n'
+        )
     CONFIGURATION.write_text("".join((text, *sections)))
 
 
@@ -135,7 +158,9 @@ def as_process(process, action):
 def journal(*arguments):
     """Gives entries of the journal."""
     run("journalctl", "--sync")
-    return [json.loads(line) for line in run("journalctl", "--output=json", *arguments).splitlines()]
+    return [
+        json.loads(line) for line in run("journalctl", "--output=json", *arguments).splitlines()
+    ]
 
 
 # Clients
@@ -176,5 +201,7 @@ def live(stream):
     """Gives a frame out of a stream that was captured from now on."""
     now = time.time()
     return part_where(
-        stream, lambda part: part.live() and float(part.headers["x-timestamp"]) > now, "a frame captured from now on"
+        stream,
+        lambda part: part.live() and float(part.headers["x-timestamp"]) > now,
+        "a frame captured from now on",
     )

@@ -19,9 +19,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-
 import usb_camera
-from harness import Stream, check_frame, difference, get
 from machine import (
     ADDRESS,
     BEFORE,
@@ -32,8 +30,8 @@ from machine import (
     PATIENTLY,
     SERVER,
     SIDE,
-    SLOWLY,
     SLOW_UNITS,
+    SLOWLY,
     TWIN,
     USB,
     as_process,
@@ -52,6 +50,8 @@ from machine import (
     status,
     wait_for,
 )
+
+from harness import Stream, check_frame, difference, get
 
 HERE = Path(__file__).parent
 DEBS = Path(os.environ["EYELID_DEBS"])
@@ -119,9 +119,15 @@ def test_installing_starts_and_enables_nothing():
     BEFORE.update(files())
     run("apt-get", "install", "--yes", *DEBS.glob("eyelid_*.deb"))
     assert processes() == {}
-    assert run("systemctl", "list-units", "--state=active", "--no-legend", "eyelid*", "run-webcam*") == ""
+    assert (
+        run("systemctl", "list-units", "--state=active", "--no-legend", "eyelid*", "run-webcam*")
+        == ""
+    )
     # No unit is enabled: there would be a link.
-    assert {path for path in files() - BEFORE if path.startswith("/etc/")} == {"/etc/eyelid", str(CONFIGURATION)}
+    assert {path for path in files() - BEFORE if path.startswith("/etc/")} == {
+        "/etc/eyelid",
+        str(CONFIGURATION),
+    }
     assert "video" in run("id", "--name", "--groups", "eyelid").split()
     assert re.search('^source = "(auto|libcamera)"$', packaged(), re.M)
 
@@ -129,7 +135,9 @@ def test_installing_starts_and_enables_nothing():
 def test_the_socket_listens_on_localhost_and_no_program_runs():
     configure(idle_exit="2s")
     run("systemctl", "enable", "--now", "eyelid.socket")
-    listening = re.findall(r"^ *\d+: (\w+):(\w+) \w+:\w+ 0A", run("cat", "/proc/net/tcp", "/proc/net/tcp6"), re.M)
+    listening = re.findall(
+        r"^ *\d+: (\w+):(\w+) \w+:\w+ 0A", run("cat", "/proc/net/tcp", "/proc/net/tcp6"), re.M
+    )
     assert listening == [("0100007F", "1F90"), ("00000000000000000000000001000000", "1F90")]
     assert processes() == {}
 
@@ -144,8 +152,13 @@ def test_the_one_package_serves_what_needs_no_libcamera():
 def test_the_other_package_brings_libcamera():
     configure(source="libcamera")
     assert get(ADDRESS, "/snapshot").status == 503
-    wait_for(lambda: show(CAPTURE, "ExecMainStatus") == "78", "the end of a program without libcamera")
-    assert any("install package eyelid-capture-libcamera" in entry["MESSAGE"] for entry in journal(f"--unit={CAPTURE}"))
+    wait_for(
+        lambda: show(CAPTURE, "ExecMainStatus") == "78", "the end of a program without libcamera"
+    )
+    assert any(
+        "install package eyelid-capture-libcamera" in entry["MESSAGE"]
+        for entry in journal(f"--unit={CAPTURE}")
+    )
     run("apt-get", "install", "--yes", *DEBS.glob("eyelid-capture-libcamera_*.deb"))
     run("systemctl", "stop", SERVER)
     run("systemctl", "reset-failed", "eyelid-*")
@@ -158,7 +171,17 @@ def test_curl_gets_a_frame_of_a_camera_that_nobody_had_started(tmp_path, report)
     frame = tmp_path / "frame.jpg"
     began = time.monotonic()
     # Of a machine this slow, the camera may not be up within the 4 s after which the server says to try again.
-    run("curl", "-sSf", "--retry", "50", "--retry-delay", "1", "--output", frame, f"{ADDRESS}/snapshot")
+    run(
+        "curl",
+        "-sSf",
+        "--retry",
+        "50",
+        "--retry-delay",
+        "1",
+        "--output",
+        frame,
+        f"{ADDRESS}/snapshot",
+    )
     report(f"first frame after a cold start: {time.monotonic() - began:.1f} s")
     assert check_frame(frame.read_bytes()).size == (320, 240)
 
@@ -226,8 +249,16 @@ def test_after_a_boot_the_next_connection_starts_all_again():
 
 
 def test_the_journal_has_fields_and_of_a_healthy_run_no_errors():
-    for unit, program in (CAPTURE, "eyelid-capture"), (SIDE, "eyelid-capture"), (SERVER, "eyelid-server"):
-        entries = [entry for entry in journal(f"--unit={unit}") if entry.get("_COMM", "").startswith(program)]
+    for unit, program in (
+        (CAPTURE, "eyelid-capture"),
+        (SIDE, "eyelid-capture"),
+        (SERVER, "eyelid-server"),
+    ):
+        entries = [
+            entry
+            for entry in journal(f"--unit={unit}")
+            if entry.get("_COMM", "").startswith(program)
+        ]
         assert entries
         for entry in entries:
             assert entry["SYSLOG_IDENTIFIER"] == program, entry
@@ -249,7 +280,10 @@ def test_reload_keeps_streams_and_takes_the_new_configuration():
         run("systemctl", "reload", SERVER)
 
         def allowed():
-            return get(ADDRESS, "/status").headers.get("access-control-allow-origin") == "http://octopi.local"
+            return (
+                get(ADDRESS, "/status").headers.get("access-control-allow-origin")
+                == "http://octopi.local"
+            )
 
         wait_for(allowed, "the new configuration")
         live(stream)
@@ -279,7 +313,9 @@ def test_a_hanging_server_is_started_again_and_who_waits_is_served(report):
         snapshot()  # in the queue of the socket, which is systemd's
         report(f"served after the server's SIGSTOP: {time.monotonic() - began:.1f} s")
     assert pid(SERVER) not in (None, before)
-    results = {entry["UNIT_RESULT"] for entry in journal(f"--unit={SERVER}") if "UNIT_RESULT" in entry}
+    results = {
+        entry["UNIT_RESULT"] for entry in journal(f"--unit={SERVER}") if "UNIT_RESULT" in entry
+    }
     assert "watchdog" in results
 
 
@@ -293,7 +329,9 @@ def test_a_camera_s_program_is_started_again_while_its_streams_stay(how, report)
         wait_for(lambda: pid(CAPTURE) not in (None, before), "another process")
         live(stream)
         report(f"live again after {how.name}: {time.monotonic() - began:.1f} s")
-    results = {entry["UNIT_RESULT"] for entry in journal(f"--unit={CAPTURE}") if "UNIT_RESULT" in entry}
+    results = {
+        entry["UNIT_RESULT"] for entry in journal(f"--unit={CAPTURE}") if "UNIT_RESULT" in entry
+    }
     assert ("signal" if how == signal.SIGKILL else "watchdog") in results
 
 
@@ -331,7 +369,10 @@ def test_a_usb_camera_that_was_not_there_is_taken_when_it_is_plugged_in():
     run("systemctl", "restart", SERVER)
     with Stream(ADDRESS, "/usb/stream") as stream:
         part_where(stream, lambda part: not part.live(), "the card")
-        wait_for(lambda: f'no camera "{usb_camera.ID}"' in (status("usb")["error"] or ""), lambda: f"{status('usb')}")
+        wait_for(
+            lambda: f'no camera "{usb_camera.ID}"' in (status("usb")["error"] or ""),
+            lambda: f"{status('usb')}",
+        )
         with plugged():
             usb_live(stream)
 
@@ -347,9 +388,14 @@ def test_a_usb_camera_that_goes_away_is_failed_and_comes_again(report):
         began = time.monotonic()
         part_where(stream, lambda part: not part.live(), "the card")
         report(f"card after the cable was pulled: {time.monotonic() - began:.1f} s")
-        gone = wait_for(lambda: (seen := status("usb"))["state"] == "failed" and seen, lambda: f"{status('usb')}")
+        gone = wait_for(
+            lambda: (seen := status("usb"))["state"] == "failed" and seen,
+            lambda: f"{status('usb')}",
+        )
         # The next try, of which its state may tell already, finds no such camera.
-        assert gone["error"].endswith("is gone") or f'no camera "{usb_camera.ID}"' in gone["error"], gone
+        assert (
+            gone["error"].endswith("is gone") or f'no camera "{usb_camera.ID}"' in gone["error"]
+        ), gone
         assert any("is gone; next try" in entry["MESSAGE"] for entry in journal(f"_PID={program}"))
         began = time.monotonic()
         with plugged():
@@ -367,7 +413,10 @@ def test_a_camera_that_is_busy_says_so():
         run("systemctl", "start", TWIN)
         assert get(ADDRESS, "/twin/snapshot").status == 503
         # Who has it, the sandbox does not let it see: a process of another user namespace keeps its descriptors to itself.
-        busy = wait_for(lambda: "busy" in (error := status("twin")["error"] or "") and error, lambda: f"{status('twin')}")
+        busy = wait_for(
+            lambda: "busy" in (error := status("twin")["error"] or "") and error,
+            lambda: f"{status('twin')}",
+        )
         assert "see sudo fuser -v" in busy, busy
         usb_live(stream)
     run("systemctl", "disable", "--now", "eyelid-capture@twin")
@@ -388,7 +437,10 @@ def test_v4l2_passes_on_a_usb_camera_that_is_pulled_and_plugged_in_again(report)
         with plugged():
             assert len({usb_live(stream).jpeg for _ in range(5)}) > 1
         part_where(stream, lambda part: not part.live(), "the card")
-        gone = wait_for(lambda: (seen := status("usb"))["state"] == "failed" and seen, lambda: f"{status('usb')}")
+        gone = wait_for(
+            lambda: (seen := status("usb"))["state"] == "failed" and seen,
+            lambda: f"{status('usb')}",
+        )
         assert gone["error"].endswith("is gone") or "no camera" in gone["error"], gone
         began = time.monotonic()
         with plugged():
@@ -410,11 +462,15 @@ def test_v4l2_stops_a_camera_that_sleeps_and_keeps_it():
         with Stream(ADDRESS, "/usb/stream") as stream:
             usb_live(stream)
         assert pid(USB) == program
-        wait_for(lambda: status("usb") and not usb_camera.STREAMS.exists(), "an end of the pictures")
+        wait_for(
+            lambda: status("usb") and not usb_camera.STREAMS.exists(), "an end of the pictures"
+        )
     # Pulled while it sleeps, it is let go: else it could not have its number again.
     wait_for(lambda: not Path("/dev/video0").exists(), "the cable pulled")
     # Asked for its state, the server stays, and the camera's program with it.
-    wait_for(lambda: status("usb") and not opens(program, "/dev/video0 (deleted)"), "the camera let go")
+    wait_for(
+        lambda: status("usb") and not opens(program, "/dev/video0 (deleted)"), "the camera let go"
+    )
     with plugged(), Stream(ADDRESS, "/usb/stream") as stream:
         usb_live(stream)
         assert Path("/dev/video0").exists()
@@ -428,7 +484,10 @@ def test_v4l2_says_that_a_camera_is_busy_and_how_to_find_out_who_has_it():
         usb_live(stream)
         run("systemctl", "start", TWIN)
         assert get(ADDRESS, "/twin/snapshot").status == 503
-        busy = wait_for(lambda: "busy" in (error := status("twin")["error"] or "") and error, lambda: f"{status('twin')}")
+        busy = wait_for(
+            lambda: "busy" in (error := status("twin")["error"] or "") and error,
+            lambda: f"{status('twin')}",
+        )
         assert "see sudo fuser -v /dev/video0" in busy, busy
         usb_live(stream)
     run("systemctl", "disable", "--now", "eyelid-capture@twin", "eyelid-capture@usb")
@@ -481,7 +540,11 @@ def newer(directory):
         tree = directory / deb.stem
         run("dpkg-deb", "--raw-extract", deb, tree)
         control = tree / "DEBIAN" / "control"
-        control.write_text(re.sub(r"(^Version: |eyelid \(= )[^)\n]*", r"\g<1>99.0", control.read_text(), flags=re.M))
+        control.write_text(
+            re.sub(
+                r"(^Version: |eyelid \(= )[^)\n]*", r"\g<1>99.0", control.read_text(), flags=re.M
+            )
+        )
         for unit in tree.glob("usr/lib/systemd/system/*"):
             unit.write_text(unit.read_text().replace("Description=", "Description=Newer "))
         run("dpkg-deb", "-Znone", "--build", tree)
@@ -526,7 +589,9 @@ def test_an_upgrade_keeps_the_socket_and_the_configuration(tmp_path):
     descriptions = [show(unit, "Description") for unit in ("eyelid.socket", SERVER, CAPTURE, SIDE)]
     assert all(description.startswith("Newer ") for description in descriptions), descriptions
     assert CONFIGURATION.read_text() == configured
-    versions = run("dpkg-query", "--show", "--showformat=${Version} ${db:Status-Status}\n", *PACKAGES)
+    versions = run(
+        "dpkg-query", "--show", "--showformat=${Version} ${db:Status-Status}\n", *PACKAGES
+    )
     assert versions == "99.0 installed\n" * 2
     assert difference(snapshot(), snapshot("side/")) > 25
 
@@ -537,7 +602,17 @@ def test_remove_stops_all_and_keeps_the_configuration():
     assert processes() == {}
     with pytest.raises(ConnectionRefusedError):
         get(ADDRESS, "/status")
-    assert run("systemctl", "list-units", "--state=active,failed", "--no-legend", "eyelid*", "run-webcam*") == ""
+    assert (
+        run(
+            "systemctl",
+            "list-units",
+            "--state=active,failed",
+            "--no-legend",
+            "eyelid*",
+            "run-webcam*",
+        )
+        == ""
+    )
     assert CONFIGURATION.exists()
     assert not SLOT.exists()
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from harness import BrokeOff, Stream, check_frame, get
 from machine import (
     ADDRESS,
     CONFIGURATION,
@@ -28,6 +26,8 @@ from machine import (
     snapshot,
     wait_for,
 )
+
+from harness import BrokeOff, Stream, check_frame, get
 
 EXAMPLES = Path("/usr/share/doc/eyelid/examples")
 UNITS = Path("/etc/systemd/system")
@@ -86,9 +86,15 @@ def test_password_conf_asks_for_a_password_and_takes_it():
         run("systemctl", "stop", SERVER)
         for path in "/", "/snapshot", "/stream", "/status":
             answer = get(ADDRESS, path)
-            assert (answer.status, answer.headers["www-authenticate"].split()[0]) == (401, "Basic"), path
+            assert (answer.status, answer.headers["www-authenticate"].split()[0]) == (
+                401,
+                "Basic",
+            ), path
             assert ask(path, "anna:another").status == 401
-        wait_for(lambda: ask("/snapshot", "anna:picture").status == 200, "a frame for who has the password")
+        wait_for(
+            lambda: ask("/snapshot", "anna:picture").status == 200,
+            "a frame for who has the password",
+        )
         check_frame(ask("/snapshot", "anna:picture").body)
         # The file stays root's: what the server has is a copy.
         assert as_process(pid(SERVER), passwords.read_bytes) != 0
@@ -106,7 +112,12 @@ class Elsewhere:
     def __init__(self):
         # Nothing else of this machine is there: neither its loopback nor its sockets.
         self._there = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-        wait_for(lambda: os.readlink(f"/proc/{self._there.pid}/ns/net") != os.readlink("/proc/self/ns/net"), "a namespace")
+        wait_for(
+            lambda: (
+                os.readlink(f"/proc/{self._there.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+            ),
+            "a namespace",
+        )
         # busybox cannot name the other end: the kernel calls it veth0.
         run("busybox", "ip", "link", "add", "name", "here", "type", "veth")
         run("busybox", "ip", "link", "set", "dev", "veth0", "netns", str(self._there.pid))
@@ -129,7 +140,16 @@ class Elsewhere:
 
     def curl(self, viewer, path, seconds):
         """Asks for something of this machine; gives curl's exit status and the answer."""
-        command = ["curl", "-sS", "--fail", "--interface", viewer, "--max-time", seconds, f"http://{HERE}:8080{path}"]
+        command = [
+            "curl",
+            "-sS",
+            "--fail",
+            "--interface",
+            viewer,
+            "--max-time",
+            seconds,
+            f"http://{HERE}:8080{path}",
+        ]
         done = subprocess.run(self._inside(*command), stdin=subprocess.DEVNULL, capture_output=True)
         print(done.stderr.decode())
         return done.returncode, done.stdout
@@ -161,12 +181,17 @@ def test_network_conf_lets_another_computer_look_and_not_everyone(elsewhere):
     with copied("eyelid.socket.d/network.conf"):
         run("systemctl", "restart", "eyelid.socket")
         for viewer in FRIEND, STRANGER:
-            wait_for(lambda viewer=viewer: elsewhere.curl(viewer, "/snapshot", 30)[0] == 0, f"a frame for {viewer}")
+            wait_for(
+                lambda viewer=viewer: elsewhere.curl(viewer, "/snapshot", 30)[0] == 0,
+                f"a frame for {viewer}",
+            )
         check_frame(elsewhere.curl(FRIEND, "/snapshot", 30)[1])
         snapshot()
     with copied("eyelid.socket.d/network.conf", edit=only_the_friend):
         run("systemctl", "restart", "eyelid.socket")
-        wait_for(lambda: elsewhere.curl(FRIEND, "/snapshot", 30)[0] == 0, "a frame for who is let in")
+        wait_for(
+            lambda: elsewhere.curl(FRIEND, "/snapshot", 30)[0] == 0, "a frame for who is let in"
+        )
         assert elsewhere.curl(STRANGER, "/snapshot", 5) == (TIMED_OUT, b"")
         snapshot()
     run("systemctl", "restart", "eyelid.socket")
@@ -177,7 +202,9 @@ def test_a_camera_s_network_conf_lets_its_command_fetch_pictures(elsewhere, tmp_
     picture = get(ADDRESS, "/snapshot").body
     check_frame(picture)
     (tmp_path / "picture.jpg").write_bytes(picture)
-    server = elsewhere.start(sys.executable, "-m", "http.server", "--bind", FRIEND, "8000", cwd=tmp_path)
+    server = elsewhere.start(
+        sys.executable, "-m", "http.server", "--bind", FRIEND, "8000", cwd=tmp_path
+    )
     fetch = f"while curl -sSf http://{FRIEND}:8000/picture.jpg; do sleep 1; done"
     configure(f"\n[cameras.far]\nsource = 'command:{fetch}'\nlinger = \"2s\"\n")
     unit = "eyelid-capture@far"
@@ -185,7 +212,9 @@ def test_a_camera_s_network_conf_lets_its_command_fetch_pictures(elsewhere, tmp_
     run("systemctl", "restart", SERVER)
     try:
         assert get(ADDRESS, "/far/snapshot").status == 503
-        with copied("eyelid-capture@.service.d/network.conf", "eyelid-capture@far.service.d/network.conf"):
+        with copied(
+            "eyelid-capture@.service.d/network.conf", "eyelid-capture@far.service.d/network.conf"
+        ):
             run("systemctl", "restart", unit)
             snapshot("far/")
             assert get(ADDRESS, "/far/snapshot").body == picture
@@ -224,7 +253,11 @@ def test_a_client_over_its_memory_limit_is_killed_and_others_are_not():
             wait_for(lambda: pid(units[0]) is None, "the end of the greedy client's server")
             live(modest)
             assert pid(units[1]) == servers[1]
-        results = {entry["UNIT_RESULT"] for entry in journal(f"--unit={units[0]}") if "UNIT_RESULT" in entry}
+        results = {
+            entry["UNIT_RESULT"]
+            for entry in journal(f"--unit={units[0]}")
+            if "UNIT_RESULT" in entry
+        }
         assert results == {"oom-kill"}
         with Stream(PER_CLIENT) as another:
             live(another)

@@ -90,7 +90,9 @@ ATTEMPTS = {
     "files to write": writable,
     "sockets to talk to": listeners,
     "devices": devices,
-    "processes": lambda: [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()],
+    "processes": lambda: [
+        name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()
+    ],
     "IPv4": lambda: socket.socket(socket.AF_INET).close(),
     "IPv6": lambda: socket.socket(socket.AF_INET6).close(),
     "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close(),

@@ -62,7 +62,9 @@ def segments(jpeg):
 
 def bare(jpeg):
     """Leaves out JFIF (APP0) and Huffman tables (DHT)."""
-    return jpeg[:2] + b"".join(data for marker, data in segments(jpeg) if marker not in (0xFFE0, 0xFFC4))
+    return jpeg[:2] + b"".join(
+        data for marker, data in segments(jpeg) if marker not in (0xFFE0, 0xFFC4)
+    )
 
 
 # What the camera says about itself
@@ -73,7 +75,15 @@ def descriptor(kind, pattern, *fields):
     return bytes((2 + len(body), kind)) + body
 
 
-DEVICE, CONFIGURATION, STRING, INTERFACE, ENDPOINT, ASSOCIATION, CLASS_SPECIFIC = 1, 2, 3, 4, 5, 0x0B, 0x24
+DEVICE, CONFIGURATION, STRING, INTERFACE, ENDPOINT, ASSOCIATION, CLASS_SPECIFIC = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    0x0B,
+    0x24,
+)
 VIDEO, VIDEO_CONTROL, VIDEO_STREAMING, VIDEO_COLLECTION = 0x0E, 1, 2, 3
 CAMERA_TERMINAL, USB_STREAM = 0x0201, 0x0101
 BULK_IN, BULK = 0x81, 2
@@ -82,7 +92,9 @@ FRAME_MAX, PAYLOAD_MAX = WIDTH * HEIGHT, 16384
 
 
 def device():
-    return descriptor(DEVICE, "H4B3H4B", 0x0200, 0xEF, 2, 1, 64, VENDOR, PRODUCT, 0x0100, 1, 2, 0, 1)
+    return descriptor(
+        DEVICE, "H4B3H4B", 0x0200, 0xEF, 2, 1, 64, VENDOR, PRODUCT, 0x0100, 1, 2, 0, 1
+    )
 
 
 def configuration():
@@ -95,10 +107,24 @@ def configuration():
     bits = 8 * FPS * FRAME_MAX
     formats = descriptor(CLASS_SPECIFIC, "9B", 6, 1, 1, 0, 1, 0, 0, 0, 0)
     formats += descriptor(
-        CLASS_SPECIFIC, "3BHH4IBI", 7, 1, 0, WIDTH, HEIGHT, bits, bits, FRAME_MAX, INTERVAL, 1, INTERVAL
+        CLASS_SPECIFIC,
+        "3BHH4IBI",
+        7,
+        1,
+        0,
+        WIDTH,
+        HEIGHT,
+        bits,
+        bits,
+        FRAME_MAX,
+        INTERVAL,
+        1,
+        INTERVAL,
     )
     formats += descriptor(CLASS_SPECIFIC, "4B", 0x0D, 1, 1, 4)
-    streaming = descriptor(CLASS_SPECIFIC, "BBH8B", 1, 1, 14 + len(formats), BULK_IN, 0, 2, 0, 0, 0, 1, 0)
+    streaming = descriptor(
+        CLASS_SPECIFIC, "BBH8B", 1, 1, 14 + len(formats), BULK_IN, 0, 2, 0, 0, 0, 1, 0
+    )
 
     body = b"".join(
         (
@@ -135,9 +161,11 @@ def answer(kind, request, value, index):
     match kind, request:
         case 0x80, 6:
             return described(value)
-        case (0x80 | 0x81 | 0x82), 0:  # GET_STATUS
+        case ((0x80 | 0x81 | 0x82), 0):  # GET_STATUS
             return bytes(2)
-        case (0x00, 9) | (0x01, 11) | (0x02, 1):  # SET_CONFIGURATION, SET_INTERFACE, CLEAR_FEATURE of the endpoint
+        case (
+            (0x00, 9) | (0x01, 11) | (0x02, 1)
+        ):  # SET_CONFIGURATION, SET_INTERFACE, CLEAR_FEATURE of the endpoint
             return b""
     if index & 0xFF == 1 and value >> 8 in (PROBE, COMMIT):
         match kind, request:
@@ -155,7 +183,9 @@ def answer(kind, request, value, index):
 # USB/IP
 
 SUBMIT, UNLINK = 1, 2
-COMMAND = struct.Struct(">5III12x8s")  # of UNLINK the first after five is the number of what is taken back
+COMMAND = struct.Struct(
+    ">5III12x8s"
+)  # of UNLINK the first after five is the number of what is taken back
 SETUP = struct.Struct("<BBHHH")
 REPLY = struct.Struct(">5IiI20x")  # its command is 2 more than that it replies to
 
