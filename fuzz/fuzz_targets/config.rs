@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_config::checks::config(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_config::fuzzing::config(bytes));

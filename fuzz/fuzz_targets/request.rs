@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_server::checks::request(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_server::fuzzing::request(bytes));

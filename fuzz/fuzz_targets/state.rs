@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_slot::checks::state(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_slot::fuzzing::state(bytes));

@@ -6,11 +6,11 @@
 
 mod address;
 mod camera;
-#[cfg(any(test, fuzzing))]
-pub mod checks;
 mod duration;
 mod file;
 mod flags;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod host;
 mod place;
 mod server;

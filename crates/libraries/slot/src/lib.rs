@@ -6,11 +6,11 @@
 //! network; all of its I/O is the file system's and inotify(7)'s.
 
 mod changes;
-#[cfg(any(test, fuzzing))]
-pub mod checks;
 mod demand;
 mod directory;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod jpeg;
 mod name;
 mod publisher;

@@ -6,11 +6,11 @@
 
 mod arguments;
 mod camera;
-#[cfg(any(test, fuzzing))]
-pub mod checks;
 mod fit;
 mod frame_maker;
 mod full_build;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod kinds;
 pub mod machine;
 pub mod normalise;

@@ -218,10 +218,10 @@ fn credentials(authorization: &[u8]) -> Option<(String, String)> {
 }
 
 #[cfg(any(test, fuzzing))]
-mod checks;
+mod fuzzing;
 
 #[cfg(any(test, fuzzing))]
-pub use checks::users as check_users;
+pub use fuzzing::users as check_users;
 
 #[cfg(test)]
 mod tests {

@@ -8,13 +8,13 @@ mod answer;
 mod app;
 mod auth;
 mod camera;
-#[cfg(any(test, fuzzing))]
-pub mod checks;
 mod clients;
 mod connection;
 mod drain;
 mod fanout;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod head;
 mod host;
 mod kernel;

@@ -244,7 +244,10 @@ fn every_answer_may_be_read_by_the_origin_that_is_allowed_and_is_never_kept() {
 
 #[test]
 fn the_status_is_as_its_schema_says() {
-    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/status.schema.json");
+    let schema = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../docs/status.schema.json"
+    );
     let schema = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let slots = slots();

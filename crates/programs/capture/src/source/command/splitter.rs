@@ -151,10 +151,10 @@ impl Splitter {
 }
 
 #[cfg(any(test, fuzzing))]
-mod checks;
+mod fuzzing;
 
 #[cfg(any(test, fuzzing))]
-pub use checks::splitter as check_splitter;
+pub use fuzzing::splitter as check_splitter;
 
 #[cfg(test)]
 mod tests;

@@ -101,20 +101,16 @@ pub fn state(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "../../../../fuzz/replay.rs"]
-mod replay;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn walker_corpus() {
-        replay::replay("walker", walker);
+        eyelid_replay::replay("walker", walker);
     }
 
     #[test]
     fn state_corpus() {
-        replay::replay("state", state);
+        eyelid_replay::replay("state", state);
     }
 }

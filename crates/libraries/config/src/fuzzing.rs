@@ -38,13 +38,9 @@ pub fn config(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "../../../../fuzz/replay.rs"]
-mod replay;
-
-#[cfg(test)]
 mod tests {
     #[test]
     fn config_corpus() {
-        super::replay::replay("config", super::config);
+        eyelid_replay::replay("config", super::config);
     }
 }

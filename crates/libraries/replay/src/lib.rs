@@ -1,12 +1,15 @@
-//! Gives the inputs that fuzzing left in the tree to the checks again, without a fuzzer. Each crate that has checks
-//! takes this file in as a module of its tests.
+//! Gives the inputs that fuzzing left in `fuzz/` to a fuzz target's property again, without a
+//! fuzzer. Only tests depend on it.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-/// Runs a target's check on its corpus and on its named cases.
-pub(crate) fn replay(target: &str, check: fn(&[u8])) {
+/// Runs a target's property on its corpus and on its named cases.
+///
+/// # Panics
+/// When the property does not hold, with the input's path on stderr; when there is no input.
+pub fn replay(target: &str, property: fn(&[u8])) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz");
     // Miri takes a thousand times as long.
     let kinds: &[&str] = if cfg!(miri) {
@@ -20,9 +23,11 @@ pub(crate) fn replay(target: &str, check: fn(&[u8])) {
             fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
         let mut count = 0;
         for input in inputs {
-            let path = input.unwrap().path();
-            let bytes = fs::read(&path).unwrap();
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(&bytes))) {
+            let path = input
+                .unwrap_or_else(|error| panic!("{directory:?}: {error}"))
+                .path();
+            let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| property(&bytes))) {
                 eprintln!("that was {path:?}");
                 resume_unwind(panic);
             }

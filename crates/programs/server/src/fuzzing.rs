@@ -198,20 +198,16 @@ impl Server {
 }
 
 #[cfg(test)]
-#[path = "../../../../fuzz/replay.rs"]
-mod replay;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn request_corpus() {
-        replay::replay("request", request);
+        eyelid_replay::replay("request", request);
     }
 
     #[test]
     fn users_corpus() {
-        replay::replay("users", users);
+        eyelid_replay::replay("users", users);
     }
 }

@@ -108,20 +108,16 @@ fn claimed_pixels(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "../../../../fuzz/replay.rs"]
-mod replay;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn picture_corpus() {
-        replay::replay("picture", picture);
+        eyelid_replay::replay("picture", picture);
     }
 
     #[test]
     fn splitter_corpus() {
-        replay::replay("splitter", splitter);
+        eyelid_replay::replay("splitter", splitter);
     }
 }
