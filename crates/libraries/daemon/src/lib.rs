@@ -6,5 +6,6 @@
 pub mod listening;
 pub mod logging;
 pub mod manager;
+pub mod readiness;
 pub mod signals;
 pub mod sockets;

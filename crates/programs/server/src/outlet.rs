@@ -4,11 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use eyelid_pacing::{Drain, kernel};
 use tokio::time::{Instant, sleep};
 
 use crate::clients::Entry;
-use crate::drain::Drain;
-use crate::kernel;
 use crate::metrics::StreamCounters;
 use crate::part::Header;
 use crate::shown::Shown;

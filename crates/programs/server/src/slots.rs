@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use eyelid_config::Title;
+use eyelid_daemon::readiness;
 use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
 use indexmap::IndexMap;
 
 use crate::camera::Camera;
-use crate::kernel;
 use crate::need::{Need, Patience};
 use crate::pulse::Pulse;
 use crate::settings::Configured;
@@ -130,7 +130,7 @@ impl Slots {
                 pulse.answer().await;
             }
         };
-        let descriptor = kernel::readiness(changes.borrow().as_fd().try_clone_to_owned()?)?;
+        let descriptor = readiness::readable(changes.borrow().as_fd().try_clone_to_owned()?)?;
         loop {
             let mut ready = tokio::select! {
                 ready = descriptor.readable() => ready?,

@@ -1,30 +1,28 @@
-//! What the kernel knows of a socket and std does not ask: the only `unsafe` of this program.
+//! What the kernel knows of a socket and std does not ask: the only `unsafe` of this library.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use nix::libc;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// What TCP has measured of the path to a client (TCP_INFO, tcp(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
+pub struct Path {
     /// The smallest round-trip time within the kernel's window (300 s).
-    pub(crate) min_rtt: Duration,
+    pub min_rtt: Duration,
     /// The newest delivery rate in bytes per second; while the sender has too little to send for a newer one, the highest
     /// since (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
-    pub(crate) delivery_rate: u64,
+    pub delivery_rate: u64,
     /// Says that the peer has no room for some of what was written, or the path not yet.
-    pub(crate) unsent: bool,
+    pub unsent: bool,
     /// Bytes that the peer has room for (its receive window), by what it said last. Before Linux 5.4 nobody knows.
-    pub(crate) window: Option<u64>,
+    pub window: Option<u64>,
 }
 
 impl Path {
     /// Says whether the peer is on this computer or beside it, as proxies are.
-    pub(crate) fn is_near(self) -> bool {
+    pub fn is_near(self) -> bool {
         self.min_rtt < Duration::from_millis(1)
     }
 }
@@ -32,7 +30,7 @@ impl Path {
 /// Gives the bytes handed to the socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not
 /// read (unix(7)).
 #[expect(unsafe_code, reason = "ioctl(2)")]
-pub(crate) fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
+pub fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: SIOCOUTQ (which is TIOCOUTQ) writes one int, to a valid address of one.
     let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
@@ -47,7 +45,7 @@ pub(crate) fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
     unsafe_code,
     reason = "getsockopt(2) of a structure that libc does not have in full"
 )]
-pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
+pub fn path(socket: &impl AsFd) -> Option<Path> {
     // Offsets in struct tcp_info of linux/tcp.h, which only ever grows at its end.
     const NOTSENT_BYTES: usize = 144;
     const MIN_RTT_US: usize = 148;
@@ -81,16 +79,6 @@ pub(crate) fn path(socket: &impl AsFd) -> Option<Path> {
 
 fn bytes_at<const N: usize>(info: &[u8], offset: usize) -> Option<[u8; N]> {
     info.get(offset..)?.first_chunk().copied()
-}
-
-/// Lets the runtime wait until a descriptor is readable.
-#[expect(
-    unsafe_code,
-    reason = "tokio cannot know that the descriptor stays the same"
-)]
-pub(crate) fn readiness(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd is open, gives the same descriptor each time, and is closed by nobody else.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }
 
 #[cfg(test)]

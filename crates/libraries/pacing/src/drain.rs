@@ -48,7 +48,7 @@ const REMEASURE: Duration = Duration::from_secs(30);
 
 /// Decides for one client.
 #[derive(Debug)]
-pub(crate) struct Drain {
+pub struct Drain {
     /// Bytes handed to the socket in all.
     written: u64,
     /// Bytes of them that were unacknowledged at the last look.
@@ -100,7 +100,7 @@ struct Probe {
 
 impl Drain {
     /// Begins with an empty socket.
-    pub(crate) fn new(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self {
             written: 0,
             unacknowledged: 0,
@@ -122,7 +122,7 @@ impl Drain {
     }
 
     /// So many bytes went into the socket, the first of them at `began`.
-    pub(crate) fn wrote(&mut self, began: Instant, bytes: u64) {
+    pub fn wrote(&mut self, began: Instant, bytes: u64) {
         let unacknowledged = self.unacknowledged;
         let start = Mark {
             at: began,
@@ -151,7 +151,7 @@ impl Drain {
 
     /// Says whether the next frame may be chosen, without asking the kernel what the path is like now: where that is not
     /// known well enough, it may not.
-    pub(crate) fn is_drained(&mut self, now: Instant, unacknowledged: u64) -> bool {
+    pub fn is_drained(&mut self, now: Instant, unacknowledged: u64) -> bool {
         if self.asks(now) {
             return false;
         }
@@ -162,12 +162,12 @@ impl Drain {
     }
 
     /// Says whether [`wait`](Self::wait) must be told of the path even if all is acknowledged.
-    pub(crate) fn asks(&self, now: Instant) -> bool {
+    pub fn asks(&self, now: Instant) -> bool {
         self.proxy.is_watched(now)
     }
 
     /// How long to wait before looking again, or `None` when the next frame may be chosen now.
-    pub(crate) fn wait(
+    pub fn wait(
         &mut self,
         now: Instant,
         unacknowledged: u64,
@@ -207,7 +207,7 @@ impl Drain {
     }
 
     /// How long nothing has left the socket although something lay in it.
-    pub(crate) fn stalled(&self, now: Instant) -> Duration {
+    pub fn stalled(&self, now: Instant) -> Duration {
         now - self.progress
     }
 
