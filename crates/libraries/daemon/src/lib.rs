@@ -3,9 +3,13 @@
 //! With systemd this is the journal, socket activation and sd_notify(3); without it stderr, nothing and silence. Nothing
 //! links libsystemd.
 
+pub mod backoff;
 pub mod listening;
 pub mod logging;
 pub mod manager;
 pub mod readiness;
+mod shortage;
 pub mod signals;
 pub mod sockets;
+
+pub use shortage::is_shortage;

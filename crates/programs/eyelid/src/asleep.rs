@@ -11,10 +11,9 @@ use std::task::Poll;
 use std::time::{Instant, SystemTime};
 use std::{fs, io};
 
+use eyelid_daemon::readiness;
 use eyelid_slot::{FRAME_FILE, Publisher};
 use tokio::io::unix::AsyncFd;
-
-use crate::spawn;
 
 /// The card; `cargo run -p eyelid-picture --example card` made it.
 const CARD: &[u8] = include_bytes!("asleep.jpg");
@@ -66,7 +65,7 @@ impl Lying {
         publisher.publish(CARD, SystemTime::UNIX_EPOCH)?;
         Ok(Self {
             slot: slot.to_owned(),
-            heard: spawn::readiness(publisher.as_fd().try_clone_to_owned()?)?,
+            heard: readiness::readable(publisher.as_fd().try_clone_to_owned()?)?,
             publisher,
         })
     }

@@ -6,7 +6,6 @@
 
 mod arguments;
 mod asleep;
-mod backoff;
 mod check;
 mod greeting;
 mod health;

@@ -10,17 +10,24 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::EXIT_CONFIG;
-use nix::libc;
+use eyelid_daemon::backoff::{Backoff, jitter};
+use eyelid_daemon::is_shortage;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::backoff::Backoff;
 use crate::spawn;
 
 /// How long a program may take to end before it is killed: `eyelid-capture` gives its command 2 s.
 const FAREWELL: Duration = Duration::from_secs(4);
+
+/// The pauses before a program that died is started again. The first is long enough for what it needs to be released,
+/// the longest short enough for who waits.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+
+/// A program that ran this long was well: its next death is a first one.
+const WELL: Duration = Duration::from_secs(10);
 
 /// Exit status of a program that does not know its arguments (clap's).
 const EXIT_USAGE: i32 = 2;
@@ -57,7 +64,7 @@ impl Program {
             path,
             arguments,
             state: State::Down,
-            backoff: Backoff::default(),
+            backoff: PAUSES,
         }
     }
 
@@ -98,7 +105,7 @@ impl Program {
         self.state = match spawn::start(&self.path, &self.arguments, sockets) {
             Ok(child) => State::Up(child, Instant::now()),
             Err(error) if is_shortage(&error) => {
-                let pause = self.backoff.died(Duration::ZERO);
+                let pause = self.backoff.failed(jitter());
                 log::warn!(
                     "{}: {error}; next try in {}",
                     failed(),
@@ -139,7 +146,10 @@ impl Program {
             self.state = State::Down;
             return Consequence::Refused;
         }
-        let pause = self.backoff.died(ran);
+        if ran >= WELL {
+            self.backoff.succeeded();
+        }
+        let pause = self.backoff.failed(jitter());
         log::warn!(
             "{} ended ({status}); next start in {}",
             self.label,
@@ -168,12 +178,4 @@ impl Program {
         }
         self.state = State::Down;
     }
-}
-
-/// Descriptors, processes or memory: what another program gives back sooner or later.
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM)
-    )
 }

@@ -10,11 +10,11 @@ use std::{fs, io};
 use anyhow::Context;
 use eyelid_config::Address;
 use eyelid_daemon::listening::{bind_tcp, bind_unix};
+use eyelid_daemon::readiness;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::unix::AsyncFd;
 
 use crate::plan::ListenFrom;
-use crate::spawn;
 
 /// All listening sockets.
 pub(crate) struct Sockets(Vec<Listening>);
@@ -118,7 +118,7 @@ fn bind(address: &Address) -> io::Result<Listening> {
         Address::Unix(path) => (bind_unix(path)?.into(), Bound::Unix(path.clone())),
     };
     Ok(Listening {
-        socket: spawn::readiness(socket)?,
+        socket: readiness::readable(socket)?,
         address,
     })
 }

@@ -13,8 +13,6 @@ use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_raw;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 /// The first passed descriptor (SD_LISTEN_FDS_START).
@@ -59,19 +57,6 @@ pub(crate) fn start(
         command.pre_exec(prepare)
     };
     command.spawn()
-}
-
-/// Lets the runtime wait until a socket is readable.
-///
-/// # Errors
-/// What the system said.
-pub(crate) fn readiness(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    #[expect(
-        unsafe_code,
-        reason = "tokio cannot know that the descriptor stays the same"
-    )]
-    // SAFETY: an OwnedFd is open, gives the same descriptor each time, and is closed by nobody else.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
 }
 
 fn set_aside(socket: &BorrowedFd<'_>) -> io::Result<OwnedFd> {

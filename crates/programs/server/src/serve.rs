@@ -7,8 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_daemon::manager;
-use nix::errno::Errno;
+use eyelid_daemon::{is_shortage, manager};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -177,13 +176,6 @@ async fn accept(listeners: &[Listener], first: &mut usize) -> io::Result<Socket>
         ready.unwrap_or(Poll::Pending)
     })
     .await
-}
-
-/// Says whether accepting failed for a reason that lasts. All else is one connection's own (accept(2)).
-fn is_shortage(error: &io::Error) -> bool {
-    [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
 async fn at(moment: Option<Instant>) {
