@@ -251,7 +251,10 @@ impl Camera {
         let file = self.reader.open()?;
         inner.unread = false;
         if let Some(shown) = inner.shown.as_ref().filter(|shown| shown.id == file.id) {
-            return Ok(shown.clone());
+            let shown = shown.clone();
+            // It was found before its rename was heard of, which is none of another frame.
+            inner.renames = shown.number;
+            return Ok(shown);
         }
         inner.renames = inner
             .renames
