@@ -13,9 +13,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use common::{HUNG, Producer, Server, ask, command, eventually, exchange, slots};
+use common::{
+    HUNG, Producer, Server, Stream, ask, command, eventually, exchange, numbered, slots, state,
+};
+use eyelid_slot::{Phase, Publisher};
 use nix::sys::signal::Signal;
 
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -278,27 +281,88 @@ fn the_status_is_as_its_schema_says() {
     );
 }
 
+/// Gives a counter of `/metrics`, by its name and labels.
+fn metric(server: &Server, name: &str) -> usize {
+    let metrics = server.get("/metrics");
+    let content_type = metrics.header("Content-Type").unwrap();
+    assert!(content_type.starts_with("application/openmetrics-text"));
+    let text = String::from_utf8(metrics.body).unwrap();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value
+        .unwrap_or_else(|| panic!("no {name} in {text}"))
+        .parse()
+        .unwrap()
+}
+
 #[test]
 fn the_metrics_count() {
+    const FRAMES: usize = 5;
     let slots = slots();
-    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
-    let server = Server::start(slots.path(), &[]);
-    server.stream("/stream").frame();
-    server.get("/snapshot");
-    eventually("the counts", || {
-        let metrics = server.get("/metrics");
-        assert!(
-            metrics
-                .header("Content-Type")
-                .unwrap()
-                .starts_with("application/openmetrics-text")
-        );
-        let text = String::from_utf8(metrics.body).unwrap();
-        text.contains("eyelid_frames_sent_total{camera=\"default\"}")
-            && text.contains("eyelid_snapshots_total{camera=\"default\"} 1\n")
-            && text.contains("eyelid_clients{camera=\"default\"} 0\n")
-            && text.ends_with("# EOF\n")
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    publisher.set_state(&state(Phase::Awake, None)).unwrap();
+    fs::create_dir(slots.path().join("off")).unwrap();
+    let limits = [
+        "--max-clients",
+        "3",
+        "--timeout",
+        "100ms",
+        "--max-age",
+        "1day",
+    ];
+    let server = Server::start(slots.path(), &limits);
+    // The second may have a frame a second, so it does not get all of them.
+    let mut streams = [server.stream("/stream"), server.stream("/stream?fps=1")];
+    let (mut sent, mut bytes) = (0, 0);
+    let mut count = |stream: &mut Stream| {
+        let part = stream.frame();
+        sent += 1;
+        bytes += part.head.len() + part.jpeg.len() + "\r\n--boundarydonotcross\r\n".len();
+        usize::try_from(part.number()).unwrap()
+    };
+    for number in 1..=FRAMES {
+        let jpeg = numbered(number as u64, 1000 * number);
+        publisher.publish(&jpeg, SystemTime::now()).unwrap();
+        while count(&mut streams[0]) < number {}
+        if number == 1 {
+            assert_eq!(count(&mut streams[1]), 1);
+        }
+    }
+    while count(&mut streams[1]) < FRAMES {}
+    let mut looking = server.stream("/stream");
+    assert_eq!(count(&mut looking), FRAMES);
+    let skipped = 2 * FRAMES + 1 - sent;
+    assert!(skipped > 0, "none was skipped: nothing to count");
+    assert_eq!(server.get("/snapshot").status(), 503, "a fourth client");
+    drop(looking);
+    let ours = r#"{camera="default"}"#;
+    eventually("two clients", || {
+        metric(&server, &format!("eyelid_clients{ours}")) == 2
     });
+    drop(streams);
+    eventually("no client", || {
+        metric(&server, &format!("eyelid_clients{ours}")) == 0
+    });
+    assert_eq!(server.get("/off/snapshot").status(), 503);
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    assert_eq!(server.get("/snapshot").status(), 200);
+
+    let connections = metric(&server, "eyelid_connections_total");
+    assert_eq!(metric(&server, "eyelid_connections_total"), connections + 1);
+    let off = r#"{camera="off"}"#;
+    for (name, value) in [
+        (format!("eyelid_frames_sent_total{ours}"), sent),
+        (format!("eyelid_frames_skipped_total{ours}"), skipped),
+        (format!("eyelid_stream_sent_bytes_total{ours}"), bytes),
+        (format!("eyelid_snapshots_total{ours}"), 1),
+        (format!("eyelid_snapshot_failures_total{off}"), 1),
+        ("eyelid_connections_turned_away_total".to_owned(), 1),
+        ("eyelid_connections_dismissed_total".to_owned(), 0),
+    ] {
+        assert_eq!(metric(&server, &name), value, "{name}");
+    }
 }
 
 #[test]
@@ -538,7 +602,18 @@ fn ends_at_once_when_told_to_though_clients_stream() {
     let mut stream = server.stream("/stream");
     stream.frame();
     let _idle: TcpStream = server.connect();
+    let mut half: TcpStream = server.connect();
+    half.write_all(b"GET /snapshot HTTP/1.1\r\n").unwrap();
+    // Else it may not have seen that half when it is told to.
+    assert_eq!(server.get("/status").status(), 200);
+    let told = std::time::Instant::now();
     assert!(server.terminate().success());
+    // Whoever does not hang up is waited for (`DRAIN` in serve.rs), and nobody else is.
+    assert!(
+        told.elapsed() < 2 * Duration::from_secs(2),
+        "{:?}",
+        told.elapsed()
+    );
 }
 
 #[test]
