@@ -9,8 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::kernel::Path;
 use crate::proxy::Proxy;
+use crate::tcp_info::TcpInfo;
 
 /// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its acknowledgement of
 /// less than that for 40 ms and more (RFC 9293, section 3.8.6.3), which is not the path's doing.
@@ -61,7 +61,7 @@ pub struct Drain {
     draining: f64,
     /// The pause that the last look ended, if nothing had left the socket in it.
     fruitless: Duration,
-    path: Option<(Instant, Path)>,
+    path: Option<(Instant, TcpInfo)>,
     probe: Option<Probe>,
     /// Bytes a second that the last frames were acknowledged at, where that was the path's doing.
     measured: Option<f64>,
@@ -171,7 +171,7 @@ impl Drain {
         &mut self,
         now: Instant,
         unacknowledged: u64,
-        path: Option<Path>,
+        path: Option<TcpInfo>,
     ) -> Option<Duration> {
         // The path of an empty socket matters to nobody but the proxy; what was known of it still holds.
         if let Some(path) = path.filter(|_| unacknowledged > 0) {
@@ -276,7 +276,7 @@ impl Drain {
 
     /// Takes the kernel's smallest round-trip time for outdated when two frames in a row, each alone on its way, were not
     /// answered within it. (A near peer that does not answer is a proxy whose buffers are full.)
-    fn heard_after(&mut self, silence: Duration, path: Path, now: Instant) {
+    fn heard_after(&mut self, silence: Duration, path: TcpInfo, now: Instant) {
         if path.is_near() || silence <= path.min_rtt.mul_f64(DOUBT) + JITTER {
             (self.farther, self.suspected) = (None, None);
         } else if let Some(before) = self.suspected.replace(silence) {
@@ -292,20 +292,20 @@ impl Drain {
         HELD_BACK.max(product as u64)
     }
 
-    fn round_trip(&self, path: Path, now: Instant) -> Duration {
+    fn round_trip(&self, path: TcpInfo, now: Instant) -> Duration {
         self.farther
             .filter(|(proved, _)| now - *proved <= REMEASURE)
             .map_or(path.min_rtt, |(_, round_trip)| round_trip.max(path.min_rtt))
     }
 
     /// How long so many bytes take, by what is believed of the path.
-    fn expected(&self, path: Path, now: Instant, bytes: u64) -> Duration {
+    fn expected(&self, path: TcpInfo, now: Instant, bytes: u64) -> Duration {
         let wire = (bytes as f64 / self.rate(path).max(1.0)).min(60.0);
         self.round_trip(path, now) + Duration::from_secs_f64(wire)
     }
 
     /// The path's rate in bytes a second.
-    fn rate(&self, path: Path) -> f64 {
+    fn rate(&self, path: TcpInfo) -> f64 {
         let said = path.delivery_rate as f64;
         match self.measured {
             Some(measured) if self.doubted => measured,
@@ -334,8 +334,8 @@ mod tests {
     const FRAME: u64 = 98_000;
     const MBIT: f64 = 125_000.0;
 
-    fn path(round_trip: Duration, rate: f64) -> Option<Path> {
-        Some(Path {
+    fn path(round_trip: Duration, rate: f64) -> Option<TcpInfo> {
+        Some(TcpInfo {
             min_rtt: round_trip,
             delivery_rate: rate as u64,
             unsent: true,
@@ -410,9 +410,9 @@ mod tests {
             (self.written() - self.read).saturating_sub(self.proxy[1])
         }
 
-        fn path(&self) -> Option<Path> {
+        fn path(&self) -> Option<TcpInfo> {
             let waiting = self.written() - self.read;
-            Some(Path {
+            Some(TcpInfo {
                 min_rtt: self.round_trip.mul_f64(self.claimed_round_trip),
                 delivery_rate: (self.rate * self.claimed_rate) as u64,
                 unsent: self.unacknowledged() > 0,
@@ -646,7 +646,7 @@ mod tests {
     }
 
     /// After the first frames, of which more is asked.
-    fn acquainted(now: Instant, path: Option<Path>) -> Drain {
+    fn acquainted(now: Instant, path: Option<TcpInfo>) -> Drain {
         let mut drain = Drain::new(now);
         while drain.asks(now) {
             assert!(!drain.is_drained(now, 0));

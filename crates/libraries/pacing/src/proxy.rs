@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::kernel::Path;
+use crate::tcp_info::TcpInfo;
 
 /// A frame that had not all been sent when somebody looked, and stayed for longer than this, met full buffers. (One that
 /// was sent, and is not acknowledged, did not: the peer's kernel may hold back its acknowledgement for 40 ms and more.)
@@ -120,7 +120,7 @@ impl Proxy {
     }
 
     /// The socket has drained. Gives how long to pause, if at all.
-    pub(crate) fn drained(&mut self, now: Instant, path: Option<Path>) -> Option<Duration> {
+    pub(crate) fn drained(&mut self, now: Instant, path: Option<TcpInfo>) -> Option<Duration> {
         if let Some(frame) = self.frame.take() {
             self.end = path
                 .filter(|path| path.is_near() && self.is_watched(now))
@@ -295,7 +295,7 @@ mod tests {
         waiting: u64,
     ) -> Option<Duration> {
         let now = start + Duration::from_secs(seconds);
-        let path = Path {
+        let path = TcpInfo {
             min_rtt: Duration::ZERO,
             delivery_rate: 0,
             unsent: false,

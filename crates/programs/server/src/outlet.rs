@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use eyelid_pacing::{Drain, kernel};
+use eyelid_pacing::{Drain, tcp_info, unacknowledged_bytes};
 use tokio::time::{Instant, sleep};
 
 use crate::clients::Entry;
@@ -63,7 +63,7 @@ impl Outlet {
 
     /// Sends a frame as far as that goes without waiting.
     pub(crate) fn offer(&self, shown: &Shown, now: Instant) -> Offered {
-        let drained = kernel::unacknowledged(&self.socket)
+        let drained = unacknowledged_bytes(&self.socket)
             .map(|bytes| self.drain.borrow_mut().is_drained(now.into_std(), bytes));
         match drained {
             Ok(true) => {}
@@ -117,11 +117,11 @@ impl Outlet {
     }
 
     fn look(&self) -> io::Result<Option<Duration>> {
-        let unacknowledged = kernel::unacknowledged(&self.socket)?;
+        let unacknowledged = unacknowledged_bytes(&self.socket)?;
         let (mut drain, now) = (self.drain.borrow_mut(), Instant::now().into_std());
         // Asked for only when it matters.
         let path = if unacknowledged > 0 || drain.asks(now) {
-            kernel::path(&self.socket)
+            tcp_info(&self.socket)
         } else {
             None
         };

@@ -8,7 +8,7 @@ use nix::libc;
 
 /// What TCP has measured of the path to a client (TCP_INFO, tcp(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Path {
+pub struct TcpInfo {
     /// The smallest round-trip time within the kernel's window (300 s).
     pub min_rtt: Duration,
     /// The newest delivery rate in bytes per second; while the sender has too little to send for a newer one, the highest
@@ -20,7 +20,7 @@ pub struct Path {
     pub window: Option<u64>,
 }
 
-impl Path {
+impl TcpInfo {
     /// Says whether the peer is on this computer or beside it, as proxies are.
     pub fn is_near(self) -> bool {
         self.min_rtt < Duration::from_millis(1)
@@ -30,7 +30,7 @@ impl Path {
 /// Gives the bytes handed to the socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not
 /// read (unix(7)).
 #[expect(unsafe_code, reason = "ioctl(2)")]
-pub fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
+pub fn unacknowledged_bytes(socket: &impl AsFd) -> io::Result<u64> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: SIOCOUTQ (which is TIOCOUTQ) writes one int, to a valid address of one.
     let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
@@ -45,7 +45,7 @@ pub fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
     unsafe_code,
     reason = "getsockopt(2) of a structure that libc does not have in full"
 )]
-pub fn path(socket: &impl AsFd) -> Option<Path> {
+pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
     // Offsets in struct tcp_info of linux/tcp.h, which only ever grows at its end.
     const NOTSENT_BYTES: usize = 144;
     const MIN_RTT_US: usize = 148;
@@ -69,7 +69,7 @@ pub fn path(socket: &impl AsFd) -> Option<Path> {
     let info = &info[..length as usize];
     let min_rtt_us = u32::from_ne_bytes(bytes_at(info, MIN_RTT_US)?);
     let delivery_rate = u64::from_ne_bytes(bytes_at(info, DELIVERY_RATE)?);
-    (min_rtt_us != u32::MAX && delivery_rate > 0).then_some(Path {
+    (min_rtt_us != u32::MAX && delivery_rate > 0).then_some(TcpInfo {
         min_rtt: Duration::from_micros(u64::from(min_rtt_us)),
         delivery_rate,
         unsent: bytes_at(info, NOTSENT_BYTES)? != [0; 4],
@@ -94,7 +94,7 @@ mod tests {
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut receiver, _) = listener.accept().unwrap();
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while path(&sender).is_none() {
+        while tcp_info(&sender).is_none() {
             assert!(
                 std::time::Instant::now() < deadline,
                 "TCP never measured anything"
@@ -102,7 +102,7 @@ mod tests {
             sender.write_all(&[0; 1000]).unwrap();
             receiver.read_exact(&mut [0; 1000]).unwrap();
         }
-        let before = path(&sender).unwrap();
+        let before = tcp_info(&sender).unwrap();
         assert!(before.delivery_rate > 0);
         assert!(!before.unsent);
         // What the receiver does not read is missing from its window, until nothing more is sent.
@@ -110,7 +110,7 @@ mod tests {
         sender.set_nonblocking(true).unwrap();
         let mut written = 20_000;
         loop {
-            let now = path(&sender).unwrap();
+            let now = tcp_info(&sender).unwrap();
             let window = now.window.unwrap();
             if now.unsent && window < 20_000 {
                 break;
@@ -121,11 +121,11 @@ mod tests {
         }
 
         let (mut near, mut far) = UnixStream::pair().unwrap();
-        assert_eq!(unacknowledged(&near).unwrap(), 0);
+        assert_eq!(unacknowledged_bytes(&near).unwrap(), 0);
         near.write_all(&[0; 1000]).unwrap();
-        assert!(unacknowledged(&near).unwrap() >= 1000);
+        assert!(unacknowledged_bytes(&near).unwrap() >= 1000);
         far.read_exact(&mut [0; 1000]).unwrap();
-        assert_eq!(unacknowledged(&near).unwrap(), 0);
-        assert_eq!(path(&near), None);
+        assert_eq!(unacknowledged_bytes(&near).unwrap(), 0);
+        assert_eq!(tcp_info(&near), None);
     }
 }
