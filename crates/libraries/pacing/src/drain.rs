@@ -182,7 +182,7 @@ impl Drain {
         if excess == 0 {
             return self.proxy.drained(now, path);
         }
-        if path.is_some_and(|path| path.unsent && path.is_near()) {
+        if path.is_some_and(|path| path.unsent_bytes > 0 && path.is_near()) {
             self.proxy.unsent(now);
         }
         if let Some(probe) = &mut self.probe {
@@ -338,8 +338,8 @@ mod tests {
         Some(TcpInfo {
             min_rtt: round_trip,
             delivery_rate: rate as u64,
-            unsent: true,
-            window: None,
+            unsent_bytes: 1,
+            window_bytes: None,
         })
     }
 
@@ -415,8 +415,8 @@ mod tests {
             Some(TcpInfo {
                 min_rtt: self.round_trip.mul_f64(self.claimed_round_trip),
                 delivery_rate: (self.rate * self.claimed_rate) as u64,
-                unsent: self.unacknowledged() > 0,
-                window: Some(self.proxy[1].saturating_sub(waiting)),
+                unsent_bytes: self.unacknowledged() as u32,
+                window_bytes: Some(self.proxy[1].saturating_sub(waiting) as u32),
             })
         }
 

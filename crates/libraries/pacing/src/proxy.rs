@@ -124,14 +124,14 @@ impl Proxy {
         if let Some(frame) = self.frame.take() {
             self.end = path
                 .filter(|path| path.is_near() && self.is_watched(now))
-                .and_then(|path| self.next(now, &frame, path.window));
+                .and_then(|path| self.next(now, &frame, path.window_bytes));
             self.frames = self.frames.saturating_add(1);
         }
         self.end.filter(|end| *end > now).map(|end| end - now)
     }
 
     /// When the frame after this one may be chosen, if not at once.
-    fn next(&mut self, now: Instant, frame: &Frame, window: Option<u64>) -> Option<Instant> {
+    fn next(&mut self, now: Instant, frame: &Frame, window: Option<u32>) -> Option<Instant> {
         let (waiting, widest) = self.window.of(now, window);
         if let (Some(cycle), Some(rate)) = (&mut self.cycle, self.rate.rate) {
             let before = (self.written - frame.bytes) as f64;
@@ -234,8 +234,8 @@ struct Window {
 
 impl Window {
     /// Gives the bytes that are missing from the widest window of late, which is that of an empty buffer, and that one.
-    fn of(&mut self, now: Instant, window: Option<u64>) -> (u64, u64) {
-        let Some(window) = window else {
+    fn of(&mut self, now: Instant, window: Option<u32>) -> (u64, u64) {
+        let Some(window) = window.map(u64::from) else {
             return (0, 0);
         };
         if self.began.is_none_or(|began| now - began > WIDEST) {
@@ -298,8 +298,8 @@ mod tests {
         let path = TcpInfo {
             min_rtt: Duration::ZERO,
             delivery_rate: 0,
-            unsent: false,
-            window: Some(WIDE - waiting),
+            unsent_bytes: 0,
+            window_bytes: Some((WIDE - waiting) as u32),
         };
         proxy.wrote(now - Duration::from_secs(1), bytes);
         proxy.drained(now, Some(path))

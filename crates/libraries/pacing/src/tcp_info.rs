@@ -1,12 +1,13 @@
-//! What the kernel knows of a socket and std does not ask: the only `unsafe` of this library.
+//! What the kernel knows of a socket and std does not ask for: the only `unsafe` of this library.
 
 use std::io;
+use std::mem::{self, MaybeUninit, offset_of};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use nix::libc;
 
-/// What TCP has measured of the path to a client (TCP_INFO, tcp(7)).
+/// What TCP has measured of the path to a peer (TCP_INFO, tcp(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpInfo {
     /// The smallest round-trip time within the kernel's window (300 s).
@@ -14,21 +15,45 @@ pub struct TcpInfo {
     /// The newest delivery rate in bytes per second; while the sender has too little to send for a newer one, the highest
     /// since (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
     pub delivery_rate: u64,
-    /// Says that the peer has no room for some of what was written, or the path not yet.
-    pub unsent: bool,
-    /// Bytes that the peer has room for (its receive window), by what it said last. Before Linux 5.4 nobody knows.
-    pub window: Option<u64>,
+    /// Bytes of what was written that have not been sent once: the peer has no room for them, or the path not yet.
+    pub unsent_bytes: u32,
+    /// Bytes that the peer has room for (its receive window), by what it said last. `None` before Linux 5.4, whose
+    /// `tcp_info` ends before it.
+    pub window_bytes: Option<u32>,
 }
 
 impl TcpInfo {
     /// Says whether the peer is on this computer or beside it, as proxies are.
+    #[must_use]
     pub fn is_near(self) -> bool {
         self.min_rtt < Duration::from_millis(1)
     }
+
+    /// Takes what is used of the kernel's structure, of which the kernel filled the first `length` bytes. `None` before
+    /// TCP has measured anything.
+    fn of(info: &libc::tcp_info, length: usize) -> Option<Self> {
+        // The structure only ever grows at its end. An older kernel's is shorter, and what it lacks stays zero.
+        let has = |offset: usize, size: usize| length >= offset + size;
+        let measured = has(
+            offset_of!(libc::tcp_info, tcpi_delivery_rate),
+            size_of::<u64>(),
+        ) && info.tcpi_delivery_rate > 0
+            && info.tcpi_min_rtt != u32::MAX;
+        let has_window = has(offset_of!(libc::tcp_info, tcpi_snd_wnd), size_of::<u32>());
+        measured.then(|| Self {
+            min_rtt: Duration::from_micros(info.tcpi_min_rtt.into()),
+            delivery_rate: info.tcpi_delivery_rate,
+            unsent_bytes: info.tcpi_notsent_bytes,
+            window_bytes: has_window.then_some(info.tcpi_snd_wnd),
+        })
+    }
 }
 
-/// Gives the bytes handed to the socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not
-/// read (unix(7)).
+/// Gives the bytes handed to a socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not read
+/// (unix(7)).
+///
+/// # Errors
+/// What ioctl(2) said.
 #[expect(unsafe_code, reason = "ioctl(2)")]
 pub fn unacknowledged_bytes(socket: &impl AsFd) -> io::Result<u64> {
     let mut bytes: libc::c_int = 0;
@@ -43,16 +68,11 @@ pub fn unacknowledged_bytes(socket: &impl AsFd) -> io::Result<u64> {
 /// Gives what TCP has measured so far. `None` before it has, and on a socket that is not TCP.
 #[expect(
     unsafe_code,
-    reason = "getsockopt(2) of a structure that libc does not have in full"
+    reason = "getsockopt(2) of a structure that neither std nor nix asks for"
 )]
 pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
-    // Offsets in struct tcp_info of linux/tcp.h, which only ever grows at its end.
-    const NOTSENT_BYTES: usize = 144;
-    const MIN_RTT_US: usize = 148;
-    const DELIVERY_RATE: usize = 160;
-    const SND_WND: usize = 228;
-    let mut info = [0_u8; SND_WND + 4];
-    let mut length = info.len() as libc::socklen_t;
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = mem::size_of_val(&info) as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes to `info`, which has that many, and the number to `length`.
     let result = unsafe {
         libc::getsockopt(
@@ -66,19 +86,9 @@ pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
     if result != 0 {
         return None;
     }
-    let info = &info[..length as usize];
-    let min_rtt_us = u32::from_ne_bytes(bytes_at(info, MIN_RTT_US)?);
-    let delivery_rate = u64::from_ne_bytes(bytes_at(info, DELIVERY_RATE)?);
-    (min_rtt_us != u32::MAX && delivery_rate > 0).then_some(TcpInfo {
-        min_rtt: Duration::from_micros(u64::from(min_rtt_us)),
-        delivery_rate,
-        unsent: bytes_at(info, NOTSENT_BYTES)? != [0; 4],
-        window: bytes_at(info, SND_WND).map(|bytes| u64::from(u32::from_ne_bytes(bytes))),
-    })
-}
-
-fn bytes_at<const N: usize>(info: &[u8], offset: usize) -> Option<[u8; N]> {
-    info.get(offset..)?.first_chunk().copied()
+    // SAFETY: all of it is integers, of which every byte is valid, and every byte was zero or is the kernel's.
+    let info = unsafe { info.assume_init() };
+    TcpInfo::of(&info, length as usize)
 }
 
 #[cfg(test)]
@@ -104,15 +114,15 @@ mod tests {
         }
         let before = tcp_info(&sender).unwrap();
         assert!(before.delivery_rate > 0);
-        assert!(!before.unsent);
+        assert_eq!(before.unsent_bytes, 0);
         // What the receiver does not read is missing from its window, until nothing more is sent.
         sender.write_all(&[0; 20_000]).unwrap();
         sender.set_nonblocking(true).unwrap();
         let mut written = 20_000;
         loop {
             let now = tcp_info(&sender).unwrap();
-            let window = now.window.unwrap();
-            if now.unsent && window < 20_000 {
+            let window = now.window_bytes.unwrap();
+            if now.unsent_bytes > 0 && window < 20_000 {
                 break;
             }
             let case = format!("{before:?}, after {written} bytes {now:?}");
@@ -127,5 +137,21 @@ mod tests {
         far.read_exact(&mut [0; 1000]).unwrap();
         assert_eq!(unacknowledged_bytes(&near).unwrap(), 0);
         assert_eq!(tcp_info(&near), None);
+    }
+    #[test]
+    fn takes_no_more_than_an_older_kernel_told() {
+        // SAFETY: all of it is integers.
+        #[expect(unsafe_code, reason = "libc has no Default for it")]
+        let mut info: libc::tcp_info = unsafe { mem::zeroed() };
+        (info.tcpi_min_rtt, info.tcpi_delivery_rate) = (70, 1000);
+        info.tcpi_snd_wnd = 5;
+        let window = |length| TcpInfo::of(&info, length).map(|info| info.window_bytes);
+        // Lengths of struct tcp_info by linux/tcp.h: 5.4 and later, 4.18 and later, 4.9, 4.4.
+        assert_eq!(window(232), Some(Some(5)));
+        assert_eq!(window(224), Some(None));
+        assert_eq!(window(168), Some(None));
+        assert_eq!(window(136), None);
+        info.tcpi_min_rtt = u32::MAX;
+        assert_eq!(TcpInfo::of(&info, 232), None, "nothing was measured");
     }
 }
