@@ -2,13 +2,13 @@
 //!
 //! Whoever hands a frame to the kernel as soon as the socket takes one shows the past to a client behind a slow link. The
 //! newest-frame rule (`docs/newest-frame.md`) chooses it later: when no more lies unacknowledged in the socket than its path
-//! holds. The rule is [`Drain`], which has neither socket nor clock; [`TcpInfo`] and
+//! holds. The rule is [`Pacer`], which has neither socket nor clock; [`TcpInfo`] and
 //! [`unacknowledged_bytes`] are what it needs to know of a socket.
 //! What a frame is, and how it is wrapped, is the caller's.
 
-mod drain;
+mod pacer;
 mod proxy;
 mod tcp_info;
 
-pub use drain::Drain;
+pub use pacer::Pacer;
 pub use tcp_info::{TcpInfo, tcp_info, unacknowledged_bytes};

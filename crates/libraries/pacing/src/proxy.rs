@@ -89,7 +89,7 @@ struct Frame {
 
 impl Proxy {
     /// So many bytes went into the socket, the first of them at `began`.
-    pub(crate) fn wrote(&mut self, began: Instant, bytes: u64) {
+    pub(crate) fn on_write(&mut self, began: Instant, bytes: u64) {
         self.written += bytes;
         let frame = self.frame.get_or_insert(Frame {
             began,
@@ -301,7 +301,7 @@ mod tests {
             unsent_bytes: 0,
             window_bytes: Some((WIDE - waiting) as u32),
         };
-        proxy.wrote(now - Duration::from_secs(1), bytes);
+        proxy.on_write(now - Duration::from_secs(1), bytes);
         proxy.drained(now, Some(path))
     }
 

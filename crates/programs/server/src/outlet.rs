@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use eyelid_pacing::{Drain, tcp_info, unacknowledged_bytes};
+use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
 use tokio::time::{Instant, sleep};
 
 use crate::clients::Entry;
@@ -22,7 +22,7 @@ pub(crate) struct Outlet {
     /// When it gets the headers of parts.
     pub(crate) header: Header,
     counters: StreamCounters,
-    drain: RefCell<Drain>,
+    pacer: RefCell<Pacer>,
     /// The number of the last frame that went, or began to go.
     last: Cell<u64>,
 }
@@ -51,7 +51,7 @@ impl Outlet {
             entry,
             header,
             counters,
-            drain: RefCell::new(Drain::new(Instant::now().into_std())),
+            pacer: RefCell::new(Pacer::new(Instant::now().into_std())),
             last: Cell::default(),
         }
     }
@@ -64,7 +64,7 @@ impl Outlet {
     /// Sends a frame as far as that goes without waiting.
     pub(crate) fn offer(&self, shown: &Shown, now: Instant) -> Offered {
         let drained = unacknowledged_bytes(&self.socket)
-            .map(|bytes| self.drain.borrow_mut().is_drained(now.into_std(), bytes));
+            .map(|bytes| self.pacer.borrow_mut().can_send(now.into_std(), bytes));
         match drained {
             Ok(true) => {}
             Ok(false) => return Offered::NotDrained,
@@ -100,12 +100,12 @@ impl Outlet {
     pub(crate) async fn send_bytes(&self, bytes: &[u8]) -> io::Result<()> {
         let began = Instant::now();
         self.socket.send(bytes).await?;
-        let mut drain = self.drain.borrow_mut();
-        drain.wrote(began.into_std(), bytes.len() as u64);
+        let mut pacer = self.pacer.borrow_mut();
+        pacer.on_write(began.into_std(), bytes.len() as u64);
         Ok(())
     }
 
-    /// Waits until so little lies unacknowledged that the next frame may be chosen ([`Drain`]).
+    /// Waits until so little lies unacknowledged that the next frame may be chosen ([`Pacer`]).
     ///
     /// # Errors
     /// What the socket said; `TimedOut` when nothing left it for [`STALL`].
@@ -118,15 +118,15 @@ impl Outlet {
 
     fn look(&self) -> io::Result<Option<Duration>> {
         let unacknowledged = unacknowledged_bytes(&self.socket)?;
-        let (mut drain, now) = (self.drain.borrow_mut(), Instant::now().into_std());
+        let (mut pacer, now) = (self.pacer.borrow_mut(), Instant::now().into_std());
         // Asked for only when it matters.
-        let path = if unacknowledged > 0 || drain.asks(now) {
+        let path = if unacknowledged > 0 || pacer.wants_tcp_info(now) {
             tcp_info(&self.socket)
         } else {
             None
         };
-        let pause = drain.wait(now, unacknowledged, path);
-        if pause.is_some() && drain.stalled(now) > STALL {
+        let pause = pacer.delay(now, unacknowledged, path);
+        if pause.is_some() && pacer.stalled_for(now) > STALL {
             return Err(ErrorKind::TimedOut.into());
         }
         Ok(pause)
@@ -138,7 +138,7 @@ impl Outlet {
             0 => 0,
             last => shown.number.saturating_sub(last + 1),
         };
-        self.drain.borrow_mut().wrote(began.into_std(), bytes);
+        self.pacer.borrow_mut().on_write(began.into_std(), bytes);
         self.entry.client.sent(bytes, skipped, began);
         self.counters.sent(bytes, skipped);
     }

@@ -48,7 +48,7 @@ const REMEASURE: Duration = Duration::from_secs(30);
 
 /// Decides for one client.
 #[derive(Debug)]
-pub struct Drain {
+pub struct Pacer {
     /// Bytes handed to the socket in all.
     written: u64,
     /// Bytes of them that were unacknowledged at the last look.
@@ -57,7 +57,7 @@ pub struct Drain {
     last: Mark,
     /// When a byte was last seen to have left the socket, or found none waiting.
     progress: Instant,
-    /// Bytes a second that left the socket between two looks.
+    /// Bytes a second that left the socket between two polls.
     draining: f64,
     /// The pause that the last look ended, if nothing had left the socket in it.
     fruitless: Duration,
@@ -98,7 +98,7 @@ struct Probe {
     silence: Option<Duration>,
 }
 
-impl Drain {
+impl Pacer {
     /// Begins with an empty socket.
     pub fn new(now: Instant) -> Self {
         Self {
@@ -122,7 +122,7 @@ impl Drain {
     }
 
     /// So many bytes went into the socket, the first of them at `began`.
-    pub fn wrote(&mut self, began: Instant, bytes: u64) {
+    pub fn on_write(&mut self, began: Instant, bytes: u64) {
         let unacknowledged = self.unacknowledged;
         let start = Mark {
             at: began,
@@ -146,28 +146,28 @@ impl Drain {
             });
         }
         self.written += bytes;
-        self.proxy.wrote(began, bytes);
+        self.proxy.on_write(began, bytes);
     }
 
     /// Says whether the next frame may be chosen, without asking the kernel what the path is like now: where that is not
     /// known well enough, it may not.
-    pub fn is_drained(&mut self, now: Instant, unacknowledged: u64) -> bool {
-        if self.asks(now) {
+    pub fn can_send(&mut self, now: Instant, unacknowledged: u64) -> bool {
+        if self.wants_tcp_info(now) {
             return false;
         }
-        self.look(now, unacknowledged);
+        self.on_ack(now, unacknowledged);
         let known = self.path.is_some_and(|(asked, _)| now - asked <= RECENT);
         let drained = unacknowledged <= HELD_BACK || (known && unacknowledged <= self.limit(now));
         drained && self.proxy.drained(now, None).is_none()
     }
 
-    /// Says whether [`wait`](Self::wait) must be told of the path even if all is acknowledged.
-    pub fn asks(&self, now: Instant) -> bool {
+    /// Says whether [`delay`](Self::delay) must be told of the path even if all is acknowledged.
+    pub fn wants_tcp_info(&self, now: Instant) -> bool {
         self.proxy.is_watched(now)
     }
 
     /// How long to wait before looking again, or `None` when the next frame may be chosen now.
-    pub fn wait(
+    pub fn delay(
         &mut self,
         now: Instant,
         unacknowledged: u64,
@@ -177,7 +177,7 @@ impl Drain {
         if let Some(path) = path.filter(|_| unacknowledged > 0) {
             self.path = Some((now, path));
         }
-        self.look(now, unacknowledged);
+        self.on_ack(now, unacknowledged);
         let excess = unacknowledged.saturating_sub(self.limit(now));
         if excess == 0 {
             return self.proxy.drained(now, path);
@@ -207,12 +207,12 @@ impl Drain {
     }
 
     /// How long nothing has left the socket although something lay in it.
-    pub fn stalled(&self, now: Instant) -> Duration {
+    pub fn stalled_for(&self, now: Instant) -> Duration {
         now - self.progress
     }
 
     /// Learns from what has left the socket.
-    fn look(&mut self, now: Instant, unacknowledged: u64) {
+    fn on_ack(&mut self, now: Instant, unacknowledged: u64) {
         self.unacknowledged = unacknowledged;
         let acknowledged = self.written.saturating_sub(unacknowledged);
         self.time_probe(now, acknowledged);
@@ -434,34 +434,34 @@ mod tests {
         /// The longest wait of a frame before its way begins, and the median of them.
         waited: Duration,
         usually: Duration,
-        looks_per_frame: f64,
+        polls_per_frame: f64,
     }
 
     /// Sends frames; what is seen of the first `learning` ones does not count.
-    fn watch(link: &mut Link, drain: &mut Drain, mut now: Instant, learning: usize) -> Seen {
+    fn watch(link: &mut Link, pacer: &mut Pacer, mut now: Instant, learning: usize) -> Seen {
         const COUNTED: usize = 50;
         let interval = MS * 33;
-        let (mut looks, mut exposed, mut waits) = (0, now, Vec::new());
+        let (mut polls, mut exposed, mut waits) = (0, now, Vec::new());
         let before = link.sent.len();
         for frame in 0..learning + COUNTED {
             while let Some(pause) = {
                 link.gulp(now);
                 let unacknowledged = link.unacknowledged();
-                // As the outlet asks.
-                let asks = unacknowledged > 0 || drain.asks(now);
-                let path = link.path().filter(|_| asks);
-                drain.wait(now, unacknowledged, path)
+                // As a server asks.
+                let wants_tcp_info = unacknowledged > 0 || pacer.wants_tcp_info(now);
+                let path = link.path().filter(|_| wants_tcp_info);
+                pacer.delay(now, unacknowledged, path)
             } {
                 // A timer's way of keeping time.
                 now += pause + MS / 2;
-                looks += 1;
+                polls += 1;
             }
             now = now.max(exposed);
             while exposed <= now {
                 exposed += interval;
             }
             link.write(now);
-            drain.wrote(now, link.frame);
+            pacer.on_write(now, link.frame);
             if frame >= learning {
                 waits.push(link.sent[before + frame].0 - now);
             }
@@ -474,7 +474,7 @@ mod tests {
             share: (COUNTED - 1) as f64 * least / (to - from).as_secs_f64(),
             waited: waits[COUNTED - 1],
             usually: waits[COUNTED / 2],
-            looks_per_frame: f64::from(looks) / (learning + COUNTED) as f64,
+            polls_per_frame: f64::from(polls) / (learning + COUNTED) as f64,
         }
     }
 
@@ -491,11 +491,11 @@ mod tests {
             for round_trip in ROUND_TRIPS {
                 let mut link = Link::new(mbit, round_trip);
                 let start = Instant::now();
-                let seen = watch(&mut link, &mut Drain::new(start), start, 20);
+                let seen = watch(&mut link, &mut Pacer::new(start), start, 20);
                 let case = format!("{mbit} Mbit/s, {round_trip:?}: {seen:?}");
                 assert!(seen.share > 0.98, "{case}");
                 assert!(seen.waited < MS * 13, "{case}");
-                assert!(seen.looks_per_frame < 8.0, "{case}");
+                assert!(seen.polls_per_frame < 8.0, "{case}");
             }
         }
     }
@@ -507,7 +507,7 @@ mod tests {
                 let mut link = Link::new(mbit, round_trip);
                 link.claimed_rate = 10.0;
                 let start = Instant::now();
-                let seen = watch(&mut link, &mut Drain::new(start), start, 150);
+                let seen = watch(&mut link, &mut Pacer::new(start), start, 150);
                 let case = format!("{mbit} Mbit/s, {round_trip:?}: {seen:?}");
                 assert!(seen.share > 0.97, "{case}");
                 assert!(seen.waited < MS * 50, "{case}");
@@ -520,7 +520,7 @@ mod tests {
         let mut link = Link::new(10.0, MS * 100);
         link.claimed_round_trip = 0.05;
         let start = Instant::now();
-        let seen = watch(&mut link, &mut Drain::new(start), start, 20);
+        let seen = watch(&mut link, &mut Pacer::new(start), start, 20);
         // With 5 ms of 100 believed, it would be 0.45.
         assert!(seen.share > 0.75, "{seen:?}");
         assert!(seen.waited < MS * 20, "{seen:?}");
@@ -529,14 +529,14 @@ mod tests {
     #[test]
     fn follows_a_path_that_fades_and_recovers() {
         let start = Instant::now();
-        let (mut link, mut drain) = (Link::new(100.0, MS * 50), Drain::new(start));
-        watch(&mut link, &mut drain, start, 50);
+        let (mut link, mut pacer) = (Link::new(100.0, MS * 50), Pacer::new(start));
+        watch(&mut link, &mut pacer, start, 50);
         // The kernel goes on claiming what it measured before.
         (link.rate, link.claimed_rate) = (2.0 * MBIT, 50.0);
-        let seen = watch(&mut link, &mut drain, start + MS * 10_000, 20);
+        let seen = watch(&mut link, &mut pacer, start + MS * 10_000, 20);
         assert!(seen.share > 0.97 && seen.waited < MS * 50, "{seen:?}");
         (link.rate, link.claimed_rate) = (100.0 * MBIT, 1.0);
-        let seen = watch(&mut link, &mut drain, start + MS * 200_000, 20);
+        let seen = watch(&mut link, &mut pacer, start + MS * 200_000, 20);
         assert!(seen.share > 0.98 && seen.waited < MS * 20, "{seen:?}");
     }
 
@@ -566,7 +566,7 @@ mod tests {
                 link.frame = frame;
                 let start = Instant::now();
                 let learning = 60 * FRAME / frame;
-                let seen = watch(&mut link, &mut Drain::new(start), start, learning as usize);
+                let seen = watch(&mut link, &mut Pacer::new(start), start, learning as usize);
                 let case = format!(
                     "{mbit} Mbit/s, {frame} {proxy:?}, {:?}: {seen:?}",
                     link.held()
@@ -584,7 +584,7 @@ mod tests {
             link.gulp = 0.05;
             link.frame = 24_000;
             let start = Instant::now();
-            let seen = watch(&mut link, &mut Drain::new(start), start, 600);
+            let seen = watch(&mut link, &mut Pacer::new(start), start, 600);
             let case = format!("{mbit} Mbit/s of {:?}: {seen:?}", link.held());
             assert!(seen.share > 0.98, "{case}");
             assert!(seen.usually < link.held().mul_f64(0.68), "{case}");
@@ -594,12 +594,12 @@ mod tests {
     #[test]
     fn follows_a_link_behind_a_proxy_that_fades_and_recovers() {
         let start = Instant::now();
-        let (mut link, mut drain) = (proxied(10.0, [200_000, 400_000]), Drain::new(start));
-        watch(&mut link, &mut drain, start, 50);
+        let (mut link, mut pacer) = (proxied(10.0, [200_000, 400_000]), Pacer::new(start));
+        watch(&mut link, &mut pacer, start, 50);
         for mbit in [2.0, 10.0, 3.0, 100.0, 2.0] {
             let (_, end) = link.sent[link.sent.len() - 1];
             link.rate = mbit * MBIT;
-            let seen = watch(&mut link, &mut drain, end, 50);
+            let seen = watch(&mut link, &mut pacer, end, 50);
             let case = format!("{mbit} Mbit/s of {:?}: {seen:?}", link.held());
             assert!(seen.share > 0.97, "{case}");
             assert!(seen.usually < link.held().mul_f64(0.6), "{case}");
@@ -609,12 +609,12 @@ mod tests {
     #[test]
     fn finds_out_soon_that_a_link_behind_a_proxy_is_faster() {
         let start = Instant::now();
-        let (mut link, mut drain) = (proxied(2.0, [200_000, 400_000]), Drain::new(start));
-        watch(&mut link, &mut drain, start, 50);
+        let (mut link, mut pacer) = (proxied(2.0, [200_000, 400_000]), Pacer::new(start));
+        watch(&mut link, &mut pacer, start, 50);
         for mbit in [3.0, 4.5] {
             let (_, end) = link.sent[link.sent.len() - 1];
             link.rate = mbit * MBIT;
-            let seen = watch(&mut link, &mut drain, end, 8);
+            let seen = watch(&mut link, &mut pacer, end, 8);
             assert!(seen.share > 0.97, "{mbit} Mbit/s: {seen:?}");
         }
     }
@@ -622,11 +622,11 @@ mod tests {
     #[test]
     fn a_camera_that_was_away_does_not_make_a_slow_link() {
         let start = Instant::now();
-        let (mut link, mut drain) = (proxied(2.0, [200_000, 400_000]), Drain::new(start));
-        watch(&mut link, &mut drain, start, 50);
+        let (mut link, mut pacer) = (proxied(2.0, [200_000, 400_000]), Pacer::new(start));
+        watch(&mut link, &mut pacer, start, 50);
         for away in [3, 5, 6, 6, 6, 6, 6, 6] {
             let (_, end) = link.sent[link.sent.len() - 1];
-            let seen = watch(&mut link, &mut drain, end + MS * away * 1000, 10);
+            let seen = watch(&mut link, &mut pacer, end + MS * away * 1000, 10);
             assert!(seen.share > 0.97, "{away} s: {seen:?}");
             assert!(
                 seen.usually < link.held().mul_f64(0.6),
@@ -640,35 +640,35 @@ mod tests {
         for (mbit, burst) in [(2.0, 0), (10.0, 0), (2.0, 16_000), (25.0, 16_000)] {
             let mut link = proxied(mbit, [burst, 0]);
             let start = Instant::now();
-            let seen = watch(&mut link, &mut Drain::new(start), start, 2);
+            let seen = watch(&mut link, &mut Pacer::new(start), start, 2);
             assert!(seen.share > 0.97, "{mbit} Mbit/s, {burst} bytes: {seen:?}");
         }
     }
 
     /// After the first frames, of which more is asked.
-    fn acquainted(now: Instant, path: Option<TcpInfo>) -> Drain {
-        let mut drain = Drain::new(now);
-        while drain.asks(now) {
-            assert!(!drain.is_drained(now, 0));
-            assert_eq!(drain.wait(now, 0, path), None);
-            drain.wrote(now, FRAME);
+    fn acquainted(now: Instant, path: Option<TcpInfo>) -> Pacer {
+        let mut pacer = Pacer::new(now);
+        while pacer.wants_tcp_info(now) {
+            assert!(!pacer.can_send(now, 0));
+            assert_eq!(pacer.delay(now, 0, path), None);
+            pacer.on_write(now, FRAME);
         }
-        assert_eq!(drain.wait(now, 0, None), None);
-        drain
+        assert_eq!(pacer.delay(now, 0, None), None);
+        pacer
     }
 
     #[test]
     fn a_near_client_that_keeps_up_is_never_paused() {
         let start = Instant::now();
         let near = path(Duration::from_micros(50), 1000.0 * MBIT);
-        let (mut drain, mut now) = (acquainted(start, near), start);
+        let (mut pacer, mut now) = (acquainted(start, near), start);
         for frame in 0..100 {
-            assert!(drain.is_drained(now, 0), "frame {frame}");
-            drain.wrote(now, FRAME);
+            assert!(pacer.can_send(now, 0), "frame {frame}");
+            pacer.on_write(now, FRAME);
             // Every second one is not all gone when its task looks.
             if frame % 2 == 0 {
-                assert!(drain.wait(now, FRAME / 2, near).is_some());
-                assert_eq!(drain.wait(now + MS, 0, None), None);
+                assert!(pacer.delay(now, FRAME / 2, near).is_some());
+                assert_eq!(pacer.delay(now + MS, 0, None), None);
             }
             now += MS * 33;
         }
@@ -679,18 +679,15 @@ mod tests {
         // 10 Mbit/s and 50 ms hold 62,500 bytes.
         let now = Instant::now();
         let far = path(MS * 50, 10.0 * MBIT);
-        let mut drain = acquainted(now, far);
-        assert!(drain.is_drained(now, 0));
-        drain.wrote(now, FRAME);
+        let mut pacer = acquainted(now, far);
+        assert!(pacer.can_send(now, 0));
+        pacer.on_write(now, FRAME);
+        assert!(!pacer.can_send(now, 62_500), "nothing is known of the path");
+        assert_eq!(pacer.delay(now, 62_500, far), None);
+        assert!(pacer.can_send(now + MS, 62_500));
+        assert!(!pacer.can_send(now + MS, 62_501));
         assert!(
-            !drain.is_drained(now, 62_500),
-            "nothing is known of the path"
-        );
-        assert_eq!(drain.wait(now, 62_500, far), None);
-        assert!(drain.is_drained(now + MS, 62_500));
-        assert!(!drain.is_drained(now + MS, 62_501));
-        assert!(
-            !drain.is_drained(now + RECENT * 2, 62_500),
+            !pacer.can_send(now + RECENT * 2, 62_500),
             "that was long ago"
         );
     }
@@ -698,23 +695,23 @@ mod tests {
     #[test]
     fn an_unacknowledged_tail_is_not_waited_for() {
         let now = Instant::now();
-        let mut drain = acquainted(now, None);
-        drain.wrote(now, FRAME);
-        assert!(drain.is_drained(now, HELD_BACK));
-        assert_eq!(drain.wait(now, HELD_BACK, None), None);
+        let mut pacer = acquainted(now, None);
+        pacer.on_write(now, FRAME);
+        assert!(pacer.can_send(now, HELD_BACK));
+        assert_eq!(pacer.delay(now, HELD_BACK, None), None);
     }
 
     #[test]
     fn looks_ever_more_rarely_at_a_client_that_takes_nothing() {
         let start = Instant::now();
-        let (mut drain, mut now, mut looks) = (Drain::new(start), start, 0);
-        drain.wrote(start, FRAME);
-        while drain.stalled(now) < MS * 10_000 {
-            now += drain.wait(now, FRAME, None).unwrap();
-            looks += 1;
+        let (mut pacer, mut now, mut polls) = (Pacer::new(start), start, 0);
+        pacer.on_write(start, FRAME);
+        while pacer.stalled_for(now) < MS * 10_000 {
+            now += pacer.delay(now, FRAME, None).unwrap();
+            polls += 1;
         }
-        assert!(looks < 110, "{looks}");
-        assert_eq!(drain.wait(now, 0, None), None);
-        assert_eq!(drain.stalled(now), Duration::ZERO);
+        assert!(polls < 110, "{polls}");
+        assert_eq!(pacer.delay(now, 0, None), None);
+        assert_eq!(pacer.stalled_for(now), Duration::ZERO);
     }
 }
