@@ -7,7 +7,7 @@
 //! What a frame is, and how it is wrapped, is the caller's.
 
 mod pacer;
-mod proxy;
+mod proxy_buffer;
 mod tcp_info;
 
 pub use pacer::Pacer;

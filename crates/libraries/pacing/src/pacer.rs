@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proxy::Proxy;
+use crate::proxy_buffer::ProxyBuffer;
 use crate::tcp_info::TcpInfo;
 
 /// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its acknowledgement of
@@ -71,7 +71,7 @@ pub struct Pacer {
     farther: Option<(Instant, Duration)>,
     /// What the last frame proved of the round-trip time; one alone may have met with a hiccup.
     suspected: Option<Duration>,
-    proxy: Proxy,
+    proxy_buffer: ProxyBuffer,
 }
 
 /// How many bytes were acknowledged in all, and when that was so.
@@ -117,7 +117,7 @@ impl Pacer {
             doubted: false,
             farther: None,
             suspected: None,
-            proxy: Proxy::default(),
+            proxy_buffer: ProxyBuffer::default(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Pacer {
             });
         }
         self.written += bytes;
-        self.proxy.on_write(began, bytes);
+        self.proxy_buffer.on_write(began, bytes);
     }
 
     /// Says whether the next frame may be chosen, without asking the kernel what the path is like now: where that is not
@@ -158,12 +158,12 @@ impl Pacer {
         self.on_ack(now, unacknowledged);
         let known = self.path.is_some_and(|(asked, _)| now - asked <= RECENT);
         let drained = unacknowledged <= HELD_BACK || (known && unacknowledged <= self.limit(now));
-        drained && self.proxy.drained(now, None).is_none()
+        drained && self.proxy_buffer.delay(now, None).is_none()
     }
 
     /// Says whether [`delay`](Self::delay) must be told of the path even if all is acknowledged.
     pub fn wants_tcp_info(&self, now: Instant) -> bool {
-        self.proxy.is_watched(now)
+        self.proxy_buffer.wants_tcp_info(now)
     }
 
     /// How long to wait before looking again, or `None` when the next frame may be chosen now.
@@ -180,10 +180,10 @@ impl Pacer {
         self.on_ack(now, unacknowledged);
         let excess = unacknowledged.saturating_sub(self.limit(now));
         if excess == 0 {
-            return self.proxy.drained(now, path);
+            return self.proxy_buffer.delay(now, path);
         }
         if path.is_some_and(|path| path.unsent_bytes > 0 && path.is_near()) {
-            self.proxy.unsent(now);
+            self.proxy_buffer.on_unsent(now);
         }
         if let Some(probe) = &mut self.probe {
             probe.backlog = true;
@@ -202,7 +202,11 @@ impl Pacer {
         // What comes back of a first frame is worth a closer look: it says how long the path is.
         let silence = self.probe.and_then(|probe| probe.silence);
         let patience = silence.map_or(self.fruitless * 2, |silence| silence / 8);
-        let longest = if self.proxy.holds() { GULPS } else { LONGEST };
+        let longest = if self.proxy_buffer.holds() {
+            GULPS
+        } else {
+            LONGEST
+        };
         Some(predicted.max(patience).clamp(SHORTEST, longest))
     }
 

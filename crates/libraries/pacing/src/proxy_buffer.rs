@@ -15,62 +15,62 @@ use crate::tcp_info::TcpInfo;
 
 /// A frame that had not all been sent when somebody looked, and stayed for longer than this, met full buffers. (One that
 /// was sent, and is not acknowledged, did not: the peer's kernel may hold back its acknowledgement for 40 ms and more.)
-const AT_ONCE: Duration = Duration::from_millis(10);
+const UNSENT_WHEN_FULL: Duration = Duration::from_millis(10);
 
 /// The send buffer is full when more than this share of a frame waits in the receive buffer, or of its window if that is
 /// smaller. Less may be the window's own ups and downs.
-const WAITS: f64 = 0.5;
+const WAITING_WHEN_FULL: f64 = 0.5;
 
 /// For how long after its buffers were full a proxy is watched; and for how many frames at first, to see how wide its
 /// window is before they are.
-const WATCHED: Duration = Duration::from_secs(10);
-const FIRST: u32 = 3;
+const WATCHED_AFTER_FULL: Duration = Duration::from_secs(10);
+const FRAMES_WATCHED_FIRST: u32 = 3;
 
 /// How long the widest window that was seen counts, for the kernel may make it smaller.
-const WIDEST: Duration = Duration::from_secs(10);
+const WINDOW_PERIOD: Duration = Duration::from_secs(10);
 
 /// A rate is that of so long at least, and of this long when the next one begins: a proxy reads a third of what its
 /// buffers hold at a time.
-const SHORT: Duration = Duration::from_secs(1);
-const LONG: Duration = Duration::from_secs(2);
+const MIN_RATE_SPAN: Duration = Duration::from_secs(1);
+const RATE_SPAN: Duration = Duration::from_secs(2);
 
 /// So many rates are compared.
-const RATES: usize = 4;
+const RATE_SAMPLES: usize = 4;
 
 /// How much of the room that there has been is let become free. The rest keeps the link busy when something comes late.
-const LET_GO: f64 = 0.75;
+const ROOM_USED: f64 = 0.75;
 
 /// What becomes of that room after a time that all of it was filled again, but for this share; and after any other, as
 /// long as less was seen.
-const GROWING: f64 = 1.1;
-const FADING: f64 = 0.97;
-const HARMLESS: f64 = 0.03;
+const ROOM_GROWTH: f64 = 1.1;
+const ROOM_DECAY: f64 = 0.97;
+const ROOM_REFILLED: f64 = 0.03;
 
 /// Room for less than this share of a frame may as well be what a link may burst.
-const BURST: f64 = 0.15;
+const MIN_ROOM: f64 = 0.15;
 
 /// By how much frames follow each other faster than the link takes them; twice as much with each second, for then the
 /// rate is not right.
-const FASTER: f64 = 0.1;
+const PROBING_GAIN: f64 = 0.1;
 
 /// A rate at which the buffers do not become full for so long is that of another link.
-const OUTDATED: Duration = Duration::from_secs(3);
+const RATE_OUTDATED: Duration = Duration::from_secs(3);
 
 /// The longest pause: a link that has become faster is idle for the rest of it.
-const LONGEST: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is known of the proxy, if there is one.
 #[derive(Debug, Default)]
-pub(crate) struct Proxy {
-    frame: Option<Frame>,
+pub(crate) struct ProxyBuffer {
+    frame: Option<FrameInFlight>,
     /// Frames before it, and bytes that went into the socket in all.
     frames: u32,
     written: u64,
     /// When its buffers were last seen to be full.
     full: Option<Instant>,
-    window: Window,
-    rate: Rate,
-    cycle: Option<Cycle>,
+    window: ReceiveWindow,
+    rate: LinkRate,
+    cycle: Option<FillCycle>,
     /// Bytes that its send buffer has had room for of late; says that this is more than a link may burst.
     room: f64,
     holds: bool,
@@ -80,18 +80,18 @@ pub(crate) struct Proxy {
 
 /// The frame under way.
 #[derive(Debug)]
-struct Frame {
+struct FrameInFlight {
     began: Instant,
     bytes: u64,
     /// Says that it met full buffers.
     stuck: bool,
 }
 
-impl Proxy {
+impl ProxyBuffer {
     /// So many bytes went into the socket, the first of them at `began`.
     pub(crate) fn on_write(&mut self, began: Instant, bytes: u64) {
         self.written += bytes;
-        let frame = self.frame.get_or_insert(Frame {
+        let frame = self.frame.get_or_insert(FrameInFlight {
             began,
             bytes: 0,
             stuck: false,
@@ -100,18 +100,21 @@ impl Proxy {
     }
 
     /// The socket has not drained, as some of it is not even sent.
-    pub(crate) fn unsent(&mut self, now: Instant) {
+    pub(crate) fn on_unsent(&mut self, now: Instant) {
         if let Some(frame) = &mut self.frame
-            && now - frame.began > AT_ONCE
+            && now - frame.began > UNSENT_WHEN_FULL
         {
             frame.stuck = true;
             self.full = Some(now);
         }
     }
 
-    /// Says whether [`drained`](Self::drained) must be told what the path is like now.
-    pub(crate) fn is_watched(&self, now: Instant) -> bool {
-        self.frames < FIRST || self.full.is_some_and(|full| now - full < WATCHED)
+    /// Says whether [`delay`](Self::delay) must be told what the path is like now.
+    pub(crate) fn wants_tcp_info(&self, now: Instant) -> bool {
+        self.frames < FRAMES_WATCHED_FIRST
+            || self
+                .full
+                .is_some_and(|full| now - full < WATCHED_AFTER_FULL)
     }
 
     /// Says whether there is a proxy that holds a good part of a frame.
@@ -120,10 +123,10 @@ impl Proxy {
     }
 
     /// The socket has drained. Gives how long to pause, if at all.
-    pub(crate) fn drained(&mut self, now: Instant, path: Option<TcpInfo>) -> Option<Duration> {
+    pub(crate) fn delay(&mut self, now: Instant, path: Option<TcpInfo>) -> Option<Duration> {
         if let Some(frame) = self.frame.take() {
             self.end = path
-                .filter(|path| path.is_near() && self.is_watched(now))
+                .filter(|path| path.is_near() && self.wants_tcp_info(now))
                 .and_then(|path| self.next(now, &frame, path.window_bytes));
             self.frames = self.frames.saturating_add(1);
         }
@@ -131,13 +134,18 @@ impl Proxy {
     }
 
     /// When the frame after this one may be chosen, if not at once.
-    fn next(&mut self, now: Instant, frame: &Frame, window: Option<u32>) -> Option<Instant> {
+    fn next(
+        &mut self,
+        now: Instant,
+        frame: &FrameInFlight,
+        window: Option<u32>,
+    ) -> Option<Instant> {
         let (waiting, widest) = self.window.of(now, window);
         if let (Some(cycle), Some(rate)) = (&mut self.cycle, self.rate.rate) {
             let before = (self.written - frame.bytes) as f64;
             cycle.had_room(cycle.filled.after(frame.began, rate) - before);
         }
-        if frame.stuck || waiting as f64 > WAITS * frame.bytes.min(widest) as f64 {
+        if frame.stuck || waiting as f64 > WAITING_WHEN_FULL * frame.bytes.min(widest) as f64 {
             self.after_full(now, frame, waiting)
         } else {
             self.after_room(now, frame)
@@ -145,41 +153,45 @@ impl Proxy {
     }
 
     /// The same when the send buffer is full and so many bytes wait in the receive buffer: when enough of it has gone.
-    fn after_full(&mut self, now: Instant, frame: &Frame, waiting: u64) -> Option<Instant> {
+    fn after_full(&mut self, now: Instant, frame: &FrameInFlight, waiting: u64) -> Option<Instant> {
         self.full = Some(now);
-        let mark = Mark {
+        let mark = ReadSample {
             at: now,
             read: self.written as f64 - waiting as f64,
         };
         let rate = self.rate.count(mark)?;
-        let cycle = self.cycle.get_or_insert(Cycle::new(mark));
+        let cycle = self.cycle.get_or_insert(FillCycle::new(mark));
         let age = now - cycle.filled.at;
         let room = cycle.filled.after(now, rate) - mark.read;
-        if cycle.took_frame || frame.stuck || room < 0.0 || age > LONG {
-            let harmless = (0.0..HARMLESS * cycle.most_room).contains(&room);
-            self.room *= if harmless { GROWING } else { FADING };
+        if cycle.took_frame || frame.stuck || room < 0.0 || age > RATE_SPAN {
+            let harmless = (0.0..ROOM_REFILLED * cycle.most_room).contains(&room);
+            self.room *= if harmless { ROOM_GROWTH } else { ROOM_DECAY };
             self.room = self.room.max(cycle.most_room - room);
-            *cycle = Cycle::new(mark);
+            *cycle = FillCycle::new(mark);
         } else {
             cycle.had_room(room);
         }
-        self.holds = self.room > BURST * frame.bytes as f64;
-        let let_go = if self.holds { LET_GO * self.room } else { 0.0 };
+        self.holds = self.room > MIN_ROOM * frame.bytes as f64;
+        let let_go = if self.holds {
+            ROOM_USED * self.room
+        } else {
+            0.0
+        };
         let excess = self.written as f64 - cycle.filled.after(now, rate);
         let pause = Duration::from_secs_f64((excess + let_go).max(0.0) / rate);
-        Some(now + pause.min(LONGEST))
+        Some(now + pause.min(MAX_PAUSE))
     }
 
     /// The same when the send buffer has room: as the link takes frames, so that there goes on to be room.
-    fn after_room(&mut self, now: Instant, frame: &Frame) -> Option<Instant> {
+    fn after_room(&mut self, now: Instant, frame: &FrameInFlight) -> Option<Instant> {
         if let Some(cycle) = &mut self.cycle {
             cycle.took_frame = true;
         }
         let since_full = now - self.full?;
-        if since_full > OUTDATED {
-            self.rate = Rate::default();
+        if since_full > RATE_OUTDATED {
+            self.rate = LinkRate::default();
         }
-        let faster = 1.0 + FASTER * since_full.as_secs_f64().exp2();
+        let faster = 1.0 + PROBING_GAIN * since_full.as_secs_f64().exp2();
         let time = frame.bytes as f64 / (self.rate.rate? * faster);
         Some(frame.began + Duration::from_secs_f64(time))
     }
@@ -187,16 +199,16 @@ impl Proxy {
 
 /// From one time that the proxy's send buffer was full to the next.
 #[derive(Debug)]
-struct Cycle {
-    filled: Mark,
+struct FillCycle {
+    filled: ReadSample,
     /// Bytes that it has had room for since, at most.
     most_room: f64,
     /// Says that a frame did not have to wait since.
     took_frame: bool,
 }
 
-impl Cycle {
-    fn new(filled: Mark) -> Self {
+impl FillCycle {
+    fn new(filled: ReadSample) -> Self {
         Self {
             filled,
             most_room: 0.0,
@@ -211,12 +223,12 @@ impl Cycle {
 
 /// How many bytes the proxy had read in all by a time when its send buffer was full.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct ReadSample {
     at: Instant,
     read: f64,
 }
 
-impl Mark {
+impl ReadSample {
     /// How many it will have read by then if the buffer stays full and the link takes so many bytes a second.
     fn after(self, then: Instant, rate: f64) -> f64 {
         self.read + then.saturating_duration_since(self.at).as_secs_f64() * rate
@@ -225,20 +237,20 @@ impl Mark {
 
 /// The window that the proxy's kernel advertises.
 #[derive(Debug, Default)]
-struct Window {
+struct ReceiveWindow {
     /// The widest of this period, and of the one before.
     widest: [u64; 2],
     /// When this period began.
     began: Option<Instant>,
 }
 
-impl Window {
+impl ReceiveWindow {
     /// Gives the bytes that are missing from the widest window of late, which is that of an empty buffer, and that one.
     fn of(&mut self, now: Instant, window: Option<u32>) -> (u64, u64) {
         let Some(window) = window.map(u64::from) else {
             return (0, 0);
         };
-        if self.began.is_none_or(|began| now - began > WIDEST) {
+        if self.began.is_none_or(|began| now - began > WINDOW_PERIOD) {
             self.began = Some(now);
             self.widest = [0, self.widest[0]];
         }
@@ -250,29 +262,29 @@ impl Window {
 
 /// What the link takes in a second.
 #[derive(Debug, Default)]
-struct Rate {
+struct LinkRate {
     /// What the rate is counted from; what the next one will be.
-    marks: Option<[Mark; 2]>,
+    marks: Option<[ReadSample; 2]>,
     /// Bytes a second of late, the newest first. An idle link makes one too low, so the highest is right.
-    rates: [f64; RATES],
+    rates: [f64; RATE_SAMPLES],
     rate: Option<f64>,
 }
 
-impl Rate {
+impl LinkRate {
     /// Gives bytes a second, if they are known.
-    fn count(&mut self, mark: Mark) -> Option<f64> {
-        let recent = |[_, next]: &[Mark; 2]| mark.at - next.at < WATCHED;
+    fn count(&mut self, mark: ReadSample) -> Option<f64> {
+        let recent = |[_, next]: &[ReadSample; 2]| mark.at - next.at < WATCHED_AFTER_FULL;
         let Some([from, next]) = self.marks.filter(recent) else {
             self.marks = Some([mark; 2]);
-            self.rates = [0.0; RATES];
+            self.rates = [0.0; RATE_SAMPLES];
             return self.rate;
         };
         let (time, bytes) = (mark.at - from.at, mark.read - from.read);
-        if time >= SHORT && bytes > 0.0 {
+        if time >= MIN_RATE_SPAN && bytes > 0.0 {
             self.rates[0] = bytes / time.as_secs_f64();
             self.rate = self.rates.into_iter().reduce(f64::max);
         }
-        if mark.at - next.at >= LONG {
+        if mark.at - next.at >= RATE_SPAN {
             self.marks = Some([next, mark]);
             self.rates.rotate_right(1);
         }
@@ -288,7 +300,7 @@ mod tests {
 
     /// So many seconds after the start, one after the frame began, so much of it waits in the receive buffer.
     fn drained(
-        proxy: &mut Proxy,
+        proxy: &mut ProxyBuffer,
         start: Instant,
         seconds: u64,
         bytes: u64,
@@ -302,13 +314,13 @@ mod tests {
             window_bytes: Some((WIDE - waiting) as u32),
         };
         proxy.on_write(now - Duration::from_secs(1), bytes);
-        proxy.drained(now, Some(path))
+        proxy.delay(now, Some(path))
     }
 
     #[test]
     fn pauses_until_the_link_took_what_waits_but_no_second_more() {
         for (bytes, pause) in [(2_000_000, 0.6), (3_000_000, 0.4), (400_000, 1.0)] {
-            let (mut proxy, start) = (Proxy::default(), Instant::now());
+            let (mut proxy, start) = (ProxyBuffer::default(), Instant::now());
             let mut drained =
                 |seconds, bytes, waiting| drained(&mut proxy, start, seconds, bytes, waiting);
             assert_eq!(drained(1, 1, 0), None);
@@ -320,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_link_that_has_become_faster_is_reckoned_with_from_then_on() {
-        let (mut proxy, start) = (Proxy::default(), Instant::now());
+        let (mut proxy, start) = (ProxyBuffer::default(), Instant::now());
         let mut drained =
             |seconds, bytes, waiting| drained(&mut proxy, start, seconds, bytes, waiting);
         drained(1, 1, 0);
@@ -334,15 +346,15 @@ mod tests {
     #[test]
     fn an_idle_link_is_no_slow_one_unless_it_stays_so() {
         let start = Instant::now();
-        let (mut rate, mut at, mut read) = (Rate::default(), start, 0.0);
+        let (mut rate, mut at, mut read) = (LinkRate::default(), start, 0.0);
         let mut count = |time: u64, bytes: f64| {
             (at, read) = (at + Duration::from_secs(time), read + bytes);
-            rate.count(Mark { at, read })
+            rate.count(ReadSample { at, read })
         };
         assert_eq!(count(1, 100.0), None);
         assert_eq!(count(2, 200.0), Some(100.0));
         assert_eq!(count(2, 20.0), Some(100.0));
-        for _ in 0..RATES {
+        for _ in 0..RATE_SAMPLES {
             count(2, 100.0);
         }
         assert_eq!(count(2, 100.0), Some(50.0));
