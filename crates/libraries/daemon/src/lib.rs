@@ -5,11 +5,16 @@
 
 pub mod backoff;
 pub mod listening;
+mod log_limit;
 pub mod logging;
 pub mod manager;
+#[cfg(feature = "tokio")]
+pub mod pulse;
+#[cfg(feature = "tokio")]
 pub mod readiness;
 mod shortage;
 pub mod signals;
 pub mod sockets;
 
+pub use log_limit::LogLimit;
 pub use shortage::is_shortage;

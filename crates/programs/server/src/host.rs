@@ -5,14 +5,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use eyelid_config::{AllowedHost, host_name};
+use eyelid_daemon::LogLimit;
 use hyper::Version;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use nix::unistd::gethostname;
-
-use crate::seldom::Seldom;
+use tokio::time::Instant;
 
 /// What nobody can register a name below: reserved for names of this machine and of this network (RFC 6761, 6762 with its
 /// appendix G, 8375; ICANN's resolutions 2018.02.04.12 and 2024.07.29.06), or, as fritz.box, the router maker's own.
@@ -32,6 +33,9 @@ const LOCAL: [&str; 11] = [
 
 /// How many strangers' names are remembered, so that each is logged once.
 const REMEMBERED: usize = 32;
+
+/// How far apart the lines about them are.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What a request says it is for.
 #[derive(Debug, PartialEq)]
@@ -132,7 +136,7 @@ impl Names {
 pub(crate) struct Strangers {
     advice: Advice,
     seen: RefCell<BTreeSet<String>>,
-    seldom: Seldom,
+    limit: LogLimit,
 }
 
 impl Strangers {
@@ -140,7 +144,7 @@ impl Strangers {
         Self {
             advice,
             seen: RefCell::default(),
-            seldom: Seldom::default(),
+            limit: LogLimit::new(1, PAUSE),
         }
     }
 
@@ -153,7 +157,10 @@ impl Strangers {
 
     fn log(&self, name: &str, what: &str) {
         let mut seen = self.seen.borrow_mut();
-        if seen.len() >= REMEMBERED || seen.contains(name) || self.seldom.now().is_none() {
+        if seen.len() >= REMEMBERED || seen.contains(name) {
+            return;
+        }
+        if self.limit.allow(Instant::now().into_std()).is_none() {
             return;
         }
         log::warn!("refused a request: {what}");

@@ -7,7 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_daemon::{is_shortage, manager};
+use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_daemon::{LogLimit, is_shortage, manager};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -17,8 +18,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::app::App;
 use crate::connection;
 use crate::listener::{Listener, Sockets};
-use crate::pulse::{self, Pulse};
-use crate::seldom::Seldom;
 use crate::settings::Settings;
 use crate::socket::Socket;
 
@@ -29,6 +28,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// LocalSet), and a connection of a stranger takes 4 from its start to its end: with fewer, strangers that come faster than
 /// they go would pile up before newcomers; with more, clients wait.
 const ACCEPTED_AT_ONCE: usize = 16;
+
+/// How far apart lines about that are. A day full of them is not a megabyte of log.
+const FAILURES_TOLD: Duration = Duration::from_secs(10);
 
 /// How long snapshots that are being answered may take when the server ends.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -53,7 +55,7 @@ pub(crate) async fn run(
     let mut server = Server {
         app: app.clone(),
         served: JoinSet::new(),
-        failures: Seldom::default(),
+        failures: LogLimit::new(1, FAILURES_TOLD),
     };
     for socket in sockets.connections {
         server.take(socket);
@@ -87,7 +89,7 @@ struct Server {
     app: Rc<App>,
     served: JoinSet<()>,
     /// Accepting failed.
-    failures: Seldom,
+    failures: LogLimit,
 }
 
 impl Server {
@@ -155,7 +157,7 @@ impl Server {
 
     /// Nothing is left to accept a connection with. Gives whether another goes for it.
     fn makes_do(&self, error: &io::Error) -> bool {
-        if let Some(kept_back) = self.failures.now() {
+        if let Some(kept_back) = self.failures.allow(Instant::now().into_std()) {
             log::warn!("cannot accept a connection: {error} ({kept_back} times more before)");
         }
         self.app.seats.dismiss()

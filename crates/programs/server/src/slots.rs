@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use eyelid_config::Title;
+use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::readiness;
 use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
 use indexmap::IndexMap;
 
 use crate::camera::Camera;
 use crate::need::{Need, Patience};
-use crate::pulse::Pulse;
 use crate::settings::Configured;
 use crate::shown::Shown;
 

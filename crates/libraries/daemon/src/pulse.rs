@@ -1,4 +1,4 @@
-//! The watchdog's food: proof that the loops the server lives by still go round, not that a timer does.
+//! The watchdog's food: proof that the loops a program lives by still go round, not that a timer does.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 /// Whether one loop goes round. The loop answers beside all else that it waits for.
-#[derive(Default)]
-pub(crate) struct Pulse {
+#[derive(Debug, Default)]
+pub struct Pulse {
     asked: Notify,
     answered: Notify,
 }
 
 impl Pulse {
     /// Waits until it is asked for, and answers. It is safe to drop: what was asked stays asked.
-    pub(crate) async fn answer(&self) {
+    pub async fn answer(&self) {
         self.asked.notified().await;
         self.answered.notify_one();
     }
@@ -27,11 +27,7 @@ impl Pulse {
 
 /// Calls `alive` in each period once every loop has answered, and never again after one has not. Ends never. It waits for
 /// one timer: between two periods the process sleeps.
-pub(crate) async fn feed<const N: usize>(
-    period: Duration,
-    loops: [&Pulse; N],
-    alive: impl Fn(),
-) -> ! {
+pub async fn feed<const N: usize>(period: Duration, loops: [&Pulse; N], alive: impl Fn()) -> ! {
     loop {
         for pulse in loops {
             pulse.beat().await;
