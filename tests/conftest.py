@@ -5,20 +5,21 @@ import signal
 
 import pytest
 
-import harness
+from harness.programs import private_directory, programs
+from harness.slot import Slot
 
 
 @pytest.fixture
 def directory():
     """A private directory on tmpfs for slots and all else, removed with the test."""
-    with harness.private_directory() as path:
+    with private_directory() as path:
         yield path
 
 
 @pytest.fixture
 def start(directory):
     """Starts programs, ends them with the test, and shows their logs if it failed."""
-    with harness.programs(directory) as start:
+    with programs(directory) as start:
         yield start
 
 
@@ -30,7 +31,7 @@ def eyelid(start, directory):
         slots = directory / "slots"
         program = start("eyelid", "--listen", f"127.0.0.1:{port}", "--slots", slots, *arguments)
         program.url = program.wait_out(r"http://127\.0\.0\.1:[1-9]\d*")[0]
-        program.slot = harness.Slot(slots, program)
+        program.slot = Slot(slots, program)
         return program
 
     return eyelid

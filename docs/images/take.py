@@ -9,8 +9,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from browser import chromium
-from harness import binary
+from harness.browser import chromium
+from harness.programs import binary
 
 NAMES = ["default", "bed", "nozzle", "door", "garden"]
 

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
+from PIL import Image
 from programs import CARD, DASHBOARD_CAMERA, HomeAssistant, log_in, start_camera
 
-import harness
-from browser import chromium
-from pictures import wait_moves
+from harness.browser import chromium
+from harness.programs import private_directory, programs
+from harness.square import wait_moves
 
 COLOURS = 256  # a palette makes the file half as large
 
@@ -15,8 +16,8 @@ COLOURS = 256  # a palette makes the file half as large
 def main():
     path = Path(sys.argv[1]) / "home-assistant.png"
     with (
-        harness.private_directory() as directory,
-        harness.programs(directory) as start,
+        private_directory() as directory,
+        programs(directory) as start,
         chromium() as browser,
     ):
         home = HomeAssistant(start, directory / "home")
@@ -28,7 +29,7 @@ def main():
         log_in(page, home)
         wait_moves(page.locator(f"{CARD} img"))
         page.screenshot(path=path)
-    with harness.Image.open(path) as picture:
+    with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(COLOURS)
     small.save(path, optimize=True)
 

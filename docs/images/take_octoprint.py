@@ -3,10 +3,12 @@
 import sys
 from pathlib import Path
 
+from PIL import Image
 from programs import Camera, log_in, running_octoprint, show_tab
 
-import harness
-from browser import chromium
+from harness.browser import chromium
+from harness.programs import private_directory, programs
+from harness.waiting import wait_for
 
 COLOURS = 256  # a palette makes the file half as large
 
@@ -14,8 +16,8 @@ COLOURS = 256  # a palette makes the file half as large
 def main():
     path = Path(sys.argv[1]) / "octoprint.png"
     with (
-        harness.private_directory() as directory,
-        harness.programs(directory) as start,
+        private_directory() as directory,
+        programs(directory) as start,
         running_octoprint(start, directory / "octoprint") as octoprint,
         chromium() as browser,
     ):
@@ -25,12 +27,12 @@ def main():
         log_in(page, octoprint.url)
         show_tab(page, "control")
         image = page.locator("#webcam_image")
-        harness.wait_for(
+        wait_for(
             lambda: image.evaluate("image => image.naturalWidth") == 640, "the stream's picture"
         )
         page.wait_for_timeout(1000)  # for notices that fade
         page.screenshot(path=path)
-    with harness.Image.open(path) as picture:
+    with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(COLOURS)
     small.save(path, optimize=True)
 

@@ -6,8 +6,8 @@ import pytest
 from looking import PATIENCE
 from PIL import Image
 
-from browser import chromium_as_it_is, firefox_as_it_is
-from harness import free_port
+from harness.browser import chromium_as_it_is, firefox_as_it_is
+from harness.http import free_port
 
 BROWSERS = {"chromium": chromium_as_it_is, "firefox": firefox_as_it_is}
 SIZE = (320, 240)

@@ -4,7 +4,8 @@ import hashlib
 import json
 from contextlib import contextmanager
 
-from harness import DEADLINE, get, wait_for
+from harness.http import get
+from harness.waiting import DEADLINE, wait_for
 
 PATIENCE = (
     3 * DEADLINE

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
-from harness import connect
+from harness.http import connect
 
 PIECES = 10
 PAUSE = 2.0  # seconds between two pieces: in all more than the page waits without a byte

@@ -2,8 +2,10 @@
 
 from looking import streams, wait_moves, wait_page
 
-from browser import picture
-from harness import Stream, check_frame, difference, get
+from harness.browser import picture
+from harness.frames import check_frame, difference
+from harness.http import get
+from harness.stream import Stream
 
 FIVE = ["default", "second", "third", "fourth", "fifth"]
 LOAD = """address => new Promise((done, failed) => {

@@ -3,9 +3,9 @@
 import pytest
 from looking import streams, wait_page
 
-from browser import picture
-from harness import difference
-from silent import COLOURS, SilentCamera
+from harness.browser import picture
+from harness.frames import difference
+from harness.silent import COLOURS, SilentCamera
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from looking import PATIENCE, card, wait_drawn, wait_page, wait_text
 
-from harness import get
+from harness.http import get
 
 pytestmark = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 

@@ -1,6 +1,6 @@
 """The screenshot for the documentation."""
 
-from screenshots import check_screenshot
+from harness.screenshots import check_screenshot
 
 
 def test_the_screenshot_is_what_is_seen(directory):

@@ -16,7 +16,8 @@ from looking import (
 )
 from slow import slow_link
 
-from harness import Slot, get
+from harness.http import get
+from harness.slot import Slot
 
 FIVE = ["default", "second", "third", "fourth", "fifth"]
 SIX = [*FIVE, "sixth"]

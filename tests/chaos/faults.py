@@ -7,8 +7,8 @@ import signal
 import time
 from contextlib import contextmanager, suppress
 
-from harness import alive, wait_for
-from processes import descriptors
+from harness.processes import alive, descriptors
+from harness.waiting import wait_for
 
 SLICE_S = 0.02  # a starved program runs so long...
 STARVED_FOR = 9  # ...and does not for so many times that

@@ -9,8 +9,10 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness import Slot, alive, command_line, free_port, wait_for, wait_listening
-from processes import usage
+from harness.http import free_port, wait_listening
+from harness.processes import alive, command_line, usage
+from harness.slot import Slot
+from harness.waiting import wait_for
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 OPTIONS = ["--source", "test", "--size", "320x240", "--fps", "10"]

@@ -15,7 +15,8 @@ from faults import harm
 from sites import family
 from viewers import HUNG_S, RECOVERED_S, VIEWERS, SnapshotPoller, StatusPoller, StreamViewer
 
-from harness import Pictures, wait_for
+from harness.frames import Pictures
+from harness.waiting import wait_for
 
 RESTS = 10  # in a short run; in a long one all clients rest every 30 s
 REST_EVERY_S = 30.0

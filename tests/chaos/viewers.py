@@ -4,7 +4,8 @@ import http.client
 import threading
 import time
 
-from harness import BrokeOff, Stream, get
+from harness.http import get
+from harness.stream import BrokeOff, Stream
 
 RECOVERED_S = 2.0  # within this of the end of a fault all is well again
 # A client of a server that nobody harms has its answer within this, or something hangs: the server itself waits 1 s for

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from harness import DEADLINE
+from harness.waiting import DEADLINE
 
 
 def run(*command):

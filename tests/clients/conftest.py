@@ -2,7 +2,9 @@
 
 import pytest
 
-from harness import children, get, wait_for
+from harness.http import get
+from harness.processes import children
+from harness.waiting import wait_for
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness import BOUNDARY, connect, free_port
+from harness.http import connect, free_port
+from harness.stream import BOUNDARY
 
 ORIGIN = "http://dashboard.local"
 CLOSING = b"\r\n" + BOUNDARY + b"\r\n"

@@ -8,7 +8,9 @@ import pytest
 from client import run
 from PIL import Image
 
-from harness import check_frame, connect, difference, get, wait_for
+from harness.frames import check_frame, difference
+from harness.http import connect, get
+from harness.waiting import wait_for
 
 FRAMES = 10
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from browser import chromium
-from harness import DEADLINE, check_frame, free_port, wait_for, wait_listening
+from harness.browser import chromium
+from harness.frames import check_frame
+from harness.http import free_port, wait_listening
+from harness.waiting import DEADLINE, wait_for
 
 KLIPPER = Path(__file__).parent / "klipper"
 PICTURES = 30

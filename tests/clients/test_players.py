@@ -11,7 +11,9 @@ import pytest
 from client import run
 from PIL import Image
 
-from harness import BOUNDARY, DEADLINE, check_frame, wait_for
+from harness.frames import check_frame
+from harness.stream import BOUNDARY
+from harness.waiting import DEADLINE, wait_for
 
 FRAMES = 20
 SNAPSHOTS = [

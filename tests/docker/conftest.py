@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import free_port, wait_for
+from harness.http import free_port
+from harness.waiting import wait_for
 
 HERE = Path(__file__).parent
 OUTSIDE = "10.0.4.1"

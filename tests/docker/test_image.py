@@ -8,7 +8,11 @@ from pathlib import Path
 
 from conftest import OUTSIDE
 
-from harness import Stream, alive, check_frame, get, wait_for
+from harness.frames import check_frame
+from harness.http import get
+from harness.processes import alive
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = "--source", "test", "--size", "320x240", "--linger", "1s"

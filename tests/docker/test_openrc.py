@@ -5,7 +5,9 @@ import re
 import pytest
 from conftest import Container, podman
 
-from harness import check_frame, free_port, get, wait_for
+from harness.frames import check_frame
+from harness.http import free_port, get
+from harness.waiting import wait_for
 
 CONFIGURATION = """
 [server]

@@ -9,17 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import (
-    DEADLINE,
-    Slot,
-    Stream,
-    alive,
-    check_frame,
-    descendants,
-    get,
-    wait_for,
-    wait_listening,
-)
+from harness.frames import check_frame
+from harness.http import get, wait_listening
+from harness.processes import alive, descendants
+from harness.slot import Slot
+from harness.stream import Stream
+from harness.waiting import DEADLINE, wait_for
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "slot.md").read_text()
 

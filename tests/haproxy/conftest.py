@@ -8,7 +8,8 @@ import network
 import pytest
 from low_latency import CONFIGURATIONS, low_latency
 
-from harness import Slot, wait_listening
+from harness.http import wait_listening
+from harness.slot import Slot
 
 CAMERA = "127.0.0.1:8080"  # where the configurations expect it
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import DEADLINE
+from harness.waiting import DEADLINE
 
 HERE = "10.0.1.1"
 LINK = 2_000_000  # bits per second

@@ -2,7 +2,8 @@
 
 import http.client
 
-from harness import BOUNDARY, Stream, connect
+from harness.http import connect
+from harness.stream import BOUNDARY, Stream
 
 
 class ProxiedStream(Stream):

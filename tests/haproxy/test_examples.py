@@ -12,7 +12,7 @@ import pytest
 from low_latency import call
 from test_proxies import SNAPSHOT, assert_shows_the_camera
 
-from harness import check_frame
+from harness.frames import check_frame
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reverse-proxy.md").read_text()
 PEM = "/etc/ssl/camera.pem"

@@ -13,7 +13,8 @@ import pytest
 from low_latency import low_latency
 from proxied import ProxiedStream
 
-from harness import check_frame, get
+from harness.frames import check_frame
+from harness.http import get
 
 STREAM = "/webcam/?action=stream"
 SNAPSHOT = "/webcam/?action=snapshot"

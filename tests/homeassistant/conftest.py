@@ -3,9 +3,9 @@
 import pytest
 from programs import HomeAssistant, start_camera
 
-import harness
-from browser import chromium
-from silent import SilentCamera
+from harness.browser import chromium
+from harness.programs import private_directory, programs
+from harness.silent import SilentCamera
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def browser():
 @pytest.fixture(scope="module")
 def running():
     """Starts everything; gives Home Assistant and the camera."""
-    with harness.private_directory() as directory, harness.programs(directory) as start:
+    with private_directory() as directory, programs(directory) as start:
         yield HomeAssistant(start, directory / "home"), start_camera(start, directory)
 
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from harness import DEADLINE, Slot, Stream, free_port, get, wait_for, wait_listening
+from harness.http import free_port, get, wait_listening
+from harness.slot import Slot
+from harness.stream import Stream
+from harness.waiting import DEADLINE, wait_for
 
 HASS = Path(os.environ["EYELID_TESTS_CACHE"]) / "homeassistant/bin/hass"
 USER = "eyelid"

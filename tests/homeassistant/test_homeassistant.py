@@ -6,9 +6,10 @@ import time
 import pytest
 from programs import CARD, DASHBOARD_CAMERA, STILLS, log_in
 
-from browser import picture
-from harness import DEADLINE, check_frame, difference, wait_for
-from pictures import SLACK, captured, wait_moves
+from harness.browser import picture
+from harness.frames import check_frame, difference
+from harness.square import SLACK, captured, wait_moves
+from harness.waiting import DEADLINE, wait_for
 
 FRAMES = 10
 NUMBER = itertools.count(1)  # Home Assistant takes each URL once

@@ -16,7 +16,9 @@ from conftest import CONNECTIONS, Server
 from crowd import Crowd
 from healthy import Healthy
 
-from harness import Slot, get, private_directory, programs
+from harness.http import get
+from harness.programs import private_directory, programs
+from harness.slot import Slot
 
 CORES = sorted(os.sched_getaffinity(0))
 OLDER = 1.2  # so many times as old an attack may make the median frame

@@ -4,7 +4,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from harness import DEADLINE
+from harness.waiting import DEADLINE
 
 
 @dataclass

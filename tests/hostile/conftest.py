@@ -10,7 +10,7 @@ import network
 import pytest
 from healthy import Healthy
 
-from harness import Slot
+from harness.slot import Slot
 
 CONNECTIONS = 12_000  # that this process can have open
 

@@ -5,7 +5,7 @@ import socket
 from contextlib import suppress
 from itertools import count
 
-from harness import wait_for
+from harness.waiting import wait_for
 
 ADDRESSES = 50  # how many addresses of loopback they come from
 

@@ -5,7 +5,10 @@ import statistics
 import time
 from threading import Thread
 
-from harness import Stream, check_frame, get, wait_for
+from harness.frames import check_frame
+from harness.http import get
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 
 class Healthy:

@@ -12,7 +12,9 @@ import pytest
 from crowd import Crowd
 from healthy import Healthy
 
-from harness import Stream, get, wait_for
+from harness.http import get
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 WAITING = 512  # connections without a request (crates/programs/server/src/seats.rs)
 HEADER = 16 << 10  # bytes of one (docs/http.md)

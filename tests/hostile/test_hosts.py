@@ -6,7 +6,7 @@ import socket
 import pytest
 from asking import ask
 
-from harness import get
+from harness.http import get
 
 KNOWN = [
     "127.0.0.1", "192.168.1.5:8080", "[::1]:8080", "localhost:8080", "printer.localhost", "octopi", "octoprint_camera:80",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import BOUNDARY, DEADLINE
+from harness.stream import BOUNDARY
+from harness.waiting import DEADLINE
 
 ORIGIN = "http://dashboard.local"
 NO_PASSWORD = "$2b$04$" + 53 * "."  # a hash of bcrypt's form

@@ -7,7 +7,8 @@ from threading import Thread
 import pytest
 from asking import ask
 
-from harness import get, wait_for
+from harness.http import get
+from harness.waiting import wait_for
 
 COST = 8  # of the hashes: far more than all else that a request costs, and no more than it must
 

@@ -6,7 +6,8 @@ import random
 import pytest
 from asking import ask
 
-from harness import Stream, get
+from harness.http import get
+from harness.stream import Stream
 
 OK = b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST = b"GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness import Slot
+from harness.slot import Slot
 
 
 @pytest.fixture

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from harness import Stream, check_frame, free_port, get, wait_for, wait_listening
-from processes import descriptors
+from harness.frames import check_frame
+from harness.http import free_port, get, wait_listening
+from harness.processes import descriptors
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 NO_CAMERA = {"LIBCAMERA_PIPELINES_MATCH_LIST": "uvcvideo"}
 SIDE = ("--camera", "Virtual1")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import get, wait_for
+from harness.http import get
+from harness.waiting import wait_for
 
 README = Path("/eyelid/README.md").read_text()
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import pytest
 from programs import Camera, OctoPrint, log_in, running_octoprint, show_tab, start_haproxy
 
-import harness
-from browser import chromium
+from harness.browser import chromium
+from harness.programs import private_directory, programs
+from harness.slot import Slot
+from harness.waiting import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ class Route:
     stream: str
     webcam: str
     octoprint: OctoPrint
-    camera: harness.Slot
+    camera: Slot
 
     @classmethod
     def to(cls, name, start, octoprint, camera):
@@ -46,7 +48,7 @@ class Route:
 @pytest.fixture(scope="session")
 def site():
     """Gives a private directory and what starts programs, for all tests."""
-    with harness.private_directory() as directory, harness.programs(directory) as start:
+    with private_directory() as directory, programs(directory) as start:
         yield directory, start
 
 
@@ -94,7 +96,7 @@ def page(browser, route):
     """OctoPrint's page, logged in. One that was loaded before the webcam was configured might not hear of it."""
     route.configure()
     page = browser.new_page()
-    page.set_default_timeout(2000 * harness.DEADLINE)
+    page.set_default_timeout(2000 * DEADLINE)
     log_in(page, route.page)
     yield page
     page.close()

@@ -13,7 +13,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness import DEADLINE, Slot, free_port, get, wait_for, wait_listening
+from harness.http import free_port, get, wait_listening
+from harness.slot import Slot
+from harness.waiting import DEADLINE, wait_for
 
 OCTOPRINT = Path(os.environ["EYELID_TESTS_CACHE"]) / "octoprint/bin/octoprint"
 USER = "eyelid"

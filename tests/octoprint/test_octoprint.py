@@ -6,8 +6,9 @@ import time
 
 from programs import show_tab, wait_started
 
-from harness import DEADLINE, check_frame
-from pictures import SLACK, captured, wait_moves
+from harness.frames import check_frame
+from harness.square import SLACK, captured, wait_moves
+from harness.waiting import DEADLINE
 
 PICTURES = 10
 

@@ -6,9 +6,11 @@ import pytest
 from conftest import Route
 from programs import Camera, log_in, show_tab
 
-from browser import chromium, firefox
-from harness import DEADLINE, check_frame, private_directory, programs
-from pictures import SLACK, captured, wait_moves
+from harness.browser import chromium, firefox
+from harness.frames import check_frame
+from harness.programs import private_directory, programs
+from harness.square import SLACK, captured, wait_moves
+from harness.waiting import DEADLINE
 
 USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  # the password, as htpasswd -B writes it
 PASSWORD = {"username": "anna", "password": "picture"}

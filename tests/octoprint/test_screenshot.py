@@ -2,7 +2,7 @@
 
 import pytest
 
-from screenshots import check_screenshot
+from harness.screenshots import check_screenshot
 
 
 @pytest.fixture(autouse=True)

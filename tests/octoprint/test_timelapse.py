@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 from programs import Camera
 
-from harness import DEADLINE, check_frame, get, wait_for
-from pictures import way
+from harness.frames import check_frame
+from harness.http import get
+from harness.square import way
+from harness.waiting import DEADLINE, wait_for
 
 
 @pytest.fixture(scope="module")

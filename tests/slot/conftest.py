@@ -5,7 +5,10 @@ import subprocess
 
 import pytest
 
-from harness import Slot, Stream, binary, wait_listening
+from harness.http import wait_listening
+from harness.programs import binary
+from harness.slot import Slot
+from harness.stream import Stream
 
 
 def pytest_sessionstart():

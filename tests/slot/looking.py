@@ -2,7 +2,9 @@
 
 import json
 
-from harness import check_frame, get, wait_for
+from harness.frames import check_frame
+from harness.http import get
+from harness.waiting import wait_for
 
 
 def live_after(stream, moment, size=None):

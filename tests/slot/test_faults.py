@@ -23,8 +23,11 @@ from faults import (
 from looking import assert_no_snapshot, live_after, wait_snapshot
 from PIL import Image
 
-from harness import Slot, Stream, connect, get, wait_for
-from processes import usage
+from harness.http import connect, get
+from harness.processes import usage
+from harness.slot import Slot
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 HOURS_S = 3 * 3600
 

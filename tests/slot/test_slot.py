@@ -11,7 +11,10 @@ import time
 import pytest
 from looking import assert_no_snapshot, live_after, wait_snapshot
 
-from harness import Slot, check_frame, get, wait_for
+from harness.frames import check_frame
+from harness.http import get
+from harness.slot import Slot
+from harness.waiting import wait_for
 
 
 def fill(directory):

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import visitors
 
-from harness import Pictures, Slot, Stream, check_frame, children, command_line
-from processes import descriptors, usage
+from harness.frames import Pictures, check_frame
+from harness.processes import children, command_line, descriptors, usage
+from harness.slot import Slot
+from harness.stream import Stream
 
 CLIENTS = 20
 SAMPLE_EVERY_S = 10.0  # or oftener, to have forty in all

@@ -3,7 +3,8 @@
 import socket
 import time
 
-from harness import Stream, connect, get
+from harness.http import connect, get
+from harness.stream import Stream
 
 SLOW_BUFFER_BYTES = 4096  # as little as the kernel gives: much less than a frame
 

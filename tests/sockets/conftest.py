@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import free_port
+from harness.http import free_port
 
 
 @pytest.fixture

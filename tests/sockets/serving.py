@@ -2,7 +2,10 @@
 
 import time
 
-from harness import Stream, check_frame, get, wait_for
+from harness.frames import check_frame
+from harness.http import get
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 
 def assert_serves(address, size=(320, 240)):

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from serving import assert_serves
 
-from harness import Stream, alive, children, command_line, descendants, get, wait_for
-from processes import descriptors, open_files
+from harness.http import get
+from harness.processes import alive, children, command_line, descendants, descriptors, open_files
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 
 def environment(pid):

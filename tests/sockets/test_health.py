@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness import alive, binary, children, command_line, connect, get, wait_for
+from harness.http import connect, get
+from harness.processes import alive, children, command_line
+from harness.programs import binary
+from harness.waiting import wait_for
 
 
 def ask(*arguments):

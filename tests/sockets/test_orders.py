@@ -9,7 +9,12 @@ import termios
 
 import pytest
 
-from harness import Stream, alive, binary, check_frame, children, command_line, get, wait_for
+from harness.frames import check_frame
+from harness.http import get
+from harness.processes import alive, children, command_line
+from harness.programs import binary
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 TEST = '[cameras.{}]\nsource = "test"\nsize = "{}"\n'
 

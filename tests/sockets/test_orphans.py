@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness import Stream, binary, children, descendants, get, wait_for
+from harness.http import get
+from harness.processes import children, descendants
+from harness.programs import binary
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 # A command that gives a picture and leaves an orphan each tenth of a second.
 LEAVES_ORPHANS = "while :; do cat {picture}; (sleep 0.01 &) ; echo >> {left}; sleep 0.1; done"

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from serving import assert_serves
 
-import harness
-from harness import Slot, Stream, alive, children, get, wait_for
-from processes import open_files
+from harness.http import get
+from harness.processes import alive, children, open_files
+from harness.programs import binary
+from harness.slot import Slot
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 ACTIVATE = "systemd-socket-activate"
 
@@ -37,7 +40,7 @@ def activate(start, camera):
 
     def activate(listens, *options, server=()):
         listen = [word for address in listens for word in ("-l", address)]
-        command = [harness.binary("eyelid-server"), "--slots", camera.path, *server]
+        command = [binary("eyelid-server"), "--slots", camera.path, *server]
         program = start(ACTIVATE, *listen, *options, *command)
         program.wait_log("Listening on")
         return program

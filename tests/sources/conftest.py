@@ -3,7 +3,7 @@
 import pytest
 from media import MEDIA, Photo
 
-from harness import Slot
+from harness.slot import Slot
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,11 @@ import rpicam_vid
 from media import MEDIA, photographs, upright
 from PIL import Image
 
-from harness import Stream, alive, check_frame, difference, wait_for, wait_listening
+from harness.frames import check_frame, difference
+from harness.http import wait_listening
+from harness.processes import alive
+from harness.stream import Stream
+from harness.waiting import wait_for
 
 PI_PAGE = Path(__file__).resolve().parents[2] / "docs" / "raspberry-pi.md"
 RPICAM_VID = re.findall(r"command:(exec rpicam-vid [^'\"\n]+)", PI_PAGE.read_text())

@@ -13,7 +13,8 @@ import pytest
 from media import photographs, upright
 from PIL import Image
 
-from harness import difference, wait_for
+from harness.frames import difference
+from harness.waiting import wait_for
 
 CASES = Path(__file__).resolve().parents[2] / "fuzz" / "cases" / "picture"
 NAMES = [

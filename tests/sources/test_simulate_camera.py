@@ -9,7 +9,8 @@ import cv2
 import numpy
 import pytest
 
-from harness import alive, descendants, wait_for
+from harness.processes import alive, descendants
+from harness.waiting import wait_for
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "simulate-camera"
 PICTURE = "simulated-camera.jpg"

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness import Slot, binary, check_frame, difference, get, wait_for
+from harness.frames import check_frame, difference
+from harness.http import get
+from harness.programs import binary
+from harness.slot import Slot
+from harness.waiting import wait_for
 
 SOURCE = Path(__file__).with_name("pretended_cameras.c")
 BRIGHTNESS = "control 9963776 1 -64 64 0 Brightness"

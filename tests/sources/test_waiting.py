@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from harness import get, wait_for, wait_listening
+from harness.http import get, wait_listening
+from harness.waiting import wait_for
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-import harness
+from harness import waiting
+from harness.frames import check_frame
+from harness.http import get
 
 ADDRESS = "http://127.0.0.1:8080"
 CONFIGURATION = Path("/etc/eyelid/eyelid.toml")
@@ -40,7 +42,7 @@ def run(*command):
 
 def wait_for(condition, what):
     """Waits as the harness does, but longer."""
-    return harness.wait_for(condition, what, DEADLINE)
+    return waiting.wait_for(condition, what, DEADLINE)
 
 
 # Files
@@ -171,17 +173,17 @@ def snapshot(camera=""):
     answers = []
 
     def answered():
-        answers[:] = [harness.get(ADDRESS, f"/{camera}snapshot")]
+        answers[:] = [get(ADDRESS, f"/{camera}snapshot")]
         assert answers[0].status in (200, 503), answers
         return answers[0].status == 200
 
     wait_for(answered, lambda: f"a snapshot of /{camera}; last answer: {answers}")
-    return harness.check_frame(answers[0].body)
+    return check_frame(answers[0].body)
 
 
 def status(camera):
     """Gives what the server says about a camera."""
-    cameras = json.loads(harness.get(ADDRESS, "/status").body)["cameras"]
+    cameras = json.loads(get(ADDRESS, "/status").body)["cameras"]
     return next(found for found in cameras if found["name"] == camera)
 
 

@@ -51,7 +51,9 @@ from machine import (
     wait_for,
 )
 
-from harness import Stream, check_frame, difference, get
+from harness.frames import check_frame, difference
+from harness.http import get
+from harness.stream import Stream
 
 HERE = Path(__file__).parent
 DEBS = Path(os.environ["EYELID_DEBS"])

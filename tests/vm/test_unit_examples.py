@@ -27,7 +27,9 @@ from machine import (
     wait_for,
 )
 
-from harness import BrokeOff, Stream, check_frame, get
+from harness.frames import check_frame
+from harness.http import get
+from harness.stream import BrokeOff, Stream
 
 EXAMPLES = Path("/usr/share/doc/eyelid/examples")
 UNITS = Path("/etc/systemd/system")

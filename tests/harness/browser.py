@@ -7,7 +7,9 @@ from contextlib import contextmanager, suppress
 from PIL import Image
 from playwright.sync_api import Error, sync_playwright
 
-from harness import alive, descendants, private_directory, programs, wait_for
+from harness.processes import alive, descendants
+from harness.programs import private_directory, programs
+from harness.waiting import wait_for
 
 FLAGS = [
     "--no-sandbox",

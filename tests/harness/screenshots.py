@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import Image, difference
+from PIL import Image
 
-TESTS = Path(__file__).parent
+from harness.frames import difference
+
+TESTS = Path(__file__).parents[1]
 IMAGES = TESTS.parent / "docs" / "images"
 
 

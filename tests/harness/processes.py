@@ -1,10 +1,40 @@
-"""What the kernel knows of a process, for suites that look for leaks."""
+"""What the kernel knows of a process."""
 
 import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def children(pid):
+    """Gives the pids of a process's children."""
+    try:
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def descendants(pid):
+    """Gives the pids of a process's children, their children, and so on."""
+    return [found for child in children(pid) for found in (child, *descendants(child))]
+
+
+def alive(pid):
+    """Says whether a process runs: zombies do not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def command_line(pid):
+    """Gives a process's arguments; none if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+    return []
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from contextlib import suppress
 
-from browser import picture
-from harness import wait_for
+from harness.browser import picture
+from harness.waiting import wait_for
 
 ROUND = 4.0  # seconds from one side to the other and back
 SLACK = 0.02  # seconds: the square is found to a pixel or two

@@ -1,0 +1,67 @@
+"""Asking by HTTP."""
+
+import http.client
+import socket
+from contextlib import closing
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from harness.waiting import DEADLINE, wait_for
+
+
+def free_port(host="127.0.0.1"):
+    """Gives a TCP port that nobody listens on right now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+def connect(address, receive_buffer_bytes=None):
+    """Connects to `http://host:port` or `unix:/path`; over TCP with a receive buffer of a size, if one is given."""
+    if address.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(DEADLINE)
+        connection.connect(address.removeprefix("unix:"))
+        return connection
+    url = urlsplit(address)
+    if receive_buffer_bytes is None:
+        return socket.create_connection((url.hostname, url.port), timeout=DEADLINE)
+    connection = socket.socket(socket.AF_INET6 if ":" in url.hostname else socket.AF_INET)
+    connection.settimeout(DEADLINE)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+    connection.connect((url.hostname, url.port))
+    return connection
+
+
+def wait_listening(address):
+    """Waits until somebody listens at an address. It connects, so it is no test of a socket nobody has used."""
+
+    def listening():
+        try:
+            connect(address).close()
+            return True
+        except OSError:
+            return False
+
+    wait_for(listening, f"somebody listening at {address}")
+
+
+@dataclass
+class Answer:
+    """An HTTP response."""
+
+    status: int
+    headers: dict
+    body: bytes
+
+
+def get(address, path, method="GET", **headers):
+    """Sends one request and gives the answer."""
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = connect(address)
+    with closing(connection):
+        connection.request(method, path, headers={"Connection": "close", **headers})
+        response = connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, response.read())
