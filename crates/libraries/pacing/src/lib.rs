@@ -6,9 +6,14 @@
 //! [`unacknowledged_bytes`] are what it needs to know of a socket.
 //! What a frame is, and how it is wrapped, is the caller's.
 
+mod link_estimate;
 mod pacer;
 mod proxy_buffer;
+#[cfg(test)]
+mod simulation;
 mod tcp_info;
+mod units;
 
 pub use pacer::Pacer;
 pub use tcp_info::{TcpInfo, tcp_info, unacknowledged_bytes};
+pub use units::BytesPerSecond;

@@ -1,365 +1,262 @@
-//! What a proxy near the server keeps between it and the viewer, and how to keep that little.
+//! What a proxy near the server holds between it and the viewer, and how to keep that little.
 //!
-//! A proxy's kernel takes what its buffers hold as fast as we send it, and acknowledges that: the socket is empty while a
-//! good part of a frame, or many frames, have not begun their way. A frame chosen then waits behind all of it.
+//! ```text
+//!   eyelid          the proxy, on this computer or beside it                      viewer
+//!  ┌────────┐     ┌────────────────┐   the proxy   ┌─────────────┐
+//!  │ socket │ ──► │ receive buffer │ ───reads────► │ send buffer │ ──► slow link ──►
+//!  └────────┘     └────────────────┘               └─────────────┘
+//!   drains at      *waiting*: what is               full as long as anything waits in the receive
+//!   once           missing from the window          buffer; else it has *room*, which does not show
+//!                  that the proxy's kernel
+//!                  advertises
 //!
-//! What waits in the proxy's receive buffer shows: it is missing from the window that its kernel advertises. The proxy
-//! leaves it there only while its send buffer is full. What that one holds does not show. But from one time that it is
-//! full to the next, the proxy reads what the link takes; so the link's rate is known, and with it how much room there was
-//! in between. The buffer holds at least so much. A pause that lets less go than that leaves the link busy, and costs no
-//! rate.
+//!   bytes          written by us ..................____
+//!     ▲                                    ___----'   ▏waiting, while the send buffer is full
+//!     │            read by the proxy  ___-'...........▏
+//!     │                          __--'  ▏room, while it is not
+//!     │      what it would    _-'      .▏
+//!     │      have read if it '       .   reckoned with the link's rate from the
+//!     │      stayed full   '.     .      last time that it was full
+//!     └─────────────────────┴───────────────► time
+//! ```
+//!
+//! A proxy's kernel takes what its buffers hold as fast as we send it, and acknowledges it. Our socket is then empty while a
+//! good part of a frame, or many frames, have not begun their way over the slow link. A frame that is chosen now waits behind
+//! all of it.
+//!
+//! Bytes in the receive buffer show, because the window that the proxy's kernel advertises is smaller by them. The proxy
+//! leaves them there only while its send buffer is full. What the send buffer holds does not show. But between two times
+//! that it was full, the proxy has read exactly what the link has taken, which gives the link's rate; and the rate gives how
+//! much room the send buffer had at any time in between ([`FillCycle`]). It holds at least as much as the most room that it
+//! ever had. If a frame is paused until a part of that room is free, the proxy holds less when the frame comes, and the link
+//! never runs dry.
 
 use std::time::{Duration, Instant};
 
 use crate::tcp_info::TcpInfo;
+use crate::units::Bytes;
 
-/// A frame that had not all been sent when somebody looked, and stayed for longer than this, met full buffers. (One that
-/// was sent, and is not acknowledged, did not: the peer's kernel may hold back its acknowledgement for 40 ms and more.)
+mod link_rate;
+mod receive_window;
+
+use link_rate::{LinkRate, ReadSample};
+use receive_window::ReceiveWindow;
+
+/// A frame of which some was still not sent after this time met full buffers. (Bytes that were sent and are not acknowledged
+/// prove nothing: the peer's kernel may hold back its acknowledgement for 40 ms and more.)
 const UNSENT_WHEN_FULL: Duration = Duration::from_millis(10);
 
-/// The send buffer is full when more than this share of a frame waits in the receive buffer, or of its window if that is
-/// smaller. Less may be the window's own ups and downs.
+/// The send buffer is full if more than this share of a frame waits in the receive buffer, or of the widest window if that is
+/// smaller than a frame. Less may be the window's own ups and downs.
 const WAITING_WHEN_FULL: f64 = 0.5;
 
-/// For how long after its buffers were full a proxy is watched; and for how many frames at first, to see how wide its
-/// window is before they are.
+/// How long a proxy is watched after its buffers were full. `TCP_INFO` is asked for with every frame meanwhile.
 const WATCHED_AFTER_FULL: Duration = Duration::from_secs(10);
+
+/// How many frames are watched at first, to see how wide the window is before the buffers have been full.
 const FRAMES_WATCHED_FIRST: u32 = 3;
 
-/// How long the widest window that was seen counts, for the kernel may make it smaller.
-const WINDOW_PERIOD: Duration = Duration::from_secs(10);
+/// The time that must separate two times of full buffers for them to end a cycle even if no frame found room in between.
+const MAX_CYCLE: Duration = Duration::from_secs(2);
 
-/// A rate is that of so long at least, and of this long when the next one begins: a proxy reads a third of what its
-/// buffers hold at a time.
-const MIN_RATE_SPAN: Duration = Duration::from_secs(1);
-const RATE_SPAN: Duration = Duration::from_secs(2);
-
-/// So many rates are compared.
-const RATE_SAMPLES: usize = 4;
-
-/// How much of the room that there has been is let become free. The rest keeps the link busy when something comes late.
+/// The share of the room seen of late that a pause lets become free. The rest keeps the link busy if something comes late.
 const ROOM_USED: f64 = 0.75;
 
-/// What becomes of that room after a time that all of it was filled again, but for this share; and after any other, as
-/// long as less was seen.
+/// What the known room is multiplied with after a cycle at whose end it was all filled again, which suggests that there is
+/// more, and after any other cycle, in case there has become less.
 const ROOM_GROWTH: f64 = 1.1;
 const ROOM_DECAY: f64 = 0.97;
+
+/// Room counts as filled again if no more than this share of the most that there was is left.
 const ROOM_REFILLED: f64 = 0.03;
 
-/// Room for less than this share of a frame may as well be what a link may burst.
+/// Room for less than this share of a frame is no buffer worth a pause: it may be what the link takes in a burst.
 const MIN_ROOM: f64 = 0.15;
 
-/// By how much frames follow each other faster than the link takes them; twice as much with each second, for then the
-/// rate is not right.
+/// By how much frames follow each other faster than the link takes them while the send buffer has room. It doubles with each
+/// second since the buffers were full, for the longer that lasts, the less the rate can be right.
 const PROBING_GAIN: f64 = 0.1;
 
-/// A rate at which the buffers do not become full for so long is that of another link.
+/// A rate at which the buffers have not become full for this long is that of another, faster link.
 const RATE_OUTDATED: Duration = Duration::from_secs(3);
 
 /// The longest pause: a link that has become faster is idle for the rest of it.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is known of the proxy, if there is one.
+/// What is known of the proxy's buffers, if there is a proxy.
 #[derive(Debug, Default)]
 pub(crate) struct ProxyBuffer {
+    /// The frame that was written last, until the socket has drained.
     frame: Option<FrameInFlight>,
-    /// Frames before it, and bytes that went into the socket in all.
+    /// Frames that have left the socket so far.
     frames: u32,
-    written: u64,
-    /// When its buffers were last seen to be full.
-    full: Option<Instant>,
+    /// Bytes that went into the socket in all.
+    written_bytes: u64,
+    /// When the buffers were last seen to be full.
+    last_full: Option<Instant>,
     window: ReceiveWindow,
-    rate: LinkRate,
+    link_rate: LinkRate,
     cycle: Option<FillCycle>,
-    /// Bytes that its send buffer has had room for of late; says that this is more than a link may burst.
-    room: f64,
-    holds: bool,
-    /// When the pause ends.
-    end: Option<Instant>,
+    /// Bytes that the send buffer can hold, as far as is known.
+    room: Bytes,
+    /// That room is more than a link may take in a burst.
+    holds_much: bool,
+    /// When the pause after the last frame ends.
+    pause_end: Option<Instant>,
 }
 
-/// The frame under way.
+/// A frame whose bytes have not all left the socket.
 #[derive(Debug)]
 struct FrameInFlight {
     began: Instant,
     bytes: u64,
-    /// Says that it met full buffers.
-    stuck: bool,
+    /// It met full buffers: some of it could not even be sent.
+    is_stuck: bool,
 }
 
 impl ProxyBuffer {
-    /// So many bytes went into the socket, the first of them at `began`.
+    /// So many bytes went into the socket, the first of them at `began`. All that is written until the socket has drained
+    /// counts as one frame.
     pub(crate) fn on_write(&mut self, began: Instant, bytes: u64) {
-        self.written += bytes;
+        self.written_bytes += bytes;
         let frame = self.frame.get_or_insert(FrameInFlight {
             began,
             bytes: 0,
-            stuck: false,
+            is_stuck: false,
         });
         frame.bytes += bytes;
     }
 
-    /// The socket has not drained, as some of it is not even sent.
+    /// The socket has not drained, and some of what is in it has not even been sent.
     pub(crate) fn on_unsent(&mut self, now: Instant) {
         if let Some(frame) = &mut self.frame
             && now - frame.began > UNSENT_WHEN_FULL
         {
-            frame.stuck = true;
-            self.full = Some(now);
+            frame.is_stuck = true;
+            self.last_full = Some(now);
         }
     }
 
-    /// Says whether [`delay`](Self::delay) must be told what the path is like now.
+    /// Says whether [`delay`](Self::delay) must be given what TCP knows now.
     pub(crate) fn wants_tcp_info(&self, now: Instant) -> bool {
-        self.frames < FRAMES_WATCHED_FIRST
-            || self
-                .full
-                .is_some_and(|full| now - full < WATCHED_AFTER_FULL)
+        let was_full = |full| now - full < WATCHED_AFTER_FULL;
+        self.frames < FRAMES_WATCHED_FIRST || self.last_full.is_some_and(was_full)
     }
 
     /// Says whether there is a proxy that holds a good part of a frame.
-    pub(crate) fn holds(&self) -> bool {
-        self.holds
+    pub(crate) fn holds_much(&self) -> bool {
+        self.holds_much
     }
 
-    /// The socket has drained. Gives how long to pause, if at all.
-    pub(crate) fn delay(&mut self, now: Instant, path: Option<TcpInfo>) -> Option<Duration> {
+    /// The socket has drained. Gives how long to wait all the same before the next frame is chosen, if at all.
+    pub(crate) fn delay(&mut self, now: Instant, tcp_info: Option<TcpInfo>) -> Option<Duration> {
         if let Some(frame) = self.frame.take() {
-            self.end = path
-                .filter(|path| path.is_near() && self.wants_tcp_info(now))
-                .and_then(|path| self.next(now, &frame, path.window_bytes));
+            self.pause_end = tcp_info
+                .filter(|tcp_info| tcp_info.is_near() && self.wants_tcp_info(now))
+                .and_then(|tcp_info| self.next_frame(now, &frame, tcp_info.window_bytes));
             self.frames = self.frames.saturating_add(1);
         }
-        self.end.filter(|end| *end > now).map(|end| end - now)
+        self.pause_end.filter(|end| *end > now).map(|end| end - now)
     }
 
     /// When the frame after this one may be chosen, if not at once.
-    fn next(
+    fn next_frame(
         &mut self,
         now: Instant,
         frame: &FrameInFlight,
-        window: Option<u32>,
+        window_bytes: Option<u32>,
     ) -> Option<Instant> {
-        let (waiting, widest) = self.window.of(now, window);
-        if let (Some(cycle), Some(rate)) = (&mut self.cycle, self.rate.rate) {
-            let before = (self.written - frame.bytes) as f64;
-            cycle.had_room(cycle.filled.after(frame.began, rate) - before);
+        let window = self.window.observe(now, window_bytes);
+        if let (Some(cycle), Some(rate)) = (&mut self.cycle, self.link_rate.known()) {
+            // Just before this frame was written, the proxy had read all that there was.
+            let read_before = Bytes::from(self.written_bytes - frame.bytes);
+            cycle.on_room(cycle.full.after(frame.began, rate) - read_before);
         }
-        if frame.stuck || waiting as f64 > WAITING_WHEN_FULL * frame.bytes.min(widest) as f64 {
-            self.after_full(now, frame, waiting)
+        let threshold = Bytes::from(frame.bytes.min(window.widest_bytes)) * WAITING_WHEN_FULL;
+        if frame.is_stuck || Bytes::from(window.waiting_bytes) > threshold {
+            self.after_full(now, frame, window.waiting_bytes)
         } else {
             self.after_room(now, frame)
         }
     }
 
-    /// The same when the send buffer is full and so many bytes wait in the receive buffer: when enough of it has gone.
-    fn after_full(&mut self, now: Instant, frame: &FrameInFlight, waiting: u64) -> Option<Instant> {
-        self.full = Some(now);
-        let mark = ReadSample {
+    /// The same where the send buffer is full and so many bytes wait in the receive buffer: when enough of them have gone.
+    fn after_full(
+        &mut self,
+        now: Instant,
+        frame: &FrameInFlight,
+        waiting_bytes: u64,
+    ) -> Option<Instant> {
+        self.last_full = Some(now);
+        let sample = ReadSample {
             at: now,
-            read: self.written as f64 - waiting as f64,
+            read: Bytes::from(self.written_bytes) - Bytes::from(waiting_bytes),
         };
-        let rate = self.rate.count(mark)?;
-        let cycle = self.cycle.get_or_insert(FillCycle::new(mark));
-        let age = now - cycle.filled.at;
-        let room = cycle.filled.after(now, rate) - mark.read;
-        if cycle.took_frame || frame.stuck || room < 0.0 || age > RATE_SPAN {
-            let harmless = (0.0..ROOM_REFILLED * cycle.most_room).contains(&room);
-            self.room *= if harmless { ROOM_GROWTH } else { ROOM_DECAY };
-            self.room = self.room.max(cycle.most_room - room);
-            *cycle = FillCycle::new(mark);
+        let rate = self.link_rate.measure(sample)?;
+        let cycle = self.cycle.get_or_insert(FillCycle::new(sample));
+        let age = now - cycle.full.at;
+        // What the link has taken, less what the proxy has read: room that is still there although something waits.
+        let room_left = cycle.full.after(now, rate) - sample.read;
+        if cycle.took_frame || frame.is_stuck || room_left < Bytes::ZERO || age > MAX_CYCLE {
+            let refilled = (Bytes::ZERO..cycle.most_room * ROOM_REFILLED).contains(&room_left);
+            let factor = if refilled { ROOM_GROWTH } else { ROOM_DECAY };
+            // Only what was filled again has proved to be room in the buffer.
+            self.room = (self.room * factor).max(cycle.most_room - room_left);
+            *cycle = FillCycle::new(sample);
         } else {
-            cycle.had_room(room);
+            cycle.on_room(room_left);
         }
-        self.holds = self.room > MIN_ROOM * frame.bytes as f64;
-        let let_go = if self.holds {
-            ROOM_USED * self.room
+        self.holds_much = self.room > Bytes::from(frame.bytes) * MIN_ROOM;
+        let let_go = if self.holds_much {
+            self.room * ROOM_USED
         } else {
-            0.0
+            Bytes::ZERO
         };
-        let excess = self.written as f64 - cycle.filled.after(now, rate);
-        let pause = Duration::from_secs_f64((excess + let_go).max(0.0) / rate);
-        Some(now + pause.min(MAX_PAUSE))
+        // The link takes what waits first, then what is in the send buffer.
+        let excess = Bytes::from(self.written_bytes) - cycle.full.after(now, rate);
+        Some(now + rate.time_for(excess + let_go).min(MAX_PAUSE))
     }
 
-    /// The same when the send buffer has room: as the link takes frames, so that there goes on to be room.
+    /// The same where the send buffer has room: a little faster than the link takes frames. Slower, and the link would run
+    /// dry; much faster, and the room would be used up by the next frame already.
     fn after_room(&mut self, now: Instant, frame: &FrameInFlight) -> Option<Instant> {
         if let Some(cycle) = &mut self.cycle {
             cycle.took_frame = true;
         }
-        let since_full = now - self.full?;
+        let since_full = now - self.last_full?;
         if since_full > RATE_OUTDATED {
-            self.rate = LinkRate::default();
+            self.link_rate = LinkRate::default();
         }
-        let faster = 1.0 + PROBING_GAIN * since_full.as_secs_f64().exp2();
-        let time = frame.bytes as f64 / (self.rate.rate? * faster);
-        Some(frame.began + Duration::from_secs_f64(time))
+        let gain = 1.0 + PROBING_GAIN * since_full.as_secs_f64().exp2();
+        let rate = self.link_rate.known()? * gain;
+        Some(frame.began + rate.time_for(Bytes::from(frame.bytes)))
     }
 }
 
 /// From one time that the proxy's send buffer was full to the next.
 #[derive(Debug)]
 struct FillCycle {
-    filled: ReadSample,
-    /// Bytes that it has had room for since, at most.
-    most_room: f64,
-    /// Says that a frame did not have to wait since.
+    /// How much the proxy had read when the buffer was full.
+    full: ReadSample,
+    /// The most room that the buffer has had since.
+    most_room: Bytes,
+    /// A frame has found room since, and did not have to wait in the receive buffer.
     took_frame: bool,
 }
 
 impl FillCycle {
-    fn new(filled: ReadSample) -> Self {
+    fn new(full: ReadSample) -> Self {
         Self {
-            filled,
-            most_room: 0.0,
+            full,
+            most_room: Bytes::ZERO,
             took_frame: false,
         }
     }
 
-    fn had_room(&mut self, room: f64) {
+    fn on_room(&mut self, room: Bytes) {
         self.most_room = self.most_room.max(room);
     }
 }
 
-/// How many bytes the proxy had read in all by a time when its send buffer was full.
-#[derive(Clone, Copy, Debug)]
-struct ReadSample {
-    at: Instant,
-    read: f64,
-}
-
-impl ReadSample {
-    /// How many it will have read by then if the buffer stays full and the link takes so many bytes a second.
-    fn after(self, then: Instant, rate: f64) -> f64 {
-        self.read + then.saturating_duration_since(self.at).as_secs_f64() * rate
-    }
-}
-
-/// The window that the proxy's kernel advertises.
-#[derive(Debug, Default)]
-struct ReceiveWindow {
-    /// The widest of this period, and of the one before.
-    widest: [u64; 2],
-    /// When this period began.
-    began: Option<Instant>,
-}
-
-impl ReceiveWindow {
-    /// Gives the bytes that are missing from the widest window of late, which is that of an empty buffer, and that one.
-    fn of(&mut self, now: Instant, window: Option<u32>) -> (u64, u64) {
-        let Some(window) = window.map(u64::from) else {
-            return (0, 0);
-        };
-        if self.began.is_none_or(|began| now - began > WINDOW_PERIOD) {
-            self.began = Some(now);
-            self.widest = [0, self.widest[0]];
-        }
-        self.widest[0] = self.widest[0].max(window);
-        let widest = self.widest[0].max(self.widest[1]);
-        (widest - window, widest)
-    }
-}
-
-/// What the link takes in a second.
-#[derive(Debug, Default)]
-struct LinkRate {
-    /// What the rate is counted from; what the next one will be.
-    marks: Option<[ReadSample; 2]>,
-    /// Bytes a second of late, the newest first. An idle link makes one too low, so the highest is right.
-    rates: [f64; RATE_SAMPLES],
-    rate: Option<f64>,
-}
-
-impl LinkRate {
-    /// Gives bytes a second, if they are known.
-    fn count(&mut self, mark: ReadSample) -> Option<f64> {
-        let recent = |[_, next]: &[ReadSample; 2]| mark.at - next.at < WATCHED_AFTER_FULL;
-        let Some([from, next]) = self.marks.filter(recent) else {
-            self.marks = Some([mark; 2]);
-            self.rates = [0.0; RATE_SAMPLES];
-            return self.rate;
-        };
-        let (time, bytes) = (mark.at - from.at, mark.read - from.read);
-        if time >= MIN_RATE_SPAN && bytes > 0.0 {
-            self.rates[0] = bytes / time.as_secs_f64();
-            self.rate = self.rates.into_iter().reduce(f64::max);
-        }
-        if mark.at - next.at >= RATE_SPAN {
-            self.marks = Some([next, mark]);
-            self.rates.rotate_right(1);
-        }
-        self.rate
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WIDE: u64 = 1_000_000;
-
-    /// So many seconds after the start, one after the frame began, so much of it waits in the receive buffer.
-    fn drained(
-        proxy: &mut ProxyBuffer,
-        start: Instant,
-        seconds: u64,
-        bytes: u64,
-        waiting: u64,
-    ) -> Option<Duration> {
-        let now = start + Duration::from_secs(seconds);
-        let path = TcpInfo {
-            min_rtt: Duration::ZERO,
-            delivery_rate: 0,
-            unsent_bytes: 0,
-            window_bytes: Some((WIDE - waiting) as u32),
-        };
-        proxy.on_write(now - Duration::from_secs(1), bytes);
-        proxy.delay(now, Some(path))
-    }
-
-    #[test]
-    fn pauses_until_the_link_took_what_waits_but_no_second_more() {
-        for (bytes, pause) in [(2_000_000, 0.6), (3_000_000, 0.4), (400_000, 1.0)] {
-            let (mut proxy, start) = (ProxyBuffer::default(), Instant::now());
-            let mut drained =
-                |seconds, bytes, waiting| drained(&mut proxy, start, seconds, bytes, waiting);
-            assert_eq!(drained(1, 1, 0), None);
-            assert_eq!(drained(2, 600_000, 600_000), None, "the rate is not known");
-            let seen = drained(4, bytes, 600_000);
-            assert_eq!(seen, Some(Duration::from_secs_f64(pause)));
-        }
-    }
-
-    #[test]
-    fn a_link_that_has_become_faster_is_reckoned_with_from_then_on() {
-        let (mut proxy, start) = (ProxyBuffer::default(), Instant::now());
-        let mut drained =
-            |seconds, bytes, waiting| drained(&mut proxy, start, seconds, bytes, waiting);
-        drained(1, 1, 0);
-        drained(2, 600_000, 600_000);
-        drained(4, 2_000_000, 600_000);
-        // 3.2 MB in 3 s, of which 1.2 MB in the last: more than reckoned from the time before.
-        let seen = drained(5, 1_200_000, 600_000);
-        assert_eq!(seen, Some(Duration::from_secs_f64(0.6 * 3.0 / 3.2)));
-    }
-
-    #[test]
-    fn an_idle_link_is_no_slow_one_unless_it_stays_so() {
-        let start = Instant::now();
-        let (mut rate, mut at, mut read) = (LinkRate::default(), start, 0.0);
-        let mut count = |time: u64, bytes: f64| {
-            (at, read) = (at + Duration::from_secs(time), read + bytes);
-            rate.count(ReadSample { at, read })
-        };
-        assert_eq!(count(1, 100.0), None);
-        assert_eq!(count(2, 200.0), Some(100.0));
-        assert_eq!(count(2, 20.0), Some(100.0));
-        for _ in 0..RATE_SAMPLES {
-            count(2, 100.0);
-        }
-        assert_eq!(count(2, 100.0), Some(50.0));
-        // What was read in an hour says nothing.
-        assert_eq!(count(3600, 1000.0), Some(50.0));
-        assert_eq!(count(2, 400.0), Some(200.0));
-    }
-}
+mod tests;

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use nix::libc;
 
+use crate::units::BytesPerSecond;
+
 /// What TCP has measured of the path to a peer (TCP_INFO, tcp(7)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TcpInfo {
     /// The smallest round-trip time within the kernel's window (300 s).
     pub min_rtt: Duration,
-    /// The newest delivery rate in bytes per second; while the sender has too little to send for a newer one, the highest
-    /// since (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
-    pub delivery_rate: u64,
+    /// The newest delivery rate; while the sender has too little to send for a newer one, the highest since
+    /// (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
+    pub delivery_rate: BytesPerSecond,
     /// Bytes of what was written that have not been sent once: the peer has no room for them, or the path not yet.
     pub unsent_bytes: u32,
     /// Bytes that the peer has room for (its receive window), by what it said last. `None` before Linux 5.4, whose
@@ -42,7 +44,8 @@ impl TcpInfo {
         let has_window = has(offset_of!(libc::tcp_info, tcpi_snd_wnd), size_of::<u32>());
         measured.then(|| Self {
             min_rtt: Duration::from_micros(info.tcpi_min_rtt.into()),
-            delivery_rate: info.tcpi_delivery_rate,
+            // Exact up to 2^53 bytes a second.
+            delivery_rate: BytesPerSecond::new(info.tcpi_delivery_rate as f64),
             unsent_bytes: info.tcpi_notsent_bytes,
             window_bytes: has_window.then_some(info.tcpi_snd_wnd),
         })
@@ -113,7 +116,7 @@ mod tests {
             receiver.read_exact(&mut [0; 1000]).unwrap();
         }
         let before = tcp_info(&sender).unwrap();
-        assert!(before.delivery_rate > 0);
+        assert!(before.delivery_rate > BytesPerSecond::ZERO);
         assert_eq!(before.unsent_bytes, 0);
         // What the receiver does not read is missing from its window, until nothing more is sent.
         sender.write_all(&[0; 20_000]).unwrap();
