@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use criterion::{Criterion, Throughput};
-use eyelid_slot::jpeg::Walker;
+use eyelid_jpeg::Walker;
 use eyelid_slot::{Publisher, Reader};
 
 use crate::picture::{Picture, Spec};

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_slot::fuzzing::walker(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_jpeg::fuzzing::walker(bytes));

@@ -110,7 +110,7 @@ fn shorten(line: &mut String, columns: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyelid_slot::jpeg::whole;
+    use eyelid_jpeg::whole;
 
     #[test]
     fn wraps_between_words_and_breaks_words_that_are_too_long() {

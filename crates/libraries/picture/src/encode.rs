@@ -8,6 +8,7 @@ mod pure;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
 
+use crate::error::EncodeError;
 use crate::planes::Planes;
 use crate::yuv::{Nv12, Sizes, Yuv420, Yuyv};
 use pure::Pure;
@@ -22,45 +23,14 @@ pub struct Encoder {
     planes: Planes,
 }
 
-/// Why a picture did not become a JPEG.
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError {
-    /// A side is 0 or more than 65535 pixels.
-    #[error("picture of {width}x{height} pixels: a JPEG has 1 to 65535 on each side")]
-    Size {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
-    /// There are fewer bytes than the picture's size needs.
-    #[error(
-        "plane {plane} of {bytes} bytes, {stride} a row: too few for {rows} rows of {row_bytes}"
-    )]
-    Plane {
-        /// Which one.
-        plane: &'static str,
-        /// What there is.
-        bytes: usize,
-        /// From row to row.
-        stride: usize,
-        /// What a row needs.
-        row_bytes: usize,
-        /// How many rows there have to be.
-        rows: usize,
-    },
-    /// The encoder refused.
-    #[error("JPEG encoder: {0}")]
-    Encoder(String),
-}
-
 /// Which Huffman tables a JPEG has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tables {
-    /// Those of ITU-T T.81, annex K.3.
+pub enum Tables {
+    /// Those of ITU-T T.81, annex K.3, as RFC 2435 wants them.
     #[default]
     Standard,
-    /// The best ones for each picture.
+    /// The best ones for each picture: a few percent smaller, slower, and no longer fit for RFC 2435. The encoder in
+    /// Rust keeps to the standard ones.
     Optimised,
 }
 
@@ -92,14 +62,9 @@ impl Encoder {
         }
     }
 
-    /// Whether to compute the best Huffman tables for each picture: a few percent smaller, slower, and no longer fit
-    /// for RFC 2435. Off at first. The encoder in Rust keeps to the standard tables.
-    pub fn set_optimize(&mut self, optimize: bool) {
-        self.tables = if optimize {
-            Tables::Optimised
-        } else {
-            Tables::Standard
-        };
+    /// Chooses the Huffman tables of the JPEGs from now on; the standard ones at first.
+    pub fn set_tables(&mut self, tables: Tables) {
+        self.tables = tables;
     }
 
     /// Encodes planar 4:2:0. The planes are taken as they lie. `quality` is libjpeg's, 1 to 100, here and below.

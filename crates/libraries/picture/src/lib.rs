@@ -7,13 +7,15 @@
 mod canvas;
 mod card;
 mod encode;
+mod error;
 mod lettering;
 mod planes;
 mod yuv;
 
 pub use canvas::{Canvas, Colour};
 pub use card::card;
-pub use encode::{EncodeError, Encoder};
+pub use encode::{Encoder, Tables};
+pub use error::EncodeError;
 pub use lettering::Lettering;
 pub use planes::Planes;
 pub use yuv::{Nv12, Plane, Range, Yuv420, Yuyv};

@@ -1,7 +1,7 @@
 //! What a camera gives becomes three planes of the values that JFIF wants. Memory is reused from picture to picture,
 //! and what lies right already is not copied. The loops are such that the compiler makes vector instructions of them.
 
-use crate::EncodeError;
+use crate::error::EncodeError;
 use crate::yuv::{Nv12, Plane, Range, Sizes, Yuv420, Yuyv};
 
 /// Memory for three planes.

@@ -1,7 +1,7 @@
 //! Pictures as cameras give them: brightness (Y) apart from colour (U and V), which has half the width and, but for
 //! YUYV, half the height. They are only looked at, where they lie. Nothing is trusted before `check` has passed.
 
-use crate::EncodeError;
+use crate::error::EncodeError;
 
 /// Rows of bytes in memory.
 #[derive(Clone, Copy, Debug)]

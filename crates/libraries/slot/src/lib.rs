@@ -11,7 +11,6 @@ mod directory;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod jpeg;
 mod name;
 mod publisher;
 mod reader;

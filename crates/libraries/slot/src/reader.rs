@@ -12,8 +12,11 @@ use nix::libc;
 use nix::sys::statvfs::statvfs;
 
 use crate::directory::Directory;
-use crate::jpeg::{EOI, SOI};
 use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, STATE_FILE, State};
+
+/// What a JPEG starts with (ITU-T T.81, SOI) and ends with (EOI): all that a slot knows of one.
+const START: &[u8] = b"\xFF\xD8";
+const END: &[u8] = b"\xFF\xD9";
 
 /// Reads frames out of one slot.
 #[derive(Clone, Debug)]
@@ -216,10 +219,7 @@ impl OpenFrame {
                 reason,
             })?;
         let jpeg = &buffer[start..];
-        if !(jpeg.len() == self.bytes
-            && jpeg.starts_with(&[0xFF, SOI])
-            && jpeg.ends_with(&[0xFF, EOI]))
-        {
+        if !(jpeg.len() == self.bytes && jpeg.starts_with(START) && jpeg.ends_with(END)) {
             return Err(not_a_frame(&self.path, "not a whole JPEG"));
         }
         Ok(())

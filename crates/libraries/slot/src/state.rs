@@ -30,7 +30,7 @@ pub struct State {
     /// Height of the newest frame in pixels.
     #[serde(default)]
     pub height: Option<u32>,
-    /// What kind of JPEG the newest frame is ([`crate::jpeg::Kind`]), or `mixed` where that changes all the time.
+    /// What kind of JPEG the newest frame is (`docs/slot.md`), or `mixed` where that changes all the time.
     #[serde(default)]
     pub jpeg: Option<String>,
     /// Frames per second that the source gives at most, where that is known.

@@ -8,6 +8,8 @@ use eyelid_config::{
     Buffers, CameraOptions, Config, ConfigError, ControlSetting, Flip, Fps, Quality, Rotation,
     Size, SourceSpec,
 };
+use eyelid_jpeg::{FrameOptions, Turn};
+use eyelid_picture::Tables;
 use eyelid_slot::CameraName;
 
 use crate::fit::{Misfit, misfit};
@@ -109,6 +111,31 @@ pub struct Settings {
     pub linger: Duration,
     /// From which age on pictures in the folder are deleted.
     pub delete_older_than: Option<Duration>,
+}
+
+impl Settings {
+    /// What is done to a picture that is upright.
+    pub(crate) fn turn(&self) -> Turn {
+        Turn::wished(self.flip, self.rotate)
+    }
+
+    /// The Huffman tables of what is encoded here.
+    pub(crate) fn tables(&self) -> Tables {
+        if self.optimize {
+            Tables::Optimised
+        } else {
+            Tables::Standard
+        }
+    }
+
+    /// How frames are made of pictures.
+    pub(crate) fn frame_options(&self) -> FrameOptions {
+        FrameOptions {
+            turn: self.turn(),
+            quality_percent: self.quality.percent(),
+            tables: self.tables(),
+        }
+    }
 }
 
 /// Which of a camera's sizes are wanted.

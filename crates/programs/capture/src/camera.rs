@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use eyelid_config::SourceSpec;
 use eyelid_daemon::manager;
 use eyelid_daemon::signals::{Order, Signals};
-use eyelid_slot::jpeg::Kind;
+use eyelid_jpeg::Kind;
 use eyelid_slot::{FRAME_FILE, Phase, PublishError, Publisher, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};

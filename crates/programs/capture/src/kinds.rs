@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use eyelid_slot::jpeg::Kind;
+use eyelid_jpeg::Kind;
 
 /// A kind that has changed twice within this is told as [`MIXED`], until it has been the same for as long.
 const STEADY: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyelid_slot::jpeg::{Process, Sampling};
+    use eyelid_jpeg::{Process, Sampling};
 
     fn kind(process: Process) -> Option<Kind> {
         Some(Kind {

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_card_is_a_whole_picture() {
-        let (header, end) = eyelid_slot::jpeg::whole(CARD).unwrap();
+        let (header, end) = eyelid_jpeg::whole(CARD).unwrap();
         assert_eq!((header.width, header.height, end), (640, 480, CARD.len()));
     }
 

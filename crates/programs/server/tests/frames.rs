@@ -289,7 +289,7 @@ fn a_stream_says_why_there_is_no_picture_and_recovers_in_place() {
     let mut stream = server.stream("/stream");
     let card = stream.part();
     assert!(!card.is_frame(), "no camera at all");
-    assert!(eyelid_slot::jpeg::whole(&card.jpeg).is_ok());
+    assert!(eyelid_jpeg::whole(&card.jpeg).is_ok());
 
     let producer = Producer::start(slots.path(), INTERVAL, 1000);
     stream.frame();

@@ -9,7 +9,8 @@ use jpeg_encoder::{
     ChromaSubsamplingMethod, ColorType, EncodingError, ImageBuffer, JpegColorType, SamplingFactor,
 };
 
-use super::{EncodeError, Tables};
+use super::Tables;
+use crate::error::EncodeError;
 use crate::yuv::{Sizes, Yuv420};
 
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::yuv::{Plane, Range};
-use eyelid_slot::jpeg::{segments, whole};
+use eyelid_jpeg::{segments, whole};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -239,7 +239,7 @@ fn optimised_tables_make_it_smaller_and_are_given_up_again() {
     let picture = samples.yuv420(Range::Full);
     for (name, mut encoder) in encoders() {
         let plain = encoder.encode_yuv420(&picture, 85).unwrap().to_vec();
-        encoder.set_optimize(true);
+        encoder.set_tables(Tables::Optimised);
         let optimised = encoder.encode_yuv420(&picture, 85).unwrap().to_vec();
         if name == "turbo" {
             assert!(optimised.len() < plain.len());
@@ -249,7 +249,7 @@ fn optimised_tables_make_it_smaller_and_are_given_up_again() {
         } else {
             assert!(optimised == plain, "{name}");
         }
-        encoder.set_optimize(false);
+        encoder.set_tables(Tables::Standard);
         let again = encoder.encode_yuv420(&picture, 85).unwrap();
         assert!(again == plain, "{name}");
     }

@@ -3,7 +3,8 @@
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
-use super::{EncodeError, Tables};
+use super::Tables;
+use crate::error::EncodeError;
 use crate::yuv::{Plane, Sizes, Yuv420};
 
 #[derive(Debug, Default)]

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
-use crate::frame_maker::{Check, FrameMaker};
 use ending::{Ending, kill};
+use eyelid_jpeg::{Check, FrameMaker};
 use lines::Lines;
 use opening::Opening;
 use process::{Process, exit};
@@ -87,7 +87,7 @@ impl Command {
             ending: None,
             wanted: false,
             splitter: Splitter::default(),
-            maker: FrameMaker::new(settings),
+            maker: FrameMaker::new(settings.frame_options()),
             chunk: vec![0; CHUNK_BYTES],
             unusable: 0,
             problem: None,

@@ -23,8 +23,8 @@ use nix::libc;
 
 use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
-use crate::frame_maker::FrameMaker;
-use crate::pixels::PictureError;
+use eyelid_jpeg::FrameMaker;
+use eyelid_jpeg::PictureError;
 use listing::Stamp;
 use picker::{Picker, Shown};
 use watch::{Event, Watch};
@@ -70,7 +70,7 @@ impl Folder {
             watch: None,
             delete_older_than: settings.delete_older_than,
             delete_at: None,
-            maker: FrameMaker::new(settings),
+            maker: FrameMaker::new(settings.frame_options()),
             contents: Vec::new(),
         }
     }

@@ -24,8 +24,7 @@ use super::hardware::timestamp::Clocks;
 use super::hardware::{choice, holder};
 use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
-use crate::pixels::Turn;
-use device::{Description, Device, Library, Wish};
+use eyelid_jpeg::Turn;
 use log::LibraryLog;
 use warmth::{Metadata, Settling, warm_start};
 
@@ -167,7 +166,7 @@ impl Libcamera {
         let wish = Wish {
             format,
             size,
-            turn: Turn::wished(self.settings.flip, self.settings.rotate),
+            turn: self.settings.turn(),
             buffers: self.settings.buffers.map(|buffers| buffers.count()),
         };
         let device = Device::acquire(library, &camera.id, &wish)

@@ -13,7 +13,7 @@ use eyelid_picture::{Canvas, Encoder};
 
 use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
-use crate::pixels::{Pixels, Turn};
+use eyelid_jpeg::{Pixels, Turn};
 use scene::Scene;
 
 const DEFAULT_SIZE: Size = Size {
@@ -43,7 +43,7 @@ impl TestPicture {
         let size = settings.size.unwrap_or(DEFAULT_SIZE);
         let fps = settings.fps.map_or(DEFAULT_FPS, |fps| fps.per_second());
         let mut encoder = Encoder::default();
-        encoder.set_optimize(settings.optimize);
+        encoder.set_tables(settings.tables());
         Self {
             fps,
             interval: Duration::from_secs_f64(1.0 / fps),
@@ -52,7 +52,7 @@ impl TestPicture {
             newest: None,
             scene: Scene::new(size, fps),
             canvas: Canvas::new(size.width, size.height, [0; 3]),
-            turn: Turn::wished(settings.flip, settings.rotate),
+            turn: settings.turn(),
             turned: Pixels {
                 width: 0,
                 height: 0,
@@ -196,7 +196,7 @@ mod tests {
             assert!(picture.encode(now).unwrap().is_none());
             picture.advance(now).unwrap();
             let frame = picture.encode(now).unwrap().unwrap();
-            let (header, _) = eyelid_slot::jpeg::whole(&frame.jpeg).unwrap();
+            let (header, _) = eyelid_jpeg::whole(&frame.jpeg).unwrap();
             assert_eq!((header.width, header.height), size);
             assert_eq!((frame.width, frame.height), size);
         }

@@ -27,7 +27,6 @@ use super::hardware::timestamp::Clocks;
 use super::hardware::{choice, holder};
 use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
-use crate::pixels::Turn;
 use arrivals::Arrivals;
 use device::{Device, Wish, is};
 use find::Description;
@@ -119,7 +118,7 @@ impl V4l2 {
             fourcc,
             size,
             interval: settings.fps.map(|fps| rates.choose(fps)),
-            turn: Turn::wished(settings.flip, settings.rotate),
+            turn: settings.turn(),
             buffers: settings.buffers.map(|buffers| buffers.count()),
         };
         // Read before the camera is configured: a mistake in them is told even of one that is busy.

@@ -272,10 +272,10 @@ pub(crate) fn alive(pid: &str) -> bool {
 
 /// Checks what clients demand of a frame's bytes, and decodes it.
 pub(crate) fn check(jpeg: &[u8]) -> (u32, u32, Vec<u8>) {
-    let (header, length) = eyelid_slot::jpeg::whole(jpeg).unwrap();
+    let (header, length) = eyelid_jpeg::whole(jpeg).unwrap();
     assert_eq!(length, jpeg.len());
     assert!(jpeg[6..].starts_with(b"JFIF\0"));
-    let pixels = eyelid_capture::pixels::decode_jpeg(jpeg, header).unwrap();
+    let pixels = eyelid_jpeg::decode_jpeg(jpeg, header).unwrap();
     (header.width, header.height, pixels.rgb)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use eyelid_slot::jpeg::{Progress, SOI, Walker};
+use eyelid_jpeg::{Progress, SOI, Walker};
 
 /// Every JPEG starts with SOI and the first byte of another marker.
 const START: [u8; 3] = [0xFF, SOI, 0xFF];

@@ -7,8 +7,8 @@ use eyelid_picture::{EncodeError, Encoder, Nv12, Plane, Planes, Range, Yuv420, Y
 
 use super::choice::Format;
 use crate::Settings;
-use crate::frame_maker::{Check, FrameMaker, Made};
-use crate::pixels::{Turn, TurnedPlanes};
+use eyelid_jpeg::{Check, EncodedPicture, FrameMaker};
+use eyelid_jpeg::{Turn, TurnedPlanes};
 
 /// How a camera is configured, read back from it.
 #[derive(Clone, Copy, Debug)]
@@ -53,14 +53,14 @@ enum Picture<'a> {
 impl Maker {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut encoder = Encoder::default();
-        encoder.set_optimize(settings.optimize);
+        encoder.set_tables(settings.tables());
         Self {
             layout: None,
             quality: settings.quality.percent(),
             encoder,
             planes: Planes::default(),
             turned: TurnedPlanes::default(),
-            jpegs: FrameMaker::new(settings),
+            jpegs: FrameMaker::new(settings.frame_options()),
         }
     }
 
@@ -71,7 +71,10 @@ impl Maker {
     }
 
     /// Makes a frame of the planes of one buffer.
-    pub(crate) fn frame<'a>(&'a mut self, planes: &[&'a [u8]]) -> Result<Made<'a>, MakeError> {
+    pub(crate) fn frame<'a>(
+        &'a mut self,
+        planes: &[&'a [u8]],
+    ) -> Result<EncodedPicture<'a>, MakeError> {
         let count = planes.len();
         let broken = || MakeError::Broken(format!("it has {count} planes"));
         let layout = self.layout.ok_or_else(broken)?;
@@ -86,7 +89,7 @@ impl Maker {
                 Picture::Nv12(picture) => self.encoder.encode_nv12(picture, self.quality),
                 Picture::Yuyv(picture) => self.encoder.encode_yuyv(picture, self.quality),
             };
-            return Ok(Made {
+            return Ok(EncodedPicture {
                 jpeg: Cow::Borrowed(jpeg?),
                 width: layout.size.width,
                 height: layout.size.height,
@@ -98,7 +101,7 @@ impl Maker {
             Picture::Yuyv(picture) => self.planes.from_yuyv(picture)?,
         };
         let turned = self.turned.turn(&upright, layout.turn);
-        Ok(Made {
+        Ok(EncodedPicture {
             jpeg: Cow::Borrowed(self.encoder.encode_yuv420(&turned, self.quality)?),
             width: turned.width,
             height: turned.height,
@@ -147,7 +150,7 @@ mod tests {
     use super::*;
     use crate::arguments::Arguments;
     use clap::Parser;
-    use eyelid_slot::jpeg::whole;
+    use eyelid_jpeg::whole;
 
     const WIDTH: u32 = 48;
     const HEIGHT: u32 = 32;
@@ -184,7 +187,7 @@ mod tests {
 
     fn brightness(jpeg: &[u8], x: u32, y: u32) -> u8 {
         let (header, _) = whole(jpeg).unwrap();
-        let pixels = crate::pixels::decode_jpeg(jpeg, header).unwrap();
+        let pixels = eyelid_jpeg::decode_jpeg(jpeg, header).unwrap();
         pixels.rgb[((y * pixels.width + x) * 3) as usize]
     }
 

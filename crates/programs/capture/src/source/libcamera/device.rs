@@ -28,10 +28,10 @@ use libcamera::{logging, properties};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::warmth::Metadata;
-use crate::pixels::Turn;
 use crate::source::hardware::choice::{FORMATS, Format, Offer, Range};
 use crate::source::hardware::control::{Control, Value};
 use crate::source::hardware::maker::Layout;
+use eyelid_jpeg::Turn;
 use memory::{DmaBuffer, Plane};
 
 /// What libcamera's callbacks touch.

@@ -7,9 +7,9 @@ use eyelid_config::Size;
 use nix::errno::Errno;
 
 use super::kernel::{Fraction, Map, Node, PixelFormat};
-use crate::pixels::Turn;
 use crate::source::hardware::choice::Format;
 use crate::source::hardware::maker::Layout;
+use eyelid_jpeg::Turn;
 
 /// How many buffers there are unless the user says otherwise: one is held here, the camera fills one, one waits, and one is
 /// for a machine that is late.

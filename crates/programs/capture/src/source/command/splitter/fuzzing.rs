@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use eyelid_slot::jpeg::whole;
+use eyelid_jpeg::whole;
 
 use super::{START, Splitter};
 

@@ -2,7 +2,7 @@
 
 use eyelid_picture::{Plane, Yuv420};
 
-use super::Turn;
+use crate::turn::Turn;
 
 /// Memory for the planes of a turned picture.
 #[derive(Debug, Default)]

@@ -1,13 +1,13 @@
 //! JPEGs are turned without being decoded, where nothing is lost by it: their blocks are moved and turned as they are,
 //! and written with the standard Huffman tables. What is not known to go well is left to the decoder.
 
-use eyelid_slot::jpeg::{SOS, segments};
 use memchr::memmem;
 use turbojpeg::{Transform, TransformOp, Transformer};
 
-use super::{MAX_PIXELS, Turn};
-
-const BASELINE: u8 = 0xC0;
+use crate::markers::{BASELINE, SOS};
+use crate::pixels::MAX_PIXELS;
+use crate::segments::segments;
+use crate::turn::Turn;
 
 /// The most pixels that are turned so. All blocks lie in memory twice, with 2 bytes a sample: 12 bytes a pixel at
 /// 4:4:4, four times as many as a decoded picture has.
@@ -100,9 +100,7 @@ fn operation(turn: Turn) -> TransformOp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::normalise::normalise;
-    use crate::pixels::{Pixels, decode_jpeg};
-    use eyelid_slot::jpeg::whole;
+    use crate::{Pixels, decode_jpeg, normalise, whole};
     use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
     fn all() -> impl Iterator<Item = Turn> + Clone {

@@ -3,14 +3,14 @@
 use eyelid_config::{Flip, Rotation};
 use eyelid_picture::Plane;
 
-use super::Pixels;
+use crate::pixels::Pixels;
 
 /// How a picture is to be shown: mirrored left to right or not, then turned clockwise by quarters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
-    pub(super) mirrored: bool,
+    pub(crate) mirrored: bool,
     /// 0 to 3.
-    pub(super) quarters: u8,
+    pub(crate) quarters: u8,
 }
 
 impl Turn {

@@ -3,37 +3,51 @@
 
 use std::borrow::Cow;
 
-use eyelid_picture::Encoder;
-#[cfg(feature = "turbojpeg")]
-use eyelid_slot::jpeg::Process;
-use eyelid_slot::jpeg::{Header, Kind};
+use eyelid_picture::{Encoder, Tables};
 
-use crate::Settings;
-use crate::normalise::normalise;
+use crate::decode::{check_jpeg, decode_jpeg, decode_png, refuse_large};
+use crate::error::PictureError;
+use crate::kind::Kind;
 #[cfg(feature = "turbojpeg")]
-use crate::pixels::{Lossless, decode_rare_jpeg};
-use crate::pixels::{
-    PictureError, Pixels, Turn, check_jpeg, decode_jpeg, decode_png, refuse_large,
-};
+use crate::kind::Process;
+#[cfg(feature = "turbojpeg")]
+use crate::lossless::Lossless;
+use crate::normalise::normalise;
+use crate::pixels::Pixels;
+#[cfg(feature = "turbojpeg")]
+use crate::rare::decode_rare_jpeg;
+use crate::turn::Turn;
+use crate::walk::Header;
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_START: &[u8] = b"\xFF\xD8";
 
 /// How far a JPEG is trusted that needs no turning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Check {
+pub enum Check {
     /// Its markers lead to its end. That is what a pipe can break.
     Markers,
     /// It can be decoded whole. A file may be half old and half new.
     Decoded,
 }
 
+/// How frames are to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameOptions {
+    /// What is done to a picture that is upright.
+    pub turn: Turn,
+    /// libjpeg's quality of what is encoded here, 1 to 100.
+    pub quality_percent: u8,
+    /// The Huffman tables of what is encoded here.
+    pub tables: Tables,
+}
+
 /// Makes frames the way one camera wants them.
 #[derive(Debug)]
-pub(crate) struct FrameMaker {
+pub struct FrameMaker {
     /// What is done to a picture that is upright.
     turn: Turn,
-    quality: u8,
+    quality_percent: u8,
     encoder: Encoder,
     #[cfg(feature = "turbojpeg")]
     lossless: Lossless,
@@ -41,19 +55,23 @@ pub(crate) struct FrameMaker {
 
 /// A frame without its moment of capture.
 #[derive(Debug)]
-pub(crate) struct Made<'a> {
-    pub(crate) jpeg: Cow<'a, [u8]>,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
+pub struct EncodedPicture<'a> {
+    /// The JPEG, from SOI to EOI; borrowed where nothing had to be changed.
+    pub jpeg: Cow<'a, [u8]>,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
 }
 
 impl FrameMaker {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// Makes frames of these from now on.
+    pub fn new(options: FrameOptions) -> Self {
         let mut encoder = Encoder::default();
-        encoder.set_optimize(settings.optimize);
+        encoder.set_tables(options.tables);
         Self {
-            turn: Turn::wished(settings.flip, settings.rotate),
-            quality: settings.quality.percent(),
+            turn: options.turn,
+            quality_percent: options.quality_percent,
             encoder,
             #[cfg(feature = "turbojpeg")]
             lossless: Lossless::default(),
@@ -61,12 +79,15 @@ impl FrameMaker {
     }
 
     /// Turns pictures so from now on, whatever the settings say: for a camera that has done a part of it.
-    pub(crate) fn set_turn(&mut self, turn: Turn) {
+    pub fn set_turn(&mut self, turn: Turn) {
         self.turn = turn;
     }
 
     /// Makes a frame of a JPEG or a PNG.
-    pub(crate) fn picture<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Made<'a>, PictureError> {
+    ///
+    /// # Errors
+    /// See [`PictureError`].
+    pub fn picture<'a>(&'a mut self, bytes: &'a [u8]) -> Result<EncodedPicture<'a>, PictureError> {
         if bytes.starts_with(JPEG_START) {
             self.jpeg(bytes, Check::Decoded)
         } else if bytes.starts_with(PNG_SIGNATURE) {
@@ -78,11 +99,14 @@ impl FrameMaker {
     }
 
     /// Makes a frame of a JPEG.
-    pub(crate) fn jpeg<'a>(
+    ///
+    /// # Errors
+    /// See [`PictureError`].
+    pub fn jpeg<'a>(
         &'a mut self,
         bytes: &'a [u8],
         check: Check,
-    ) -> Result<Made<'a>, PictureError> {
+    ) -> Result<EncodedPicture<'a>, PictureError> {
         let normal = normalise(bytes)?;
         let header = normal.header;
         // Even one that is not decoded here: those who look at it would.
@@ -101,7 +125,7 @@ impl FrameMaker {
             #[cfg(feature = "turbojpeg")]
             if !normal.stores_rgb && self.lossless.turn(&normal.jpeg, turn).is_some() {
                 let (width, height) = turn.size(header.width, header.height);
-                return Ok(Made {
+                return Ok(EncodedPicture {
                     jpeg: Cow::Borrowed(self.lossless.turned()),
                     width,
                     height,
@@ -113,17 +137,19 @@ impl FrameMaker {
         if check == Check::Decoded {
             check_jpeg(&normal.jpeg, header)?;
         }
-        Ok(Made {
+        Ok(EncodedPicture {
             jpeg: normal.jpeg,
             width: header.width,
             height: header.height,
         })
     }
 
-    fn encode(&mut self, pixels: Pixels, turn: Turn) -> Result<Made<'_>, PictureError> {
+    fn encode(&mut self, pixels: Pixels, turn: Turn) -> Result<EncodedPicture<'_>, PictureError> {
         let Pixels { width, height, rgb } = turn.followed_by(self.turn).apply(pixels);
-        let jpeg = self.encoder.encode_rgb(&rgb, width, height, self.quality)?;
-        Ok(Made {
+        let jpeg = self
+            .encoder
+            .encode_rgb(&rgb, width, height, self.quality_percent)?;
+        Ok(EncodedPicture {
             jpeg: Cow::Borrowed(jpeg),
             width,
             height,
@@ -143,15 +169,15 @@ fn decode(jpeg: &[u8], header: Header, kind: Kind) -> Result<Pixels, PictureErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::Arguments;
-    use crate::pixels::Pixels;
-    use clap::Parser;
-    use eyelid_slot::jpeg::whole;
+    use crate::whole;
+    use eyelid_config::{Flip, Rotation};
 
-    fn maker(arguments: &[&str]) -> FrameMaker {
-        let given = ["eyelid-capture", "--slot", "/x", "--source", "command:x"];
-        let arguments = Arguments::parse_from(given.iter().chain(arguments));
-        FrameMaker::new(&arguments.settle().unwrap())
+    fn maker(turn: Turn) -> FrameMaker {
+        FrameMaker::new(FrameOptions {
+            turn,
+            quality_percent: 80,
+            tables: Tables::Standard,
+        })
     }
 
     /// A picture that is bright at its top left, so large that its blocks can be turned.
@@ -179,19 +205,19 @@ mod tests {
         let source = jpeg();
         let exif = b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
         let lying = [&source[..2], exif, &source[2..]].concat();
-        for (arguments, exif) in [
-            (&["--rotate", "90"][..], 6),
-            (&["--flip", "vertical"], 4),
-            (&["--flip", "horizontal", "--rotate", "90"], 7),
+        for (flip, rotation, exif) in [
+            (None, Rotation::Right, 6),
+            (Some(Flip::Vertical), Rotation::None, 4),
+            (Some(Flip::Horizontal), Rotation::Right, 7),
         ] {
             let wished = Turn::from_exif(exif);
             for (source, own) in [(&source, Turn::NONE), (&lying, Turn::from_exif(6))] {
-                let mut maker = maker(arguments);
+                let mut maker = maker(Turn::wished(flip, rotation));
                 let made = maker.jpeg(source, Check::Markers).unwrap();
                 let expected = own.followed_by(wished).apply(pixels(source));
                 assert_eq!((made.width, made.height), (expected.width, expected.height));
                 let difference = difference(&pixels(&made.jpeg), &expected);
-                assert!(difference < 20, "{arguments:?}: {difference}");
+                assert!(difference < 20, "{wished:?}: {difference}");
             }
         }
     }
@@ -213,7 +239,7 @@ mod tests {
             case!("jpeg-extended"),
             case!("jpeg-three-quantisation-tables"),
         ] {
-            let mut maker = maker(&[]);
+            let mut maker = maker(Turn::NONE);
             let made = maker.picture(jpeg).unwrap();
             assert!(matches!(made.jpeg, Cow::Borrowed(same) if same == jpeg));
         }
@@ -224,7 +250,7 @@ mod tests {
         let original = decode_png(case!("png-of-the-rare-jpegs")).unwrap();
         for (name, jpeg) in rare() {
             for check in [Check::Markers, Check::Decoded] {
-                let mut maker = maker(&[]);
+                let mut maker = maker(Turn::NONE);
                 let made = maker.jpeg(jpeg, check).unwrap();
                 let kind = Kind::of(&made.jpeg).unwrap();
                 assert_eq!(kind.to_string(), "baseline-420", "{name}");
@@ -267,7 +293,7 @@ mod tests {
             (case!("jpeg-lossless"), "lossless"),
         ] {
             for check in [Check::Markers, Check::Decoded] {
-                let error = maker(&[]).jpeg(jpeg, check).unwrap_err().to_string();
+                let error = maker(Turn::NONE).jpeg(jpeg, check).unwrap_err().to_string();
                 assert!(error.contains(words), "{error}");
                 assert!(error.contains("browsers do not show"), "{error}");
             }
@@ -278,7 +304,11 @@ mod tests {
     #[test]
     fn a_jpeg_is_turned_without_loss_where_that_is_possible() {
         let source = jpeg();
-        let mut maker = maker(&["--rotate", "180", "--quality", "1"]);
+        let mut maker = FrameMaker::new(FrameOptions {
+            turn: Turn::from_exif(3),
+            quality_percent: 1,
+            tables: Tables::Standard,
+        });
         let made = maker.jpeg(&source, Check::Decoded).unwrap();
         let expected = Turn::from_exif(3).apply(pixels(&source));
         let difference = difference(&pixels(&made.jpeg), &expected);

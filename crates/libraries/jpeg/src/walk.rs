@@ -3,19 +3,9 @@
 //! Frames from strangers arrive in pieces. [`Walker`] follows the markers instead of searching for `FF D9`, which may
 //! lie in a thumbnail or a comment as well. Nothing is decoded here.
 
-mod huffman;
-mod kind;
+use eyelid_slot::MAX_FRAME_BYTES;
 
-use crate::MAX_FRAME_BYTES;
-pub use huffman::STANDARD_TABLES;
-pub use kind::{Kind, Peculiarity, Process, Sampling};
-
-/// Start of image.
-pub const SOI: u8 = 0xD8;
-/// End of image.
-pub const EOI: u8 = 0xD9;
-/// Start of scan.
-pub const SOS: u8 = 0xDA;
+use crate::markers::{EOI, SOI, SOS, is_frame_header};
 
 /// What a JPEG's frame header (SOFn) says of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +56,14 @@ pub enum Progress {
 /// Follows the markers of one JPEG through bytes that arrive in any pieces.
 #[derive(Clone, Debug)]
 pub struct Walker {
-    place: Place,
+    position: Position,
     header: Option<Header>,
     scanned: bool,
     total: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Position {
     Start,
     StartCode,
     Marker,
@@ -93,7 +83,7 @@ enum Place {
 impl Default for Walker {
     fn default() -> Self {
         Self {
-            place: Place::Start,
+            position: Position::Start,
             header: None,
             scanned: false,
             total: 0,
@@ -128,39 +118,39 @@ impl Walker {
     }
 
     /// Advances over at least one byte; gives how many, and whether that was the end. Long, as a table is: one arm for
-    /// each place.
+    /// each position.
     fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), JpegError> {
         let byte = bytes[0];
-        self.place = match self.place {
-            Place::Start if byte == 0xFF => Place::StartCode,
-            Place::StartCode if byte == SOI => Place::Marker,
-            Place::Start | Place::StartCode => return Err(JpegError::NoStart),
-            Place::Marker if byte == 0xFF => Place::Code,
-            Place::Marker => return Err(JpegError::NoMarker(byte)),
-            Place::Code => match byte {
-                0xFF => Place::Code,
-                0x01 => Place::Marker,
+        self.position = match self.position {
+            Position::Start if byte == 0xFF => Position::StartCode,
+            Position::StartCode if byte == SOI => Position::Marker,
+            Position::Start | Position::StartCode => return Err(JpegError::NoStart),
+            Position::Marker if byte == 0xFF => Position::Code,
+            Position::Marker => return Err(JpegError::NoMarker(byte)),
+            Position::Code => match byte {
+                0xFF => Position::Code,
+                0x01 => Position::Marker,
                 EOI if self.header.is_some() && self.scanned => return Ok((1, true)),
                 EOI => return Err(JpegError::NoPicture),
                 0x00 | 0x02..=0xBF | 0xD0..=SOI => return Err(JpegError::Misplaced(byte)),
                 SOS if self.header.is_none() => return Err(JpegError::NoPicture),
                 code => self.segment(code)?,
             },
-            Place::Length(code) => Place::LengthLow(code, byte),
-            Place::LengthLow(code, high) => {
+            Position::Length(code) => Position::LengthLow(code, byte),
+            Position::LengthLow(code, high) => {
                 let length = u16::from_be_bytes([high, byte]);
                 let least = if is_frame_header(code) { 8 } else { 2 };
                 if length < least {
                     return Err(JpegError::Length(code));
                 }
-                after_body(Place::Body {
+                after_body(Position::Body {
                     code,
                     at: 0,
                     left: length - 2,
                     sof: [0; 6],
                 })
             }
-            Place::Body {
+            Position::Body {
                 code,
                 at,
                 left,
@@ -170,14 +160,14 @@ impl Walker {
                 if at == 5 {
                     self.header = Some(frame_header(code, &sof)?);
                 }
-                after_body(Place::Body {
+                after_body(Position::Body {
                     code,
                     at: at + 1,
                     left: left - 1,
                     sof,
                 })
             }
-            Place::Body {
+            Position::Body {
                 code,
                 at,
                 left,
@@ -185,7 +175,7 @@ impl Walker {
             } => {
                 let used = usize::from(left).min(bytes.len());
                 // `used` is at most `left`, which is a u16.
-                self.place = after_body(Place::Body {
+                self.position = after_body(Position::Body {
                     code,
                     at,
                     left: left - used as u16,
@@ -193,19 +183,19 @@ impl Walker {
                 });
                 return Ok((used, false));
             }
-            Place::Scan => {
+            Position::Scan => {
                 self.scanned = true;
                 let next = memchr::memchr(0xFF, bytes);
-                self.place = if next.is_some() {
-                    Place::ScanCode
+                self.position = if next.is_some() {
+                    Position::ScanCode
                 } else {
-                    Place::Scan
+                    Position::Scan
                 };
                 return Ok((next.map_or(bytes.len(), |n| n + 1), false));
             }
-            Place::ScanCode => match byte {
-                0x00 | 0xD0..=0xD7 => Place::Scan,
-                0xFF => Place::ScanCode,
+            Position::ScanCode => match byte {
+                0x00 | 0xD0..=0xD7 => Position::Scan,
+                0xFF => Position::ScanCode,
                 EOI => return Ok((1, true)),
                 0x01..=0xBF | SOI => return Err(JpegError::Misplaced(byte)),
                 code => self.segment(code)?,
@@ -215,28 +205,23 @@ impl Walker {
     }
 
     /// A second frame header is another JPEG's, whose start fell victim to the loss of bytes before it.
-    fn segment(&self, code: u8) -> Result<Place, JpegError> {
+    fn segment(&self, code: u8) -> Result<Position, JpegError> {
         if is_frame_header(code) && self.header.is_some() {
             return Err(JpegError::Misplaced(code));
         }
-        Ok(Place::Length(code))
+        Ok(Position::Length(code))
     }
 }
 
 /// Where the walk is when `body` may have nothing left.
-fn after_body(body: Place) -> Place {
+fn after_body(body: Position) -> Position {
     match body {
-        Place::Body {
+        Position::Body {
             code: SOS, left: 0, ..
-        } => Place::Scan,
-        Place::Body { left: 0, .. } => Place::Marker,
+        } => Position::Scan,
+        Position::Body { left: 0, .. } => Position::Marker,
         _ => body,
     }
-}
-
-/// SOF0 to SOF15 without DHT, JPG and DAC, which share their range.
-fn is_frame_header(code: u8) -> bool {
-    matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC)
 }
 
 fn frame_header(code: u8, sof: &[u8; 6]) -> Result<Header, JpegError> {
@@ -263,53 +248,10 @@ pub fn whole(bytes: &[u8]) -> Result<(Header, usize), JpegError> {
     }
 }
 
-/// One segment of a JPEG before its first scan: a marker and what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment<'a> {
-    /// The marker's second byte, for example `0xE0` for APP0.
-    pub code: u8,
-    /// What follows the two bytes of length.
-    pub payload: &'a [u8],
-    /// Marker, length and payload.
-    pub bytes: &'a [u8],
-}
-
-/// Iterates over the segments between SOI and the first SOS, which is not given. Stops where the structure breaks.
-pub fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
-    head(jpeg).take_while(|segment| segment.code != SOS)
-}
-
-/// Iterates over the segments between SOI and the first scan, of which the last is its header (SOS).
-fn head(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
-    let mut rest = jpeg.get(2..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        while let [0xFF, 0xFF, ..] = rest {
-            rest = &rest[1..];
-        }
-        let &[0xFF, code, high, low, ..] = rest else {
-            return None;
-        };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let bytes = rest.get(..2 + length)?;
-        if length < 2 {
-            return None;
-        }
-        rest = if code == SOS {
-            &[]
-        } else {
-            &rest[2 + length..]
-        };
-        Some(Segment {
-            code,
-            payload: &bytes[4..],
-            bytes,
-        })
-    })
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::segments;
     use proptest::prelude::*;
 
     /// A small picture's markers with everything that misleads a search for FF D9: a thumbnail in APP1, a comment
@@ -382,18 +324,6 @@ mod tests {
         glued.extend([0xFF, SOI]);
         glued.extend(&jpeg[14..]);
         assert_eq!(whole(&glued), Err(JpegError::Misplaced(0xC2)));
-    }
-
-    #[test]
-    fn lists_the_segments_before_the_scan() {
-        let jpeg = tricky();
-        let codes: Vec<u8> = segments(&jpeg).map(|s| s.code).collect();
-        assert_eq!(codes, [0xE1, 0xFE, 0xC2]);
-        assert_eq!(
-            segments(&jpeg).next().unwrap().payload,
-            [0xFF, 0xD8, 1, 2, 3, 4, 0xFF, 0xD9]
-        );
-        assert_eq!(segments(b"").count(), 0);
     }
 
     proptest! {

@@ -1,21 +1,4 @@
-//! Decoded pictures, and how they are turned.
-
-mod decode;
-#[cfg(feature = "turbojpeg")]
-mod lossless;
-mod planes;
-#[cfg(feature = "turbojpeg")]
-mod rare;
-mod turn;
-
-pub use decode::{PictureError, decode_jpeg, decode_png};
-pub(crate) use decode::{check_jpeg, refuse_large};
-#[cfg(feature = "turbojpeg")]
-pub(crate) use lossless::Lossless;
-pub use planes::TurnedPlanes;
-#[cfg(feature = "turbojpeg")]
-pub(crate) use rare::decode_rare_jpeg;
-pub use turn::Turn;
+//! Decoded pictures.
 
 /// The most pixels that a picture of a stranger may have. A larger one is refused before it is decoded: 64 megapixels
 /// (the largest sensor on a Pi) take 192 MB decoded.
@@ -30,4 +13,15 @@ pub struct Pixels {
     pub height: u32,
     /// The bytes.
     pub rgb: Vec<u8>,
+}
+
+/// Brightness alone, 1 byte per pixel, row by row, 0 to 255.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Luma {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The bytes.
+    pub samples: Vec<u8>,
 }

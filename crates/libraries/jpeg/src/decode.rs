@@ -3,7 +3,6 @@
 use std::io::Cursor;
 use std::panic::{UnwindSafe, catch_unwind};
 
-use eyelid_slot::jpeg::{Header, JpegError};
 use png::{ColorType, Transformations};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -11,50 +10,15 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::{MAX_PIXELS, Pixels};
-
-/// Why a picture cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum PictureError {
-    /// It starts like neither of the two.
-    #[error("neither JPEG nor PNG")]
-    Unknown,
-    /// It is too large to be decoded.
-    #[error("{width}x{height} are more than {} megapixels", MAX_PIXELS >> 20)]
-    TooManyPixels {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
-    /// Its markers are broken.
-    #[error(transparent)]
-    Markers(#[from] JpegError),
-    /// Its head does not say what it is.
-    #[error("broken JPEG (its head)")]
-    Head,
-    /// Browsers do not show such a JPEG, and it cannot be made one that they do.
-    #[error(
-        "JPEG with {why}, which browsers do not show and this program cannot decode ({reason})"
-    )]
-    Hidden {
-        /// What it has that browsers do not know.
-        why: &'static str,
-        /// What its decoder says.
-        reason: String,
-    },
-    /// It cannot be decoded to its end.
-    #[error("broken picture ({0})")]
-    Broken(String),
-    /// It cannot be encoded again.
-    #[error(transparent)]
-    Encode(#[from] eyelid_picture::EncodeError),
-}
+use crate::error::PictureError;
+use crate::pixels::{Luma, MAX_PIXELS, Pixels};
+use crate::walk::Header;
 
 /// Which colours a decoded JPEG is to have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Colours {
     Rgb,
+    Luma,
     AsStored,
 }
 
@@ -70,6 +34,18 @@ pub fn decode_jpeg(jpeg: &[u8], header: Header) -> Result<Pixels, PictureError> 
     })
 }
 
+/// Decodes only the brightness of a whole JPEG with this header, for those who look for motion.
+///
+/// # Errors
+/// See [`PictureError`].
+pub fn decode_luma(jpeg: &[u8], header: Header) -> Result<Luma, PictureError> {
+    Ok(Luma {
+        width: header.width,
+        height: header.height,
+        samples: decode(jpeg, header, Colours::Luma)?,
+    })
+}
+
 /// Decodes a JPEG to its end only to see that it can be decoded.
 ///
 /// # Errors
@@ -80,14 +56,18 @@ pub(crate) fn check_jpeg(jpeg: &[u8], header: Header) -> Result<(), PictureError
 
 fn decode(jpeg: &[u8], header: Header, colours: Colours) -> Result<Vec<u8>, PictureError> {
     refuse_large(header.width, header.height)?;
+    let wanted = match colours {
+        Colours::Luma => ColorSpace::Luma,
+        Colours::Rgb | Colours::AsStored => ColorSpace::RGB,
+    };
     // Without strict mode a picture that is cut off counts as decoded.
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
+        .jpeg_set_out_colorspace(wanted);
     contained(|| {
-        let broken = |error: DecodeErrors| broken(&error.to_string());
+        let broken = |error: DecodeErrors| PictureError::broken(&error.to_string());
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
         decoder.decode_headers().map_err(broken)?;
         if colours == Colours::AsStored
@@ -108,7 +88,7 @@ pub fn decode_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
 }
 
 fn decode_whole_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
-    let unreadable = |error: png::DecodingError| broken(&error.to_string());
+    let unreadable = |error: png::DecodingError| PictureError::broken(&error.to_string());
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
@@ -121,7 +101,9 @@ fn decode_whole_png(bytes: &[u8]) -> Result<Pixels, PictureError> {
     let colours = info.palette.as_ref().map_or(0, |palette| palette.len());
     // png 0.18.1 panics where a palette ends within a colour.
     if info.color_type == ColorType::Indexed && (colours % 3 != 0 || colours > 3 * 256) {
-        return Err(broken("a palette that is not of at most 256 colours"));
+        return Err(PictureError::broken(
+            "a palette that is not of at most 256 colours",
+        ));
     }
     let size = reader.output_buffer_size().unwrap_or(0);
     let mut samples = vec![0; size];
@@ -171,18 +153,13 @@ fn on_black(samples: Vec<u8>, colours: ColorType) -> Vec<u8> {
 fn contained<T>(
     decode: impl FnOnce() -> Result<T, PictureError> + UnwindSafe,
 ) -> Result<T, PictureError> {
-    catch_unwind(decode).unwrap_or_else(|_| Err(broken("the decoder panicked")))
-}
-
-pub(super) fn broken(reason: &str) -> PictureError {
-    let one_line: Vec<&str> = reason.split_whitespace().collect();
-    PictureError::Broken(one_line.join(" "))
+    catch_unwind(decode).unwrap_or_else(|_| Err(PictureError::broken("the decoder panicked")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyelid_slot::jpeg::whole;
+    use crate::whole;
 
     fn jpeg() -> Vec<u8> {
         let rgb: Vec<u8> = (0..64 * 48 * 3).map(|n| (n * 7 / 5) as u8).collect();
@@ -216,6 +193,25 @@ mod tests {
     }
 
     #[test]
+    fn luma_is_the_brightness_of_the_colours() {
+        let jpeg = jpeg();
+        let (header, _) = whole(&jpeg).unwrap();
+        let luma = decode_luma(&jpeg, header).unwrap();
+        let pixels = decode_jpeg(&jpeg, header).unwrap();
+        assert_eq!((luma.width, luma.height), (64, 48));
+        assert_eq!(luma.samples.len(), 64 * 48);
+        // JFIF's Y (BT.601). Colours beyond what RGB has are cut off, so only the mean is the same.
+        let brightness =
+            |p: &[u8]| 0.299 * f64::from(p[0]) + 0.587 * f64::from(p[1]) + 0.114 * f64::from(p[2]);
+        let differences = luma.samples.iter().zip(pixels.rgb.chunks(3));
+        let sum: f64 = differences
+            .map(|(y, p)| (f64::from(*y) - brightness(p)).abs())
+            .sum();
+        let mean = sum / luma.samples.len() as f64;
+        assert!(mean < 8.0, "{mean}");
+    }
+
+    #[test]
     fn pictures_that_would_fill_the_memory_are_refused_undecoded() {
         let header = Header {
             width: 65535,
@@ -228,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_png_whose_palette_ends_within_a_colour_is_broken() {
-        let png = include_bytes!("../../../../../fuzz/cases/picture/png-palette-of-five-bytes");
+        let png = include_bytes!("../../../../fuzz/cases/picture/png-palette-of-five-bytes");
         let error = decode_png(png).unwrap_err();
         assert!(error.to_string().contains("palette"), "{error}");
     }

@@ -1,10 +1,11 @@
 //! JPEGs that nobody but libjpeg-turbo decodes: with arithmetic coding, and lossless ones.
 
-use eyelid_slot::jpeg::Header;
 use turbojpeg::{Decompressor, Image, PixelFormat};
 
-use super::decode::broken;
-use super::{PictureError, Pixels, refuse_large};
+use crate::decode::refuse_large;
+use crate::error::PictureError;
+use crate::pixels::Pixels;
+use crate::walk::Header;
 
 /// libjpeg goes over the whole picture for each scan, of which a stranger's may have thousands. A progressive picture of
 /// cjpeg has 10.
@@ -30,7 +31,7 @@ pub(crate) fn decode_rare_jpeg(jpeg: &[u8], header: Header) -> Result<Pixels, Pi
         decompressor.set_scan_limit(MOST_SCANS)?;
         decompressor.decompress(jpeg, image)
     };
-    decode().map_err(|error| broken(&error.to_string()))?;
+    decode().map_err(|error| PictureError::broken(&error.to_string()))?;
     Ok(Pixels {
         width: header.width,
         height: header.height,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::pixels::{Pixels, decode_jpeg};
+use crate::{Pixels, decode_jpeg};
 use eyelid_picture::Encoder;
 use proptest::prelude::*;
 

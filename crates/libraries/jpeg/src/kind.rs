@@ -5,10 +5,9 @@
 
 use std::fmt;
 
-use super::{STANDARD_TABLES, Segment, head, is_frame_header};
-
-const HUFFMAN_TABLES: u8 = 0xC4;
-const QUANTISATION_TABLES: u8 = 0xDB;
+use crate::huffman::STANDARD_TABLES;
+use crate::markers::{HUFFMAN_TABLES, QUANTISATION_TABLES, SOS, is_frame_header};
+use crate::segments::{Segment, head};
 
 /// Each table of [`STANDARD_TABLES`] has its class and number, 16 counts, and as many bytes as they say.
 const DC_BYTES: usize = 1 + 16 + 12;
@@ -218,7 +217,7 @@ fn is_unusual(components: &[[u8; 3]], head: &[Segment<'_>]) -> bool {
 
 /// Of each component in the first scan its name, and the numbers of its Huffman tables.
 fn scan_components<'a>(head: &[Segment<'a>]) -> Option<&'a [[u8; 2]]> {
-    let scan = head.last().filter(|segment| segment.code == super::SOS)?;
+    let scan = head.last().filter(|segment| segment.code == SOS)?;
     let (count, rest) = scan.payload.split_first()?;
     let (components, _) = rest.get(..usize::from(*count) * 2)?.as_chunks::<2>();
     Some(components)
@@ -284,7 +283,7 @@ mod tests {
 
     macro_rules! case {
         ($name:literal) => {
-            &include_bytes!(concat!("../../../../../fuzz/cases/picture/", $name))[..]
+            &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
         };
     }
 
@@ -341,7 +340,7 @@ mod tests {
     #[test]
     fn every_byte_of_the_standard_tables_counts() {
         let jpeg = case!("jpeg-420");
-        for tables in super::super::segments(jpeg).filter(|s| s.code == HUFFMAN_TABLES) {
+        for tables in crate::segments(jpeg).filter(|s| s.code == HUFFMAN_TABLES) {
             let start = tables.payload.as_ptr().addr() - jpeg.as_ptr().addr();
             for at in start..start + tables.payload.len() {
                 let mut changed = jpeg.to_vec();

@@ -7,27 +7,19 @@ mod exif;
 
 use std::borrow::Cow;
 
-use eyelid_slot::jpeg::{
-    EOI, Header, JpegError, SOI, SOS, STANDARD_TABLES, Segment, segments, whole,
+use crate::huffman::STANDARD_TABLES;
+use crate::markers::{
+    APP0, APP1, APP2, APP14, APP15, BASELINE, COMMENT, EOI, EXTENDED, HUFFMAN_TABLES, LOSSLESS,
+    SOI, SOS,
 };
-
-use crate::pixels::Turn;
+use crate::segments::{Segment, segments};
+use crate::turn::Turn;
+use crate::walk::{Header, JpegError, whole};
 
 /// APP0 "JFIF" 1.01, square pixels, no thumbnail.
 const JFIF: [u8; 18] = [
     0xFF, 0xE0, 0, 16, b'J', b'F', b'I', b'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0,
 ];
-
-const APP0: u8 = 0xE0;
-const APP1: u8 = 0xE1;
-const APP2: u8 = 0xE2;
-const APP14: u8 = 0xEE;
-const APP15: u8 = 0xEF;
-const COMMENT: u8 = 0xFE;
-const HUFFMAN_TABLES: u8 = 0xC4;
-const BASELINE: u8 = 0xC0;
-const EXTENDED: u8 = 0xC1;
-const LOSSLESS: u8 = 0xC3;
 
 /// A JPEG as clients want it, and what its metadata said before it was dropped.
 #[derive(Debug)]

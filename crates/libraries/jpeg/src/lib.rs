@@ -1,0 +1,39 @@
+//! Pictures of strangers, bounded before memory is spent on them.
+//!
+//! [`Walker`] finds where a JPEG ends in bytes that come in pieces, [`segments`] and [`Kind`] say what it is without
+//! decoding it, [`normalise`] makes of it what every client takes, and [`FrameMaker`] does all that stands between a
+//! stranger's picture and a frame: whoever publishes what others made goes through it. [`decode_jpeg`] and
+//! [`decode_luma`] give pixels to those who look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
+//! [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is on.
+
+mod decode;
+mod error;
+mod frame_maker;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod huffman;
+mod kind;
+#[cfg(feature = "turbojpeg")]
+mod lossless;
+mod markers;
+mod normalise;
+mod pixels;
+mod planes;
+#[cfg(feature = "turbojpeg")]
+mod rare;
+mod segments;
+mod turn;
+mod walk;
+
+pub use decode::{decode_jpeg, decode_luma, decode_png};
+pub use error::PictureError;
+pub use frame_maker::{Check, EncodedPicture, FrameMaker, FrameOptions};
+pub use huffman::STANDARD_TABLES;
+pub use kind::{Kind, Peculiarity, Process, Sampling};
+pub use markers::{EOI, SOI, SOS};
+pub use normalise::{Normalised, normalise};
+pub use pixels::{Luma, MAX_PIXELS, Pixels};
+pub use planes::TurnedPlanes;
+pub use segments::{Segment, segments};
+pub use turn::Turn;
+pub use walk::{Header, JpegError, Progress, Walker, whole};
