@@ -7,14 +7,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::sections::CAMERA;
 use crate::title::Title;
 use crate::values::{Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec};
-use crate::{duration, flags};
+use crate::{Section, duration, flags};
 
 /// Options of `eyelid-capture` for one camera. What is not given is `None`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(
-    deny_unknown_fields,
     rename_all = "kebab-case",
     default,
     expecting = "a table, [cameras.NAME]"
@@ -77,6 +77,10 @@ pub struct CameraOptions {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     #[serde(with = "duration")]
     pub delete_older_than: Option<Duration>,
+}
+
+impl Section for CameraOptions {
+    const PLACE: &'static [&'static str] = &["cameras", CAMERA];
 }
 
 impl CameraOptions {

@@ -1,4 +1,4 @@
-//! The file itself: `[server]` and `[cameras.NAME]`.
+//! The file itself, read as far as every program reads it; each program then reads the tables that are its own.
 
 use std::fs;
 use std::io;
@@ -6,18 +6,48 @@ use std::path::{Path, PathBuf};
 
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, ValueDeserializer};
 
-use crate::{CameraOptions, ServerOptions};
+use crate::Title;
+use crate::sections::{CAMERA, Section, TABLES, Table, find_unknown_key};
 
-/// A whole configuration file (`docs/configuration.md`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
+/// A configuration file (`docs/configuration.md`) that has no key that is unknown. A wrong value is the matter of the
+/// program that it is for.
+#[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// `[server]`
-    pub server: ServerOptions,
-    /// `[cameras.NAME]` in the file's order; the default camera is called `default`.
-    pub cameras: IndexMap<CameraName, CameraOptions>,
+    /// `slots` of `[server]`: the directory of the slots.
+    pub slots: Option<PathBuf>,
+    /// The cameras in the file's order; the default camera is called `default`.
+    pub cameras: IndexMap<CameraName, CameraPlace>,
+    pub(crate) text: String,
+    pub(crate) path: PathBuf,
+}
+
+/// What every program may want to know of a camera.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, expecting = "a table, [cameras.NAME]")]
+pub struct CameraPlace {
+    /// Its slot, if that is not the usual one.
+    pub slot: Option<PathBuf>,
+    /// How people call it.
+    pub title: Option<Title>,
+}
+
+/// What every program reads.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Common {
+    server: Server,
+    cameras: IndexMap<CameraName, CameraPlace>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, expecting = "a table, [server]")]
+struct Server {
+    slots: Option<PathBuf>,
 }
 
 /// Why a configuration file cannot be used.
@@ -49,7 +79,7 @@ impl Config {
     /// Reads a configuration file; none at all is an empty one.
     ///
     /// # Errors
-    /// See [`ConfigError`]: a file that is missing, unknown keys, wrong types and bad values.
+    /// See [`ConfigError`]: a file that is missing, unknown keys, and values that are wrong for every program.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = path else {
             return Ok(Self::default());
@@ -61,18 +91,94 @@ impl Config {
         Self::parse(&text, path)
     }
 
+    /// Gives a program's options out of their table; the default where the file does not have it.
+    ///
+    /// # Errors
+    /// A wrong value.
+    pub fn section<S: Section>(&self) -> Result<S, ConfigError> {
+        self.read(S::PLACE.to_vec())
+    }
+
+    /// Gives a program's options for one camera out of their table; the default where the file does not have it.
+    ///
+    /// # Errors
+    /// A wrong value.
+    pub fn of_camera<S: Section>(&self, name: &CameraName) -> Result<S, ConfigError> {
+        self.read(place_of::<S>(name))
+    }
+
+    /// Gives a program's options for one camera out of a list of tables: `[[cameras.NAME.KEY]]`.
+    ///
+    /// # Errors
+    /// A wrong value.
+    pub fn list_of_camera<S: Section>(&self, name: &CameraName) -> Result<Vec<S>, ConfigError> {
+        self.read(place_of::<S>(name))
+    }
+
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start).min(text.len());
-            ConfigError::Content {
-                path: path.to_owned(),
-                line: text[..at].matches('\n').count() + 1,
-                key: key_at(text, at),
-                message: in_plain_words(&one_line(error.message())),
-            }
-        })?;
-        config.check_slots(text, path)?;
+        Self::parse_for(TABLES, text, path)
+    }
+
+    /// Parses a file for programs that have certain tables.
+    pub(crate) fn parse_for(known: &[Table], text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let wrong = |error| ConfigError::of_toml(text, path, &error);
+        let tables = DeTable::parse(text).map_err(wrong)?.into_inner();
+        if let Some(key) = find_unknown_key(&tables, known) {
+            return Err(ConfigError::content(
+                text,
+                path,
+                key.span.start,
+                &key.message,
+            ));
+        }
+        let common: Common = toml::from_str(text).map_err(wrong)?;
+        let config = Self {
+            slots: common.server.slots,
+            cameras: common.cameras,
+            text: text.to_owned(),
+            path: path.to_owned(),
+        };
+        config.check_slots()?;
         Ok(config)
+    }
+
+    fn read<T: DeserializeOwned + Default>(&self, keys: Vec<&str>) -> Result<T, ConfigError> {
+        let wrong = |error| ConfigError::of_toml(&self.text, &self.path, &error);
+        let tables = DeTable::parse(&self.text).map_err(wrong)?;
+        let mut at = None;
+        let mut table = Some(tables.get_ref());
+        for key in keys {
+            at = table.and_then(|table| table.get(key));
+            table = at.and_then(|value| value.get_ref().as_table());
+        }
+        at.map_or_else(
+            || Ok(T::default()),
+            |value| T::deserialize(ValueDeserializer::from(value.clone())).map_err(wrong),
+        )
+    }
+}
+
+fn place_of<S: Section>(name: &CameraName) -> Vec<&str> {
+    let keys = S::PLACE.iter();
+    keys.map(|key| if *key == CAMERA { name.as_str() } else { key })
+        .collect()
+}
+
+impl ConfigError {
+    pub(crate) fn of_toml(text: &str, path: &Path, error: &toml::de::Error) -> Self {
+        let at = error.span().map_or(0, |span| span.start);
+        Self::content(text, path, at, error.message())
+    }
+
+    /// What is wrong with the key whose line, or whose value's first line, holds the byte at `at`.
+    fn content(text: &str, path: &Path, at: usize, message: &str) -> Self {
+        let at = at.min(text.len());
+        Self::Content {
+            path: path.to_owned(),
+            line: text[..at].matches('\n').count() + 1,
+            key: key_at(text, at),
+            message: in_plain_words(&one_line(message)),
+        }
     }
 }
 
@@ -87,7 +193,6 @@ fn in_plain_words(message: &str) -> String {
     let words = [
         ("expected a sequence", "expected a list: [\"...\"]"),
         ("expected a map", "expected a table"),
-        ("expected struct Config", "expected a table"),
         ("expected i64", "expected a whole number"),
         ("expected f64", "expected a number"),
         (
@@ -123,11 +228,25 @@ fn key_text(key: &Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SourceSpec;
+    use crate::keys::keys_of;
+    use crate::sections::each_table;
+    use crate::sections::made_up::{Eyepiece, Star, Telescope, WITH_TELESCOPE};
+    use crate::{CameraOptions, Fps, ServerOptions, SourceSpec};
     use std::time::Duration;
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("eyelid.toml")).map_err(|e| e.to_string())
+    }
+
+    /// What the program says that reads all tables of today.
+    fn read_all(text: &str) -> Result<(), String> {
+        let config = parse(text)?;
+        let all = || {
+            config.section::<ServerOptions>()?;
+            let mut names = config.cameras.keys();
+            names.try_for_each(|name| config.of_camera::<CameraOptions>(name).map(drop))
+        };
+        all().map_err(|error: ConfigError| error.to_string())
     }
 
     #[test]
@@ -168,18 +287,18 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!(config.server.max_age, Some(Duration::from_millis(500)));
-        assert_eq!(config.server.listen.len(), 2);
-        assert_eq!(config.server.allow_host.len(), 2);
-        let default = &config.cameras[&CameraName::default()];
+        let server: ServerOptions = config.section().unwrap();
+        assert_eq!(server.max_age, Some(Duration::from_millis(500)));
+        assert_eq!(server.listen.len(), 2);
+        assert_eq!(server.allow_host.len(), 2);
+        let default: CameraOptions = config.of_camera(&CameraName::default()).unwrap();
         assert_eq!(
             default.source,
             Some(SourceSpec::Command("rpicam-vid".into()))
         );
         assert_eq!(config.cameras.len(), 2);
-        let none = config.server.clone();
-        assert_eq!(ServerOptions::default().or(none.clone()), none);
-        assert_eq!(CameraOptions::default().or(default.clone()), *default);
+        assert_eq!(ServerOptions::default().or(server.clone()), server);
+        assert_eq!(CameraOptions::default().or(default.clone()), default);
     }
 
     #[test]
@@ -217,7 +336,7 @@ mod tests {
             ("[cameras.\"a/b\"]\n", 1, "cameras.\"a/b\""),
             ("[cameras.default]\nfps = \n", 2, "fps"),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = read_all(text).unwrap_err();
             let start = format!("configuration \"eyelid.toml\", line {line}, key {key:?}: ");
             assert!(error.starts_with(&start), "{text:?} gives {error:?}");
             assert!(!error.contains('\n'), "{error:?}");
@@ -257,7 +376,7 @@ mod tests {
                 "expected a list: [\"...\"]",
             ),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = read_all(text).unwrap_err();
             assert!(error.contains(words), "{text:?} gives {error:?}");
         }
     }
@@ -269,31 +388,168 @@ mod tests {
             "/../../../packaging/eyelid.toml"
         ));
         let config = Config::load(Some(path)).unwrap();
-        assert_eq!(
-            config.server.slots.as_deref(),
-            Some(Path::new("/run/webcam"))
-        );
+        assert_eq!(config.slots.as_deref(), Some(Path::new("/run/webcam")));
         assert!(config.cameras.contains_key(&CameraName::default()));
     }
 
     #[test]
     fn the_examples_have_every_key_that_there_is() {
-        use clap::{Args, Command};
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
         for example in ["docs/eyelid.toml", "fuzz/cases/config/every-option"] {
-            let path = root.join(example);
-            Config::load(Some(&path)).unwrap();
-            let file: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
-            let cameras = file["cameras"].as_table().unwrap();
-            let has = |key: &str| cameras.values().any(|camera| camera.get(key).is_some());
-            for option in ServerOptions::augment_args(Command::new("x")).get_arguments() {
-                let key = option.get_long().unwrap();
-                assert!(file["server"].get(key).is_some(), "{key} in {example}");
+            let text = fs::read_to_string(root.join(example)).unwrap();
+            read_all(&text).unwrap();
+            let file = DeTable::parse(&text).unwrap().into_inner();
+            for known in TABLES {
+                let mut used = Vec::new();
+                each_table(&file, &mut Vec::new(), &mut |place, table| {
+                    if known.is_at(place) {
+                        let table = table.get_ref().as_table().unwrap();
+                        used.extend(table.keys().map(|key| key.get_ref().to_string()));
+                    }
+                });
+                for key in known.keys() {
+                    assert!(used.iter().any(|used| used == key), "{key} in {example}");
+                }
             }
-            for option in CameraOptions::augment_args(Command::new("x")).get_arguments() {
-                let key = option.get_long().unwrap();
-                assert!(has(key), "{key} in {example}");
-            }
+        }
+    }
+
+    #[test]
+    fn flags_and_keys_have_the_same_names() {
+        use clap::{Args, Command};
+        fn flags<A: Args>() -> Vec<String> {
+            let command = A::augment_args(Command::new("x"));
+            let flags = command.get_arguments();
+            flags
+                .map(|flag| flag.get_long().unwrap().to_owned())
+                .collect()
+        }
+        assert_eq!(keys_of::<ServerOptions>(), flags::<ServerOptions>());
+        let keys: Vec<_> = keys_of::<CameraOptions>().to_vec();
+        assert_eq!(
+            keys,
+            [&["title".to_owned()][..], &flags::<CameraOptions>()].concat()
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_new_has_its_tables_beside_those_of_others() {
+        let parse = |text: &str| Config::parse_for(WITH_TELESCOPE, text, Path::new("eyelid.toml"));
+        let file = "[telescope]\ntube-length = 900\n[telescope.cameras.moon]\nfps = 2\n\
+                    [cameras.moon]\nfps = 5\n[[cameras.moon.star]]\nname = \"Vega\"\n[[cameras.moon.star]]\n";
+        let config = parse(file).unwrap();
+        let moon: CameraName = "moon".parse().unwrap();
+        assert_eq!(
+            config.section::<Telescope>().unwrap().tube_length,
+            Some(900)
+        );
+        let fps = |fps: Option<Fps>| fps.map(Fps::per_second);
+        assert_eq!(
+            fps(config.of_camera::<Eyepiece>(&moon).unwrap().fps),
+            Some(2.0)
+        );
+        assert_eq!(
+            fps(config.of_camera::<CameraOptions>(&moon).unwrap().fps),
+            Some(5.0)
+        );
+        let stars: Vec<Star> = config.list_of_camera(&moon).unwrap();
+        assert_eq!((stars[0].name.as_str(), stars.len()), ("Vega", 2));
+        assert_eq!(
+            Config::default().section::<Telescope>().unwrap(),
+            Telescope::default()
+        );
+        assert!(
+            config
+                .list_of_camera::<Star>(&CameraName::default())
+                .unwrap()
+                .is_empty()
+        );
+        // To the programs of today it is a mistake.
+        let error = Config::parse(file, Path::new("f")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected `server` or `cameras`"
+        );
+    }
+
+    #[test]
+    fn a_wrong_value_stops_the_program_that_it_is_for_and_a_wrong_key_all() {
+        let file = "[server]\nmax-clients = 0\n[cameras.a]\nfps = 0\n[cameras.b]\nfps = 1\n[telescope]\ntube-length = \"x\"\n";
+        let parse = |text: &str| {
+            Config::parse_for(WITH_TELESCOPE, text, Path::new("f")).map_err(|e| e.to_string())
+        };
+        let config = parse(file).unwrap();
+        let [a, b] = ["a", "b"].map(|name| name.parse::<CameraName>().unwrap());
+        for (line, key, result) in [
+            (
+                2,
+                "max-clients",
+                config.section::<ServerOptions>().map(drop),
+            ),
+            (4, "fps", config.of_camera::<CameraOptions>(&a).map(drop)),
+            (8, "tube-length", config.section::<Telescope>().map(drop)),
+        ] {
+            let error = result.unwrap_err().to_string();
+            let start = format!("configuration \"f\", line {line}, key {key:?}: ");
+            assert!(error.starts_with(&start), "{error}");
+        }
+        config.of_camera::<CameraOptions>(&b).unwrap();
+        for (own, line, key, words) in [
+            (
+                "[server]\ntimeot = \"1s\"\n",
+                2,
+                "timeot",
+                "did you mean `timeout`?",
+            ),
+            ("[telescop]\n", 1, "telescop", "did you mean `telescope`?"),
+            (
+                "[telescope]\nlength = 1\n",
+                2,
+                "length",
+                "expected `tube-length` or `cameras`",
+            ),
+            (
+                "[telescope.cameras.a]\nfsp = 1\n",
+                2,
+                "fsp",
+                "expected `fps`; did you mean `fps`?",
+            ),
+            (
+                "[[cameras.a.star]]\n[[cameras.a.star]]\nnames = 1\n",
+                3,
+                "names",
+                "expected `name`;",
+            ),
+            (
+                "[cameras.a]\nstart = []\n",
+                2,
+                "start",
+                "did you mean `star`?",
+            ),
+            (
+                "cameras.a.star = [{name = \"x\"}, {nam = \"y\"}]\n",
+                1,
+                "cameras.a.star",
+                "`nam`",
+            ),
+            (
+                "zzz = 1\n",
+                1,
+                "zzz",
+                "expected one of `server`, `cameras`, `telescope`",
+            ),
+        ] {
+            let error = parse(own).unwrap_err();
+            let start = format!("configuration \"f\", line {line}, key {key:?}: unknown field ");
+            assert!(
+                error.starts_with(&start) && error.contains(words),
+                "{error}"
+            );
+            assert_eq!(
+                error.contains("did you mean"),
+                !own.contains("length") && !own.contains("zzz"),
+                "{error}"
+            );
         }
     }
 
@@ -303,6 +559,6 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("/nowhere/eyelid.toml"), "{error}");
-        assert_eq!(Config::load(None).unwrap(), Config::default());
+        assert!(Config::load(None).unwrap().cameras.is_empty());
     }
 }

@@ -60,12 +60,10 @@ mod tests {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/eyelid.toml");
         let text = fs::read_to_string(&example).unwrap() + "linger = \"1h 2s\"\n";
         let config = Config::parse(&text, &example).unwrap();
-        for camera in config.cameras.values() {
-            let flags = [
-                config.server.to_flags().unwrap(),
-                camera.to_flags().unwrap(),
-            ]
-            .concat();
+        let server: ServerOptions = config.section().unwrap();
+        for name in config.cameras.keys() {
+            let camera: CameraOptions = config.of_camera(name).unwrap();
+            let flags = [server.to_flags().unwrap(), camera.to_flags().unwrap()].concat();
             let program = std::iter::once("eyelid".into());
             let again = Arguments::parse_from(program.chain(flags));
             let title = None; // a key alone
@@ -73,7 +71,7 @@ mod tests {
                 title,
                 ..camera.clone()
             };
-            assert_eq!((&again.server, &again.camera), (&config.server, camera));
+            assert_eq!((&again.server, &again.camera), (&server, camera));
         }
         assert!(CameraOptions::default().to_flags().unwrap().is_empty());
     }

@@ -2,9 +2,14 @@
 
 use std::path::Path;
 
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::sections::{Section, TABLES, each_table};
 use crate::{Config, ConfigError};
 
-/// A file is refused in one line that names a line of it, or what it says can be written down and read again.
+/// A file is refused in one line that names a line of it, or what each program reads of it can be written down and read
+/// again.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -14,27 +19,50 @@ pub fn config(bytes: &[u8]) {
         return;
     };
     let path = Path::new("eyelid.toml");
-    match Config::parse(text, path) {
-        Ok(config) => {
-            let written =
-                toml::to_string(&config).unwrap_or_else(|error| panic!("{error} in {config:?}"));
-            match Config::parse(&written, path) {
-                Ok(again) => assert_eq!(again, config, "{written}"),
-                Err(error) => panic!("{error}: {written}"),
+    if let Err(error) = Config::parse(text, path) {
+        return refusal(&error, text);
+    }
+    let root = DeTable::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    each_table(root.get_ref(), &mut Vec::new(), &mut |place, value| {
+        for table in TABLES.iter().filter(|table| table.is_at(place)) {
+            if let Err(error) = (table.read_again)(value.clone()) {
+                refusal(&ConfigError::of_toml(text, path, &error), text);
             }
         }
-        Err(error) => {
-            let message = error.to_string();
-            assert!(!message.contains(char::is_control), "{message:?}");
-            let ConfigError::Content { line, .. } = error else {
-                panic!("{message}");
-            };
-            assert!(
-                (1..=text.matches('\n').count() + 1).contains(&line),
-                "{message}"
-            );
-        }
+    });
+}
+
+fn refusal(error: &ConfigError, text: &str) {
+    let message = error.to_string();
+    assert!(!message.contains(char::is_control), "{message:?}");
+    let ConfigError::Content { line, .. } = error else {
+        panic!("{message}");
+    };
+    let lines = text.matches('\n').count() + 1;
+    assert!((1..=lines).contains(line), "{message}");
+}
+
+/// Reads a table as its program does, and what that writes down of it.
+///
+/// # Errors
+/// That of the program.
+///
+/// # Panics
+/// Where what is written down is another table.
+pub(crate) fn read_again<S: Section>(table: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {
+    let options = S::deserialize(ValueDeserializer::from(table))?;
+    let written =
+        toml::to_string(&options).unwrap_or_else(|error| panic!("{error} in {options:?}"));
+    let unknown = DeTable::parse(&written).map(|table| {
+        let mut keys = table.into_inner().into_iter().map(|(key, _)| key);
+        keys.find(|key| !crate::keys::keys_of::<S>().contains(&key.get_ref().as_ref()))
+    });
+    assert!(matches!(unknown, Ok(None)), "{unknown:?} in {written}");
+    match toml::from_str::<S>(&written) {
+        Ok(again) => assert_eq!(again, options, "{written}"),
+        Err(error) => panic!("{error}: {written}"),
     }
+    Ok(())
 }
 
 #[cfg(test)]

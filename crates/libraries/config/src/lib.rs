@@ -12,16 +12,19 @@ mod flags;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod host;
+mod keys;
 mod place;
+mod sections;
 mod server;
 mod title;
 mod values;
 
 pub use address::{Address, AddressError};
 pub use camera::CameraOptions;
-pub use file::{Config, ConfigError};
+pub use file::{CameraPlace, Config, ConfigError};
 pub use host::{AllowedHost, AllowedHostError, host_name};
 pub use place::{one_slot, same_slot};
+pub use sections::Section;
 pub use server::{Origin, ServerOptions};
 pub use title::{Title, TitleError};
 pub use values::{

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use eyelid_slot::CameraName;
 use toml::de::DeTable;
 
-use crate::{Config, ConfigError};
+use crate::{Config, ConfigError, Section};
 
 impl ConfigError {
     /// What is wrong with a key of a camera, or with the camera as a whole, in the file at `path`.
@@ -15,9 +15,9 @@ impl ConfigError {
         Self::at(path, keys, message)
     }
 
-    /// What is wrong with a key of the server in the file at `path`.
-    pub fn server(path: &Path, key: &str, message: String) -> Self {
-        Self::at(path, ["server", key].into_iter(), message)
+    /// What is wrong with a key of a program's table in the file at `path`.
+    pub fn section<S: Section>(path: &Path, key: &str, message: String) -> Self {
+        Self::at(path, S::PLACE.iter().copied().chain([key]), message)
     }
 
     fn at<'k>(path: &Path, keys: impl Iterator<Item = &'k str> + Clone, message: String) -> Self {
@@ -43,8 +43,8 @@ impl ConfigError {
 
 impl Config {
     /// Two cameras with one slot would mix their pictures.
-    pub(crate) fn check_slots(&self, text: &str, path: &Path) -> Result<(), ConfigError> {
-        let slots = self.server.slots.as_deref();
+    pub(crate) fn check_slots(&self) -> Result<(), ConfigError> {
+        let slots = self.slots.as_deref();
         let slots = self.cameras.iter().filter_map(|(name, camera)| {
             let usual = || slots.map(|slots| name.directory(slots));
             Some((name, camera.slot.clone().or_else(usual)?))
@@ -53,7 +53,12 @@ impl Config {
             Some((name, other)) => {
                 let key = self.cameras[name].slot.as_ref().map(|_| "slot");
                 let keys = ["cameras", name.as_str()].into_iter().chain(key);
-                Err(ConfigError::in_text(text, path, keys, one_slot(other)))
+                Err(ConfigError::in_text(
+                    &self.text,
+                    &self.path,
+                    keys,
+                    one_slot(other),
+                ))
             }
             None => Ok(()),
         }

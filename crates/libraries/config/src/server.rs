@@ -8,16 +8,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, AllowedHost, duration, flags};
+use crate::{Address, AllowedHost, Section, duration, flags};
 
 /// Options of `eyelid-server`. What is not given is `None` (or empty).
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    default,
-    expecting = "a table, [server]"
-)]
+#[serde(rename_all = "kebab-case", default, expecting = "a table, [server]")]
 pub struct ServerOptions {
     /// Where to listen, besides sockets that were passed.
     #[arg(
@@ -65,6 +60,10 @@ pub struct ServerOptions {
     /// Ask for the user and password that are the one line of this file: USER:PASSWORD
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+impl Section for ServerOptions {
+    const PLACE: &'static [&'static str] = &["server"];
 }
 
 impl ServerOptions {

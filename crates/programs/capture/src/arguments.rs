@@ -217,19 +217,19 @@ impl Arguments {
     /// # Errors
     /// See [`SetupError`].
     pub fn settle(self) -> Result<Settings, SetupError> {
-        let mut config = Config::load(self.config.as_deref())?;
+        let config = Config::load(self.config.as_deref())?;
         let name = self.name.clone().unwrap_or_default();
-        let in_file = config.cameras.shift_remove(&name);
+        let is_in_file = config.cameras.contains_key(&name);
         // A camera that is described by flags alone needs no section of its own, unless it was asked for by its name.
-        if let (Some(_), Some(file), None) = (&self.name, &self.config, &in_file) {
+        if let (Some(_), Some(file), false) = (&self.name, &self.config, is_in_file) {
             return Err(SetupError::Camera {
                 name: name.to_string(),
                 file: file.clone(),
                 there: list(&config),
             });
         }
-        let options = self.options.clone().or(in_file.unwrap_or_default());
-        let slots = config.server.slots;
+        let options = self.options.clone().or(config.of_camera(&name)?);
+        let slots = config.slots;
         let slot = options.slot.clone();
         let slot = slot
             .or_else(|| slots.map(|slots| name.directory(&slots)))

@@ -75,7 +75,7 @@ impl Arguments {
     /// The slots directory of an `eyelid` that was started with these.
     pub(crate) fn slots(&self) -> anyhow::Result<PathBuf> {
         let file = Config::load(self.config.as_deref())?;
-        if let Some(slots) = self.server.slots.clone().or(file.server.slots) {
+        if let Some(slots) = self.server.slots.clone().or(file.slots) {
             return Ok(slots);
         }
         shared_parents()

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_config::{
-    Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, SourceSpec, one_slot, same_slot,
+    Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, ServerOptions, SourceSpec,
+    one_slot, same_slot,
 };
 use eyelid_slot::CameraName;
 
@@ -67,14 +68,15 @@ impl Plan {
         let config = config.unwrap_or_else(|_| arguments.config.clone());
         let file = Config::load(config.as_deref())?;
         let cameras = cameras(arguments.camera, &file)?;
+        let in_file: ServerOptions = file.section()?;
         let mut server = arguments.server;
         let listen_from = match &config {
-            Some(path) if server.listen.is_empty() && !file.server.listen.is_empty() => {
+            Some(path) if server.listen.is_empty() && !in_file.listen.is_empty() => {
                 ListenFrom::File(path.clone())
             }
             _ => ListenFrom::Flags,
         };
-        let both = server.clone().or(file.server);
+        let both = server.clone().or(in_file);
         // Unlike the server by itself, one that this program starts is to end when it is idle.
         server.idle_exit = Some(both.idle_exit.unwrap_or(IDLE_EXIT));
         // Both are given to it in other ways.
@@ -164,10 +166,11 @@ impl Plan {
 /// The cameras of the file, and the default camera if it is there, is described by flags, or would be the only one.
 fn cameras(mut flags: CameraOptions, file: &Config) -> anyhow::Result<Vec<Camera>> {
     let default = CameraName::default();
-    let in_file = file.cameras.get(&default);
+    let is_in_file = file.cameras.contains_key(&default);
     let mut cameras = Vec::new();
-    if in_file.is_some() || flags != CameraOptions::default() || file.cameras.is_empty() {
-        if flags.source.is_none() && in_file.is_none_or(|camera| camera.source.is_none()) {
+    if is_in_file || flags != CameraOptions::default() || file.cameras.is_empty() {
+        let in_file: CameraOptions = file.of_camera(&default)?;
+        if flags.source.is_none() && in_file.source.is_none() {
             flags.source = Some(SourceSpec::Test);
         }
         cameras.push(Camera::new(default, flags, file)?);

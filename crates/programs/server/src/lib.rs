@@ -105,7 +105,7 @@ fn placed(error: anyhow::Error, flags: &ServerOptions, config: Option<&Path>) ->
     let auth = error.downcast_ref::<AuthError>();
     match (config, auth.and_then(|auth| auth.option)) {
         (Some(path), Some(option)) if !flags.is_set(option) => {
-            ConfigError::server(path, option, error.to_string()).into()
+            ConfigError::section::<ServerOptions>(path, option, error.to_string()).into()
         }
         _ => error,
     }

@@ -69,20 +69,17 @@ pub(crate) enum Password {
 impl Settings {
     /// Merges flags and file, flags first. The file's addresses are for who has no sockets `passed`: the service manager
     /// that passed them listens there already.
-    pub(crate) fn new(
-        arguments: Arguments,
-        mut file: Config,
-        passed: bool,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn new(arguments: Arguments, file: Config, passed: bool) -> anyhow::Result<Self> {
+        let mut own: ServerOptions = file.section()?;
         if passed {
-            file.server.listen.clear();
+            own.listen.clear();
         }
-        let password = password(&arguments.server, &file.server);
+        let password = password(&arguments.server, &own);
         let advice = Advice {
             program: arguments.program,
             has_file: arguments.config.is_some(),
         };
-        let options = arguments.server.or(file.server);
+        let options = arguments.server.or(own);
         let mut cameras: IndexMap<CameraName, Configured> = file
             .cameras
             .into_iter()
