@@ -2,9 +2,33 @@
 //!
 //! Whoever hands a frame to the kernel as soon as the socket takes one shows the past to a client behind a slow link. The
 //! newest-frame rule (`docs/newest-frame.md`) chooses it later: when no more lies unacknowledged in the socket than its path
-//! holds. The rule is [`Pacer`], which has neither socket nor clock; [`TcpInfo`] and
-//! [`unacknowledged_bytes`] are what it needs to know of a socket.
-//! What a frame is, and how it is wrapped, is the caller's.
+//! holds. The rule is [`Pacer`], which has neither socket nor clock; [`TcpInfo`] and [`unacknowledged_bytes`] are what it needs
+//! to know of a socket. What a frame is, and how it is wrapped, is the caller's.
+//!
+//! ```no_run
+//! # fn newest_frame() -> Vec<u8> { Vec::new() }
+//! # fn serve(mut socket: std::net::TcpStream) -> std::io::Result<()> {
+//! use std::io::Write;
+//! use std::time::Instant;
+//!
+//! use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
+//!
+//! let mut pacer = Pacer::new(Instant::now());
+//! loop {
+//!     let now = Instant::now();
+//!     let unacknowledged = unacknowledged_bytes(&socket)?;
+//!     let is_wanted = unacknowledged > 0 || pacer.wants_tcp_info(now);
+//!     let tcp_info = if is_wanted { tcp_info(&socket) } else { None };
+//!     if let Some(pause) = pacer.delay(now, unacknowledged, tcp_info) {
+//!         std::thread::sleep(pause);
+//!         continue;
+//!     }
+//!     let (frame, began) = (newest_frame(), Instant::now());
+//!     socket.write_all(&frame)?;
+//!     pacer.on_write(began, frame.len() as u64);
+//! }
+//! # }
+//! ```
 
 mod link_estimate;
 mod pacer;

@@ -5,6 +5,18 @@
 //! the last round trips; as a sender of frames has nothing to send most of the time, the kernel does not replace it by a
 //! lower one (it calls that *app-limited*). So one frame at a time is followed from the write to its last acknowledgement,
 //! and where it takes much longer than the kernel's figures make it, what the frame shows is used in their place.
+//!
+//! # The numbers
+//!
+//! | number | much smaller: fails | much greater: fails |
+//! | --- | --- | --- |
+//! | [`DOUBT_FACTOR`] | `a_frame_that_takes_a_little_longer_than_the_kernel_says_raises_no_doubt` | the same |
+//! | [`JITTER`] | `a_hiccup_of_a_computer_raises_no_doubt_and_a_late_frame_does` | the same |
+//! | [`MIN_SAMPLE_SPAN`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
+//! | [`MEASURED_RATE_DECAY`] | `finds_out_that_the_path_has_become_longer_than_the_kernel_remembers` | `follows_within_a_few_frames_a_rate_that_becomes_a_little_lower` |
+//! | [`TCP_INFO_VALID`] | `a_far_client_that_keeps_up_is_not_held_back_by_what_is_under_way` | the same |
+//! | [`RTT_OVERRIDE_VALID`] | `a_longer_round_trip_is_proved_by_two_frames_and_believed_for_a_while` | the same |
+//! | [`MAX_WIRE_TIME`] | (any bound will do) | (the same) |
 
 use std::time::{Duration, Instant};
 
@@ -216,3 +228,6 @@ impl LinkEstimate {
         self.round_trip(tcp_info, now) + wire_time.min(MAX_WIRE_TIME)
     }
 }
+
+#[cfg(test)]
+mod tests;

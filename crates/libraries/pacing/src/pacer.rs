@@ -4,6 +4,19 @@
 //! acknowledged would show the newest picture, but leave the path idle for a round trip with every frame. Waiting until no
 //! more is left than the path itself holds, its bandwidth-delay product, keeps the path busy, and nothing waits in a queue
 //! before it. [`LinkEstimate`] says what the path holds, [`ProxyBuffer`] what to do where it ends at a proxy.
+//!
+//! # The numbers
+//!
+//! | number | much smaller: fails | much greater: fails |
+//! | --- | --- | --- |
+//! | [`DELAYED_ACK_BYTES`] | `an_unacknowledged_tail_is_not_waited_for` | `keeps_every_path_busy_and_nothing_waiting_before_it` |
+//! | [`MIN_PAUSE`] | (the timer's resolution) | `keeps_every_path_busy_and_nothing_waiting_before_it` |
+//! | [`MAX_PAUSE`] | `looks_ever_more_rarely_at_a_client_that_takes_nothing` | `lets_what_a_proxy_holds_run_low_and_never_out` |
+//! | [`MAX_PAUSE_BEHIND_PROXY`] | `lets_what_a_proxy_holds_run_low_and_never_out` | the same |
+//! | [`PAUSE_WITHOUT_RATE`] | `a_socket_without_figures_is_polled_a_few_times_a_frame_and_soon` | the same |
+//! | [`PREDICTION_SHARE`] | `keeps_every_path_busy_and_nothing_waiting_before_it` | the same |
+//! | [`STALL_BACKOFF`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `a_near_link_without_a_proxy_keeps_its_rate` |
+//! | [`UNANSWERED_POLL_DIVISOR`] | `the_time_to_the_first_answer_is_known_to_an_eighth_after_few_polls` | the same |
 
 use std::time::{Duration, Instant};
 

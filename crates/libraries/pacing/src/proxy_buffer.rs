@@ -30,6 +30,32 @@
 //! much room the send buffer had at any time in between ([`FillCycle`]). It holds at least as much as the most room that it
 //! ever had. If a frame is paused until a part of that room is free, the proxy holds less when the frame comes, and the link
 //! never runs dry.
+//!
+//! # The numbers
+//!
+//! None of them follows from a standard: they were tried on real proxies (`docs/newest-frame.md`, "Through a proxy") and hold
+//! on the simulated ones. Each names a test that fails if it is much smaller and one that fails if it is much greater; those
+//! without a path are in `simulation::proxied`.
+//!
+//! | number | much smaller: fails | much greater: fails |
+//! | --- | --- | --- |
+//! | [`UNSENT_WHEN_FULL`] | `direct::keeps_every_path_busy_and_nothing_waiting_before_it` | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` |
+//! | [`WAITING_WHEN_FULL`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
+//! | [`WATCHED_AFTER_FULL`] | `a_camera_that_was_away_does_not_make_a_slow_link` | `tests::a_client_that_has_kept_up_for_ten_seconds_is_left_alone` |
+//! | [`FRAMES_WATCHED_FIRST`] | `tests::pauses_until_the_link_took_what_waits_but_no_second_more` | `pacer::tests::a_near_client_that_keeps_up_is_never_paused` |
+//! | [`MAX_CYCLE`] | none was found | `lets_what_a_proxy_holds_run_low_and_never_out` |
+//! | [`ROOM_USED`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
+//! | [`ROOM_GROWTH`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `lets_what_a_proxy_holds_run_low_and_never_out` |
+//! | [`ROOM_DECAY`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `a_near_link_without_a_proxy_keeps_its_rate` |
+//! | [`ROOM_REFILLED`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `lets_what_a_proxy_holds_run_low_and_never_out` |
+//! | [`MIN_ROOM`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `lets_what_a_proxy_holds_run_low_and_never_out` |
+//! | [`PROBING_GAIN`] | `finds_out_soon_that_a_link_behind_a_proxy_is_faster` | the same |
+//! | [`RATE_OUTDATED`] | `follows_a_link_behind_a_proxy_that_fades_and_recovers` | `finds_out_soon_that_a_link_behind_a_proxy_is_faster` |
+//! | [`MAX_PAUSE`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `tests::pauses_until_the_link_took_what_waits_but_no_second_more` |
+//! | `receive_window::WINDOW_PERIOD` | `lets_what_a_proxy_holds_run_low_and_never_out` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
+//! | `link_rate::MIN_RATE_SPAN` | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
+//! | `link_rate::RATE_SPAN` | `lets_what_a_proxy_holds_run_low_and_never_out` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
+//! | `link_rate::RATE_SAMPLES` | `link_rate::tests::an_idle_link_is_no_slow_one_unless_it_stays_so` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +82,7 @@ const WATCHED_AFTER_FULL: Duration = Duration::from_secs(10);
 /// How many frames are watched at first, to see how wide the window is before the buffers have been full.
 const FRAMES_WATCHED_FIRST: u32 = 3;
 
-/// The time that must separate two times of full buffers for them to end a cycle even if no frame found room in between.
+/// The longest cycle. One that is older ends when the buffers are full again, even if no frame has found room in it.
 const MAX_CYCLE: Duration = Duration::from_secs(2);
 
 /// The share of the room seen of late that a pause lets become free. The rest keeps the link busy if something comes late.

@@ -48,3 +48,14 @@ fn a_link_that_has_become_faster_is_reckoned_with_from_then_on() {
     let seen = drained(5, 1_200_000, 600_000);
     assert_eq!(seen, Some(Duration::from_secs_f64(0.6 * 3.0 / 3.2)));
 }
+
+#[test]
+fn a_client_that_has_kept_up_for_ten_seconds_is_left_alone() {
+    let (mut proxy, start) = (ProxyBuffer::default(), Instant::now());
+    for (seconds, waiting) in [(1, 0), (2, 0), (3, 600_000)] {
+        assert!(proxy.wants_tcp_info(start));
+        drained(&mut proxy, start, seconds, 600_000, waiting);
+    }
+    assert!(proxy.wants_tcp_info(start + Duration::from_secs(12)));
+    assert!(!proxy.wants_tcp_info(start + Duration::from_secs(13)));
+}
