@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use eyelid_consumer::{Camera, Freshness};
 use eyelid_slot::CameraName;
 use http_body_util::Full;
 use hyper::header::{
@@ -14,13 +15,11 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
 use crate::app::App;
-use crate::camera::Camera;
 use crate::framing;
 use crate::head;
 use crate::host;
 use crate::metrics;
-use crate::need::Need;
-use crate::part::{self, Header};
+use crate::part::{self, HeaderTiming};
 use crate::problem::{self, Problem};
 use crate::route::{Asset, Route, Which};
 use crate::socket::Peer;
@@ -39,7 +38,7 @@ pub(crate) struct StreamRequest {
     /// At most so many frames a second.
     pub(crate) fps: Option<f64>,
     /// When the client gets the headers of parts.
-    pub(crate) header: Header,
+    pub(crate) header: HeaderTiming,
 }
 
 /// What a request comes to.
@@ -87,7 +86,7 @@ async fn outcome(app: &App, request: &Parts, peer: Peer) -> Outcome {
                 None => no_camera(app, &which, "stream"),
                 Some(_) if head_only => head::stream_answer(),
                 Some(camera) => {
-                    let by_client = || Header::of_client(&request.headers);
+                    let by_client = || HeaderTiming::of_client(&request.headers);
                     return Outcome::Stream(StreamRequest {
                         camera,
                         fps: parameters.fps,
@@ -101,17 +100,17 @@ async fn outcome(app: &App, request: &Parts, peer: Peer) -> Outcome {
                 Some(camera) => snapshot(app, camera).await,
             },
             Route::Viewer(None) => page(&Page::All(
-                app.slots
+                app.cameras
                     .names()
                     .into_iter()
                     .map(|name| card(app, name))
                     .collect(),
             )),
-            Route::Viewer(Some(name)) => match app.slots.camera(&name) {
+            Route::Viewer(Some(name)) => match app.cameras.camera(&name) {
                 None => no_camera(app, &Which::Name(name), ""),
                 Some(_) => page(&Page::One(card(app, name))),
             },
-            Route::AddSlash(name) => match app.slots.camera(&name) {
+            Route::AddSlash(name) => match app.cameras.camera(&name) {
                 None => no_camera(app, &Which::Name(name), ""),
                 Some(_) => add_slash(&name),
             },
@@ -167,29 +166,32 @@ async fn without_looking(app: &App, request: &Parts, peer: Peer) -> Option<Answe
 }
 
 fn card(app: &App, name: CameraName) -> Card {
-    let title = app.slots.title(&name);
+    let title = app.title(&name);
     Card { name, title }
 }
 
 fn find(app: &App, which: &Which) -> Option<Rc<Camera>> {
     match which {
-        Which::Name(name) => app.slots.camera(name),
-        Which::Number(number) => app.slots.camera(app.slots.names().get(*number)?),
+        Which::Name(name) => app.cameras.camera(name),
+        Which::Number(number) => app.cameras.camera(app.cameras.names().get(*number)?),
     }
 }
 
 /// One frame captured after the request arrived.
 async fn snapshot(app: &App, camera: Rc<Camera>) -> Answer {
     let arrived = SystemTime::now();
-    let name = camera.name.clone();
-    let view = app.slots.view(camera);
-    let shown = view
-        .frame(Need::CapturedSince(arrived), app.terms().service.patience)
+    let name = camera.name().clone();
+    let view = app.cameras.view(camera, None);
+    let frame = view
+        .frame(
+            Freshness::CapturedSince(arrived),
+            app.terms().service.deadline,
+        )
         .await;
-    app.metrics.snapshot(&name, shown.is_ok());
-    let frame = match shown {
-        Ok(shown) => shown,
-        Err(reason) => return no_frame(&reason),
+    app.metrics.snapshot(&name, frame.is_ok());
+    let frame = match frame {
+        Ok(frame) => frame,
+        Err(reason) => return no_frame(&reason.to_string()),
     };
     let mut answer = typed(frame.jpeg.clone(), "image/jpeg");
     let headers = answer.headers_mut();
@@ -247,7 +249,7 @@ fn no_camera(app: &App, which: &Which, action: &str) -> Answer {
         Which::Name(name) => format!("there is no camera {:?}", name.as_str()),
         Which::Number(number) => format!("there is no camera number {number}"),
     };
-    let names = app.slots.names();
+    let names = app.cameras.names();
     let others: Vec<String> = names
         .iter()
         .take(LISTED)

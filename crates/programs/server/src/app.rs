@@ -1,25 +1,30 @@
 //! What all connections of the process share.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
+use eyelid_config::Title;
+use eyelid_consumer::{Camera, Cameras};
 use eyelid_slot::CameraName;
+use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::auth::{AuthError, Users};
-use crate::camera::Camera;
 use crate::clients::Clients;
 use crate::host::{Names, Strangers};
 use crate::metrics::Metrics;
+use crate::part::Part;
 use crate::seats::Seats;
-use crate::settings::{Service, Settings};
-use crate::slots::Slots;
+use crate::settings::{Configured, Service, Settings};
 use crate::status::{CameraStatus, ClientStatus, Status};
 
 /// The shared part of the server. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
-    pub(crate) slots: Rc<Slots>,
+    pub(crate) cameras: Rc<Cameras>,
+    /// How people call the cameras, as far as the configuration says.
+    titles: RefCell<HashMap<CameraName, Title>>,
     pub(crate) clients: Rc<Clients>,
     pub(crate) seats: Rc<Seats>,
     pub(crate) strangers: Strangers,
@@ -61,10 +66,11 @@ impl App {
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, AuthError> {
         let terms = Terms::read(settings.service)?;
-        let slots = Slots::new(settings.slots, settings.cameras);
+        let (slots, titles) = split(settings.cameras);
         let metrics = Metrics::new();
         Ok(Self {
-            slots: Rc::new(slots),
+            cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
+            titles: RefCell::new(titles),
             clients: Rc::default(),
             seats: Seats::new(descriptors, metrics.dismissed.clone()),
             strangers: Strangers::new(settings.advice),
@@ -87,16 +93,23 @@ impl App {
     pub(crate) fn reload(&self, settings: Settings) -> Result<(), AuthError> {
         let terms = Terms::read(settings.service)?;
         self.terms.replace(Rc::new(terms));
-        self.slots.reconfigure(settings.cameras);
+        let (slots, titles) = split(settings.cameras);
+        self.cameras.reconfigure(slots);
+        self.titles.replace(titles);
         Ok(())
+    }
+
+    /// How people call a camera, as far as the configuration says.
+    pub(crate) fn title(&self, name: &CameraName) -> Option<Title> {
+        self.titles.borrow().get(name).cloned()
     }
 
     /// What `/status` says now.
     pub(crate) fn status(&self) -> Status {
         Status::new(
             self.started.elapsed(),
-            self.cameras()
-                .map(|camera| CameraStatus::of(&camera, self.slots.title(&camera.name)))
+            self.all_cameras()
+                .map(|camera| CameraStatus::of(&camera, self.title(camera.name())))
                 .collect(),
             self.clients
                 .list()
@@ -108,15 +121,29 @@ impl App {
 
     /// How many clients look at each camera now.
     pub(crate) fn viewers(&self) -> Vec<(CameraName, usize)> {
-        self.cameras()
-            .map(|camera| (camera.name.clone(), camera.viewers()))
+        self.all_cameras()
+            .map(|camera| (camera.name().clone(), camera.viewers()))
             .collect()
     }
 
-    fn cameras(&self) -> impl Iterator<Item = Rc<Camera>> {
-        self.slots
+    fn all_cameras(&self) -> impl Iterator<Item = Rc<Camera>> {
+        self.cameras
             .names()
             .into_iter()
-            .filter_map(|name| self.slots.camera(&name))
+            .filter_map(|name| self.cameras.camera(&name))
     }
+}
+
+/// Parts what the configuration says of cameras: where their slots are, and how people call them.
+fn split(
+    configured: IndexMap<CameraName, Configured>,
+) -> (eyelid_consumer::Configured, HashMap<CameraName, Title>) {
+    let mut titles = HashMap::new();
+    let slots = configured.into_iter().map(|(name, camera)| {
+        if let Some(title) = camera.title {
+            titles.insert(name.clone(), title);
+        }
+        (name, camera.slot)
+    });
+    (slots.collect(), titles)
 }

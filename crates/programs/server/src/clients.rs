@@ -3,12 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Instant;
 
+use eyelid_consumer::MeasuredRate;
 use eyelid_slot::CameraName;
-use tokio::time::Instant;
-
-use crate::rate::Rate;
-
 /// All streaming clients.
 #[derive(Default)]
 pub(crate) struct Clients {
@@ -31,7 +29,7 @@ pub(crate) struct Client {
     /// Frames it did not get because it was not done with another.
     pub(crate) skipped: Cell<u64>,
     /// Frames a second of late.
-    pub(crate) rate: Cell<Rate>,
+    pub(crate) rate: Cell<MeasuredRate>,
 }
 
 impl Clients {

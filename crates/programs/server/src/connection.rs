@@ -6,6 +6,7 @@ use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::time::Duration;
 
+use eyelid_consumer::RateCap;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -16,11 +17,11 @@ use tokio::sync::mpsc;
 use crate::answer::{self, Outcome, StreamRequest};
 use crate::app::App;
 use crate::head;
-use crate::outlet::Outlet;
 use crate::patient::Patient;
 use crate::seats::Seat;
 use crate::socket::{Peer, Socket};
 use crate::stream::Stream;
+use crate::writer::StreamWriter;
 
 /// How long a client may take for a request's header, and idle between two: browsers and pollers ask again well within
 /// it, and one that trickles is gone after it.
@@ -44,15 +45,16 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, seat: Seat) {
     if let Some((socket, request)) = asked {
         let mut stopping = app.stopping.clone();
         let terms = app.terms();
-        let name = &request.camera.name;
+        let name = request.camera.name();
         let entry = app.clients.enter(peer.to_string(), name.clone());
         let counters = app.metrics.streams(name);
+        let interval = |fps| Duration::from_secs_f64(1.0 / fps);
+        let cap = request.fps.map(|fps| RateCap::new(interval(fps)));
         let stream = Stream {
-            outlet: Rc::new(Outlet::new(socket, entry, request.header, counters)),
-            view: app.slots.view(request.camera),
+            writer: Rc::new(StreamWriter::new(socket, entry, request.header, counters)),
+            view: app.cameras.view(request.camera, cap),
             head: head::stream_bytes(terms.service.allow_origin.as_ref()),
-            fps: request.fps,
-            patience: terms.service.patience,
+            deadline: terms.service.deadline,
         };
         tokio::select! {
             () = stream.run() => {}

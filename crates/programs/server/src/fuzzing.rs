@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use eyelid_config::AllowedHost;
+use eyelid_consumer::Deadline;
 use http_body_util::BodyExt;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
@@ -17,8 +18,7 @@ use crate::answer::{self, Answer, Outcome};
 use crate::app::App;
 pub use crate::auth::check_users as users;
 use crate::host::Advice;
-use crate::need::Patience;
-use crate::part::Header;
+use crate::part::HeaderTiming;
 use crate::route::{Asset, Route, StreamParameters, Which};
 use crate::settings::{Configured, Service, Settings};
 use crate::socket::Peer;
@@ -82,8 +82,8 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Stream(which, StreamParameters { fps, header }) => {
             let fps = fps.map(|fps| format!("fps={fps}"));
             let header = header.map(|header| match header {
-                Header::InAdvance => "advance_headers=1".to_owned(),
-                Header::WithFrame => "advance_headers=0".to_owned(),
+                HeaderTiming::InAdvance => "advance_headers=1".to_owned(),
+                HeaderTiming::WithFrame => "advance_headers=0".to_owned(),
             });
             let query: Vec<_> = fps.into_iter().chain(header).collect();
             let query = (!query.is_empty()).then(|| query.join("&"));
@@ -128,7 +128,7 @@ impl Server {
                 has_file: true,
             },
             service: Service {
-                patience: Patience {
+                deadline: Deadline {
                     timeout: Duration::ZERO,
                     max_age: Duration::from_secs(2),
                 },

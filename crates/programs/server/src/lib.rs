@@ -7,10 +7,8 @@
 mod answer;
 mod app;
 mod auth;
-mod camera;
 mod clients;
 mod connection;
-mod fanout;
 mod framing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -18,23 +16,18 @@ mod head;
 mod host;
 mod listener;
 mod metrics;
-mod need;
-mod no_frame;
-mod outlet;
 mod part;
 mod patient;
 mod problem;
-mod rate;
 mod route;
 mod seats;
 mod serve;
 mod settings;
-mod shown;
-mod slots;
 mod socket;
 mod status;
 mod stream;
 mod viewer;
+mod writer;
 
 use std::path::{Path, PathBuf};
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use eyelid_consumer::{Envelope, SharedFrame};
 use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
 
 /// The boundary that mjpg-streamer uses; some clients look for it.
@@ -20,7 +21,7 @@ const IN_ADVANCE: &str = "Content-Type: image/jpeg\r\n\r\n";
 
 /// When a client of a stream gets the header of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Header {
+pub(crate) enum HeaderTiming {
     /// With the frame, of which it says length and moment.
     WithFrame,
     /// With the frame before: of the next one nothing is known then but its type. Chromium's `<img>` draws a frame when
@@ -28,7 +29,7 @@ pub(crate) enum Header {
     InAdvance,
 }
 
-impl Header {
+impl HeaderTiming {
     /// Chromium, its kin, and programs that have it in them all say `Chrome`; what is read by a script is asked for as
     /// `*/*`, pictures and pages as `image/...`, too.
     pub(crate) fn of_client(request: &HeaderMap) -> Self {
@@ -51,8 +52,13 @@ impl Header {
         }
     }
 
+    /// What the client gets of a frame that was read into a [`Part`].
+    pub(crate) fn part_of(self, frame: &SharedFrame) -> &[u8] {
+        self.cut(frame.enveloped(), frame.jpeg_start())
+    }
+
     /// Those of a part's bytes that the client gets, where `jpeg` is where the JPEG begins.
-    pub(crate) fn cut(self, part: &[u8], jpeg: usize) -> &[u8] {
+    fn cut(self, part: &[u8], jpeg: usize) -> &[u8] {
         match self {
             Self::WithFrame => &part[..part.len() - IN_ADVANCE.len()],
             Self::InAdvance => &part[jpeg..],
@@ -62,24 +68,41 @@ impl Header {
 
 /// What a part shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub(crate) enum PartKind {
     /// A frame of the camera.
     Frame,
     /// A card that says why there is none.
-    None,
+    NoSignal,
 }
 
 /// Room that a part takes beside its JPEG: what [`begin`] and [`end`] need at most.
-pub(crate) const FRAMING_BYTES: usize = 224;
+const FRAMING_BYTES: usize = 224;
+
+/// The part around the JPEG of each frame that is read. It holds what clients of either [`HeaderTiming`] get.
+pub(crate) struct Part;
+
+impl Envelope for Part {
+    fn room_bytes(&self) -> usize {
+        FRAMING_BYTES
+    }
+
+    fn begin(&self, buffer: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime) {
+        begin(buffer, jpeg_bytes, captured, PartKind::Frame);
+    }
+
+    fn end(&self, buffer: &mut Vec<u8>) {
+        end(buffer);
+    }
+}
 
 /// Appends the header of a part, up to the JPEG of so many bytes.
-pub(crate) fn begin(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime, signal: Signal) {
+fn begin(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime, kind: PartKind) {
     // Writing to a Vec cannot fail.
     let _ = write!(
         part,
         "Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}\r\n{}\r\n",
         timestamp(captured),
-        if signal == Signal::None {
+        if kind == PartKind::NoSignal {
             "X-Eyelid-Signal: none\r\n"
         } else {
             ""
@@ -87,10 +110,20 @@ pub(crate) fn begin(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime,
     );
 }
 
-/// Appends what follows the JPEG, for both kinds of [`Header`].
-pub(crate) fn end(part: &mut Vec<u8>) {
+/// Appends what follows the JPEG, for both kinds of [`HeaderTiming`].
+fn end(part: &mut Vec<u8>) {
     part.extend_from_slice(CLOSING.as_bytes());
     part.extend_from_slice(IN_ADVANCE.as_bytes());
+}
+
+/// Gives a part made of a card: what a client of this timing gets.
+pub(crate) fn card(jpeg: &[u8], timing: HeaderTiming, now: SystemTime) -> Vec<u8> {
+    let mut part = Vec::new();
+    begin(&mut part, jpeg.len(), now, PartKind::NoSignal);
+    let jpeg_start = part.len();
+    part.extend_from_slice(jpeg);
+    end(&mut part);
+    timing.cut(&part, jpeg_start).to_vec()
 }
 
 /// The moment of capture as `X-Timestamp` gives it: seconds and microseconds since 1970, mjpg-streamer's form.
@@ -108,7 +141,7 @@ mod tests {
     #[test]
     fn a_part_says_its_type_its_length_and_its_moment() {
         let captured = UNIX_EPOCH + Duration::new(1_795_207_369, 4_000);
-        let sent = |signal, header: Header| {
+        let sent = |signal, header: HeaderTiming| {
             let mut part = Vec::new();
             begin(&mut part, 4, captured, signal);
             let jpeg = part.len();
@@ -118,22 +151,26 @@ mod tests {
             String::from_utf8(header.cut(&part, jpeg).to_vec()).unwrap()
         };
         assert_eq!(
-            sent(Signal::Frame, Header::WithFrame),
+            sent(PartKind::Frame, HeaderTiming::WithFrame),
             "Content-Type: image/jpeg\r\nContent-Length: 4\r\nX-Timestamp: 1795207369.000004\r\n\r\n\
              JPEG\r\n--boundarydonotcross\r\n"
         );
         assert!(
-            sent(Signal::None, Header::WithFrame).contains("\r\nX-Eyelid-Signal: none\r\n\r\nJPEG")
+            sent(PartKind::NoSignal, HeaderTiming::WithFrame)
+                .contains("\r\nX-Eyelid-Signal: none\r\n\r\nJPEG")
         );
-        for signal in [Signal::Frame, Signal::None] {
+        for signal in [PartKind::Frame, PartKind::NoSignal] {
             assert_eq!(
-                sent(signal, Header::InAdvance),
+                sent(signal, HeaderTiming::InAdvance),
                 "JPEG\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n"
             );
         }
-        assert_eq!(Header::WithFrame.opening(), format!("--{BOUNDARY}\r\n"));
         assert_eq!(
-            Header::InAdvance.opening(),
+            HeaderTiming::WithFrame.opening(),
+            format!("--{BOUNDARY}\r\n")
+        );
+        assert_eq!(
+            HeaderTiming::InAdvance.opening(),
             format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n")
         );
     }
@@ -146,17 +183,24 @@ mod tests {
         const PICTURE: &str = "image/avif,image/webp,image/apng,image/*,*/*;q=0.8";
         const PAGE: &str = "text/html,application/xml;q=0.9,image/avif,*/*;q=0.8";
         for (agent, accept, header) in [
-            (CHROME, PICTURE, Header::InAdvance),
-            (CHROME, PAGE, Header::InAdvance),
-            (CHROME, "*/*", Header::WithFrame),
-            (FIREFOX, PICTURE, Header::WithFrame),
-            ("curl/8", "*/*", Header::WithFrame),
+            (CHROME, PICTURE, HeaderTiming::InAdvance),
+            (CHROME, PAGE, HeaderTiming::InAdvance),
+            (CHROME, "*/*", HeaderTiming::WithFrame),
+            (FIREFOX, PICTURE, HeaderTiming::WithFrame),
+            ("curl/8", "*/*", HeaderTiming::WithFrame),
         ] {
             let request = [(USER_AGENT, agent), (ACCEPT, accept)]
                 .map(|(name, value)| (name, HeaderValue::from_static(value)));
             let request = HeaderMap::from_iter(request);
-            assert_eq!(Header::of_client(&request), header, "{agent}, {accept}");
+            assert_eq!(
+                HeaderTiming::of_client(&request),
+                header,
+                "{agent}, {accept}"
+            );
         }
-        assert_eq!(Header::of_client(&HeaderMap::new()), Header::WithFrame);
+        assert_eq!(
+            HeaderTiming::of_client(&HeaderMap::new()),
+            HeaderTiming::WithFrame
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use eyelid_slot::CameraName;
 
-use crate::part::Header;
+use crate::part::HeaderTiming;
 
 /// What a path and its query ask for.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ pub(crate) struct StreamParameters {
     /// At most so many frames a second.
     pub(crate) fps: Option<f64>,
     /// When to send the headers of parts, whoever asks; ustreamer's `advance_headers`.
-    pub(crate) header: Option<Header>,
+    pub(crate) header: Option<HeaderTiming>,
 }
 
 /// Parts of the viewer page.
@@ -138,8 +138,8 @@ fn stream_parameters(query: &str) -> Result<StreamParameters, &'static str> {
     };
     let header = match parameter(query, "advance_headers") {
         None => None,
-        Some("1") => Some(Header::InAdvance),
-        Some("0") => Some(Header::WithFrame),
+        Some("1") => Some(HeaderTiming::InAdvance),
+        Some("0") => Some(HeaderTiming::WithFrame),
         Some(_) => return Err("advance_headers: use 1 or 0"),
     };
     Ok(StreamParameters { fps, header })
@@ -203,11 +203,11 @@ mod tests {
     fn a_stream_comes_as_the_client_wants_it() {
         for (query, fps, header) in [
             ("x=1&fps=2.5", Some(2.5), None),
-            ("advance_headers=1", None, Some(Header::InAdvance)),
+            ("advance_headers=1", None, Some(HeaderTiming::InAdvance)),
             (
                 "advance_headers=0&fps=1000",
                 Some(1000.0),
-                Some(Header::WithFrame),
+                Some(HeaderTiming::WithFrame),
             ),
         ] {
             assert_eq!(

@@ -71,7 +71,7 @@ pub(crate) async fn run(
     manager::ready();
     tokio::select! {
         reason = server.accept_until_done(&sockets.listeners, signals, &accepting) => log::info!("ending: {reason}"),
-        error = app.slots.run(&watching) => return error.context("cannot read inotify"),
+        error = app.cameras.run(&watching) => return error.context("cannot read inotify"),
         () = feed_watchdog([&accepting, &watching]) => {}
         () = reload_when_told(&app, &settings, hang_ups, reread) => {}
     }

@@ -7,12 +7,12 @@ use anyhow::Context;
 use eyelid_config::{
     Address, AllowedHost, Config, Origin, PASSWORD_VARIABLE, ServerOptions, Title,
 };
+use eyelid_consumer::Deadline;
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 
 use crate::Arguments;
 use crate::host::Advice;
-use crate::need::Patience;
 
 /// Settings of the whole process.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ pub(crate) struct Configured {
 #[derive(Clone)]
 pub(crate) struct Service {
     /// How long clients wait for frames.
-    pub(crate) patience: Patience,
+    pub(crate) deadline: Deadline,
     /// When to end for want of connections.
     pub(crate) idle_exit: Option<Duration>,
     /// How many clients are served at once.
@@ -99,7 +99,7 @@ impl Settings {
             cameras,
             advice,
             service: Service {
-                patience: Patience {
+                deadline: Deadline {
                     timeout: options.timeout.unwrap_or(Duration::from_secs(4)),
                     max_age: options.max_age.unwrap_or(Duration::from_secs(2)),
                 },

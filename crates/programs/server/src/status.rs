@@ -1,13 +1,12 @@
 //! What `/status` says (docs/http.md and docs/status.schema.json).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_config::Title;
+use eyelid_consumer::Camera;
 use eyelid_slot::Phase;
 use serde::Serialize;
-use tokio::time::Instant;
 
-use crate::camera::Camera;
 use crate::clients::Client;
 
 /// The whole answer.
@@ -77,9 +76,9 @@ impl CameraStatus {
     /// Looks at a camera without waking it.
     pub(crate) fn of(camera: &Camera, title: Option<Title>) -> Self {
         let state = camera.state();
-        let name = camera.name.to_string();
+        let name = camera.name().to_string();
         Self {
-            path: if camera.name.is_default() {
+            path: if camera.name().is_default() {
                 String::new()
             } else {
                 format!("{name}/")

@@ -2,15 +2,12 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use tokio::time::{Instant, sleep_until};
+use eyelid_consumer::{Deadline, Freshness, NoFrame, View, Wake};
 
-use crate::fanout::Turn;
-use crate::need::{Need, Patience};
-use crate::outlet::Outlet;
-use crate::part::{self, Signal};
-use crate::slots::View;
+use crate::part;
+use crate::writer::StreamWriter;
 
 /// How often the "no signal" card is sent again: within the patience of every proxy, and often enough to notice soon
 /// that nobody is there.
@@ -21,16 +18,14 @@ const CARD_SIZE: (u32, u32) = (640, 480);
 
 /// A streaming client: where its frames come from and where they go.
 pub(crate) struct Stream {
-    /// The look at the camera.
+    /// The look at the camera, at most at the client's own rate.
     pub(crate) view: View,
     /// The client, the request read and nothing answered yet.
-    pub(crate) outlet: Rc<Outlet>,
+    pub(crate) writer: Rc<StreamWriter>,
     /// The response's head, to the empty line.
     pub(crate) head: Vec<u8>,
-    /// At most so many frames a second.
-    pub(crate) fps: Option<f64>,
     /// How long to wait before the "no signal" card.
-    pub(crate) patience: Patience,
+    pub(crate) deadline: Deadline,
 }
 
 impl Stream {
@@ -38,9 +33,9 @@ impl Stream {
     pub(crate) async fn run(self) {
         let ended = tokio::select! {
             sent = self.send_all() => sent.err(),
-            () = self.outlet.socket.gone() => None,
+            () = self.writer.socket.gone() => None,
         };
-        let client = &self.outlet.entry.client;
+        let client = &self.writer.entry.client;
         let reason = ended.map_or_else(|| "it closed".into(), |error| error.to_string());
         log::debug!(
             "client {} of camera {:?} left: {reason}",
@@ -51,78 +46,51 @@ impl Stream {
 
     /// The newest-frame rule: wait until the socket has drained, take the newest frame there is, send it.
     async fn send_all(&self) -> io::Result<()> {
-        let opening = self.outlet.header.opening();
+        let opening = self.writer.header_timing.opening();
         let head = [&self.head, opening.as_bytes()].concat();
-        self.outlet.send_bytes(&head).await?;
-        let mut due = None;
+        self.writer.send_bytes(&head).await?;
         loop {
-            self.pace(due).await;
-            self.outlet.drained().await?;
-            if self.fps.is_none() && self.follow().await? {
+            self.view.until_due().await;
+            self.writer.drained().await?;
+            if self.follow().await? {
                 continue;
             }
-            let need = Need::NewerThan(self.outlet.last());
-            match self.view.frame(need, self.patience).await {
-                Ok(shown) => {
-                    due = self.due(due, Instant::now());
-                    self.outlet.send(&shown, 0).await?;
-                }
-                Err(reason) => self.show_card(&reason).await?,
+            match self.view.next(self.writer.last(), self.deadline).await {
+                Ok(frame) => self.writer.send(&frame, 0).await?,
+                Err(reason) => self.show_card(reason).await?,
             }
         }
     }
 
     /// Lets frames come for as long as the client keeps up. Gives whether its socket must be looked at again.
     async fn follow(&self) -> io::Result<bool> {
-        let last = self.outlet.last();
-        let max_age = self.patience.max_age;
-        match self.view.camera.follow(&self.outlet, max_age).await {
-            Turn::Look => {}
-            Turn::Drain => return Ok(true),
-            Turn::Finish(shown, done) => self.outlet.send(&shown, done).await?,
-            Turn::Failed(error) => return Err(error),
+        let last = self.writer.last();
+        let max_age = self.deadline.max_age;
+        match self.view.follow(self.writer.clone(), last, max_age).await {
+            Wake::Recheck => {}
+            Wake::Backlogged => return Ok(true),
+            Wake::Partial(frame, sent_bytes) => self.writer.send(&frame, sent_bytes).await?,
+            Wake::Failed(error) => return Err(error),
         }
-        Ok(self.outlet.last() > last)
-    }
-
-    /// Waits until this client's own rate allows the next frame.
-    async fn pace(&self, due: Option<Instant>) {
-        if let (Some(fps), Some(due)) = (self.fps, due) {
-            sleep_until(due + Duration::from_secs_f64(1.0 / fps)).await;
-        }
-    }
-
-    /// The moment from which the rate counts on, for a frame sent now: the one it was due at, so that waiting for frames
-    /// does not lower the rate, unless that was too long ago to be made up for.
-    fn due(&self, last: Option<Instant>, now: Instant) -> Option<Instant> {
-        let interval = Duration::from_secs_f64(1.0 / self.fps?);
-        Some(match last {
-            Some(due) if due + interval * 2 > now => due + interval,
-            _ => now,
-        })
+        Ok(self.writer.last() > last)
     }
 
     /// Shows why there is no frame, again and again, until there is one or the reason changes.
-    async fn show_card(&self, reason: &str) -> io::Result<()> {
-        let (width, height) = self.view.camera.size().unwrap_or(CARD_SIZE);
-        let jpeg = eyelid_picture::card(width, height, "no signal", reason);
-        let need = Need::NewerThan(self.outlet.last());
-        let short = Patience {
-            timeout: CARD_INTERVAL.min(self.patience.timeout),
-            ..self.patience
+    async fn show_card(&self, reason: NoFrame) -> io::Result<()> {
+        let (width, height) = self.view.camera().size().unwrap_or(CARD_SIZE);
+        let jpeg = eyelid_picture::card(width, height, "no signal", &reason.to_string());
+        let fresh = Freshness::NewerThan(self.writer.last());
+        let short = Deadline {
+            timeout: CARD_INTERVAL.min(self.deadline.timeout),
+            ..self.deadline
         };
         loop {
-            let mut part = Vec::new();
-            part::begin(&mut part, jpeg.len(), SystemTime::now(), Signal::None);
-            let start = part.len();
-            part.extend_from_slice(&jpeg);
-            part::end(&mut part);
-            let part = self.outlet.header.cut(&part, start);
-            self.outlet.send_bytes(part).await?;
+            let part = part::card(&jpeg, self.writer.header_timing, SystemTime::now());
+            self.writer.send_bytes(&part).await?;
             let again = Instant::now() + CARD_INTERVAL;
             while Instant::now() < again {
-                match self.view.frame(need, short).await {
-                    Err(same) if same == reason => {}
+                match self.view.frame(fresh, short).await {
+                    Err(still) if still == reason => {}
                     _ => return Ok(()),
                 }
             }

@@ -4,40 +4,46 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use eyelid_config::Title;
 use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::readiness;
 use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
 use indexmap::IndexMap;
 
-use crate::camera::Camera;
-use crate::need::{Need, Patience};
-use crate::settings::Configured;
-use crate::shown::Shown;
+use crate::tracker::News;
+use crate::{Camera, Envelope, RateCap, View};
+
+/// The cameras that exist even before their slots do, in their order; each with its slot, where that is not the usual one.
+pub type Configured = IndexMap<CameraName, Option<PathBuf>>;
 
 /// The slots directory and what is known of its cameras.
-pub(crate) struct Slots {
+pub struct Cameras {
     directory: PathBuf,
-    configured: RefCell<IndexMap<CameraName, Configured>>,
+    envelope: Rc<dyn Envelope>,
+    configured: RefCell<Configured>,
     cameras: RefCell<BTreeMap<CameraName, Rc<Camera>>>,
     /// `None` where the kernel gives no inotify instance: then slots are polled while somebody looks.
     changes: Option<RefCell<Changes<CameraName>>>,
     complained: Cell<bool>,
 }
 
-impl Slots {
-    /// Looks at the slots in `directory`. Cameras that are `configured` exist even before their slots do.
-    pub(crate) fn new(directory: PathBuf, configured: IndexMap<CameraName, Configured>) -> Self {
+impl Cameras {
+    /// Looks at the slots in `directory`, and those that are `configured`. Frames are read into the `envelope`.
+    pub fn new(
+        directory: PathBuf,
+        configured: Configured,
+        envelope: impl Envelope + 'static,
+    ) -> Self {
         let changes = Changes::new()
             .inspect_err(|error| log::warn!("slots are polled while somebody looks: {error}"))
             .ok()
             .map(RefCell::new);
         Self {
             directory,
+            envelope: Rc::new(envelope),
             configured: RefCell::new(configured),
             cameras: RefCell::default(),
             changes,
@@ -46,14 +52,14 @@ impl Slots {
     }
 
     /// Gives the camera with this name, if there is one.
-    pub(crate) fn camera(&self, name: &CameraName) -> Option<Rc<Camera>> {
+    pub fn camera(&self, name: &CameraName) -> Option<Rc<Camera>> {
         if let Some(camera) = self.cameras.borrow().get(name) {
             return Some(camera.clone());
         }
         let configured = self.configured.borrow().get(name).cloned();
         let is_configured = configured.is_some();
         let directory = configured
-            .and_then(|configured| configured.slot)
+            .flatten()
             .unwrap_or_else(|| name.directory(&self.directory));
         let is_there = || fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir());
         let exists = is_configured
@@ -65,7 +71,8 @@ impl Slots {
         if !exists {
             return None;
         }
-        let camera = Rc::new(Camera::new(name.clone(), directory));
+        let camera = Camera::new(name.clone(), directory, self.envelope.clone());
+        let camera = Rc::new(camera);
         self.cameras
             .borrow_mut()
             .insert(name.clone(), camera.clone());
@@ -73,20 +80,15 @@ impl Slots {
     }
 
     /// Takes other cameras for configured. One that somebody looks at keeps its slot.
-    pub(crate) fn reconfigure(&self, configured: IndexMap<CameraName, Configured>) {
+    pub fn reconfigure(&self, configured: Configured) {
         self.configured.replace(configured);
         let mut cameras = self.cameras.borrow_mut();
         cameras.retain(|_, camera| camera.viewers() > 0);
     }
 
-    /// Gives how people call a camera, as far as the configuration says.
-    pub(crate) fn title(&self, name: &CameraName) -> Option<Title> {
-        self.configured.borrow().get(name)?.title.clone()
-    }
-
     /// Gives the names of all cameras: those that are configured in their order, then those that have a slot, by name. The
     /// default one comes before these where it is not configured: if it has a slot, or there is no other.
-    pub(crate) fn names(&self) -> Vec<CameraName> {
+    pub fn names(&self) -> Vec<CameraName> {
         let entries = fs::read_dir(&self.directory)
             .into_iter()
             .flatten()
@@ -108,15 +110,12 @@ impl Slots {
         default.into_iter().chain(configured).chain(found).collect()
     }
 
-    /// Lets one client look at a camera.
-    pub(crate) fn view(self: &Rc<Self>, camera: Rc<Camera>) -> View {
+    /// Lets one client look at a camera, with its own limit to the rate of its frames if it has one.
+    pub fn view(self: &Rc<Self>, camera: Rc<Camera>, cap: Option<RateCap>) -> View {
         if camera.enter() {
             self.watch(&camera);
         }
-        View {
-            slots: self.clone(),
-            camera,
-        }
+        View::new(self.clone(), camera, cap)
     }
 
     /// Hands on what inotify tells, until the process ends. Waits for inotify and the watchdog only; with nobody looking,
@@ -124,21 +123,22 @@ impl Slots {
     ///
     /// # Errors
     /// What reading inotify said.
-    pub(crate) async fn run(&self, pulse: &Pulse) -> io::Result<()> {
+    pub async fn run(&self, pulse: &Pulse) -> io::Result<()> {
         let Some(changes) = &self.changes else {
             loop {
                 pulse.answer().await;
             }
         };
-        let descriptor = readiness::readable(changes.borrow().as_fd().try_clone_to_owned()?)?;
+        let descriptor: OwnedFd = changes.borrow().as_fd().try_clone_to_owned()?;
+        let descriptor = readiness::readable(descriptor)?;
         loop {
             let mut ready = tokio::select! {
                 ready = descriptor.readable() => ready?,
                 () = pulse.answer() => continue,
             };
-            let news = changes.borrow_mut().read()?;
+            let changes = changes.borrow_mut().read()?;
             ready.clear_ready();
-            for change in news {
+            for change in changes {
                 self.hand_on(change);
             }
         }
@@ -147,76 +147,58 @@ impl Slots {
     fn hand_on(&self, change: Change<CameraName>) {
         let camera = |name: &CameraName| self.cameras.borrow().get(name).cloned();
         match change {
-            Change::Frame(name) => camera(&name).iter().for_each(|camera| camera.renamed()),
-            Change::State(name) => camera(&name)
-                .iter()
-                .for_each(|camera| camera.state_changed()),
-            Change::Lost(name) => camera(&name)
-                .iter()
-                .for_each(|camera| camera.look_again(false)),
+            Change::Frame(name) => {
+                if let Some(camera) = camera(&name) {
+                    camera.frame_came();
+                }
+            }
+            Change::State(name) => {
+                if let Some(camera) = camera(&name) {
+                    camera.state_came();
+                }
+            }
+            Change::Lost(name) => {
+                if let Some(camera) = camera(&name) {
+                    camera.anything_came(News::Polled);
+                }
+            }
             Change::Anything => {
-                self.cameras
-                    .borrow()
-                    .values()
-                    .for_each(|camera| camera.look_again(camera.is_watched()));
+                for camera in self.cameras.borrow().values() {
+                    camera.anything_came(camera.news());
+                }
             }
         }
     }
 
-    fn watch(&self, camera: &Camera) {
-        let watched = match &self.changes {
-            None => false,
-            Some(changes) => match changes
-                .borrow_mut()
-                .add(camera.name.clone(), &camera.directory)
-            {
-                Ok(()) => true,
-                Err(error) => {
-                    if !self.complained.replace(true) {
-                        log::warn!("{error}; looking for it while somebody waits");
+    /// Has inotify tell of a camera's slot, if it can.
+    pub(crate) fn watch(&self, camera: &Camera) {
+        let news = match &self.changes {
+            None => News::Polled,
+            Some(changes) => {
+                let name = camera.name().clone();
+                match changes.borrow_mut().add(name, camera.directory()) {
+                    Ok(()) => {
+                        self.complained.set(false);
+                        News::Heard
                     }
-                    false
+                    Err(error) => {
+                        if !self.complained.replace(true) {
+                            log::warn!("{error}; looking for it while somebody waits");
+                        }
+                        News::Polled
+                    }
                 }
-            },
+            }
         };
-        if watched {
-            self.complained.set(false);
-        }
-        if watched != camera.is_watched() {
-            camera.look_again(watched);
+        if news != camera.news() {
+            camera.anything_came(news);
         }
     }
 
-    fn unwatch(&self, camera: &Camera) {
+    /// Lets inotify tell no more of a camera's slot.
+    pub(crate) fn unwatch(&self, camera: &Camera) {
         if let Some(changes) = &self.changes {
-            changes.borrow_mut().remove(&camera.name);
-        }
-    }
-}
-
-/// A client's look at a camera. While any is alive, the slot is watched.
-pub(crate) struct View {
-    slots: Rc<Slots>,
-    /// The camera.
-    pub(crate) camera: Rc<Camera>,
-}
-
-impl View {
-    /// Waits for a frame; see [`Camera::frame`].
-    ///
-    /// # Errors
-    /// Why there is none, for people.
-    pub(crate) async fn frame(&self, need: Need, patience: Patience) -> Result<Rc<Shown>, String> {
-        self.camera
-            .frame(need, patience, |camera| self.slots.watch(camera))
-            .await
-    }
-}
-
-impl Drop for View {
-    fn drop(&mut self) {
-        if self.camera.leave() {
-            self.slots.unwatch(&self.camera);
+            changes.borrow_mut().remove(camera.name());
         }
     }
 }

@@ -1,22 +1,20 @@
 //! How often something happens, for people: over the last second or so.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Counts over windows of this length; shorter ones jump, longer ones lag.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// A rate.
+/// A rate as it is measured.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rate {
+pub struct MeasuredRate {
     window: Option<(Instant, u32)>,
     last: Option<f64>,
 }
 
-impl Rate {
-    /// It happened.
-    pub(crate) fn count(&mut self, now: Instant) {
+impl MeasuredRate {
+    /// It happened once more.
+    pub fn count(&mut self, now: Instant) {
         self.window = match self.window {
             Some((start, count)) if now - start < WINDOW => Some((start, count + 1)),
             Some((start, count)) => {
@@ -28,7 +26,7 @@ impl Rate {
     }
 
     /// How often a second it has happened of late.
-    pub(crate) fn per_second(&self, now: Instant) -> f64 {
+    pub fn per_second(&self, now: Instant) -> f64 {
         let Some((start, count)) = self.window else {
             return 0.0;
         };
@@ -48,7 +46,7 @@ mod tests {
     #[test]
     fn follows_what_happens_and_falls_when_it_stops() {
         let start = Instant::now();
-        let mut rate = Rate::default();
+        let mut rate = MeasuredRate::default();
         assert_eq!(rate.per_second(start), 0.0);
         let at = |n: u32| start + Duration::from_millis(40) * n;
         (0..100).for_each(|n| rate.count(at(n)));

@@ -1,0 +1,134 @@
+//! What writes frames to one streaming client: its socket, and what is known of how that drains.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use eyelid_consumer::{FrameNumber, SharedFrame, Subscriber, Wake};
+use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
+use tokio::time::sleep;
+
+use crate::clients::Entry;
+use crate::metrics::StreamCounters;
+use crate::part::HeaderTiming;
+use crate::socket::{STALL, Socket};
+
+/// Writes a stream's frames to its client.
+pub(crate) struct StreamWriter {
+    /// The client's socket.
+    pub(crate) socket: Socket,
+    /// The client's place in the list.
+    pub(crate) entry: Entry,
+    /// When it gets the headers of parts.
+    pub(crate) header_timing: HeaderTiming,
+    counters: StreamCounters,
+    pacer: RefCell<Pacer>,
+    /// The number of the last frame that went, or began to go.
+    last: Cell<FrameNumber>,
+}
+
+impl StreamWriter {
+    pub(crate) fn new(
+        socket: Socket,
+        entry: Entry,
+        header_timing: HeaderTiming,
+        counters: StreamCounters,
+    ) -> Self {
+        Self {
+            socket,
+            entry,
+            header_timing,
+            counters,
+            pacer: RefCell::new(Pacer::new(Instant::now())),
+            last: Cell::default(),
+        }
+    }
+
+    /// The number of the last frame that was sent.
+    pub(crate) fn last(&self) -> FrameNumber {
+        self.last.get()
+    }
+
+    /// Sends a frame's part but for its first bytes, which have been sent.
+    ///
+    /// # Errors
+    /// What the socket said.
+    pub(crate) async fn send(&self, frame: &SharedFrame, sent_bytes: usize) -> io::Result<()> {
+        let began = Instant::now();
+        let part = self.header_timing.part_of(frame);
+        self.socket.send(&part[sent_bytes..]).await?;
+        self.sent(frame, began);
+        Ok(())
+    }
+
+    /// Sends bytes that are no frame of the camera.
+    ///
+    /// # Errors
+    /// What the socket said.
+    pub(crate) async fn send_bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        let began = Instant::now();
+        self.socket.send(bytes).await?;
+        let mut pacer = self.pacer.borrow_mut();
+        pacer.on_write(began, bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Waits until so little lies unacknowledged that the next frame may be chosen ([`Pacer`]).
+    ///
+    /// # Errors
+    /// What the socket said; `TimedOut` when nothing left it for [`STALL`].
+    pub(crate) async fn drained(&self) -> io::Result<()> {
+        while let Some(pause) = self.look()? {
+            sleep(pause).await;
+        }
+        Ok(())
+    }
+
+    fn look(&self) -> io::Result<Option<Duration>> {
+        let unacknowledged = unacknowledged_bytes(&self.socket)?;
+        let (mut pacer, now) = (self.pacer.borrow_mut(), Instant::now());
+        // Asked for only when it matters.
+        let path = if unacknowledged > 0 || pacer.wants_tcp_info(now) {
+            tcp_info(&self.socket)
+        } else {
+            None
+        };
+        let pause = pacer.delay(now, unacknowledged, path);
+        if pause.is_some() && pacer.stalled_for(now) > STALL {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        Ok(pause)
+    }
+
+    fn sent(&self, frame: &SharedFrame, began: Instant) {
+        let bytes = self.header_timing.part_of(frame).len() as u64;
+        let skipped = frame.number.skipped_since(self.last.replace(frame.number));
+        self.pacer.borrow_mut().on_write(began, bytes);
+        self.entry.client.sent(bytes, skipped, began);
+        self.counters.sent(bytes, skipped);
+    }
+}
+
+impl Subscriber for StreamWriter {
+    fn offer(&self, frame: &Rc<SharedFrame>, now: Instant) -> ControlFlow<Wake> {
+        let drained = unacknowledged_bytes(&self.socket)
+            .map(|bytes| self.pacer.borrow_mut().can_send(now, bytes));
+        match drained {
+            Ok(true) => {}
+            Ok(false) => return ControlFlow::Break(Wake::Backlogged),
+            Err(error) => return ControlFlow::Break(Wake::Failed(error)),
+        }
+        let part = self.header_timing.part_of(frame);
+        ControlFlow::Break(match self.socket.try_write(part) {
+            Ok(bytes) if bytes == part.len() => {
+                self.sent(frame, now);
+                return ControlFlow::Continue(());
+            }
+            Ok(bytes) => Wake::Partial(frame.clone(), bytes),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Wake::Backlogged,
+            Err(error) => Wake::Failed(error),
+        })
+    }
+}
