@@ -54,10 +54,15 @@ pub struct CameraOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub optimize: Option<bool>,
     /// Turn the picture clockwise by 0, 90, 180 or 270 degrees [default: 0]
-    #[arg(long, value_name = "D", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "D",
+        allow_negative_numbers = true,
+        hide_possible_values = true
+    )]
     pub rotate: Option<Rotation>,
     /// Mirror the picture before it is turned: horizontal (left and right change places) or vertical
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub flip: Option<Flip>,
     /// Set a control of the camera (--list-controls shows which); may be repeated
     #[arg(long, value_name = "NAME=VALUE")]

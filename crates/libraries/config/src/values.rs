@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 use crate::duration;
@@ -230,17 +232,21 @@ impl FromStr for Quality {
 }
 
 /// A clockwise turn of the picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(try_from = "i64", into = "i64")]
 pub enum Rotation {
     /// As it comes.
     #[default]
+    #[value(name = "0")]
     None,
     /// A quarter clockwise.
+    #[value(name = "90")]
     Right,
     /// Upside down.
+    #[value(name = "180")]
     Half,
     /// A quarter counter-clockwise.
+    #[value(name = "270")]
     Left,
 }
 
@@ -269,18 +275,8 @@ impl From<Rotation> for i64 {
     }
 }
 
-impl FromStr for Rotation {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<i64>()
-            .map_err(|_| ValueError::Rotation(text.to_owned()))?
-            .try_into()
-    }
-}
-
 /// A mirrored picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(try_from = "String", into = "String")]
 pub enum Flip {
     /// Left and right change places.
@@ -293,20 +289,14 @@ impl FromStr for Flip {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text {
-            "horizontal" => Ok(Self::Horizontal),
-            "vertical" => Ok(Self::Vertical),
-            _ => Err(ValueError::Flip(text.to_owned())),
-        }
+        <Self as ValueEnum>::from_str(text, false).map_err(|_| ValueError::Flip(text.to_owned()))
     }
 }
 
 impl fmt::Display for Flip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Horizontal => "horizontal",
-            Self::Vertical => "vertical",
-        })
+        let word = self.to_possible_value();
+        f.write_str(word.as_ref().map_or("", PossibleValue::get_name))
     }
 }
 
@@ -472,8 +462,7 @@ mod tests {
         }
         assert!("0".parse::<Quality>().is_err() && "101".parse::<Quality>().is_err());
         assert_eq!("100".parse::<Quality>().unwrap().percent(), 100);
-        assert!("45".parse::<Rotation>().is_err());
-        assert_eq!("270".parse::<Rotation>().unwrap(), Rotation::Left);
+        assert!(Rotation::try_from(45).is_err());
         assert!("1".parse::<Buffers>().is_err() && "33".parse::<Buffers>().is_err());
         assert_eq!("4".parse::<Buffers>().unwrap().count(), 4);
     }
@@ -488,7 +477,17 @@ mod tests {
         for bad in ["", "AfMode", "=1", "AfMode=", " = "] {
             assert!(bad.parse::<ControlSetting>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn words_are_the_same_as_a_flag_and_as_a_key() {
+        for rotation in Rotation::value_variants() {
+            let flag = rotation.to_possible_value().unwrap();
+            assert_eq!(flag.get_name(), i64::from(*rotation).to_string());
+            assert_eq!(Rotation::try_from(i64::from(*rotation)).unwrap(), *rotation);
+        }
         assert_eq!("vertical".parse::<Flip>().unwrap(), Flip::Vertical);
+        assert_eq!(Flip::Horizontal.to_string(), "horizontal");
         assert!("both".parse::<Flip>().is_err());
     }
 }

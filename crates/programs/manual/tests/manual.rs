@@ -31,6 +31,24 @@ fn every_option_is_in_the_page_and_in_each_completion() {
 }
 
 #[test]
+fn shells_complete_the_words_that_an_option_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path()).unwrap();
+    for (file, words) in [
+        (
+            "bash-completion/completions/eyelid",
+            "\"horizontal vertical\"",
+        ),
+        ("bash-completion/completions/eyelid", "\"0 90 180 270\""),
+        ("zsh/vendor-completions/_eyelid", "((horizontal\\:\""),
+        ("fish/vendor_completions.d/eyelid.fish", "\"horizontal\\t'"),
+    ] {
+        let text = fs::read_to_string(directory.path().join(file)).unwrap();
+        assert!(text.contains(words), "{words} in {text}");
+    }
+}
+
+#[test]
 fn every_page_has_the_sections_that_clap_does_not_write() {
     for program in programs() {
         let mut page = Vec::new();
