@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_server::fuzzing::users(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_http::fuzzing::users(bytes));

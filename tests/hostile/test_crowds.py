@@ -16,7 +16,7 @@ from harness.http import get
 from harness.stream import Stream
 from harness.waiting import wait_for
 
-WAITING = 512  # connections without a request (crates/programs/server/src/seats.rs)
+WAITING = 512  # connections without a request (crates/libraries/http/src/admission.rs)
 HEADER = 16 << 10  # bytes of one (docs/http.md)
 OTHERS = 50  # descriptors of the server, besides
 ASK = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"

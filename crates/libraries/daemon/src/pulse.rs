@@ -1,9 +1,12 @@
 //! The watchdog's food: proof that the loops a program lives by still go round, not that a timer does.
 
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::sleep;
+
+use crate::manager;
 
 /// Whether one loop goes round. The loop answers beside all else that it waits for.
 #[derive(Debug, Default)]
@@ -25,9 +28,17 @@ impl Pulse {
     }
 }
 
+/// Tells the service manager's watchdog, if there is one, that all loops go round. Ends never.
+pub async fn feed_watchdog<const N: usize>(loops: [&Pulse; N]) {
+    match manager::watchdog_interval() {
+        Some(period) => feed(period, loops, manager::alive).await,
+        None => pending().await,
+    }
+}
+
 /// Calls `alive` in each period once every loop has answered, and never again after one has not. Ends never. It waits for
 /// one timer: between two periods the process sleeps.
-pub async fn feed<const N: usize>(period: Duration, loops: [&Pulse; N], alive: impl Fn()) -> ! {
+async fn feed<const N: usize>(period: Duration, loops: [&Pulse; N], alive: impl Fn()) -> ! {
     loop {
         for pulse in loops {
             pulse.beat().await;
@@ -41,7 +52,6 @@ pub async fn feed<const N: usize>(period: Duration, loops: [&Pulse; N], alive: i
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use std::future::pending;
     use tokio::time::timeout;
 
     const PERIOD: Duration = Duration::from_secs(10);

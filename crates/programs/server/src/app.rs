@@ -1,89 +1,60 @@
 //! What all connections of the process share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use eyelid_config::Title;
-use eyelid_consumer::{Camera, Cameras};
+use eyelid_consumer::{Camera, Cameras, Deadline, RateCap};
+use eyelid_http::{AuthError, Door, Handler, LiveConfig, Outcome, Peer, Socket};
 use eyelid_slot::CameraName;
+use hyper::Request;
+use hyper::body::Incoming;
 use indexmap::IndexMap;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::auth::{AuthError, Users};
 use crate::clients::Clients;
-use crate::host::{Names, Strangers};
 use crate::metrics::Metrics;
 use crate::part::Part;
-use crate::seats::Seats;
-use crate::settings::{Configured, Service, Settings};
+use crate::respond::{Found, StreamRequest, respond};
+use crate::settings::{Configured, Settings};
 use crate::status::{CameraStatus, ClientStatus, Status};
+use crate::stream::Stream;
+use crate::stream_head;
+use crate::writer::StreamWriter;
 
 /// The shared part of the server. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
+    pub(crate) door: Rc<Door>,
     pub(crate) cameras: Rc<Cameras>,
     /// How people call the cameras, as far as the configuration says.
     titles: RefCell<HashMap<CameraName, Title>>,
     pub(crate) clients: Rc<Clients>,
-    pub(crate) seats: Rc<Seats>,
-    pub(crate) strangers: Strangers,
     pub(crate) metrics: Metrics,
-    terms: RefCell<Rc<Terms>>,
-    /// Becomes true when connections are to end.
-    pub(crate) stopping: watch::Receiver<bool>,
+    deadline: Cell<Deadline>,
     started: Instant,
-}
-
-/// On what terms clients are served: what the configuration says, and what it names, read.
-pub(crate) struct Terms {
-    pub(crate) service: Service,
-    pub(crate) users: Option<Users>,
-    pub(crate) names: Names,
-}
-
-impl Terms {
-    /// Reads what the settings name.
-    ///
-    /// # Errors
-    /// A file of passwords that cannot be used.
-    pub(crate) fn read(service: Service) -> Result<Self, AuthError> {
-        let users = Users::load(service.auth_file.as_deref(), service.password.as_ref())?;
-        let names = Names::new(service.allow_host.clone());
-        Ok(Self {
-            service,
-            users,
-            names,
-        })
-    }
 }
 
 impl App {
     /// Reads what the settings name. The process may have so many `descriptors` open.
-    pub(crate) fn new(
-        settings: Settings,
-        descriptors: usize,
-        stopping: watch::Receiver<bool>,
-    ) -> Result<Self, AuthError> {
-        let terms = Terms::read(settings.service)?;
+    pub(crate) fn new(settings: Settings, descriptors: usize) -> Result<Self, AuthError> {
+        let door = Door::new(settings.serve, settings.advice, descriptors)?;
         let (slots, titles) = split(settings.cameras);
-        let metrics = Metrics::new();
         Ok(Self {
+            door: Rc::new(door),
             cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
             titles: RefCell::new(titles),
             clients: Rc::default(),
-            seats: Seats::new(descriptors, metrics.dismissed.clone()),
-            strangers: Strangers::new(settings.advice),
-            metrics,
-            terms: RefCell::new(Rc::new(terms)),
-            stopping,
+            metrics: Metrics::new(),
+            deadline: Cell::new(settings.deadline),
             started: Instant::now(),
         })
     }
 
-    /// On what terms a client that comes now is served.
-    pub(crate) fn terms(&self) -> Rc<Terms> {
-        self.terms.borrow().clone()
+    /// How long a client that comes now waits for frames.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.deadline.get()
     }
 
     /// Serves new clients and requests by other settings from now on.
@@ -91,8 +62,8 @@ impl App {
     /// # Errors
     /// Why it cannot; all stays as it was then.
     pub(crate) fn reload(&self, settings: Settings) -> Result<(), AuthError> {
-        let terms = Terms::read(settings.service)?;
-        self.terms.replace(Rc::new(terms));
+        self.door.reload(LiveConfig::read(settings.serve)?);
+        self.deadline.set(settings.deadline);
         let (slots, titles) = split(settings.cameras);
         self.cameras.reconfigure(slots);
         self.titles.replace(titles);
@@ -131,6 +102,35 @@ impl App {
             .names()
             .into_iter()
             .filter_map(|name| self.cameras.camera(&name))
+    }
+}
+
+impl Handler for App {
+    async fn handle(self: Rc<Self>, request: Request<Incoming>, peer: Peer) -> Outcome {
+        let (request, _body) = request.into_parts();
+        match respond(&self, &request, peer).await {
+            Found::Response(response) => Outcome::Response(response),
+            Found::Stream(stream) => Outcome::take_over(move |taken| async move {
+                self.stream(stream, taken.socket, peer).run().await;
+            }),
+        }
+    }
+}
+
+impl App {
+    /// A stream for a client whose request is read, and nothing answered yet.
+    fn stream(&self, request: StreamRequest, socket: Socket, peer: Peer) -> Stream {
+        let name = request.camera.name();
+        let entry = self.clients.enter(peer.to_string(), name.clone());
+        let counters = self.metrics.streams(name);
+        let interval = |fps| Duration::from_secs_f64(1.0 / fps);
+        let cap = request.fps.map(|fps| RateCap::new(interval(fps)));
+        Stream {
+            writer: Rc::new(StreamWriter::new(socket, entry, request.header, counters)),
+            view: self.cameras.view(request.camera, cap),
+            head: stream_head::bytes(self.door.live().options.allow_origin.as_ref()),
+            deadline: self.deadline(),
+        }
     }
 }
 

@@ -7,23 +7,21 @@ use std::time::Duration;
 
 use eyelid_config::AllowedHost;
 use eyelid_consumer::Deadline;
+use eyelid_http::response::{FullResponse, add_common_headers};
+use eyelid_http::{Advice, Peer, ServeOptions};
 use http_body_util::BodyExt;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
 
-use crate::answer::{self, Answer, Outcome};
 use crate::app::App;
-pub use crate::auth::check_users as users;
-use crate::host::Advice;
 use crate::part::HeaderTiming;
+use crate::respond::{Found, respond};
 use crate::route::{Asset, Route, StreamParameters, Which};
-use crate::settings::{Configured, Service, Settings};
-use crate::socket::Peer;
+use crate::settings::{Configured, Settings};
 
-/// A request line without its version gets a proper answer, whatever its method and target; and there is a plain way to
+/// A request line without its version gets a proper response, whatever its method and target; and there is a plain way to
 /// ask for the same.
 ///
 /// # Panics
@@ -104,7 +102,6 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
 struct Server {
     app: App,
     runtime: Runtime,
-    _running: watch::Sender<bool>,
 }
 
 thread_local! {
@@ -113,7 +110,6 @@ thread_local! {
 
 impl Server {
     fn new() -> Self {
-        let (running, stopping) = watch::channel(false);
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
         let settings = Settings {
@@ -127,11 +123,11 @@ impl Server {
                 program: "eyelid-server".to_owned(),
                 has_file: true,
             },
-            service: Service {
-                deadline: Deadline {
-                    timeout: Duration::ZERO,
-                    max_age: Duration::from_secs(2),
-                },
+            deadline: Deadline {
+                timeout: Duration::ZERO,
+                max_age: Duration::from_secs(2),
+            },
+            serve: ServeOptions {
                 idle_exit: None,
                 max_clients: 1,
                 allow_host: vec![AllowedHost::Any],
@@ -140,58 +136,55 @@ impl Server {
                 password: None,
             },
         };
-        let app = App::new(settings, 1024, stopping).unwrap_or_else(|error| panic!("{error}"));
-        Self {
-            app,
-            runtime,
-            _running: running,
-        }
+        let app = App::new(settings, 1024).unwrap_or_else(|error| panic!("{error}"));
+        Self { app, runtime }
     }
 
     fn ask(&self, request: &Parts) {
-        let Some(answer) = self.answer(request) else {
+        let Some(response) = self.response(request) else {
             assert_eq!(request.method, Method::GET, "a stream");
             return;
         };
-        let headers = answer.headers();
+        let headers = response.headers();
         let has = |name, words: &str| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             assert!(
                 value.is_some_and(|value| value.contains(words)),
-                "{answer:?}"
+                "{response:?}"
             );
         };
         has(CACHE_CONTROL, "no-store");
         has(X_CONTENT_TYPE_OPTIONS, "nosniff");
-        match (&request.method, answer.status()) {
+        match (&request.method, response.status()) {
             // A target whose host is none, whatever the method.
-            (_, StatusCode::BAD_REQUEST) => self.explains(answer),
+            (_, StatusCode::BAD_REQUEST) => self.explains(response),
             (&Method::OPTIONS, StatusCode::NO_CONTENT) => has(ALLOW, "GET"),
             (&Method::GET | &Method::HEAD, StatusCode::OK) => has(CONTENT_TYPE, "/"),
             (&Method::GET | &Method::HEAD, StatusCode::PERMANENT_REDIRECT) => {}
-            (&Method::GET, StatusCode::SERVICE_UNAVAILABLE) => self.explains(answer),
-            (&Method::GET | &Method::HEAD, StatusCode::NOT_FOUND) => self.explains(answer),
-            (&Method::OPTIONS | &Method::GET | &Method::HEAD, _) => panic!("{answer:?}"),
+            (&Method::GET, StatusCode::SERVICE_UNAVAILABLE) => self.explains(response),
+            (&Method::GET | &Method::HEAD, StatusCode::NOT_FOUND) => self.explains(response),
+            (&Method::OPTIONS | &Method::GET | &Method::HEAD, _) => panic!("{response:?}"),
             (_, status) => {
                 assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
                 has(ALLOW, "GET");
-                self.explains(answer);
+                self.explains(response);
             }
         }
     }
 
-    fn answer(&self, request: &Parts) -> Option<Answer> {
-        match self
-            .runtime
-            .block_on(answer::answer(&self.app, request, Peer::Unknown))
-        {
-            Outcome::Answer(answer) => Some(answer),
-            Outcome::Stream(_) => None,
+    fn response(&self, request: &Parts) -> Option<FullResponse> {
+        let responding = respond(&self.app, request, Peer::Unknown);
+        match self.runtime.block_on(responding) {
+            Found::Response(mut response) => {
+                add_common_headers(response.headers_mut(), None);
+                Some(response)
+            }
+            Found::Stream(_) => None,
         }
     }
 
-    fn explains(&self, answer: Answer) {
-        let Ok(body) = self.runtime.block_on(answer.into_body().collect());
+    fn explains(&self, response: FullResponse) {
+        let Ok(body) = self.runtime.block_on(response.into_body().collect());
         let reason = serde_json::from_slice::<serde_json::Value>(&body.to_bytes());
         assert!(reason.is_ok_and(|reason| reason["error"].is_string()));
     }
@@ -204,10 +197,5 @@ mod tests {
     #[test]
     fn request_corpus() {
         eyelid_replay::replay("request", request);
-    }
-
-    #[test]
-    fn users_corpus() {
-        eyelid_replay::replay("users", users);
     }
 }

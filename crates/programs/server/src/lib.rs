@@ -4,28 +4,20 @@
 //! and does nothing at all while nobody is connected. `docs/architecture.md` shows how the modules hang together,
 //! `docs/http.md` what is answered.
 
-mod answer;
 mod app;
-mod auth;
 mod clients;
-mod connection;
-mod framing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod head;
-mod host;
-mod listener;
 mod metrics;
 mod part;
-mod patient;
 mod problem;
+mod respond;
 mod route;
-mod seats;
 mod serve;
 mod settings;
-mod socket;
 mod status;
 mod stream;
+mod stream_head;
 mod viewer;
 mod writer;
 
@@ -35,12 +27,10 @@ use anyhow::Context;
 use clap::Parser;
 use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ServerOptions};
 use eyelid_daemon::sockets;
+use eyelid_http::{AuthError, LiveConfig, Sockets};
 use eyelid_slot::CameraName;
 use tokio::task::LocalSet;
 
-use crate::app::Terms;
-use crate::auth::AuthError;
-use crate::listener::Sockets;
 use crate::settings::Settings;
 
 /// Gives every HTTP client the newest frame of a slot.
@@ -111,7 +101,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let has_sockets = !passed.is_empty();
     let settings = Settings::new(arguments.clone(), file, has_sockets)?;
     if arguments.check {
-        Terms::read(settings.service)?;
+        LiveConfig::read(settings.serve)?;
         return Ok(());
     }
     let reread = move || {

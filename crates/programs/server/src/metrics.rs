@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use eyelid_http::Counts;
 use eyelid_slot::CameraName;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -21,12 +22,10 @@ pub(crate) struct Metrics {
     snapshots: Family<Labels, Counter>,
     failures: Family<Labels, Counter>,
     clients: Family<Labels, Gauge>,
-    /// Connections accepted.
-    pub(crate) connections: Counter,
-    /// Clients turned away because there were too many.
-    pub(crate) turned_away: Counter,
-    /// Connections closed for others because no request had come.
-    pub(crate) dismissed: Counter,
+    /// Connections accepted, clients turned away, connections closed for others: what the door counts.
+    connections: Counter,
+    turned_away: Counter,
+    shed: Counter,
 }
 
 /// What is counted of streams.
@@ -62,7 +61,7 @@ impl Metrics {
             clients: Family::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
-            dismissed: Counter::default(),
+            shed: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -109,7 +108,7 @@ impl Metrics {
         registry.register(
             "connections_dismissed",
             "Connections closed for others because no request had come",
-            metrics.dismissed.clone(),
+            metrics.shed.clone(),
         );
         metrics
     }
@@ -134,11 +133,22 @@ impl Metrics {
         family.get_or_create(&Labels::of(camera)).inc();
     }
 
-    /// Gives the text of all counters, with the clients of each camera as they are now.
+    /// Gives the text of all counters, with what the door has counted and the clients of each camera as they are now.
     ///
     /// # Errors
     /// Never, as far as the library says.
-    pub(crate) fn encode(&self, clients: &[(CameraName, usize)]) -> Result<String, fmt::Error> {
+    pub(crate) fn encode(
+        &self,
+        door: Counts,
+        clients: &[(CameraName, usize)],
+    ) -> Result<String, fmt::Error> {
+        for (counter, count) in [
+            (&self.connections, door.accepted),
+            (&self.turned_away, door.turned_away),
+            (&self.shed, door.shed),
+        ] {
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
         self.clients.clear();
         for (camera, count) in clients {
             self.clients

@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_config::{
-    Address, AllowedHost, Config, Origin, PASSWORD_VARIABLE, ServerOptions, Title,
-};
+use eyelid_config::{Address, Config, PASSWORD_VARIABLE, ServerOptions, Title};
 use eyelid_consumer::Deadline;
+use eyelid_http::{Advice, Password, ServeOptions};
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 
 use crate::Arguments;
-use crate::host::Advice;
 
 /// Settings of the whole process.
 #[derive(Clone)]
@@ -25,8 +23,10 @@ pub(crate) struct Settings {
     pub(crate) cameras: IndexMap<CameraName, Configured>,
     /// What is said to who asks for a name that is not known. Fixed for the life of the process.
     pub(crate) advice: Advice,
+    /// How long clients wait for frames.
+    pub(crate) deadline: Deadline,
     /// How clients are served.
-    pub(crate) service: Service,
+    pub(crate) serve: ServeOptions,
 }
 
 /// What the configuration says of a camera.
@@ -36,34 +36,6 @@ pub(crate) struct Configured {
     pub(crate) slot: Option<PathBuf>,
     /// How people call it.
     pub(crate) title: Option<Title>,
-}
-
-/// How clients are served. Those that have begun a stream keep what held then.
-#[derive(Clone)]
-pub(crate) struct Service {
-    /// How long clients wait for frames.
-    pub(crate) deadline: Deadline,
-    /// When to end for want of connections.
-    pub(crate) idle_exit: Option<Duration>,
-    /// How many clients are served at once.
-    pub(crate) max_clients: usize,
-    /// Under which names the server may be asked, besides those that nobody can register.
-    pub(crate) allow_host: Vec<AllowedHost>,
-    /// Whose pages may read the pictures.
-    pub(crate) allow_origin: Option<Origin>,
-    /// Who may look.
-    pub(crate) auth_file: Option<PathBuf>,
-    /// Who may look, too.
-    pub(crate) password: Option<Password>,
-}
-
-/// Where one user and password are, as `USER:PASSWORD`.
-#[derive(Clone)]
-pub(crate) enum Password {
-    /// The one line of this file.
-    File(PathBuf),
-    /// [`PASSWORD_VARIABLE`], whose value this is.
-    Environment(String),
 }
 
 impl Settings {
@@ -98,11 +70,11 @@ impl Settings {
             )?,
             cameras,
             advice,
-            service: Service {
-                deadline: Deadline {
-                    timeout: options.timeout.unwrap_or(Duration::from_secs(4)),
-                    max_age: options.max_age.unwrap_or(Duration::from_secs(2)),
-                },
+            deadline: Deadline {
+                timeout: options.timeout.unwrap_or(Duration::from_secs(4)),
+                max_age: options.max_age.unwrap_or(Duration::from_secs(2)),
+            },
+            serve: ServeOptions {
                 idle_exit: options.idle_exit,
                 max_clients: options.max_clients.unwrap_or(1000) as usize,
                 allow_host: options.allow_host,

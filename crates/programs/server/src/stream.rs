@@ -33,7 +33,7 @@ impl Stream {
     pub(crate) async fn run(self) {
         let ended = tokio::select! {
             sent = self.send_all() => sent.err(),
-            () = self.writer.socket.gone() => None,
+            () = self.writer.socket.peer_closed() => None,
         };
         let client = &self.writer.entry.client;
         let reason = ended.map_or_else(|| "it closed".into(), |error| error.to_string());

@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use eyelid_config::Title;
+use eyelid_http::response::FullResponse;
 use eyelid_slot::CameraName;
 use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
-
-use crate::answer::Answer;
 
 const PAGE: &str = include_str!("viewer/index.html");
 const CAMERA: &str = include_str!("viewer/camera.html");
@@ -95,7 +94,7 @@ pub(crate) fn problem(status: StatusCode, what: &str, root: &str) -> String {
 }
 
 /// Makes a page what an answer says.
-pub(crate) fn put(html: String, answer: &mut Answer) {
+pub(crate) fn put(html: String, answer: &mut FullResponse) {
     *answer.body_mut() = Full::new(Bytes::from(html));
     let headers = answer.headers_mut();
     headers.insert(

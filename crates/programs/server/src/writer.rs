@@ -7,13 +7,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use eyelid_consumer::{FrameNumber, SharedFrame, Subscriber, Wake};
+use eyelid_http::{STALL, Socket};
 use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
 use tokio::time::sleep;
 
 use crate::clients::Entry;
 use crate::metrics::StreamCounters;
 use crate::part::HeaderTiming;
-use crate::socket::{STALL, Socket};
 
 /// Writes a stream's frames to its client.
 pub(crate) struct StreamWriter {

@@ -15,7 +15,6 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use crate::settings::Password;
 use crate::socket::Peer;
 
 /// Longest password that bcrypt takes whole.
@@ -47,18 +46,27 @@ pub(crate) struct Users {
     spread: RandomState,
 }
 
+/// Where one user and password are, as `USER:PASSWORD`.
+#[derive(Clone, Debug)]
+pub enum Password {
+    /// The one line of this file.
+    File(PathBuf),
+    /// [`PASSWORD_VARIABLE`](eyelid_config::PASSWORD_VARIABLE), whose value this is.
+    Environment(String),
+}
+
 /// Why nobody could be let in.
 #[derive(Debug, thiserror::Error)]
 #[error("{fault}")]
-pub(crate) struct AuthError {
+pub struct AuthError {
     /// The option that names the file, if it is one.
-    pub(crate) option: Option<&'static str>,
+    pub option: Option<&'static str>,
     fault: AuthFault,
 }
 
 /// What is wrong with a password file, or with a password.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AuthFault {
+pub enum AuthFault {
     /// It cannot be read.
     #[error("password file {0:?}: {1}")]
     Read(PathBuf, std::io::Error),
@@ -121,30 +129,22 @@ impl Users {
         })
     }
 
-    /// Says whether an `Authorization` header lets its sender look.
-    pub(crate) async fn admit(&self, authorization: Option<&[u8]>, peer: Peer) -> bool {
-        let Some(authorization) = authorization else {
-            return false;
-        };
+    /// Gives the user whom an `Authorization` header lets in.
+    pub(crate) async fn admit(&self, authorization: Option<&[u8]>, peer: Peer) -> Option<String> {
+        let authorization = authorization?;
+        let (user, password) = credentials(authorization)?;
         if self
             .right
             .borrow()
             .iter()
             .any(|right| bool::from(right.as_slice().ct_eq(authorization)))
         {
-            return true;
+            return Some(user);
         }
-        let Some((user, password)) = credentials(authorization) else {
-            return false;
-        };
         let known = self.hashes.get(&user).cloned();
         let hash = known.clone().unwrap_or_else(|| self.decoy.clone());
-        let Ok(_lane) = self.lanes[self.lane(peer)].acquire().await else {
-            return false;
-        };
-        let Ok(_turn) = self.one_at_a_time.acquire().await else {
-            return false;
-        };
+        let _lane = self.lanes[self.lane(peer)].acquire().await.ok()?;
+        let _permit = self.one_at_a_time.acquire().await.ok()?;
         let verified =
             tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false));
         let admitted = verified.await.unwrap_or(false) && known.is_some();
@@ -155,7 +155,7 @@ impl Users {
             }
             right.push(authorization.to_vec());
         }
-        admitted
+        admitted.then_some(user)
     }
 
     fn lane(&self, peer: Peer) -> usize {
@@ -247,10 +247,8 @@ mod tests {
         );
         let users = parse(&file).unwrap();
         for right in ["anna:secret", "ben:x:y", "anna:secret"] {
-            assert!(
-                users.admit(Some(&header(right)), Peer::Unix).await,
-                "{right}"
-            );
+            let admitted = users.admit(Some(&header(right)), Peer::Unix).await;
+            assert_eq!(admitted.as_deref(), right.split(':').next(), "{right}");
         }
         assert!(
             users
@@ -259,6 +257,7 @@ mod tests {
                     Peer::Unix
                 )
                 .await
+                .is_some()
         );
         for wrong in [
             "anna:Secret",
@@ -269,14 +268,20 @@ mod tests {
             &format!("anna:{}", "x".repeat(100)),
         ] {
             assert!(
-                !users.admit(Some(&header(wrong)), Peer::Unix).await,
+                users
+                    .admit(Some(&header(wrong)), Peer::Unix)
+                    .await
+                    .is_none(),
                 "{wrong}"
             );
         }
-        assert!(!users.admit(None, Peer::Unix).await);
+        assert!(users.admit(None, Peer::Unix).await.is_none());
         for wrong in ["", "Basic", "Basic !!!", "Bearer c2VjcmV0", "Basic /w=="] {
             assert!(
-                !users.admit(Some(wrong.as_bytes()), Peer::Unix).await,
+                users
+                    .admit(Some(wrong.as_bytes()), Peer::Unix)
+                    .await
+                    .is_none(),
                 "{wrong}"
             );
         }

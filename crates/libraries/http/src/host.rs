@@ -31,7 +31,7 @@ const LOCAL: [&str; 11] = [
     "fritz.box",
 ];
 
-/// How many strangers' names are remembered, so that each is logged once.
+/// How many unknown names are remembered, so that each is logged once.
 const REMEMBERED: usize = 32;
 
 /// How far apart the lines about them are.
@@ -98,12 +98,12 @@ impl Host {
 }
 
 /// The names that are answered to.
-pub(crate) struct Names {
+pub(crate) struct KnownHosts {
     own: Option<String>,
     allowed: Vec<AllowedHost>,
 }
 
-impl Names {
+impl KnownHosts {
     /// Those `allowed`, this machine's own, and all that nobody can register.
     pub(crate) fn new(allowed: Vec<AllowedHost>) -> Self {
         let own = gethostname()
@@ -112,8 +112,8 @@ impl Names {
         Self { own, allowed }
     }
 
-    /// Gives the first that is a stranger's.
-    pub(crate) fn stranger<'a>(&self, hosts: &'a [Host]) -> Option<&'a str> {
+    /// Gives the first that is not known.
+    pub(crate) fn unknown<'a>(&self, hosts: &'a [Host]) -> Option<&'a str> {
         hosts.iter().find_map(|host| match host {
             Host::Name(name) if !self.know(name) => Some(name.as_str()),
             _ => None,
@@ -132,14 +132,14 @@ impl Names {
     }
 }
 
-/// Tells the log of strangers' names: each once, some of them, and not all at once.
-pub(crate) struct Strangers {
+/// Tells the log of unknown names: each once, some of them, and not all at once.
+pub(crate) struct UnknownHosts {
     advice: Advice,
     seen: RefCell<BTreeSet<String>>,
     limit: LogLimit,
 }
 
-impl Strangers {
+impl UnknownHosts {
     pub(crate) fn new(advice: Advice) -> Self {
         Self {
             advice,
@@ -148,8 +148,8 @@ impl Strangers {
         }
     }
 
-    /// One came. Gives what it is told.
-    pub(crate) fn came(&self, name: &str) -> String {
+    /// A request for `name` is refused. Gives what its sender is told.
+    pub(crate) fn refuse(&self, name: &str) -> String {
         let what = self.advice.on(name);
         self.log(name, &what);
         what
@@ -170,15 +170,15 @@ impl Strangers {
 
 /// What this server's owner can do about a name that it does not know.
 #[derive(Clone, Debug)]
-pub(crate) struct Advice {
+pub struct Advice {
     /// The program that people start.
-    pub(crate) program: String,
+    pub program: String,
     /// There is a configuration file.
-    pub(crate) has_file: bool,
+    pub has_file: bool,
 }
 
 impl Advice {
-    /// Says what is to be done if a stranger's name is none.
+    /// Says what is to be done if an unknown name is this server's.
     fn on(&self, name: &str) -> String {
         let in_file = if self.has_file {
             format!("say allow-host = [{name:?}] in [server] of the configuration, or ")
@@ -198,15 +198,15 @@ mod tests {
     use hyper::Request;
     use proptest::prelude::*;
 
-    fn names(own: Option<&str>, allowed: &[&str]) -> Names {
-        Names {
+    fn names(own: Option<&str>, allowed: &[&str]) -> KnownHosts {
+        KnownHosts {
             own: own.map(str::to_owned),
             allowed: allowed.iter().map(|name| name.parse().unwrap()).collect(),
         }
     }
 
-    fn known(names: &Names, host: &str) -> bool {
-        names.stranger(&[Host::parse(host).unwrap()]).is_none()
+    fn known(names: &KnownHosts, host: &str) -> bool {
+        names.unknown(&[Host::parse(host).unwrap()]).is_none()
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
         for host in ["example.org", "a.cam.example.org", "x.eye.example.net"] {
             assert!(!known(&names, host), "{host}");
         }
-        assert!(Names::new(vec![AllowedHost::Any]).know("anything.example.org"));
+        assert!(KnownHosts::new(vec![AllowedHost::Any]).know("anything.example.org"));
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
             ("http://octopi/", vec!["evil.example"]),
         ] {
             let hosts = ask(new, target, &hosts).unwrap();
-            assert_eq!(names(None, &[]).stranger(&hosts), Some("evil.example"));
+            assert_eq!(names(None, &[]).unknown(&hosts), Some("evil.example"));
         }
         for (version, hosts) in [
             (new, vec![]),
@@ -334,30 +334,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_stranger_is_told_of_once_and_not_all_at_once() {
-        let strangers = Strangers::new(Advice {
+    async fn each_unknown_name_is_told_of_once_and_not_all_at_once() {
+        let unknown_hosts = UnknownHosts::new(Advice {
             program: "eyelid".into(),
             has_file: false,
         });
-        let count = || strangers.seen.borrow().len();
+        let count = || unknown_hosts.seen.borrow().len();
         for name in ["a.example", "a.example", "b.example"] {
-            strangers.came(name);
+            unknown_hosts.refuse(name);
         }
         assert_eq!(count(), 1);
         for number in 0..100 {
             tokio::time::advance(std::time::Duration::from_secs(60)).await;
-            strangers.came("a.example");
-            strangers.came(&format!("{number}.example"));
+            unknown_hosts.refuse("a.example");
+            unknown_hosts.refuse(&format!("{number}.example"));
         }
         assert_eq!(count(), REMEMBERED);
     }
 
     proptest! {
         #[test]
-        fn never_panics_and_knows_no_stranger(text in ".*", name in "[a-z.]{1,20}\\.(org|net|io)") {
+        fn never_panics_and_knows_nobody_elses_name(text in ".*", name in "[a-z.]{1,20}\\.(org|net|io)") {
             Host::parse(&text);
             if let Some(host) = Host::parse(&name) {
-                prop_assert!(names(None, &[]).stranger(&[host]).is_some());
+                prop_assert!(names(None, &[]).unknown(&[host]).is_some());
             }
         }
     }

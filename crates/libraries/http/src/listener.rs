@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 
-use anyhow::Context as _;
 use eyelid_config::Address;
 use eyelid_daemon::listening::{bind_tcp, bind_unix};
 use eyelid_daemon::sockets::Passed;
@@ -14,18 +13,29 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::socket::Socket;
 
 /// A listening socket.
-pub(crate) enum Listener {
-    /// TCP
+pub enum Listener {
+    /// For TCP.
     Tcp(TcpListener),
-    /// Unix; the path is removed at the end, if it was made here.
+    /// For Unix sockets; the path is removed at the end, if it was made here.
     Unix(UnixListener, Option<PathBuf>),
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct BindError {
+    address: Address,
+    #[source]
+    reason: io::Error,
 }
 
 /// What the service manager passed: sockets to listen on, or connections to serve alone.
 #[derive(Default)]
-pub(crate) struct Sockets {
-    pub(crate) listeners: Vec<Listener>,
-    pub(crate) connections: Vec<Socket>,
+pub struct Sockets {
+    /// Those to listen on.
+    pub listeners: Vec<Listener>,
+    /// Those to serve.
+    pub connections: Vec<Socket>,
 }
 
 impl Sockets {
@@ -33,7 +43,7 @@ impl Sockets {
     ///
     /// # Errors
     /// What the runtime said.
-    pub(crate) fn adopt(passed: Vec<Passed>) -> io::Result<Self> {
+    pub fn adopt(passed: Vec<Passed>) -> io::Result<Self> {
         let mut sockets = Self::default();
         for passed in passed {
             match passed {
@@ -64,18 +74,25 @@ impl Listener {
     ///
     /// # Errors
     /// The address and what the system said of it.
-    pub(crate) fn bind(address: &Address) -> anyhow::Result<Self> {
-        let listener = match address {
+    pub fn bind(address: &Address) -> Result<Self, BindError> {
+        let bound = match address {
             Address::Tcp(text) => bind_tcp(text)
                 .and_then(TcpListener::from_std)
                 .map(Self::Tcp),
             Address::Unix(path) => bind_unix(path)
                 .and_then(UnixListener::from_std)
                 .map(|listener| Self::Unix(listener, Some(path.clone()))),
-        }
-        .with_context(|| format!("cannot listen on {address}"))?;
+        };
+        let failed = |reason| BindError {
+            address: address.clone(),
+            reason,
+        };
+        let listener = bound.map_err(failed)?;
         match &listener {
-            Self::Tcp(tcp) => log::info!("listening on http://{}", tcp.local_addr()?),
+            Self::Tcp(tcp) => {
+                let local = tcp.local_addr().map_err(failed)?;
+                log::info!("listening on http://{local}");
+            }
             Self::Unix(..) => log::info!("listening on {address}"),
         }
         Ok(listener)

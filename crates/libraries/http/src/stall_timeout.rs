@@ -1,6 +1,5 @@
-//! A socket that answers are written to: it knows whether the client takes them, and gives up on one that does not.
+//! A socket that responses are written to: it knows whether the client takes them, and gives up on one that does not.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -10,22 +9,23 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::connection::Progress;
 use crate::socket::{STALL, Socket};
 
 /// The socket. A write fails with `TimedOut` when the client took nothing for [`STALL`].
-pub(crate) struct Patient {
+pub(crate) struct StallTimeout {
     socket: Socket,
     stall: Option<Pin<Box<Sleep>>>,
-    blocked: Rc<Cell<bool>>,
+    progress: Rc<Progress>,
 }
 
-impl Patient {
-    /// `blocked` says from now on whether there is something to write that the client does not take yet.
-    pub(crate) fn new(socket: Socket, blocked: Rc<Cell<bool>>) -> Self {
+impl StallTimeout {
+    /// `progress` says from now on whether writing is blocked.
+    pub(crate) fn new(socket: Socket, progress: Rc<Progress>) -> Self {
         Self {
             socket,
             stall: None,
-            blocked,
+            progress,
         }
     }
 
@@ -39,7 +39,7 @@ impl Patient {
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        self.blocked.set(written.is_pending());
+        self.progress.blocked.set(written.is_pending());
         if written.is_ready() {
             self.stall = None;
             return written;
@@ -50,7 +50,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for StallTimeout {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -60,7 +60,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for StallTimeout {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -104,15 +104,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn gives_up_on_a_client_that_takes_nothing_but_not_on_a_slow_one() {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let blocked = Rc::new(Cell::new(false));
-        let mut patient = Patient::new(Socket::Unix(near), blocked.clone());
-        patient.write_all(b"a little").await.unwrap();
-        assert!(!blocked.get());
+        let progress = Rc::new(Progress::default());
+        let mut writer = StallTimeout::new(Socket::Unix(near), progress.clone());
+        writer.write_all(b"a little").await.unwrap();
+        assert!(!progress.blocked.get());
         // Each time all but the last moment passes before the client takes something.
         for _ in 0..5 {
-            let fill = async { while patient.write(&[0; 65536]).await.is_ok() {} };
+            let fill = async { while writer.write(&[0; 65536]).await.is_ok() {} };
             assert!(timeout(STALL * 9 / 10, fill).await.is_err());
-            assert!(blocked.get());
+            assert!(progress.blocked.get());
             let mut taken = 0;
             while taken < 1 << 19 {
                 let read = timeout(STALL / 1000, far.read(&mut [0; 65536])).await;
@@ -125,7 +125,7 @@ mod tests {
         let start = Instant::now();
         let fill = async {
             loop {
-                if let Err(error) = patient.write(&[0; 65536]).await {
+                if let Err(error) = writer.write(&[0; 65536]).await {
                     return error;
                 }
             }

@@ -1,4 +1,4 @@
-//! A client's connected socket, TCP or Unix, and how frames leave through it.
+//! A client's connected socket, TCP or Unix, and how bytes leave through it.
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
@@ -15,14 +15,14 @@ use tokio::time::timeout;
 
 /// A client that takes nothing for this long is gone: three times the pause after which go2rtc and browsers behind a
 /// roaming phone come back, and far less than the 15 minutes TCP itself tries for (tcp(7), tcp_retries2).
-pub(crate) const STALL: Duration = Duration::from_secs(30);
+pub const STALL: Duration = Duration::from_secs(30);
 
 /// How long a client that was answered may take to close.
-const PARTING: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Who is at the other end of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub enum Peer {
     /// A client at this address.
     Tcp(SocketAddr),
     /// A client of the same machine, which has no address: a proxy, as a rule.
@@ -33,16 +33,16 @@ pub(crate) enum Peer {
 
 /// A connected stream socket.
 #[derive(Debug)]
-pub(crate) enum Socket {
-    /// TCP
+pub enum Socket {
+    /// Over TCP.
     Tcp(TcpStream),
-    /// Unix
+    /// Over a Unix socket.
     Unix(UnixStream),
 }
 
 impl Socket {
     /// Prepares the socket: no waiting for more to send (Nagle), and no keeping of dead clients.
-    pub(crate) fn prepare(&self) {
+    pub fn prepare(&self) {
         if let Self::Tcp(stream) = self {
             let user_timeout_ms = STALL.as_millis() as u32;
             let prepared = stream.set_nodelay(true).and_then(|()| {
@@ -55,7 +55,7 @@ impl Socket {
     }
 
     /// Says who is at the other end.
-    pub(crate) fn peer(&self) -> Peer {
+    pub fn peer(&self) -> Peer {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map_or(Peer::Unknown, Peer::Tcp),
             Self::Unix(_) => Peer::Unix,
@@ -66,7 +66,7 @@ impl Socket {
     ///
     /// # Errors
     /// What the socket said; `TimedOut` when it took nothing for [`STALL`].
-    pub(crate) async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.try_write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -84,7 +84,7 @@ impl Socket {
     ///
     /// # Errors
     /// What the socket said; `WouldBlock` when it takes nothing.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
@@ -93,15 +93,15 @@ impl Socket {
 
     /// Ends a connection so that the client can still read the answer: closing it with something unread, such as the rest
     /// of a header that was too long, would make TCP throw the answer away (RFC 9112, section 9.6).
-    pub(crate) async fn part(mut self) {
-        // A client that is gone already needs no farewell.
+    pub async fn lingering_close(mut self) {
+        // Shutting down fails where the client is gone already.
         if self.shutdown().await.is_ok() {
-            let _ = timeout(PARTING, self.gone()).await;
+            let _ = timeout(LINGER, self.peer_closed()).await;
         }
     }
 
     /// Waits until the client closes its side; what it sends meanwhile is ignored.
-    pub(crate) async fn gone(&self) {
+    pub async fn peer_closed(&self) {
         let mut ignored = [0; 512];
         loop {
             if self.ready(Interest::READABLE).await.is_err() {

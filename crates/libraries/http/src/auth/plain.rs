@@ -1,9 +1,8 @@
 //! One password for those who need no htpasswd file: written down as it is, hashed when it is read.
 
-use crate::settings::Password;
-
-use super::{AuthFault, MAX_PASSWORD_BYTES, read};
 use eyelid_config::PASSWORD_VARIABLE;
+
+use super::{AuthFault, MAX_PASSWORD_BYTES, Password, read};
 
 /// What a hash costs: 15 ms on a PC, a quarter of a second on the slowest Pi. The server hashes it anew each time it
 /// starts, and whoever waits for the first picture waits for that.

@@ -6,7 +6,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
@@ -20,7 +19,7 @@ const WAITING: usize = 512;
 const OTHER_DESCRIPTORS: usize = 64;
 
 /// All connections.
-pub(crate) struct Seats {
+pub(crate) struct Admission {
     /// How many may wait.
     waiting_limit: usize,
     /// How many may be clients, whatever the configuration says.
@@ -30,13 +29,13 @@ pub(crate) struct Seats {
     waiting: RefCell<BTreeMap<u64, Rc<Notify>>>,
     next: Cell<u64>,
     /// How many had to go.
-    dismissed: Counter,
+    shed: Cell<u64>,
 }
 
-impl Seats {
+impl Admission {
     /// Makes room for as many connections as so many descriptors allow: three quarters of them for clients, if they do not
     /// suffice for all.
-    pub(crate) fn new(descriptors: usize, dismissed: Counter) -> Rc<Self> {
+    pub(crate) fn new(descriptors: usize) -> Rc<Self> {
         let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(4);
         let waiting_limit = WAITING.min(connections / 4);
         Rc::new(Self {
@@ -45,88 +44,93 @@ impl Seats {
             clients: Cell::default(),
             waiting: RefCell::default(),
             next: Cell::default(),
-            dismissed,
+            shed: Cell::default(),
         })
     }
 
     /// Lets a connection wait for its request; another may have to go for it.
-    pub(crate) fn enter(self: &Rc<Self>) -> Seat {
-        let seat = Seat {
-            seats: self.clone(),
-            place: Cell::new(Place::Gone),
+    pub(crate) fn enter(self: &Rc<Self>) -> Permit {
+        let permit = Permit {
+            admission: self.clone(),
+            state: Cell::new(PermitState::Gone),
             told: Rc::default(),
         };
-        seat.wait();
-        seat
+        permit.wait();
+        permit
+    }
+
+    /// How many connections were told to go.
+    pub(crate) fn shed_count(&self) -> u64 {
+        self.shed.get()
     }
 
     /// Tells the connection that has waited longest to go. Gives whether there is one.
-    pub(crate) fn dismiss(&self) -> bool {
+    pub(crate) fn shed(&self) -> bool {
         let longest = self.waiting.borrow_mut().pop_first();
         if let Some((_, told)) = &longest {
             told.notify_one();
-            self.dismissed.inc();
+            self.shed.set(self.shed.get() + 1);
         }
         longest.is_some()
     }
 }
 
 /// The room of one connection, free again when this is dropped.
-pub(crate) struct Seat {
-    seats: Rc<Seats>,
-    place: Cell<Place>,
+pub(crate) struct Permit {
+    admission: Rc<Admission>,
+    state: Cell<PermitState>,
     told: Rc<Notify>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum PermitState {
     /// Waits, under this number unless it was told to go.
     Waiting(u64),
     Client,
     Gone,
 }
 
-impl Seat {
+impl Permit {
     /// Makes the connection a client: its request has come. Not if there are `limit` already; it goes on waiting then.
     pub(crate) fn serve(&self, limit: usize) -> bool {
-        if self.place.get() == Place::Client {
+        if self.state.get() == PermitState::Client {
             return true;
         }
-        let clients = self.seats.clients.get();
-        if clients >= limit.min(self.seats.client_limit) {
+        let clients = self.admission.clients.get();
+        if clients >= limit.min(self.admission.client_limit) {
             return false;
         }
         self.leave();
-        self.seats.clients.set(clients + 1);
-        self.place.set(Place::Client);
+        self.admission.clients.set(clients + 1);
+        self.state.set(PermitState::Client);
         true
     }
 
     /// Makes a client wait again: it has its answer. Another may have to go for it.
     pub(crate) fn wait(&self) {
-        if let Place::Waiting(_) = self.place.get() {
+        if let PermitState::Waiting(_) = self.state.get() {
             return;
         }
         self.leave();
-        if self.seats.waiting.borrow().len() >= self.seats.waiting_limit {
-            self.seats.dismiss();
+        if self.admission.waiting.borrow().len() >= self.admission.waiting_limit {
+            self.admission.shed();
         }
-        let number = self.seats.next.replace(self.seats.next.get() + 1);
-        self.seats
+        let number = self.admission.next.replace(self.admission.next.get() + 1);
+        self.admission
             .waiting
             .borrow_mut()
             .insert(number, self.told.clone());
-        self.place.set(Place::Waiting(number));
+        self.state.set(PermitState::Waiting(number));
     }
 
     /// Waits until the connection has waited longest and must go for another.
-    pub(crate) async fn dismissed(&self) {
+    pub(crate) async fn until_shed(&self) {
         loop {
             self.told.notified().await;
             // A request that has arrived saves it, though the runtime may not have looked for it yet; now it does.
             yield_now().await;
-            if let Place::Waiting(number) = self.place.get()
-                && !self.seats.waiting.borrow().contains_key(&number)
+            if let PermitState::Waiting(number) = self.state.get()
+                && !self.admission.waiting.borrow().contains_key(&number)
             {
                 return;
             }
@@ -134,17 +138,17 @@ impl Seat {
     }
 
     fn leave(&self) {
-        match self.place.replace(Place::Gone) {
-            Place::Waiting(number) => {
-                self.seats.waiting.borrow_mut().remove(&number);
+        match self.state.replace(PermitState::Gone) {
+            PermitState::Waiting(number) => {
+                self.admission.waiting.borrow_mut().remove(&number);
             }
-            Place::Client => self.seats.clients.set(self.seats.clients.get() - 1),
-            Place::Gone => {}
+            PermitState::Client => self.admission.clients.set(self.admission.clients.get() - 1),
+            PermitState::Gone => {}
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.leave();
     }
@@ -159,30 +163,30 @@ mod tests {
 
     const MANY: usize = 100_000;
 
-    fn must_go(seat: &Seat) -> bool {
-        let mut dismissed = pin!(seat.dismissed());
+    fn must_go(permit: &Permit) -> bool {
+        let mut shed = pin!(permit.until_shed());
         let mut poll = || {
             let context = &mut Context::from_waker(Waker::noop());
-            dismissed.as_mut().poll(context) == Poll::Ready(())
+            shed.as_mut().poll(context) == Poll::Ready(())
         };
         poll() || poll()
     }
 
-    fn seats(descriptors: usize) -> Rc<Seats> {
-        Seats::new(descriptors, Counter::default())
+    fn admission(descriptors: usize) -> Rc<Admission> {
+        Admission::new(descriptors)
     }
 
     #[test]
     fn who_has_waited_longest_goes_and_clients_stay() {
-        let seats = seats(MANY);
-        let client = seats.enter();
+        let admission = admission(MANY);
+        let client = admission.enter();
         assert!(client.serve(1));
-        let again = seats.enter();
+        let again = admission.enter();
         assert!(!again.serve(1), "there is room for one");
-        let mut waiting: Vec<_> = (1..WAITING).map(|_| seats.enter()).collect();
+        let mut waiting: Vec<_> = (1..WAITING).map(|_| admission.enter()).collect();
         assert!(!must_go(&again) && !waiting.iter().any(must_go));
 
-        let newest = seats.enter();
+        let newest = admission.enter();
         assert!(must_go(&again));
         assert!(!must_go(&client) && !must_go(&newest));
         assert!(!waiting.iter().any(must_go));
@@ -191,51 +195,51 @@ mod tests {
         client.wait();
         client.wait();
         assert!(must_go(&waiting[0]) && !must_go(&client));
-        assert_eq!(seats.dismissed.get(), 2);
+        assert_eq!(admission.shed.get(), 2);
         waiting.drain(..2);
-        seats.enter();
-        assert_eq!(seats.dismissed.get(), 2, "one that left made room");
+        admission.enter();
+        assert_eq!(admission.shed.get(), 2, "one that left made room");
     }
 
     #[test]
     fn a_request_saves_a_connection_that_was_to_go() {
-        let seats = seats(MANY);
-        let late = seats.enter();
-        assert!(seats.dismiss());
+        let admission = admission(MANY);
+        let late = admission.enter();
+        assert!(admission.shed());
         assert!(late.serve(1));
         assert!(!must_go(&late));
         late.wait();
         assert!(!must_go(&late));
-        assert!(seats.dismiss() && must_go(&late));
-        assert!(!seats.dismiss(), "nobody is left to go");
-        assert_eq!(seats.dismissed.get(), 2);
+        assert!(admission.shed() && must_go(&late));
+        assert!(!admission.shed(), "nobody is left to go");
+        assert_eq!(admission.shed.get(), 2);
     }
 
     #[test]
     fn clients_are_counted_until_they_are_gone() {
-        let seats = seats(MANY);
+        let admission = admission(MANY);
         for _ in 0..3 {
-            let (one, other, third) = (seats.enter(), seats.enter(), seats.enter());
+            let (one, other, third) = (admission.enter(), admission.enter(), admission.enter());
             assert!(one.serve(2) && one.serve(2) && other.serve(2));
             assert!(!third.serve(2));
             one.wait();
             assert!(third.serve(2) && !one.serve(2));
         }
-        assert_eq!(seats.clients.get(), 0);
-        assert!(seats.waiting.borrow().is_empty());
+        assert_eq!(admission.clients.get(), 0);
+        assert!(admission.waiting.borrow().is_empty());
     }
 
     #[test]
     fn connections_leave_descriptors_for_the_rest() {
         for descriptors in [0, 64, 256, 1024, 4096, MANY] {
-            let seats = seats(descriptors);
-            let connections = seats.client_limit + seats.waiting_limit;
-            assert!(seats.waiting_limit > 0 && seats.client_limit > 0);
+            let admission = admission(descriptors);
+            let connections = admission.client_limit + admission.waiting_limit;
+            assert!(admission.waiting_limit > 0 && admission.client_limit > 0);
             assert!(connections <= descriptors.saturating_sub(64).max(4));
         }
-        assert_eq!(seats(MANY).waiting_limit, WAITING);
-        let seats = seats(256);
-        let all: Vec<_> = (0..256).map(|_| seats.enter()).collect();
-        assert_eq!(all.iter().filter(|seat| seat.serve(MANY)).count(), 144);
+        assert_eq!(admission(MANY).waiting_limit, WAITING);
+        let admission = admission(256);
+        let all: Vec<_> = (0..256).map(|_| admission.enter()).collect();
+        assert_eq!(all.iter().filter(|permit| permit.serve(MANY)).count(), 144);
     }
 }

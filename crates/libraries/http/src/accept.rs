@@ -1,0 +1,223 @@
+//! The loop that accepts connections, and ends when there is a reason to.
+
+use std::fmt::Display;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use eyelid_daemon::pulse::Pulse;
+use eyelid_daemon::{LogLimit, is_shortage, manager};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::Signal;
+use tokio::task::{JoinError, JoinSet, yield_now};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::connection::{self, Handler};
+use crate::door::Door;
+use crate::listener::Listener;
+use crate::socket::Socket;
+
+/// How long nothing is accepted after accepting failed for want of descriptors or memory: some connection may end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How far apart lines about that are. A day full of them is not a megabyte of log.
+const FAILURES_TOLD: Duration = Duration::from_secs(10);
+
+/// How many connections are accepted before those there are have a turn. A turn is some 60 steps of theirs (tokio's
+/// LocalSet), and a connection of a stranger takes 4 from its start to its end: with fewer, strangers that come faster than
+/// they go would pile up before newcomers; with more, clients wait.
+const ACCEPTED_AT_ONCE: usize = 16;
+
+/// How long responses under way may take when the program ends.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Accepts connections and has a task serve each.
+pub struct Acceptor<H> {
+    door: Rc<Door>,
+    handler: Rc<H>,
+    served: JoinSet<()>,
+    failures: LogLimit,
+}
+
+/// Why nothing more is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A signal told the program to.
+    Told,
+    /// Nobody was connected for long enough.
+    Idle,
+    /// There is no listening socket, and the connections there were have been served.
+    Served,
+}
+
+impl<H: Handler> Acceptor<H> {
+    /// Has accepted nothing yet.
+    pub fn new(door: Rc<Door>, handler: Rc<H>) -> Self {
+        Self {
+            door,
+            handler,
+            served: JoinSet::new(),
+            failures: LogLimit::new(1, FAILURES_TOLD),
+        }
+    }
+
+    /// Serves a connection.
+    pub fn take(&mut self, socket: Socket) {
+        self.door.accepted();
+        let permit = self.door.admission.enter();
+        let (door, handler) = (self.door.clone(), self.handler.clone());
+        self.served
+            .spawn_local(connection::serve(door, handler, socket, permit));
+    }
+
+    /// Accepts connections until one of `signals` comes, or there is another reason to end. Answers the `pulse` meanwhile.
+    pub async fn accept_until_done(
+        &mut self,
+        listeners: &[Listener],
+        signals: &mut [Signal],
+        pulse: &Pulse,
+    ) -> End {
+        let mut idle_since = Instant::now();
+        let mut seems_idle = false;
+        let mut paused_until: Option<Instant> = None;
+        let (mut first, mut accepted_at_once) = (0, 0);
+        loop {
+            if listeners.is_empty() && self.served.is_empty() {
+                return End::Served;
+            }
+            let idle = self.door.live().options.idle_exit;
+            let idle = idle.filter(|_| self.served.is_empty());
+            tokio::select! {
+                // Ended connections are cleared away however many come, and who has come is served before idleness ends us.
+                biased;
+                () = any(signals) => return End::Told,
+                () = pulse.answer() => {}
+                Some(ended) = self.served.join_next() => {
+                    report(ended);
+                    (idle_since, seems_idle) = (Instant::now(), false);
+                }
+                accepted = accept(listeners, &mut first), if paused_until.is_none() => {
+                    paused_until = self.accepted(accepted);
+                    accepted_at_once = (accepted_at_once + 1) % ACCEPTED_AT_ONCE;
+                    if accepted_at_once == 0 {
+                        yield_now().await;
+                    }
+                }
+                () = at(paused_until), if paused_until.is_some() => paused_until = None,
+                () = at(idle.map(|idle| idle_since + idle)), if idle.is_some() => {
+                    // Of who came while this process got no time, the runtime hears when it asks the kernel again.
+                    if seems_idle {
+                        return End::Idle;
+                    }
+                    seems_idle = true;
+                    yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Waits until all connections have ended, which were told to by [`Door::stop`]; but not for long.
+    pub async fn drain(mut self) {
+        let all = async { while self.served.join_next().await.is_some() {} };
+        let _ = timeout(DRAIN, all).await;
+    }
+
+    /// Serves what was accepted. Gives until when to accept nothing, if there is nothing to accept with.
+    fn accepted(&mut self, accepted: io::Result<Socket>) -> Option<Instant> {
+        match accepted {
+            Ok(socket) => self.take(socket),
+            Err(error) if is_shortage(&error) => {
+                if let Some(suppressed) = self.failures.allow(Instant::now().into_std()) {
+                    log::warn!(
+                        "cannot accept a connection: {error} ({suppressed} times more before)"
+                    );
+                }
+                if !self.door.admission.shed() {
+                    return Some(Instant::now() + ACCEPT_PAUSE);
+                }
+            }
+            Err(error) => log::debug!("a client left before it was accepted: {error}"),
+        }
+        None
+    }
+}
+
+impl End {
+    /// Says why, for the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Told => "told to",
+            Self::Idle => "idle",
+            Self::Served => "the connection has ended",
+        }
+    }
+}
+
+/// Waits for a connection on any of the sockets. The search starts at `first`, which goes on with each, so that a flood on
+/// one socket hides none of the others.
+async fn accept(listeners: &[Listener], first: &mut usize) -> io::Result<Socket> {
+    *first = (*first + 1) % listeners.len().max(1);
+    poll_fn(|cx| {
+        let (before, from) = listeners.split_at(*first);
+        let ready = from
+            .iter()
+            .chain(before)
+            .map(|listener| listener.poll_accept(cx))
+            .find(Poll::is_ready);
+        ready.unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+async fn any(signals: &mut [Signal]) {
+    poll_fn(|cx| {
+        let came = signals
+            .iter_mut()
+            .any(|signal| signal.poll_recv(cx).is_ready());
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// A connection's task ends by itself; one that panicked is a fault of ours that must be seen.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        log::error!("a connection failed: {error} (please report this)");
+    }
+}
+
+/// Calls `reload` with each SIGHUP, and tells the service manager and the log. Ends never, unless no signal can come.
+pub async fn reload_on_hang_up<E: Display>(
+    mut hang_ups: Signal,
+    mut reload: impl FnMut() -> Result<(), E>,
+) {
+    while hang_ups.recv().await.is_some() {
+        manager::reloading();
+        match reload() {
+            Ok(()) => log::info!("configuration read again"),
+            Err(error) => log::error!("configuration not used: {error:#}"),
+        }
+        manager::ready();
+    }
+}
+
+/// Each connection takes a descriptor; the usual soft limit of 1024 is there for programs that use select(2). Gives how
+/// many there may be.
+pub fn raise_descriptor_limit() -> usize {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(errno) = raised {
+        log::debug!("limit of open files not raised: {errno}");
+    }
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    usize::try_from(soft).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,217 @@
+//! What all connections of a program share: who may come in, how many, and by which configuration.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use eyelid_config::{AllowedHost, Origin};
+use hyper::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use tokio::sync::watch;
+
+use crate::admission::Admission;
+use crate::auth::{AuthError, Password, Users};
+use crate::host::{self, Advice, KnownHosts, UnknownHosts};
+use crate::response::{FullResponse, close, no_http, preflight, problem, unavailable};
+use crate::socket::Peer;
+
+/// How clients are served. Those that have begun a stream keep what held then.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// When to end for want of connections.
+    pub idle_exit: Option<Duration>,
+    /// How many clients are served at once.
+    pub max_clients: usize,
+    /// Under which names the program may be asked, besides those that nobody can register.
+    pub allow_host: Vec<AllowedHost>,
+    /// Whose pages may read the responses.
+    pub allow_origin: Option<Origin>,
+    /// Who may look.
+    pub auth_file: Option<PathBuf>,
+    /// Who may look, too.
+    pub password: Option<Password>,
+}
+
+/// What the configuration says, with the files that it names read.
+pub struct LiveConfig {
+    /// What it says.
+    pub options: ServeOptions,
+    users: Option<Users>,
+    known_hosts: KnownHosts,
+}
+
+impl LiveConfig {
+    /// Reads what the options name.
+    ///
+    /// # Errors
+    /// A file of passwords that cannot be used.
+    pub fn read(options: ServeOptions) -> Result<Self, AuthError> {
+        let users = Users::load(options.auth_file.as_deref(), options.password.as_ref())?;
+        let known_hosts = KnownHosts::new(options.allow_host.clone());
+        Ok(Self {
+            options,
+            users,
+            known_hosts,
+        })
+    }
+}
+
+/// What all connections share.
+pub struct Door {
+    pub(crate) admission: Rc<Admission>,
+    unknown_hosts: UnknownHosts,
+    live: RefCell<Rc<LiveConfig>>,
+    accepted: Cell<u64>,
+    turned_away: Cell<u64>,
+    /// Becomes true when connections are to end.
+    stopping: watch::Sender<bool>,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Requests turned away because there were too many clients.
+    pub turned_away: u64,
+    /// Connections closed for others because no request had come.
+    pub shed: u64,
+}
+
+/// Which methods a request may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// Those that change nothing: GET, HEAD, and OPTIONS, which is answered by [`Door::check`].
+    ReadOnly,
+    /// All. OPTIONS needs no password: browsers send none with it (Fetch standard, CORS-preflight fetch).
+    All,
+}
+
+/// What [`Door::check`] says of a request.
+#[derive(Debug)]
+pub enum Checked {
+    /// It may be answered; it is this user's, where users are asked for.
+    Admitted(Option<String>),
+    /// This is its response, whatever it is for.
+    Rejected(FullResponse),
+}
+
+impl Door {
+    /// Reads what the options name. The process may have so many `descriptors` open.
+    ///
+    /// # Errors
+    /// A file of passwords that cannot be used.
+    pub fn new(
+        options: ServeOptions,
+        advice: Advice,
+        descriptors: usize,
+    ) -> Result<Self, AuthError> {
+        let live = LiveConfig::read(options)?;
+        Ok(Self {
+            admission: Admission::new(descriptors),
+            unknown_hosts: UnknownHosts::new(advice),
+            live: RefCell::new(Rc::new(live)),
+            accepted: Cell::default(),
+            turned_away: Cell::default(),
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    /// The configuration for a client that comes now.
+    pub fn live(&self) -> Rc<LiveConfig> {
+        self.live.borrow().clone()
+    }
+
+    /// Serves new clients and requests by another configuration from now on.
+    pub fn reload(&self, live: LiveConfig) {
+        self.live.replace(Rc::new(live));
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            accepted: self.accepted.get(),
+            turned_away: self.turned_away.get(),
+            shed: self.admission.shed_count(),
+        }
+    }
+
+    /// Says what holds for a request whatever it is for: whether it is HTTP, for this program, and from somebody who may ask.
+    pub async fn check(&self, request: &Parts, peer: Peer, methods: Methods) -> Checked {
+        let hosts = match host::asked(request) {
+            Ok(hosts) => hosts,
+            Err(what) => return Checked::Rejected(no_http(what)),
+        };
+        let changes_nothing = [Method::GET, Method::HEAD, Method::OPTIONS];
+        if methods == Methods::ReadOnly && !changes_nothing.contains(&request.method) {
+            return Checked::Rejected(method_not_allowed());
+        }
+        let live = self.live();
+        // What comes by a Unix socket comes from a program of this machine, never from a browser.
+        if peer != Peer::Unix
+            && let Some(name) = live.known_hosts.unknown(&hosts)
+        {
+            let what = self.unknown_hosts.refuse(name);
+            return Checked::Rejected(problem(StatusCode::MISDIRECTED_REQUEST, &what));
+        }
+        if request.method == Method::OPTIONS {
+            return match methods {
+                Methods::ReadOnly => Checked::Rejected(preflight()),
+                Methods::All => Checked::Admitted(None),
+            };
+        }
+        let Some(users) = &live.users else {
+            return Checked::Admitted(None);
+        };
+        let authorization = request.headers.get(AUTHORIZATION);
+        match users
+            .admit(authorization.map(HeaderValue::as_bytes), peer)
+            .await
+        {
+            Some(user) => Checked::Admitted(Some(user)),
+            None => Checked::Rejected(unauthorized()),
+        }
+    }
+
+    /// Lets all connections end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until connections are to end.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender lives as long as this does.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
+    pub(crate) fn accepted(&self) {
+        self.accepted.set(self.accepted.get() + 1);
+    }
+
+    /// Tells a client that there are too many.
+    pub(crate) fn turn_away(&self) -> FullResponse {
+        self.turned_away.set(self.turned_away.get() + 1);
+        let mut response = unavailable("too many clients; try again later");
+        close(response.headers_mut());
+        response
+    }
+}
+
+fn method_not_allowed() -> FullResponse {
+    let what = "only GET, HEAD and OPTIONS are answered here";
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, what);
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    response
+}
+
+fn unauthorized() -> FullResponse {
+    let mut response = problem(StatusCode::UNAUTHORIZED, "a user and password are needed");
+    let challenge = HeaderValue::from_static("Basic realm=\"Eyelid\", charset=\"UTF-8\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
+}

@@ -1,0 +1,27 @@
+//! The door for HTTP: listening, who may come in and for how long, and what all responses have in common.
+//!
+//! A program gives a [`Handler`]; this crate accepts connections for it, one task each, and speaks HTTP/1.1 on them (by
+//! hyper) until the handler takes one over. What a request asks for is the program's business; that it has a right to ask is
+//! this crate's ([`Door::check`]). It knows no camera and no route. One thread runs everything, so nothing here needs a lock.
+
+mod accept;
+mod admission;
+mod auth;
+mod connection;
+mod door;
+mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod host;
+mod listener;
+pub mod response;
+mod socket;
+mod stall_timeout;
+
+pub use accept::{Acceptor, End, raise_descriptor_limit, reload_on_hang_up};
+pub use auth::{AuthError, AuthFault, Password};
+pub use connection::{Handler, Outcome, TakeOver, TakenOver};
+pub use door::{Checked, Counts, Door, LiveConfig, Methods, ServeOptions};
+pub use host::Advice;
+pub use listener::{BindError, Listener, Sockets};
+pub use socket::{Peer, STALL, Socket};

@@ -1,0 +1,202 @@
+//! From a request to its response. Streams are the exception: they take the connection over ([`StreamRequest`]).
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use eyelid_consumer::{Camera, Freshness};
+use eyelid_http::response::{FullResponse, problem, typed, unavailable};
+use eyelid_http::{Checked, Methods, Peer};
+use eyelid_slot::CameraName;
+use hyper::header::{HeaderValue, LAST_MODIFIED, LOCATION};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+
+use crate::app::App;
+use crate::metrics;
+use crate::part::{self, HeaderTiming};
+use crate::problem;
+use crate::route::{Asset, Route, Which};
+use crate::stream_head;
+use crate::viewer::{self, Card, Page};
+
+/// How many cameras a response names that is not the list of them.
+const LISTED: usize = 16;
+
+/// A request for a stream that is to be granted.
+pub(crate) struct StreamRequest {
+    /// The camera to show.
+    pub(crate) camera: Rc<Camera>,
+    /// At most so many frames a second.
+    pub(crate) fps: Option<f64>,
+    /// When the client gets the headers of parts.
+    pub(crate) header: HeaderTiming,
+}
+
+/// What a request comes to.
+pub(crate) enum Found {
+    /// A response.
+    Response(FullResponse),
+    /// A stream.
+    Stream(StreamRequest),
+}
+
+/// Responds to a request. `HEAD` gets the header of `GET` and wakes no camera; nothing else changes anything either.
+pub(crate) async fn respond(app: &App, request: &Parts, peer: Peer) -> Found {
+    let mut response = match app.door.check(request, peer, Methods::ReadOnly).await {
+        Checked::Rejected(response) => response,
+        Checked::Admitted(_) => match find(app, request).await {
+            Found::Response(response) => response,
+            stream => return stream,
+        },
+    };
+    problem::as_page_for_people(request, &mut response);
+    Found::Response(response)
+}
+
+async fn find(app: &App, request: &Parts) -> Found {
+    let head_only = request.method == Method::HEAD;
+    Found::Response(
+        match Route::parse(request.uri.path(), request.uri.query()) {
+            Route::Stream(which, parameters) => match camera(app, &which) {
+                None => no_camera(app, &which, "stream"),
+                Some(_) if head_only => stream_head::response(),
+                Some(camera) => {
+                    let by_client = || HeaderTiming::of_client(&request.headers);
+                    return Found::Stream(StreamRequest {
+                        camera,
+                        fps: parameters.fps,
+                        header: parameters.header.unwrap_or_else(by_client),
+                    });
+                }
+            },
+            Route::Snapshot(which) => match camera(app, &which) {
+                None => no_camera(app, &which, "snapshot"),
+                Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
+                Some(camera) => snapshot(app, camera).await,
+            },
+            Route::Viewer(None) => page(&Page::All(
+                app.cameras
+                    .names()
+                    .into_iter()
+                    .map(|name| card(app, name))
+                    .collect(),
+            )),
+            Route::Viewer(Some(name)) => match app.cameras.camera(&name) {
+                None => no_camera(app, &Which::Name(name), ""),
+                Some(_) => page(&Page::One(card(app, name))),
+            },
+            Route::AddSlash(name) => match app.cameras.camera(&name) {
+                None => no_camera(app, &Which::Name(name), ""),
+                Some(_) => add_slash(&name),
+            },
+            Route::Status => status(app),
+            Route::Metrics => metrics(app),
+            Route::Asset(part) => asset(part),
+            Route::NotFound => problem(
+                StatusCode::NOT_FOUND,
+                "nothing here; see / for what there is",
+            ),
+            Route::BadQuery(what) => problem(StatusCode::BAD_REQUEST, what),
+        },
+    )
+}
+
+fn card(app: &App, name: CameraName) -> Card {
+    let title = app.title(&name);
+    Card { name, title }
+}
+
+fn camera(app: &App, which: &Which) -> Option<Rc<Camera>> {
+    match which {
+        Which::Name(name) => app.cameras.camera(name),
+        Which::Number(number) => app.cameras.camera(app.cameras.names().get(*number)?),
+    }
+}
+
+/// One frame captured after the request arrived.
+async fn snapshot(app: &App, camera: Rc<Camera>) -> FullResponse {
+    let arrived = SystemTime::now();
+    let name = camera.name().clone();
+    let view = app.cameras.view(camera, None);
+    let frame = view
+        .frame(Freshness::CapturedSince(arrived), app.deadline())
+        .await;
+    app.metrics.snapshot(&name, frame.is_ok());
+    let frame = match frame {
+        Ok(frame) => frame,
+        Err(reason) => return unavailable(&reason.to_string()),
+    };
+    let mut response = typed(frame.jpeg.clone(), "image/jpeg");
+    let headers = response.headers_mut();
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(frame.captured)) {
+        headers.insert(LAST_MODIFIED, date);
+    }
+    if let Ok(timestamp) = HeaderValue::from_str(&part::timestamp(frame.captured)) {
+        headers.insert(stream_head::TIMESTAMP, timestamp);
+    }
+    response
+}
+
+fn page(page: &Page) -> FullResponse {
+    let mut response = FullResponse::default();
+    viewer::put(page.html(), &mut response);
+    response
+}
+
+fn asset(part: Asset) -> FullResponse {
+    let (text, content_type) = match part {
+        Asset::Style => (viewer::STYLE, "text/css; charset=utf-8"),
+        Asset::Script => (viewer::SCRIPT, "text/javascript; charset=utf-8"),
+        Asset::Icon => (viewer::ICON, "image/svg+xml"),
+    };
+    typed(Bytes::from_static(text.as_bytes()), content_type)
+}
+
+fn status(app: &App) -> FullResponse {
+    match serde_json::to_vec(&app.status()) {
+        Ok(json) => typed(Bytes::from(json), "application/json"),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn metrics(app: &App) -> FullResponse {
+    match app.metrics.encode(app.door.counts(), &app.viewers()) {
+        Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Relative links on a camera's page need the slash at its end; relative itself, for proxies that add a prefix.
+fn add_slash(name: &CameraName) -> FullResponse {
+    let mut response = FullResponse::default();
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(&format!("{name}/")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// Says which cameras there are, and where they have what was asked of one that is not there.
+fn no_camera(app: &App, which: &Which, action: &str) -> FullResponse {
+    let asked = match which {
+        Which::Name(name) => format!("there is no camera {:?}", name.as_str()),
+        Which::Number(number) => format!("there is no camera number {number}"),
+    };
+    let names = app.cameras.names();
+    let others: Vec<String> = names
+        .iter()
+        .take(LISTED)
+        .map(|name| match name.is_default() {
+            true => format!("{:?} (/{action})", name.as_str()),
+            false => format!("{:?} (/{name}/{action})", name.as_str()),
+        })
+        .collect();
+    let more = if names.len() > LISTED {
+        ", and more: see /status"
+    } else {
+        ""
+    };
+    let what = format!("{asked}; there is {}{more}", others.join(", "));
+    problem(StatusCode::NOT_FOUND, &what)
+}

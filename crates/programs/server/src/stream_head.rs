@@ -1,0 +1,69 @@
+//! The head of a stream's response.
+
+use eyelid_config::Origin;
+use eyelid_http::response::{FullResponse, add_common_headers, close, head_bytes};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+
+use crate::part::BOUNDARY;
+
+/// The moment of capture, as mjpg-streamer names it.
+pub(crate) const TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
+
+/// Tells nginx not to buffer the response.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The head of a stream's response, without a body.
+pub(crate) fn response() -> FullResponse {
+    let mut response = FullResponse::default();
+    let headers = response.headers_mut();
+    let content_type = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
+    if let Ok(content_type) = HeaderValue::from_str(&content_type) {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    close(headers);
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// The bytes of a stream's head. Its end is the end of the connection, as with all servers of this kind: many clients do
+/// not understand chunks.
+pub(crate) fn bytes(allow_origin: Option<&Origin>) -> Vec<u8> {
+    let mut response = response();
+    add_common_headers(response.headers_mut(), allow_origin);
+    head_bytes(StatusCode::OK, response.headers())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_starts_as_mjpg_streamers_does() {
+        let origin: Origin = "*".parse().unwrap();
+        let head = String::from_utf8(bytes(Some(&origin))).unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"),
+            "{head}"
+        );
+        for line in [
+            "Content-Type: multipart/x-mixed-replace; boundary=boundarydonotcross",
+            "Connection: close",
+            "Access-Control-Allow-Origin: *",
+            "Cache-Control: no-store, no-cache, must-revalidate, no-transform",
+            "X-Accel-Buffering: no",
+        ] {
+            assert_eq!(
+                head.matches(&format!("\r\n{line}\r\n")).count(),
+                1,
+                "{line} in {head}"
+            );
+        }
+        assert!(
+            !head.contains("Transfer-Encoding") && !head.contains("Content-Length"),
+            "{head}"
+        );
+        let closed = String::from_utf8(bytes(None)).unwrap();
+        assert!(!closed.contains("Access-Control"), "{closed}");
+    }
+}
