@@ -1,18 +1,14 @@
 """Two sites that are harmed, and a file system of their own for their slots."""
 
-import os
-
 import pytest
 import sites
+
+from harness.namespaces import require_own
 
 
 def pytest_sessionstart():
     """Mounting must be possible, and must not be seen by anybody else."""
-    if os.environ.get("EYELID_OUTER_MOUNTS") in (None, os.readlink("/proc/self/ns/mnt")):
-        pytest.exit(
-            "not in a mount namespace of its own: start this suite by its `run` script",
-            returncode=2,
-        )
+    require_own("mnt")
 
 
 @pytest.fixture

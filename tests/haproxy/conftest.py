@@ -1,6 +1,5 @@
 """The network of a slow viewer, a camera, and proxies before it."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -8,19 +7,16 @@ import network
 import pytest
 from low_latency import CONFIGURATIONS, low_latency
 
+from harness.cameras import start_camera
 from harness.http import wait_listening
-from harness.slot import Slot
+from harness.namespaces import require_own
 
 CAMERA = "127.0.0.1:8080"  # where the configurations expect it
 
 
 def pytest_sessionstart():
     """Networks must be possible, and must not be seen by anybody else."""
-    if os.environ.get("EYELID_OUTER_NETWORK") in (None, os.readlink("/proc/self/ns/net")):
-        pytest.exit(
-            "not in a network namespace of its own: start this suite by its `run` script",
-            returncode=2,
-        )
+    require_own("net")
     network.make()
 
 
@@ -60,18 +56,7 @@ def configuration(request, directory, pem):
 @pytest.fixture
 def camera(start, directory):
     """A camera with frames of about 25 KB, 15 a second, and its server."""
-    slot = Slot(directory / "slots")
-    start(
-        "eyelid-capture",
-        "--slot",
-        slot.path,
-        "--source",
-        "test",
-        "--size",
-        "640x480",
-        "--fps",
-        "15",
-    )
+    slot = start_camera(start, directory / "slots")
     server = start("eyelid-server", "--slots", slot.path, "--listen", CAMERA)
     wait_listening(f"http://{CAMERA}")
     return server

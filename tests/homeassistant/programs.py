@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from harness.cameras import ONE_AND_ONE_OFF
 from harness.http import free_port, get, wait_listening
 from harness.slot import Slot
 from harness.stream import Stream
@@ -20,17 +21,6 @@ from harness.waiting import DEADLINE, wait_for
 HASS = Path(os.environ["EYELID_TESTS_CACHE"]) / "homeassistant/bin/hass"
 USER = "eyelid"
 HERE = "http://127.0.0.1"
-
-# `off` is listed but nobody makes frames for it.
-CAMERAS = """
-[cameras.default]
-source = "test"
-size = "640x360"
-linger = "500ms"
-
-[cameras.off]
-source = "test"
-"""
 
 PASSWORD = "picture"
 USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  # the password, as htpasswd -B writes it
@@ -90,7 +80,7 @@ class Camera:
 def start_camera(start, directory):
     """Starts a camera that falls asleep soon, and another one that is off."""
     config, users, slots = directory / "eyelid.toml", directory / "users", directory / "slots"
-    config.write_text(CAMERAS)
+    config.write_text(ONE_AND_ONE_OFF)
     users.write_text(USERS)
     capture = start("eyelid-capture", "--config", config, "--slot", slots)
     common = ["--config", config, "--slots", slots]

@@ -16,9 +16,9 @@ from conftest import CONNECTIONS, Server
 from crowd import Crowd
 from healthy import Healthy
 
+from harness.cameras import start_camera
 from harness.http import get
 from harness.programs import private_directory, programs
-from harness.slot import Slot
 
 CORES = sorted(os.sched_getaffinity(0))
 OLDER = 1.2  # so many times as old an attack may make the median frame
@@ -93,18 +93,7 @@ def measure(name, attack, seconds):
     os.sched_setaffinity(0, others or CORES)
     with private_directory() as directory, programs(directory) as start, ExitStack() as stack:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-        slot = Slot(directory / "slots")
-        start(
-            "eyelid-capture",
-            "--slot",
-            slot.path,
-            "--source",
-            "test",
-            "--size",
-            "640x480",
-            "--fps",
-            "15",
-        )
+        slot = start_camera(start, directory / "slots")
         slot.frame()
         server = Server(start("eyelid-server", "--slots", slot.path, "--listen", "0.0.0.0:0"), slot)
         os.sched_setaffinity(server.program.pid, [first])
@@ -136,9 +125,8 @@ if __name__ == "__main__":
         "| attack | age p50 / p95 ms | snapshot p50 / p95 ms | most memory | processor |\n"
     )
     sys.stderr.write("| --- | --- | --- | --- | --- |\n")
-    alone, *attacked = [
-        measure(name, attack, float(sys.argv[1])) for name, attack in ATTACKS.items()
-    ]
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 15
+    alone, *attacked = [measure(name, attack, seconds) for name, attack in ATTACKS.items()]
     if max(attacked) > OLDER * alone:
         sys.exit(
             f"bench/hostile: an attack makes frames {max(attacked) / alone:.2f} times as old, not {OLDER} at most"

@@ -10,18 +10,15 @@ import network
 import pytest
 from healthy import Healthy
 
-from harness.slot import Slot
+from harness.cameras import start_camera
+from harness.namespaces import require_own
 
 CONNECTIONS = 12_000  # that this process can have open
 
 
 def pytest_sessionstart():
     """Attacks need a network that is nobody else's."""
-    if os.environ.get("EYELID_OUTER_NETWORK") in (None, os.readlink("/proc/self/ns/net")):
-        pytest.exit(
-            "not in a network namespace of its own: start this suite by its `run` script",
-            returncode=2,
-        )
+    require_own("net")
     network.make()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS, max(hard, CONNECTIONS)))
@@ -53,18 +50,7 @@ class Server:
 @pytest.fixture
 def camera(start, directory):
     """A camera with frames of about 25 KB, 15 a second; gives its slot."""
-    slot = Slot(directory / "slots")
-    start(
-        "eyelid-capture",
-        "--slot",
-        slot.path,
-        "--source",
-        "test",
-        "--size",
-        "640x480",
-        "--fps",
-        "15",
-    )
+    slot = start_camera(start, directory / "slots")
     slot.frame()
     return slot
 

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness.cameras import ONE_AND_ONE_OFF
 from harness.http import free_port, get, wait_listening
 from harness.slot import Slot
 from harness.waiting import DEADLINE, wait_for
@@ -21,17 +22,6 @@ OCTOPRINT = Path(os.environ["EYELID_TESTS_CACHE"]) / "octoprint/bin/octoprint"
 USER = "eyelid"
 STOP = 10  # seconds: OctoPrint ignores SIGTERM while a request of its own hangs
 API_KEY = "f" * 32
-
-# The camera server lists `off` but nobody makes frames for it.
-CAMERAS = """
-[cameras.default]
-source = "test"
-size = "640x360"
-linger = "500ms"
-
-[cameras.off]
-source = "test"
-"""
 
 # Longer than any test: a dwell of a second, again and again.
 PRINT = "G4 S1\n" * 120
@@ -56,7 +46,7 @@ class Camera:
 
     def __init__(self, start, directory, *options):
         config, slots = directory / "eyelid.toml", directory / "slots"
-        config.write_text(CAMERAS)
+        config.write_text(ONE_AND_ONE_OFF)
         self._start_capture = lambda: start("eyelid-capture", "--config", config, "--slot", slots)
         self.plug_in()
         self.slot = Slot(slots, self.capture)

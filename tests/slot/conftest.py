@@ -1,11 +1,11 @@
 """A small tmpfs, and the two programs around one slot."""
 
-import os
 import subprocess
 
 import pytest
 
 from harness.http import wait_listening
+from harness.namespaces import require_own
 from harness.programs import binary
 from harness.slot import Slot
 from harness.stream import Stream
@@ -13,11 +13,7 @@ from harness.stream import Stream
 
 def pytest_sessionstart():
     """Mounting must be possible, and must not be seen by anybody else."""
-    if os.environ.get("EYELID_OUTER_MOUNTS") in (None, os.readlink("/proc/self/ns/mnt")):
-        pytest.exit(
-            "not in a mount namespace of its own: start this suite by its `run` script",
-            returncode=2,
-        )
+    require_own("mnt")
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from serving import assert_serves
 
+from harness.cameras import start_camera
 from harness.http import get
 from harness.processes import alive, children, open_files
 from harness.programs import binary
-from harness.slot import Slot
 from harness.stream import Stream
 from harness.waiting import wait_for
 
@@ -18,18 +18,7 @@ ACTIVATE = "systemd-socket-activate"
 @pytest.fixture
 def camera(start, directory):
     """A producer with the test picture; gives its slot."""
-    slot = Slot(directory / "slots")
-    start(
-        "eyelid-capture",
-        "--slot",
-        slot.path,
-        "--source",
-        "test",
-        "--size",
-        "320x240",
-        "--fps",
-        "20",
-    )
+    slot = start_camera(start, directory / "slots", "320x240", 20)
     slot.frame()
     return slot
 

@@ -19,7 +19,7 @@ def flower():
 @pytest.fixture(scope="session")
 def video():
     path = MEDIA / "bikes.mp4"
-    assert path.exists(), f"no {path} (tests/sources/install fetches it)"
+    assert path.exists(), f"no {path} (tests/sources/media-files fetches it)"
     return path
 
 

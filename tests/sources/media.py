@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -12,7 +13,7 @@ MEDIA = Path(os.environ["EYELID_TESTS_CACHE"]) / "media"
 def photographs():
     """Gives every downloaded photograph that is one: the sources also carry deliberately broken files."""
     files = sorted(file for file in MEDIA.glob("*.jpg") if file.stat().st_size > 0)
-    assert len(files) > 10, f"no photographs in {MEDIA} (tests/sources/install fetches them)"
+    assert len(files) > 10, f"no photographs in {MEDIA} (tests/sources/media-files fetches them)"
     return files
 
 
@@ -27,3 +28,9 @@ class Photo:
     def __init__(self, name):
         self.jpeg = (MEDIA / name).read_bytes()
         self.picture = upright(self.jpeg)
+
+
+def play(video, *output):
+    """Gives a command that plays a video, in its own time and for ever, and writes it to stdout."""
+    source = ["-re", "-stream_loop", "-1", "-i", str(video), "-an"]
+    return shlex.join(["ffmpeg", "-nostdin", "-v", "error", *source, *output, "-"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import rpicam_vid
-from media import MEDIA, photographs, upright
+from media import MEDIA, photographs, play, upright
 from PIL import Image
 
 from harness.frames import check_frame, difference
@@ -23,25 +23,6 @@ from harness.waiting import wait_for
 PI_PAGE = Path(__file__).resolve().parents[2] / "docs" / "raspberry-pi.md"
 RPICAM_VID = re.findall(r"command:(exec rpicam-vid [^'\"\n]+)", PI_PAGE.read_text())
 assert RPICAM_VID, f"no command line of rpicam-vid in {PI_PAGE}"
-
-
-def ffmpeg(video, *output):
-    """Gives a command that plays a video as MJPEG."""
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-re",
-        "-stream_loop",
-        "-1",
-        "-i",
-        str(video),
-        "-an",
-        *output,
-        "-",
-    ]
-    return "command:exec " + shlex.join(command)
 
 
 def pid_in(path):
@@ -67,7 +48,7 @@ def wait_gone(*pids):
     ids=" ".join,
 )
 def test_ffmpeg_plays_a_video(capture, video, output):
-    program = capture(ffmpeg(video, *output))
+    program = capture(f"command:exec {play(video, *output)}")
     seen = {}
 
     def seen_enough():
@@ -90,7 +71,9 @@ def test_ffmpeg_plays_a_video(capture, video, output):
     ],
 )
 def test_the_state_says_what_kind_of_jpeg_ffmpeg_makes(capture, video, pixels, huffman, kind):
-    program = capture(ffmpeg(video, "-pix_fmt", pixels, "-huffman", huffman, "-f", "mjpeg"))
+    program = capture(
+        "command:exec " + play(video, "-pix_fmt", pixels, "-huffman", huffman, "-f", "mjpeg")
+    )
     program.slot.wait_state("awake", jpeg=kind)
 
 

@@ -1,9 +1,9 @@
 """A camera that is awake and gives no frame: who asks for one is told why."""
 
 import json
-import shlex
 
 import pytest
+from media import play
 
 from harness.http import get, wait_listening
 from harness.waiting import wait_for
@@ -57,17 +57,5 @@ def test_a_command_that_starts_slowly(reason):
 
 
 def test_a_command_that_writes_h264(reason, video):
-    play = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-re",
-        "-stream_loop",
-        "-1",
-        "-i",
-        str(video),
-        "-an",
-    ]
-    command = shlex.join([*play, "-c:v", "libx264", "-preset", "ultrafast", "-f", "h264", "-"])
+    command = play(video, "-c:v", "libx264", "-preset", "ultrafast", "-f", "h264")
     assert "no frame yet: the command writes H.264, not JPEGs" in reason(f"command:exec {command}")

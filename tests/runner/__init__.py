@@ -1,0 +1,1 @@
+"""What tests/run does, and what .ci/run and the documents' tests know of the suites."""
