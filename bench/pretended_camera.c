@@ -20,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEVICE "/dev/pretended-camera"
+/* mjpg-streamer keeps 15 bytes of its name. */
+#define DEVICE "/dev/pretended"
 #define FPS 30
 #define PERIOD_NS (1000000000ull / FPS)
 #define BUFFERS 8

@@ -26,7 +26,7 @@ use crate::feeder::Feeder;
 use crate::multipart::Moment;
 use crate::picture::{Picture, Spec};
 use crate::plot::Plot;
-use crate::process::{Programs, REST};
+use crate::process::{PEERS, Peer, Programs, REST};
 use crate::viewers::{Seen, Viewers};
 
 /// Measures what Eyelid promises.
@@ -113,9 +113,10 @@ enum Command {
         /// How many seconds to look before
         #[arg(long, default_value_t = 2.0)]
         settling: f64,
-        /// Take the moment of capture from the picture: the server's X-Timestamp is another
-        #[arg(long)]
-        stamped: bool,
+        /// The server is this peer: ask for its stream, and take the moment of capture from the
+        /// picture, for its X-Timestamp is another
+        #[arg(long, value_name = "NAME", value_parser = peer)]
+        peer: Option<Peer>,
         /// Write the moment of each receipt in seconds and the frame's age in ms, a line each
         #[arg(long, value_name = "FILE")]
         trace: Option<PathBuf>,
@@ -162,16 +163,11 @@ fn main() -> anyhow::Result<()> {
             server,
             seconds,
             settling,
-            stamped,
+            peer,
             trace,
         } => {
-            let moment = if stamped {
-                Moment::Stamp
-            } else {
-                Moment::Header
-            };
             let [settling, time] = [settling, seconds].map(Duration::from_secs_f64);
-            let seen = watch(server, moment, settling, time)?;
+            let seen = watch(server, peer, settling, time)?;
             if let Some(path) = trace {
                 trace::write(&path, &seen)?;
             }
@@ -186,14 +182,23 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+fn peer(name: &str) -> Result<Peer, String> {
+    let peer = PEERS.into_iter().find(|peer| peer.name == name);
+    peer.ok_or_else(|| format!("peers are {}", PEERS.map(|peer| peer.name).join(", ")))
+}
+
 fn watch(
     server: SocketAddr,
-    moment: Moment,
+    peer: Option<Peer>,
     settling: Duration,
     time: Duration,
 ) -> anyhow::Result<Vec<Seen>> {
     process::pin_self(REST)?;
-    let mut viewers = Viewers::connect(server, "/stream", 1)?.with_moment(moment);
+    let (target, moment) = match peer {
+        Some(peer) => (peer.target, Moment::Stamp),
+        None => ("/stream", Moment::Header),
+    };
+    let mut viewers = Viewers::connect(server, target, 1)?.with_moment(moment);
     viewers.watch(settling)?;
     viewers.watch(time)
 }

@@ -37,6 +37,26 @@ pub(crate) enum Cores {
     All,
 }
 
+/// A server of others, which `bench/run` could start here if it is installed (`bench/peers`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    /// What clients of its stream ask for.
+    pub(crate) target: &'static str,
+}
+
+/// All that there may be.
+pub(crate) const PEERS: [Peer; 2] = [
+    Peer {
+        name: "ustreamer",
+        target: "/stream",
+    },
+    Peer {
+        name: "mjpg-streamer",
+        target: "/?action=stream",
+    },
+];
+
 /// Where the programs are.
 #[derive(Args)]
 pub(crate) struct Programs {
@@ -103,12 +123,7 @@ impl Programs {
         picture.write_all(Picture::new(spec)?.stamped(UNIX_EPOCH))?;
         picture.rewind()?;
         let mut command = Command::new(self.bin.join("eyelid-capture"));
-        command.args([
-            "--source",
-            "v4l2:/dev/pretended-camera",
-            "--linger",
-            "500ms",
-        ]);
+        command.args(["--source", "v4l2:/dev/pretended", "--linger", "500ms"]);
         command.arg("--slot").arg(slot);
         command
             .env("LD_PRELOAD", self.bin.join(PRETENDED_CAMERA))
@@ -118,38 +133,47 @@ impl Programs {
         Program::spawn(&mut command, cores)
     }
 
-    /// Says whether `bench/run` has found ustreamer on this machine.
-    pub(crate) fn has_ustreamer(&self) -> bool {
-        self.bin.join("ustreamer").exists()
+    /// The peers that `bench/run` has found on this machine.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = Peer> {
+        PEERS
+            .into_iter()
+            .filter(|peer| self.bin.join(peer.name).exists())
     }
 
-    /// Starts ustreamer on a pretended camera, if there is one; its first frames are out when this returns.
-    pub(crate) fn ustreamer(
+    /// Names those that it has not found, below a table.
+    pub(crate) fn print_absent_peers(&self) {
+        for peer in PEERS {
+            if !self.bin.join(peer.name).exists() {
+                println!("\nNot measured: {}, which was not installed.", peer.name);
+            }
+        }
+    }
+
+    /// Starts a peer on a pretended camera; its first frames are out when this returns.
+    pub(crate) fn peer(
         &self,
+        peer: Peer,
         spec: Spec,
         cores: Cores,
-    ) -> anyhow::Result<Option<(Program, SocketAddr)>> {
-        if !self.has_ustreamer() {
-            return Ok(None);
-        }
+    ) -> anyhow::Result<(Program, SocketAddr)> {
         // It cannot choose a port itself; nobody else is in this network namespace.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = Command::new(self.bin.join("ustreamer"));
+        let mut command = Command::new(self.bin.join(peer.name));
         command.args([
             format!("{}:{}", spec.size(), spec.bytes),
             address.to_string(),
         ]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let program = Program::start(&mut command, cores)?;
-        // Before the camera's pictures it shows one of its own.
-        wait_until("ustreamer shows the camera", || {
-            let viewers = Viewers::connect(address, "/stream", 1);
+        // Before the camera's pictures ustreamer shows one of its own.
+        wait_until("a peer shows the camera", || {
+            let viewers = Viewers::connect(address, peer.target, 1);
             Ok(
                 viewers
                     .is_ok_and(|viewers| viewers.with_moment(Moment::Stamp).watch_once().is_ok()),
             )
         })?;
-        Ok(Some((program, address)))
+        Ok((program, address))
     }
 
     /// Starts `eyelid` on a port of its own.

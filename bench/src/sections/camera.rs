@@ -1,20 +1,21 @@
-//! From a camera that gives JPEGs to the clients: capture and server together, beside ustreamer on the same camera.
+//! From a camera that gives JPEGs to the clients: capture and server together, beside the peers that
+//! are installed, on the same camera.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::multipart::Moment;
 use crate::picture::Spec;
-use crate::process::{Program, Programs, REST, SERVER, pin_self};
+use crate::process::{Peer, Program, Programs, REST, SERVER, pin_self};
 use crate::sections::{CLIENTS, SETTLING, Window, slots};
 use crate::statistics::median;
 use crate::viewers::Viewers;
 
-/// In turn: what else the machine does then meets both alike, and the median leaves it out.
+/// In turn: what else the machine does then meets all alike, and the median leaves it out.
 const WINDOWS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// What was measured of one of the two with so many clients.
+/// What was measured of one of them with so many clients.
 #[derive(Default)]
 struct Rows {
     windows: Vec<Window>,
@@ -35,18 +36,24 @@ pub(crate) fn run(programs: &Programs) -> anyhow::Result<()> {
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for spec in [Spec::SMALL, Spec::LARGE] {
         for clients in CLIENTS {
-            let (mut eyelid, mut ustreamer) = (Rows::default(), Rows::default());
+            let mut eyelid = Rows::default();
+            let mut peers: Vec<_> = programs
+                .peers()
+                .map(|peer| (peer, Rows::default()))
+                .collect();
             for _ in 0..WINDOWS {
                 measure_eyelid(programs, spec, clients, &mut eyelid)?;
-                measure_ustreamer(programs, spec, clients, &mut ustreamer)?;
+                for (peer, rows) in &mut peers {
+                    measure_peer(programs, *peer, spec, clients, rows)?;
+                }
             }
             eyelid.print(spec, clients, "eyelid-capture and eyelid-server");
-            ustreamer.print(spec, clients, "ustreamer");
+            for (peer, rows) in &peers {
+                rows.print(spec, clients, peer.name);
+            }
         }
     }
-    if !programs.has_ustreamer() {
-        println!("\nustreamer is not installed here.");
-    }
+    programs.print_absent_peers();
     Ok(())
 }
 
@@ -68,20 +75,19 @@ fn measure_eyelid(
     rows.rest(&both)
 }
 
-fn measure_ustreamer(
+fn measure_peer(
     programs: &Programs,
+    peer: Peer,
     spec: Spec,
     clients: usize,
     rows: &mut Rows,
 ) -> anyhow::Result<()> {
-    let Some((ustreamer, address)) = programs.ustreamer(spec, SERVER)? else {
-        return Ok(());
-    };
-    let mut viewers = Viewers::connect(address, "/stream", clients)?.with_moment(Moment::Stamp);
-    rows.watch(&mut viewers, &[&ustreamer])?;
+    let (program, address) = programs.peer(peer, spec, SERVER)?;
+    let mut viewers = Viewers::connect(address, peer.target, clients)?.with_moment(Moment::Stamp);
+    rows.watch(&mut viewers, &[&program])?;
     drop(viewers);
     sleep(SETTLING * 2);
-    rows.rest(&[&ustreamer])
+    rows.rest(&[&program])
 }
 
 impl Rows {
@@ -108,9 +114,6 @@ impl Rows {
     }
 
     fn print(&self, spec: Spec, clients: usize, who: &str) {
-        if self.windows.is_empty() {
-            return;
-        }
         let of = |value: &dyn Fn(&Window) -> f64| median(self.windows.iter().map(value));
         println!(
             "| {} | {clients} | {who} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.1} |",

@@ -1,5 +1,5 @@
-//! Age of frames and CPU time of the server, beside a bare loop that does the same work in the same minute, and beside
-//! ustreamer where it is installed.
+//! Age of frames and CPU time of the server, beside a bare loop that does the same work in the same
+//! minute, and beside the peers that are installed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::feeder::Feeder;
 use crate::multipart::Moment;
 use crate::picture::Spec;
 use crate::plot::{Axis, Line, Scale, lines};
-use crate::process::{Program, Programs, REST, SERVER, own, pin_self};
+use crate::process::{Peer, Program, Programs, REST, SERVER, own, pin_self};
 use crate::sections::{Window, slots};
 use crate::statistics::median;
 use crate::viewers::Viewers;
@@ -22,7 +22,7 @@ const LARGE_CLIENTS: &[usize] = &[1, 10, 100, 500];
 
 /// Many short windows, in turn: what else the machine does then meets both alike, and the median leaves it out.
 const WINDOWS: usize = 5;
-const PEER_WINDOWS: usize = 2;
+const PEER_WINDOWS: usize = 3;
 const WINDOW: Duration = Duration::from_secs(2);
 
 /// After every client has had a frame: long enough for TCP to know its path.
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 struct Point {
     clients: usize,
     pairs: Vec<(Window, Window)>,
-    peer: Vec<Window>,
+    peers: Vec<(Peer, Vec<Window>)>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -57,9 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let small = series(arguments, Spec::SMALL, SMALL_CLIENTS)?;
     series(arguments, Spec::LARGE, LARGE_CLIENTS)?;
-    if !arguments.programs.has_ustreamer() {
-        println!("\nustreamer is not installed here.");
-    }
+    arguments.programs.print_absent_peers();
     match &arguments.plot {
         Some(path) => plot(path, &small),
         None => Ok(()),
@@ -75,14 +73,18 @@ fn series(arguments: &Arguments, spec: Spec, all: &[usize]) -> anyhow::Result<Ve
         let mut point = Point {
             clients,
             pairs: Vec::new(),
-            peer: Vec::new(),
+            peers: Vec::new(),
         };
         for _ in 0..WINDOWS {
             let eyelid = eyelid(&arguments.programs, spec, clients)?;
             point.pairs.push((eyelid, bare(spec, clients)?));
         }
-        for _ in 0..PEER_WINDOWS {
-            point.peer.extend(peer(&arguments.programs, spec, clients)?);
+        for peer in arguments.programs.peers() {
+            let windows =
+                (0..PEER_WINDOWS).map(|_| of_peer(&arguments.programs, peer, spec, clients));
+            point
+                .peers
+                .push((peer, windows.collect::<anyhow::Result<_>>()?));
         }
         point.print(spec);
         series.push(point);
@@ -94,7 +96,7 @@ fn eyelid(programs: &Programs, spec: Spec, clients: usize) -> anyhow::Result<Win
     let slots = slots()?;
     let (server, address) = programs.server(slots.path(), SERVER)?;
     let _feeder = Feeder::start(slots.path(), spec)?;
-    window(&server, address, clients, Moment::Header)
+    window(&server, address, "/stream", clients, Moment::Header)
 }
 
 fn bare(spec: Spec, clients: usize) -> anyhow::Result<Window> {
@@ -102,23 +104,22 @@ fn bare(spec: Spec, clients: usize) -> anyhow::Result<Window> {
     let frames = format!("{}:{}", spec.size(), spec.bytes);
     let mut command = own(&["pump", "--listen", &listen, "--frames", &frames])?;
     let (pump, address) = Program::listening(&mut command, SERVER)?;
-    window(&pump, address, clients, Moment::Header)
+    window(&pump, address, "/stream", clients, Moment::Header)
 }
 
-fn peer(programs: &Programs, spec: Spec, clients: usize) -> anyhow::Result<Option<Window>> {
-    let Some((ustreamer, address)) = programs.ustreamer(spec, SERVER)? else {
-        return Ok(None);
-    };
-    window(&ustreamer, address, clients, Moment::Stamp).map(Some)
+fn of_peer(programs: &Programs, peer: Peer, spec: Spec, clients: usize) -> anyhow::Result<Window> {
+    let (program, address) = programs.peer(peer, spec, SERVER)?;
+    window(&program, address, peer.target, clients, Moment::Stamp)
 }
 
 fn window(
     server: &Program,
     address: SocketAddr,
+    target: &str,
     clients: usize,
     moment: Moment,
 ) -> anyhow::Result<Window> {
-    let mut viewers = Viewers::connect(address, "/stream", clients)?.with_moment(moment);
+    let mut viewers = Viewers::connect(address, target, clients)?.with_moment(moment);
     viewers.watch_once()?;
     viewers.watch(SETTLING)?;
     Window::take(&mut viewers, WINDOW, &[server])
@@ -150,14 +151,17 @@ impl Point {
     }
 
     fn print(&self, spec: Spec) {
-        let mut rows =
-            ["eyelid-server", "bare loop", "ratio", "ustreamer"].map(|who| format!("{who} |"));
+        let mut rows = ["eyelid-server", "bare loop", "ratio"].map(|who| format!("{who} |"));
+        let mut peers: Vec<_> = self
+            .peers
+            .iter()
+            .map(|(peer, _)| format!("{} |", peer.name))
+            .collect();
         for (metric, digits, compared) in COLUMNS {
             let eyelid = median(self.eyelid().map(metric));
             let bare = median(self.bare().map(metric));
             let pairs = self.pairs.iter();
             let ratio = median(pairs.map(|(eyelid, bare)| metric(eyelid) / metric(bare)));
-            let peer = median(self.peer.iter().map(metric));
             rows[0] += &format!(" {eyelid:.digits$} |");
             rows[1] += &format!(" {bare:.digits$} |");
             rows[2] += &if compared {
@@ -165,10 +169,12 @@ impl Point {
             } else {
                 "  |".into()
             };
-            rows[3] += &format!(" {peer:.digits$} |");
+            for (row, (_, windows)) in peers.iter_mut().zip(&self.peers) {
+                let value = median(windows.iter().map(metric));
+                *row += &format!(" {value:.digits$} |");
+            }
         }
-        let shown = if self.peer.is_empty() { 3 } else { 4 };
-        for row in &rows[..shown] {
+        for row in rows.iter().chain(&peers) {
             println!("| {} | {} | {row}", spec.size(), self.clients);
         }
     }
@@ -192,11 +198,13 @@ fn plot(path: &Path, points: &[Point]) -> anyhow::Result<()> {
         line("bare loop", &|point| {
             median(point.bare().map(cpu_us_per_frame))
         }),
-        line("ustreamer", &|point| {
-            median(point.peer.iter().map(cpu_us_per_frame))
-        }),
     ];
-    drawn.retain(|line| !line.points.is_empty());
+    let peers = points.first().map_or(&[][..], |point| &point.peers);
+    for (index, (peer, _)) in peers.iter().enumerate() {
+        drawn.push(line(peer.name, &|point| {
+            median(point.peers[index].1.iter().map(cpu_us_per_frame))
+        }));
+    }
     let axis = |label| Axis {
         label,
         scale: Scale::Logarithmic,
