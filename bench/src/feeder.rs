@@ -27,17 +27,11 @@ impl Feeder {
     pub(crate) fn start(slot: &Path, spec: Spec) -> anyhow::Result<Self> {
         let mut publisher = Publisher::open(slot)?;
         publisher.set_state(&State {
-            state: Phase::Awake,
             source: Some("bench".into()),
             width: Some(spec.width.into()),
             height: Some(spec.height.into()),
-            jpeg: None,
             fps: Some(FPS),
-            settling: false,
-            error: None,
-            retry: None,
-            waiting: None,
-            since: SystemTime::now(),
+            ..State::new(Phase::Awake, SystemTime::now())
         })?;
         let mut picture = Picture::new(spec)?;
         publish(&mut publisher, &mut picture, SystemTime::now())?;
@@ -80,6 +74,7 @@ fn feed(mut publisher: Publisher, mut picture: Picture, stop: &AtomicBool) -> an
             next += period;
             exposure = Some(SystemTime::now());
         }
+        publisher.take_in(now)?;
         if publisher.wished(now)
             && let Some(captured) = exposure.take()
         {

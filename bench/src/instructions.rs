@@ -82,18 +82,10 @@ fn count(programs: &Programs, clients: usize, frames: usize) -> anyhow::Result<u
     let mut publisher = Publisher::open(slots.path())?;
     let mut picture = Picture::new(Spec::SMALL)?;
     publisher.set_state(&State {
-        state: Phase::Awake,
         source: Some("bench".into()),
-        width: None,
-        height: None,
-        jpeg: None,
         // A frame is taken for the newest for one interval: longer than valgrind takes to send it.
         fps: Some(0.1),
-        settling: false,
-        error: None,
-        retry: None,
-        waiting: None,
-        since: SystemTime::now(),
+        ..State::new(Phase::Awake, SystemTime::now())
     })?;
     let mut publish = || -> anyhow::Result<()> {
         let now = SystemTime::now();

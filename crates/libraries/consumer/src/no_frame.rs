@@ -160,17 +160,9 @@ mod tests {
 
     fn state(phase: Phase, error: Option<&str>, waiting: Option<&str>) -> State {
         State {
-            state: phase,
-            source: None,
-            width: None,
-            height: None,
-            jpeg: None,
-            fps: None,
-            settling: false,
             error: error.map(Into::into),
-            retry: None,
             waiting: waiting.map(Into::into),
-            since: SystemTime::UNIX_EPOCH,
+            ..State::new(phase, SystemTime::UNIX_EPOCH)
         }
     }
 

@@ -1,8 +1,13 @@
 //! What must hold whatever bytes come. The fuzz target calls this, and the tests with what it found (`fuzz/README.md`).
 
-use crate::State;
+use std::time::SystemTime;
 
-/// A state that can be read can be written, in one line, and read again.
+use serde_json::{Map, Value};
+
+use crate::{Phase, State};
+
+/// A state that can be read can be written, in one line, and read again; what it says more than a [`State`] knows is as it
+/// was.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -21,6 +26,17 @@ pub fn state(bytes: &[u8]) {
         Ok(again) => assert_eq!(again, state),
         Err(error) => panic!("{error}: {}", json.escape_ascii()),
     }
+    let (before, after) = (object(bytes), object(&json));
+    let known = object(&State::new(Phase::Awake, SystemTime::UNIX_EPOCH).to_json());
+    for (key, value) in before {
+        if !known.contains_key(&key) {
+            assert_eq!(after.get(&key), Some(&value), "{key:?}");
+        }
+    }
+}
+
+fn object(json: &[u8]) -> Map<String, Value> {
+    serde_json::from_slice(json).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The slot: the contract between every producer and every consumer of frames.
 //!
 //! A slot is a directory on tmpfs with two public files, `current.jpg` (the newest frame) and `state.json` (what the
-//! producer is doing). [`Publisher`] is the writing side, [`Reader`] the reading side, [`Changes`] tells a reader when
-//! there is something new. `docs/slot.md` states the contract for other languages. This crate knows no camera and no
+//! producer is doing). [`Publisher`] is the writing side, many of them on one inotify instance are [`Publishers`];
+//! [`Reader`] is the reading side, [`Changes`] tells a reader when there is something new. `docs/slot.md` states the contract for other languages. This crate knows no camera and no
 //! network; all of its I/O is the file system's and inotify(7)'s.
 
 mod changes;
@@ -13,13 +13,16 @@ mod frame;
 pub mod fuzzing;
 mod name;
 mod publisher;
+mod publishers;
 mod reader;
 mod state;
+mod watched;
 
 pub use changes::{Change, Changes, ChangesError};
 pub use frame::Frame;
 pub use name::{CameraName, NameError};
-pub use publisher::{OpenError, PublishError, Publisher};
+pub use publisher::{PublishError, Publisher};
+pub use publishers::{OpenError, Publishers};
 pub use reader::{FrameId, Held, OpenFrame, ReadError, Reader};
 pub use state::{Phase, State};
 

@@ -1,42 +1,25 @@
-//! The writing side of a slot.
+//! The writing side of one slot.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use nix::sys::stat::Mode;
 
-use crate::demand::Demand;
 use crate::directory::Directory;
+use crate::publishers::{OpenError, Publishers, SlotId};
 use crate::{FRAME_FILE, STATE_FILE, State};
 
-/// Puts frames into a slot and learns from inotify(7) when the next one is wanted.
-///
-/// The readers of a frame are watched on the frame's inode, not in the directory: a wish can then never be taken for
-/// one that the next frame has already answered. The directory is watched for its own loss and the frame's.
+/// Puts frames into a slot and learns from inotify(7) when the next one is wanted. Dropping it leaves the files as they
+/// are.
 #[derive(Debug)]
 pub struct Publisher {
+    publishers: Publishers,
+    id: SlotId,
     directory: PathBuf,
-    inotify: Inotify,
-    slot: Option<WatchDescriptor>,
-    frame: Option<WatchDescriptor>,
     state: Option<State>,
-    demand: Demand,
-}
-
-/// Why a slot cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "slot {path:?}: cannot {what}: {reason} (the producer must own the slot; see docs/slot.md)"
-)]
-pub struct OpenError {
-    path: PathBuf,
-    what: &'static str,
-    reason: io::Error,
 }
 
 /// Why a frame or a state was not published. What lies in the slot is as it was.
@@ -56,29 +39,21 @@ pub enum PublishError {
 }
 
 impl Publisher {
-    /// Makes the slot's directory where it is missing, and takes the slot over. A frame that an earlier producer left
-    /// counts as wished for: who opened it before this moment has not been seen.
+    /// Opens the only slot of a process, on an inotify instance of its own. See [`Publishers::open`].
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let inotify =
-            Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(|e| {
-                refused(
-                    directory,
-                    "make an inotify instance (see fs.inotify.max_user_instances in inotify(7))",
-                    e.into(),
-                )
-            })?;
-        let mut publisher = Self {
+        Publishers::new()?.open(directory)
+    }
+
+    pub(crate) fn new(publishers: Publishers, directory: &Path) -> Result<Self, OpenError> {
+        let publisher = Self {
+            id: publishers.0.add(),
+            publishers,
             directory: directory.to_owned(),
-            inotify,
-            slot: None,
-            frame: None,
             state: None,
-            demand: Demand::default(),
         };
-        publisher.demand.assume();
         publisher.claim()?;
         Ok(publisher)
     }
@@ -88,137 +63,92 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError`]; the old frame then still lies there.
     pub fn publish(&mut self, jpeg: &[u8], captured: SystemTime) -> Result<(), PublishError> {
-        let frame = self.replace(FRAME_FILE, jpeg, |inotify, file, temporary| {
+        let shared = self.publishers.0.clone();
+        let id = self.id;
+        self.replace(FRAME_FILE, jpeg, |file, temporary, rename| {
             file.set_modified(captured)?;
-            let mask = AddWatchFlags::IN_OPEN
-                | AddWatchFlags::IN_CLOSE_NOWRITE
-                | AddWatchFlags::IN_DONT_FOLLOW;
-            Ok(inotify.add_watch(temporary, mask)?)
-        })?;
-        self.frame = Some(frame);
-        self.demand.published();
-        Ok(())
+            shared.publish(id, temporary, rename)
+        })
     }
 
-    /// Replaces `state.json`, if `state` says anything new.
+    /// Replaces `state.json`, if `state` says anything new or what was written does not lie there any more.
     ///
     /// # Errors
     /// See [`PublishError`].
     pub fn set_state(&mut self, state: &State) -> Result<(), PublishError> {
+        if self
+            .publishers
+            .0
+            .with(self.id, |slot| slot.take_state_is_stale())
+        {
+            self.state = None;
+        }
         if self.state.as_ref() == Some(state) {
             return Ok(());
         }
-        self.replace(STATE_FILE, &state.to_json(), |_, _, _| Ok(()))?;
+        self.replace(STATE_FILE, &state.to_json(), |_, _, rename| rename())?;
         self.state = Some(state.clone());
         Ok(())
     }
 
-    /// Takes in what happened to the slot since the last call, without waiting, and says whether the next frame is
-    /// wanted. The publisher's descriptor is readable when something has happened.
-    pub fn wished(&mut self, now: Instant) -> bool {
-        loop {
-            match self.inotify.read_events() {
-                Ok(events) => events.iter().for_each(|event| self.take_in(event, now)),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => break,
-                Err(errno) => {
-                    log::warn!("slot {:?}: cannot read inotify: {errno}", self.directory);
-                    break;
-                }
-            }
-        }
-        if self.slot.is_none() || self.frame.is_none() {
-            self.demand.assume();
-        }
-        self.demand.wished(now)
+    /// Takes in what happened to this slot, and to all others of the same [`Publishers`], since the last call, without
+    /// waiting. The publisher's descriptor, which is theirs, is readable when something has happened.
+    ///
+    /// # Errors
+    /// What read(2) said.
+    pub fn take_in(&self, now: Instant) -> io::Result<()> {
+        self.publishers.take_in(now)
     }
 
-    /// Says whether anybody has opened the frame since it was published, as far as [`Publisher::wished`] has seen.
+    /// Says whether the next frame is wanted, as far as was taken in.
+    pub fn wished(&self, now: Instant) -> bool {
+        self.publishers.0.with(self.id, |slot| slot.wished(now))
+    }
+
+    /// Says whether anybody has opened the frame since it was published, as far as was taken in.
     pub fn noticed(&self) -> bool {
-        self.demand.noticed()
+        self.publishers.0.with(self.id, |slot| slot.noticed())
     }
 
-    /// When to call [`Publisher::wished`] again although nothing has happened.
+    /// When [`Publisher::wished`] may become true although nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
-        self.demand.deadline()
+        self.publishers.0.with(self.id, |slot| slot.deadline())
     }
 
-    fn take_in(&mut self, event: &InotifyEvent, now: Instant) {
-        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-            self.demand.assume();
-        } else if self.frame == Some(event.wd) {
-            if event.mask.contains(AddWatchFlags::IN_OPEN) {
-                self.demand.opened(now);
-            }
-            if event.mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
-                self.demand.closed();
-            }
-            if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-                self.frame = None;
-            }
-        } else if self.slot == Some(event.wd) {
-            let lost = AddWatchFlags::IN_DELETE_SELF
-                | AddWatchFlags::IN_MOVE_SELF
-                | AddWatchFlags::IN_UNMOUNT
-                | AddWatchFlags::IN_IGNORED;
-            if event.mask.intersects(lost) {
-                self.let_go();
-            } else if event.name.as_deref().is_some_and(|name| name == FRAME_FILE) {
-                self.frame = None;
-            } else if event.name.as_deref().is_some_and(|name| name == STATE_FILE) {
-                self.state = None;
-                self.demand.assume();
-            }
-        }
+    /// Says whether anything has been done to the slot, by a reader or otherwise, since this was asked last.
+    pub fn take_activity(&mut self) -> bool {
+        self.publishers.0.with(self.id, |slot| slot.take_activity())
     }
 
-    /// Takes hold of the directory, if that is not so already.
-    fn claim(&mut self) -> Result<(), OpenError> {
-        if self.slot.is_some() {
-            return Ok(());
-        }
-        let path = &self.directory;
-        fs::create_dir_all(path).map_err(|e| refused(path, "make the directory", e))?;
-        let mask = AddWatchFlags::IN_DELETE
-            | AddWatchFlags::IN_MOVED_FROM
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_ONLYDIR
-            | AddWatchFlags::IN_DONT_FOLLOW;
-        let what = if path.is_symlink() {
-            "use a symbolic link as its directory"
-        } else {
-            "watch the directory"
-        };
-        let watch = self
-            .inotify
-            .add_watch(path, mask)
-            .map_err(|e| refused(path, what, e.into()))?;
-        self.slot = Some(watch);
-        Ok(())
+    /// Says whether the slot's directory was lost since this was asked last. It is made again with the next frame or
+    /// state.
+    pub fn take_loss(&mut self) -> bool {
+        self.publishers.0.with(self.id, |slot| slot.take_loss())
     }
 
-    fn let_go(&mut self) {
-        log::warn!(
-            "slot {:?}: its directory is gone; making it again",
-            self.directory
-        );
-        if let Some(watch) = self.slot.take() {
-            // The watch is usually gone with the directory; a directory that was only moved still has it.
-            let _ = self.inotify.rm_watch(watch);
-        }
-        self.frame = None;
-        self.state = None;
+    /// Says whether no frame lies in the slot: nobody can open it then. Nobody hears of this look.
+    pub fn is_empty(&self) -> bool {
+        let frame = self.directory.join(FRAME_FILE);
+        frame.symlink_metadata().is_err()
+    }
+
+    /// The slot's directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn claim(&self) -> Result<(), OpenError> {
+        self.publishers.0.claim(self.id, &self.directory)
     }
 
     /// Replaces one of the slot's files. A directory that is found missing, or replaced, is made again, once: inotify does
     /// not tell of its loss while any file in it is still open somewhere.
-    fn replace<T>(
+    fn replace(
         &mut self,
         name: &str,
         contents: &[u8],
-        finish: impl Fn(&Inotify, &File, &Path) -> io::Result<T>,
-    ) -> Result<T, PublishError> {
+        finish: impl Fn(&File, &Path, &dyn Fn() -> io::Result<()>) -> io::Result<()>,
+    ) -> Result<(), PublishError> {
         self.claim()?;
         let mut result = self.rename_into_place(name, contents, &finish);
         if result.as_ref().is_err_and(|e| {
@@ -227,7 +157,7 @@ impl Publisher {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
             )
         }) {
-            self.let_go();
+            self.publishers.0.let_go(self.id);
             self.claim()?;
             result = self.rename_into_place(name, contents, &finish);
         }
@@ -237,20 +167,20 @@ impl Publisher {
         })
     }
 
-    /// Writes a hidden file, lets `finish` complete it, and renames it over `name`.
-    fn rename_into_place<T>(
+    /// Writes a hidden file, and has `finish` complete it and rename it over `name`.
+    fn rename_into_place(
         &self,
         name: &str,
         contents: &[u8],
-        finish: &impl Fn(&Inotify, &File, &Path) -> io::Result<T>,
-    ) -> io::Result<T> {
+        finish: &impl Fn(&File, &Path, &dyn Fn() -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let directory = Directory::open(&self.directory)?;
         let temporary = format!(".{name}.tmp");
         let renamed = create_anew(&directory, &temporary).and_then(|mut file| {
             file.write_all(contents)?;
-            let finished = finish(&self.inotify, &file, &self.directory.join(&temporary))?;
-            directory.rename(&temporary, name)?;
-            Ok(finished)
+            finish(&file, &self.directory.join(&temporary), &|| {
+                directory.rename(&temporary, name)
+            })
         });
         if renamed.is_err() {
             // Whatever is left of it is of no use; there may be nothing.
@@ -262,15 +192,13 @@ impl Publisher {
 
 impl AsFd for Publisher {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+        self.publishers.as_fd()
     }
 }
 
-fn refused(path: &Path, what: &'static str, reason: io::Error) -> OpenError {
-    OpenError {
-        path: path.to_owned(),
-        what,
-        reason,
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.publishers.0.remove(self.id);
     }
 }
 

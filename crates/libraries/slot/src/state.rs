@@ -16,7 +16,8 @@ pub enum Phase {
     Failed,
 }
 
-/// The contents of `state.json`. Unknown keys are ignored, so that producers may say more.
+/// The contents of `state.json`. Unknown keys are kept as they are, so that producers may say more to consumers that know
+/// them, past those that do not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// What the camera is doing.
@@ -51,23 +52,35 @@ pub struct State {
     /// Since when the camera has been doing this (RFC 3339, UTC).
     #[serde(with = "humantime_serde")]
     pub since: SystemTime,
+    /// What this program does not know.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
 impl State {
-    /// The state of a camera that has failed, of which nothing else is known.
-    pub fn failed(reason: String, since: SystemTime) -> Self {
+    /// The state of a camera of which nothing else is known.
+    pub fn new(state: Phase, since: SystemTime) -> Self {
         Self {
-            state: Phase::Failed,
+            state,
             source: None,
             width: None,
             height: None,
             jpeg: None,
             fps: None,
             settling: false,
-            error: Some(reason),
+            error: None,
             retry: None,
             waiting: None,
             since,
+            more: serde_json::Map::new(),
+        }
+    }
+
+    /// The state of a camera that has failed, of which nothing else is known.
+    pub fn failed(reason: String, since: SystemTime) -> Self {
+        Self {
+            error: Some(reason),
+            ..Self::new(Phase::Failed, since)
         }
     }
 
@@ -95,21 +108,19 @@ mod tests {
     #[test]
     fn survives_a_round_trip_and_a_producer_that_says_less_or_more() {
         let state = State {
-            state: Phase::Failed,
             source: Some("test".into()),
             width: Some(640),
-            height: None,
             jpeg: Some("baseline-420".into()),
             fps: Some(30.0),
-            settling: false,
             error: Some("no camera".into()),
             retry: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)),
-            waiting: None,
-            since: SystemTime::UNIX_EPOCH,
+            ..State::new(Phase::Failed, SystemTime::UNIX_EPOCH)
         };
         assert_eq!(State::parse(&state.to_json()).unwrap(), state);
         let short = br#"{"state":"awake","since":"2026-11-20T23:10:00Z","colour":"blue"}"#;
         assert_eq!(State::parse(short).unwrap().state, Phase::Awake);
+        let again = State::parse(&State::parse(short).unwrap().to_json()).unwrap();
+        assert_eq!(again.more["colour"], "blue");
         assert!(State::parse(b"{}").is_err());
     }
 }

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_slot::{
-    Change, Changes, FRAME_FILE, Phase, Publisher, ReadError, Reader, STATE_FILE, State,
+    Change, Changes, FRAME_FILE, OpenError, Phase, Publisher, Publishers, ReadError, Reader,
+    STATE_FILE, State,
 };
 use tempfile::TempDir;
 
@@ -41,6 +42,13 @@ fn number(jpeg: &[u8]) -> u64 {
     let number = u64::from_be_bytes(jpeg[2..10].try_into().unwrap());
     assert_eq!(jpeg, numbered(number), "torn frame");
     number
+}
+
+/// Says whether the next frame is wanted, after all that has happened.
+fn wished(publisher: &Publisher) -> bool {
+    let now = Instant::now();
+    publisher.take_in(now).unwrap();
+    publisher.wished(now)
 }
 
 /// Ends the other thread's loop, also when this one fails.
@@ -91,7 +99,7 @@ fn a_reader_at_full_speed_never_sees_a_torn_an_empty_or_an_older_frame() {
                 .unwrap();
             published.store(frame, Ordering::Release);
             if frame % 64 == 0 {
-                publisher.wished(Instant::now());
+                publisher.take_in(Instant::now()).unwrap();
             }
             if reading.is_finished() {
                 break;
@@ -115,7 +123,7 @@ fn every_reader_that_opens_once_gets_a_newer_frame() {
         scope.spawn(|| {
             let mut frame = 0;
             while !done.load(Ordering::Acquire) {
-                if publisher.wished(Instant::now()) {
+                if wished(&publisher) {
                     frame += 1;
                     publisher
                         .publish(&numbered(frame), SystemTime::now())
@@ -143,20 +151,17 @@ fn every_reader_that_opens_once_gets_a_newer_frame() {
 fn a_held_frame_asks_for_nothing_until_it_is_closed() {
     let directory = slot();
     let mut publisher = Publisher::open(directory.path()).unwrap();
-    assert!(
-        publisher.wished(Instant::now()),
-        "an empty slot wants a frame"
-    );
+    assert!(wished(&publisher), "an empty slot wants a frame");
     publisher.publish(&numbered(1), SystemTime::now()).unwrap();
-    assert!(!publisher.wished(Instant::now()) && !publisher.noticed());
+    assert!(!wished(&publisher) && !publisher.noticed());
     let held = Reader::new(directory.path()).read().unwrap();
-    assert!(!publisher.wished(Instant::now()) && publisher.noticed());
+    assert!(!wished(&publisher) && publisher.noticed());
     drop(held);
-    assert!(publisher.wished(Instant::now()));
+    assert!(wished(&publisher));
     publisher.publish(&numbered(2), SystemTime::now()).unwrap();
-    assert!(!publisher.wished(Instant::now()));
+    assert!(!wished(&publisher));
     Reader::new(directory.path()).wish().unwrap();
-    assert!(publisher.wished(Instant::now()));
+    assert!(wished(&publisher));
 }
 
 #[test]
@@ -167,7 +172,7 @@ fn an_old_frame_held_while_new_ones_come_is_no_wish_when_closed() {
     let old = Reader::new(directory.path()).read().unwrap();
     publisher.publish(&numbered(2), SystemTime::now()).unwrap();
     drop(old);
-    assert!(!publisher.wished(Instant::now()));
+    assert!(!wished(&publisher));
 }
 
 #[test]
@@ -190,46 +195,40 @@ fn survives_the_loss_of_the_frame_the_directory_and_a_stale_temporary_file() {
     fs::write(directory.join(".current.jpg.tmp"), "stale").unwrap();
     let mut publisher = Publisher::open(&directory).unwrap();
     publisher.publish(&numbered(1), SystemTime::now()).unwrap();
-    assert!(!publisher.wished(Instant::now()));
+    assert!(!wished(&publisher));
 
     fs::remove_file(&frame).unwrap();
-    assert!(publisher.wished(Instant::now()), "deleted");
+    assert!(wished(&publisher), "deleted");
     publisher.publish(&numbered(2), SystemTime::now()).unwrap();
 
     fs::rename(&frame, directory.join("elsewhere.jpg")).unwrap();
-    assert!(publisher.wished(Instant::now()), "moved away");
+    assert!(wished(&publisher), "moved away");
     publisher.publish(&numbered(3), SystemTime::now()).unwrap();
-    assert!(!publisher.wished(Instant::now()));
+    assert!(!wished(&publisher));
 
     fs::remove_dir_all(&directory).unwrap();
-    assert!(publisher.wished(Instant::now()), "the directory deleted");
+    assert!(wished(&publisher), "the directory deleted");
     publisher.publish(&numbered(4), SystemTime::now()).unwrap();
     assert_eq!(number(&fs::read(&frame).unwrap()), 4);
 
     let held = Reader::new(&directory).read().unwrap();
     fs::remove_dir_all(&directory).unwrap();
     assert!(
-        publisher.wished(Instant::now()),
+        wished(&publisher),
         "the directory deleted under an open frame"
     );
     publisher.publish(&numbered(4), SystemTime::now()).unwrap();
     drop(held);
     Reader::new(&directory).wish().unwrap();
-    assert!(
-        publisher.wished(Instant::now()),
-        "and readers are seen again"
-    );
+    assert!(wished(&publisher), "and readers are seen again");
     publisher.publish(&numbered(4), SystemTime::now()).unwrap();
 
     fs::rename(&directory, home.path().join("moved")).unwrap();
     fs::create_dir(&directory).unwrap();
-    assert!(publisher.wished(Instant::now()), "the directory replaced");
+    assert!(wished(&publisher), "the directory replaced");
     publisher.publish(&numbered(5), SystemTime::now()).unwrap();
     Reader::new(&directory).wish().unwrap();
-    assert!(
-        publisher.wished(Instant::now()),
-        "readers are seen in the new directory"
-    );
+    assert!(wished(&publisher), "readers are seen in the new directory");
 }
 
 #[test]
@@ -238,17 +237,8 @@ fn the_state_is_replaced_only_when_it_changes() {
     let path = directory.path().join(STATE_FILE);
     let mut publisher = Publisher::open(directory.path()).unwrap();
     let mut state = State {
-        state: Phase::Asleep,
         source: Some("test".into()),
-        width: None,
-        height: None,
-        jpeg: None,
-        fps: None,
-        settling: false,
-        error: None,
-        retry: None,
-        waiting: None,
-        since: SystemTime::UNIX_EPOCH,
+        ..State::new(Phase::Asleep, SystemTime::UNIX_EPOCH)
     };
     let inode = || fs::metadata(&path).unwrap().ino();
     publisher.set_state(&state).unwrap();
@@ -262,7 +252,7 @@ fn the_state_is_replaced_only_when_it_changes() {
     drop(keep);
     assert_eq!(Reader::new(directory.path()).state(), Some(state.clone()));
     fs::remove_file(&path).unwrap();
-    assert!(publisher.wished(Instant::now()));
+    assert!(wished(&publisher));
     publisher.set_state(&state).unwrap();
     assert!(path.exists());
 }
@@ -304,7 +294,7 @@ fn a_symbolic_link_in_the_slots_place_leads_nobody_away() {
     for _ in 0..2 {
         let refused = publisher.publish(&numbered(2), SystemTime::now());
         assert!(refused.unwrap_err().to_string().contains("symbolic link"));
-        publisher.wished(Instant::now());
+        publisher.take_in(Instant::now()).unwrap();
     }
     assert_eq!(number(&fs::read(elsewhere.join(FRAME_FILE)).unwrap()), 1);
     assert!(Publisher::open(&directory).is_err());
@@ -340,10 +330,114 @@ fn changes_tell_of_frames_states_and_loss() {
     assert!(changes.add("front", &directory).is_err());
     fs::create_dir(&directory).unwrap();
     changes.add("front", &directory).unwrap();
-    publisher.wished(Instant::now());
+    publisher.take_in(Instant::now()).unwrap();
     publisher.publish(&numbered(3), SystemTime::now()).unwrap();
     assert_eq!(changes.read().unwrap(), [Change::Frame("front")]);
     changes.remove(&"front");
     publisher.publish(&numbered(4), SystemTime::now()).unwrap();
     assert_eq!(changes.read().unwrap(), []);
+}
+
+/// The inotify instances of this process.
+fn inotify_instances() -> usize {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+    let links = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    links
+        .filter(|to| to.as_os_str() == "anon_inode:inotify")
+        .count()
+}
+
+#[test]
+fn many_publishers_share_one_instance_and_each_hears_of_its_own_readers() {
+    let home = slot();
+    let publishers = Publishers::new().unwrap();
+    let path = |n: usize| home.path().join(format!("camera-{n}"));
+    let mut slots: Vec<Publisher> = (0..50)
+        .map(|n| publishers.open(&path(n)).unwrap())
+        .collect();
+    for publisher in &mut slots {
+        publisher.publish(&numbered(1), SystemTime::now()).unwrap();
+    }
+    publishers.take_in(Instant::now()).unwrap();
+    slots.iter_mut().for_each(|slot| {
+        slot.take_activity();
+    });
+    Reader::new(&path(7)).wish().unwrap();
+    let held = Reader::new(&path(8)).read().unwrap();
+    // One of them asks for all.
+    slots[0].take_in(Instant::now()).unwrap();
+    let now = Instant::now();
+    for (n, slot) in slots.iter_mut().enumerate() {
+        assert_eq!(slot.wished(now), n == 7, "{n}");
+        assert_eq!(slot.noticed(), n == 7 || n == 8, "{n}");
+        assert_eq!(slot.deadline().is_some(), n == 8, "{n}");
+        assert_eq!(slot.take_activity(), n == 7 || n == 8, "{n}");
+        assert!(!slot.take_activity() && !slot.take_loss(), "{n}");
+    }
+    drop(held);
+    // Other tests of this process have instances, too; 50 at once they have not.
+    assert!(inotify_instances() < 40, "{}", inotify_instances());
+}
+
+#[test]
+fn a_slot_that_is_removed_dropped_or_taken_harms_no_other() {
+    let home = slot();
+    let publishers = Publishers::new().unwrap();
+    let (front, back) = (home.path().join("front"), home.path().join("back"));
+    let mut publisher = publishers.open(&front).unwrap();
+    let mut other = publishers.open(&back).unwrap();
+    for slot in [&mut publisher, &mut other] {
+        slot.publish(&numbered(1), SystemTime::now()).unwrap();
+    }
+    let refused = publishers.open(&home.path().join("back")).unwrap_err();
+    assert!(matches!(refused, OpenError::Taken { .. }), "{refused}");
+    assert!(!wished(&publisher) && !wished(&other));
+    fs::remove_dir_all(&back).unwrap();
+    assert!(wished(&other) && !wished(&publisher));
+    assert!(other.take_loss() && !other.take_loss() && !publisher.take_loss());
+    other.publish(&numbered(2), SystemTime::now()).unwrap();
+    Reader::new(&front).wish().unwrap();
+    assert!(wished(&publisher) && !wished(&other));
+    publisher.publish(&numbered(2), SystemTime::now()).unwrap();
+    drop(other);
+    Reader::new(&back).wish().unwrap();
+    assert!(!wished(&publisher), "nobody's wish");
+    let other = publishers.open(&back).unwrap();
+    assert!(wished(&other), "who wished before is not known");
+}
+
+#[test]
+fn after_an_overflow_all_slots_look_again() {
+    let home = slot();
+    let publishers = Publishers::new().unwrap();
+    let (front, back) = (home.path().join("front"), home.path().join("back"));
+    let mut slots = [&front, &back].map(|path| publishers.open(path).unwrap());
+    let state = State::new(Phase::Awake, SystemTime::UNIX_EPOCH);
+    for slot in &mut slots {
+        slot.publish(&numbered(1), SystemTime::now()).unwrap();
+        slot.set_state(&state).unwrap();
+    }
+    publishers.take_in(Instant::now()).unwrap();
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let events: usize = limit.trim().parse().unwrap();
+    // Opens and closes, of which no two in a row are the same, fill the queue; the loss of the other is among what is
+    // dropped.
+    for _ in 0..=events / 2 {
+        drop(fs::File::open(front.join(FRAME_FILE)).unwrap());
+    }
+    fs::rename(&back, home.path().join("moved")).unwrap();
+    fs::create_dir(&back).unwrap();
+    publishers.take_in(Instant::now()).unwrap();
+    for (slot, path) in slots.iter_mut().zip([&front, &back]) {
+        assert!(slot.wished(Instant::now()) && slot.take_activity());
+        slot.publish(&numbered(2), SystemTime::now()).unwrap();
+        slot.set_state(&state).unwrap();
+        assert!(path.join(STATE_FILE).exists(), "{path:?}");
+    }
+    assert!(slots.iter().all(|slot| !wished(slot)));
+    for (n, path) in [&front, &back].into_iter().enumerate() {
+        // The file stays: only its directory's watch can tell.
+        fs::rename(path.join(FRAME_FILE), path.join("elsewhere.jpg")).unwrap();
+        assert!(wished(&slots[n]), "{path:?} is watched again");
+    }
 }

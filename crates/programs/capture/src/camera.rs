@@ -56,17 +56,9 @@ impl Camera {
         let interval = settings.fps.map_or(Duration::ZERO, |fps| fps.interval());
         let fps = settings.fps.map(|fps| fps.per_second());
         let state = State {
-            state: Phase::Asleep,
             source: Some(public_name(&settings.source)),
-            width: None,
-            height: None,
-            jpeg: None,
             fps: fps.or(source.rate()),
-            settling: false,
-            error: None,
-            retry: None,
-            waiting: None,
-            since: SystemTime::now(),
+            ..State::new(Phase::Asleep, SystemTime::now())
         };
         Self {
             frame_file: settings.slot.join(FRAME_FILE),
@@ -188,6 +180,15 @@ impl Camera {
     }
 
     fn look_at_slot(&mut self, now: Instant, active: bool) {
+        if let Err(error) = self.publisher.take_in(now) {
+            log::warn!("cannot read inotify: {error}");
+        }
+        if self.publisher.take_loss() {
+            log::warn!(
+                "slot {:?}: its directory is gone; making it again",
+                self.publisher.directory()
+            );
+        }
         let wished = self.publisher.wished(now);
         self.demand = Demand {
             wished,

@@ -47,7 +47,7 @@ impl Asleep {
             for lying in &mut self.0 {
                 while let Poll::Ready(ready) = lying.heard.poll_read_ready(cx) {
                     ready?.clear_ready();
-                    lying.publisher.wished(Instant::now());
+                    lying.publisher.take_in(Instant::now())?;
                     if lying.publisher.noticed() {
                         return Poll::Ready(Ok(()));
                     }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(dated, SystemTime::UNIX_EPOCH);
         fs::read_dir(&slots[1]).unwrap().for_each(drop);
         for lying in &mut asleep.0 {
-            lying.publisher.wished(Instant::now());
+            lying.publisher.take_in(Instant::now()).unwrap();
             assert!(!lying.publisher.noticed());
         }
         let open = File::open(&card).unwrap();

@@ -108,7 +108,10 @@ fn a_stream_shows_each_frame_once_and_ends_it_at_once() {
         let seen = stream.frame().number();
         assert!(seen > last, "{seen} after {last}");
         last = seen;
-        eventually("the wish for the next", || publisher.wished(Instant::now()));
+        eventually("the wish for the next", || {
+            publisher.take_in(Instant::now()).unwrap();
+            publisher.wished(Instant::now())
+        });
         publisher
             .publish(&numbered(frame, 50_000), SystemTime::now())
             .unwrap();
@@ -377,6 +380,7 @@ fn frames_of_a_producer_whose_clock_is_ahead_are_shown() {
         scope.spawn(|| {
             let mut number = 0;
             while !stop.load(Ordering::Acquire) {
+                publisher.take_in(Instant::now()).unwrap();
                 if publisher.wished(Instant::now()) {
                     number += 1;
                     let ahead = SystemTime::now() + Duration::from_secs(3600);

@@ -303,6 +303,7 @@ impl Producer {
                     (number, captured) = (exposure, SystemTime::now());
                     exposures.store(number, Ordering::Release);
                 }
+                publisher.take_in(Instant::now()).unwrap();
                 if publisher.wished(Instant::now()) && number > out {
                     // Who sees a frame finds it counted.
                     count.fetch_add(1, Ordering::AcqRel);
@@ -342,16 +343,11 @@ impl Drop for Producer {
 
 pub(crate) fn state(phase: Phase, error: Option<&str>) -> State {
     State {
-        state: phase,
         source: Some("test".into()),
         width: Some(16),
         height: Some(16),
-        jpeg: None,
         fps: Some(50.0),
-        settling: false,
         error: error.map(Into::into),
-        retry: None,
-        waiting: None,
-        since: SystemTime::now(),
+        ..State::new(phase, SystemTime::now())
     }
 }

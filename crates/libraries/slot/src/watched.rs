@@ -1,0 +1,172 @@
+//! What a producer learns of one slot from inotify(7)'s events: the decisions, apart from inotify.
+//!
+//! The readers of a frame are watched on the frame's inode, not in the directory: a wish can then never be taken for one
+//! that the next frame has already answered. The directory is watched for its own loss and that of the files in it.
+
+use std::ffi::OsStr;
+use std::time::Instant;
+
+use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
+
+use crate::demand::Demand;
+use crate::{FRAME_FILE, STATE_FILE};
+
+/// What readers do with a frame.
+pub(crate) const FRAME_MASK: AddWatchFlags = AddWatchFlags::IN_OPEN
+    .union(AddWatchFlags::IN_CLOSE_NOWRITE)
+    .union(AddWatchFlags::IN_DONT_FOLLOW);
+
+/// What can happen to a slot's directory and to the files in it.
+pub(crate) const DIRECTORY_MASK: AddWatchFlags = AddWatchFlags::IN_DELETE
+    .union(AddWatchFlags::IN_MOVED_FROM)
+    .union(AddWatchFlags::IN_DELETE_SELF)
+    .union(AddWatchFlags::IN_MOVE_SELF)
+    .union(AddWatchFlags::IN_ONLYDIR)
+    .union(AddWatchFlags::IN_DONT_FOLLOW);
+
+/// What ends a directory's use as a slot.
+const LOST: AddWatchFlags = AddWatchFlags::IN_DELETE_SELF
+    .union(AddWatchFlags::IN_MOVE_SELF)
+    .union(AddWatchFlags::IN_UNMOUNT)
+    .union(AddWatchFlags::IN_IGNORED);
+
+/// One slot, as far as it is watched. New, it counts as wished for: who opened a frame that an earlier producer left has
+/// not been seen.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    directory: Option<WatchDescriptor>,
+    frame: Option<WatchDescriptor>,
+    demand: Demand,
+    state_is_stale: bool,
+    is_active: bool,
+    is_lost: bool,
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        let mut demand = Demand::default();
+        demand.assume();
+        Self {
+            directory: None,
+            frame: None,
+            demand,
+            state_is_stale: false,
+            is_active: false,
+            is_lost: false,
+        }
+    }
+}
+
+impl Watched {
+    /// Takes in an event of one of the slot's watches, present or past. Gives the directory's watch where it is of no use
+    /// any more: the kernel has usually dropped it, but a directory that was only moved still has it.
+    pub(crate) fn take_in(
+        &mut self,
+        watch: WatchDescriptor,
+        mask: AddWatchFlags,
+        name: Option<&OsStr>,
+        now: Instant,
+    ) -> Option<WatchDescriptor> {
+        if self.directory == Some(watch) {
+            return self.take_in_directory(mask, name);
+        }
+        // A reader of an old frame is a reader, though its close is no wish.
+        self.is_active = true;
+        if self.frame == Some(watch) {
+            if mask.contains(AddWatchFlags::IN_OPEN) {
+                self.demand.opened(now);
+            }
+            if mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
+                self.demand.closed();
+            }
+            if mask.contains(AddWatchFlags::IN_IGNORED) {
+                self.frame = None;
+            }
+        }
+        None
+    }
+
+    fn take_in_directory(
+        &mut self,
+        mask: AddWatchFlags,
+        name: Option<&OsStr>,
+    ) -> Option<WatchDescriptor> {
+        if mask.intersects(LOST) {
+            self.is_active = true;
+            return self.let_go();
+        }
+        match name {
+            Some(name) if name == FRAME_FILE => self.frame = None,
+            Some(name) if name == STATE_FILE => {
+                self.state_is_stale = true;
+                self.demand.assume();
+            }
+            // The producer's own hidden files.
+            _ => return None,
+        }
+        self.is_active = true;
+        None
+    }
+
+    /// Events were dropped: anything may have happened, and everything is looked at again. Gives the directory's watch,
+    /// whose loss may be among what was missed.
+    pub(crate) fn overflowed(&mut self) -> Option<WatchDescriptor> {
+        self.demand.assume();
+        self.state_is_stale = true;
+        self.is_active = true;
+        self.directory.take()
+    }
+
+    /// The directory is gone, and what lay in it. Gives its watch.
+    pub(crate) fn let_go(&mut self) -> Option<WatchDescriptor> {
+        self.is_lost = true;
+        self.frame = None;
+        self.state_is_stale = true;
+        self.directory.take()
+    }
+
+    /// The directory is watched from now on.
+    pub(crate) fn claimed(&mut self, directory: WatchDescriptor) {
+        self.directory = Some(directory);
+    }
+
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.directory.is_some()
+    }
+
+    /// A new frame lies in the slot, watched by this.
+    pub(crate) fn published(&mut self, frame: WatchDescriptor) {
+        self.frame = Some(frame);
+        self.demand.published();
+    }
+
+    /// Says whether the state that was written last may not lie there any more; asked once.
+    pub(crate) fn take_state_is_stale(&mut self) -> bool {
+        std::mem::take(&mut self.state_is_stale)
+    }
+
+    pub(crate) fn wished(&self, now: Instant) -> bool {
+        self.is_blind() || self.demand.wished(now)
+    }
+
+    pub(crate) fn noticed(&self) -> bool {
+        self.is_blind() || self.demand.noticed()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.demand.deadline().filter(|_| !self.is_blind())
+    }
+
+    pub(crate) fn take_activity(&mut self) -> bool {
+        std::mem::take(&mut self.is_active)
+    }
+
+    pub(crate) fn take_loss(&mut self) -> bool {
+        std::mem::take(&mut self.is_lost)
+    }
+
+    /// Readers of what is not there, or not watched, cannot be seen. One is assumed.
+    fn is_blind(&self) -> bool {
+        self.directory.is_none() || self.frame.is_none()
+    }
+}
