@@ -60,6 +60,9 @@ pub struct ServerOptions {
     /// Ask for the user and password that are the one line of this file: USER:PASSWORD
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// Directory of the sockets at which other programs take requests over [default: /run/eyelid]
+    #[arg(long, value_name = "DIR")]
+    pub doors: Option<PathBuf>,
 }
 
 impl Section for ServerOptions {
@@ -93,6 +96,7 @@ impl ServerOptions {
             allow_origin: self.allow_origin.or(file.allow_origin),
             auth_file: self.auth_file.or(file.auth_file),
             password_file: self.password_file.or(file.password_file),
+            doors: self.doors.or(file.doors),
         }
     }
 }
