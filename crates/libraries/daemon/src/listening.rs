@@ -1,14 +1,16 @@
 //! Making the sockets that a program listens on, where no service manager passes any.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use nix::sys::socket::{Backlog, listen};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
 
 /// Listens on HOST:PORT. The socket is non-blocking.
 ///
@@ -29,6 +31,21 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     remove_stale(path)?;
     let listener = UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;
+    let_many_wait(&listener)?;
+    Ok(listener)
+}
+
+/// Listens on a Unix socket for messages (SOCK_SEQPACKET), to which only this user can connect; else as [`bind_unix`].
+///
+/// # Errors
+/// As there.
+pub fn bind_seqpacket(path: &Path) -> io::Result<OwnedFd> {
+    remove_stale(path)?;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+    bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
+    // Nobody can connect before it listens.
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
     let_many_wait(&listener)?;
     Ok(listener)
 }
@@ -78,6 +95,18 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         UnixStream::connect(&path).unwrap();
         listener.accept().unwrap();
+    }
+
+    #[test]
+    fn a_socket_for_messages_is_this_users_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("video");
+        drop(bind_seqpacket(&path).unwrap());
+        let _listener = bind_seqpacket(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let error = bind_seqpacket(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use listenfd::ListenFd;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{getsockopt, sockopt};
 
@@ -16,6 +17,8 @@ pub enum Passed {
     TcpListener(TcpListener),
     /// A listening Unix socket (`Accept=no`).
     UnixListener(UnixListener),
+    /// A listening Unix socket for messages (`ListenSequentialPacket=`), for which std has no type.
+    SeqpacketListener(OwnedFd),
     /// A connected socket (`Accept=yes`).
     TcpStream(TcpStream),
     /// A connected Unix socket (`Accept=yes`).
@@ -50,32 +53,48 @@ pub fn take() -> Result<Vec<Passed>, PassedError> {
 }
 
 fn take_one(passed: &mut ListenFd, index: usize) -> io::Result<Passed> {
-    let tcp = passed.take_custom::<OwnedFd>(index, libc::AF_INET, libc::SOCK_STREAM, "TCP socket");
-    let (socket, is_tcp) = match tcp {
-        Ok(socket) => (socket, true),
-        Err(_) => (
-            passed.take_custom(
-                index,
-                libc::AF_UNIX,
-                libc::SOCK_STREAM,
-                "TCP or Unix stream socket",
-            )?,
-            false,
-        ),
-    };
-    let socket: OwnedFd = socket.ok_or_else(|| io::Error::other("it was taken already"))?;
+    let kinds = [
+        (libc::AF_INET, libc::SOCK_STREAM),
+        (libc::AF_UNIX, libc::SOCK_SEQPACKET),
+        (libc::AF_UNIX, libc::SOCK_STREAM),
+    ];
+    let mut taken = Err(io::ErrorKind::InvalidInput.into());
+    for (family, kind) in kinds {
+        let what = "TCP or Unix stream socket";
+        taken = passed
+            .take_custom::<OwnedFd>(index, family, kind, what)
+            .map(|socket| (family, kind, socket));
+        if taken.is_ok() {
+            break;
+        }
+    }
+    let (family, kind, socket) = taken?;
+    let socket = socket.ok_or_else(|| io::Error::other("it was taken already"))?;
     let listening = getsockopt(&socket, sockopt::AcceptConn)?;
-    let passed = match (is_tcp, listening) {
-        (true, true) => Passed::TcpListener(socket.into()),
-        (false, true) => Passed::UnixListener(socket.into()),
-        (true, false) => Passed::TcpStream(socket.into()),
-        (false, false) => Passed::UnixStream(socket.into()),
+    let passed = match (family, kind, listening) {
+        (libc::AF_INET, _, true) => Passed::TcpListener(socket.into()),
+        (libc::AF_INET, _, false) => Passed::TcpStream(socket.into()),
+        (_, libc::SOCK_SEQPACKET, true) => Passed::SeqpacketListener(socket),
+        (_, libc::SOCK_SEQPACKET, false) => {
+            return Err(io::Error::other(
+                "it is for messages, and nobody listens on it",
+            ));
+        }
+        (_, _, true) => Passed::UnixListener(socket.into()),
+        (_, _, false) => Passed::UnixStream(socket.into()),
     };
     match &passed {
         Passed::TcpListener(listener) => listener.set_nonblocking(true)?,
         Passed::UnixListener(listener) => listener.set_nonblocking(true)?,
+        Passed::SeqpacketListener(listener) => do_not_block(listener)?,
         Passed::TcpStream(stream) => stream.set_nonblocking(true)?,
         Passed::UnixStream(stream) => stream.set_nonblocking(true)?,
     }
     Ok(passed)
+}
+
+fn do_not_block(socket: &OwnedFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
+    fcntl(socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
 }

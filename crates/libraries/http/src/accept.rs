@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::future::{pending, poll_fn};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::connection::{self, Handler};
 use crate::door::Door;
-use crate::listener::Listener;
+use crate::listener::{Accepted, Listener};
 use crate::socket::Socket;
 
 /// How long nothing is accepted after accepting failed for want of descriptors or memory: some connection may end.
@@ -118,6 +119,13 @@ impl<H: Handler> Acceptor<H> {
         }
     }
 
+    /// Serves a connection that another program hands over.
+    fn take_handed_over(&mut self, link: OwnedFd) {
+        let (door, handler) = (self.door.clone(), self.handler.clone());
+        self.served
+            .spawn_local(connection::serve_handed_over(door, handler, link));
+    }
+
     /// Waits until all connections have ended, which were told to by [`Door::stop`]; but not for long.
     pub async fn drain(mut self) {
         let all = async { while self.served.join_next().await.is_some() {} };
@@ -125,9 +133,10 @@ impl<H: Handler> Acceptor<H> {
     }
 
     /// Serves what was accepted. Gives until when to accept nothing, if there is nothing to accept with.
-    fn accepted(&mut self, accepted: io::Result<Socket>) -> Option<Instant> {
+    fn accepted(&mut self, accepted: io::Result<Accepted>) -> Option<Instant> {
         match accepted {
-            Ok(socket) => self.take(socket),
+            Ok(Accepted::Client(socket)) => self.take(socket),
+            Ok(Accepted::Link(link)) => self.take_handed_over(link),
             Err(error) if is_shortage(&error) => {
                 if let Some(suppressed) = self.failures.allow(Instant::now().into_std()) {
                     log::warn!(
@@ -157,7 +166,7 @@ impl End {
 
 /// Waits for a connection on any of the sockets. The search starts at `first`, which goes on with each, so that a flood on
 /// one socket hides none of the others.
-async fn accept(listeners: &[Listener], first: &mut usize) -> io::Result<Socket> {
+async fn accept(listeners: &[Listener], first: &mut usize) -> io::Result<Accepted> {
     *first = (*first + 1) % listeners.len().max(1);
     poll_fn(|cx| {
         let (before, from) = listeners.split_at(*first);

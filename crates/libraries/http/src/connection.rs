@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,6 +19,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::admission::Permit;
 use crate::door::Door;
 use crate::framing;
+use crate::hand_over::{self, HandedOver, Known};
+use crate::recording::{Recording, head_length};
 use crate::response::{FullResponse, add_common_headers, close};
 use crate::socket::{Peer, Socket};
 use crate::stall_timeout::StallTimeout;
@@ -35,8 +39,27 @@ pub trait Handler: 'static {
     fn handle(
         self: Rc<Self>,
         request: Request<Incoming>,
-        peer: Peer,
+        arrival: Arrival,
     ) -> impl Future<Output = Outcome> + 'static;
+}
+
+/// How a connection came.
+#[derive(Clone, Debug)]
+pub enum Arrival {
+    /// This program accepted it, from this client: its requests are still to be checked ([`Door::check`]).
+    Accepted(Peer),
+    /// Another program handed it over, and has checked its one request.
+    HandedOver(Rc<Known>),
+}
+
+impl Arrival {
+    /// Gives the client.
+    pub fn peer(&self) -> Peer {
+        match self {
+            Self::Accepted(peer) => *peer,
+            Self::HandedOver(known) => known.peer,
+        }
+    }
 }
 
 /// What a request comes to.
@@ -54,6 +77,16 @@ pub type TakeOver = Box<dyn FnOnce(TakenOver) -> Pin<Box<dyn Future<Output = ()>
 pub struct TakenOver {
     /// The client's socket, from which the request was read and to which nothing was written in response to it.
     pub socket: Socket,
+    /// What was read from it, from the request's first byte on, if that is not too much.
+    pub read: Option<Vec<u8>>,
+}
+
+impl TakenOver {
+    /// Gives what was read behind the request's head: the beginning of what the client says next.
+    pub fn read_behind_head(&self) -> &[u8] {
+        let read = self.read.as_deref().unwrap_or_default();
+        &read[head_length(read).unwrap_or(read.len())..]
+    }
 }
 
 impl Outcome {
@@ -72,6 +105,8 @@ pub(crate) struct Progress {
     answering: Cell<bool>,
     /// There is something to write that the client does not take yet.
     pub(crate) blocked: Cell<bool>,
+    /// What was read of the request that is being answered, and behind it.
+    pub(crate) recording: RefCell<Recording>,
     /// A handler wants the connection.
     wanted: RefCell<Option<TakeOver>>,
 }
@@ -82,6 +117,16 @@ enum Ended {
     Closed(hyper::Result<()>),
 }
 
+/// One connection and what decides about its requests.
+struct Connection<'a, H> {
+    door: Rc<Door>,
+    handler: Rc<H>,
+    arrival: Arrival,
+    /// Room among the connections that this program has accepted.
+    permit: Option<&'a Permit>,
+    progress: Rc<Progress>,
+}
+
 /// Serves a connection until it ends, fails, must go for another, or the program ends.
 pub(crate) async fn serve<H: Handler>(
     door: Rc<Door>,
@@ -90,12 +135,19 @@ pub(crate) async fn serve<H: Handler>(
     permit: Permit,
 ) {
     socket.prepare();
-    let peer = socket.peer();
-    log::debug!("client {peer} connected");
+    let arrival = Arrival::Accepted(socket.peer());
+    log::debug!("client {} connected", arrival.peer());
+    let connection = Connection {
+        door: door.clone(),
+        handler,
+        arrival,
+        permit: Some(&permit),
+        progress: Rc::default(),
+    };
     let taken = tokio::select! {
         // What has arrived is read first: a request saves the connection.
         biased;
-        taken = http(&door, handler, socket, peer, &permit) => taken,
+        taken = connection.http(socket, Bytes::new()) => taken,
         () = permit.until_shed() => None,
     };
     if let Some((taken, take_over)) = taken {
@@ -106,96 +158,138 @@ pub(crate) async fn serve<H: Handler>(
     }
 }
 
-/// Answers requests until a handler takes the connection over. From its request to the end of its response the connection
-/// is a client's; else it waits.
-async fn http<H: Handler>(
-    door: &Rc<Door>,
-    handler: Rc<H>,
-    socket: Socket,
-    peer: Peer,
-    permit: &Permit,
-) -> Option<(TakenOver, TakeOver)> {
-    let progress = Rc::new(Progress::default());
-    let service = service_fn(|request| {
-        let admitted = permit.serve(door.live().options.max_clients);
-        progress.answering.set(admitted);
-        let (door, handler, progress) = (door.clone(), handler.clone(), progress.clone());
-        // Boxed, for hyper gives the connection back only where its service can be moved.
-        Box::pin(async move {
-            let response = if admitted {
-                respond(&door, handler, request, peer, &progress).await
-            } else {
-                with_common_headers(&door, door.turn_away())
-            };
-            Ok::<_, Infallible>(response)
-        })
-    });
-    let io = TokioIo::new(StallTimeout::new(socket, progress.clone()));
-    let mut connection = builder().serve_connection(io, service);
-    let mut stopped = false;
-    loop {
-        let ended = poll_fn(|cx| {
-            let polled = connection.poll_without_shutdown(cx);
-            if let Some(take_over) = progress.wanted.take() {
-                return Poll::Ready(Ended::TakenOver(take_over));
-            }
-            if polled.is_pending() && !progress.answering.get() && !progress.blocked.get() {
-                permit.wait();
-            }
-            polled.map(Ended::Closed)
+/// Serves the one request of a connection that another program hands over by `link`, which stays open for as long as the
+/// client is there.
+pub(crate) async fn serve_handed_over<H: Handler>(door: Rc<Door>, handler: Rc<H>, link: OwnedFd) {
+    let HandedOver {
+        known,
+        socket,
+        read,
+        link: _link,
+    } = match hand_over::receive(link).await {
+        Ok(handed_over) => handed_over,
+        Err(error) => return log::warn!("a connection was not handed over: {error}"),
+    };
+    log::debug!("client {} handed over", known.peer);
+    let connection = Connection {
+        door: door.clone(),
+        handler,
+        arrival: Arrival::HandedOver(Rc::new(known)),
+        permit: None,
+        progress: Rc::default(),
+    };
+    if let Some((taken, take_over)) = connection.http(socket, read).await {
+        tokio::select! {
+            () = take_over(taken) => {}
+            () = door.stopped() => {}
+        }
+    }
+}
+
+impl<H: Handler> Connection<'_, H> {
+    /// Answers requests until a handler takes the connection over. From its request to the end of its response the
+    /// connection is a client's; else it waits.
+    async fn http(&self, socket: Socket, already_read: Bytes) -> Option<(TakenOver, TakeOver)> {
+        let service = service_fn(|request| {
+            let admitted = self.admit();
+            self.progress.answering.set(admitted);
+            // Boxed, for hyper gives the connection back only where its service can be moved.
+            Box::pin(async move {
+                let response = match admitted {
+                    true => self.respond(request).await,
+                    false => self.door.turn_away(),
+                };
+                Ok::<_, Infallible>(self.with_common_headers(response))
+            })
         });
-        let ended = tokio::select! {
-            biased;
-            ended = ended => ended,
-            () = door.stopped(), if !stopped => {
-                stopped = true;
-                Pin::new(&mut connection).graceful_shutdown();
-                continue;
+        let stall_timeout = StallTimeout::new(socket, already_read, self.progress.clone());
+        let mut connection = builder()
+            .keep_alive(self.permit.is_some())
+            .serve_connection(TokioIo::new(stall_timeout), service);
+        let mut stopped = false;
+        let ended = loop {
+            let ended = poll_fn(|cx| {
+                let polled = connection.poll_without_shutdown(cx);
+                self.progress(polled)
+            });
+            tokio::select! {
+                biased;
+                ended = ended => break ended,
+                () = self.door.stopped(), if !stopped => {
+                    stopped = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
             }
         };
         let socket = connection.into_parts().io.into_inner().into_socket();
-        let closed = match ended {
-            Ended::TakenOver(take_over) => return Some((TakenOver { socket }, take_over)),
-            Ended::Closed(closed) => closed,
-        };
-        if let Err(error) = closed {
-            log::debug!("client {peer}: {error}");
-        }
-        permit.wait();
-        socket.lingering_close().await;
-        return None;
-    }
-}
-
-/// Gives what the handler answers. Where it wants the connection instead, this never ends: hyper, which hears of no
-/// response then, is left by [`http`].
-async fn respond<H: Handler>(
-    door: &Door,
-    handler: Rc<H>,
-    request: Request<Incoming>,
-    peer: Peer,
-    progress: &Progress,
-) -> FullResponse {
-    let has_body = framing::has_body(request.headers());
-    match handler.handle(request, peer).await {
-        Outcome::Response(mut response) => {
-            progress.answering.set(false);
-            if has_body {
-                close(response.headers_mut());
+        match ended {
+            Ended::TakenOver(take_over) => {
+                let read = self.progress.recording.borrow_mut().take();
+                Some((TakenOver { socket, read }, take_over))
             }
-            with_common_headers(door, response)
-        }
-        Outcome::TakeOver(take_over) => {
-            progress.wanted.replace(Some(take_over));
-            pending().await
+            Ended::Closed(closed) => {
+                if let Err(error) = closed {
+                    log::debug!("client {}: {error}", self.arrival.peer());
+                }
+                self.wait();
+                socket.lingering_close().await;
+                None
+            }
         }
     }
-}
 
-fn with_common_headers(door: &Door, mut response: FullResponse) -> FullResponse {
-    let live = door.live();
-    add_common_headers(response.headers_mut(), live.options.allow_origin.as_ref());
-    response
+    /// Gives how HTTP has ended, if it has; else the connection waits if nothing is to be answered.
+    fn progress(&self, polled: Poll<hyper::Result<()>>) -> Poll<Ended> {
+        if let Some(take_over) = self.progress.wanted.take() {
+            return Poll::Ready(Ended::TakenOver(take_over));
+        }
+        if polled.is_pending() && !self.progress.answering.get() && !self.progress.blocked.get() {
+            self.wait();
+        }
+        polled.map(Ended::Closed)
+    }
+
+    fn admit(&self) -> bool {
+        let limit = || self.door.live().options.max_clients;
+        self.permit.is_none_or(|permit| permit.serve(limit()))
+    }
+
+    fn wait(&self) {
+        if let Some(permit) = self.permit {
+            permit.wait();
+        }
+    }
+
+    /// Gives what the handler answers. Where it wants the connection instead, this never ends: hyper, which hears of no
+    /// response then, is left by [`Connection::http`].
+    async fn respond(&self, request: Request<Incoming>) -> FullResponse {
+        let has_body = framing::has_body(request.headers());
+        let handling = self.handler.clone().handle(request, self.arrival.clone());
+        match handling.await {
+            Outcome::Response(mut response) => {
+                self.progress.answering.set(false);
+                self.progress.recording.borrow_mut().request_ended();
+                if has_body || self.permit.is_none() {
+                    close(response.headers_mut());
+                }
+                response
+            }
+            Outcome::TakeOver(take_over) => {
+                self.progress.wanted.replace(Some(take_over));
+                pending().await
+            }
+        }
+    }
+
+    fn with_common_headers(&self, mut response: FullResponse) -> FullResponse {
+        let live = self.door.live();
+        let allow_origin = match &self.arrival {
+            Arrival::Accepted(_) => live.options.allow_origin.as_ref(),
+            Arrival::HandedOver(known) => known.allow_origin.as_ref(),
+        };
+        add_common_headers(response.headers_mut(), allow_origin);
+        response
+    }
 }
 
 fn builder() -> http1::Builder {

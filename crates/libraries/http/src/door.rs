@@ -17,6 +17,9 @@ use crate::host::{self, Advice, KnownHosts, UnknownHosts};
 use crate::response::{FullResponse, close, no_http, preflight, problem, unavailable};
 use crate::socket::Peer;
 
+/// How many clients are served where nothing is said. docs/configuration.md promises it.
+const MAX_CLIENTS: usize = 1000;
+
 /// How clients are served. Those that have begun a stream keep what held then.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
@@ -32,6 +35,20 @@ pub struct ServeOptions {
     pub auth_file: Option<PathBuf>,
     /// Who may look, too.
     pub password: Option<Password>,
+}
+
+impl Default for ServeOptions {
+    /// Everybody may come, as many as are served at once where nothing is said.
+    fn default() -> Self {
+        Self {
+            idle_exit: None,
+            max_clients: MAX_CLIENTS,
+            allow_host: Vec::new(),
+            allow_origin: None,
+            auth_file: None,
+            password: None,
+        }
+    }
 }
 
 /// What the configuration says, with the files that it names read.

@@ -2,10 +2,16 @@
 //! with what those found (`fuzz/README.md`).
 
 pub use crate::auth::check_users as users;
+pub use crate::hand_over::fuzzing::handed;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn handed_corpus() {
+        eyelid_replay::replay("handed", handed);
+    }
 
     #[test]
     fn users_corpus() {

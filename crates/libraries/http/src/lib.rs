@@ -12,15 +12,17 @@ mod door;
 mod framing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod hand_over;
 mod host;
 mod listener;
+mod recording;
 pub mod response;
 mod socket;
 mod stall_timeout;
 
 pub use accept::{Acceptor, End, raise_descriptor_limit, reload_on_hang_up};
 pub use auth::{AuthError, AuthFault, Password};
-pub use connection::{Handler, Outcome, TakeOver, TakenOver};
+pub use connection::{Arrival, Handler, Outcome, TakeOver, TakenOver};
 pub use door::{Checked, Counts, Door, LiveConfig, Methods, ServeOptions};
 pub use host::Advice;
 pub use listener::{BindError, Listener, Sockets};

@@ -2,22 +2,36 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
 use eyelid_config::Address;
-use eyelid_daemon::listening::{bind_tcp, bind_unix};
+use eyelid_daemon::listening::{bind_seqpacket, bind_tcp, bind_unix};
+use eyelid_daemon::readiness;
 use eyelid_daemon::sockets::Passed;
+use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::hand_over;
 use crate::socket::Socket;
 
 /// A listening socket.
 pub enum Listener {
     /// For TCP.
     Tcp(TcpListener),
+    /// For connections that another program hands over; the path is removed at the end, if it was made here.
+    HandOver(AsyncFd<OwnedFd>, Option<PathBuf>),
     /// For Unix sockets; the path is removed at the end, if it was made here.
     Unix(UnixListener, Option<PathBuf>),
+}
+
+/// What was accepted.
+pub(crate) enum Accepted {
+    /// A client.
+    Client(Socket),
+    /// A connection by which one is handed over.
+    Link(OwnedFd),
 }
 
 /// An address that cannot be listened on.
@@ -57,6 +71,9 @@ impl Sockets {
                         .listeners
                         .push(Listener::Unix(UnixListener::from_std(listener)?, None));
                 }
+                Passed::SeqpacketListener(listener) => sockets
+                    .listeners
+                    .push(Listener::HandOver(readiness::readable(listener)?, None)),
                 Passed::TcpStream(stream) => sockets
                     .connections
                     .push(Socket::Tcp(TcpStream::from_std(stream)?)),
@@ -93,27 +110,44 @@ impl Listener {
                 let local = tcp.local_addr().map_err(failed)?;
                 log::info!("listening on http://{local}");
             }
-            Self::Unix(..) => log::info!("listening on {address}"),
+            _ => log::info!("listening on {address}"),
         }
         Ok(listener)
     }
 
+    /// Binds the socket `path`, to have connections handed over.
+    ///
+    /// # Errors
+    /// The path and what the system said of it.
+    pub fn bind_hand_over(path: &Path) -> Result<Self, BindError> {
+        let bound = bind_seqpacket(path).and_then(readiness::readable);
+        let listener = bound.map_err(|reason| BindError {
+            address: Address::Unix(path.to_owned()),
+            reason,
+        })?;
+        log::info!("connections are handed over at {path:?}");
+        Ok(Self::HandOver(listener, Some(path.to_owned())))
+    }
+
     /// Accepts a connection.
-    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
             Self::Tcp(listener) => listener
                 .poll_accept(cx)
-                .map_ok(|(stream, _)| Socket::Tcp(stream)),
+                .map_ok(|(stream, _)| Accepted::Client(Socket::Tcp(stream))),
             Self::Unix(listener, _) => listener
                 .poll_accept(cx)
-                .map_ok(|(stream, _)| Socket::Unix(stream)),
+                .map_ok(|(stream, _)| Accepted::Client(Socket::Unix(stream))),
+            Self::HandOver(listener, _) => {
+                hand_over::poll_accept(listener, cx).map_ok(Accepted::Link)
+            }
         }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix(_, Some(path)) = self {
+        if let Self::Unix(_, Some(path)) | Self::HandOver(_, Some(path)) = self {
             let _ = fs::remove_file(path);
         }
     }

@@ -1,4 +1,5 @@
-//! A socket that responses are written to: it knows whether the client takes them, and gives up on one that does not.
+//! A socket that requests are read from and responses written to. It gives first what was read from it before, if anything
+//! was; keeps what was read for who takes the connection over; and gives up on a client that takes nothing.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -6,6 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -15,15 +17,19 @@ use crate::socket::{STALL, Socket};
 /// The socket. A write fails with `TimedOut` when the client took nothing for [`STALL`].
 pub(crate) struct StallTimeout {
     socket: Socket,
+    /// What was read before, and is not given yet.
+    already_read: Bytes,
     stall: Option<Pin<Box<Sleep>>>,
     progress: Rc<Progress>,
 }
 
 impl StallTimeout {
-    /// `progress` says from now on whether writing is blocked.
-    pub(crate) fn new(socket: Socket, progress: Rc<Progress>) -> Self {
+    /// `already_read` comes before what the socket gives. `progress` says from now on whether writing is blocked, and
+    /// records what is read.
+    pub(crate) fn new(socket: Socket, already_read: Bytes, progress: Rc<Progress>) -> Self {
         Self {
             socket,
+            already_read,
             stall: None,
             progress,
         }
@@ -56,7 +62,17 @@ impl AsyncRead for StallTimeout {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_read(cx, buffer)
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        if this.already_read.is_empty() {
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buffer))?;
+        } else {
+            let fits = this.already_read.len().min(buffer.remaining());
+            buffer.put_slice(&this.already_read.split_to(fits));
+        }
+        let mut recording = this.progress.recording.borrow_mut();
+        recording.add(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -105,7 +121,7 @@ mod tests {
     async fn gives_up_on_a_client_that_takes_nothing_but_not_on_a_slow_one() {
         let (near, mut far) = UnixStream::pair().unwrap();
         let progress = Rc::new(Progress::default());
-        let mut writer = StallTimeout::new(Socket::Unix(near), progress.clone());
+        let mut writer = StallTimeout::new(Socket::Unix(near), Bytes::new(), progress.clone());
         writer.write_all(b"a little").await.unwrap();
         assert!(!progress.blocked.get());
         // Each time all but the last moment passes before the client takes something.

@@ -8,20 +8,27 @@ use serde::{Deserialize, Serialize};
 
 const DEFAULT: &str = "default";
 
-/// Names that the server's own URLs take.
-const RESERVED: [&str; 12] = [
+/// Names that URLs take: the server's own, and those of the programs that it hands requests to.
+const RESERVED: [&str; 19] = [
+    "alerts",
+    "controls",
     "favicon.ico",
     "icon.svg",
     "metrics",
+    "mse",
+    "option",
+    "push",
     "snapshot",
     "snapshot.jpg",
     "status",
     "stream",
     "stream.mjpg",
+    "tune",
     "viewer.css",
     "viewer.js",
     "webcam",
     "webrtc",
+    "whep",
 ];
 
 /// The name of a camera: 1 to 64 of `A-Z a-z 0-9 _ -` and, not first, `.`. The camera called `default` owns the slots

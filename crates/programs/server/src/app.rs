@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use eyelid_config::Title;
 use eyelid_consumer::{Camera, Cameras, Deadline, RateCap};
-use eyelid_http::{AuthError, Door, Handler, LiveConfig, Outcome, Peer, Socket};
+use eyelid_daemon::LogLimit;
+use eyelid_http::hand_over::{ClosedError, Recipients};
+use eyelid_http::{Arrival, AuthError, Door, Handler, LiveConfig, Outcome, Peer, Socket};
 use eyelid_slot::CameraName;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -24,10 +26,17 @@ use crate::stream::Stream;
 use crate::stream_head;
 use crate::writer::StreamWriter;
 
+/// How far apart lines are about programs that take no connection: strangers cause them.
+const CLOSED_TOLD: Duration = Duration::from_secs(10);
+
 /// The shared part of the server. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
     pub(crate) door: Rc<Door>,
     pub(crate) cameras: Rc<Cameras>,
+    /// The programs that answer what this one does not.
+    pub(crate) recipients: Recipients,
+    /// One of them takes nothing.
+    closed: LogLimit,
     /// How people call the cameras, as far as the configuration says.
     titles: RefCell<HashMap<CameraName, Title>>,
     pub(crate) clients: Rc<Clients>,
@@ -44,6 +53,8 @@ impl App {
         Ok(Self {
             door: Rc::new(door),
             cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
+            recipients: Recipients::new(settings.doors),
+            closed: LogLimit::new(1, CLOSED_TOLD),
             titles: RefCell::new(titles),
             clients: Rc::default(),
             metrics: Metrics::new(),
@@ -73,6 +84,13 @@ impl App {
     /// How people call a camera, as far as the configuration says.
     pub(crate) fn title(&self, name: &CameraName) -> Option<Title> {
         self.titles.borrow().get(name).cloned()
+    }
+
+    /// Tells the log that a program takes no connection.
+    pub(crate) fn log_closed(&self, error: &ClosedError) {
+        if let Some(suppressed) = self.closed.allow(Instant::now().into_std()) {
+            log::warn!("{error} ({suppressed} times more before)");
+        }
     }
 
     /// What `/status` says now.
@@ -106,10 +124,16 @@ impl App {
 }
 
 impl Handler for App {
-    async fn handle(self: Rc<Self>, request: Request<Incoming>, peer: Peer) -> Outcome {
+    async fn handle(self: Rc<Self>, request: Request<Incoming>, arrival: Arrival) -> Outcome {
+        let peer = arrival.peer();
         let (request, _body) = request.into_parts();
         match respond(&self, &request, peer).await {
             Found::Response(response) => Outcome::Response(response),
+            Found::HandOver(recipient, known) => Outcome::take_over(move |taken| async move {
+                let camera = known.camera.clone();
+                let _entry = camera.map(|camera| self.clients.enter(peer.to_string(), camera));
+                recipient.hand_over(&known, taken).await;
+            }),
             Found::Stream(stream) => Outcome::take_over(move |taken| async move {
                 self.stream(stream, taken.socket, peer).run().await;
             }),

@@ -93,7 +93,7 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Asset(Asset::Style) => "/viewer.css".to_owned(),
         Route::Asset(Asset::Script) => "/viewer.js".to_owned(),
         Route::Asset(Asset::Icon) => "/icon.svg".to_owned(),
-        Route::NotFound | Route::BadQuery(_) => return None,
+        Route::Other(..) | Route::NotFound | Route::BadQuery(_) => return None,
     };
     Some((path, None))
 }
@@ -119,6 +119,7 @@ impl Server {
                 .iter()
                 .filter_map(|name| Some((name.parse().ok()?, Configured::default())))
                 .collect(),
+            doors: PathBuf::from("/dev/null/no-doors"),
             advice: Advice {
                 program: "eyelid-server".to_owned(),
                 has_file: true,
@@ -158,11 +159,12 @@ impl Server {
         match (&request.method, response.status()) {
             // A target whose host is none, whatever the method.
             (_, StatusCode::BAD_REQUEST) => self.explains(response),
+            // Another program's path, whatever the method.
+            (_, StatusCode::NOT_FOUND) => self.explains(response),
             (&Method::OPTIONS, StatusCode::NO_CONTENT) => has(ALLOW, "GET"),
             (&Method::GET | &Method::HEAD, StatusCode::OK) => has(CONTENT_TYPE, "/"),
             (&Method::GET | &Method::HEAD, StatusCode::PERMANENT_REDIRECT) => {}
             (&Method::GET, StatusCode::SERVICE_UNAVAILABLE) => self.explains(response),
-            (&Method::GET | &Method::HEAD, StatusCode::NOT_FOUND) => self.explains(response),
             (&Method::OPTIONS | &Method::GET | &Method::HEAD, _) => panic!("{response:?}"),
             (_, status) => {
                 assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
@@ -179,7 +181,7 @@ impl Server {
                 add_common_headers(response.headers_mut(), None);
                 Some(response)
             }
-            Found::Stream(_) => None,
+            Found::Stream(_) | Found::HandOver(..) => None,
         }
     }
 

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Parser;
 use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ServerOptions};
-use eyelid_daemon::sockets;
+use eyelid_daemon::sockets::{self, Passed};
 use eyelid_http::{AuthError, LiveConfig, Sockets};
 use eyelid_slot::CameraName;
 use tokio::task::LocalSet;
@@ -98,6 +98,14 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let file = Config::load(arguments.config.as_deref())?;
     // Before any thread is started, for it takes what was passed out of the environment.
     let passed = sockets::take()?;
+    if passed
+        .iter()
+        .any(|socket| matches!(socket, Passed::SeqpacketListener(_)))
+    {
+        anyhow::bail!(
+            "a socket for messages was passed: connections are handed over by this program, not to it"
+        );
+    }
     let has_sockets = !passed.is_empty();
     let settings = Settings::new(arguments.clone(), file, has_sockets)?;
     if arguments.check {

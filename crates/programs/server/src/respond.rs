@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use eyelid_consumer::{Camera, Freshness};
+use eyelid_http::hand_over::{ConnectError, Known, Recipient};
 use eyelid_http::response::{FullResponse, problem, typed, unavailable};
 use eyelid_http::{Checked, Methods, Peer};
 use eyelid_slot::CameraName;
@@ -16,7 +17,7 @@ use crate::app::App;
 use crate::metrics;
 use crate::part::{self, HeaderTiming};
 use crate::problem;
-use crate::route::{Asset, Route, Which};
+use crate::route::{Asset, Program, Route, Which};
 use crate::stream_head;
 use crate::viewer::{self, Card, Page};
 
@@ -39,67 +40,115 @@ pub(crate) enum Found {
     Response(FullResponse),
     /// A stream.
     Stream(StreamRequest),
+    /// Another program, which takes the connection over with what is known of it.
+    HandOver(Recipient, Known),
 }
 
 /// Responds to a request. `HEAD` gets the header of `GET` and wakes no camera; nothing else changes anything either.
 pub(crate) async fn respond(app: &App, request: &Parts, peer: Peer) -> Found {
-    let mut response = match app.door.check(request, peer, Methods::ReadOnly).await {
-        Checked::Rejected(response) => response,
-        Checked::Admitted(_) => match find(app, request).await {
-            Found::Response(response) => response,
-            stream => return stream,
+    let route = Route::parse(request.uri.path(), request.uri.query());
+    let methods = match route {
+        Route::Other(..) => Methods::All,
+        _ => Methods::ReadOnly,
+    };
+    let found = match app.door.check(request, peer, methods).await {
+        Checked::Rejected(response) => Found::Response(response),
+        Checked::Admitted(user) => match route {
+            Route::Other(program, which) => other(app, program, which.as_ref(), peer, user),
+            route => own(app, request, route).await,
         },
+    };
+    let Found::Response(mut response) = found else {
+        return found;
     };
     problem::as_page_for_people(request, &mut response);
     Found::Response(response)
 }
 
-async fn find(app: &App, request: &Parts) -> Found {
+/// What this server answers itself.
+async fn own(app: &App, request: &Parts, route: Route) -> Found {
     let head_only = request.method == Method::HEAD;
-    Found::Response(
-        match Route::parse(request.uri.path(), request.uri.query()) {
-            Route::Stream(which, parameters) => match camera(app, &which) {
-                None => no_camera(app, &which, "stream"),
-                Some(_) if head_only => stream_head::response(),
-                Some(camera) => {
-                    let by_client = || HeaderTiming::of_client(&request.headers);
-                    return Found::Stream(StreamRequest {
-                        camera,
-                        fps: parameters.fps,
-                        header: parameters.header.unwrap_or_else(by_client),
-                    });
-                }
-            },
-            Route::Snapshot(which) => match camera(app, &which) {
-                None => no_camera(app, &which, "snapshot"),
-                Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
-                Some(camera) => snapshot(app, camera).await,
-            },
-            Route::Viewer(None) => page(&Page::All(
-                app.cameras
-                    .names()
-                    .into_iter()
-                    .map(|name| card(app, name))
-                    .collect(),
-            )),
-            Route::Viewer(Some(name)) => match app.cameras.camera(&name) {
-                None => no_camera(app, &Which::Name(name), ""),
-                Some(_) => page(&Page::One(card(app, name))),
-            },
-            Route::AddSlash(name) => match app.cameras.camera(&name) {
-                None => no_camera(app, &Which::Name(name), ""),
-                Some(_) => add_slash(&name),
-            },
-            Route::Status => status(app),
-            Route::Metrics => metrics(app),
-            Route::Asset(part) => asset(part),
-            Route::NotFound => problem(
-                StatusCode::NOT_FOUND,
-                "nothing here; see / for what there is",
-            ),
-            Route::BadQuery(what) => problem(StatusCode::BAD_REQUEST, what),
+    Found::Response(match route {
+        Route::Stream(which, parameters) => match camera(app, &which) {
+            None => no_camera(app, &which, "stream"),
+            Some(_) if head_only => stream_head::response(),
+            Some(camera) => {
+                let by_client = || HeaderTiming::of_client(&request.headers);
+                return Found::Stream(StreamRequest {
+                    camera,
+                    fps: parameters.fps,
+                    header: parameters.header.unwrap_or_else(by_client),
+                });
+            }
         },
-    )
+        Route::Snapshot(which) => match camera(app, &which) {
+            None => no_camera(app, &which, "snapshot"),
+            Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
+            Some(camera) => snapshot(app, camera).await,
+        },
+        Route::Viewer(None) => page(&Page::All(
+            app.cameras
+                .names()
+                .into_iter()
+                .map(|name| card(app, name))
+                .collect(),
+        )),
+        Route::Viewer(Some(name)) => match app.cameras.camera(&name) {
+            None => no_camera(app, &Which::Name(name), ""),
+            Some(_) => page(&Page::One(card(app, name))),
+        },
+        Route::AddSlash(name) => match app.cameras.camera(&name) {
+            None => no_camera(app, &Which::Name(name), ""),
+            Some(_) => add_slash(&name),
+        },
+        Route::Status => status(app),
+        Route::Metrics => metrics(app),
+        Route::Asset(part) => asset(part),
+        Route::NotFound | Route::Other(..) => problem(
+            StatusCode::NOT_FOUND,
+            "nothing here; see / for what there is",
+        ),
+        Route::BadQuery(what) => problem(StatusCode::BAD_REQUEST, what),
+    })
+}
+
+/// Has another program take the connection over, if there is such a camera and such a program.
+fn other(
+    app: &App,
+    program: Program,
+    which: Option<&Which>,
+    peer: Peer,
+    user: Option<String>,
+) -> Found {
+    let camera = match which.map(|which| camera(app, which).ok_or(which)) {
+        None => None,
+        Some(Ok(camera)) => Some(camera.name().clone()),
+        Some(Err(which)) => return Found::Response(no_camera(app, which, "")),
+    };
+    let name = program.name();
+    Found::Response(match app.recipients.connect(name) {
+        Ok(recipient) => {
+            let known = Known {
+                peer,
+                camera,
+                user,
+                allow_origin: app.door.live().options.allow_origin.clone(),
+            };
+            return Found::HandOver(recipient, known);
+        }
+        Err(ConnectError::Missing) => problem(
+            StatusCode::NOT_FOUND,
+            &format!(
+                "eyelid-{name} answers this, and does not run here: package eyelid-{name} has it"
+            ),
+        ),
+        Err(ConnectError::Closed(error)) => {
+            app.log_closed(&error);
+            unavailable(&format!(
+                "eyelid-{name} takes no connection now; try again later"
+            ))
+        }
+    })
 }
 
 fn card(app: &App, name: CameraName) -> Card {

@@ -21,10 +21,56 @@ pub(crate) enum Route {
     Metrics,
     /// A part of the viewer page.
     Asset(Asset),
+    /// Another program's to answer, for a camera where the path names one.
+    Other(Program, Option<Which>),
     /// Nothing here.
     NotFound,
     /// A query with a value that makes no sense; the text says which.
     BadQuery(&'static str),
+}
+
+/// A program that takes requests over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// `eyelid-video`: WebRTC and MSE.
+    Video,
+    /// `eyelid-receive`: pictures that come from elsewhere.
+    Receive,
+    /// `eyelid-watch`: what was seen.
+    Watch,
+    /// `eyelid-control`: settings of cameras.
+    Control,
+}
+
+impl Program {
+    /// Gives its name: that of its socket, and of its package behind `eyelid-`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Receive => "receive",
+            Self::Watch => "watch",
+            Self::Control => "control",
+        }
+    }
+
+    /// Gives the program that answers what stands at `action`, below a camera or at the root.
+    fn of_camera(action: &str) -> Option<Self> {
+        match action {
+            "whep" | "webrtc" | "mse" => Some(Self::Video),
+            "push" => Some(Self::Receive),
+            "controls" | "tune" => Some(Self::Control),
+            _ => None,
+        }
+    }
+
+    /// Gives the program that answers what stands at `action`, which no camera has.
+    fn of_all(action: &str) -> Option<Self> {
+        match action {
+            "alerts" => Some(Self::Watch),
+            "option" => Some(Self::Control),
+            _ => None,
+        }
+    }
 }
 
 /// Which camera.
@@ -71,13 +117,16 @@ impl Route {
             "icon.svg" => return Self::Asset(Asset::Icon),
             _ => {}
         }
-        if let Some(route) = of_camera(path, query, None) {
-            return route;
-        }
         let (name, rest) = match path.split_once('/') {
             Some((name, rest)) => (name, Some(rest)),
             None => (path, None),
         };
+        if let Some(program) = Program::of_all(name) {
+            return Self::Other(program, None);
+        }
+        if let Some(route) = of_camera(path, query, None) {
+            return route;
+        }
         match (name.parse::<CameraName>(), rest) {
             (Ok(name), None) => match of_camera("", query, Some(&name)) {
                 Some(Self::Viewer(_)) => Self::AddSlash(name),
@@ -103,9 +152,15 @@ fn below_prefix(path: &str) -> &str {
 
 /// What `path` asks of one camera, or of the server where no camera is named.
 fn of_camera(path: &str, query: &str, camera: Option<&CameraName>) -> Option<Route> {
+    let named = || Which::Name(camera.cloned().unwrap_or_default());
+    // What is below such a path is that program's, too: sessions, for one (WHEP).
+    let first = path.split('/').next().unwrap_or_default();
+    if let Some(program) = Program::of_camera(first) {
+        return Some(Route::Other(program, Some(named())));
+    }
     let which = |number: Option<usize>| match (number, camera) {
         (Some(number), None) => Which::Number(number),
-        _ => Which::Name(camera.cloned().unwrap_or_default()),
+        _ => named(),
     };
     let action = match path {
         "" => match parameter(query, "action") {
@@ -250,6 +305,34 @@ mod tests {
         assert_eq!(parse("/webcam/status?1"), Route::Status);
         assert_eq!(parse("/metrics"), Route::Metrics);
         assert_eq!(parse("/viewer.js"), Route::Asset(Asset::Script));
+    }
+
+    #[test]
+    fn what_other_programs_answer_is_theirs_with_all_below_it() {
+        let front = || Some(Which::Name(name("front")));
+        let default = || Some(Which::Name(CameraName::default()));
+        for (target, program, camera) in [
+            ("/front/whep", Program::Video, front()),
+            ("/front/whep/7f3a?x=1", Program::Video, front()),
+            ("/webcam/webrtc", Program::Video, default()),
+            ("/front/mse", Program::Video, front()),
+            ("/front/push", Program::Receive, front()),
+            ("/alerts", Program::Watch, None),
+            ("/alerts/1/picture.jpg", Program::Watch, None),
+            ("/front/controls", Program::Control, front()),
+            ("/tune", Program::Control, default()),
+            ("/option?key=focus&value=2", Program::Control, None),
+        ] {
+            assert_eq!(parse(target), Route::Other(program, camera), "{target}");
+        }
+        for target in [
+            "/front/whepx",
+            "/alertsx/",
+            "/front/alerts",
+            "/front/option",
+        ] {
+            assert!(!matches!(parse(target), Route::Other(..)), "{target}");
+        }
     }
 
     #[test]

@@ -61,6 +61,7 @@ fn reload(app: &App, fixed: &Settings, read: anyhow::Result<Settings>) -> anyhow
     for (what, differs) in [
         ("listen", settings.listen != fixed.listen),
         ("slots", settings.slots != fixed.slots),
+        ("doors", settings.doors != fixed.doors),
     ] {
         if differs {
             log::warn!("{what} takes a restart to change");

@@ -12,6 +12,9 @@ use indexmap::IndexMap;
 
 use crate::Arguments;
 
+/// Where the packages' units have these sockets (systemd/).
+const DOORS: &str = "/run/eyelid";
+
 /// Settings of the whole process.
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -19,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Address>,
     /// The slots directory. Fixed for the life of the process.
     pub(crate) slots: PathBuf,
+    /// Where other programs have the sockets at which they take connections over. Fixed for the life of the process.
+    pub(crate) doors: PathBuf,
     /// Cameras that exist before their slots do, in the order in which they are shown.
     pub(crate) cameras: IndexMap<CameraName, Configured>,
     /// What is said to who asks for a name that is not known. Fixed for the life of the process.
@@ -68,6 +73,7 @@ impl Settings {
             slots: options.slots.context(
                 "no slots directory: give --slots DIR, or slots in [server] of the configuration",
             )?,
+            doors: options.doors.unwrap_or_else(|| PathBuf::from(DOORS)),
             cameras,
             advice,
             deadline: Deadline {
@@ -76,7 +82,11 @@ impl Settings {
             },
             serve: ServeOptions {
                 idle_exit: options.idle_exit,
-                max_clients: options.max_clients.unwrap_or(1000) as usize,
+                max_clients: options
+                    .max_clients
+                    .map_or(ServeOptions::default().max_clients, |clients| {
+                        clients as usize
+                    }),
                 allow_host: options.allow_host,
                 allow_origin: options.allow_origin,
                 auth_file: options.auth_file,

@@ -1,0 +1,123 @@
+//! The side of the program that takes connections over.
+
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use eyelid_daemon::readiness;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SocketFlags,
+    SocketType, accept_with, getsockname, recvmsg, sockopt,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
+
+use super::Known;
+use super::message::MESSAGE_BYTES;
+use crate::socket::Socket;
+
+/// How long a message may take to come: it is sent at once after connecting.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that was handed over.
+pub(crate) struct HandedOver {
+    /// What the sender knows of it.
+    pub(crate) known: Known,
+    /// The client.
+    pub(crate) socket: Socket,
+    /// What was read from it already.
+    pub(crate) read: Bytes,
+    /// Tells the sender for as long as it is open that the client is there.
+    pub(crate) link: OwnedFd,
+}
+
+/// Accepts a connection from the program that hands over.
+pub(crate) fn poll_accept(
+    listener: &AsyncFd<OwnedFd>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<OwnedFd>> {
+    loop {
+        let mut ready = ready!(listener.poll_read_ready(cx))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        match accept_with(listener, flags) {
+            Err(Errno::AGAIN) => ready.clear_ready(),
+            accepted => return Poll::Ready(Ok(accepted?)),
+        }
+    }
+}
+
+/// Waits for the message, and takes the client out of it.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) async fn receive(link: OwnedFd) -> io::Result<HandedOver> {
+    let link = readiness::readable(link)?;
+    let (message, client) = timeout(MESSAGE_TIMEOUT, message(&link)).await??;
+    let (known, read) = Known::parse(&message).map_err(io::Error::other)?;
+    let read = Bytes::copy_from_slice(read);
+    Ok(HandedOver {
+        known,
+        socket: adopt(client)?,
+        read,
+        link: link.into_inner(),
+    })
+}
+
+async fn message(link: &AsyncFd<OwnedFd>) -> io::Result<(Vec<u8>, OwnedFd)> {
+    loop {
+        let mut ready = link.readable().await?;
+        match receive_now(link) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            received => return received,
+        }
+    }
+}
+
+fn receive_now(link: &AsyncFd<OwnedFd>) -> io::Result<(Vec<u8>, OwnedFd)> {
+    // One more than fits in tells a message that is too long.
+    let mut message = vec![0; MESSAGE_BYTES + 1];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let parts = &mut [IoSliceMut::new(&mut message)];
+    let received = recvmsg(link, parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut clients = control.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+        _ => Vec::new(),
+    });
+    let client = clients.next();
+    if received.bytes == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) || clients.next().is_some() {
+        return Err(io::Error::other("more than one descriptor came"));
+    }
+    message.truncate(received.bytes);
+    let client = client.ok_or_else(|| io::Error::other("no descriptor came"))?;
+    Ok((message, client))
+}
+
+/// Takes a client's descriptor, if it is one.
+fn adopt(client: OwnedFd) -> io::Result<Socket> {
+    if sockopt::socket_type(&client)? != SocketType::STREAM {
+        return Err(io::Error::other("what came is no stream socket"));
+    }
+    match getsockname(&client)?.address_family() {
+        AddressFamily::INET | AddressFamily::INET6 => {
+            let stream = TcpStream::from(client);
+            stream.set_nonblocking(true)?;
+            Ok(Socket::Tcp(stream.try_into()?))
+        }
+        AddressFamily::UNIX => {
+            let stream = UnixStream::from(client);
+            stream.set_nonblocking(true)?;
+            Ok(Socket::Unix(stream.try_into()?))
+        }
+        _ => Err(io::Error::other("what came is neither TCP nor Unix")),
+    }
+}
