@@ -48,7 +48,7 @@ pub struct SharedFrame {
 }
 
 impl SharedFrame {
-    /// Reads a frame into `spare`, which is left empty.
+    /// Reads a frame into the room of `spare`, which is empty and stays so.
     ///
     /// # Errors
     /// See [`OpenFrame::append_to`].
@@ -59,7 +59,6 @@ impl SharedFrame {
         number: FrameNumber,
     ) -> Result<Self, ReadError> {
         let mut buffer = std::mem::take(spare);
-        buffer.clear();
         buffer.reserve(file.bytes + envelope.room_bytes());
         envelope.begin(&mut buffer, file.bytes, file.captured);
         let jpeg_start = buffer.len();

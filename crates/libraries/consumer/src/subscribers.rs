@@ -165,3 +165,164 @@ impl Drop for Place<'_> {
         self.subscribers.waiting.borrow_mut().remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::future::{Future, poll_fn};
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+    use std::time::SystemTime;
+
+    use eyelid_slot::{FRAME_FILE, Reader};
+    use tokio::time::advance;
+
+    const MAX_AGE: Duration = Duration::from_secs(2);
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    /// Takes so many frames, and is not ready for more.
+    #[derive(Default)]
+    struct Takes {
+        room: Cell<usize>,
+        taken: RefCell<Vec<FrameNumber>>,
+    }
+
+    impl Subscriber for Takes {
+        fn offer(&self, frame: &Rc<SharedFrame>, _: Instant) -> ControlFlow<Wake> {
+            if self.room.get() == 0 {
+                return ControlFlow::Break(Wake::Backlogged);
+            }
+            self.room.set(self.room.get() - 1);
+            self.taken.borrow_mut().push(frame.number);
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn takes(room: usize) -> Rc<Takes> {
+        Rc::new(Takes {
+            room: Cell::new(room),
+            ..Takes::default()
+        })
+    }
+
+    /// Frames that come one after the other, captured now.
+    fn frames(count: usize) -> Vec<Rc<SharedFrame>> {
+        let slot = tempfile::tempdir().unwrap();
+        fs::write(slot.path().join(FRAME_FILE), b"\xFF\xD8\xFF\xD9").unwrap();
+        let reader = Reader::new(slot.path());
+        let numbers = std::iter::successors(Some(FrameNumber::default().next()), |number| {
+            Some(number.next())
+        });
+        numbers
+            .take(count)
+            .map(|number| {
+                let file = reader.open().unwrap();
+                SharedFrame::read(&file, &(), &mut Vec::new(), number).unwrap()
+            })
+            .map(Rc::new)
+            .collect()
+    }
+
+    fn numbers(frames: &[Rc<SharedFrame>]) -> Vec<FrameNumber> {
+        frames.iter().map(|frame| frame.number).collect()
+    }
+
+    /// Polls once. Gives whether that was enough.
+    async fn is_ready(mut future: Pin<&mut impl Future>) -> bool {
+        poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_keeps_up_gets_every_frame_and_is_not_woken() {
+        let (subscribers, frames) = (Subscribers::default(), frames(20));
+        let both = [takes(20), takes(20)];
+        let [one, other] = &both;
+        let none = FrameNumber::default();
+        let mut waiting = pin!(async {
+            tokio::join!(
+                subscribers.wait(one.clone(), none, MAX_AGE, PAUSE),
+                subscribers.wait(other.clone(), none, MAX_AGE, PAUSE),
+            )
+        });
+        for frame in &frames {
+            assert!(!is_ready(waiting.as_mut()).await);
+            // They wait far longer for all of the frames than for any of them.
+            advance(PAUSE / 2).await;
+            subscribers.offer(frame, Now::read());
+        }
+        assert!(!is_ready(waiting.as_mut()).await);
+        for subscriber in &both {
+            assert_eq!(*subscriber.taken.borrow(), numbers(&frames));
+        }
+        advance(PAUSE).await;
+        let (one, other) = waiting.await;
+        assert!(matches!((one, other), (Wake::Recheck, Wake::Recheck)));
+        assert!(subscribers.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_ready_wakes_and_holds_up_nobody() {
+        let (subscribers, frames) = (Subscribers::default(), frames(2));
+        let (slow, quick) = (takes(1), takes(2));
+        let none = FrameNumber::default();
+        let mut slow_waits = pin!(subscribers.wait(slow.clone(), none, MAX_AGE, PAUSE));
+        let mut quick_waits = pin!(subscribers.wait(quick.clone(), none, MAX_AGE, PAUSE));
+        assert!(!is_ready(slow_waits.as_mut()).await && !is_ready(quick_waits.as_mut()).await);
+        for frame in &frames {
+            subscribers.offer(frame, Now::read());
+        }
+        assert!(matches!(slow_waits.await, Wake::Backlogged));
+        assert!(!is_ready(quick_waits.as_mut()).await);
+        assert_eq!(*quick.taken.borrow(), numbers(&frames));
+        assert_eq!(*slow.taken.borrow(), numbers(&frames[..1]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_frame_is_offered_that_was_seen() {
+        let (subscribers, frames) = (Subscribers::default(), frames(2));
+        let subscriber = takes(3);
+        let seen = frames[0].number;
+        let mut waiting = pin!(subscribers.wait(subscriber.clone(), seen, MAX_AGE, PAUSE));
+        assert!(!is_ready(waiting.as_mut()).await);
+        for frame in [&frames[0], &frames[1], &frames[1]] {
+            subscribers.offer(frame, Now::read());
+        }
+        assert!(!is_ready(waiting.as_mut()).await);
+        assert_eq!(*subscriber.taken.borrow(), numbers(&frames[1..]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_frame_is_not_offered_and_wakes() {
+        let (subscribers, frames) = (Subscribers::default(), frames(1));
+        let subscriber = takes(1);
+        let none = FrameNumber::default();
+        let mut waiting = pin!(subscribers.wait(subscriber.clone(), none, MAX_AGE, PAUSE));
+        assert!(!is_ready(waiting.as_mut()).await);
+        let later = Now {
+            wall: SystemTime::now() + MAX_AGE * 2,
+            ..Now::read()
+        };
+        subscribers.offer(&frames[0], later);
+        assert!(matches!(waiting.await, Wake::Recheck));
+        assert!(subscriber.taken.borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_is_offered_nothing() {
+        let (subscribers, frames) = (Subscribers::default(), frames(1));
+        let (leaves, stays) = (takes(1), takes(1));
+        let none = FrameNumber::default();
+        let mut staying = pin!(subscribers.wait(stays.clone(), none, MAX_AGE, PAUSE));
+        assert!(!is_ready(staying.as_mut()).await);
+        {
+            let mut leaving = pin!(subscribers.wait(leaves.clone(), none, MAX_AGE, PAUSE));
+            assert!(!is_ready(leaving.as_mut()).await);
+        }
+        subscribers.offer(&frames[0], Now::read());
+        assert!(leaves.taken.borrow().is_empty());
+        assert_eq!(*stays.taken.borrow(), numbers(&frames));
+        subscribers.recheck();
+        assert!(matches!(staying.await, Wake::Recheck));
+    }
+}

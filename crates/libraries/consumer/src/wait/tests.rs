@@ -47,9 +47,8 @@ impl Slot {
 
     fn says(&mut self, phase: Phase, fps: Option<f64>) {
         let state = State {
-            state: phase,
             fps,
-            ..State::failed(String::new(), self.now.wall)
+            ..State::new(phase, self.now.wall)
         };
         self.tracker.state_came(Some(&state));
     }
@@ -332,6 +331,18 @@ fn a_frame_that_lay_there_from_before_the_clock_was_set_back_is_never_used() {
     }
     assert_eq!(slot.step(&mut stream), Step::GiveUp);
     assert_eq!(slot.step(&mut snapshot), Step::GiveUp);
+}
+
+#[test]
+fn a_frame_that_lay_there_a_little_ahead_of_the_clock_is_no_answer_when_its_time_has_come() {
+    let mut slot = Slot::heard();
+    slot.read(slot.now.wall + INTERVAL);
+    let mut snapshot = slot.snapshot();
+    slot.assert_wishes(&mut snapshot, ANSWER);
+    slot.pass(INTERVAL * 2);
+    assert!(matches!(slot.step(&mut snapshot), Step::Wait(..)));
+    slot.frame_comes(slot.now.wall);
+    assert_eq!(slot.step(&mut snapshot), Step::Use);
 }
 
 #[test]

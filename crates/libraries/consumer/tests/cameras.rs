@@ -1,0 +1,336 @@
+//! Cameras as a program sees them that knows nothing of HTTP: a real slot, a producer in this process, and clients.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use eyelid_consumer::{
+    Camera, Cameras, Cause, Configured, Deadline, Envelope, FrameNumber, Freshness, NoFrame,
+    RateCap, SharedFrame, Subscriber, View, Wake,
+};
+use eyelid_daemon::pulse::Pulse;
+use eyelid_slot::{CameraName, FRAME_FILE, Phase, Publisher, State};
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+/// How long anything may take before it counts as hung.
+const HUNG: Duration = Duration::from_secs(20);
+
+const DEADLINE: Deadline = Deadline {
+    timeout: HUNG,
+    max_age: HUNG,
+};
+
+/// A whole JPEG, as far as markers go, with a number in it.
+fn jpeg(number: u8) -> Vec<u8> {
+    vec![0xFF, 0xD8, number, 0xFF, 0xD9]
+}
+
+fn number(frame: &SharedFrame) -> u8 {
+    frame.jpeg[2]
+}
+
+/// Runs a program that looks at the slots in a directory.
+async fn looking<E: Envelope + 'static, F: Future>(
+    slots: &Path,
+    envelope: E,
+    program: impl FnOnce(Rc<Cameras>) -> F,
+) -> F::Output {
+    let cameras = Cameras::new(slots.to_owned(), Configured::new(), envelope);
+    let cameras = Rc::new(cameras);
+    listening(&cameras, program(cameras.clone())).await
+}
+
+/// Runs a program while inotify is listened to.
+async fn listening<T>(cameras: &Cameras, program: impl Future<Output = T>) -> T {
+    let pulse = Pulse::default();
+    tokio::select! {
+        error = cameras.run(&pulse) => panic!("inotify: {error:?}"),
+        ended = timeout(HUNG * 3, program) => ended.expect("it hangs"),
+    }
+}
+
+fn default_camera(cameras: &Cameras) -> Rc<Camera> {
+    cameras.camera(&CameraName::default()).unwrap()
+}
+
+fn view(cameras: &Rc<Cameras>, cap: Option<RateCap>) -> View {
+    cameras.view(default_camera(cameras), cap)
+}
+
+fn is_wished(publisher: &Publisher) -> bool {
+    publisher.take_in(Instant::now()).unwrap();
+    publisher.wished(Instant::now())
+}
+
+/// Publishes when the next frame is wished for.
+async fn publish_when_wished(publisher: &mut Publisher, number: u8) {
+    let start = Instant::now();
+    while !is_wished(publisher) {
+        assert!(start.elapsed() < HUNG, "no wish for frame {number}");
+        sleep(Duration::from_millis(1)).await;
+    }
+    publisher.publish(&jpeg(number), SystemTime::now()).unwrap();
+}
+
+/// Takes all frames.
+#[derive(Default)]
+struct TakesAll {
+    taken: RefCell<Vec<u8>>,
+    seen: Cell<FrameNumber>,
+    offered: Cell<usize>,
+}
+
+impl TakesAll {
+    fn take(&self, frame: &SharedFrame) {
+        self.taken.borrow_mut().push(number(frame));
+        self.seen.set(frame.number);
+    }
+}
+
+impl Subscriber for TakesAll {
+    fn offer(&self, frame: &Rc<SharedFrame>, _: Instant) -> ControlFlow<Wake> {
+        self.take(frame);
+        self.offered.set(self.offered.get() + 1);
+        ControlFlow::Continue(())
+    }
+}
+
+#[tokio::test]
+async fn clients_share_each_frame_and_its_bytes() {
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    looking(slots.path(), (), async |cameras| {
+        let views = [view(&cameras, None), view(&cameras, None)];
+        assert_eq!(default_camera(&cameras).viewers(), 2);
+        let mut seen = FrameNumber::default();
+        for count in 1..5 {
+            let [one, other] = &views;
+            let (one, other, ()) = tokio::join!(
+                one.next(seen, DEADLINE),
+                other.next(seen, DEADLINE),
+                publish_when_wished(&mut publisher, count),
+            );
+            let (one, other) = (one.unwrap(), other.unwrap());
+            assert_eq!(number(&one), count);
+            assert!(Rc::ptr_eq(&one, &other));
+            assert_eq!(one.enveloped(), one.jpeg);
+            assert!(one.number > seen);
+            seen = one.number;
+        }
+        drop(views);
+        assert_eq!(default_camera(&cameras).viewers(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_next_frame_is_wished_for_when_a_client_waits_for_it_and_not_before() {
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    // So slow a source that each frame is the newest until long after this test.
+    let slow = State {
+        fps: Some(0.1),
+        ..State::new(Phase::Awake, SystemTime::now())
+    };
+    publisher.set_state(&slow).unwrap();
+    looking(slots.path(), (), async |cameras| {
+        let view = view(&cameras, None);
+        let mut seen = FrameNumber::default();
+        for count in 1..5 {
+            let (frame, ()) = tokio::join!(
+                view.next(seen, DEADLINE),
+                publish_when_wished(&mut publisher, count)
+            );
+            seen = frame.unwrap().number;
+            assert!(!is_wished(&publisher), "after frame {count}");
+            assert!(publisher.noticed(), "it was never opened");
+        }
+        // The last client to leave lets the frame go.
+        drop(view);
+        assert!(is_wished(&publisher));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_frame_lies_in_its_envelope() {
+    struct Brackets;
+
+    impl Envelope for Brackets {
+        fn room_bytes(&self) -> usize {
+            8
+        }
+
+        fn begin(&self, buffer: &mut Vec<u8>, jpeg_bytes: usize, _: SystemTime) {
+            buffer.extend_from_slice(format!("{jpeg_bytes}<").as_bytes());
+        }
+
+        fn end(&self, buffer: &mut Vec<u8>) {
+            buffer.push(b'>');
+        }
+    }
+
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    looking(slots.path(), Brackets, async |cameras| {
+        let view = view(&cameras, None);
+        let mut seen = FrameNumber::default();
+        // Each is read into the room of the one before the last.
+        for count in 1..5 {
+            let (frame, ()) = tokio::join!(
+                view.next(seen, DEADLINE),
+                publish_when_wished(&mut publisher, count)
+            );
+            let frame = frame.unwrap();
+            assert_eq!(frame.enveloped(), [b"5<", &jpeg(count)[..], b">"].concat());
+            assert_eq!(frame.jpeg, jpeg(count));
+            assert_eq!(frame.enveloped()[frame.jpeg_start()..][..5], frame.jpeg);
+            seen = frame.number;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_subscriber_takes_each_frame_once() {
+    const LAST: u8 = 20;
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    looking(slots.path(), (), async |cameras| {
+        let (view, client) = (view(&cameras, None), Rc::new(TakesAll::default()));
+        let publish = async {
+            for count in 1..=LAST {
+                publish_when_wished(&mut publisher, count).await;
+            }
+        };
+        let follow = async {
+            while client.taken.borrow().last() != Some(&LAST) {
+                client.take(&view.next(client.seen.get(), DEADLINE).await.unwrap());
+                // Returns when no frame has come for a second: after the last one, and where the machine is busy.
+                let wake = view.follow(client.clone(), client.seen.get(), HUNG).await;
+                assert!(matches!(wake, Wake::Recheck), "{wake:?}");
+            }
+        };
+        tokio::join!(publish, follow);
+        // The first one, for which nobody had wished, may be replaced before it is shown.
+        let taken = client.taken.borrow();
+        assert!(client.offered.get() > 0, "it asked for each of {taken:?}");
+        assert!(taken.is_sorted_by(|one, next| one < next), "{taken:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_frame_found_before_it_was_heard_of_is_taken_once() {
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    let cameras = Cameras::new(slots.path().to_owned(), Configured::new(), ());
+    let cameras = Rc::new(cameras);
+    let (view, client) = (view(&cameras, None), Rc::new(TakesAll::default()));
+    // Nobody listens to inotify yet, and the frame is found.
+    publisher.publish(&jpeg(1), SystemTime::now()).unwrap();
+    client.take(&view.next(client.seen.get(), DEADLINE).await.unwrap());
+    let first = client.seen.get();
+    listening(&cameras, async {
+        let wake = view.follow(client.clone(), first, HUNG).await;
+        assert!(matches!(wake, Wake::Recheck), "{wake:?}");
+        assert_eq!(*client.taken.borrow(), [1]);
+        // Nor does it count as two.
+        publisher.publish(&jpeg(2), SystemTime::now()).unwrap();
+        let second = view.next(first, DEADLINE).await.unwrap();
+        assert_eq!(second.number.skipped_since(first), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_with_a_rate_of_its_own_asks_for_its_frames() {
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    publisher.publish(&jpeg(1), SystemTime::now()).unwrap();
+    looking(slots.path(), (), async |cameras| {
+        let view = view(&cameras, Some(RateCap::new(HUNG)));
+        let client = Rc::new(TakesAll::default());
+        client.take(&view.next(client.seen.get(), DEADLINE).await.unwrap());
+        let follow = view.follow(client.clone(), client.seen.get(), HUNG);
+        let publish = publish_when_wished(&mut publisher, 2);
+        // A wish for its next frame would be too early by far.
+        let wished = tokio::select! {
+            biased;
+            wake = follow => {
+                assert!(matches!(wake, Wake::Recheck), "{wake:?}");
+                false
+            }
+            () = publish => true,
+        };
+        assert!(!wished);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_gets_frames_at_its_own_rate() {
+    const INTERVAL: Duration = Duration::from_millis(60);
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    looking(slots.path(), (), async |cameras| {
+        let view = view(&cameras, Some(RateCap::new(INTERVAL)));
+        let mut seen = FrameNumber::default();
+        let mut start = None;
+        for count in 1..5 {
+            let (frame, ()) = tokio::join!(
+                view.next(seen, DEADLINE),
+                publish_when_wished(&mut publisher, count)
+            );
+            seen = frame.unwrap().number;
+            start.get_or_insert_with(Instant::now);
+        }
+        assert!(start.unwrap().elapsed() >= INTERVAL * 3 - Duration::from_millis(5));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_camera_without_a_frame_says_why() {
+    let slots = TempDir::new().unwrap();
+    let short = Deadline {
+        timeout: Duration::from_millis(50),
+        max_age: HUNG,
+    };
+    looking(slots.path(), (), async |cameras| {
+        let view = view(&cameras, None);
+        let why = async || {
+            let fresh = Freshness::CapturedSince(SystemTime::now());
+            view.frame(fresh, short).await.unwrap_err()
+        };
+        assert_eq!(why().await, NoFrame::Missing(Cause::NoProducer));
+        std::fs::write(slots.path().join(FRAME_FILE), b"text").unwrap();
+        assert!(matches!(why().await, NoFrame::Unreadable(_)));
+        let mut publisher = Publisher::open(slots.path()).unwrap();
+        publisher.publish(&jpeg(1), SystemTime::now()).unwrap();
+        let state = |phase| State {
+            state: phase,
+            ..State::failed("cable is out".to_owned(), SystemTime::now())
+        };
+        publisher.set_state(&state(Phase::Asleep)).unwrap();
+        let asleep = NoFrame::TimedOut {
+            timeout: short.timeout,
+            cause: Cause::Asleep,
+        };
+        assert_eq!(why().await, asleep);
+        publisher.set_state(&state(Phase::Failed)).unwrap();
+        let failed = NoFrame::Failed(Some("cable is out".to_owned()));
+        assert_eq!(why().await, failed);
+    })
+    .await;
+}
