@@ -269,20 +269,51 @@ fn nobody_asks_for_frames_when_nobody_looks() {
 
 #[test]
 fn many_clients_share_each_frame() {
+    const CLIENTS: usize = 50;
+    const FRAMES: u64 = 10;
+    const SIZE: usize = 100_000;
     let slots = slots();
-    let server = Server::start(slots.path(), &[]);
-    let producer = Producer::start(slots.path(), INTERVAL, 10_000);
-    let mut streams: Vec<_> = (0..50).map(|_| server.stream("/stream")).collect();
-    let start = producer.published();
-    for _ in 0..10 {
+    // However slow the machine is, no frame is too old.
+    let server = Server::start(slots.path(), &["--max-age", "1day"]);
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    let mut publish = |number| {
+        eventually("the wish", || {
+            publisher.take_in(Instant::now()).unwrap();
+            publisher.wished(Instant::now())
+        });
+        let jpeg = numbered(number, SIZE);
+        publisher.publish(&jpeg, SystemTime::now()).unwrap();
+    };
+    publish(1);
+    let mut streams: Vec<_> = (0..CLIENTS).map(|_| server.stream("/stream")).collect();
+    for stream in &mut streams {
+        assert_eq!(stream.frame().number(), 1);
+    }
+    let before = bytes_read(&server);
+    for number in 2..2 + FRAMES {
+        // One is made, and all get it: there is no other before they have.
+        publish(number);
         for stream in &mut streams {
-            stream.frame();
+            assert_eq!(stream.frame().number(), number);
         }
     }
-    assert!(producer.published() > start);
+    let frames = (bytes_read(&server) - before) as f64 / SIZE as f64;
+    assert!(
+        (FRAMES as f64..FRAMES as f64 * 1.5).contains(&frames),
+        "{frames} frames were read for {CLIENTS} clients of {FRAMES}"
+    );
     let status = server.get("/status").json();
-    assert_eq!(status["cameras"][0]["clients"], 50);
-    assert_eq!(status["clients"].as_array().unwrap().len(), 50);
+    assert_eq!(status["cameras"][0]["clients"], CLIENTS);
+    assert_eq!(status["clients"].as_array().unwrap().len(), CLIENTS);
+}
+
+/// How much a server has read of files (proc_pid_io(5)); what comes by its sockets is received, and not counted.
+fn bytes_read(server: &Server) -> u64 {
+    let counters = fs::read_to_string(format!("/proc/{}/io", server.child.id())).unwrap();
+    let read = counters
+        .lines()
+        .find_map(|line| line.strip_prefix("rchar: "));
+    read.unwrap().parse().unwrap()
 }
 
 #[test]
