@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use eyelid_config::EXIT_CONFIG;
 
+use crate::installed::Installed;
 use crate::plan::Plan;
-use crate::programs::Programs;
+use crate::process::is_refusal;
+use crate::programs::Start;
 
 /// Options or a configuration file with which a program does not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,25 +31,24 @@ struct Finding {
 ///
 /// # Errors
 /// [`Refused`], or that no camera can be used.
-pub(crate) fn check(plan: &Plan, programs: &Programs, slots: &Path) -> anyhow::Result<()> {
+pub(crate) fn check(plan: &Plan, installed: &Installed, slots: &Path) -> anyhow::Result<()> {
     plan.check_slots(slots)?;
-    if let Some(finding) = ask(&programs.server, plan.server_arguments(slots))? {
-        return Err(Refused(finding.text).into());
-    }
-    let mut unusable = Vec::new();
-    for camera in &plan.cameras {
-        match ask(&programs.capture, plan.capture_arguments(camera, slots))? {
-            None => {}
-            Some(Finding {
-                is_written: true,
-                text,
-            }) => return Err(Refused(text).into()),
-            Some(Finding { text, .. }) => {
-                unusable.push(format!("{}: {text}", plan.place(camera)));
+    let (mut usable, mut unusable) = (0, Vec::new());
+    for program in installed.programs() {
+        for instance in program.instances(plan, slots) {
+            match ask(&installed.path(program.name), instance.arguments)? {
+                Some(Finding { is_written, text })
+                    if is_written || program.start == Start::Connection =>
+                {
+                    return Err(Refused(text).into());
+                }
+                Some(finding) => unusable.push(format!("{}: {}", instance.place, finding.text)),
+                None if program.start == Start::Look => usable += 1,
+                None => {}
             }
         }
     }
-    if unusable.len() == plan.cameras.len() {
+    if usable == 0 {
         bail!("no camera can be used: {}", unusable.join("; "));
     }
     for text in unusable {
@@ -73,10 +73,7 @@ fn ask(program: &Path, arguments: Vec<OsString>) -> anyhow::Result<Option<Findin
         .find(|said| !said.is_empty());
     let said = said.map(|said| String::from_utf8_lossy(said).trim().to_owned());
     Ok(Some(Finding {
-        is_written: matches!(output.status.code(), Some(code) if code == USAGE || code == i32::from(EXIT_CONFIG)),
+        is_written: is_refusal(output.status),
         text: said.unwrap_or_else(|| format!("{program:?} --check ended ({})", output.status)),
     }))
 }
-
-/// Exit status for wrong usage (clap's).
-const USAGE: i32 = 2;

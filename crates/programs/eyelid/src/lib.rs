@@ -9,9 +9,11 @@ mod asleep;
 mod check;
 mod greeting;
 mod health;
+mod installed;
+mod jobs;
 mod orphans;
 mod plan;
-mod program;
+mod process;
 mod programs;
 mod signals;
 mod slots;
@@ -30,8 +32,9 @@ pub use crate::arguments::Arguments;
 use crate::check::Refused;
 use crate::greeting::{Names, greeting};
 use crate::health::Health;
+use crate::installed::Installed;
 use crate::plan::Plan;
-use crate::programs::Programs;
+use crate::programs::CAPTURE;
 use crate::signals::Signals;
 use crate::slots::Slots;
 use crate::sockets::Sockets;
@@ -47,14 +50,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         return writeln!(io::stdout(), "{line}").context("cannot write the answer");
     }
     if let Some(list) = arguments.list()? {
-        let capture = Programs::find()?.capture;
+        let capture = Installed::find()?.path(CAPTURE);
         let error = Command::new(&capture).args(list).exec();
         return Err(error).with_context(|| format!("cannot start {capture:?}"));
     }
     let plan = Plan::new(arguments.clone())?;
-    let programs = Programs::find()?;
+    let installed = Installed::find()?;
     if arguments.check {
-        return check::check(&plan, &programs, &plan.likely_slots());
+        return check::check(&plan, &installed, &plan.likely_slots());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -64,7 +67,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Before there is anything to clear away: the checks take seconds on a slow machine.
         let signals = Signals::new()?;
         let mut slots = Slots::take(&plan)?;
-        check::check(&plan, &programs, slots.path())?;
+        check::check(&plan, &installed, slots.path())?;
         let sockets = Sockets::bind(&plan.listen, &plan.listen_from)?;
         let greeting = greeting(sockets.bound(), &plan, slots.path(), &Names::find());
         // Nobody may be reading; the camera works all the same.
@@ -73,7 +76,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let health = Health::new();
         let claim = slots.claim().context("cannot answer about health")?;
         let supervisor =
-            Supervisor::new(arguments, plan, programs, &mut slots, &sockets, &health, signals);
+            Supervisor::new(arguments, plan, installed, &mut slots, &sockets, &health, signals);
         let ended = tokio::select! {
             ended = supervisor.run() => ended,
             error = health.answer(claim, &sockets) => error.map(|never| match never {}).context("cannot answer about health"),

@@ -1,161 +1,93 @@
-//! Where the programs are that are to be started: beside this one. Under `cargo run` they are built first, for cargo
-//! builds only the program that it starts.
+//! The programs that this one starts: what starts each of them, and what each is told. A new program is a new row.
 
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use crate::plan::Plan;
 
-/// What this build of the launcher was given by `--features`, and so what its siblings are to be built with.
-const FEATURES: &str = match (cfg!(feature = "libcamera"), cfg!(feature = "turbojpeg")) {
-    (false, false) => "",
-    (true, false) => "libcamera",
-    (false, true) => "turbojpeg",
-    (true, true) => "libcamera,turbojpeg",
-};
-
-/// The programs.
+/// A program, and a package of cargo's with the same name.
 #[derive(Debug)]
-pub(crate) struct Programs {
-    /// `eyelid-server`
-    pub(crate) server: PathBuf,
-    /// `eyelid-capture`
-    pub(crate) capture: PathBuf,
+pub(crate) struct Program {
+    /// What its file is called, which lies beside this program's.
+    pub(crate) name: &'static str,
+    /// Whether this program works without it.
+    pub(crate) need: Need,
+    /// What starts it.
+    pub(crate) start: Start,
+    /// What is to run of it under a plan, with the slots in a directory.
+    instances: fn(&Plan, &Path) -> Vec<Instance>,
 }
 
-impl Programs {
-    /// Finds them beside this program.
-    pub(crate) fn find() -> anyhow::Result<Self> {
-        let this = std::env::current_exe().context("cannot tell where this program is")?;
-        let directory = this.parent().context("this program is in no directory")?;
-        let programs = Self {
-            server: directory.join("eyelid-server"),
-            capture: directory.join("eyelid-capture"),
-        };
-        if let Some(cargo) = cargo_that_started_this(directory) {
-            programs.build(cargo)?;
-        }
-        for program in [&programs.server, &programs.capture] {
-            if !program.is_file() {
-                bail!(
-                    "{program:?} is missing: install it beside eyelid (from source: cargo build --release)"
-                );
-            }
-        }
-        Ok(programs)
-    }
+/// Whether a program has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Without it nothing works.
+    Required,
+}
 
-    /// Has cargo build them, and says why: cargo has just said that it has finished.
-    fn build(&self, mut cargo: Command) -> anyhow::Result<()> {
-        let before = version_of(&self.capture).unwrap_or_default();
-        if let Some(lost) = lost(features(&before), FEATURES) {
-            eprintln!(
-                "eyelid: this cargo run has no --features {lost}, so eyelid-capture, which was built with it, is built \
-                 without; add it to have it again"
-            );
-        }
-        let mut building = cargo
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start cargo")?;
-        let said = BufReader::new(building.stderr.take().context("cargo has no stderr")?);
-        let mut explained = false;
-        // As bytes: what a compiler quotes need not be UTF-8.
-        for line in said.split(b'\n') {
-            let line = line.context("cannot read what cargo says")?;
-            let line = String::from_utf8_lossy(&line);
-            if !explained && line.contains("Compiling ") {
-                explained = true;
-                eprintln!("{}", explanation());
-            }
-            eprintln!("{line}");
-        }
-        if !building.wait().context("cannot wait for cargo")?.success() {
-            bail!("cargo could not build eyelid-server and eyelid-capture");
-        }
-        Ok(())
+/// What starts a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Somebody connects. The program gets the listening sockets, and ends by itself when nobody is connected.
+    Connection,
+    /// Somebody connects, or opens the frame in a slot. The program fills a slot, and is ended when nobody looks.
+    Look,
+}
+
+/// A process that is to run of a program.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    /// What people call it.
+    pub(crate) label: String,
+    /// Where it is described: what goes before its complaints.
+    pub(crate) place: String,
+    /// What it is started with.
+    pub(crate) arguments: Vec<OsString>,
+    /// The slot that it fills, if it does.
+    pub(crate) slot: Option<PathBuf>,
+}
+
+/// All of them, in the order in which they are checked, started and ended.
+pub(crate) const PROGRAMS: &[Program] = &[
+    Program {
+        name: "eyelid-server",
+        need: Need::Required,
+        start: Start::Connection,
+        instances: server,
+    },
+    Program {
+        name: CAPTURE,
+        need: Need::Required,
+        start: Start::Look,
+        instances: captures,
+    },
+];
+
+/// The program that lists cameras, too.
+pub(crate) const CAPTURE: &str = "eyelid-capture";
+
+impl Program {
+    /// What is to run of it under a plan, with the slots in a directory.
+    pub(crate) fn instances(&self, plan: &Plan, slots: &Path) -> Vec<Instance> {
+        (self.instances)(plan, slots)
     }
 }
 
-fn explanation() -> String {
-    let with = match FEATURES {
-        "" => String::new(),
-        features => format!(" with {features}"),
+fn server(plan: &Plan, slots: &Path) -> Vec<Instance> {
+    vec![Instance {
+        label: "eyelid-server".to_owned(),
+        place: "eyelid-server".to_owned(),
+        arguments: plan.server_arguments(slots),
+        slot: None,
+    }]
+}
+
+fn captures(plan: &Plan, slots: &Path) -> Vec<Instance> {
+    let instance = |camera: &crate::plan::Camera| Instance {
+        label: format!("{CAPTURE} of camera {:?}", camera.name.as_str()),
+        place: plan.place(camera),
+        arguments: plan.capture_arguments(camera, slots),
+        slot: Some(camera.slot(slots)),
     };
-    format!(
-        "eyelid: cargo run builds only what it starts; now eyelid-server and eyelid-capture{with}, for the first time or \
-         because something has changed"
-    )
-}
-
-/// The build of the siblings with the same profile and features, where cargo started this program.
-fn cargo_that_started_this(directory: &Path) -> Option<Command> {
-    let started_by_cargo =
-        std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == env!("CARGO_PKG_NAME"));
-    let (Some(cargo), Some(manifest), true) = (
-        std::env::var_os("CARGO"),
-        std::env::var_os("CARGO_MANIFEST_DIR"),
-        started_by_cargo,
-    ) else {
-        return None;
-    };
-    let profile = match directory.file_name()?.to_str()? {
-        "debug" => "dev",
-        profile => profile,
-    };
-    let mut command = Command::new(cargo);
-    command
-        // The workspace: the packages that are built together say which features their dependencies have. With others
-        // than cargo has just taken, what is here already would be compiled again.
-        .current_dir(Path::new(&manifest).parent()?.parent()?)
-        // It has just made Cargo.lock fit, or was told to leave it as it is.
-        .args(["build", "--locked", "--profile", profile])
-        .args(["--features", FEATURES])
-        .arg("--target-dir")
-        .arg(directory.parent()?);
-    if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        command.env("CARGO_TERM_COLOR", "always");
-    }
-    Some(command)
-}
-
-/// What a build of `eyelid-capture` says of itself, if it is there and runs.
-fn version_of(capture: &Path) -> Option<String> {
-    let said = Command::new(capture).arg("--version").output().ok()?;
-    String::from_utf8(said.stdout).ok()
-}
-
-/// The features in what a build says of itself.
-fn features(version: &str) -> &str {
-    version.trim().split_once(" with ").map_or("", |(_, it)| it)
-}
-
-/// Those features of one build that another has not, if any.
-fn lost(before: &str, now: &str) -> Option<String> {
-    let is_lost = |feature: &&str| !feature.is_empty() && !now.split(',').any(|it| it == *feature);
-    let lost: Vec<_> = before.split(',').filter(is_lost).collect();
-    (!lost.is_empty()).then(|| lost.join(","))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_which_features_a_new_build_would_not_have() {
-        let full = features("eyelid-capture 0.1.0 with libcamera,turbojpeg\n");
-        let plain = features("eyelid-capture 0.1.0\n");
-        assert_eq!(lost(full, plain).unwrap(), "libcamera,turbojpeg");
-        assert_eq!(lost(full, "libcamera").unwrap(), "turbojpeg");
-        for (before, now) in [
-            (full, full),
-            (plain, full),
-            (plain, plain),
-            ("turbojpeg", full),
-        ] {
-            assert_eq!(lost(before, now), None);
-        }
-    }
+    plan.cameras.iter().map(instance).collect()
 }

@@ -62,7 +62,7 @@ impl Sockets {
     }
 
     /// Waits until somebody wants to connect, and leaves the connection to the server.
-    pub(crate) async fn knock(&self) -> io::Result<()> {
+    pub(crate) async fn wait_for_connection(&self) -> io::Result<()> {
         poll_fn(|cx| {
             for listening in &self.0 {
                 while let Poll::Ready(ready) = listening.socket.poll_read_ready(cx) {

@@ -1,104 +1,93 @@
 //! Starting a program with listening sockets as systemd does (sd_listen_fds(3)): the only `unsafe` of this program.
 
-use std::ffi::{CString, OsString};
+use std::ffi::OsString;
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
 
+use command_fds::{CommandFdExt, FdMapping};
 use eyelid_config::PASSWORD_VARIABLE;
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::dup2_raw;
 use tokio::process::{Child, Command};
 
 /// The first passed descriptor (SD_LISTEN_FDS_START).
 const FIRST: RawFd = 3;
 
-/// Where the sockets are kept until they are passed: above every number that they are passed as.
-const ASIDE: RawFd = 128;
+/// The variables of the protocol. LISTEN_PID, which only the child could set, is left out: programs of ours take what is
+/// passed without it (crate listenfd).
+const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
-/// Starts a program. It is told to end when this process is gone, and gets `sockets` in their order.
+/// What a program gets beside its arguments.
+pub(crate) struct Passed<'a> {
+    /// Listening sockets, in their order.
+    pub(crate) sockets: Vec<BorrowedFd<'a>>,
+    /// What each of them is called.
+    pub(crate) name: &'static str,
+    /// Whether the program lets people in, and so knows the password: no camera's command is to know it.
+    pub(crate) password: Password,
+}
+
+/// Whether a program is given the password that is in the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Password {
+    /// It is.
+    Given,
+    /// It is not.
+    Withheld,
+}
+
+/// Starts a program. It is told to end when this process is gone.
 ///
 /// # Errors
 /// What the system said.
 pub(crate) fn start(
     program: &Path,
     arguments: &[OsString],
-    sockets: &[BorrowedFd<'_>],
+    passed: &Passed<'_>,
 ) -> io::Result<Child> {
-    let aside = sockets
-        .iter()
-        .map(set_aside)
-        .collect::<io::Result<Vec<_>>>()?;
-    let parent = std::process::id();
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
-    // Only the server lets people in: no camera's command is to know how.
-    if sockets.is_empty() {
+    if passed.password == Password::Withheld {
         command.env_remove(PASSWORD_VARIABLE);
     }
-    let prepare = move || {
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    let count = passed.sockets.len();
+    if count > 0 {
+        command.env("LISTEN_FDS", count.to_string());
+        command.env("LISTEN_FDNAMES", vec![passed.name; count].join(":"));
+    }
+    let parent = std::process::id();
+    let end_with_parent = move || {
         prctl::set_pdeathsig(Signal::SIGTERM)?;
         if std::os::unix::process::parent_id() != parent {
-            return Err(io::Error::other("eyelid has ended"));
+            // It ended before it could be asked for the signal.
+            return Err(io::ErrorKind::NotConnected.into());
         }
-        pass(&aside)
+        Ok(())
     };
     #[expect(
         unsafe_code,
-        reason = "LISTEN_PID and the descriptors can only be set in the child"
+        reason = "a process can only ask for itself to be told of its parent's end"
     )]
-    // SAFETY: this process has one thread, so its child may allocate and set variables before exec(2).
+    // SAFETY: between fork(2) and exec(2) this makes two system calls, and neither allocates nor takes a lock.
     unsafe {
-        command.pre_exec(prepare)
+        command.pre_exec(end_with_parent)
     };
+    // The numbers from FIRST on are in use long before std opens what it needs for this start: none of that is replaced.
+    let mapping = |(child_fd, socket): (RawFd, &BorrowedFd<'_>)| {
+        let parent_fd = socket.try_clone_to_owned()?;
+        Ok(FdMapping {
+            parent_fd,
+            child_fd,
+        })
+    };
+    let mappings = (FIRST..).zip(&passed.sockets).map(mapping);
+    command
+        .fd_mappings(mappings.collect::<io::Result<_>>()?)
+        .map_err(io::Error::other)?;
     command.spawn()
-}
-
-fn set_aside(socket: &BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let descriptor =
-        fcntl(socket, FcntlArg::F_DUPFD_CLOEXEC(ASIDE)).map_err(|errno| match errno {
-            // The limit of open files is lower than the number (fcntl(2)).
-            Errno::EINVAL => Errno::EMFILE,
-            other => other,
-        })?;
-    #[expect(unsafe_code, reason = "nix gives a bare number")]
-    // SAFETY: the descriptor was just made, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// In the child: gives the sockets their numbers, and says so in the environment.
-fn pass(aside: &[OwnedFd]) -> io::Result<()> {
-    let variables = [
-        (c"LISTEN_FDS", aside.len().to_string()),
-        (c"LISTEN_PID", std::process::id().to_string()),
-        (c"LISTEN_FDNAMES", vec!["http"; aside.len()].join(":")),
-    ];
-    for (variable, value) in variables {
-        let value = CString::new(value)?;
-        #[expect(unsafe_code, reason = "std cannot set a variable in the child")]
-        // SAFETY: both are strings that end with NUL, and nobody else reads the environment (see `start`). std's own
-        // function would wait for a lock that std holds while it starts a program.
-        let result = unsafe {
-            if aside.is_empty() {
-                libc::unsetenv(variable.as_ptr())
-            } else {
-                libc::setenv(variable.as_ptr(), value.as_ptr(), 1)
-            }
-        };
-        nix::errno::Errno::result(result)?;
-    }
-    for (number, socket) in (FIRST..).zip(aside) {
-        #[expect(unsafe_code, reason = "the number is the protocol's")]
-        // SAFETY: the program that exec(2) is about to start expects the socket at this number. What had the number
-        // before is a socket of ours or the runtime's, opened long before std opened what it needs for this start.
-        let passed = unsafe { dup2_raw(socket, number) }?;
-        // It is the new program's from now on.
-        let _ = passed.into_raw_fd();
-    }
-    Ok(())
 }

@@ -1,28 +1,29 @@
 //! Starts the programs when somebody connects or opens a slot's frame, again when they die, and ends them when nobody is
 //! there.
 
-use std::future::poll_fn;
+use std::future::pending;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_daemon::manager;
 use eyelid_slot::{Phase, Reader};
 use nix::sys::signal::Signal;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::Arguments;
 use crate::asleep::Asleep;
 use crate::health::Health;
-use crate::plan::{Camera, Plan};
-use crate::program::{Consequence, Program};
-use crate::programs::Programs;
+use crate::installed::Installed;
+use crate::jobs::{Job, end, hand_over, jobs};
+use crate::plan::Plan;
+use crate::process::Consequence;
+use crate::programs::Start;
 use crate::signals::{Order, Signals};
 use crate::slots::{Slots, note_refused};
 use crate::sockets::Sockets;
+use crate::spawn::{Passed, Password};
 use crate::{check, orphans};
 
 /// How long a camera that a reader woke may take to say that it is awake: libcamera takes 2 s on a Raspberry Pi.
@@ -35,34 +36,36 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Supervisor<'a> {
     arguments: Arguments,
     plan: Plan,
-    programs: Programs,
+    installed: Installed,
     slots: &'a mut Slots,
     sockets: &'a Sockets,
     health: &'a Health,
     signals: Signals,
-    server: Program,
-    captures: Vec<Capture>,
+    jobs: Vec<Job>,
+    cameras: Cameras,
 }
 
-/// The program of one camera.
-struct Capture {
-    program: Program,
-    slot: PathBuf,
+/// Whether the programs run that fill the slots.
+struct Cameras {
+    /// While they do not, what lies in the slots.
+    cards: Option<Asleep>,
+    /// While they do and no server runs: when it is looked next whether one of them is awake.
+    look_at: Instant,
+    /// Until when they run even if none of them is.
+    until: Instant,
 }
 
-/// What starts the programs.
+/// What the supervisor waits for.
 #[derive(Debug)]
-enum Woken {
+enum Event {
+    /// A signal has come.
+    Signal(Order),
     /// Somebody connects: the server is wanted, and the cameras.
     Connection,
     /// Somebody opened a slot's frame: only the cameras are wanted.
-    Reader,
-}
-
-/// Why the programs were ended.
-enum Ended {
-    Idle,
-    Told,
+    Look,
+    /// It is time to start something again, or to look whether a camera is awake.
+    Time,
 }
 
 impl<'a> Supervisor<'a> {
@@ -70,31 +73,27 @@ impl<'a> Supervisor<'a> {
     pub(crate) fn new(
         arguments: Arguments,
         plan: Plan,
-        programs: Programs,
+        installed: Installed,
         slots: &'a mut Slots,
         sockets: &'a Sockets,
         health: &'a Health,
         signals: Signals,
     ) -> Self {
-        let server = Program::new(
-            "eyelid-server".into(),
-            programs.server.clone(),
-            plan.server_arguments(slots.path()),
-        );
-        let cameras = plan.cameras.iter();
-        let captures = cameras
-            .map(|camera| Capture::new(&plan, camera, &programs, slots))
-            .collect();
+        let now = Instant::now();
         Self {
+            jobs: jobs(&plan, &installed, slots),
             arguments,
             plan,
-            programs,
+            installed,
             slots,
             sockets,
             health,
             signals,
-            server,
-            captures,
+            cameras: Cameras {
+                cards: None,
+                look_at: now,
+                until: now,
+            },
         }
     }
 
@@ -104,202 +103,228 @@ impl<'a> Supervisor<'a> {
     /// A program that cannot be started, or a server that refuses its configuration. All others have ended then.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         orphans::adopt();
-        while let Some(woken) = self.wait_for_somebody().await? {
+        self.cameras.cards = Some(self.lay_cards());
+        let ended = self.supervise().await;
+        end(self.jobs.iter_mut()).await;
+        ended
+    }
+
+    async fn supervise(&mut self) -> anyhow::Result<()> {
+        loop {
+            self.take_note_of_exits()?;
+            self.start_what_is_due()?;
+            if self.is_idle() {
+                self.rest().await;
+            }
+            let event = self.next_event().await;
+            match event.context("cannot wait for connections and readers")? {
+                Event::Signal(Order::End) => return Ok(()),
+                Event::Signal(Order::Reload) => self.reload().await?,
+                Event::Signal(Order::Reap) | Event::Time => {}
+                woken @ (Event::Connection | Event::Look) => self.wake(&woken)?,
+            }
+        }
+    }
+
+    async fn next_event(&mut self) -> io::Result<Event> {
+        let is_served = self.is_served();
+        let is_awake = self.cameras.cards.is_none();
+        let look_at = (is_awake && !is_served).then_some(self.cameras.look_at);
+        let due = self.jobs.iter().filter_map(|job| job.process.due());
+        let time = due.chain(look_at).min();
+        tokio::select! {
+            order = self.signals.next() => Ok(Event::Signal(order)),
+            ready = self.sockets.wait_for_connection(), if !is_served => ready.map(|()| Event::Connection),
+            opened = opened(&mut self.cameras.cards) => opened.map(|()| Event::Look),
+            () = at(time) => Ok(Event::Time),
+        }
+    }
+
+    /// Takes note of the programs that have ended, and of the orphans.
+    fn take_note_of_exits(&mut self) -> anyhow::Result<()> {
+        for index in 0..self.jobs.len() {
+            if let Some(status) = self.jobs[index].process.exit_status()? {
+                self.take_note_of_exit(index, status)?;
+            }
+        }
+        // One that has ended meanwhile is left to the next call, and a signal tells of it.
+        orphans::reap(|pid| self.jobs.iter().any(|job| job.process.pid() == Some(pid)));
+        Ok(())
+    }
+
+    fn take_note_of_exit(&mut self, index: usize, status: ExitStatus) -> anyhow::Result<()> {
+        let Job {
+            program,
+            process,
+            slot,
+        } = &mut self.jobs[index];
+        match program.start {
+            Start::Connection if status.success() => {
+                process.ended();
+                self.health.server_ended();
+                self.cameras.look_at = Instant::now();
+            }
+            Start::Connection => {
+                if process.died(status) == Consequence::Refused {
+                    bail!("{} cannot run with its configuration", process.label());
+                }
+                self.health.server_died(status);
+            }
+            // One camera that cannot be used harms no other: who looks at it is told why, and it is started again with the
+            // next first connection.
+            Start::Look => {
+                if process.died(status) == Consequence::Refused {
+                    log::error!(
+                        "{} cannot run with its configuration; it stays failed until that is read again",
+                        process.label()
+                    );
+                    slot.iter().for_each(|slot| note_refused(slot));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start_what_is_due(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        self.start(|job| job.process.due().is_some_and(|due| due <= now))
+    }
+
+    /// Starts what runs while somebody looks, and the server if they are connected to it.
+    fn wake(&mut self, woken: &Event) -> anyhow::Result<()> {
+        // The cards are taken away before anything starts.
+        if self.cameras.cards.take().is_some() {
             log::debug!("woken by a {woken:?}");
-            let ended = self.keep_running(woken).await;
-            self.end_all().await;
-            self.health.server_ended();
-            match ended? {
-                Ended::Told => return Ok(()),
-                Ended::Idle => {
-                    log::info!("nobody looks: server and camera have ended until somebody does")
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits, while nothing runs, for somebody who looks. `None` if a signal ends it.
-    async fn wait_for_somebody(&mut self) -> anyhow::Result<Option<Woken>> {
-        let mut asleep = self.lay_cards();
-        loop {
-            self.reap();
-            let woken = tokio::select! {
-                order = self.signals.next() => {
-                    match order {
-                        Order::End => return Ok(None),
-                        Order::Reload => {
-                            drop(asleep);
-                            self.reload().await;
-                            asleep = self.lay_cards();
-                        }
-                        Order::Reap => {}
-                    }
-                    continue;
-                }
-                knocked = self.sockets.knock() => knocked.map(|()| Woken::Connection),
-                opened = asleep.opened() => opened.map(|()| Woken::Reader),
+            let now = Instant::now();
+            self.cameras.look_at = now + LOOK;
+            self.cameras.until = match woken {
+                Event::Look => now + WAKING,
+                _ => now,
             };
-            return Ok(Some(
-                woken.context("cannot wait for connections and readers")?,
-            ));
+            self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
         }
-    }
-
-    fn lay_cards(&self) -> Asleep {
-        let slots = self.captures.iter().map(|capture| capture.slot.as_path());
-        Asleep::new(slots)
-    }
-
-    /// Keeps all programs running until the server has ended for want of connections, and no camera is awake for somebody
-    /// who reads its slot.
-    async fn keep_running(&mut self, woken: Woken) -> anyhow::Result<Ended> {
-        let mut awake_until = Instant::now();
-        match woken {
-            Woken::Connection => self.start_server()?,
-            Woken::Reader => awake_until += WAKING,
+        if matches!(woken, Event::Connection) {
+            self.start(|job| job.program.start == Start::Connection && job.process.is_down())?;
         }
-        self.start_captures()?;
-        loop {
-            self.reap();
-            let is_served = !self.server.is_down();
-            tokio::select! {
-                order = self.signals.next() => match order {
-                    Order::End => return Ok(Ended::Told),
-                    Order::Reload => {
-                        self.reload().await;
-                        self.start_captures()?;
-                    }
-                    Order::Reap => {}
-                },
-                status = self.server.event() => match status? {
-                    Some(status) if status.success() => {
-                        self.server.ended();
-                        self.health.server_ended();
-                        if !self.is_awake() {
-                            return Ok(Ended::Idle);
-                        }
-                    }
-                    Some(status) => {
-                        if self.server.died(status) == Consequence::Refused {
-                            bail!("{} cannot run with its configuration", self.server.label());
-                        }
-                        self.health.server_died(status);
-                    }
-                    None => self.start_server()?,
-                },
-                knocked = self.sockets.knock(), if !is_served => {
-                    knocked.context("cannot wait for connections")?;
-                    self.start_server()?;
-                }
-                () = sleep(LOOK), if !is_served => {
-                    if self.is_awake() {
-                        awake_until = Instant::now();
-                    } else if awake_until <= Instant::now() {
-                        return Ok(Ended::Idle);
-                    }
-                }
-                (index, status) = any(&mut self.captures) => match status? {
-                    Some(status) => self.captures[index].died(status),
-                    None => self.captures[index].program.start(&[])?,
-                },
-            }
-        }
-    }
-
-    fn start_server(&mut self) -> anyhow::Result<()> {
-        self.server.start(&self.sockets.descriptors())?;
-        self.health.server_runs();
         Ok(())
     }
 
-    /// Starts those that neither run nor are about to.
-    fn start_captures(&mut self) -> anyhow::Result<()> {
-        for capture in &mut self.captures {
-            if capture.program.is_down() {
-                capture.program.start(&[])?;
+    fn start(&mut self, is_wanted: impl Fn(&Job) -> bool) -> anyhow::Result<()> {
+        for job in self.jobs.iter_mut().filter(|job| is_wanted(job)) {
+            match job.program.start {
+                Start::Connection => {
+                    job.process.start(&Passed {
+                        sockets: self.sockets.descriptors(),
+                        name: "http",
+                        password: Password::Given,
+                    })?;
+                    self.health.server_runs();
+                }
+                Start::Look => job.process.start(&Passed {
+                    sockets: Vec::new(),
+                    name: "",
+                    password: Password::Withheld,
+                })?,
             }
         }
         Ok(())
+    }
+
+    /// Says whether a server runs, or is about to.
+    fn is_served(&self) -> bool {
+        let mut servers = self.jobs.iter();
+        servers.any(|job| job.program.start == Start::Connection && !job.process.is_down())
+    }
+
+    /// Says whether the server has ended for want of connections, and no camera is awake for somebody who reads its slot.
+    fn is_idle(&mut self) -> bool {
+        let now = Instant::now();
+        let cameras = &self.cameras;
+        if cameras.cards.is_some() || self.is_served() || now < cameras.look_at {
+            return false;
+        }
+        self.cameras.look_at = now + LOOK;
+        if self.is_awake() {
+            self.cameras.until = now;
+            return false;
+        }
+        self.cameras.until <= now
     }
 
     /// Says whether a camera is awake, by what its program says: that one knows of every reader.
     fn is_awake(&self) -> bool {
-        let running = self
-            .captures
-            .iter()
-            .filter(|capture| capture.program.pid().is_some());
+        let running = self.jobs.iter().filter(|job| job.process.pid().is_some());
         running
-            .filter_map(|capture| Reader::new(&capture.slot).state())
+            .filter_map(|job| Reader::new(job.slot.as_ref()?).state())
             .any(|state| state.state == Phase::Awake)
     }
 
-    fn reap(&self) {
-        orphans::reap(|pid| self.all().any(|program| program.pid() == Some(pid)));
+    /// Ends what runs while somebody looks.
+    async fn rest(&mut self) {
+        let cameras = self.jobs.iter_mut();
+        end(cameras.filter(|job| job.program.start == Start::Look)).await;
+        self.health.server_ended();
+        log::info!("nobody looks: server and camera have ended until somebody does");
+        self.cameras.cards = Some(self.lay_cards());
     }
 
-    fn all(&self) -> impl Iterator<Item = &Program> {
-        let captures = self.captures.iter().map(|capture| &capture.program);
-        std::iter::once(&self.server).chain(captures)
-    }
-
-    async fn end_all(&mut self) {
-        for program in self.all() {
-            program.tell(Signal::SIGTERM);
-        }
-        self.server.wait_for_end().await;
-        for capture in &mut self.captures {
-            capture.program.wait_for_end().await;
-        }
+    fn lay_cards(&self) -> Asleep {
+        Asleep::new(self.jobs.iter().filter_map(|job| job.slot.as_deref()))
     }
 
     /// Reads the configuration again and has the programs do so. With one that cannot be used all goes on as it was.
-    async fn reload(&mut self) {
+    async fn reload(&mut self) -> anyhow::Result<()> {
         manager::reloading();
+        // Slots may come and go.
+        let is_asleep = self.cameras.cards.take().is_some();
         let read = Plan::new(self.arguments.clone()).and_then(|plan| {
-            check::check(&plan, &self.programs, self.slots.path())?;
+            check::check(&plan, &self.installed, self.slots.path())?;
             Ok(plan)
         });
         match read {
             Ok(plan) => self.follow(plan).await,
             Err(error) => log::error!("configuration not used: {error:#}"),
         }
+        if is_asleep {
+            self.cameras.cards = Some(self.lay_cards());
+        } else {
+            self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
+        }
         manager::ready();
+        Ok(())
     }
 
     async fn follow(&mut self, mut plan: Plan) {
         self.keep_what_is_fixed(&mut plan);
-        let mut before = std::mem::take(&mut self.captures);
-        for camera in &plan.cameras {
-            let new = Capture::new(&plan, camera, &self.programs, self.slots);
-            let same = before.iter().position(|old| old.is_like(&new));
-            self.captures.push(match same {
-                // It finds out by itself what has changed for it.
-                Some(index) => before.swap_remove(index),
-                None => new,
-            });
-        }
-        for mut gone in before {
-            gone.program.tell(Signal::SIGTERM);
-            gone.program.wait_for_end().await;
-            if !self.captures.iter().any(|other| other.slot == gone.slot) {
-                self.slots.remove(&gone.slot);
+        let before = std::mem::replace(&mut self.jobs, jobs(&plan, &self.installed, self.slots));
+        let mut gone = hand_over(before, &mut self.jobs);
+        end(gone.iter_mut()).await;
+        let kept: Vec<_> = self
+            .jobs
+            .iter()
+            .filter_map(|job| job.slot.as_ref())
+            .collect();
+        for slot in gone.iter().filter_map(|job| job.slot.as_ref()) {
+            if !kept.contains(&slot) {
+                self.slots.remove(slot);
             }
         }
-        for capture in &self.captures {
-            if let Err(error) = self.slots.add(&capture.slot) {
-                log::error!("{}: {error:#}", capture.program.label());
+        for job in &self.jobs {
+            if let Some(slot) = &job.slot
+                && let Err(error) = self.slots.add(slot)
+            {
+                log::error!("{}: {error:#}", job.process.label());
             }
         }
         self.plan = plan;
-        for program in self.all() {
-            program.tell(Signal::SIGHUP);
+        for job in &self.jobs {
+            job.process.signal(Signal::SIGHUP);
         }
         log::info!("configuration read again");
     }
 
-    /// Says what has changed that this process, or a server that runs, has for as long as it lives.
-    fn keep_what_is_fixed(&mut self, plan: &mut Plan) {
+    /// Says what has changed that this process has for as long as it lives.
+    fn keep_what_is_fixed(&self, plan: &mut Plan) {
         if plan.listen != self.plan.listen {
             log::warn!("configuration: a change of listen takes a restart of eyelid");
             plan.listen.clone_from(&self.plan.listen);
@@ -308,60 +333,20 @@ impl<'a> Supervisor<'a> {
             log::warn!("configuration: a change of slots takes a restart of eyelid");
             plan.slots.clone_from(&self.plan.slots);
         }
-        let arguments = plan.server_arguments(self.slots.path());
-        if self.server.arguments() != arguments {
-            if !self.server.is_down() {
-                log::warn!(
-                    "configuration: a change of idle-exit is used once the server has ended"
-                );
-            }
-            self.server.set_arguments(arguments);
-        }
     }
 }
 
-impl Capture {
-    fn new(plan: &Plan, camera: &Camera, programs: &Programs, slots: &Slots) -> Self {
-        Self {
-            program: Program::new(
-                format!("eyelid-capture of camera {:?}", camera.name.as_str()),
-                programs.capture.clone(),
-                plan.capture_arguments(camera, slots.path()),
-            ),
-            slot: camera.slot(slots.path()),
-        }
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        self.slot == other.slot && self.program.arguments() == other.program.arguments()
-    }
-
-    /// One camera that cannot be used harms no other: who looks at it is told why, and it is started again with the next
-    /// first connection.
-    fn died(&mut self, status: ExitStatus) {
-        if self.program.died(status) == Consequence::Refused {
-            log::error!(
-                "{} cannot run with its configuration; it stays failed until that is read again",
-                self.program.label()
-            );
-            note_refused(&self.slot);
-        }
+/// Waits until somebody opens one of the cards, if any lie in the slots.
+async fn opened(cards: &mut Option<Asleep>) -> io::Result<()> {
+    match cards {
+        Some(cards) => cards.opened().await,
+        None => pending().await,
     }
 }
 
-/// Waits for the first event of several programs.
-async fn any(captures: &mut [Capture]) -> (usize, io::Result<Option<ExitStatus>>) {
-    let mut events: Vec<_> = captures
-        .iter_mut()
-        .map(|capture| Box::pin(capture.program.event()))
-        .collect();
-    poll_fn(|cx| {
-        for (index, event) in events.iter_mut().enumerate() {
-            if let Poll::Ready(result) = event.as_mut().poll(cx) {
-                return Poll::Ready((index, result));
-            }
-        }
-        Poll::Pending
-    })
-    .await
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
 }

@@ -26,20 +26,50 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The launcher, not started yet; cargo builds what is to lie beside it where only this package is tested.
+/// Builds what is to lie beside the launcher, where only this package is tested and so only that was built, unless it is
+/// newer than all that it may be built of.
+fn build_siblings(eyelid: &Path) {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let newest = newest_below(&crates);
+    let is_new = |name| modified(&eyelid.with_file_name(name)) >= newest;
+    if is_new("eyelid-server") && is_new("eyelid-capture") {
+        return;
+    }
+    let directory = eyelid.parent().unwrap();
+    let profile = match directory.file_name().unwrap().to_str().unwrap() {
+        "debug" => "dev",
+        profile => profile,
+    };
+    let built = Command::new(env!("CARGO"))
+        // All that runs together, so that features are those of every other build.
+        .current_dir(crates)
+        .args(["build", "--locked", "--quiet", "--profile", profile])
+        .arg("--target-dir")
+        .arg(directory.parent().unwrap())
+        .status();
+    assert!(built.unwrap().success());
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).ok()?.modified().ok()
+}
+
+fn newest_below(directory: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| match entry.file_type().unwrap().is_dir() {
+            true => newest_below(&entry.path()),
+            false => modified(&entry.path()),
+        })
+        .max()
+        .flatten()
+}
+
+/// The launcher, not started yet.
 fn command(arguments: &[&str]) -> Command {
     static BUILT: Once = Once::new();
     let eyelid = Path::new(env!("CARGO_BIN_EXE_eyelid"));
-    BUILT.call_once(|| {
-        if !(eyelid.with_file_name("eyelid-server").exists()
-            && eyelid.with_file_name("eyelid-capture").exists())
-        {
-            let cargo = Command::new(env!("CARGO"))
-                .args(["build", "-p", "eyelid-server", "-p", "eyelid-capture"])
-                .status();
-            assert!(cargo.unwrap().success());
-        }
-    });
+    BUILT.call_once(|| build_siblings(eyelid));
     let mut command = Command::new(eyelid);
     command
         .args(arguments)
@@ -228,11 +258,7 @@ fn nothing_runs_until_somebody_connects_and_nothing_is_left_behind() {
         let children = eyelid.children();
         let server = eyelid.pid_of("eyelid-server");
         let environment = fs::read_to_string(format!("/proc/{server}/environ")).unwrap();
-        for variable in [
-            format!("LISTEN_PID={server}"),
-            "LISTEN_FDS=1".into(),
-            "LISTEN_FDNAMES=http".into(),
-        ] {
+        for variable in ["LISTEN_FDS=1", "LISTEN_FDNAMES=http"] {
             assert!(
                 environment.split('\0').any(|v| v == variable),
                 "{variable} in {environment:?}"

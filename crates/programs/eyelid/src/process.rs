@@ -1,9 +1,7 @@
-//! One of the programs: started, told, waited for.
+//! One process of a program: started, signalled, started again.
 
 use std::ffi::OsString;
-use std::future::pending;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -15,12 +13,12 @@ use eyelid_daemon::is_shortage;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::Child;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
-use crate::spawn;
+use crate::spawn::{self, Passed};
 
 /// How long a program may take to end before it is killed: `eyelid-capture` gives its command 2 s.
-const FAREWELL: Duration = Duration::from_secs(4);
+const KILL_AFTER: Duration = Duration::from_secs(4);
 
 /// The pauses before a program that died is started again. The first is long enough for what it needs to be released,
 /// the longest short enough for who waits.
@@ -32,19 +30,21 @@ const WELL: Duration = Duration::from_secs(10);
 /// Exit status of a program that does not know its arguments (clap's).
 const EXIT_USAGE: i32 = 2;
 
-/// A program to be kept running.
-pub(crate) struct Program {
+/// A process to be kept running.
+#[derive(Debug)]
+pub(crate) struct Process {
     label: String,
     path: PathBuf,
     arguments: Vec<OsString>,
-    state: State,
+    condition: Condition,
     backoff: Backoff,
 }
 
-enum State {
+#[derive(Debug)]
+enum Condition {
     Down,
-    Up(Child, Instant),
-    Waiting(Instant),
+    Up { child: Child, since: Instant },
+    Waiting { until: Instant },
 }
 
 /// What follows from an end that was not asked for.
@@ -56,14 +56,14 @@ pub(crate) enum Consequence {
     Refused,
 }
 
-impl Program {
-    /// A program that does not run yet. `label` is what people call it.
+impl Process {
+    /// One that does not run yet. `label` is what people call it.
     pub(crate) fn new(label: String, path: PathBuf, arguments: Vec<OsString>) -> Self {
         Self {
             label,
             path,
             arguments,
-            state: State::Down,
+            condition: Condition::Down,
             backoff: PAUSES,
         }
     }
@@ -83,9 +83,9 @@ impl Program {
         self.arguments = arguments;
     }
 
-    /// Its process, if it has one.
+    /// Its number, if it runs.
     pub(crate) fn pid(&self) -> Option<Pid> {
-        let State::Up(child, _) = &self.state else {
+        let Condition::Up { child, .. } = &self.condition else {
             return None;
         };
         child
@@ -96,14 +96,28 @@ impl Program {
 
     /// Says whether it neither runs nor waits for its next start.
     pub(crate) fn is_down(&self) -> bool {
-        matches!(self.state, State::Down)
+        matches!(self.condition, Condition::Down)
     }
 
-    /// Starts the program; later, where the system is short of something that may be had again.
-    pub(crate) fn start(&mut self, sockets: &[BorrowedFd<'_>]) -> anyhow::Result<()> {
+    /// When it is to be started again.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match self.condition {
+            Condition::Waiting { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Starts it; later, where the system is short of something that may be had again.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn start(&mut self, passed: &Passed<'_>) -> anyhow::Result<()> {
         let failed = || format!("cannot start {:?}", self.path);
-        self.state = match spawn::start(&self.path, &self.arguments, sockets) {
-            Ok(child) => State::Up(child, Instant::now()),
+        self.condition = match spawn::start(&self.path, &self.arguments, passed) {
+            Ok(child) => Condition::Up {
+                child,
+                since: Instant::now(),
+            },
             Err(error) if is_shortage(&error) => {
                 let pause = self.backoff.failed(jitter());
                 log::warn!(
@@ -111,39 +125,40 @@ impl Program {
                     failed(),
                     humantime::format_duration(pause)
                 );
-                State::Waiting(Instant::now() + pause)
+                Condition::Waiting {
+                    until: Instant::now() + pause,
+                }
             }
             Err(error) => return Err(error).with_context(failed),
         };
         Ok(())
     }
 
-    /// Waits for the program's end, which is given, or for the moment of its next start.
-    pub(crate) async fn event(&mut self) -> io::Result<Option<ExitStatus>> {
-        match &mut self.state {
-            State::Down => pending().await,
-            State::Up(child, _) => child.wait().await.map(Some),
-            State::Waiting(until) => {
-                sleep_until(*until).await;
-                Ok(None)
-            }
+    /// Says how it ended, if it has and that was not known yet. It counts as running until [`Self::ended`] or
+    /// [`Self::died`].
+    ///
+    /// # Errors
+    /// What wait(2) said.
+    pub(crate) fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
+        match &mut self.condition {
+            Condition::Up { child, .. } => child.try_wait(),
+            _ => Ok(None),
         }
     }
 
-    /// Takes note of an end by its own choice.
+    /// Takes note of an end by its own choice, or that it is not to be started again.
     pub(crate) fn ended(&mut self) {
-        self.state = State::Down;
+        self.condition = Condition::Down;
     }
 
     /// Takes note of an end that was not asked for. One that a new start would only repeat is final.
     pub(crate) fn died(&mut self, status: ExitStatus) -> Consequence {
-        let ran = match &self.state {
-            State::Up(_, since) => since.elapsed(),
+        let ran = match &self.condition {
+            Condition::Up { since, .. } => since.elapsed(),
             _ => Duration::ZERO,
         };
-        if matches!(status.code(), Some(code) if code == EXIT_USAGE || code == i32::from(EXIT_CONFIG))
-        {
-            self.state = State::Down;
+        if is_refusal(status) {
+            self.condition = Condition::Down;
             return Consequence::Refused;
         }
         if ran >= WELL {
@@ -155,12 +170,14 @@ impl Program {
             self.label,
             humantime::format_duration(pause)
         );
-        self.state = State::Waiting(Instant::now() + pause);
+        self.condition = Condition::Waiting {
+            until: Instant::now() + pause,
+        };
         Consequence::Again
     }
 
     /// Sends it a signal, if it runs.
-    pub(crate) fn tell(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
             // It may have ended just now.
             let _ = kill(pid, signal);
@@ -169,13 +186,18 @@ impl Program {
 
     /// Waits until it has ended, which it was told to, and kills it if it takes too long.
     pub(crate) async fn wait_for_end(&mut self) {
-        if let State::Up(child, _) = &mut self.state
-            && timeout(FAREWELL, child.wait()).await.is_err()
+        if let Condition::Up { child, .. } = &mut self.condition
+            && timeout(KILL_AFTER, child.wait()).await.is_err()
         {
             log::warn!("{} does not end; killing it", self.label);
             // It may have ended just now.
             let _ = child.kill().await;
         }
-        self.state = State::Down;
+        self.condition = Condition::Down;
     }
+}
+
+/// Says whether a program ended because it does not take its arguments or its configuration.
+pub(crate) fn is_refusal(status: ExitStatus) -> bool {
+    matches!(status.code(), Some(code) if code == EXIT_USAGE || code == i32::from(EXIT_CONFIG))
 }

@@ -1,0 +1,185 @@
+//! Where the programs are that are to be started: beside this one. Under `cargo run` they are built first, for cargo
+//! builds only the program that it starts.
+
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::programs::{CAPTURE, Need, PROGRAMS, Program};
+
+/// What this build of the launcher was given by `--features`, and so what its siblings are to be built with.
+const FEATURES: &str = match (cfg!(feature = "libcamera"), cfg!(feature = "turbojpeg")) {
+    (false, false) => "",
+    (true, false) => "libcamera",
+    (false, true) => "turbojpeg",
+    (true, true) => "libcamera,turbojpeg",
+};
+
+/// The programs that are there.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    directory: PathBuf,
+}
+
+impl Installed {
+    /// Finds them beside this program.
+    ///
+    /// # Errors
+    /// Names one that is missing, though nothing works without it.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let this = std::env::current_exe().context("cannot tell where this program is")?;
+        let directory = this.parent().context("this program is in no directory")?;
+        let installed = Self {
+            directory: directory.to_owned(),
+        };
+        if let Some(cargo) = cargo_that_started_this(directory) {
+            installed.build(cargo)?;
+        }
+        let required = PROGRAMS
+            .iter()
+            .filter(|program| program.need == Need::Required);
+        for program in required.map(|program| installed.path(program.name)) {
+            if !program.is_file() {
+                bail!(
+                    "{program:?} is missing: install it beside eyelid (from source: cargo build --release)"
+                );
+            }
+        }
+        Ok(installed)
+    }
+
+    /// The programs of the table that are there.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &'static Program> {
+        let all = PROGRAMS.iter();
+        all.filter(|program| self.path(program.name).is_file())
+    }
+
+    /// Where a program is, or would be.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Has cargo build them, and says why: cargo has just said that it has finished.
+    fn build(&self, mut cargo: Command) -> anyhow::Result<()> {
+        let before = version_of(&self.path(CAPTURE)).unwrap_or_default();
+        if let Some(lost) = lost(features(&before), FEATURES) {
+            eprintln!(
+                "eyelid: this cargo run has no --features {lost}, so eyelid-capture, which was built with it, is built \
+                 without; add it to have it again"
+            );
+        }
+        let mut building = cargo
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start cargo")?;
+        let said = BufReader::new(building.stderr.take().context("cargo has no stderr")?);
+        let mut explained = false;
+        // As bytes: what a compiler quotes need not be UTF-8.
+        for line in said.split(b'\n') {
+            let line = line.context("cannot read what cargo says")?;
+            let line = String::from_utf8_lossy(&line);
+            if !explained && line.contains("Compiling ") {
+                explained = true;
+                eprintln!("{}", explanation());
+            }
+            eprintln!("{line}");
+        }
+        if !building.wait().context("cannot wait for cargo")?.success() {
+            bail!("cargo could not build {}", required());
+        }
+        Ok(())
+    }
+}
+
+/// The names of the programs without which nothing works.
+fn required() -> String {
+    let required = PROGRAMS
+        .iter()
+        .filter(|program| program.need == Need::Required);
+    let names: Vec<_> = required.map(|program| program.name).collect();
+    names.join(" and ")
+}
+
+fn explanation() -> String {
+    let with = match FEATURES {
+        "" => String::new(),
+        features => format!(" with {features}"),
+    };
+    format!(
+        "eyelid: cargo run builds only what it starts; now {}{with}, for the first time or because something has changed",
+        required()
+    )
+}
+
+/// The build of the siblings with the same profile and features, where cargo started this program.
+fn cargo_that_started_this(directory: &Path) -> Option<Command> {
+    let started_by_cargo =
+        std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == env!("CARGO_PKG_NAME"));
+    let (Some(cargo), Some(manifest), true) = (
+        std::env::var_os("CARGO"),
+        std::env::var_os("CARGO_MANIFEST_DIR"),
+        started_by_cargo,
+    ) else {
+        return None;
+    };
+    let profile = match directory.file_name()?.to_str()? {
+        "debug" => "dev",
+        profile => profile,
+    };
+    let mut command = Command::new(cargo);
+    command
+        // The workspace: the packages that are built together say which features their dependencies have. With others
+        // than cargo has just taken, what is here already would be compiled again.
+        .current_dir(Path::new(&manifest).ancestors().nth(3)?)
+        // It has just made Cargo.lock fit, or was told to leave it as it is.
+        .args(["build", "--locked", "--profile", profile])
+        .args(["--features", FEATURES])
+        .arg("--target-dir")
+        .arg(directory.parent()?);
+    if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    Some(command)
+}
+
+/// What a build of `eyelid-capture` says of itself, if it is there and runs.
+fn version_of(capture: &Path) -> Option<String> {
+    let said = Command::new(capture).arg("--version").output().ok()?;
+    String::from_utf8(said.stdout).ok()
+}
+
+/// The features in what a build says of itself.
+fn features(version: &str) -> &str {
+    version.trim().split_once(" with ").map_or("", |(_, it)| it)
+}
+
+/// Those features of one build that another has not, if any.
+fn lost(before: &str, now: &str) -> Option<String> {
+    let is_lost = |feature: &&str| !feature.is_empty() && !now.split(',').any(|it| it == *feature);
+    let lost: Vec<_> = before.split(',').filter(is_lost).collect();
+    (!lost.is_empty()).then(|| lost.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_which_features_a_new_build_would_not_have() {
+        let full = features("eyelid-capture 0.1.0 with libcamera,turbojpeg\n");
+        let plain = features("eyelid-capture 0.1.0\n");
+        assert_eq!(lost(full, plain).unwrap(), "libcamera,turbojpeg");
+        assert_eq!(lost(full, "libcamera").unwrap(), "turbojpeg");
+        for (before, now) in [
+            (full, full),
+            (plain, full),
+            (plain, plain),
+            ("turbojpeg", full),
+        ] {
+            assert_eq!(lost(before, now), None);
+        }
+    }
+}

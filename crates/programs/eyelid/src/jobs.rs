@@ -1,0 +1,88 @@
+//! What is to run under a plan, and what runs of it.
+
+use std::path::PathBuf;
+
+use nix::sys::signal::Signal;
+
+use crate::installed::Installed;
+use crate::plan::Plan;
+use crate::process::Process;
+use crate::programs::{Instance, Program, Start};
+use crate::slots::Slots;
+
+/// A process of one of the programs.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The program.
+    pub(crate) program: &'static Program,
+    /// The process.
+    pub(crate) process: Process,
+    /// The slot that it fills, if it does.
+    pub(crate) slot: Option<PathBuf>,
+}
+
+impl Job {
+    fn new(program: &'static Program, instance: Instance, installed: &Installed) -> Self {
+        let path = installed.path(program.name);
+        Self {
+            program,
+            process: Process::new(instance.label, path, instance.arguments),
+            slot: instance.slot,
+        }
+    }
+
+    /// Says whether its process can go on as the other one, which is to run under a new plan. A process finds out by itself
+    /// what has changed for it in the configuration; a camera's arguments have to be the same.
+    fn goes_on_as(&self, other: &Self) -> bool {
+        let same_program = self.program.name == other.program.name && self.slot == other.slot;
+        match self.program.start {
+            Start::Connection => same_program,
+            Start::Look => same_program && self.process.arguments() == other.process.arguments(),
+        }
+    }
+}
+
+/// Everything that is to run under a plan.
+pub(crate) fn jobs(plan: &Plan, installed: &Installed, slots: &Slots) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for program in installed.programs() {
+        let instances = program.instances(plan, slots.path());
+        let of_instance = |instance| Job::new(program, instance, installed);
+        jobs.extend(instances.into_iter().map(of_instance));
+    }
+    jobs
+}
+
+/// Ends jobs: all are told to before the first is waited for.
+pub(crate) async fn end<'j>(jobs: impl Iterator<Item = &'j mut Job>) {
+    let mut told: Vec<_> = jobs.collect();
+    for job in &told {
+        job.process.signal(Signal::SIGTERM);
+    }
+    for job in &mut told {
+        job.process.wait_for_end().await;
+    }
+}
+
+/// Has the jobs of a new plan go on with the processes of those `before` where they can. Gives those that have no place in
+/// the new plan.
+pub(crate) fn hand_over(before: Vec<Job>, jobs: &mut [Job]) -> Vec<Job> {
+    let mut before = before;
+    for job in jobs {
+        let Some(index) = before.iter().position(|old| old.goes_on_as(job)) else {
+            continue;
+        };
+        let mut old = before.swap_remove(index);
+        let arguments = job.process.arguments().to_vec();
+        if old.process.arguments() != arguments {
+            if !old.process.is_down() {
+                log::warn!(
+                    "configuration: a change of idle-exit is used once the server has ended"
+                );
+            }
+            old.process.set_arguments(arguments);
+        }
+        job.process = old.process;
+    }
+    before
+}
