@@ -1,14 +1,19 @@
 //! The program, from its arguments to its end.
 
-use std::time::{Instant, SystemTime};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use eyelid_config::SourceSpec;
 use eyelid_daemon::signals::{Order, Signals};
 use eyelid_daemon::{logging, manager};
+use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
 use eyelid_slot::{Publisher, State};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
-use crate::camera::Camera;
+use crate::source::AnySource;
 use crate::{Arguments, Settings, full_build, source};
 
 /// Captures until SIGINT or SIGTERM. SIGHUP has the configuration read again.
@@ -37,15 +42,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             return Err(error.into());
         }
     };
-    let publisher = Publisher::open(&settings.slot)?;
-    let mut camera = Camera::new(&settings, publisher, source, Instant::now());
+    let mut producers = Producers::new()?;
+    let publisher = producers.open(&settings.slot)?;
+    let mut camera = producers.add(driver(&settings, publisher, source));
     manager::ready();
     let result = loop {
-        match camera.run(&signals, manager::watchdog_interval()) {
+        match drive(&mut producers, &signals, manager::watchdog_interval()) {
             Ok(Order::Reload) => {
                 manager::reloading();
                 if let Some(changed) = reread(&arguments, &settings) {
-                    camera = reopen(camera, &mut settings, changed)?;
+                    camera = reopen(&mut producers, camera, &mut settings, changed)?;
                 }
                 manager::ready();
             }
@@ -54,8 +60,74 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     manager::stopping();
-    camera.end();
+    producers.end();
     result
+}
+
+/// Captures until a signal comes; gives what it asks for.
+///
+/// # Errors
+/// What only a new process may mend.
+fn drive(
+    producers: &mut Producers<AnySource>,
+    signals: &Signals,
+    watchdog: Option<Duration>,
+) -> anyhow::Result<Order> {
+    let mut feed_at = watchdog.map(|_| Instant::now());
+    loop {
+        if let Some(order) = signals.order() {
+            return Ok(order);
+        }
+        let now = Instant::now();
+        producers.step(now).context("cannot read inotify")?;
+        if let Some(reason) = producers.fatal() {
+            bail!("{reason}");
+        }
+        if let (Some(at), Some(interval)) = (feed_at, watchdog)
+            && at <= now
+        {
+            manager::alive();
+            feed_at = Some(now + interval);
+        }
+        let deadline = producers.deadline().into_iter().chain(feed_at).min();
+        wait(producers, signals, deadline).context("poll")?;
+    }
+}
+
+/// Sleeps until something happens.
+fn wait(
+    producers: &Producers<AnySource>,
+    signals: &Signals,
+    deadline: Option<Instant>,
+) -> nix::Result<()> {
+    let descriptors = producers.descriptors().into_iter().chain([signals.as_fd()]);
+    let mut descriptors: Vec<PollFd> = descriptors
+        .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
+        .collect();
+    let timeout =
+        deadline.map(|at| TimeSpec::from_duration(at.saturating_duration_since(Instant::now())));
+    match ppoll(&mut descriptors, timeout, None) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn driver(settings: &Settings, publisher: Publisher, source: AnySource) -> Driver<AnySource> {
+    let options = DriverOptions {
+        log_name: "camera".to_owned(),
+        shown_source: shown_source(&settings.source),
+        max_fps: settings.fps.map(|fps| fps.per_second()),
+        linger: settings.linger,
+    };
+    Driver::new(options, publisher, source, Instant::now())
+}
+
+/// A command line may hold a password, and `state.json` is for everybody.
+fn shown_source(source: &SourceSpec) -> String {
+    match source {
+        SourceSpec::Command(_) => "command".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Tells who looks why there is no picture: this process will not be there to do so.
@@ -94,9 +166,14 @@ fn reread(arguments: &Arguments, settings: &Settings) -> Option<Settings> {
 }
 
 /// Opens the camera with other settings; readers keep the slot. With settings that make no camera, it goes on as it was.
-fn reopen(camera: Camera, settings: &mut Settings, changed: Settings) -> anyhow::Result<Camera> {
+fn reopen(
+    producers: &mut Producers<AnySource>,
+    camera: DriverId,
+    settings: &mut Settings,
+    changed: Settings,
+) -> anyhow::Result<DriverId> {
     // A camera is often exclusive: it is released before it is opened again.
-    let publisher = camera.into_publisher();
+    let publisher = producers.remove(camera).context("no camera to reopen")?;
     let opened = match full_build::exec_for(&changed.source) {
         Ok(()) => source::open(&changed).map_err(anyhow::Error::from),
         Err(error) => Err(error),
@@ -113,7 +190,7 @@ fn reopen(camera: Camera, settings: &mut Settings, changed: Settings) -> anyhow:
             source::open(settings)?
         }
     };
-    Ok(Camera::new(settings, publisher, source, Instant::now()))
+    Ok(producers.add(driver(settings, publisher, source)))
 }
 
 fn warn_of_ignored_options(settings: &Settings) {

@@ -1,4 +1,4 @@
-//! Where exposures come from.
+//! Where frames come from.
 
 #[cfg(feature = "libcamera")]
 mod auto;
@@ -10,14 +10,12 @@ mod libcamera;
 mod test;
 mod v4l2;
 
-use std::borrow::Cow;
 use std::io::{self, Write};
-use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime};
 
 use eyelid_config::SourceSpec;
 use eyelid_picture::EncodeError;
+use eyelid_producer::{Source, SourceFailure};
 
 use crate::{ListRequest, ListWhat, Settings};
 #[cfg(any(test, fuzzing))]
@@ -25,83 +23,10 @@ pub use command::check_splitter;
 use hardware::control::Control;
 use hardware::list::{self, ListedCamera, ListedControl};
 
-/// One kind of camera. It is driven by one thread and never blocks it.
-pub trait Source {
-    /// Starts taking exposures. Those from before are at hand no longer, unless they are still the newest there is.
-    ///
-    /// # Errors
-    /// Why it cannot; it is stopped then.
-    fn start(&mut self, now: Instant) -> Result<(), SourceError>;
+/// Any source.
+pub type AnySource = Box<dyn Source<Error = SourceError>>;
 
-    /// Stops taking exposures. What takes its time goes on in [`Source::advance`] until [`Source::deadline`] is `None`.
-    fn stop(&mut self, now: Instant);
-
-    /// The descriptors that are readable when there is something to take in.
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
-
-    /// When to call [`Source::advance`] although no descriptor is readable.
-    fn deadline(&self) -> Option<Instant>;
-
-    /// Takes in what has come.
-    ///
-    /// # Errors
-    /// Why there will be no further exposure; the caller stops it then.
-    fn advance(&mut self, now: Instant) -> Result<(), SourceError>;
-
-    /// The number of the newest exposure at hand. Each has a higher number than all before it.
-    fn exposure(&self) -> Option<u64>;
-
-    /// Says whether it has shown since it was started that it works.
-    fn works(&self) -> bool {
-        self.exposure().is_some()
-    }
-
-    /// Makes a frame of the newest exposure. `None` where it turns out to be unusable; another may come.
-    ///
-    /// # Errors
-    /// Why there will be no further exposure; the caller stops it then.
-    fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError>;
-
-    /// Frames per second it gives at most, where it knows.
-    fn rate(&self) -> Option<f64> {
-        None
-    }
-
-    /// Says whether it takes exposures no faster than asked for, so that none has to be held back.
-    fn keeps_pace(&self) -> bool {
-        false
-    }
-
-    /// Says whether it is still looking for the right exposure after it was started.
-    fn settling(&self) -> bool {
-        false
-    }
-
-    /// Why there is no new exposure although it works, for those who wait for one. It is shown to everybody.
-    fn waiting(&self) -> String {
-        "the camera is on and gives no new picture".to_owned()
-    }
-
-    /// Says whether something has come since this was asked last that makes a new try worthwhile at once.
-    fn is_back(&mut self) -> bool {
-        false
-    }
-}
-
-/// A frame that can be published.
-#[derive(Clone, Debug)]
-pub struct EncodedFrame<'a> {
-    /// The JPEG, from SOI to EOI.
-    pub jpeg: Cow<'a, [u8]>,
-    /// The moment of capture.
-    pub captured: SystemTime,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-}
-
-/// Why a source gives no exposures.
+/// Why a source gives no frames.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The folder cannot be used.
@@ -196,9 +121,10 @@ impl SourceError {
     pub fn is_setup(&self) -> bool {
         matches!(self, Self::Unsuitable { .. } | Self::NotBuilt)
     }
+}
 
-    /// Says whether only a new process may help.
-    pub fn is_fatal(&self) -> bool {
+impl SourceFailure for SourceError {
+    fn is_fatal(&self) -> bool {
         matches!(self, Self::Hung { .. })
     }
 }
@@ -225,7 +151,7 @@ fn said(line: &Option<String>) -> String {
 ///
 /// # Errors
 /// A camera that does not have what was asked for, a source that this build lacks.
-pub fn open(settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
+pub fn open(settings: &Settings) -> Result<AnySource, SourceError> {
     Ok(match &settings.source {
         #[cfg(feature = "libcamera")]
         SourceSpec::Libcamera => Box::new(libcamera::Libcamera::open(settings)?),

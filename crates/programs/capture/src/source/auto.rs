@@ -5,9 +5,11 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
+use eyelid_producer::{EncodedFrame, Source, SourceStatus};
+
+use super::SourceError;
 use super::libcamera::Libcamera;
 use super::v4l2::V4l2;
-use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
 
 /// The first camera that there is.
@@ -37,14 +39,14 @@ impl Auto {
         })
     }
 
-    fn source(&self) -> &dyn Source {
+    fn source(&self) -> &dyn Source<Error = SourceError> {
         match &self.v4l2 {
             Some(v4l2) => v4l2,
             None => &self.libcamera,
         }
     }
 
-    fn source_mut(&mut self) -> &mut dyn Source {
+    fn source_mut(&mut self) -> &mut dyn Source<Error = SourceError> {
         match &mut self.v4l2 {
             Some(v4l2) => v4l2,
             None => &mut self.libcamera,
@@ -53,6 +55,8 @@ impl Auto {
 }
 
 impl Source for Auto {
+    type Error = SourceError;
+
     fn start(&mut self, now: Instant) -> Result<(), SourceError> {
         if let Some(v4l2) = &mut self.v4l2
             && v4l2.has_camera()
@@ -95,30 +99,18 @@ impl Source for Auto {
         }
     }
 
-    fn exposure(&self) -> Option<u64> {
-        self.source().exposure()
+    fn status(&self) -> SourceStatus {
+        self.source().status()
     }
 
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
         self.source_mut().encode(now)
     }
 
-    fn rate(&self) -> Option<f64> {
-        self.source().rate()
-    }
-
-    fn keeps_pace(&self) -> bool {
-        self.source().keeps_pace()
-    }
-
-    fn settling(&self) -> bool {
-        self.source().settling()
-    }
-
-    fn is_back(&mut self) -> bool {
-        let back = self.libcamera.is_back();
+    fn take_returned(&mut self) -> bool {
+        let back = self.libcamera.take_returned();
         match &mut self.v4l2 {
-            Some(v4l2) => v4l2.is_back() || (back && !v4l2.has_camera()),
+            Some(v4l2) => v4l2.take_returned() || (back && !v4l2.has_camera()),
             None => back,
         }
     }

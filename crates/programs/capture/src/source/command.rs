@@ -14,10 +14,12 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{EncodedFrame, Source, SourceError};
+use eyelid_jpeg::{Check, FrameMaker};
+use eyelid_producer::{EncodedFrame, Source, SourceStatus};
+
+use super::SourceError;
 use crate::Settings;
 use ending::{Ending, kill};
-use eyelid_jpeg::{Check, FrameMaker};
 use lines::Lines;
 use opening::Opening;
 use process::{Process, exit};
@@ -129,6 +131,8 @@ impl Command {
 }
 
 impl Source for Command {
+    type Error = SourceError;
+
     fn start(&mut self, now: Instant) -> Result<(), SourceError> {
         self.splitter.clear();
         // A camera is often exclusive: the next command waits for the end of the last.
@@ -178,8 +182,13 @@ impl Source for Command {
         verdict
     }
 
-    fn exposure(&self) -> Option<u64> {
-        self.splitter.newest().map(|_| self.splitter.count())
+    fn status(&self) -> SourceStatus {
+        let sequence = self.splitter.newest().map(|_| self.splitter.count());
+        SourceStatus {
+            sequence,
+            works: sequence.is_some(),
+            ..SourceStatus::default()
+        }
     }
 
     fn waiting(&self) -> String {
@@ -195,14 +204,9 @@ impl Source for Command {
             return Ok(None);
         };
         match self.maker.jpeg(jpeg, Check::Markers) {
-            Ok(made) => {
+            Ok(picture) => {
                 self.problem = None;
-                Ok(Some(EncodedFrame {
-                    jpeg: made.jpeg,
-                    captured,
-                    width: made.width,
-                    height: made.height,
-                }))
+                Ok(Some(EncodedFrame { picture, captured }))
             }
             Err(error) => {
                 log::debug!("command: frame dropped: {error}");

@@ -18,13 +18,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_jpeg::{FrameMaker, PictureError};
+use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 use eyelid_slot::MAX_FRAME_BYTES;
 use nix::libc;
 
-use super::{EncodedFrame, Source, SourceError};
+use super::SourceError;
 use crate::Settings;
-use eyelid_jpeg::FrameMaker;
-use eyelid_jpeg::PictureError;
 use listing::Stamp;
 use picker::{Picker, Shown};
 use watch::{Event, Watch};
@@ -88,6 +88,8 @@ impl Folder {
 }
 
 impl Source for Folder {
+    type Error = SourceError;
+
     fn start(&mut self, now: Instant) -> Result<(), SourceError> {
         // First the watch, then the look: nothing is written in between unseen.
         self.watch = Some(Watch::new(self.picker.folder())?);
@@ -129,12 +131,12 @@ impl Source for Folder {
         Ok(())
     }
 
-    fn exposure(&self) -> Option<u64> {
-        self.watch.as_ref().and(self.picker.candidate.exposure())
-    }
-
-    fn works(&self) -> bool {
-        self.watch.is_some()
+    fn status(&self) -> SourceStatus {
+        SourceStatus {
+            sequence: self.watch.as_ref().and(self.picker.candidate.sequence()),
+            works: self.watch.is_some(),
+            ..SourceStatus::default()
+        }
     }
 
     fn waiting(&self) -> String {
@@ -142,7 +144,7 @@ impl Source for Folder {
     }
 
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
-        let Some((exposure, name)) = self.picker.candidate.at_hand() else {
+        let Some((sequence, name)) = self.picker.candidate.at_hand() else {
             return Ok(None);
         };
         let path = self.picker.folder().join(&name);
@@ -151,7 +153,7 @@ impl Source for Folder {
             Err(refusal) => return self.picker.refuse(&name, refusal, now).map(|()| None),
         };
         let shown = Shown {
-            exposure,
+            sequence,
             stamp,
             hash: hash(&self.contents),
         };
@@ -159,8 +161,8 @@ impl Source for Folder {
         if self.picker.repeats(&shown) {
             return Ok(None);
         }
-        let made = match self.maker.picture(&self.contents) {
-            Ok(made) => made,
+        let picture = match self.maker.picture(&self.contents) {
+            Ok(picture) => picture,
             Err(error) => {
                 let refusal = Refusal::of(&error);
                 return self.picker.refuse(&name, refusal, now).map(|()| None);
@@ -168,10 +170,8 @@ impl Source for Folder {
         };
         self.picker.show(&name, shown);
         Ok(Some(EncodedFrame {
-            jpeg: made.jpeg,
+            picture,
             captured: stamp.modified,
-            width: made.width,
-            height: made.height,
         }))
     }
 }

@@ -7,26 +7,26 @@
 mod device;
 mod list;
 mod log;
-mod warmth;
+mod warm_start;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 use nix::errno::Errno;
 
+use super::SourceError;
+use super::hardware::buffer_encoder::BufferEncoder;
 use super::hardware::control::{self, Control, HandedOver, Value};
-use super::hardware::maker::{MakeError, Maker};
-use super::hardware::pace::Pace;
+use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use super::hardware::{choice, holder};
-use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
-use eyelid_jpeg::Turn;
 use log::LibraryLog;
-use warmth::{Metadata, Settling, warm_start};
+use warm_start::{Metadata, Settling, warm_start};
 
 pub(crate) use list::{cameras, controls};
 
@@ -49,11 +49,11 @@ pub(crate) struct Libcamera {
     found: bool,
     prepared: Option<Prepared>,
     running: Option<Running>,
-    exposures: u64,
+    sequence: u64,
     captured: SystemTime,
     /// What was known of the light last.
     last: Metadata,
-    maker: Maker,
+    encoder: BufferEncoder,
 }
 
 /// A control by its id, and what it is set to.
@@ -71,7 +71,7 @@ struct Prepared {
 struct Running {
     heard_at: Instant,
     settling: Settling,
-    pace: Pace,
+    frame_rate: FrameRate,
     attempt: Attempt,
 }
 
@@ -122,10 +122,10 @@ impl Libcamera {
             found: false,
             prepared: None,
             running: None,
-            exposures: 0,
+            sequence: 0,
             captured: SystemTime::UNIX_EPOCH,
             last: Metadata::default(),
-            maker: Maker::new(settings),
+            encoder: BufferEncoder::new(settings),
         })
     }
 
@@ -188,7 +188,7 @@ impl Libcamera {
             layout.size,
             layout.format.name()
         );
-        self.maker.configure(layout);
+        self.encoder.configure(layout);
         self.prepared = Some(Prepared {
             id: camera.id.clone(),
             controls,
@@ -218,7 +218,7 @@ impl Libcamera {
         self.running = Some(Running {
             heard_at: now,
             settling: Settling::begin(now),
-            pace: Pace::new(self.settings.fps.map(|fps| fps.interval())),
+            frame_rate: FrameRate::new(self.settings.fps.map(|fps| fps.interval())),
             attempt,
         });
         Ok(())
@@ -274,11 +274,11 @@ impl Libcamera {
         self.captured = timestamp
             .and_then(|ns| clocks.captured(ns))
             .unwrap_or(clocks.real);
-        self.exposures += 1;
+        self.sequence += 1;
         running.heard_at = now;
         running.attempt = Attempt::Started;
         running.settling.see(&metadata, now);
-        running.pace.see(self.captured);
+        running.frame_rate.see(self.captured);
         self.last = metadata;
     }
 }
@@ -291,7 +291,7 @@ impl Prepared {
         };
         let by_user = |name: &str| settings.control.iter().any(|set| set.name == name);
         let (start, after) = warm_start(last, |name| id(name).is_some(), by_user);
-        let by_id = |controls: warmth::Controls| {
+        let by_id = |controls: warm_start::Controls| {
             let controls = controls.into_iter();
             controls.filter_map(|(name, value)| Some((id(name)?, value)))
         };
@@ -301,6 +301,8 @@ impl Prepared {
 }
 
 impl Source for Libcamera {
+    type Error = SourceError;
+
     fn start(&mut self, now: Instant) -> Result<(), SourceError> {
         self.begin(now, Attempt::Started)
     }
@@ -351,42 +353,24 @@ impl Source for Libcamera {
         }
     }
 
-    fn exposure(&self) -> Option<u64> {
-        let device = self.device.as_ref()?;
-        device.has_exposure().then_some(self.exposures)
-    }
-
-    fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
-        let Some(planes) = self.device.as_mut().and_then(Device::planes) else {
-            return Ok(None);
-        };
-        let captured = self.captured;
-        match self.maker.frame(&planes) {
-            Ok(made) => Ok(Some(EncodedFrame {
-                jpeg: made.jpeg,
-                captured,
-                width: made.width,
-                height: made.height,
-            })),
-            Err(MakeError::Broken(why)) => {
-                ::log::debug!("libcamera: frame dropped: {why}");
-                Ok(None)
-            }
-            Err(MakeError::Encode(error)) => Err(error.into()),
+    fn status(&self) -> SourceStatus {
+        let has_frame = self.device.as_ref().is_some_and(Device::has_frame);
+        let running = self.running.as_ref();
+        SourceStatus {
+            sequence: has_frame.then_some(self.sequence),
+            works: has_frame,
+            keeps_rate: running.is_some_and(|running| running.frame_rate.is_kept()),
+            settling: running.is_some_and(|running| running.settling.holds()),
+            fps: None,
         }
     }
 
-    fn settling(&self) -> bool {
-        let running = self.running.as_ref();
-        running.is_some_and(|running| running.settling.holds())
+    fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        let planes = self.device.as_mut().and_then(Device::planes);
+        self.encoder.encode(planes, self.captured)
     }
 
-    fn keeps_pace(&self) -> bool {
-        let running = self.running.as_ref();
-        running.is_some_and(|running| running.pace.is_kept())
-    }
-
-    fn is_back(&mut self) -> bool {
+    fn take_returned(&mut self) -> bool {
         let library = self.library.as_ref();
         self.device.is_none() && library.is_some_and(|library| library.bell().take_added())
     }

@@ -9,9 +9,11 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_config::Size;
+use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::{Canvas, Encoder};
+use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 
-use super::{EncodedFrame, Source, SourceError};
+use super::SourceError;
 use crate::Settings;
 use eyelid_jpeg::{Pixels, Turn};
 use scene::Scene;
@@ -78,6 +80,8 @@ impl TestPicture {
 }
 
 impl Source for TestPicture {
+    type Error = SourceError;
+
     fn start(&mut self, now: Instant) -> Result<(), SourceError> {
         self.next = Some(now);
         Ok(())
@@ -101,8 +105,14 @@ impl Source for TestPicture {
         Ok(())
     }
 
-    fn exposure(&self) -> Option<u64> {
-        self.newest.map(|_| self.number)
+    fn status(&self) -> SourceStatus {
+        SourceStatus {
+            sequence: self.newest.map(|_| self.number),
+            works: self.newest.is_some(),
+            keeps_rate: true,
+            fps: Some(self.fps),
+            ..SourceStatus::default()
+        }
     }
 
     fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
@@ -124,19 +134,13 @@ impl Source for TestPicture {
         };
         let jpeg = self.encoder.encode_rgb(rgb, width, height, self.quality)?;
         Ok(Some(EncodedFrame {
-            jpeg: Cow::Borrowed(jpeg),
+            picture: EncodedPicture {
+                jpeg: Cow::Borrowed(jpeg),
+                width,
+                height,
+            },
             captured,
-            width,
-            height,
         }))
-    }
-
-    fn rate(&self) -> Option<f64> {
-        Some(self.fps)
-    }
-
-    fn keeps_pace(&self) -> bool {
-        true
     }
 }
 
@@ -164,7 +168,7 @@ mod tests {
             picture.expose(start + ms(after_ms), wall + ms(after_ms));
             let moment = picture.newest.map(|t| t.duration_since(wall).unwrap());
             (
-                picture.exposure(),
+                picture.status().sequence,
                 moment,
                 picture.deadline().map(|d| d - start),
             )
@@ -182,9 +186,16 @@ mod tests {
             (Some(6), Some(ms(500)), Some(ms(600)))
         );
         picture.stop(start);
-        assert_eq!((picture.exposure(), picture.deadline()), (None, None));
+        assert_eq!(
+            (picture.status().sequence, picture.deadline()),
+            (None, None)
+        );
         picture.start(start + ms(9000)).unwrap();
-        assert_eq!(picture.exposure(), None, "nothing from before sleeping");
+        assert_eq!(
+            picture.status().sequence,
+            None,
+            "nothing from before sleeping"
+        );
     }
 
     #[test]
@@ -195,7 +206,7 @@ mod tests {
             picture.start(now).unwrap();
             assert!(picture.encode(now).unwrap().is_none());
             picture.advance(now).unwrap();
-            let frame = picture.encode(now).unwrap().unwrap();
+            let frame = picture.encode(now).unwrap().unwrap().picture;
             let (header, _) = eyelid_jpeg::whole(&frame.jpeg).unwrap();
             assert_eq!((header.width, header.height), size);
             assert_eq!((frame.width, frame.height), size);

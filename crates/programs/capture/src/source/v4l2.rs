@@ -17,15 +17,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 use nix::errno::Errno;
 
+use super::SourceError;
+use super::hardware::buffer_encoder::BufferEncoder;
 use super::hardware::control::{self, Value};
-use super::hardware::maker::{MakeError, Maker};
-use super::hardware::pace::Pace;
+use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use super::hardware::{choice, holder};
-use super::{EncodedFrame, Source, SourceError};
 use crate::Settings;
 use arrivals::Arrivals;
 use device::{Device, Wish, is};
@@ -42,9 +43,9 @@ pub(crate) struct V4l2 {
     arrivals: Arrivals,
     open: Option<Open>,
     running: Option<Running>,
-    exposures: u64,
+    sequence: u64,
     captured: SystemTime,
-    maker: Maker,
+    encoder: BufferEncoder,
 }
 
 /// The camera that is open.
@@ -56,7 +57,7 @@ struct Open {
 /// A camera that captures.
 struct Running {
     heard_at: Instant,
-    pace: Pace,
+    frame_rate: FrameRate,
     attempt: Attempt,
 }
 
@@ -71,9 +72,9 @@ impl V4l2 {
             arrivals: Arrivals::watch(Path::new(find::DEVICES)),
             open: None,
             running: None,
-            exposures: 0,
+            sequence: 0,
             captured: SystemTime::UNIX_EPOCH,
-            maker: Maker::new(settings),
+            encoder: BufferEncoder::new(settings),
         }
     }
 
@@ -143,7 +144,7 @@ impl V4l2 {
                 (fps * 10.0).round() / 10.0
             ))
         );
-        self.maker.configure(layout);
+        self.encoder.configure(layout);
         self.open = Some(Open {
             path: camera.path,
             device,
@@ -176,7 +177,7 @@ impl V4l2 {
         }
         self.running = Some(Running {
             heard_at: now,
-            pace: Pace::new(self.settings.fps.map(|fps| fps.interval())),
+            frame_rate: FrameRate::new(self.settings.fps.map(|fps| fps.interval())),
             attempt,
         });
         Ok(())
@@ -240,15 +241,17 @@ impl V4l2 {
         };
         let clocks = Clocks::now();
         self.captured = clocks.captured(timestamp).unwrap_or(clocks.real);
-        self.exposures += 1;
+        self.sequence += 1;
         running.heard_at = now;
         running.attempt = Attempt::Started;
-        running.pace.see(self.captured);
+        running.frame_rate.see(self.captured);
         Ok(())
     }
 }
 
 impl Source for V4l2 {
+    type Error = SourceError;
+
     fn start(&mut self, now: Instant) -> Result<(), SourceError> {
         self.begin(now, Attempt::Started)
     }
@@ -299,43 +302,26 @@ impl Source for V4l2 {
         }
     }
 
-    fn exposure(&self) -> Option<u64> {
-        let open = self.open.as_ref()?;
-        open.device.has_exposure().then_some(self.exposures)
+    fn status(&self) -> SourceStatus {
+        let device = self.open.as_ref().map(|open| &open.device);
+        let has_frame = device.is_some_and(Device::has_frame);
+        let running = self.running.as_ref();
+        SourceStatus {
+            sequence: has_frame.then_some(self.sequence),
+            works: has_frame,
+            keeps_rate: running.is_some_and(|running| running.frame_rate.is_kept()),
+            fps: device.and_then(Device::interval).map(rate::rate),
+            ..SourceStatus::default()
+        }
     }
 
     fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
         let open = self.open.as_ref();
-        let Some(planes) = open.and_then(|open| open.device.planes()) else {
-            return Ok(None);
-        };
-        let captured = self.captured;
-        match self.maker.frame(&planes) {
-            Ok(made) => Ok(Some(EncodedFrame {
-                jpeg: made.jpeg,
-                captured,
-                width: made.width,
-                height: made.height,
-            })),
-            Err(MakeError::Broken(why)) => {
-                log::debug!("v4l2: frame dropped: {why}");
-                Ok(None)
-            }
-            Err(MakeError::Encode(error)) => Err(error.into()),
-        }
+        let planes = open.and_then(|open| open.device.planes());
+        self.encoder.encode(planes, self.captured)
     }
 
-    fn rate(&self) -> Option<f64> {
-        let interval = self.open.as_ref()?.device.interval()?;
-        Some(rate::rate(interval))
-    }
-
-    fn keeps_pace(&self) -> bool {
-        let running = self.running.as_ref();
-        running.is_some_and(|running| running.pace.is_kept())
-    }
-
-    fn is_back(&mut self) -> bool {
+    fn take_returned(&mut self) -> bool {
         let come = self.arrivals.take_come();
         come && self.open.is_none()
     }

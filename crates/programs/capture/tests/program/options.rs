@@ -37,7 +37,7 @@ fn usage_is_2_configuration_78_and_a_slot_that_cannot_be_1() {
         (
             &["--slot", slot, "--source", "test", "--rotate", "45"],
             2,
-            &["rotate 45"],
+            &["--rotate", "45", "0, 90, 180, 270"],
         ),
         (&["--config", file], 78, &[file, "line 3", "zoom"]),
         (&["--config", "/nowhere/e.toml"], 78, &["/nowhere/e.toml"]),

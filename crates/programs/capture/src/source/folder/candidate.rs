@@ -12,7 +12,7 @@ const LAST_TRY: Duration = Duration::from_millis(500);
 /// How long after the last sign of life a file is waited for: the time in which clients want a snapshot.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The newest file that may become a frame. Each moment at which it is worth a try is an exposure.
+/// The newest file that may become a frame. Each moment at which it is worth a try has a number of its own.
 #[derive(Debug, Default)]
 pub(super) struct Candidate {
     name: Option<OsString>,
@@ -26,7 +26,7 @@ pub(super) struct Candidate {
 /// What to do with a file that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It becomes another exposure in a moment, or with its next event.
+    /// It is worth another try in a moment, or with its next event.
     TryAgain,
     /// It has had its time.
     GiveUp,
@@ -97,14 +97,14 @@ impl Candidate {
         self.due
     }
 
-    /// The number of the exposure at hand.
-    pub(super) fn exposure(&self) -> Option<u64> {
+    /// The number of the try that is at hand.
+    pub(super) fn sequence(&self) -> Option<u64> {
         self.ready.then_some(self.number)
     }
 
-    /// The exposure at hand and its file.
+    /// The try that is at hand, and its file.
     pub(super) fn at_hand(&self) -> Option<(u64, OsString)> {
-        self.exposure().zip(self.name.clone())
+        self.sequence().zip(self.name.clone())
     }
 
     fn take(&mut self, name: OsString) {
@@ -140,17 +140,17 @@ mod tests {
     fn a_closed_file_is_tried_at_once_and_one_being_written_soon() {
         let now = Instant::now();
         let mut candidate = Candidate::default();
-        assert_eq!(candidate.exposure(), None);
+        assert_eq!(candidate.sequence(), None);
         candidate.written("a.jpg".into(), now);
         candidate.advance(now);
-        assert_eq!(candidate.exposure(), None);
+        assert_eq!(candidate.sequence(), None);
         assert_eq!(candidate.deadline(), Some(now + FIRST_TRY));
         candidate.written("a.jpg".into(), now + ms(19));
         candidate.advance(now + FIRST_TRY);
         assert_eq!(candidate.at_hand(), Some((1, "a.jpg".into())));
         candidate.finished("a.jpg".into(), now + ms(30));
         candidate.advance(now + ms(30));
-        assert_eq!(candidate.exposure(), Some(2));
+        assert_eq!(candidate.sequence(), Some(2));
         assert_eq!(candidate.deadline(), None);
     }
 
@@ -162,11 +162,11 @@ mod tests {
         let (mut now, mut waits) = (start, Vec::new());
         let given_up = loop {
             candidate.advance(now);
-            assert!(candidate.exposure().is_some());
+            assert!(candidate.sequence().is_some());
             if candidate.incomplete(now) == Verdict::GiveUp {
                 break now - start;
             }
-            assert_eq!(candidate.exposure(), None);
+            assert_eq!(candidate.sequence(), None);
             let due = candidate.deadline().unwrap();
             waits.push((due - now).as_millis());
             now = due;

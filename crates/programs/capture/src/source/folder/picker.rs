@@ -36,7 +36,7 @@ struct Problem {
 /// A picture that became a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shown {
-    pub(super) exposure: u64,
+    pub(super) sequence: u64,
     pub(super) stamp: Stamp,
     pub(super) hash: u64,
 }
@@ -71,7 +71,7 @@ impl Picker {
     /// Says whether this is the very picture that was shown last, by another event.
     pub(super) fn repeats(&self, shown: &Shown) -> bool {
         self.shown.is_some_and(|last| {
-            last.exposure != shown.exposure && (last.stamp, last.hash) == (shown.stamp, shown.hash)
+            last.sequence != shown.sequence && (last.stamp, last.hash) == (shown.stamp, shown.hash)
         })
     }
 

@@ -27,10 +27,10 @@ use libcamera::stream::{Stream, StreamConfigurationRef, StreamFormatsRef, Stream
 use libcamera::{logging, properties};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::warmth::Metadata;
+use super::warm_start::Metadata;
+use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::{FORMATS, Format, Offer, Range};
 use crate::source::hardware::control::{Control, Value};
-use crate::source::hardware::maker::Layout;
 use eyelid_jpeg::Turn;
 use memory::{DmaBuffer, Plane};
 
@@ -425,7 +425,7 @@ impl Device {
     }
 
     /// Says whether an exposure is at hand.
-    pub(super) fn has_exposure(&self) -> bool {
+    pub(super) fn has_frame(&self) -> bool {
         self.newest.is_some()
     }
 

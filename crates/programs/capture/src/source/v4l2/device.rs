@@ -7,8 +7,8 @@ use eyelid_config::Size;
 use nix::errno::Errno;
 
 use super::kernel::{Fraction, Map, Node, PixelFormat};
+use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::Format;
-use crate::source::hardware::maker::Layout;
 use eyelid_jpeg::Turn;
 
 /// How many buffers there are unless the user says otherwise: one is held here, the camera fills one, one waits, and one is
@@ -155,7 +155,7 @@ impl Device {
         Ok(newest)
     }
 
-    pub(super) fn has_exposure(&self) -> bool {
+    pub(super) fn has_frame(&self) -> bool {
         self.newest.is_some()
     }
 

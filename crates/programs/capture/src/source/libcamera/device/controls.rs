@@ -6,7 +6,7 @@ use libcamera::controls::{self, ControlId};
 use libcamera::geometry::{Point, Rectangle, Size};
 
 use crate::source::hardware::control::{Control, Kind, Value};
-use crate::source::libcamera::warmth::Metadata;
+use crate::source::libcamera::warm_start::Metadata;
 
 /// `ControlId::size` of controls that take any number of elements.
 const ANY_NUMBER: usize = usize::MAX;

@@ -10,8 +10,8 @@ fn ms(ms: u64) -> Duration {
 struct World {
     machine: Machine,
     start: Instant,
-    demand: Demand,
-    sight: Sight,
+    slot: SlotStatus,
+    source: SourceStatus,
 }
 
 impl World {
@@ -20,15 +20,15 @@ impl World {
         Self {
             machine: Machine::new(LINGER, interval, start),
             start,
-            demand: Demand::default(),
-            sight: Sight::default(),
+            slot: SlotStatus::default(),
+            source: SourceStatus::default(),
         }
     }
 
     /// A camera that has published exposure 1 at 0 ms.
     fn awake() -> Self {
         let mut world = Self::new(Duration::ZERO);
-        world.demand.wished = true;
+        world.slot.wished = true;
         assert_eq!(world.at(0), Some(Action::Start));
         world.expose(1);
         assert_eq!(world.at(0), Some(Action::Publish(1)));
@@ -40,31 +40,31 @@ impl World {
     fn at(&mut self, at_ms: u64) -> Option<Action> {
         let action = self
             .machine
-            .next(self.start + ms(at_ms), self.demand, self.sight);
-        self.demand.active = false;
+            .next(self.start + ms(at_ms), self.slot, self.source);
+        self.slot.active = false;
         action
     }
 
     fn deadline(&self) -> Option<u128> {
-        let deadline = self.machine.deadline(self.demand, self.sight);
+        let deadline = self.machine.deadline(self.slot, self.source);
         deadline.map(|at| (at - self.start).as_millis())
     }
 
     fn expose(&mut self, number: u64) {
-        self.sight = Sight {
-            exposure: Some(number),
+        self.source = SourceStatus {
+            sequence: Some(number),
             works: true,
-            ..self.sight
+            ..self.source
         };
     }
 
     fn published(&mut self, at_ms: u64, number: u64) {
         self.machine.published(self.start + ms(at_ms), number);
-        self.demand = Demand::default();
+        self.slot = SlotStatus::default();
     }
 
     fn open(&mut self) {
-        self.demand = Demand {
+        self.slot = SlotStatus {
             wished: true,
             noticed: true,
             active: true,
@@ -73,7 +73,7 @@ impl World {
     }
 
     fn fail(&mut self, at_ms: u64) -> u128 {
-        self.sight = Sight::default();
+        self.source = SourceStatus::default();
         self.machine.failed(self.start + ms(at_ms), 0.5).as_millis()
     }
 }
@@ -91,12 +91,12 @@ fn a_camera_without_demand_sleeps_without_a_timer() {
 #[test]
 fn an_open_wakes_it_and_the_wish_is_answered_by_the_first_exposure() {
     let mut world = World::new(Duration::ZERO);
-    world.demand.noticed = true;
+    world.slot.noticed = true;
     assert_eq!(world.at(0), Some(Action::Start));
     assert_eq!(world.machine.phase(), Phase::Awake);
     world.expose(1);
     assert_eq!(world.at(30), None, "opened, but not closed yet");
-    world.demand.wished = true;
+    world.slot.wished = true;
     assert_eq!(world.at(31), Some(Action::Publish(1)));
 }
 
@@ -122,10 +122,10 @@ fn a_wish_between_exposures_is_answered_at_once_if_the_last_one_was_not_used() {
 #[test]
 fn an_exposure_is_published_once_and_again_only_into_an_empty_slot() {
     let mut world = World::awake();
-    world.demand = Demand {
+    world.slot = SlotStatus {
         wished: true,
         empty: true,
-        ..Demand::default()
+        ..SlotStatus::default()
     };
     assert_eq!(world.at(100), Some(Action::Publish(1)));
     world.machine.unusable(1);
@@ -136,6 +136,61 @@ fn an_exposure_is_published_once_and_again_only_into_an_empty_slot() {
     );
     world.expose(2);
     assert_eq!(world.at(102), Some(Action::Publish(2)));
+}
+
+/// A source that takes a frame every so many milliseconds, and has published that of 0 ms.
+struct Ticking {
+    world: World,
+    interval_ms: u64,
+    now_ms: u64,
+}
+
+impl Ticking {
+    /// Gives when, in ms, a wish is answered that comes so long after now.
+    fn answered(&mut self, wish_in_ms: u64) -> u64 {
+        let wished_at = self.now_ms + wish_in_ms;
+        loop {
+            if self.now_ms.is_multiple_of(self.interval_ms) {
+                self.world.expose(1 + self.now_ms / self.interval_ms);
+            }
+            if self.now_ms == wished_at {
+                self.world.open();
+            }
+            if let Some(Action::Publish(number)) = self.world.at(self.now_ms) {
+                assert!(self.now_ms >= wished_at, "published without a wish");
+                let newest = 1 + self.now_ms / self.interval_ms;
+                assert_eq!(number, newest, "never one that waited");
+                self.world.published(self.now_ms, number);
+                return self.now_ms;
+            }
+            self.now_ms += 1;
+            assert!(self.now_ms < wished_at + 1000, "never answered");
+        }
+    }
+}
+
+#[test]
+fn a_wish_is_answered_at_once_or_by_the_next_frame_and_never_later_than_one_interval() {
+    const INTERVAL_MS: u64 = 33;
+    for first_wish_in in 1..=2 * INTERVAL_MS {
+        for then_in in 0..=2 * INTERVAL_MS {
+            let mut ticking = Ticking {
+                world: World::awake(),
+                interval_ms: INTERVAL_MS,
+                now_ms: 0,
+            };
+            let mut published_at = 0;
+            for wish_in in [first_wish_in, then_in] {
+                let wished_at = published_at + wish_in;
+                // That of the interval in which one was published is no new frame.
+                let next_frame_at = (published_at + 1).next_multiple_of(INTERVAL_MS);
+                let answered = ticking.answered(wish_in);
+                assert_eq!(answered, wished_at.max(next_frame_at), "{wished_at}");
+                assert!(answered - wished_at <= INTERVAL_MS);
+                published_at = answered;
+            }
+        }
+    }
 }
 
 #[test]
@@ -154,7 +209,7 @@ fn it_falls_asleep_after_lingering_and_wakes_again() {
         (world.machine.phase(), world.deadline()),
         (Phase::Asleep, None)
     );
-    world.sight = Sight::default();
+    world.source = SourceStatus::default();
     world.open();
     assert_eq!(world.at(99_000), Some(Action::Start));
     assert_eq!(world.at(99_000), None, "nothing from before sleeping");
@@ -176,13 +231,13 @@ fn a_wish_that_waits_for_a_picture_keeps_it_awake() {
 fn the_rate_is_capped_without_drifting() {
     let mut world = World::new(ms(100));
     let mut published = Vec::new();
-    world.demand.wished = true;
+    world.slot.wished = true;
     world.at(0);
     for now in 0..1_000 {
         if now % 7 == 0 {
             world.expose(now + 1);
         }
-        world.demand.wished = true;
+        world.slot.wished = true;
         if let Some(Action::Publish(number)) = world.at(now) {
             published.push(now);
             world.published(now, number);
@@ -201,8 +256,8 @@ fn the_rate_is_capped_without_drifting() {
 #[test]
 fn a_source_that_keeps_to_the_rate_itself_is_not_held_back() {
     let mut world = World::new(ms(100));
-    world.demand.wished = true;
-    world.sight.keeps_pace = true;
+    world.slot.wished = true;
+    world.source.keeps_rate = true;
     assert_eq!(world.at(0), Some(Action::Start));
     for (number, at_ms) in [(1, 30), (2, 129), (3, 228)] {
         world.expose(number);
@@ -210,7 +265,7 @@ fn a_source_that_keeps_to_the_rate_itself_is_not_held_back() {
         world.published(at_ms, number);
         world.open();
     }
-    world.sight.keeps_pace = false;
+    world.source.keeps_rate = false;
     world.expose(4);
     assert_eq!(world.at(240), None);
     assert_eq!(world.deadline(), Some(300));
@@ -219,7 +274,7 @@ fn a_source_that_keeps_to_the_rate_itself_is_not_held_back() {
 #[test]
 fn the_newest_exposure_at_the_moment_of_publication_is_taken() {
     let mut world = World::new(ms(100));
-    world.demand.wished = true;
+    world.slot.wished = true;
     world.at(0);
     world.expose(1);
     world.at(0);
@@ -243,7 +298,7 @@ fn a_failing_camera_is_tried_ever_more_slowly_while_somebody_looks() {
         world.open();
         assert_eq!(world.at(now + 1), None);
         now += delay as u64 - 1;
-        world.demand.active = true;
+        world.slot.active = true;
         assert_eq!(world.at(now), None);
         now += 1;
         assert_eq!(world.deadline(), Some(u128::from(now)));
@@ -260,15 +315,15 @@ fn a_failing_camera_is_tried_ever_more_slowly_while_somebody_looks() {
 #[test]
 fn a_camera_that_is_back_is_tried_at_once() {
     let mut world = World::new(Duration::ZERO);
-    world.demand.wished = true;
+    world.slot.wished = true;
     assert_eq!(world.at(0), Some(Action::Start));
     world.fail(0);
     world.fail(1);
     assert_eq!(world.at(10), None);
-    world.machine.is_back(world.start + ms(10));
+    world.machine.returned(world.start + ms(10));
     assert_eq!(world.at(10), Some(Action::Start));
     world.expose(1);
-    world.machine.is_back(world.start + ms(11));
+    world.machine.returned(world.start + ms(11));
     assert_eq!(world.at(11), Some(Action::Publish(1)), "it works already");
 }
 
@@ -300,8 +355,8 @@ fn a_failed_camera_that_nobody_looks_at_is_left_alone() {
 #[test]
 fn a_camera_that_never_gave_a_frame_is_tried_for_ever() {
     let mut world = World::new(Duration::ZERO);
-    world.demand.wished = true;
-    world.demand.empty = true;
+    world.slot.wished = true;
+    world.slot.empty = true;
     let mut now = 0;
     for _ in 0..20 {
         assert_eq!(world.at(now), Some(Action::Start));
@@ -343,16 +398,16 @@ fn a_slot_that_refuses_is_tried_once_a_second() {
 fn an_endless_linger_is_never_over() {
     let start = Instant::now();
     let mut machine = Machine::new(Duration::MAX, Duration::ZERO, start);
-    let wished = Demand {
+    let wished = SlotStatus {
         wished: true,
-        ..Demand::default()
+        ..SlotStatus::default()
     };
     assert_eq!(
-        machine.next(start, wished, Sight::default()),
+        machine.next(start, wished, SourceStatus::default()),
         Some(Action::Start)
     );
     machine.published(start, 1);
-    let (nothing, sight) = (Demand::default(), Sight::default());
-    assert_eq!(machine.next(start + ms(1 << 40), nothing, sight), None);
-    assert_eq!(machine.deadline(nothing, sight), None);
+    let (nothing, source) = (SlotStatus::default(), SourceStatus::default());
+    assert_eq!(machine.next(start + ms(1 << 40), nothing, source), None);
+    assert_eq!(machine.deadline(nothing, source), None);
 }

@@ -1,14 +1,16 @@
 //! From what the camera's buffers hold to frames.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use eyelid_config::Size;
+use eyelid_jpeg::{Check, EncodedPicture, FrameMaker, Turn, TurnedPlanes};
 use eyelid_picture::{EncodeError, Encoder, Nv12, Plane, Planes, Range, Yuv420, Yuyv};
+use eyelid_producer::EncodedFrame;
 
 use super::choice::Format;
 use crate::Settings;
-use eyelid_jpeg::{Check, EncodedPicture, FrameMaker};
-use eyelid_jpeg::{Turn, TurnedPlanes};
+use crate::source::SourceError;
 
 /// How a camera is configured, read back from it.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +26,7 @@ pub(crate) struct Layout {
 }
 
 /// Makes frames the way one camera gives them.
-pub(crate) struct Maker {
+pub(crate) struct BufferEncoder {
     layout: Option<Layout>,
     quality: u8,
     encoder: Encoder,
@@ -35,7 +37,7 @@ pub(crate) struct Maker {
 
 /// Why a buffer does not become a frame.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum MakeError {
+enum BufferError {
     /// This one is broken; the next may be whole.
     #[error("{0}")]
     Broken(String),
@@ -44,13 +46,13 @@ pub(crate) enum MakeError {
     Encode(#[from] EncodeError),
 }
 
-enum Picture<'a> {
+enum Buffer<'a> {
     Yuv420(Yuv420<'a>),
     Nv12(Nv12<'a>),
     Yuyv(Yuyv<'a>),
 }
 
-impl Maker {
+impl BufferEncoder {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut encoder = Encoder::default();
         encoder.set_tables(settings.tables());
@@ -70,24 +72,44 @@ impl Maker {
         self.layout = Some(layout);
     }
 
-    /// Makes a frame of the planes of one buffer.
-    pub(crate) fn frame<'a>(
+    /// Encodes the newest frame of a camera, of these planes. `None` where there are none, or what they hold is broken: the
+    /// next may be whole.
+    ///
+    /// # Errors
+    /// The encoder refuses it, and will refuse the next.
+    pub(crate) fn encode<'a>(
         &'a mut self,
-        planes: &[&'a [u8]],
-    ) -> Result<EncodedPicture<'a>, MakeError> {
+        planes: Option<Vec<&'a [u8]>>,
+        captured: SystemTime,
+    ) -> Result<Option<EncodedFrame<'a>>, SourceError> {
+        let Some(planes) = planes else {
+            return Ok(None);
+        };
+        match self.picture(&planes) {
+            Ok(picture) => Ok(Some(EncodedFrame { picture, captured })),
+            Err(BufferError::Broken(why)) => {
+                log::debug!("camera: frame dropped: {why}");
+                Ok(None)
+            }
+            Err(BufferError::Encode(error)) => Err(error.into()),
+        }
+    }
+
+    /// Makes a picture of the planes of one buffer.
+    fn picture<'a>(&'a mut self, planes: &[&'a [u8]]) -> Result<EncodedPicture<'a>, BufferError> {
         let count = planes.len();
-        let broken = || MakeError::Broken(format!("it has {count} planes"));
+        let broken = || BufferError::Broken(format!("it has {count} planes"));
         let layout = self.layout.ok_or_else(broken)?;
         if let (Format::Mjpeg, [jpeg, ..]) = (layout.format, planes) {
             let made = self.jpegs.jpeg(jpeg, Check::Markers);
-            return made.map_err(|error| MakeError::Broken(error.to_string()));
+            return made.map_err(|error| BufferError::Broken(error.to_string()));
         }
-        let picture = picture(layout, planes).ok_or_else(broken)?;
+        let picture = buffer(layout, planes).ok_or_else(broken)?;
         if layout.turn == Turn::NONE {
             let jpeg = match &picture {
-                Picture::Yuv420(picture) => self.encoder.encode_yuv420(picture, self.quality),
-                Picture::Nv12(picture) => self.encoder.encode_nv12(picture, self.quality),
-                Picture::Yuyv(picture) => self.encoder.encode_yuyv(picture, self.quality),
+                Buffer::Yuv420(picture) => self.encoder.encode_yuv420(picture, self.quality),
+                Buffer::Nv12(picture) => self.encoder.encode_nv12(picture, self.quality),
+                Buffer::Yuyv(picture) => self.encoder.encode_yuyv(picture, self.quality),
             };
             return Ok(EncodedPicture {
                 jpeg: Cow::Borrowed(jpeg?),
@@ -96,9 +118,9 @@ impl Maker {
             });
         }
         let upright = match &picture {
-            Picture::Yuv420(picture) => self.planes.full_range(picture)?,
-            Picture::Nv12(picture) => self.planes.from_nv12(picture)?,
-            Picture::Yuyv(picture) => self.planes.from_yuyv(picture)?,
+            Buffer::Yuv420(picture) => self.planes.full_range(picture)?,
+            Buffer::Nv12(picture) => self.planes.from_nv12(picture)?,
+            Buffer::Yuyv(picture) => self.planes.from_yuyv(picture)?,
         };
         let turned = self.turned.turn(&upright, layout.turn);
         Ok(EncodedPicture {
@@ -109,7 +131,7 @@ impl Maker {
     }
 }
 
-fn picture<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Picture<'a>> {
+fn buffer<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Buffer<'a>> {
     let (width, height) = (layout.size.width, layout.size.height);
     let range = if layout.limited_range {
         Range::Limited
@@ -120,7 +142,7 @@ fn picture<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Picture<'a>> {
     // libcamera gives the stride of the first plane only; the others follow from it (DRM's rule for these formats).
     let (stride, half) = (layout.stride, layout.stride.div_ceil(2));
     match (layout.format, planes) {
-        (Format::Yuv420, [y, u, v]) => Some(Picture::Yuv420(Yuv420 {
+        (Format::Yuv420, [y, u, v]) => Some(Buffer::Yuv420(Yuv420 {
             width,
             height,
             y: plane(y, stride),
@@ -128,14 +150,14 @@ fn picture<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Picture<'a>> {
             v: plane(v, half),
             range,
         })),
-        (Format::Nv12, [y, uv]) => Some(Picture::Nv12(Nv12 {
+        (Format::Nv12, [y, uv]) => Some(Buffer::Nv12(Nv12 {
             width,
             height,
             y: plane(y, stride),
             uv: plane(uv, stride),
             range,
         })),
-        (Format::Yuyv, [pixels]) => Some(Picture::Yuyv(Yuyv {
+        (Format::Yuyv, [pixels]) => Some(Buffer::Yuyv(Yuyv {
             width,
             height,
             pixels: plane(pixels, stride),
@@ -156,17 +178,17 @@ mod tests {
     const HEIGHT: u32 = 32;
     const STRIDE: usize = 64;
 
-    fn maker(format: Format, turn: Turn) -> Maker {
+    fn encoder(format: Format, turn: Turn) -> BufferEncoder {
         let given = ["eyelid-capture", "--slot", "/x", "--source", "libcamera"];
-        let mut maker = Maker::new(&Arguments::parse_from(given).settle().unwrap());
-        maker.configure(Layout {
+        let mut encoder = BufferEncoder::new(&Arguments::parse_from(given).settle().unwrap());
+        encoder.configure(Layout {
             format,
             size: "48x32".parse().unwrap(),
             stride: STRIDE,
             turn,
             limited_range: false,
         });
-        maker
+        encoder
     }
 
     /// Luma and chroma of a picture that is bright at its top, with garbage behind each row.
@@ -201,17 +223,17 @@ mod tests {
                 pairs.collect::<Vec<u8>>()
             })
             .collect();
-        let mut packed_maker = maker(Format::Yuyv, Turn::NONE);
-        packed_maker.configure(Layout {
+        let mut packed_encoder = encoder(Format::Yuyv, Turn::NONE);
+        packed_encoder.configure(Layout {
             stride: STRIDE * 2,
-            ..packed_maker.layout.unwrap()
+            ..packed_encoder.layout.unwrap()
         });
-        let mut planar = maker(Format::Yuv420, Turn::NONE);
-        let mut interleaved = maker(Format::Nv12, Turn::NONE);
+        let mut planar = encoder(Format::Yuv420, Turn::NONE);
+        let mut interleaved = encoder(Format::Nv12, Turn::NONE);
         for made in [
-            planar.frame(&[&y, &u, &v]).unwrap(),
-            interleaved.frame(&[&y, &uv]).unwrap(),
-            packed_maker.frame(&[&packed]).unwrap(),
+            planar.picture(&[&y, &u, &v]).unwrap(),
+            interleaved.picture(&[&y, &uv]).unwrap(),
+            packed_encoder.picture(&[&packed]).unwrap(),
         ] {
             assert_eq!((made.width, made.height), (WIDTH, HEIGHT));
             assert!(brightness(&made.jpeg, 24, 2) > 200);
@@ -223,11 +245,11 @@ mod tests {
     fn turns_what_the_camera_did_not() {
         let [y, u, v, uv] = planes();
         let quarter = Turn::from_exif(6);
-        let mut planar = maker(Format::Yuv420, quarter);
-        let mut interleaved = maker(Format::Nv12, quarter);
+        let mut planar = encoder(Format::Yuv420, quarter);
+        let mut interleaved = encoder(Format::Nv12, quarter);
         for made in [
-            planar.frame(&[&y, &u, &v]).unwrap(),
-            interleaved.frame(&[&y, &uv]).unwrap(),
+            planar.picture(&[&y, &u, &v]).unwrap(),
+            interleaved.picture(&[&y, &uv]).unwrap(),
         ] {
             assert_eq!((made.width, made.height), (HEIGHT, WIDTH));
             assert!(
@@ -236,10 +258,10 @@ mod tests {
             );
             assert!(brightness(&made.jpeg, 2, 24) < 50);
         }
-        let jpeg = maker(Format::Yuv420, Turn::NONE);
-        let jpeg = { jpeg }.frame(&[&y, &u, &v]).unwrap().jpeg.into_owned();
-        let mut passed_through = maker(Format::Mjpeg, quarter);
-        let made = passed_through.frame(&[&jpeg]).unwrap();
+        let jpeg = encoder(Format::Yuv420, Turn::NONE);
+        let jpeg = { jpeg }.picture(&[&y, &u, &v]).unwrap().jpeg.into_owned();
+        let mut passed_through = encoder(Format::Mjpeg, quarter);
+        let made = passed_through.picture(&[&jpeg]).unwrap();
         assert_eq!((made.width, made.height), (HEIGHT, WIDTH));
         assert!(brightness(&made.jpeg, 30, 24) > 200);
     }
@@ -247,19 +269,19 @@ mod tests {
     #[test]
     fn a_jpeg_is_passed_through_and_a_broken_one_is_not() {
         let [y, u, v, _] = planes();
-        let mut planar = maker(Format::Yuv420, Turn::NONE);
-        let jpeg = planar.frame(&[&y, &u, &v]).unwrap().jpeg.into_owned();
+        let mut planar = encoder(Format::Yuv420, Turn::NONE);
+        let jpeg = planar.picture(&[&y, &u, &v]).unwrap().jpeg.into_owned();
         let padded = [&jpeg[..], &[0; 500]].concat();
-        let mut maker = maker(Format::Mjpeg, Turn::NONE);
-        assert_eq!(maker.frame(&[&padded]).unwrap().jpeg, jpeg);
+        let mut encoder = encoder(Format::Mjpeg, Turn::NONE);
+        assert_eq!(encoder.picture(&[&padded]).unwrap().jpeg, jpeg);
         for broken in [&jpeg[..jpeg.len() - 2], &[]] {
-            let error = maker.frame(&[broken]).unwrap_err();
-            assert!(matches!(error, MakeError::Broken(_)), "{error}");
+            let error = encoder.picture(&[broken]).unwrap_err();
+            assert!(matches!(error, BufferError::Broken(_)), "{error}");
         }
-        assert!(maker.frame(&[]).is_err());
-        assert!(planar.frame(&[&y, &u]).is_err(), "a plane is missing");
+        assert!(encoder.picture(&[]).is_err());
+        assert!(planar.picture(&[&y, &u]).is_err(), "a plane is missing");
         assert!(
-            planar.frame(&[&y[..99], &u, &v]).is_err(),
+            planar.picture(&[&y[..99], &u, &v]).is_err(),
             "a plane is short"
         );
     }

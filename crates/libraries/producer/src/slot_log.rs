@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use eyelid_daemon::LogLimit;
 use eyelid_slot::PublishError;
 
 /// Trouble that comes and goes is told again no sooner than after this.
@@ -13,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct SlotLog {
     ongoing: Option<ErrorKind>,
-    told: HashMap<ErrorKind, Instant>,
+    limits: HashMap<ErrorKind, LogLimit>,
 }
 
 impl SlotLog {
@@ -26,12 +27,9 @@ impl SlotLog {
         if self.ongoing.replace(kind) == Some(kind) {
             return false;
         }
-        let told = self.told.get(&kind);
-        let news = told.is_none_or(|told| now.duration_since(*told) >= PAUSE);
-        if news {
-            self.told.insert(kind, now);
-        }
-        news
+        let limit = self.limits.entry(kind);
+        let limit = limit.or_insert_with(|| LogLimit::new(1, PAUSE));
+        limit.allow(now).is_some()
     }
 
     /// A frame was published.

@@ -2,23 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-/// How many exposures to see before saying that it does.
+/// How many frames to see before saying that it does.
 const ENOUGH: u32 = 8;
 
 /// A camera that is this much too fast still keeps to its rate: its clock is another one.
 const TOLERANCE: f64 = 0.97;
 
-/// The average time between exposures.
+/// The average time between frames.
 #[derive(Clone, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct FrameRate {
     wanted: Option<Duration>,
     last: Option<SystemTime>,
     average_s: f64,
     seen: u32,
 }
 
-impl Pace {
-    /// Begins with a camera that was asked for an exposure each `wanted`.
+impl FrameRate {
+    /// Begins with a camera that was asked for a frame each `wanted`.
     pub(crate) fn new(wanted: Option<Duration>) -> Self {
         Self {
             wanted,
@@ -28,7 +28,7 @@ impl Pace {
         }
     }
 
-    /// Takes in the moment of an exposure.
+    /// Takes in the moment of a frame.
     pub(crate) fn see(&mut self, captured: SystemTime) {
         let last = self.last.replace(captured);
         let Some(apart) = last.and_then(|last| captured.duration_since(last).ok()) else {
@@ -56,11 +56,11 @@ mod tests {
     use super::*;
 
     fn kept(interval_ms: u64, exposures: u32) -> bool {
-        let mut pace = Pace::new(Some(Duration::from_millis(100)));
+        let mut rate = FrameRate::new(Some(Duration::from_millis(100)));
         for n in 0..exposures {
-            pace.see(SystemTime::UNIX_EPOCH + Duration::from_millis(interval_ms) * n);
+            rate.see(SystemTime::UNIX_EPOCH + Duration::from_millis(interval_ms) * n);
         }
-        pace.is_kept()
+        rate.is_kept()
     }
 
     #[test]
@@ -68,21 +68,21 @@ mod tests {
         assert!(kept(100, 9) && kept(99, 50) && kept(200, 9));
         assert!(!kept(100, 8), "too few to say");
         assert!(!kept(50, 50) && !kept(0, 50));
-        assert!(Pace::new(None).is_kept());
+        assert!(FrameRate::new(None).is_kept());
     }
 
     #[test]
     fn changes_its_mind_with_the_camera_and_survives_a_clock_set_back() {
-        let mut pace = Pace::new(Some(Duration::from_millis(100)));
+        let mut rate = FrameRate::new(Some(Duration::from_millis(100)));
         let mut at = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
         for (step_ms, kept) in [(100, true), (10, false), (100, true)] {
             for _ in 0..60 {
                 at += Duration::from_millis(step_ms);
-                pace.see(at);
+                rate.see(at);
             }
-            assert_eq!(pace.is_kept(), kept, "{step_ms}");
+            assert_eq!(rate.is_kept(), kept, "{step_ms}");
         }
-        pace.see(SystemTime::UNIX_EPOCH);
-        assert!(pace.is_kept());
+        rate.see(SystemTime::UNIX_EPOCH);
+        assert!(rate.is_kept());
     }
 }

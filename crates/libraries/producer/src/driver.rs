@@ -1,0 +1,300 @@
+//! Drives one camera: does what the machine decides, with the slot and the source.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use eyelid_daemon::backoff::jitter;
+use eyelid_jpeg::Kind;
+use eyelid_slot::{Phase, PublishError, Publisher, State};
+
+use crate::kinds::Kinds;
+use crate::machine::{Action, Machine, SlotStatus};
+use crate::slot_log::SlotLog;
+use crate::waiting::Waiting;
+use crate::{Source, SourceFailure};
+
+/// How often `state.json` is tried again where the slot refused it.
+const STATE_RETRY: Duration = Duration::from_secs(5);
+
+/// What a driver is told of its camera.
+#[derive(Clone, Debug)]
+pub struct DriverOptions {
+    /// What the log calls it: `camera` where a process has one.
+    pub log_name: String,
+    /// Where its frames come from, as everybody is told: without passwords.
+    pub shown_source: String,
+    /// The most frames per second that are published.
+    pub max_fps: Option<f64>,
+    /// How long it stays awake with no demand.
+    pub linger: Duration,
+}
+
+/// One camera and its slot. It owns the source and the publisher.
+#[derive(Debug)]
+pub struct Driver<S> {
+    log_name: String,
+    publisher: Publisher,
+    source: S,
+    machine: Machine,
+    state: State,
+    /// What lies in the slot as `state.json`, as far as this process has written it.
+    published_state: Option<State>,
+    state_retry_at: Option<Instant>,
+    slot_status: SlotStatus,
+    last_reason: Option<String>,
+    slot_log: SlotLog,
+    kinds: Kinds,
+    waiting: Waiting,
+    /// Only a new process may help.
+    is_fatal: bool,
+}
+
+impl<S: Source> Driver<S> {
+    /// Begins with a camera that is asleep.
+    pub fn new(options: DriverOptions, publisher: Publisher, source: S, now: Instant) -> Self {
+        let interval = options.max_fps.map_or(Duration::ZERO, |fps| {
+            Duration::try_from_secs_f64(fps.recip()).unwrap_or_default()
+        });
+        let state = State {
+            source: Some(options.shown_source),
+            fps: options.max_fps.or(source.status().fps),
+            ..State::new(Phase::Asleep, SystemTime::now())
+        };
+        Self {
+            log_name: options.log_name,
+            publisher,
+            source,
+            machine: Machine::new(options.linger, interval, now),
+            state,
+            published_state: None,
+            state_retry_at: None,
+            slot_status: SlotStatus::default(),
+            last_reason: None,
+            slot_log: SlotLog::default(),
+            kinds: Kinds::default(),
+            waiting: Waiting::default(),
+            is_fatal: false,
+        }
+    }
+
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The source, for what it takes from elsewhere than its descriptors.
+    pub fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// What the slot is told, or will be.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Why it has failed, where only a new process may help.
+    pub(crate) fn fatal(&self) -> Option<&str> {
+        self.is_fatal
+            .then(|| self.last_reason.as_deref().unwrap_or("camera failed"))
+    }
+
+    /// Takes in what the source has.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if let Err(error) = self.source.advance(now) {
+            self.fail(now, &error);
+        }
+        if self.source.take_returned() {
+            self.machine.returned(now);
+        }
+    }
+
+    /// Does all there is to do now. Says whether anything was written into the slot.
+    pub(crate) fn act(&mut self, now: Instant) -> bool {
+        let mut wrote = false;
+        loop {
+            self.look_at_slot(now);
+            let status = self.source.status();
+            let action = self.machine.next(now, self.slot_status, status);
+            // A camera is awake once it could be started.
+            if action != Some(Action::Start) {
+                self.note_phase(status.settling);
+            }
+            match action {
+                Some(Action::Start) => {
+                    if let Err(error) = self.source.start(now) {
+                        self.fail(now, &error);
+                    }
+                }
+                Some(Action::Stop) => self.source.stop(now),
+                Some(Action::Publish(sequence)) => {
+                    // A first picture may take its time, and who waits for it looks here.
+                    let published = self.published_state.as_ref();
+                    if published.map(|published| published.state) != Some(self.state.state) {
+                        self.publish_state(now);
+                    }
+                    self.publish(now, sequence);
+                    wrote = true;
+                }
+                None => {
+                    self.note_waiting(now);
+                    return self.publish_state(now) || wrote;
+                }
+            }
+        }
+    }
+
+    /// When there may be something to do although nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let moments = [
+            self.machine
+                .deadline(self.slot_status, self.source.status()),
+            self.source.deadline(),
+            self.publisher.deadline(),
+            self.state_retry_at,
+            self.waiting.deadline(),
+        ];
+        moments.into_iter().flatten().min()
+    }
+
+    /// Says in the slot that the camera is asleep: its source has been stopped, and the program ends.
+    pub(crate) fn say_ended(&mut self) {
+        self.state.retry = None;
+        if self.state.state != Phase::Asleep && !self.is_fatal {
+            self.state.state = Phase::Asleep;
+            self.state.settling = false;
+            self.state.error = None;
+            self.state.waiting = None;
+            self.state.since = in_ms(SystemTime::now());
+        }
+        if let Err(error) = self.publisher.set_state(&self.state) {
+            log::debug!("{error}");
+        }
+    }
+
+    /// Hands the slot on.
+    pub(crate) fn into_publisher(self) -> Publisher {
+        self.publisher
+    }
+
+    fn look_at_slot(&mut self, now: Instant) {
+        if self.publisher.take_loss() {
+            log::warn!(
+                "slot {:?}: its directory is gone; making it again",
+                self.publisher.directory()
+            );
+        }
+        let wished = self.publisher.wished(now);
+        self.slot_status = SlotStatus {
+            wished,
+            noticed: self.publisher.noticed(),
+            active: self.publisher.take_activity(),
+            empty: wished && self.publisher.is_empty(),
+        };
+    }
+
+    fn publish(&mut self, now: Instant, sequence: u64) {
+        let began = Instant::now();
+        let frame = match self.source.encode(now) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return self.machine.unusable(sequence),
+            Err(error) => return self.fail(now, &error),
+        };
+        let picture = &frame.picture;
+        match self.publisher.publish(&picture.jpeg, frame.captured) {
+            Ok(()) => {
+                log::trace!("frame of {} bytes", picture.jpeg.len());
+                let (width, height) = (picture.width, picture.height);
+                self.state.width = Some(width);
+                self.state.height = Some(height);
+                self.kinds
+                    .tell(Kind::of(&picture.jpeg), now, &mut self.state.jpeg);
+                self.machine.published(now, sequence);
+                self.slot_log.well();
+                self.state_retry_at = None;
+                self.waiting.published(began.elapsed(), width, height);
+            }
+            Err(error) => {
+                self.machine.refused(now);
+                self.waiting.refused(&error);
+                self.complain(&error, now);
+            }
+        }
+    }
+
+    fn fail(&mut self, now: Instant, error: &S::Error) {
+        self.source.stop(now);
+        let delay = self.machine.failed(now, jitter());
+        let reason = error.to_string();
+        let seconds = delay.as_secs_f64().round().max(1.0);
+        let name = &self.log_name;
+        // A camera that stays away for days fails every half minute, always for the same reason.
+        if self.last_reason.as_ref() == Some(&reason) {
+            log::debug!("{name} failed: {reason}; next try in {seconds}s");
+        } else {
+            log::warn!("{name} failed: {reason}; next try in {seconds}s");
+        }
+        self.state.error = Some(reason.clone());
+        self.state.retry = (!error.is_fatal()).then(|| in_ms(SystemTime::now() + delay));
+        self.last_reason = Some(reason);
+        self.is_fatal = error.is_fatal();
+    }
+
+    /// Logs a change of phase and puts it into the state.
+    fn note_phase(&mut self, settling: bool) {
+        let phase = self.machine.phase();
+        self.state.settling = phase == Phase::Awake && settling;
+        if phase != Phase::Failed {
+            self.state.error = None;
+            self.state.retry = None;
+            self.last_reason = None;
+        }
+        if phase == self.state.state {
+            return;
+        }
+        self.state.state = phase;
+        self.state.since = in_ms(SystemTime::now());
+        match phase {
+            Phase::Asleep => log::info!("{} asleep", self.log_name),
+            Phase::Awake => log::info!("{} awake", self.log_name),
+            Phase::Failed => {}
+        }
+    }
+
+    /// Takes into the state what those who wait are waiting for.
+    fn note_waiting(&mut self, now: Instant) {
+        let wished = self.state.state == Phase::Awake && self.slot_status.wished;
+        let interval_s = self.state.fps.map_or(0.0, f64::recip);
+        let source = || self.source.waiting();
+        self.state.waiting = self.waiting.why(now, wished, interval_s, source);
+    }
+
+    /// Publishes the state. Says whether it was a new one.
+    fn publish_state(&mut self, now: Instant) -> bool {
+        if self.state_retry_at.is_some_and(|at| now < at) {
+            return false;
+        }
+        if let Err(error) = self.publisher.set_state(&self.state) {
+            self.complain(&error, now);
+            self.state_retry_at = Some(now + STATE_RETRY);
+            return false;
+        }
+        self.state_retry_at = None;
+        let is_new = self.published_state.as_ref() != Some(&self.state);
+        if is_new {
+            self.published_state = Some(self.state.clone());
+        }
+        is_new
+    }
+
+    fn complain(&mut self, error: &PublishError, now: Instant) {
+        if self.slot_log.is_news(error, now) {
+            log::warn!("{error}; trying again");
+        }
+    }
+}
+
+/// A moment without the fractions that nobody reads in `state.json`.
+fn in_ms(moment: SystemTime) -> SystemTime {
+    let since_epoch = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    UNIX_EPOCH + Duration::from_millis(ms)
+}

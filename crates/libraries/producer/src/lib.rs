@@ -1,0 +1,19 @@
+//! Cameras and their slots: awake while somebody looks, asleep otherwise, failed until they work again.
+//!
+//! A [`Source`] is one kind of camera, or what takes a camera's place. [`Machine`] decides what is next and does nothing
+//! itself; [`Driver`] does it, with one source and one slot; [`Producers`] has any number of drivers in one thread, on
+//! one inotify instance. No queue: a source has its newest frame at hand, and that is encoded when it is wished for.
+//! Sources see to it that what strangers send passes through [`eyelid_jpeg`] before it is published.
+
+mod driver;
+mod kinds;
+mod machine;
+mod producers;
+mod slot_log;
+mod source;
+mod waiting;
+
+pub use driver::{Driver, DriverOptions};
+pub use machine::{Action, Machine, SlotStatus};
+pub use producers::{DriverId, Producers};
+pub use source::{EncodedFrame, Source, SourceFailure, SourceStatus};

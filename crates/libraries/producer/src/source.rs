@@ -1,0 +1,124 @@
+//! Where frames come from.
+
+use std::os::fd::BorrowedFd;
+use std::time::{Instant, SystemTime};
+
+use eyelid_jpeg::EncodedPicture;
+
+/// One kind of camera, or what takes a camera's place. It is driven by one thread and never blocks it.
+pub trait Source {
+    /// Why it gives no frames.
+    type Error: SourceFailure;
+
+    /// Starts taking frames. Those from before are at hand no longer, unless they are still the newest there is.
+    ///
+    /// # Errors
+    /// Why it cannot; it is stopped then.
+    fn start(&mut self, now: Instant) -> Result<(), Self::Error>;
+
+    /// Stops taking frames. What takes its time goes on in [`Source::advance`] until [`Source::deadline`] is `None`.
+    fn stop(&mut self, now: Instant);
+
+    /// The descriptors that are readable when there is something to take in.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// When to call [`Source::advance`] although no descriptor is readable.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Takes in what has come.
+    ///
+    /// # Errors
+    /// Why there will be no further frame; the caller stops it then.
+    fn advance(&mut self, now: Instant) -> Result<(), Self::Error>;
+
+    /// What it has, and how it does.
+    fn status(&self) -> SourceStatus;
+
+    /// Encodes the newest frame. `None` where it turns out to be unusable; another may come.
+    ///
+    /// # Errors
+    /// Why there will be no further frame; the caller stops it then.
+    fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error>;
+
+    /// Why there is no new frame although it works, for those who wait for one. It is shown to everybody.
+    fn waiting(&self) -> String {
+        "the camera is on and gives no new picture".to_owned()
+    }
+
+    /// Says whether something has come since this was asked last that makes a new try worthwhile at once.
+    fn take_returned(&mut self) -> bool {
+        false
+    }
+}
+
+/// What a source has, and how it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SourceStatus {
+    /// The number of the newest frame at hand. Each has a higher one than all before it.
+    pub sequence: Option<u64>,
+    /// It has shown since it was started that it works.
+    pub works: bool,
+    /// It takes frames no faster than asked for, so that none has to be held back.
+    pub keeps_rate: bool,
+    /// It has just been started and still looks for the right exposure: frames may be too dark or too bright.
+    pub settling: bool,
+    /// Frames per second that it gives at most, where it knows.
+    pub fps: Option<f64>,
+}
+
+/// Why a source gives no frames. What it says is shown to everybody.
+pub trait SourceFailure: std::error::Error {
+    /// Says whether only a new process may help.
+    fn is_fatal(&self) -> bool {
+        false
+    }
+}
+
+/// A frame that can be published.
+#[derive(Debug)]
+pub struct EncodedFrame<'a> {
+    /// The JPEG, and its size.
+    pub picture: EncodedPicture<'a>,
+    /// The moment of capture.
+    pub captured: SystemTime,
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    type Error = S::Error;
+
+    fn start(&mut self, now: Instant) -> Result<(), Self::Error> {
+        (**self).start(now)
+    }
+
+    fn stop(&mut self, now: Instant) {
+        (**self).stop(now);
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        (**self).descriptors()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), Self::Error> {
+        (**self).advance(now)
+    }
+
+    fn status(&self) -> SourceStatus {
+        (**self).status()
+    }
+
+    fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error> {
+        (**self).encode(now)
+    }
+
+    fn waiting(&self) -> String {
+        (**self).waiting()
+    }
+
+    fn take_returned(&mut self) -> bool {
+        (**self).take_returned()
+    }
+}
