@@ -41,6 +41,7 @@ def pytest_sessionstart():
     """Without the programs there is nothing to test: an error, not a skip."""
     if "EYELID_BIN" not in os.environ:
         pytest.exit("EYELID_BIN is not set: start a suite by tests/run", returncode=2)
-    # A shell that starts us in the background makes us, and with us all programs here, ignore SIGINT; nohup(1) SIGHUP.
+    # A shell that starts us in the background makes us, and with us all programs here, ignore
+    # SIGINT; nohup(1) SIGHUP.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

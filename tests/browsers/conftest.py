@@ -32,7 +32,8 @@ def page(browser):
     )
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.add_init_script(
-        "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective, e.blockedURI))"
+        "addEventListener('securitypolicyviolation',"
+        " e => console.error('CSP', e.violatedDirective, e.blockedURI))"
     )
     yield page
     page.close()
@@ -40,7 +41,7 @@ def page(browser):
 
 @pytest.fixture
 def cameras(eyelid, directory):
-    """Starts `eyelid` with test pictures and a short linger; called again, it starts once more at the same port."""
+    """Starts `eyelid` with test pictures and a short linger; again, it has the same port."""
     config, port = directory / "eyelid.toml", free_port()
 
     def cameras(*names):

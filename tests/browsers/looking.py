@@ -11,7 +11,8 @@ PATIENCE = (
     3 * DEADLINE
 )  # one question to a page passes through five processes; on a busy machine that takes seconds
 
-# Looks at the canvases from inside the page, for a question from outside may take longer than a picture is there.
+# Looks at the canvases from inside the page, for a question from outside may take longer than a
+# picture is there.
 DRAWN = """async ([names, times, patience_ms]) => {
   const seen = new Map(names.map((name) => [name, new Set()]));
   const end = performance.now() + patience_ms;
@@ -21,7 +22,9 @@ DRAWN = """async ([names, times, patience_ms]) => {
       if (canvas?.width > 16 && pictures.size <= times) pictures.add(canvas.toDataURL());
     }
     const lacking = [...seen].filter(([, pictures]) => pictures.size <= times);
-    if (lacking.length === 0 || performance.now() > end) return lacking.map(([name, { size }]) => [name, size]);
+    if (lacking.length === 0 || performance.now() > end) {
+      return lacking.map(([name, { size }]) => [name, size]);
+    }
     await new Promise((done) => setTimeout(done, 20));
   }
 }"""
@@ -29,7 +32,8 @@ DRAWN = """async ([names, times, patience_ms]) => {
 NOTICES = """() => {
   window.notices = [];
   const notice = document.getElementById('notice');
-  new MutationObserver(() => notices.push(notice.textContent)).observe(notice, { childList: true, subtree: true });
+  const observer = new MutationObserver(() => notices.push(notice.textContent));
+  observer.observe(notice, { childList: true, subtree: true });
 }"""
 
 

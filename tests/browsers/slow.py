@@ -14,7 +14,10 @@ PAUSE = 2.0  # seconds between two pieces: in all more than the page waits witho
 
 @contextmanager
 def slow_link(address, path):
-    """Passes everything on to a server, but the answer to one path in pieces, over some seconds; gives the address."""
+    """Passes everything on to a server; gives the address.
+
+    The answer to one path comes in pieces, over some seconds.
+    """
 
     class Link(BaseRequestHandler):
         def handle(self):

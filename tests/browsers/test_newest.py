@@ -17,8 +17,13 @@ def assert_each_is_drawn(page, element, server):
     """Publishes frames, each when the one before has been seen."""
     wait_page(page, lambda: streams(server), "a stream")
     for frame, colour in server.frames():
-        wait_page(page, lambda: difference(picture(element), frame) < 12, f"{colour} is drawn")
-    # The viewer opens its stream anew after 15 s, which a busy machine may need; then it was sent fewer.
+
+        def drawn(frame=frame):
+            return difference(picture(element), frame) < 12
+
+        wait_page(page, drawn, f"{colour} is drawn")
+    # The viewer opens its stream anew after 15 s, which a busy machine may need; then it was sent
+    # fewer.
     assert all(sent <= len(COLOURS) for sent in streams(server, "frames_sent")), (
         "something followed the last frame"
     )

@@ -1,5 +1,5 @@
-"""The viewer page in windows of every shape, and what it says to a person. In Chromium alone: it is the page's own
-style and words that are looked at, not the browser.
+"""The viewer page in windows of every shape, and what it says to a person. In Chromium alone: it is
+the page's own style and words that are looked at, not the browser.
 """
 
 import json
@@ -24,10 +24,12 @@ THREE = {"nozzle": "1280x720", "bed": "640x480", "default": "1280x720"}
 
 # How much of the window is pictures; and whether anything of the page is beside or below it.
 SEEN = """() => {
-  const boxes = [...document.querySelectorAll('.picture')].map((picture) => picture.getBoundingClientRect());
+  const pictures = [...document.querySelectorAll('.picture')];
+  const boxes = pictures.map((picture) => picture.getBoundingClientRect());
   const page = document.documentElement;
   return {
-    share: boxes.reduce((sum, { width, height }) => sum + width * height, 0) / (innerWidth * innerHeight),
+    share: boxes.reduce((sum, { width, height }) => sum + width * height, 0)
+      / (innerWidth * innerHeight),
     widths: boxes.map(({ width }) => width / page.clientWidth), // beside the scroll bar
     wider: page.scrollWidth > innerWidth,
     higher: page.scrollHeight > innerHeight,
@@ -36,7 +38,9 @@ SEEN = """() => {
   };
 }"""
 # Words that are cut off, or broken within.
-BROKEN = """() => [...document.querySelectorAll('.camera h2, .camera .state, .facts dt, .facts dd')].filter((part) => {
+BROKEN = """() => [
+  ...document.querySelectorAll('.camera h2, .camera .state, .facts dt, .facts dd'),
+].filter((part) => {
   const words = document.createRange();
   words.selectNodeContents(part);
   const lines = new Set([...words.getClientRects()].map(({ top }) => Math.round(top)));
@@ -173,7 +177,8 @@ def test_cameras_are_called_by_their_titles_in_the_order_of_the_file(window, roo
         assert page.complaints == []
 
 
-WITHOUT_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"  # as on a page by plain HTTP
+# As on a page by plain HTTP.
+WITHOUT_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
 
 
 @pytest.mark.parametrize("script", ["", WITHOUT_CLIPBOARD], ids=["local", "http"])

@@ -125,8 +125,8 @@ def test_it_recovers_from_a_restart_of_the_server(page, cameras):
     wait_text(page, card(page).locator(".state"), "awake")
 
 
-# A browser opens six connections to one server: one for all else, and where there are too many cameras, one for the
-# snapshots of those without a stream.
+# A browser opens six connections to one server: one for all else, and where there are too many
+# cameras, one for the snapshots of those without a stream.
 @pytest.mark.parametrize(("names", "most"), [(FIVE, 5), (SIX, 4)], ids=["5", "6"])
 def test_several_cameras_leave_a_connection_for_all_else(page, cameras, names, most):
     eyelid = cameras(*names)

@@ -1,5 +1,7 @@
 """Two sites that are harmed, and a file system of their own for their slots."""
 
+from contextlib import ExitStack, closing
+
 import pytest
 import sites
 
@@ -15,11 +17,9 @@ def pytest_sessionstart():
 def both(start, directory):
     """One site with the launcher and one without."""
     sites.adopt_orphans()
-    opened, metronome = [], sites.Metronome()
-    try:
-        for kind in (sites.Launched, sites.Bare):
-            opened.append(kind(start, directory, metronome))
-        yield opened
-    finally:
-        for site in opened:
-            site.close()
+    metronome = sites.Metronome()
+    with ExitStack() as opened:
+        yield [
+            opened.enter_context(closing(kind(start, directory, metronome)))
+            for kind in (sites.Launched, sites.Bare)
+        ]

@@ -1,4 +1,7 @@
-"""What is done to a site's programs and to its slot. Each says what, and is over when its function returns."""
+"""What is done to a site's programs and to its slot.
+
+Each says what, and is over when its function returns.
+"""
 
 import os
 import resource

@@ -25,7 +25,10 @@ def adopt_orphans():
 
 
 def family():
-    """Gives the pids of all programs below this process, however they came there; zombies of orphans are buried."""
+    """Gives the pids of all programs below this process, however they came there.
+
+    Zombies of orphans are buried.
+    """
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -37,7 +40,10 @@ def family():
 
 
 class Metronome(threading.Thread):
-    """Notices when this machine stops or has no time: what is late then is no fault of the programs."""
+    """Notices when this machine stops or has no time.
+
+    What is late then is no fault of the programs.
+    """
 
     TICK_S = 0.05
     LATE_S = 0.3
@@ -87,7 +93,10 @@ class Site:
         raise NotImplementedError
 
     def fails(self, what):
-        """Keeps a failure, with what was done last. One that goes on for long is told often enough."""
+        """Keeps a failure, with what was done last.
+
+        One that goes on for long is told often enough.
+        """
         if len(self.failures) < 5:
             self.failures.append(f"{type(self).__name__}: {what}; before: {', '.join(self.faults)}")
 
@@ -104,7 +113,10 @@ class Site:
                 self._died += 1
 
     def lives(self):
-        """Gives a number that says which server lives: another one after one was killed; None while that happens."""
+        """Gives a number that is another one after the server was killed.
+
+        None while that happens.
+        """
         with self._deaths:
             return None if self._dying else self._died
 

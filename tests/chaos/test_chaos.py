@@ -1,7 +1,9 @@
-"""Programs are killed, stopped and starved at random moments while fifty clients look: nothing may tear, hang or leak.
+"""Programs are killed, stopped and starved at random moments while fifty clients look: nothing may
+tear, hang or leak.
 
-A minute of it runs with the other suites, twenty on demand: see `run`. The seed is in the output; the moments at which
-a kernel runs whom are not in it, so that a seed gives the same faults but not the same run.
+A minute of it runs with the other suites, twenty on demand (EYELID_CHAOS_MINUTES). The seed is in
+the output; the moments at which a kernel runs whom are not in it, so that a seed gives the same
+faults but not the same run.
 """
 
 import itertools
@@ -26,7 +28,10 @@ MOST_FAULTS_AT_ONCE = 3
 
 
 def torment(site, seed, end):
-    """Harms a site again and again, and sees it recover each time; now and then all clients rest."""
+    """Harms a site again and again, and sees it recover each time.
+
+    Now and then all clients rest.
+    """
     randomness = random.Random(seed)
     rest_every_s = min(REST_EVERY_S, (end - time.monotonic()) / RESTS)
     rest_at = time.monotonic() + rest_every_s
@@ -77,7 +82,10 @@ def harm_some(site, randomness):
 
 
 def recover(site):
-    """Waits until each stream shows a frame captured after the programs were back, and notes how long that took."""
+    """Notes how long it takes until each stream shows a frame of the time after the fault.
+
+    That is one captured after the programs were back.
+    """
     site.ensure_running()
     site.calm_since, back_wall = time.monotonic(), time.time()
     streams = [viewer for viewer in site.clients if isinstance(viewer, StreamViewer)]
@@ -179,7 +187,10 @@ def test_nothing_tears_hangs_or_leaks(both):
 
 
 def assert_flat(site):
-    """Memory at rest is what it was: of a program that was killed, so is that of the one in its place."""
+    """Memory at rest is what it was.
+
+    Of a program that was killed, so is that of the one in its place.
+    """
     quarter = len(site.rests) // 4
     assert quarter, f"only {len(site.rests)} rests"
     for name in site.rests[0]:
@@ -201,7 +212,8 @@ def report(both):
         returns_ms = sorted(1000 * seconds for seconds in site.returns_s)
         frames = sum(viewer.frames for viewer in site.clients)
         print(
-            f"{type(site).__name__}: {len(returns_ms)} recoveries, after p50 {statistics.median(returns_ms):.0f} ms, "
+            f"{type(site).__name__}: {len(returns_ms)} recoveries,"
+            f" after p50 {statistics.median(returns_ms):.0f} ms, "
             f"at most {returns_ms[-1]:.0f} ms; {frames} frames; {in_calm(site)} snapshots in calm; "
             f"{len(site.rests)} rests; last {site.rests[-1]}"
         )

@@ -8,8 +8,8 @@ from harness.http import get
 from harness.stream import BrokeOff, Stream
 
 RECOVERED_S = 2.0  # within this of the end of a fault all is well again
-# A client of a server that nobody harms has its answer within this, or something hangs: the server itself waits 1 s for
-# a frame.
+# A client of a server that nobody harms has its answer within this, or something hangs: the server
+# itself waits 1 s for a frame.
 HUNG_S = RECOVERED_S + 1.0
 RETRY_S = 0.1
 
@@ -98,7 +98,10 @@ class Poller(Viewer):
         time.sleep(RETRY_S)
 
     def ask(self, asked, calm_s):
-        """Sends a request at a moment (seconds since 1970) when nothing was done to the site for a while."""
+        """Sends a request at a moment (seconds since 1970).
+
+        Nothing was done to the site for a while before.
+        """
         raise NotImplementedError
 
 

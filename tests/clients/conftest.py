@@ -15,7 +15,10 @@ def camera(eyelid):
 
 @pytest.fixture
 def asleep(eyelid, directory):
-    """`eyelid` whose programs run, and whose camera has been looked at and is asleep, as again after `rest()`."""
+    """`eyelid` whose programs run, and whose camera was looked at and is asleep.
+
+    `rest()` waits until it is so again.
+    """
     config = directory / "eyelid.toml"
     config.write_text('[cameras.default]\nsource = "test"\nlinger = "1s"\n')
     camera = eyelid("--config", config)
@@ -27,8 +30,8 @@ def asleep(eyelid, directory):
 
 @pytest.fixture
 def cold(eyelid):
-    """`eyelid` as it is before anybody has connected, and again after `rest()`: it has its sockets, and runs neither
-    server nor capture.
+    """`eyelid` as it is before anybody has connected, and again after `rest()`: it has its sockets,
+    and runs neither server nor capture.
     """
     camera = eyelid(
         "--source",

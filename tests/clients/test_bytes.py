@@ -1,4 +1,7 @@
-"""The bytes themselves, where a client cares for more than what they mean: how they are cut, and what is there once."""
+"""The bytes themselves, where a client cares for more than what they mean.
+
+How they are cut, and what is there once.
+"""
 
 import pytest
 
@@ -12,7 +15,10 @@ NO_PASSWORD = "$2b$04$" + 53 * "."  # a hash of bcrypt's form
 
 
 def ask(address, method, path):
-    """Sends a request, reads at least the head of the answer, and gives the connection and what was read."""
+    """Sends a request and reads at least the head of the answer.
+
+    Gives the connection and what was read.
+    """
     connection = connect(address)
     connection.sendall(
         f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {ORIGIN}\r\n\r\n".encode()

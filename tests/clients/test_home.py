@@ -1,7 +1,7 @@
 """Frigate, go2rtc and motion get pictures.
 
-motion is itself. Of Frigate it is its ffmpeg with its arguments; of go2rtc its rules, read in its source and written
-anew.
+motion is itself. Of Frigate it is its ffmpeg with its arguments; of go2rtc its rules, read in its
+source and written anew.
 """
 
 import pytest
@@ -14,7 +14,8 @@ from harness.waiting import wait_for
 
 FRAMES = 10
 
-# `preset-http-mjpeg-generic` and `preset-http-jpeg-generic`, and what the role "detect" makes of them.
+# `preset-http-mjpeg-generic` and `preset-http-jpeg-generic`, and what the role "detect" makes of
+# them.
 FRIGATE = [
     "-avoid_negative_ts",
     "make_zero",
@@ -75,7 +76,8 @@ def test_frigate_detects_in_distinct_frames(camera, preset, path):
         assert len(video) == FRAMES * size
         return len({video[at : at + size] for at in range(0, len(video), size)}) == FRAMES
 
-    # ffmpeg itself repeats a frame of a stream when none comes for 0.2 s: a busy machine is late once.
+    # ffmpeg itself repeats a frame of a stream when none comes for 0.2 s: a busy machine is late
+    # once.
     assert any(distinct() for _ in range(3)), "the same frame twice"
 
 

@@ -1,8 +1,9 @@
 """Mainsail, Fluidd and moonraker-timelapse: what the dashboards of Klipper ask of a camera.
 
-moonraker-timelapse is its wget with its deadline. What Mainsail and Fluidd do in a browser was written anew from what
-their sources ask of a server (klipper/klipper.js); Chromium runs it, against the server itself from a page of another
-origin, and through nginx as MainsailOS and FluiddPI have it.
+moonraker-timelapse is its wget with its deadline. What Mainsail and Fluidd do in a browser was
+written anew from what their sources ask of a server (klipper/klipper.js); Chromium runs it, against
+the server itself from a page of another origin, and through nginx as MainsailOS and FluiddPI have
+it.
 """
 
 import functools
@@ -24,7 +25,8 @@ TIMELAPSE = 2.0  # seconds: what moonraker-timelapse gives wget
 STREAM = "/?action=stream"
 SNAPSHOT = "/?action=snapshot"
 
-# What matters for a camera in the configuration of MainsailOS; that of FluiddPI has `proxy_pass` alone.
+# What matters for a camera in the configuration of MainsailOS; that of FluiddPI has `proxy_pass`
+# alone.
 NGINX = """
 daemon off;
 pid {directory}/nginx.pid;
@@ -116,7 +118,10 @@ def nginx(start, directory):
 
 @pytest.fixture(params=["direct", "mainsailos", "fluiddpi"])
 def dashboard(request, page, origins, nginx):
-    """Opens the page on each way to a camera that nobody has looked at; gives where the camera is for the page."""
+    """Opens the page on each way to a camera that nobody has looked at.
+
+    Gives where the camera is for the page.
+    """
     origin, camera = origins()
     if request.param == "direct":
         page.goto(origin)

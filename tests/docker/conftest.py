@@ -46,7 +46,7 @@ class Container:
         return Path(f"/proc/{self.pid}/root", path)
 
     def processes(self):
-        """Gives all its processes, zombies too, by the numbers that they have in there: {pid: (name, state)}."""
+        """Gives all its processes, zombies too: {pid: (name, state)}, with the pids of in there."""
         found = {}
         for stat in self.inside("proc").glob("[0-9]*/stat"):
             with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
@@ -83,7 +83,7 @@ class Eyelid(Container):
 
 @pytest.fixture
 def run():
-    """Gives a function that starts containers; removes them afterwards, and shows what they wrote."""
+    """Gives a function that starts containers; removes them later, and shows what they wrote."""
     started = []
 
     def run(*flags, **options):

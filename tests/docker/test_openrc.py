@@ -29,9 +29,8 @@ class System(Container):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.configure("320x240")
-        super().__init__(
-            "--tmpfs", "/run:rw,mode=755", "--volume", f"{self._file}:/etc/eyelid/eyelid.toml:ro", "eyelid-openrc"
-        )  # fmt: skip
+        configured = ["--volume", f"{self._file}:/etc/eyelid/eyelid.toml:ro"]
+        super().__init__("--tmpfs", "/run:rw,mode=755", *configured, "eyelid-openrc")
 
     def configure(self, size):
         """Writes the configuration; the file stays the same, for it is shown to the container."""

@@ -118,7 +118,7 @@ def test_a_producer_is_a_camera(start, directory, jpeg, language):
 
 @pytest.fixture
 def on_demand(start, directory, jpeg):
-    """The producer that follows demand, with a camera of its own; gives its program and its slot."""
+    """The producer that follows demand, with a camera of its own; gives program and slot."""
     shell, option, text, *name = example("shell-producer-on-demand")
     slot = Slot(directory / "slot")
     camera = f"take_picture() {{ cat {jpeg}; }}\n"

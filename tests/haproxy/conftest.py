@@ -64,7 +64,7 @@ def camera(start, directory):
 
 @pytest.fixture
 def haproxy(start):
-    """Starts haproxy with a configuration; gives the program with its `url`, as a viewer on this machine has it."""
+    """Starts haproxy with a configuration; gives the program with its `url` on this machine."""
 
     def haproxy(path):
         program = start("haproxy", "-db", "-f", path)

@@ -2,8 +2,9 @@
 
     this namespace: camera, server, proxy --- router --(2 Mbit/s)-- viewer
 
-The bottleneck is at a router, as in life: what sends here learns of it by loss and by the clock of the
-acknowledgements. The kernel's settings for TCP are those that most hosts have, not this machine's.
+The bottleneck is at a router, as in life: what sends here learns of it by loss and by the clock of
+the acknowledgements. The kernel's settings for TCP are those that most hosts have, not this
+machine's.
 """
 
 import json

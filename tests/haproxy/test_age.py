@@ -1,7 +1,8 @@
-"""How old the pictures of a slow viewer are: 25 KB a frame, 15 a second, a proxy, and 2 Mbit/s, which are 10 a second.
+"""How old the pictures of a slow viewer are: 25 KB a frame, 15 a second, a proxy, and 2 Mbit/s,
+which are 10 a second.
 
-One frame takes 0.1 s on such a link; all else of an age is what waits in buffers. So the bounds say nothing of how fast
-the machine is. docs/reverse-proxy.md has what was measured.
+One frame takes 0.1 s on such a link; all else of an age is what waits in buffers. So the bounds say
+nothing of how fast the machine is. docs/reverse-proxy.md has what was measured.
 """
 
 import network
@@ -21,8 +22,8 @@ def age(seconds=10):
 
 
 def test_haproxy_as_people_have_it_is_bearable(configuration, haproxy):
-    # The kernel sizes haproxy's buffers as it likes; it takes the server some seconds to learn what they hold. A server
-    # that fills them shows the past of 8 s and more.
+    # The kernel sizes haproxy's buffers as it likes; it takes the server some seconds to learn what
+    # they hold. A server that fills them shows the past of 8 s and more.
     haproxy(configuration)
     assert age(seconds=20) <= 1.3
 

@@ -1,4 +1,4 @@
-"""A camera behind haproxy and nginx: pictures, HTTPS, compression, and their age where the viewer's link is slow."""
+"""A camera behind haproxy and nginx: pictures, HTTPS, compression, and ages on a slow link."""
 
 import functools
 import http.server
@@ -21,7 +21,8 @@ SNAPSHOT = "/webcam/?action=snapshot"
 NGINX = ["listen 80;", "location /webcam/ { proxy_pass http://127.0.0.1:8080/; }"]
 NGINX_BUFFERING = [
     "listen 80;",
-    "location /webcam/ { proxy_ignore_headers X-Accel-Buffering; proxy_pass http://127.0.0.1:8080/; }",
+    "location /webcam/ {",
+    "proxy_ignore_headers X-Accel-Buffering; proxy_pass http://127.0.0.1:8080/; }",
 ]
 NGINX_UNBUFFERED = [
     "listen 80 sndbuf=16k;",

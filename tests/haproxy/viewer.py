@@ -1,8 +1,8 @@
 """usage: viewer.py URL SECONDS
 
-Looks at a stream for some seconds after a warm-up, and prints as JSON the median age in seconds of its frames, their
-rate, and the bits per second that they took. It is a program because it runs in the network of a slow viewer. The
-first frames are left out: they meet empty buffers.
+Looks at a stream for some seconds after a warm-up, and prints as JSON the median age in seconds of
+its frames, their rate, and the bits per second that they took. It is a program because it runs in
+the network of a slow viewer. The first frames are left out: they meet empty buffers.
 """
 
 import json

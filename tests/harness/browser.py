@@ -35,8 +35,8 @@ def chromium():
 
 @contextmanager
 def chromium_as_it_is():
-    """Runs Chromium and gives the context of its window. A page behind another tab is hidden there, as a person would
-    have it; where Playwright starts Chromium, every page says that it is seen.
+    """Runs Chromium and gives the context of its window. A page behind another tab is hidden there,
+    as a person would have it; where Playwright starts Chromium, every page says that it is seen.
     """
     with (
         private_directory() as directory,

@@ -8,7 +8,10 @@ from PIL import Image
 
 
 def check_frame(jpeg):
-    """Decodes a frame to its end, checks what clients demand of its bytes, and gives the picture."""
+    """Decodes a frame to its end and gives the picture.
+
+    Checks what clients demand of its bytes.
+    """
     assert jpeg[:4] == b"\xff\xd8\xff\xe0" and jpeg[6:11] == b"JFIF\0", (
         f"no JFIF segment first: {jpeg[:12]!r}"
     )
@@ -22,7 +25,10 @@ def check_frame(jpeg):
 
 
 class Pictures:
-    """Checks frames to their last byte, for many clients at once: a frame that several got is decoded once."""
+    """Checks frames to their last byte, for many clients at once.
+
+    A frame that several got is decoded once.
+    """
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -42,7 +48,10 @@ class Pictures:
 
 
 def difference(one, other):
-    """Tells how different two pictures look: 0 the same, below 12 the same but for coding, above 25 another."""
+    """Tells how different two pictures look.
+
+    0 is the same, below 12 the same but for coding, above 25 another picture.
+    """
     small = [
         picture.convert("RGB").resize((16, 16), Image.Resampling.BOX).tobytes()
         for picture in (one, other)

@@ -18,7 +18,10 @@ def free_port(host="127.0.0.1"):
 
 
 def connect(address, receive_buffer_bytes=None):
-    """Connects to `http://host:port` or `unix:/path`; over TCP with a receive buffer of a size, if one is given."""
+    """Connects to `http://host:port` or `unix:/path`.
+
+    Over TCP the receive buffer has the size that is given.
+    """
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(DEADLINE)
@@ -35,7 +38,10 @@ def connect(address, receive_buffer_bytes=None):
 
 
 def wait_listening(address):
-    """Waits until somebody listens at an address. It connects, so it is no test of a socket nobody has used."""
+    """Waits until somebody listens at an address.
+
+    It connects, so it is no test of a socket nobody has used.
+    """
 
     def listening():
         try:

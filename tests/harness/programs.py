@@ -80,7 +80,10 @@ class Program:
         return self.wait(deadline)
 
     def end(self, deadline=DEADLINE):
-        """Ends it and all that it started, whatever it takes; tests that care for how use `stop`."""
+        """Ends it and all that it started, whatever it takes.
+
+        Tests that care for how it ends use `stop`.
+        """
         family = [self.pid, *descendants(self.pid)]
         try:
             self.stop(deadline=deadline)

@@ -14,7 +14,7 @@ IMAGES = TESTS.parent / "docs" / "images"
 
 
 def check_screenshot(name, script, suite, directory):
-    """Takes a screenshot anew, into a directory, as its script does, and compares it with the one in docs/images."""
+    """Takes a screenshot as its script does, and compares it with the one in docs/images."""
     environment = os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS / suite}"}
     subprocess.run([sys.executable, IMAGES / script, directory], env=environment, check=True)
     with Image.open(directory / name) as taken, Image.open(IMAGES / name) as stored:

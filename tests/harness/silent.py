@@ -1,7 +1,7 @@
 """A camera that gives no frame before the test says so, and a server that sends nothing else.
 
-What waits for more than a frame's own bytes shows the last frame but one, and nobody notices while a camera moves. Here
-nothing follows, and it shows.
+What waits for more than a frame's own bytes shows the last frame but one, and nobody notices while
+a camera moves. Here nothing follows, and it shows.
 """
 
 from PIL import Image
@@ -10,7 +10,10 @@ COLOURS = ["red", "blue", "lime"]
 
 
 class SilentCamera:
-    """`eyelid-server` without "no signal" cards, for which no frame is too old, and a slot that is the test's."""
+    """`eyelid-server` for which no frame is too old, and a slot that is the test's.
+
+    So there are no "no signal" cards.
+    """
 
     def __init__(self, start, directory):
         self._slot = directory / "silent"
@@ -20,7 +23,7 @@ class SilentCamera:
         self.url = server.wait_log(r"http://127\.0\.0\.1:[1-9]\d*")[0]
 
     def frames(self):
-        """Publishes a few different frames, the next when it is asked for; gives each and its colour."""
+        """Publishes different frames, the next when it is asked for; gives each and its colour."""
         for colour in COLOURS:
             frame = Image.new("RGB", (320, 240), colour)
             hidden = self._slot / ".current.jpg.tmp"

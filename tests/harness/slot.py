@@ -26,7 +26,10 @@ class Slot:
         return wait_for(still, lambda: f"{what}; state: {self.state()}")
 
     def look(self):
-        """Reads the frame, which asks for the next one; gives (mtime in ns, bytes), or None if there is none."""
+        """Reads the frame, which asks for the next one.
+
+        Gives (mtime in ns, bytes), or None if there is none.
+        """
         try:
             with open(self.file, "rb") as file:
                 return os.fstat(file.fileno()).st_mtime_ns, file.read()
@@ -42,14 +45,20 @@ class Slot:
 
     def frame(self, after=0):
         """Looks until a frame captured after a time (ns) is there; gives the picture, checked."""
-        _, jpeg = self._wait(
+        return check_frame(self.look_after(after)[1])
+
+    def look_after(self, after):
+        """Looks until a frame captured after a time (ns) is there; gives what `look` does."""
+        return self._wait(
             lambda: (seen := self.look()) and seen[0] > after and seen,
             f"a frame in {self.path} newer than {after}",
         )
-        return check_frame(jpeg)
 
     def frame_where(self, wanted, what):
-        """Looks until the frame is as `wanted`; gives the picture. Every frame on the way is checked."""
+        """Looks until the frame is as `wanted`; gives the picture.
+
+        Every frame on the way is checked.
+        """
         seen = []
 
         def search():
@@ -76,7 +85,8 @@ class Slot:
             return None
 
     def wait_state(self, *names, **fields):
-        """Waits until the camera is in one of these states and its fields are so, without looking at its frame.
+        """Waits until the camera is in one of these states and its fields are so, without looking
+        at its frame.
 
         What a frame has changed of the state is told after the frame.
         """

@@ -1,4 +1,7 @@
-"""Reads off the test picture when it was captured: its white square goes to and fro by the wall clock."""
+"""Reads off the test picture when it was captured.
+
+Its white square goes to and fro by the wall clock.
+"""
 
 from contextlib import suppress
 

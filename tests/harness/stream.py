@@ -25,7 +25,10 @@ class BrokeOff(AssertionError):
 
 
 class Stream:
-    """A stream, read the way strict clients do; as HTTP 1.0, if what passes it on would cut it into chunks."""
+    """A stream, read the way strict clients do.
+
+    As HTTP 1.0, where what passes it on would cut it into chunks.
+    """
 
     def __init__(self, address, path="/stream", receive_buffer_bytes=None, version="1.1"):
         self._socket = connect(address, receive_buffer_bytes)

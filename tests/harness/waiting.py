@@ -7,7 +7,7 @@ DEADLINE = 40.0
 
 
 def wait_for(condition, what, deadline=DEADLINE):
-    """Polls until `condition()` is true, returns its value, and fails with `what` after the deadline."""
+    """Polls until `condition()` is true and gives its value; fails with `what` at the deadline."""
     end = time.monotonic() + deadline
     while True:
         if value := condition():

@@ -1,7 +1,8 @@
 """Home Assistant and two camera servers: what a user has, on ports of its own.
 
-Home Assistant loads what it always loads and the two cameras, nothing that looks about in the network. It installs
-nothing, and its wizard is done but for the user: the other steps would set up what asks the internet.
+Home Assistant loads what it always loads and the two cameras, nothing that looks about in the
+network. It installs nothing, and its wizard is done but for the user: the other steps would set up
+what asks the internet.
 """
 
 import http.client
@@ -23,7 +24,8 @@ USER = "eyelid"
 HERE = "http://127.0.0.1"
 
 PASSWORD = "picture"
-USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  # the password, as htpasswd -B writes it
+# The password, as htpasswd -B writes it.
+USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"
 
 DASHBOARD_CAMERA = "porch"
 CARD = "hui-picture-entity-card"  # the element of it
@@ -190,7 +192,7 @@ class HomeAssistant:
         return json.loads(answer)
 
     def fill_in(self, integration, *forms):
-        """Adds an integration as *Add integration* does; gives the answer to the last of the forms."""
+        """Adds an integration as *Add integration* does; gives the answer to the last form."""
         flows = "/api/config/config_entries/flow"
         answer = self.order(flows, {"handler": integration, "show_advanced_options": False})
         for form in forms:

@@ -21,7 +21,7 @@ def urls(server, number, more=""):
 
 @pytest.fixture(params=["both", "stream", "password"])
 def way(request):
-    """How the camera is in Home Assistant: with both URLs, with the stream alone, or with a password."""
+    """How Home Assistant has the camera: by both URLs, by the stream alone, with a password."""
     return request.param
 
 
@@ -66,8 +66,8 @@ def test_the_form_tells_of_a_camera_that_is_off(home, camera):
 
 
 def assert_fresh(take, camera):
-    """Takes a picture of the camera, which is asleep. A stream may begin with the frame that lies there when its camera
-    takes long to wake, as on a busy machine: then once more.
+    """Takes a picture of the camera, which is asleep. A stream may begin with the frame that lies
+    there when its camera takes long to wake, as on a busy machine: then once more.
     """
     for _ in range(3):
         camera.slot.wait_state("asleep")
@@ -132,7 +132,7 @@ def test_with_headers_in_advance_chromium_draws_the_newest_frame(home, silent, b
         page.set_content(silent.page(f"{home.url}{entity.stream_path()}"), wait_until="commit")
         for frame, colour in silent.frames():
 
-            def drawn():
+            def drawn(frame=frame):
                 page.wait_for_timeout(20)
                 return difference(picture(page.locator("img")), frame) < 12
 

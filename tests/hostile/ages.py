@@ -1,7 +1,9 @@
-"""Prints how old frames are for healthy clients, alone and under attack, and fails if an attack makes them much older.
+"""Prints how old frames are for healthy clients, alone and under attack, and fails if an attack
+makes them much older.
 
-Strangers have computers of their own. So the server has a core for itself here, where there are two; on the others the
-camera and the healthy clients run whenever they want to, the attackers when nobody else does. bench/hostile runs it.
+Strangers have computers of their own. So the server has a core for itself here, where there are
+two; on the others the camera and the healthy clients run whenever they want to, the attackers when
+nobody else does. bench/hostile runs it.
 """
 
 import os
@@ -9,7 +11,7 @@ import resource
 import statistics
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 
 import network
 from conftest import CONNECTIONS, Server
@@ -117,17 +119,23 @@ def spread(values):
     return f"{statistics.median(values):.1f} / {statistics.quantiles(values, n=20)[-1]:.1f}"
 
 
-if __name__ == "__main__":
+def main():
+    """Prints the table, and fails if an attack makes frames much older."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS, CONNECTIONS))
     network.make()
-    sys.stdout = open("/dev/null", "w")  # the programs' logs
     sys.stderr.write(
         "| attack | age p50 / p95 ms | snapshot p50 / p95 ms | most memory | processor |\n"
     )
     sys.stderr.write("| --- | --- | --- | --- | --- |\n")
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 15
-    alone, *attacked = [measure(name, attack, seconds) for name, attack in ATTACKS.items()]
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # the programs' logs
+        alone, *attacked = [measure(name, attack, seconds) for name, attack in ATTACKS.items()]
     if max(attacked) > OLDER * alone:
         sys.exit(
-            f"bench/hostile: an attack makes frames {max(attacked) / alone:.2f} times as old, not {OLDER} at most"
+            f"bench/hostile: an attack makes frames {max(attacked) / alone:.2f} times as old,"
+            f" not {OLDER} at most"
         )
+
+
+if __name__ == "__main__":
+    main()

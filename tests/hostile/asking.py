@@ -22,7 +22,10 @@ class Heard:
 
 
 def ask(server, *pieces, answers=None, source="127.0.0.1"):
-    """Sends bytes, in pieces, and hears until so many answers have come, or (None) until the server closes."""
+    """Sends bytes, in pieces, and hears until that many answers have come.
+
+    With None it hears until the server closes.
+    """
     here = ("127.0.0.1", server.port)
     with socket.create_connection(here, timeout=DEADLINE, source_address=(source, 0)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

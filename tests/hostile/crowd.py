@@ -34,7 +34,10 @@ class Crowd:
         return len(self._all)
 
     def come(self, number, opening=b"", at_once=500):
-        """So many more connect, each says `opening` and listens no more. Gives itself when all have tried."""
+        """So many more connect, each says `opening` and listens no more.
+
+        Gives itself when all have tried.
+        """
         for left in range(number, 0, -at_once):
             arrived = [self._connect(opening) for _ in range(min(left, at_once))]
             wait_for(

@@ -1,4 +1,7 @@
-"""Proper clients, in a process of their own: one that streams all the while, and others that come anew all the time."""
+"""Proper clients, in a process of their own.
+
+One streams all the while, and others come anew all the time.
+"""
 
 import multiprocessing
 import statistics
@@ -42,7 +45,10 @@ class Healthy:
             assert median < 1, f"{what}: {median:.1f} s"
 
     def thrive(self, number):
-        """Waits until so many more clients have come and got what they wanted, and one that was there before, too."""
+        """Waits until that many more clients have got what they wanted.
+
+        One of them was there before.
+        """
         came, seen = self._came.value + number, self._seen.value + number
         wait_for(
             lambda: (
@@ -50,7 +56,8 @@ class Healthy:
                 or not self._process.is_alive()
             ),
             lambda: (
-                f"only {self._came.value} of {came} clients, and {self._seen.value} of {seen} frames"
+                f"only {self._came.value} of {came} clients,"
+                f" and {self._seen.value} of {seen} frames"
             ),
         )
 

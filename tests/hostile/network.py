@@ -54,7 +54,7 @@ def _enter(namespace):
 
 @contextmanager
 def vanished():
-    """Nothing that strangers send arrives, nor anything that is sent to them, and nobody is told."""
+    """Nothing that strangers send arrives, nor what is sent to them, and nobody is told."""
     link = ["ip", "-n", "strangers", "link", "set", "here"]
     subprocess.run([*link, "down"], check=True)
     try:

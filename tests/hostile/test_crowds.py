@@ -1,4 +1,7 @@
-"""Crowds: connections that ask for nothing, ask slowly, or take nothing. Healthy clients notice none of it."""
+"""Crowds: connections that ask for nothing, ask slowly, or take nothing.
+
+Healthy clients notice none of it.
+"""
 
 import json
 import resource
@@ -81,7 +84,7 @@ def test_connections_that_have_had_their_answer(server, healthy):
 
 
 def hung_up(connection):
-    """Says whether the other end of a Unix socket is closed, though what it sent is not all read."""
+    """Says whether a Unix socket's other end is closed, though not all it sent is read."""
     poll = select.poll()
     poll.register(connection, 0)
     return any(event & select.POLLHUP for _, event in poll.poll(0))

@@ -9,9 +9,20 @@ from asking import ask
 from harness.http import get
 
 KNOWN = [
-    "127.0.0.1", "192.168.1.5:8080", "[::1]:8080", "localhost:8080", "printer.localhost", "octopi", "octoprint_camera:80",
-    "octopi.local", "OCTOPI.LOCAL.", "octopi.lan:8080", "octopi.home.arpa", "host.docker.internal", "octopi.fritz.box",
-]  # fmt: skip
+    "127.0.0.1",
+    "192.168.1.5:8080",
+    "[::1]:8080",
+    "localhost:8080",
+    "printer.localhost",
+    "octopi",
+    "octoprint_camera:80",
+    "octopi.local",
+    "OCTOPI.LOCAL.",
+    "octopi.lan:8080",
+    "octopi.home.arpa",
+    "host.docker.internal",
+    "octopi.fritz.box",
+]
 STRANGERS = [
     "evil.example",
     "127.0.0.1.evil.example",
@@ -38,10 +49,8 @@ def test_others_are_told_what_to_configure(server, host):
         f"start eyelid-server with --allow-host {name}"
         in json.loads(get(server.url, "/stream", Host=host).body)["error"]
     )
-    heard = ask(
-        server,
-        f"GET http://{host}/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
-    )
+    target = f"GET http://{host}/status HTTP/1.1\r\n"
+    heard = ask(server, f"{target}Host: localhost\r\nConnection: close\r\n\r\n".encode())
     assert heard.statuses == [421], "the target counts as Host does"
     assert f"start eyelid-server with --allow-host {name}" in server.program.log()
 

@@ -1,4 +1,7 @@
-"""What the server says is HTTP as a linter of HTTP messages knows it: HTTPolice, httpolice.readthedocs.io."""
+"""What the server says is HTTP as a linter of HTTP messages knows it: HTTPolice.
+
+Its documentation is at httpolice.readthedocs.io.
+"""
 
 import re
 import socket
@@ -19,7 +22,7 @@ MEANT = {
     1025: "only the end of the connection ends the answer: a stream has no other",
     1035: "text/javascript is deprecated: no longer, since RFC 9239; HTTPolice is older",
     1162: "Pragma is for requests: there are caches that heed it in answers",
-    1277: "names that begin with X-: clients know X-Timestamp, and proxies X-Accel-Buffering, by these",
+    1277: "names with X-: clients know X-Timestamp by this name, and proxies X-Accel-Buffering",
 }
 
 
@@ -67,7 +70,10 @@ CONVERSATIONS = {
 
 @pytest.fixture
 def lint(directory):
-    """Has HTTPolice look at what was sent and heard on a connection; at the latter alone, if the former is None."""
+    """Has HTTPolice look at what was sent and heard on a connection.
+
+    If what was sent is None, it looks at what was heard alone.
+    """
 
     def lint(sent, heard):
         paths = {"sent": sent, "heard": heard} if sent else {"heard": heard}
@@ -98,7 +104,10 @@ def converse(server, text):
 
 
 def statuses(heard):
-    """Gives the statuses of the answers; to HEAD, too, where a length says nothing of what follows."""
+    """Gives the statuses of the answers.
+
+    To HEAD, too, where a length says nothing of what follows.
+    """
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", heard)]
 
 

@@ -77,7 +77,8 @@ def test_what_opened_one_request_opens_no_other(guarded):
 
 
 def test_a_user_who_is_not_there_costs_as_much_as_a_wrong_password(guarded):
-    # Time on the processor, which other programs' work hardly lengthens, and for one no more than for the other.
+    # Time on the processor, which other programs' work hardly lengthens, and for one no more than
+    # for the other.
     cost = {"anna": 0.0, "eve": 0.0}
     for number in range(20):
         for user in cost:
@@ -95,7 +96,8 @@ def test_guessing_keeps_nobody_out(guarded):
 
     def guess(address, number):
         while not stop:
-            text = f"GET /status HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic('anna', number)}\r\n\r\n"
+            head = "GET /status HTTP/1.1\r\nHost: localhost\r\n"
+            text = f"{head}Authorization: {basic('anna', number)}\r\n\r\n"
             assert ask(guarded, text.encode(), answers=1, source=address).statuses == [401]
             checked.append(number)
 
@@ -105,7 +107,8 @@ def test_guessing_keeps_nobody_out(guarded):
     for thread in threads:
         thread.start()
     wait_for(lambda: len(checked) > 5 and guarded.descriptors() > 24 + 5, "all guess")
-    # By chance an address may share a queue with one of theirs. A header that was right is known, and not checked again.
+    # By chance an address may share a queue with one of theirs. A header that was right is known,
+    # and not checked again.
     for address, scheme in (("127.0.0.1", "Basic"), ("127.0.0.4", "basic"), ("127.0.0.5", "BASIC")):
         before = len(checked)
         right = basic("anna", "right").replace("Basic", scheme)

@@ -18,7 +18,8 @@ def request(*lines, first=b"GET /status HTTP/1.1", body=b""):
     return b"\r\n".join([first, b"Host: localhost", *lines, b"", body])
 
 
-# What must get this status and be the last of its connection: whatever follows is not taken for a request.
+# What must get this status and be the last of its connection: whatever follows is not taken for a
+# request.
 LAST_OF_ITS_CONNECTION = {
     # Two ways to read where it ends (RFC 9112, section 6).
     "length and chunks": (
@@ -248,7 +249,8 @@ def test_random_requests(server, healthy):
         for _ in range(chance.randint(1, 4)):
             at = chance.randrange(len(mutant))
             mutant[at : at + chance.randint(0, 3)] = chance.choice(pieces)
-        # The end of a header that none of the pieces can undo, and an end to what it might take for a body.
+        # The end of a header that none of the pieces can undo, and an end to what it might take for
+        # a body.
         heard = ask(server, bytes(mutant) + b"\r\n\r\n" + LAST + b"\r\n\r\n" + b"\0\r\n\r\n")
         assert heard.closed and set(heard.statuses) <= {200, 400, 404, 405, 421, 431}, (
             seed,

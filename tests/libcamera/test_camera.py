@@ -134,14 +134,10 @@ def test_the_picture_is_the_camera_s_turned_as_asked(capture, arguments, turn):
 
 def test_frames_follow_one_another_and_none_is_torn(capture):
     program = capture("--size", "640x480")
-    seen = {}
+    seen = set()
     for _ in range(50):
-        after = max(seen, default=0)
-        seen[
-            program.slot._wait(
-                lambda: (look := program.slot.look()) and look[0] > after and look, "a frame"
-            )[0]
-        ] = None
+        captured, _ = program.slot.look_after(max(seen, default=0))
+        seen.add(captured)
         check_frame(program.slot.look()[1])
     assert len(seen) == 50
 
@@ -188,11 +184,8 @@ def test_mtime_is_the_moment_of_capture_however_long_the_machine_slept(capture, 
     program = capture("--size", "320x240", before=before)
     for _ in range(5):
         asked_ns = time.time_ns()
-        seen = program.slot._wait(
-            lambda: (look := program.slot.look()) and look[0] > asked_ns and look,
-            "a frame captured after it was asked for",
-        )
-        assert seen[0] <= time.time_ns(), "captured in the future"
+        captured, _ = program.slot.look_after(asked_ns)
+        assert captured <= time.time_ns(), "captured in the future"
 
 
 # Asleep and awake
@@ -232,7 +225,10 @@ def test_from_asleep_to_a_stream_and_back(start, capture, directory):
 
 
 def fewest_descriptors(pid):
-    """Gives how many files a process has open at the least: while it makes a frame, which it may, there are more."""
+    """Gives how many files a process has open at the least.
+
+    While it makes a frame, which it may, there are more.
+    """
     counts = []
     wait_for(lambda: counts.append(descriptors(pid)) or len(counts) == 50, "fifty looks")
     return min(counts)
@@ -250,14 +246,14 @@ def test_a_thousand_naps_leave_no_trace(capture, environment):
     seen = {}
     for nap in range(naps):
         program.slot.wait_state("asleep")
-        before = program.slot.mtime()
-        wait_for(lambda: program.slot.look() and program.slot.mtime() != before, "the next frame")
+        program.slot.look_after(program.slot.mtime())
         if nap in (naps // 10, naps - 1):
             seen[nap] = fewest_descriptors(program.pid), memory_kb(program.pid)
     (files, memory), (last_files, last_memory) = seen.values()
     buffers = sum(line.startswith("alloc") for line in heap(environment))
     print(
-        f"{naps} naps: {last_files} descriptors, {memory} KB, then {last_memory} KB, {buffers} buffers in all"
+        f"{naps} naps: {last_files} descriptors, {memory} KB, then {last_memory} KB,"
+        f" {buffers} buffers in all"
     )
     assert last_files == files
     # AddressSanitizer keeps much of what was freed.

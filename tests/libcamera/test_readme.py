@@ -1,4 +1,7 @@
-"""What the README says of cameras and cargo. `inside` has built by its line; here the result is started."""
+"""What the README says of cameras and cargo.
+
+`inside` has built by its line; here the result is started.
+"""
 
 import os
 import re

@@ -93,7 +93,10 @@ def asleep(route):
 
 @pytest.fixture(scope="module")
 def page(browser, route):
-    """OctoPrint's page, logged in. One that was loaded before the webcam was configured might not hear of it."""
+    """OctoPrint's page, logged in.
+
+    One that was loaded before the webcam was configured might not hear of it.
+    """
     route.configure()
     page = browser.new_page()
     page.set_default_timeout(2000 * DEADLINE)

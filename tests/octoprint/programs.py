@@ -1,7 +1,7 @@
 """OctoPrint, its printer, haproxy and a camera: what a user has, on ports of its own.
 
-The printer is OctoPrint's virtual one. OctoPrint asks nothing of the internet: what would is switched off, or told that
-there is none.
+The printer is OctoPrint's virtual one. OctoPrint asks nothing of the internet: what would is
+switched off, or told that there is none.
 """
 
 import base64
@@ -42,7 +42,10 @@ PLUGINS_OFF = [
 
 
 class Camera:
-    """`eyelid-capture` and `eyelid-server`: a camera that falls asleep soon, and another one that is off."""
+    """`eyelid-capture` and `eyelid-server`.
+
+    A camera that falls asleep soon, and another one that is off.
+    """
 
     def __init__(self, start, directory, *options):
         config, slots = directory / "eyelid.toml", directory / "slots"
@@ -161,7 +164,10 @@ class OctoPrint:
         self.order("/api/settings", {"plugins": {"classicwebcam": webcam}})
 
     def test_snapshot(self, url, **settings):
-        """Presses the dialog's button "Test" beside the snapshot URL; gives the answer and the picture's bytes."""
+        """Presses the dialog's button "Test" beside the snapshot URL.
+
+        Gives the answer and the picture's bytes.
+        """
         answer = self.order(
             "/api/util/test",
             {
@@ -203,13 +209,19 @@ class OctoPrint:
             wait_for(lambda: self._state() == "Operational", "the end of the print")
 
     def pictures(self, count):
-        """Gives the first pictures, as soon as there are so many, and one more: that may be written yet."""
+        """Gives the first pictures, as soon as there are that many and one more.
+
+        The one more may be written yet.
+        """
         return wait_for(lambda: len(found := self._pictures()) > count and found, "the pictures")[
             :count
         ]
 
     def film(self, prefix):
-        """Has it make a film of the pictures whose names start so, which removes them; gives the film's path."""
+        """Has it make a film of the pictures whose names start so; gives the film's path.
+
+        The pictures are removed.
+        """
         self.order(f"/api/timelapse/unrendered/{prefix}", {"command": "render"})
         pictures = self._films / "tmp"
         return wait_for(
@@ -249,7 +261,10 @@ def log_in(page, address):
 
 
 def wait_started(page):
-    """Waits until the page has started: a tab that is chosen before that is not told that it is shown."""
+    """Waits until the page has started.
+
+    A tab that is chosen before that is not told that it is shown.
+    """
     page.wait_for_function("window.OctoPrint?.coreui?.startedUp === true")
 
 
@@ -269,5 +284,8 @@ def configuration():
 
 
 def show_tab(page, name):
-    """Shows one of OctoPrint's tabs. Nothing is loaded for it, though the driver would wait for that."""
+    """Shows one of OctoPrint's tabs.
+
+    Nothing is loaded for it, though the driver would wait for that.
+    """
     page.click(f"#{name}_link a", no_wait_after=True)

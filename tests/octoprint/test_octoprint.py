@@ -1,4 +1,4 @@
-"""OctoPrint shows and photographs what the camera sees, straight from the server and through haproxy."""
+"""OctoPrint shows and photographs what the camera sees, straight and through haproxy."""
 
 import re
 import subprocess

@@ -1,4 +1,7 @@
-"""OctoPrint and its page show a camera whose server asks for a password, and without the password they do not."""
+"""OctoPrint and its page show a camera whose server asks for a password.
+
+Without the password they do not.
+"""
 
 import time
 
@@ -12,11 +15,13 @@ from harness.programs import private_directory, programs
 from harness.square import SLACK, captured, wait_moves
 from harness.waiting import DEADLINE
 
-USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"  # the password, as htpasswd -B writes it
+# The password, as htpasswd -B writes it.
+USERS = "anna:$2b$04$7pi8H0xWtQ5hfAI8USmHBO81jQrCqIFW6gDDDlcHe7ZUlOX28m9fK\n"
 PASSWORD = {"username": "anna", "password": "picture"}
 WRONG = {"another password": PASSWORD | {"password": "wrong"}, "no password": None}
 
-# For each route: the camera's host in the Stream URL, and which browsers ask for its password. The page's is 127.0.0.1.
+# For each route: the camera's host in the Stream URL, and which browsers ask for its password. The
+# page's is 127.0.0.1.
 ASKED = {
     "haproxy": {"127.0.0.1": ["chromium", "firefox"]},
     "direct": {"127.0.0.1": ["chromium"], "localhost": [], "anna:picture@127.0.0.1": ["firefox"]},

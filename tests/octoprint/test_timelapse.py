@@ -1,4 +1,7 @@
-"""What OctoPrint does when a camera is gone for a picture of a time-lapse, and without the right snapshot URL."""
+"""What OctoPrint does when a camera is gone for a picture of a time-lapse.
+
+And what without the right snapshot URL.
+"""
 
 import http.client
 import json
@@ -36,8 +39,8 @@ def frames(film, directory):
 
 @pytest.fixture
 def film_without_camera(octoprint, start, directory):
-    """Makes a film while the camera is gone for the second picture; gives the numbers of the two that OctoPrint got
-    before and after it, and what the film shows.
+    """Makes a film while the camera is gone for the second picture; gives the numbers of the two
+    that OctoPrint got before and after it, and what the film shows.
     """
 
     def film_without_camera(timeout, interval):

@@ -17,24 +17,28 @@ MACHINES = {
         "deb cdrom:[Debian GNU/Linux 12.0.0 _Bookworm_ - Official amd64]/ bookworm main\n"
         "deb http://security.example/debian-security bookworm-security main\n"
         f"deb-src {MIRROR} bookworm main\n"
-        f"deb [ arch=amd64,arm64 signed-by=/usr/share/keyrings/some.gpg ] {MIRROR} bookworm main non-free-firmware\n"
+        "deb [ arch=amd64,arm64 signed-by=/usr/share/keyrings/some.gpg ]"
+        f" {MIRROR} bookworm main non-free-firmware\n"
     },
     "deb822 under another name": {
         "sources.list.d/0000debian.sources": "Types: deb deb-src\n"
         f"URIs: {MIRROR}\nSuites: trixie-updates trixie\nComponents: main\n"
     },
     "deb822 with a key in it": {
-        "sources.list.d/some.sources": f"Types: deb\nURIs: {MIRROR}\nSuites: stable\nComponents: contrib main\n"
-        "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n"
+        "sources.list.d/some.sources": f"Types: deb\nURIs: {MIRROR}\n"
+        "Suites: stable\nComponents: contrib main\nSigned-By:\n"
+        " -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n"
     },
     "deb822, the first switched off": {
         "sources.list.d/a.sources": "Types: deb\nURIs: http://off.example/debian\nSuites: trixie\n"
         "Components: main\nEnabled: no\n",
-        "sources.list.d/b.sources": f"Types: deb\nURIs: {MIRROR}\nSuites: trixie\nComponents: main\n",
+        "sources.list.d/b.sources": f"Types: deb\nURIs: {MIRROR}\n"
+        "Suites: trixie\nComponents: main\n",
     },
     "Raspberry Pi OS": {
         "sources.list.d/raspi.list": "deb http://archive.raspberrypi.example/debian/ trixie main\n",
-        "sources.list.d/zebian.sources": f"Types: deb\nURIs: {MIRROR}\nSuites: trixie\nComponents: main\n",
+        "sources.list.d/zebian.sources": f"Types: deb\nURIs: {MIRROR}\n"
+        "Suites: trixie\nComponents: main\n",
     },
     "beside others": {
         "sources.list.d/a.list": "deb http://packages.example/apt cloud-bookworm main\n",

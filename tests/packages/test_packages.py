@@ -121,7 +121,7 @@ def test_the_page_says_the_size(name):
     row = re.search(rf"^\| `{name}` \| {architecture()} \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)
     there = [round(package(name).stat().st_size / 1000), int(field(name, "Installed-Size"))]
     assert row, f"docs/install.md has no size of {name} for {architecture()}: {there}"
-    for said, is_ in zip(map(int, row.groups()), there):
+    for said, is_ in zip(map(int, row.groups()), there, strict=True):
         assert abs(said - is_) <= 0.1 * is_, f"{name}, {architecture()}: {there}"
 
 
@@ -255,7 +255,10 @@ def test_purging_leaves_nothing_but_the_user():
 
 
 def test_the_packages_of_before_are_replaced(tmp_path):
-    """eyelid-capture was a package, with the program that is in eyelid now, and the rule that is in the other."""
+    """eyelid-capture was a package.
+
+    It had the program that is in eyelid now, and the rule that is in the other.
+    """
     if not native():
         pytest.skip(f"packages for {architecture()}")
     tree = tmp_path / "eyelid-capture"
@@ -264,7 +267,8 @@ def test_the_packages_of_before_are_replaced(tmp_path):
     (tree / "usr/bin/eyelid-capture").write_text("old")
     (tree / "usr/lib/udev/rules.d/60-eyelid.rules").write_text("# old")
     (tree / "DEBIAN/control").write_text(
-        "Package: eyelid-capture\nVersion: 0.1.0\nArchitecture: all\nMaintainer: nobody\nDescription: old\n"
+        "Package: eyelid-capture\nVersion: 0.1.0\nArchitecture: all\n"
+        "Maintainer: nobody\nDescription: old\n"
     )
     run("dpkg-deb", "--build", tree)
     run("dpkg", "--install", f"{tree}.deb")

@@ -47,7 +47,10 @@ def capture(start):
 
 @pytest.fixture
 def server(start, directory):
-    """Starts `eyelid-server`, under another command if one is given; gives the program with its `address`."""
+    """Starts `eyelid-server`; gives the program with its `address`.
+
+    It is started under another command if one is given.
+    """
 
     def server(slot, *arguments, under=(), **options):
         address = f"unix:{directory}/socket"

@@ -18,7 +18,10 @@ WITHOUT_INOTIFY = [
 
 
 class Queue:
-    """An inotify queue that nobody reads: what overflows it overflows every other one on the same directory."""
+    """An inotify queue that nobody reads.
+
+    What overflows it overflows every other one on the same directory.
+    """
 
     def __init__(self, directory, mask):
         libc = ctypes.CDLL(None, use_errno=True)

@@ -8,7 +8,10 @@ from harness.waiting import wait_for
 
 
 def live_after(stream, moment, size=None):
-    """Reads a stream until it shows the camera as it was after a moment (seconds); gives the picture."""
+    """Reads a stream until it shows the camera as it was after a moment (seconds).
+
+    Gives the picture.
+    """
 
     def wanted(part):
         if not part.live() or float(part.headers["x-timestamp"]) <= moment:
@@ -21,7 +24,10 @@ def live_after(stream, moment, size=None):
 
 
 def wait_snapshot(address):
-    """Asks until there is a snapshot, for what the server's time to wait for it is not the point; gives the picture."""
+    """Asks until there is a snapshot; gives the picture.
+
+    How long the server waits for one is not the point.
+    """
     return check_frame(
         wait_for(
             lambda: (answer := get(address, "/snapshot")).status == 200 and answer, "a snapshot"
@@ -35,5 +41,6 @@ def assert_no_snapshot(address):
     assert answer.status == 503
     assert answer.headers["content-type"].startswith("application/json")
     assert int(answer.headers["retry-after"]) > 0
-    assert (reason := json.loads(answer.body)["error"])
+    reason = json.loads(answer.body)["error"]
+    assert reason
     return reason

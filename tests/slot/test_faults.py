@@ -1,4 +1,7 @@
-"""What the system can do to the programs around a slot: permissions, links, limits, lost events, pauses, clocks."""
+"""What the system can do to the programs around a slot.
+
+Permissions, links, limits, lost events, pauses, clocks.
+"""
 
 import json
 import os
@@ -314,7 +317,10 @@ def test_a_pause_as_of_a_suspended_machine_is_over_at_once(slot, capture, server
 
 
 class Clock:
-    """A clock for some programs (libfaketime), that can be set while they run. Time itself passes as it does."""
+    """A clock for some programs (libfaketime), that can be set while they run.
+
+    Time itself passes as it does.
+    """
 
     def __init__(self, directory):
         self._file = directory / "clock"
@@ -379,7 +385,10 @@ def fresh(ask, clock):
 
 
 def fresh_stream(watched, clock, parts=3):
-    """A stream shows frames by the clock as it is, once those under way have come, and no old one."""
+    """A stream shows frames by the clock as it is, once those under way have come.
+
+    It shows no old one.
+    """
     asked = clock.now()
     watched.part_where(
         lambda part: part.live() and asked <= float(part.headers["x-timestamp"]) <= clock.now(),

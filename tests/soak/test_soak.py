@@ -1,6 +1,7 @@
 """The camera falls asleep and wakes again and again while clients come and go: nothing may grow.
 
-A minute of it runs with the other suites, hours of it on demand: see `run`. docs/reliability.md has two hours.
+A minute of it runs with the other suites, hours of it on demand: see `run`. docs/reliability.md has
+two hours.
 """
 
 import csv
@@ -40,8 +41,7 @@ class Samples:
     """What the programs had and used each time that all of them rested, as a table in a file."""
 
     def __init__(self, path, pids):
-        self._file = open(path, "w", newline="")
-        self._writer = None
+        self._path = path
         self._pids = pids
         self._start = time.monotonic()
         # What is open with nobody there; it does not depend on the moment.
@@ -56,11 +56,12 @@ class Samples:
         for name, pid in self._pids.items():
             row |= {f"{name}_{what}": value for what, value in vars(usage(pid)).items()}
         self.rows.append(row)
-        if not self._writer:
-            self._writer = csv.DictWriter(self._file, row)
-            self._writer.writeheader()
-        self._writer.writerow(row)
-        self._file.flush()
+        first = len(self.rows) == 1
+        with open(self._path, "w" if first else "a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if first:
+                writer.writeheader()
+            writer.writerow(row)
 
     def quarter(self, number):
         """Gives the rows of a quarter of the time, counted from 1."""
@@ -195,7 +196,8 @@ def test_nothing_grows(start, directory, minutes):
 
     before, after = soak.samples.quarter(2), soak.samples.quarter(4)
     report = [
-        f"{minutes:g} minutes, seed {seed}: {soak.wakes} wakes, {soak.frames} frames, {soak.cards} cards, "
+        f"{minutes:g} minutes, seed {seed}:"
+        f" {soak.wakes} wakes, {soak.frames} frames, {soak.cards} cards, "
         f"first view {1000 * first_view_s:.0f} ms after {seconds / 6:.0f} s of rest"
     ]
     wrong = list(soak.failures)

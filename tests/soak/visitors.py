@@ -1,4 +1,7 @@
-"""The soak's clients: each looks for a while in its own way and goes; every frame that it sees is checked."""
+"""The soak's clients: each looks for a while in its own way and goes.
+
+Every frame that it sees is checked.
+"""
 
 import socket
 import time

@@ -9,7 +9,10 @@ from harness.waiting import wait_for
 
 
 def assert_serves(address, size=(320, 240)):
-    """A snapshot and some frames of a stream, all different, all live. The programs may have to start first."""
+    """A snapshot and some frames of a stream, all different, all live.
+
+    The programs may have to start first.
+    """
     asked = time.time()
     snapshot = wait_for(
         lambda: (answer := get(address, "/snapshot")).status != 503 and answer, "a snapshot"

@@ -1,4 +1,4 @@
-"""`eyelid`, which stands in for systemd: its sockets, and the lives of the two programs it starts."""
+"""`eyelid`, which stands in for systemd: its sockets, and the lives of the programs it starts."""
 
 import os
 import resource

@@ -21,7 +21,10 @@ TEST = '[cameras.{}]\nsource = "test"\nsize = "{}"\n'
 
 @pytest.fixture
 def service(start, directory):
-    """Starts `eyelid` as a service is started: without a terminal, and with a configuration that can be rewritten."""
+    """Starts `eyelid` as a service is started, without a terminal.
+
+    Its configuration can be rewritten.
+    """
 
     slots = directory / "slots"
 
@@ -88,7 +91,8 @@ def test_a_signal_while_it_still_checks_leaves_nothing(start, directory, how):
     programs.mkdir()
     shutil.copy(binary("eyelid"), programs)
     for name in ("eyelid-server", "eyelid-capture"):
-        slow = f"#!/bin/sh\n: > {directory}/asked\nwhile [ ! -e {directory}/answer ]; do sleep 0.01; done\n"
+        waits = f"while [ ! -e {directory}/answer ]; do sleep 0.01; done"
+        slow = f"#!/bin/sh\n: > {directory}/asked\n{waits}\n"
         (programs / name).write_text(slow)
         (programs / name).chmod(0o755)
     camera = start(

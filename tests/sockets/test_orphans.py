@@ -1,4 +1,4 @@
-"""Processes whose parents are gone: `eyelid` asks how they ended, so that none stays as a zombie."""
+"""Processes whose parents are gone: `eyelid` sees to it that none stays as a zombie."""
 
 import os
 import signal

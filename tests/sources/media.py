@@ -11,7 +11,10 @@ MEDIA = Path(os.environ["EYELID_TESTS_CACHE"]) / "media"
 
 
 def photographs():
-    """Gives every downloaded photograph that is one: the sources also carry deliberately broken files."""
+    """Gives every downloaded photograph.
+
+    The sources also carry deliberately broken files, which are left out.
+    """
     files = sorted(file for file in MEDIA.glob("*.jpg") if file.stat().st_size > 0)
     assert len(files) > 10, f"no photographs in {MEDIA} (tests/sources/media-files fetches them)"
     return files

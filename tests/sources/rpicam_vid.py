@@ -1,10 +1,12 @@
-"""A stand-in for `rpicam-vid --codec mjpeg -o -`: takes its options, and writes frames as it writes them.
+"""A stand-in for `rpicam-vid --codec mjpeg -o -`: takes its options, and writes frames as it writes
+them.
 
-Written after the sources of rpicam-apps (encoder/mjpeg_encoder.cpp, output/file_output.cpp, core/options.cpp). Its
-JPEGs come from libjpeg with nothing but the quality set: JFIF first, baseline, 4:2:0, the usual Huffman tables, no
-restart markers, no EXIF, no thumbnail, and nothing between two of them. Each is written by one fwrite() to stdout,
-whose buffer (4096 bytes on a pipe) keeps the end of it back until the next frame, unless --flush is given. What it
-has to say goes to stderr.
+Written after the sources of rpicam-apps (encoder/mjpeg_encoder.cpp, output/file_output.cpp,
+core/options.cpp). Its JPEGs come from libjpeg with nothing but the quality set: JFIF first,
+baseline, 4:2:0, the usual Huffman tables, no restart markers, no EXIF, no thumbnail, and nothing
+between two of them. Each is written by one fwrite() to stdout, whose buffer (4096 bytes on a pipe)
+keeps the end of it back until the next frame, unless --flush is given. What it has to say goes to
+stderr.
 """
 
 import argparse

@@ -206,7 +206,10 @@ def test_exif_orientation_is_obeyed_and_its_thumbnail_removed(
     ids=str,
 )
 def test_kinds_of_jpeg(capture, folder, flower, options, kind):
-    """What browsers show is published as it came, and the state says what it is; what they do not is encoded again."""
+    """What browsers show is published as it came, and the state says what it is.
+
+    What they do not show is encoded again.
+    """
     picture = flower.picture.convert(options) if isinstance(options, str) else flower.picture
     jpeg = encoded(picture, format="JPEG", **(options if isinstance(options, dict) else {}))
     write(folder / "photo.jpg", jpeg)

@@ -1,4 +1,7 @@
-"""`v4l2` and `auto`: what USB cameras do, by cameras that are not there (pretended_cameras.c). Real drivers: tests/vm."""
+"""`v4l2` and `auto`: what USB cameras do, by cameras that are not there (pretended_cameras.c).
+
+Real drivers: tests/vm.
+"""
 
 import io
 import json
@@ -229,7 +232,8 @@ def test_the_moment_of_capture_is_the_cameras(cameras, capture):
     program = capture("v4l2")
     program.slot.frame()
     file = program.slot.file.stat()
-    # Each exposure is 100 ms old when it comes; a file's time of change counts in steps of up to 10 ms.
+    # Each exposure is 100 ms old when it comes; a file's time of change counts in steps of up to 10
+    # ms.
     assert 0.09 <= (file.st_ctime_ns - file.st_mtime_ns) / 1e9 < 10
 
 
@@ -267,12 +271,14 @@ def test_cameras_and_controls_are_listed(cameras):
     cameras.plug_in(0, BRIGHTNESS, EXPOSURE, formats=["MJPG 640x480 30,15,5", "H264 640x480 30"])
     done = cameras.run("--list", "--source", "v4l2")
     assert done.stdout == (
-        "/dev/video0\n    v4l2, HD Webcam C525\n    MJPEG   640x480 (5 to 30 fps)\n    not used here: H264\n"
+        "/dev/video0\n    v4l2, HD Webcam C525\n    MJPEG   640x480 (5 to 30 fps)\n"
+        "    not used here: H264\n"
     )
     assert done.stderr == ""
     done = cameras.run("--list-controls", "--source", "v4l2:c525")
     assert done.stdout.splitlines() == [
-        "auto_exposure           manual_mode, aperture_priority_mode [default: aperture_priority_mode]",
+        "auto_exposure           manual_mode, aperture_priority_mode"
+        " [default: aperture_priority_mode]",
         "brightness              whole number, -64 to 64 [default: 0]",
         "exposure_time_absolute  whole number, 1 to 5000 [default: 157]",
     ]

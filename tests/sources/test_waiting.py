@@ -11,7 +11,7 @@ from harness.waiting import wait_for
 
 @pytest.fixture
 def reason(capture, start, directory):
-    """Gives a function that starts a source and a server, and gives what a snapshot is refused with."""
+    """Gives a function that starts a source and a server, and tells why a snapshot is refused."""
 
     def reason(source, *arguments):
         program = capture(source, *arguments)

@@ -47,11 +47,12 @@ def wait_for(condition, what):
 
 # Files
 
-# What dpkg, apt and journald write down about themselves, and copies of the list of users: users stay.
+# What dpkg, apt and journald write down about themselves, and copies of the list of users: users
+# stay.
 BOOKS = ("/var/lib/dpkg/", "/var/lib/apt/", "/var/backups/", "/var/cache/", "/var/log/")
 BOOKS += ("/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock")
-# Awake, a virtual camera makes as many frames as the machine can, whatever is asked for. The machine has other work, and
-# is in no hurry.
+# Awake, a virtual camera makes as many frames as the machine can, whatever is asked for. The
+# machine has other work, and is in no hurry.
 PATIENTLY = 'frame-timeout = "60s"\n'
 SLOWLY = f'fps = 5\nlinger = "5s"\n{PATIENTLY}'
 SLOW_UNITS = Path("/run/systemd/system/eyelid-.service.d/slow.conf")
@@ -86,7 +87,10 @@ def packaged():
 
 
 def configure(*sections, source=None, **server):
-    """Writes the packaged configuration with other values in [server], and more sections behind [cameras.default]."""
+    """Writes the packaged configuration with other values in [server].
+
+    More sections stand behind [cameras.default].
+    """
     text = packaged()
     if source:
         text = re.sub(r"^source = .*", f'source = "{source}"\nlinger = "5s"', text, flags=re.M)
@@ -109,7 +113,10 @@ def show(unit, name):
 
 
 def pid(unit):
-    """Gives a unit's only process; None if it has none. Asks the kernel: systemctl takes long here."""
+    """Gives a unit's only process; None if it has none.
+
+    Asks the kernel: systemctl takes long here.
+    """
     for members in Path("/sys/fs/cgroup/system.slice").glob(f"**/{unit}/cgroup.procs"):
         # A group that goes away between being found, opened and read says so with ENOENT or ENODEV.
         with suppress(OSError):
@@ -133,7 +140,10 @@ def processes():
 
 
 def as_user(user, action, process=None):
-    """Does something as a user, with a process's sight of the file system if one is given; gives the errno, or 0."""
+    """Does something as a user; gives the errno, or 0.
+
+    If a process is given, the file system is seen as it sees it.
+    """
     child = os.fork()
     if child == 0:
         code = 255
@@ -169,7 +179,10 @@ def journal(*arguments):
 
 
 def snapshot(camera=""):
-    """Gets a frame. Where the camera is not up in time, as on a slow machine, the server says to try again."""
+    """Gets a frame.
+
+    Where the camera is not up in time, as on a slow machine, the server says to try again.
+    """
     answers = []
 
     def answered():

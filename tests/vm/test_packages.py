@@ -172,7 +172,8 @@ def test_the_other_package_brings_libcamera():
 def test_curl_gets_a_frame_of_a_camera_that_nobody_had_started(tmp_path, report):
     frame = tmp_path / "frame.jpg"
     began = time.monotonic()
-    # Of a machine this slow, the camera may not be up within the 4 s after which the server says to try again.
+    # Of a machine this slow, the camera may not be up within the 4 s after which the server says to
+    # try again.
     run(
         "curl",
         "-sSf",
@@ -219,7 +220,7 @@ def test_nobody_but_the_camera_writes_into_its_slot():
         assert (slot.owner(), stat.S_IMODE(slot.stat().st_mode)) == ("eyelid", 0o755)
         for file in slot / "current.jpg", slot / "state.json":
             assert (file.owner(), stat.S_IMODE(file.stat().st_mode)) == ("eyelid", 0o644)
-        assert as_process(pid(unit), lambda: (slot / "probe").touch()) == 0
+        assert as_process(pid(unit), (slot / "probe").touch) == 0
         (slot / "probe").unlink()
 
     server = pid(SERVER)
@@ -299,7 +300,7 @@ def test_a_killed_server_is_back_for_the_next_connection():
         live(stream)
         before = pid(SERVER)
         os.kill(before, signal.SIGKILL)
-        with pytest.raises((AssertionError, OSError), match="broke off|reset by peer"):
+        with pytest.raises((AssertionError, OSError), match=r"broke off|reset by peer"):
             live(stream)
     with Stream(ADDRESS) as stream:
         live(stream)
@@ -414,7 +415,8 @@ def test_a_camera_that_is_busy_says_so():
         usb_live(stream)
         run("systemctl", "start", TWIN)
         assert get(ADDRESS, "/twin/snapshot").status == 503
-        # Who has it, the sandbox does not let it see: a process of another user namespace keeps its descriptors to itself.
+        # Who has it, the sandbox does not let it see: a process of another user namespace keeps its
+        # descriptors to itself.
         busy = wait_for(
             lambda: "busy" in (error := status("twin")["error"] or "") and error,
             lambda: f"{status('twin')}",

@@ -1,5 +1,5 @@
-"""The examples of systemd/examples, done on the machine as each of them says: a password, the network, a process for each
-client. Runs after the packages' own tests, and installs them anew.
+"""The examples of systemd/examples, done on the machine as each of them says: a password, the
+network, a process for each client. Runs after the packages' own tests, and installs them anew.
 """
 
 import base64
@@ -109,7 +109,10 @@ def test_password_conf_asks_for_a_password_and_takes_it():
 
 
 class Elsewhere:
-    """Another network namespace, with a wire to this one: another computer, as far as the kernel is concerned."""
+    """Another network namespace, with a wire to this one.
+
+    It is another computer, as far as the kernel is concerned.
+    """
 
     def __init__(self):
         # Nothing else of this machine is there: neither its loopback nor its sockets.

@@ -1,5 +1,6 @@
-"""What somebody who has taken over the server would try from inside its sandbox. Runs in the server's place, with
-Python as the only thing more, and prints what became of each attempt: a name of an errno, or what there was to have."""
+"""What somebody who has taken over the server would try from inside its sandbox. Runs in the
+server's place, with Python as the only thing more, and prints what became of each attempt: a name
+of an errno, or what there was to have."""
 
 import ctypes
 import errno
@@ -25,12 +26,13 @@ def places():
     for directory, directories, names in os.walk("/"):
         if directory == "/":
             directories[:] = sorted(set(directories) - {"proc", "sys"})
-        # Of the system's libraries the directories will do: there are tens of thousands of files, on one mount.
+        # Of the system's libraries the directories will do: there are tens of thousands of files,
+        # on one mount.
         yield Path(directory), [] if directory.startswith("/usr/lib/") else names
 
 
 def writable():
-    """Gives the directories in which a file can be made, and the files that can be opened for writing."""
+    """Gives where a file can be made, and the files that can be opened for writing."""
     found = []
     for directory, names in places():
         for path in [directory / "thief", *(directory / name for name in names)]:

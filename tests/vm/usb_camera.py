@@ -1,10 +1,12 @@
-"""A USB camera without hardware: the device's side of USB Video Class 1.0, spoken to the kernel's vhci_hcd by USB/IP.
+"""A USB camera without hardware: the device's side of USB Video Class 1.0, spoken to the kernel's
+vhci_hcd by USB/IP.
 
 usage: usb_camera.py: plugs the camera in and stays. To kill it is to pull the cable.
 
-It sends MJPEG over a bulk endpoint, and leaves out of each JPEG what everybody knows, as webcams do: there is no JFIF
-segment and no Huffman table. The numbers are those of the kernel's Documentation/usb/usbip_protocol.rst, of USB 2.0
-chapter 9, and of the "USB Device Class Definition for Video Devices" 1.0 with its payload "Motion-JPEG".
+It sends MJPEG over a bulk endpoint, and leaves out of each JPEG what everybody knows, as webcams
+do: there is no JFIF segment and no Huffman table. The numbers are those of the kernel's
+Documentation/usb/usbip_protocol.rst, of USB 2.0 chapter 9, and of the "USB Device Class Definition
+for Video Devices" 1.0 with its payload "Motion-JPEG".
 """
 
 import errno
@@ -49,7 +51,10 @@ def painted(number):
 
 
 def segments(jpeg):
-    """Splits a JPEG: gives each segment as (marker, bytes). The last one is SOS, with all that follows."""
+    """Splits a JPEG: gives each segment as (marker, bytes).
+
+    The last one is SOS, with all that follows.
+    """
     position = 2
     while True:
         marker, length = struct.unpack_from(">HH", jpeg, position)
@@ -103,7 +108,8 @@ def configuration():
     units += descriptor(CLASS_SPECIFIC, "BBHBBB", 3, 2, USB_STREAM, 0, 1, 0)
     control = descriptor(CLASS_SPECIFIC, "BHHIBB", 1, 0x0100, 13 + len(units), 48_000_000, 1, 1)
 
-    # One format, MJPEG, with one size at one rate; then what its colours are: BT.709's, by JPEG's matrix.
+    # One format, MJPEG, with one size at one rate; then what its colours are: BT.709's, by JPEG's
+    # matrix.
     bits = 8 * FPS * FRAME_MAX
     formats = descriptor(CLASS_SPECIFIC, "9B", 6, 1, 1, 0, 1, 0, 0, 0, 0)
     formats += descriptor(
@@ -191,7 +197,10 @@ REPLY = struct.Struct(">5IiI20x")  # its command is 2 more than that it replies 
 
 
 class Cable:
-    """The camera as the kernel sees it. Waits for the kernel's wishes, and for the next picture to be due."""
+    """The camera as the kernel sees it.
+
+    Waits for the kernel's wishes, and for the next picture to be due.
+    """
 
     def __init__(self, kernel):
         self._kernel = kernel
@@ -247,7 +256,8 @@ class Cable:
         part = frame[self._sent : self._sent + min(length, PAYLOAD_MAX) - 2]
         self._sent += len(part)
         last = self._sent == len(frame)
-        # A payload's header: its length; end of header, end of frame, and a bit that changes with each frame.
+        # A payload's header: its length; end of header, end of frame, and a bit that changes with
+        # each frame.
         flags = 0x80 | (0x02 if last else 0) | self._number & 1
         self._reply(SUBMIT, number, 0, bytes((2, flags)) + part)
         if last:
@@ -259,9 +269,9 @@ class Cable:
 def prepare():
     """Makes the host's side ready, once.
 
-    libcamera names a camera by the firmware's path of the controller that it is plugged into. This controller is known
-    to no firmware: it gets a path by a file system in front of its directory. What was there is still to be seen in a
-    sysfs of our own.
+    libcamera names a camera by the firmware's path of the controller that it is plugged into. This
+    controller is known to no firmware: it gets a path by a file system in front of its directory.
+    What was there is still to be seen in a sysfs of our own.
     """
     subprocess.run(["modprobe", "vhci-hcd"], check=True)
     SYSFS.mkdir()
