@@ -28,6 +28,15 @@ pub(crate) struct Metrics {
     shed: Counter,
 }
 
+/// What a snapshot's answer was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SnapshotOutcome {
+    /// A frame.
+    Frame,
+    /// Why there is none.
+    NoFrame,
+}
+
 /// What is counted of streams.
 pub(crate) struct StreamCounters {
     frames_sent: Counter,
@@ -64,52 +73,45 @@ impl Metrics {
             shed: Counter::default(),
         };
         let registry = &mut metrics.registry;
-        registry.register(
-            "frames_sent",
-            "Frames sent to streaming clients",
-            metrics.frames_sent.clone(),
-        );
-        registry.register(
-            "frames_skipped",
-            "Frames that streaming clients did not get because they were not done with another",
-            metrics.frames_skipped.clone(),
-        );
-        registry.register_with_unit(
-            "stream_sent",
-            "Bytes sent to streaming clients",
-            Unit::Bytes,
-            metrics.sent_bytes.clone(),
-        );
-        registry.register(
-            "snapshots",
-            "Snapshots answered with a frame",
-            metrics.snapshots.clone(),
-        );
-        registry.register(
-            "snapshot_failures",
-            "Snapshots answered without one",
-            metrics.failures.clone(),
-        );
-        registry.register(
-            "clients",
-            "Clients that look at a camera now",
-            metrics.clients.clone(),
-        );
-        registry.register(
-            "connections",
-            "Connections accepted",
-            metrics.connections.clone(),
-        );
-        registry.register(
-            "connections_turned_away",
-            "Requests turned away because there were too many clients",
-            metrics.turned_away.clone(),
-        );
-        registry.register(
-            "connections_dismissed",
-            "Connections closed for others because no request had come",
-            metrics.shed.clone(),
-        );
+        let unsent =
+            "Frames that streaming clients did not get because they were not done with another";
+        for (name, help, family) in [
+            (
+                "frames_sent",
+                "Frames sent to streaming clients",
+                &metrics.frames_sent,
+            ),
+            ("frames_skipped", unsent, &metrics.frames_skipped),
+        ] {
+            registry.register(name, help, family.clone());
+        }
+        let (name, help) = ("stream_sent", "Bytes sent to streaming clients");
+        registry.register_with_unit(name, help, Unit::Bytes, metrics.sent_bytes.clone());
+        for (name, help, family) in [
+            (
+                "snapshots",
+                "Snapshots answered with a frame",
+                &metrics.snapshots,
+            ),
+            (
+                "snapshot_failures",
+                "Snapshots answered without one",
+                &metrics.failures,
+            ),
+        ] {
+            registry.register(name, help, family.clone());
+        }
+        let help = "Clients that look at a camera now";
+        registry.register("clients", help, metrics.clients.clone());
+        let turned_away = "Requests turned away because there were too many clients";
+        let shed = "Connections closed for others because no request had come";
+        for (name, help, counter) in [
+            ("connections", "Connections accepted", &metrics.connections),
+            ("connections_turned_away", turned_away, &metrics.turned_away),
+            ("connections_dismissed", shed, &metrics.shed),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
         metrics
     }
 
@@ -124,11 +126,10 @@ impl Metrics {
     }
 
     /// A snapshot was answered.
-    pub(crate) fn snapshot(&self, camera: &CameraName, answered: bool) {
-        let family = if answered {
-            &self.snapshots
-        } else {
-            &self.failures
+    pub(crate) fn snapshot(&self, camera: &CameraName, outcome: SnapshotOutcome) {
+        let family = match outcome {
+            SnapshotOutcome::Frame => &self.snapshots,
+            SnapshotOutcome::NoFrame => &self.failures,
         };
         family.get_or_create(&Labels::of(camera)).inc();
     }

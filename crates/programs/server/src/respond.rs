@@ -14,7 +14,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use crate::app::App;
-use crate::metrics;
+use crate::metrics::{self, SnapshotOutcome};
 use crate::part::{self, HeaderTiming};
 use crate::problem;
 use crate::route::{Asset, Program, Route, Which};
@@ -171,11 +171,14 @@ async fn snapshot(app: &App, camera: Rc<Camera>) -> FullResponse {
     let frame = view
         .frame(Freshness::CapturedSince(arrived), app.deadline())
         .await;
-    app.metrics.snapshot(&name, frame.is_ok());
     let frame = match frame {
         Ok(frame) => frame,
-        Err(reason) => return unavailable(&reason.to_string()),
+        Err(reason) => {
+            app.metrics.snapshot(&name, SnapshotOutcome::NoFrame);
+            return unavailable(&reason.to_string());
+        }
     };
+    app.metrics.snapshot(&name, SnapshotOutcome::Frame);
     let mut response = typed(frame.jpeg.clone(), "image/jpeg");
     let headers = response.headers_mut();
     if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(frame.captured)) {
