@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 /// How many connections may wait. A client's request comes with the packet that opens the connection or the next one, so
 /// few proper ones wait at a time: some idle ones for each browser and proxy (browsers hold 6 for a server), for which
 /// this is plenty. Under a flood it is what a request that takes long to arrive has: 51 ms at 10,000 connections a second.
-/// Each may hold a header (16 KiB), so that all hold 8 MiB at most.
+/// Each may hold a header (16 KiB) twice, as read and as recorded, so that all hold 16 MiB at most.
 const WAITING: usize = 512;
 
 /// Descriptors that are not for connections: slots, listening sockets, the runtime's own, with room to spare.
