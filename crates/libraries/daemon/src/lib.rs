@@ -1,7 +1,8 @@
-//! What each daemon needs from its host: a log, its sockets, the signals that end it, and a word with its manager.
+//! What each daemon needs from its host: a log, its sockets, the signals that end it, and a word
+//! with its manager.
 //!
-//! With systemd this is the journal, socket activation and sd_notify(3); without it stderr, nothing and silence. Nothing
-//! links libsystemd.
+//! With systemd this is the journal, socket activation and sd_notify(3); without it stderr, nothing
+//! and silence. Nothing links libsystemd.
 
 pub mod backoff;
 pub mod listening;

@@ -23,10 +23,11 @@ pub fn bind_tcp(address: &str) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Listens on a Unix socket, in the place of one on which nobody listens any more. The socket is non-blocking.
+/// Listens on a Unix socket, in the place of one on which nobody listens any more. The socket is
+/// non-blocking.
 ///
-/// # Errors
-/// What the system said; a file that is no socket, or a socket that somebody has, is there and stays.
+/// # Errors What the system said; a file that is no socket, or a socket that somebody has, is there
+/// and stays.
 pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     remove_stale(path)?;
     let listener = UnixListener::bind(path)?;
@@ -35,7 +36,8 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Listens on a Unix socket for messages (SOCK_SEQPACKET), to which only this user can connect; else as [`bind_unix`].
+/// Listens on a Unix socket for messages (SOCK_SEQPACKET), to which only this user can connect;
+/// else as [`bind_unix`].
 ///
 /// # Errors
 /// As there.
@@ -50,7 +52,8 @@ pub fn bind_seqpacket(path: &Path) -> io::Result<OwnedFd> {
     Ok(listener)
 }
 
-/// connect(2) refuses a file that is no socket in the same way as a socket that nobody has: only what is both goes.
+/// connect(2) refuses a file that is no socket in the same way as a socket that nobody has: only
+/// what is both goes.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(metadata) = fs::symlink_metadata(path) else {
         return Ok(());
@@ -67,7 +70,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Listens again, for as many as the kernel allows to wait: std lets 128, and drops those who come then.
+/// Listens again, for as many as the kernel allows to wait: std lets 128, and drops those who come
+/// then.
 fn let_many_wait(socket: &impl AsFd) -> io::Result<()> {
     Ok(listen(socket, Backlog::MAXALLOWABLE)?)
 }

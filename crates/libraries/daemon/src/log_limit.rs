@@ -1,9 +1,11 @@
-//! A limit for log lines that a peer, a file or a command can cause: a few of them say as much as thousands.
+//! A limit for log lines that a peer, a file or a command can cause: a few of them say as much as
+//! thousands.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Says when one kind of line may be logged, and counts those that may not. It is no lock: one thread uses it.
+/// Says when one kind of line may be logged, and counts those that may not. It is no lock: one
+/// thread uses it.
 #[derive(Debug)]
 pub struct LogLimit {
     lines: u32,
@@ -24,7 +26,8 @@ impl LogLimit {
         }
     }
 
-    /// Gives how many lines were suppressed since the last one that was not, if another may be logged now.
+    /// Gives how many lines were suppressed since the last one that was not, if another may be
+    /// logged now.
     pub fn allow(&self, now: Instant) -> Option<u64> {
         let (began, logged) = match self.current.get() {
             Some((began, logged)) if now.duration_since(began) < self.period => (began, logged),

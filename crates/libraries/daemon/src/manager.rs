@@ -1,4 +1,5 @@
-//! What a daemon tells the service manager that started it (sd_notify(3)). Without one, nothing happens.
+//! What a daemon tells the service manager that started it (sd_notify(3)). Without one, nothing
+//! happens.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// Says that the program reads its configuration again; [`ready`] says that it has (systemd.service(5), notify-reload).
+/// Says that the program reads its configuration again; [`ready`] says that it has
+/// (systemd.service(5), notify-reload).
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
@@ -27,8 +29,8 @@ pub fn alive() {
     notify(&[NotifyState::Watchdog]);
 }
 
-/// How often [`alive`] is to be called at least: half of what the manager waits for (sd_watchdog_enabled(3) advises
-/// so). `None` where no watchdog watches.
+/// How often [`alive`] is to be called at least: half of what the manager waits for
+/// (sd_watchdog_enabled(3) advises so). `None` where no watchdog watches.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|patience| patience / 2)
 }

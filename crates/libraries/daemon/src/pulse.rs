@@ -1,4 +1,5 @@
-//! The watchdog's food: proof that the loops a program lives by still go round, not that a timer does.
+//! The watchdog's food: proof that the loops a program lives by still go round, not that a timer
+//! does.
 
 use std::future::pending;
 use std::time::Duration;
@@ -36,8 +37,8 @@ pub async fn feed_watchdog<const N: usize>(loops: [&Pulse; N]) {
     }
 }
 
-/// Calls `alive` in each period once every loop has answered, and never again after one has not. Ends never. It waits for
-/// one timer: between two periods the process sleeps.
+/// Calls `alive` in each period once every loop has answered, and never again after one has not.
+/// Ends never. It waits for one timer: between two periods the process sleeps.
 async fn feed<const N: usize>(period: Duration, loops: [&Pulse; N], alive: impl Fn()) -> ! {
     loop {
         for pulse in loops {

@@ -16,7 +16,8 @@ pub enum Order {
     Reload,
 }
 
-/// SIGINT, SIGTERM and SIGHUP as a descriptor that is readable once one of them has come (signalfd(2)).
+/// SIGINT, SIGTERM and SIGHUP as a descriptor that is readable once one of them has come
+/// (signalfd(2)).
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 

@@ -36,7 +36,8 @@ pub struct PassedError {
     reason: io::Error,
 }
 
-/// Takes all sockets that were passed, in their order. They are non-blocking and not inherited by children.
+/// Takes all sockets that were passed, in their order. They are non-blocking and not inherited by
+/// children.
 ///
 /// # Errors
 /// [`PassedError`] names the descriptor that is something else.

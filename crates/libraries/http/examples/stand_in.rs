@@ -1,9 +1,11 @@
-//! Stands in for the programs to which the server hands connections over, in tests: it says what it got.
+//! Stands in for the programs to which the server hands connections over, in tests: it says what it
+//! got.
 //!
-//! `stand_in [PATH]` takes connections at the socket PATH, or at the sockets that a service manager passed, and ends once
-//! nobody has been connected for `STAND_IN_IDLE_MS`, if that is set. Every request is answered with JSON that says what came;
-//! but one whose query has `stream` gets a tick of 16 bytes every 20 ms until it closes, and one that asks for an upgrade
-//! gets 101 and then everything it sends back, that which came right behind its head first.
+//! `stand_in [PATH]` takes connections at the socket PATH, or at the sockets that a service manager
+//! passed, and ends once nobody has been connected for `STAND_IN_IDLE_MS`, if that is set. Every
+//! request is answered with JSON that says what came; but one whose query has `stream` gets a tick
+//! of 16 bytes every 20 ms until it closes, and one that asks for an upgrade gets 101 and then
+//! everything it sends back, that which came right behind its head first.
 
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -20,15 +20,17 @@ use crate::door::Door;
 use crate::listener::{Accepted, Listener};
 use crate::socket::Socket;
 
-/// How long nothing is accepted after accepting failed for want of descriptors or memory: some connection may end.
+/// How long nothing is accepted after accepting failed for want of descriptors or memory: some
+/// connection may end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How far apart lines about that are. A day full of them is not a megabyte of log.
 const FAILURES_TOLD: Duration = Duration::from_secs(10);
 
-/// How many connections are accepted before those there are have a turn. A turn is some 60 steps of theirs (tokio's
-/// LocalSet), and a connection of a stranger takes 4 from its start to its end: with fewer, strangers that come faster than
-/// they go would pile up before newcomers; with more, clients wait.
+/// How many connections are accepted before those there are have a turn. A turn is some 60 steps of
+/// theirs (tokio's LocalSet), and a connection of a stranger takes 4 from its start to its end:
+/// with fewer, strangers that come faster than they go would pile up before newcomers; with more,
+/// clients wait.
 const ACCEPTED_AT_ONCE: usize = 16;
 
 /// How long responses under way may take when the program ends.
@@ -73,7 +75,8 @@ impl<H: Handler> Acceptor<H> {
             .spawn_local(connection::serve(door, handler, socket, permit));
     }
 
-    /// Accepts connections until one of `signals` comes, or there is another reason to end. Answers the `pulse` meanwhile.
+    /// Accepts connections until one of `signals` comes, or there is another reason to end. Answers
+    /// the `pulse` meanwhile.
     pub async fn accept_until_done(
         &mut self,
         listeners: &[Listener],
@@ -91,7 +94,8 @@ impl<H: Handler> Acceptor<H> {
             let idle = self.door.live().options.idle_exit;
             let idle = idle.filter(|_| self.served.is_empty());
             tokio::select! {
-                // Ended connections are cleared away however many come, and who has come is served before idleness ends us.
+                // Ended connections are cleared away however many come, and who has come is served
+                // before idleness ends us.
                 biased;
                 () = any(signals) => return End::Told,
                 () = pulse.answer() => {}
@@ -108,7 +112,8 @@ impl<H: Handler> Acceptor<H> {
                 }
                 () = at(paused_until), if paused_until.is_some() => paused_until = None,
                 () = at(idle.map(|idle| idle_since + idle)), if idle.is_some() => {
-                    // Of who came while this process got no time, the runtime hears when it asks the kernel again.
+                    // Of who came while this process got no time, the runtime hears when it asks
+                    // the kernel again.
                     if seems_idle {
                         return End::Idle;
                     }
@@ -126,13 +131,15 @@ impl<H: Handler> Acceptor<H> {
             .spawn_local(connection::serve_handed_over(door, handler, link));
     }
 
-    /// Waits until all connections have ended, which were told to by [`Door::stop`]; but not for long.
+    /// Waits until all connections have ended, which were told to by [`Door::stop`]; but not for
+    /// long.
     pub async fn drain(mut self) {
         let all = async { while self.served.join_next().await.is_some() {} };
         let _ = timeout(DRAIN, all).await;
     }
 
-    /// Serves what was accepted. Gives until when to accept nothing, if there is nothing to accept with.
+    /// Serves what was accepted. Gives until when to accept nothing, if there is nothing to accept
+    /// with.
     fn accepted(&mut self, accepted: io::Result<Accepted>) -> Option<Instant> {
         match accepted {
             Ok(Accepted::Client(socket)) => self.take(socket),
@@ -164,8 +171,8 @@ impl End {
     }
 }
 
-/// Waits for a connection on any of the sockets. The search starts at `first`, which goes on with each, so that a flood on
-/// one socket hides none of the others.
+/// Waits for a connection on any of the sockets. The search starts at `first`, which goes on with
+/// each, so that a flood on one socket hides none of the others.
 async fn accept(listeners: &[Listener], first: &mut usize) -> io::Result<Accepted> {
     *first = (*first + 1) % listeners.len().max(1);
     poll_fn(|cx| {
@@ -204,7 +211,8 @@ fn report(ended: Result<(), JoinError>) {
     }
 }
 
-/// Calls `reload` with each SIGHUP, and tells the service manager and the log. Ends never, unless no signal can come.
+/// Calls `reload` with each SIGHUP, and tells the service manager and the log. Ends never, unless
+/// no signal can come.
 pub async fn reload_on_hang_up<E: Display>(
     mut hang_ups: Signal,
     mut reload: impl FnMut() -> Result<(), E>,
@@ -219,8 +227,8 @@ pub async fn reload_on_hang_up<E: Display>(
     }
 }
 
-/// Each connection takes a descriptor; the usual soft limit of 1024 is there for programs that use select(2). Gives how
-/// many there may be.
+/// Each connection takes a descriptor; the usual soft limit of 1024 is there for programs that use
+/// select(2). Gives how many there may be.
 pub fn raise_descriptor_limit() -> usize {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));

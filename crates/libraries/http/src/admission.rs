@@ -1,6 +1,7 @@
-//! Room for connections. Those that have sent no whole request, or none since their last answer, wait apart from clients:
-//! of the first there may be only so many, and who has waited longest goes when another comes. So connections that ask for
-//! nothing cost little, however many come, and never keep a client out.
+//! Room for connections. Those that have sent no whole request, or none since their last answer,
+//! wait apart from clients: of the first there may be only so many, and who has waited longest goes
+//! when another comes. So connections that ask for nothing cost little, however many come, and
+//! never keep a client out.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -9,13 +10,15 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
-/// How many connections may wait. A client's request comes with the packet that opens the connection or the next one, so
-/// few proper ones wait at a time: some idle ones for each browser and proxy (browsers hold 6 for a server), for which
-/// this is plenty. Under a flood it is what a request that takes long to arrive has: 51 ms at 10,000 connections a second.
-/// Each may hold a header (16 KiB) twice, as read and as recorded, so that all hold 16 MiB at most.
+/// How many connections may wait. A client's request comes with the packet that opens the
+/// connection or the next one, so few proper ones wait at a time: some idle ones for each browser
+/// and proxy (browsers hold 6 for a server), for which this is plenty. Under a flood it is what a
+/// request that takes long to arrive has: 51 ms at 10,000 connections a second. Each may hold a
+/// header (16 KiB) twice, as read and as recorded, so that all hold 16 MiB at most.
 const WAITING: usize = 512;
 
-/// Descriptors that are not for connections: slots, listening sockets, the runtime's own, with room to spare.
+/// Descriptors that are not for connections: slots, listening sockets, the runtime's own, with room
+/// to spare.
 const OTHER_DESCRIPTORS: usize = 64;
 
 /// All connections.
@@ -33,8 +36,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Makes room for as many connections as so many descriptors allow: three quarters of them for clients, if they do not
-    /// suffice for all.
+    /// Makes room for as many connections as so many descriptors allow: three quarters of them for
+    /// clients, if they do not suffice for all.
     pub(crate) fn new(descriptors: usize) -> Rc<Self> {
         let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(4);
         let waiting_limit = WAITING.min(connections / 4);
@@ -91,7 +94,8 @@ enum PermitState {
 }
 
 impl Permit {
-    /// Makes the connection a client: its request has come. Not if there are `limit` already; it goes on waiting then.
+    /// Makes the connection a client: its request has come. Not if there are `limit` already; it
+    /// goes on waiting then.
     pub(crate) fn serve(&self, limit: usize) -> bool {
         if self.state.get() == PermitState::Client {
             return true;
@@ -127,7 +131,8 @@ impl Permit {
     pub(crate) async fn until_shed(&self) {
         loop {
             self.told.notified().await;
-            // A request that has arrived saves it, though the runtime may not have looked for it yet; now it does.
+            // A request that has arrived saves it, though the runtime may not have looked for it
+            // yet; now it does.
             yield_now().await;
             if let PermitState::Waiting(number) = self.state.get()
                 && !self.admission.waiting.borrow().contains_key(&number)

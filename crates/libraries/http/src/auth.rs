@@ -20,28 +20,32 @@ use crate::socket::Peer;
 /// Longest password that bcrypt takes whole.
 const MAX_PASSWORD_BYTES: usize = 72;
 
-/// What htpasswd lets a hash cost. Less is no bcrypt: nobody would get in. Each step more doubles the time in which nobody
-/// else is let in either: 17 takes seconds, 31 more than a day.
+/// What htpasswd lets a hash cost. Less is no bcrypt: nobody would get in. Each step more doubles
+/// the time in which nobody else is let in either: 17 takes seconds, 31 more than a day.
 const COSTS: RangeInclusive<u32> = 4..=17;
 
-/// How many right answers are remembered, so that a client polling snapshots costs one hash and not one a picture.
+/// How many right answers are remembered, so that a client polling snapshots costs one hash and not
+/// one a picture.
 const REMEMBERED: usize = 64;
 
-/// In how many lanes credentials wait to be checked. Who guesses stands in one, and a newcomer in another waits for one of
-/// the guesses and not for hundreds; with all lanes full that is some seconds, as long as a person waits.
+/// In how many lanes credentials wait to be checked. Who guesses stands in one, and a newcomer in
+/// another waits for one of the guesses and not for hundreds; with all lanes full that is some
+/// seconds, as long as a person waits.
 const LANES: usize = 64;
 
 /// Who may look.
 pub(crate) struct Users {
     hashes: HashMap<String, String>,
-    /// Somebody's hash, checked for users that are not there, so that they cannot be told by the time it takes. That
-    /// takes hashes of one cost: htpasswd gives all of them the same unless told otherwise.
+    /// Somebody's hash, checked for users that are not there, so that they cannot be told by the
+    /// time it takes. That takes hashes of one cost: htpasswd gives all of them the same unless
+    /// told otherwise.
     decoy: String,
     /// Credentials that were right, as they came.
     right: RefCell<Vec<Vec<u8>>>,
     /// Hashing costs tens of milliseconds: one at a time, so that guessing cannot take every core.
     one_at_a_time: Semaphore,
-    /// Of each lane one may wait for that. Addresses are spread over lanes in a way that strangers cannot know.
+    /// Of each lane one may wait for that. Addresses are spread over lanes in a way that strangers
+    /// cannot know.
     lanes: [Semaphore; LANES],
     spread: RandomState,
 }

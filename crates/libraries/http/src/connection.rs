@@ -25,8 +25,8 @@ use crate::response::{FullResponse, add_common_headers, close};
 use crate::socket::{Peer, Socket};
 use crate::stall_timeout::StallTimeout;
 
-/// How long a client may take for a request's header, and idle between two: browsers and pollers ask again well within
-/// it, and one that trickles is gone after it.
+/// How long a client may take for a request's header, and idle between two: browsers and pollers
+/// ask again well within it, and one that trickles is gone after it.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bounds of a request's header. Browsers behind OctoPrint send a few KB of cookies.
@@ -35,7 +35,8 @@ const HEADERS: usize = 64;
 
 /// What a program does with requests.
 pub trait Handler: 'static {
-    /// Answers a request, or takes its connection over. What all responses carry is added to this one.
+    /// Answers a request, or takes its connection over. What all responses carry is added to this
+    /// one.
     fn handle(
         self: Rc<Self>,
         request: Request<Incoming>,
@@ -46,7 +47,8 @@ pub trait Handler: 'static {
 /// How a connection came.
 #[derive(Clone, Debug)]
 pub enum Arrival {
-    /// This program accepted it, from this client: its requests are still to be checked ([`Door::check`]).
+    /// This program accepted it, from this client: its requests are still to be checked
+    /// ([`Door::check`]).
     Accepted(Peer),
     /// Another program handed it over, and has checked its one request.
     HandedOver(Rc<Known>),
@@ -70,12 +72,14 @@ pub enum Outcome {
     TakeOver(TakeOver),
 }
 
-/// What is done with a connection that is taken over. It is dropped when the program is told to end.
+/// What is done with a connection that is taken over. It is dropped when the program is told to
+/// end.
 pub type TakeOver = Box<dyn FnOnce(TakenOver) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// A connection that was taken over.
 pub struct TakenOver {
-    /// The client's socket, from which the request was read and to which nothing was written in response to it.
+    /// The client's socket, from which the request was read and to which nothing was written in
+    /// response to it.
     pub socket: Socket,
     /// What was read from it, from the request's first byte on, if that is not too much.
     pub read: Option<Vec<u8>>,
@@ -158,8 +162,8 @@ pub(crate) async fn serve<H: Handler>(
     }
 }
 
-/// Serves the one request of a connection that another program hands over by `link`, which stays open for as long as the
-/// client is there.
+/// Serves the one request of a connection that another program hands over by `link`, which stays
+/// open for as long as the client is there.
 pub(crate) async fn serve_handed_over<H: Handler>(door: Rc<Door>, handler: Rc<H>, link: OwnedFd) {
     let HandedOver {
         known,
@@ -187,8 +191,8 @@ pub(crate) async fn serve_handed_over<H: Handler>(door: Rc<Door>, handler: Rc<H>
 }
 
 impl<H: Handler> Connection<'_, H> {
-    /// Answers requests until a handler takes the connection over. From its request to the end of its response the
-    /// connection is a client's; else it waits.
+    /// Answers requests until a handler takes the connection over. From its request to the end of
+    /// its response the connection is a client's; else it waits.
     async fn http(&self, socket: Socket, already_read: Bytes) -> Option<(TakenOver, TakeOver)> {
         let service = service_fn(|request| {
             let admitted = self.admit();
@@ -260,8 +264,8 @@ impl<H: Handler> Connection<'_, H> {
         }
     }
 
-    /// Gives what the handler answers. Where it wants the connection instead, this never ends: hyper, which hears of no
-    /// response then, is left by [`Connection::http`].
+    /// Gives what the handler answers. Where it wants the connection instead, this never ends:
+    /// hyper, which hears of no response then, is left by [`Connection::http`].
     async fn respond(&self, request: Request<Incoming>) -> FullResponse {
         let has_body = framing::has_body(request.headers());
         let handling = self.handler.clone().handle(request, self.arrival.clone());

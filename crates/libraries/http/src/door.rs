@@ -102,7 +102,8 @@ pub struct Counts {
 pub enum Methods {
     /// Those that change nothing: GET, HEAD, and OPTIONS, which is answered by [`Door::check`].
     ReadOnly,
-    /// All. OPTIONS needs no password: browsers send none with it (Fetch standard, CORS-preflight fetch).
+    /// All. OPTIONS needs no password: browsers send none with it (Fetch standard, CORS-preflight
+    /// fetch).
     All,
 }
 
@@ -155,7 +156,8 @@ impl Door {
         }
     }
 
-    /// Says what holds for a request whatever it is for: whether it is HTTP, for this program, and from somebody who may ask.
+    /// Says what holds for a request whatever it is for: whether it is HTTP, for this program, and
+    /// from somebody who may ask.
     pub async fn check(&self, request: &Parts, peer: Peer, methods: Methods) -> Checked {
         let hosts = match host::asked(request) {
             Ok(hosts) => hosts,

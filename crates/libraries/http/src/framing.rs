@@ -1,6 +1,7 @@
-//! Where a request ends. Proxies and servers that disagree about it can be made to take one client's bytes for another's
-//! request (RFC 9112, section 11.2). hyper refuses lengths that contradict each other or are none, and takes chunks for
-//! what counts where both are given; nobody needs a body here, so a request that has one is the last of its connection.
+//! Where a request ends. Proxies and servers that disagree about it can be made to take one
+//! client's bytes for another's request (RFC 9112, section 11.2). hyper refuses lengths that
+//! contradict each other or are none, and takes chunks for what counts where both are given; nobody
+//! needs a body here, so a request that has one is the last of its connection.
 
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 

@@ -1,10 +1,11 @@
-//! Handing connections over to other programs. A path that is another program's is not proxied: the program that accepted
-//! the connection passes it on, with the bytes read from it and what it knows, and the other answers on the client's own
-//! socket (docs/architecture.md#handing-over).
+//! Handing connections over to other programs. A path that is another program's is not proxied: the
+//! program that accepted the connection passes it on, with the bytes read from it and what it
+//! knows, and the other answers on the client's own socket (docs/architecture.md#handing-over).
 //!
-//! For each connection there is one on a Unix socket (SOCK_SEQPACKET) named after the receiving program, in a directory of
-//! such sockets. It carries one message: a line of JSON ([`Known`]), then the bytes read, and the client's descriptor
-//! (SCM_RIGHTS). It stays open for as long as the receiving program has the client; its end tells that the client is gone.
+//! For each connection there is one on a Unix socket (SOCK_SEQPACKET) named after the receiving
+//! program, in a directory of such sockets. It carries one message: a line of JSON ([`Known`]),
+//! then the bytes read, and the client's descriptor (SCM_RIGHTS). It stays open for as long as the
+//! receiving program has the client; its end tells that the client is gone.
 
 mod giving;
 mod message;

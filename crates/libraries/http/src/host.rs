@@ -1,6 +1,7 @@
-//! For which names requests are answered. A stranger's page can have its own name lead here (DNS rebinding), and the
-//! browser then takes our pictures for that page's. But it sends the name in `Host`, and it must be a name that can be
-//! registered: one that is neither ours nor local is refused (RFC 9110, section 7.4).
+//! For which names requests are answered. A stranger's page can have its own name lead here (DNS
+//! rebinding), and the browser then takes our pictures for that page's. But it sends the name in
+//! `Host`, and it must be a name that can be registered: one that is neither ours nor local is
+//! refused (RFC 9110, section 7.4).
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,8 +16,9 @@ use hyper::http::request::Parts;
 use nix::unistd::gethostname;
 use tokio::time::Instant;
 
-/// What nobody can register a name below: reserved for names of this machine and of this network (RFC 6761, 6762 with its
-/// appendix G, 8375; ICANN's resolutions 2018.02.04.12 and 2024.07.29.06), or, as fritz.box, the router maker's own.
+/// What nobody can register a name below: reserved for names of this machine and of this network
+/// (RFC 6761, 6762 with its appendix G, 8375; ICANN's resolutions 2018.02.04.12 and 2024.07.29.06),
+/// or, as fritz.box, the router maker's own.
 const LOCAL: [&str; 11] = [
     "localhost",
     "localdomain",

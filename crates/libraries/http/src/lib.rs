@@ -1,8 +1,10 @@
-//! The door for HTTP: listening, who may come in and for how long, and what all responses have in common.
+//! The door for HTTP: listening, who may come in and for how long, and what all responses have in
+//! common.
 //!
-//! A program gives a [`Handler`]; this crate accepts connections for it, one task each, and speaks HTTP/1.1 on them (by
-//! hyper) until the handler takes one over. What a request asks for is the program's business; that it has a right to ask is
-//! this crate's ([`Door::check`]). It knows no camera and no route. One thread runs everything, so nothing here needs a lock.
+//! A program gives a [`Handler`]; this crate accepts connections for it, one task each, and speaks
+//! HTTP/1.1 on them (by hyper) until the handler takes one over. What a request asks for is the
+//! program's business; that it has a right to ask is this crate's ([`Door::check`]). It knows no
+//! camera and no route. One thread runs everything, so nothing here needs a lock.
 
 mod accept;
 mod admission;

@@ -20,7 +20,8 @@ use crate::socket::Socket;
 pub enum Listener {
     /// For TCP.
     Tcp(TcpListener),
-    /// For connections that another program hands over; the path is removed at the end, if it was made here.
+    /// For connections that another program hands over; the path is removed at the end, if it was
+    /// made here.
     HandOver(AsyncFd<OwnedFd>, Option<PathBuf>),
     /// For Unix sockets; the path is removed at the end, if it was made here.
     Unix(UnixListener, Option<PathBuf>),

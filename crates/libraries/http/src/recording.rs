@@ -1,8 +1,8 @@
-//! What was read of a connection and not answered yet, byte by byte, for who takes the connection over: hyper does not give
-//! back what it has parsed.
+//! What was read of a connection and not answered yet, byte by byte, for who takes the connection
+//! over: hyper does not give back what it has parsed.
 
-/// How much is recorded: a request's header, and what hyper reads behind it before somebody wants more (each of the two
-/// 16 KiB at most), twice.
+/// How much is recorded: a request's header, and what hyper reads behind it before somebody wants
+/// more (each of the two 16 KiB at most), twice.
 const LIMIT: usize = 64 << 10;
 
 /// The bytes since the first of the request that is being answered.
@@ -39,7 +39,8 @@ impl Recording {
     }
 }
 
-/// Gives how long a request's head is, with its empty line and those before it (RFC 9112, section 2.2), as hyper reads it.
+/// Gives how long a request's head is, with its empty line and those before it (RFC 9112, section
+/// 2.2), as hyper reads it.
 pub(crate) fn head_length(bytes: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let start = bytes.iter().position(|byte| !is_end(byte))?;

@@ -17,7 +17,8 @@ use hyper::{Response, StatusCode};
 /// A response whose body is whole.
 pub type FullResponse = Response<Full<Bytes>>;
 
-/// What the JSON of [`problem`] says, noted in its extensions for programs that can say it as a page, too.
+/// What the JSON of [`problem`] says, noted in its extensions for programs that can say it as a
+/// page, too.
 #[derive(Clone, Debug)]
 pub struct Problem(pub String);
 
@@ -77,8 +78,8 @@ pub fn close(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
-/// Adds what every response carries. Nothing may be kept or changed on the way: without `no-transform`, OctoPi's haproxy
-/// compresses JPEGs.
+/// Adds what every response carries. Nothing may be kept or changed on the way: without
+/// `no-transform`, OctoPi's haproxy compresses JPEGs.
 pub fn add_common_headers(headers: &mut HeaderMap, allow_origin: Option<&Origin>) {
     let fixed = [
         (
@@ -106,8 +107,8 @@ pub fn add_common_headers(headers: &mut HeaderMap, allow_origin: Option<&Origin>
     }
 }
 
-/// Gives the bytes of a response's head, to the empty line, for who sends it past hyper. Where it says no length, its end
-/// is the end of the connection (RFC 9112, section 6.3).
+/// Gives the bytes of a response's head, to the empty line, for who sends it past hyper. Where it
+/// says no length, its end is the end of the connection (RFC 9112, section 6.3).
 pub fn head_bytes(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     let date = httpdate::fmt_http_date(std::time::SystemTime::now());
     let mut text = format!("HTTP/1.1 {status}\r\nDate: {date}\r\n");
@@ -124,7 +125,8 @@ pub fn head_bytes(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// `content-type` as `Content-Type`: names are case-insensitive, and some cameras' clients do not know it.
+/// `content-type` as `Content-Type`: names are case-insensitive, and some cameras' clients do not
+/// know it.
 fn title_case(name: &str) -> String {
     let mut start = true;
     name.chars()
@@ -136,7 +138,8 @@ fn title_case(name: &str) -> String {
         .collect()
 }
 
-/// Says whether a browser opens an address for a person, who can read a page; not for `<img>` and scripts.
+/// Says whether a browser opens an address for a person, who can read a page; not for `<img>` and
+/// scripts.
 pub fn accepts_page(request: &Parts) -> bool {
     let mut accepted = request.headers.get_all(ACCEPT).iter();
     accepted.any(|value| value.to_str().is_ok_and(takes_html))

@@ -14,8 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-/// A client that takes nothing for this long is gone: three times the pause after which go2rtc and browsers behind a
-/// roaming phone come back, and far less than the 15 minutes TCP itself tries for (tcp(7), tcp_retries2).
+/// A client that takes nothing for this long is gone: three times the pause after which go2rtc and
+/// browsers behind a roaming phone come back, and far less than the 15 minutes TCP itself tries for
+/// (tcp(7), tcp_retries2).
 pub const STALL: Duration = Duration::from_secs(30);
 
 /// How long a client that was answered may take to close.
@@ -93,8 +94,9 @@ impl Socket {
         }
     }
 
-    /// Ends a connection so that the client can still read the answer: closing it with something unread, such as the rest
-    /// of a header that was too long, would make TCP throw the answer away (RFC 9112, section 9.6).
+    /// Ends a connection so that the client can still read the answer: closing it with something
+    /// unread, such as the rest of a header that was too long, would make TCP throw the answer away
+    /// (RFC 9112, section 9.6).
     pub async fn lingering_close(mut self) {
         // Shutting down fails where the client is gone already.
         if self.shutdown().await.is_ok() {

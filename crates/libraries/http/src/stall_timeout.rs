@@ -1,5 +1,6 @@
-//! A socket that requests are read from and responses written to. It gives first what was read from it before, if anything
-//! was; keeps what was read for who takes the connection over; and gives up on a client that takes nothing.
+//! A socket that requests are read from and responses written to. It gives first what was read from
+//! it before, if anything was; keeps what was read for who takes the connection over; and gives up
+//! on a client that takes nothing.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -24,8 +25,8 @@ pub(crate) struct StallTimeout {
 }
 
 impl StallTimeout {
-    /// `already_read` comes before what the socket gives. `progress` says from now on whether writing is blocked, and
-    /// records what is read.
+    /// `already_read` comes before what the socket gives. `progress` says from now on whether
+    /// writing is blocked, and records what is read.
     pub(crate) fn new(socket: Socket, already_read: Bytes, progress: Rc<Progress>) -> Self {
         Self {
             socket,

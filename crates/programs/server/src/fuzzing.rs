@@ -1,5 +1,5 @@
-//! What must hold whatever clients ask, and whatever is in the files of the server. The fuzz targets call this, and the
-//! tests with what those found (`fuzz/README.md`).
+//! What must hold whatever clients ask, and whatever is in the files of the server. The fuzz
+//! targets call this, and the tests with what those found (`fuzz/README.md`).
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -21,8 +21,8 @@ use crate::respond::{Found, respond};
 use crate::route::{Asset, Route, StreamParameters, Which};
 use crate::settings::{Configured, Settings};
 
-/// A request line without its version gets a proper response, whatever its method and target; and there is a plain way to
-/// ask for the same.
+/// A request line without its version gets a proper response, whatever its method and target; and
+/// there is a plain way to ask for the same.
 ///
 /// # Panics
 /// Where that does not hold.

@@ -1,8 +1,9 @@
-//! `eyelid-server`: gives every HTTP client the newest frame of a slot, as a snapshot or as an MJPEG stream.
+//! `eyelid-server`: gives every HTTP client the newest frame of a slot, as a snapshot or as an
+//! MJPEG stream.
 //!
-//! One thread does everything. It knows cameras only by their slots (`eyelid-slot`), keeps no queue of frames anywhere,
-//! and does nothing at all while nobody is connected. `docs/architecture.md` shows how the modules hang together,
-//! `docs/http.md` what is answered.
+//! One thread does everything. It knows cameras only by their slots (`eyelid-slot`), keeps no queue
+//! of frames anywhere, and does nothing at all while nobody is connected. `docs/architecture.md`
+//! shows how the modules hang together, `docs/http.md` what is answered.
 
 mod app;
 mod clients;
@@ -45,7 +46,8 @@ pub struct Arguments {
     /// Say on stdout what is wrong with the options, the file or the passwords, and end
     #[arg(long)]
     check: bool,
-    /// Serve this camera even before it has a slot, as those of the configuration file; may be repeated
+    /// Serve this camera even before it has a slot, as those of the configuration file; may be
+    /// repeated
     #[arg(long, value_name = "NAME")]
     name: Vec<CameraName>,
     /// The program that people start, where that is not this one: advice names it.

@@ -22,7 +22,8 @@ pub(crate) struct Metrics {
     snapshots: Family<Labels, Counter>,
     failures: Family<Labels, Counter>,
     clients: Family<Labels, Gauge>,
-    /// Connections accepted, clients turned away, connections closed for others: what the door counts.
+    /// Connections accepted, clients turned away, connections closed for others: what the door
+    /// counts.
     connections: Counter,
     turned_away: Counter,
     shed: Counter,
@@ -115,7 +116,8 @@ impl Metrics {
         metrics
     }
 
-    /// The counters of one camera's streams, to be looked up once for each stream and not for each frame.
+    /// The counters of one camera's streams, to be looked up once for each stream and not for each
+    /// frame.
     pub(crate) fn streams(&self, camera: &CameraName) -> StreamCounters {
         let labels = Labels::of(camera);
         StreamCounters {
@@ -134,7 +136,8 @@ impl Metrics {
         family.get_or_create(&Labels::of(camera)).inc();
     }
 
-    /// Gives the text of all counters, with what the door has counted and the clients of each camera as they are now.
+    /// Gives the text of all counters, with what the door has counted and the clients of each
+    /// camera as they are now.
     ///
     /// # Errors
     /// Never, as far as the library says.

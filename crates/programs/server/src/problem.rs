@@ -1,4 +1,5 @@
-//! A page for people who came by a link, in the place of JSON that says why there is no other response.
+//! A page for people who came by a link, in the place of JSON that says why there is no other
+//! response.
 
 use eyelid_http::response::{FullResponse, Problem, accepts_page};
 use hyper::http::request::Parts;

@@ -1,4 +1,5 @@
-//! From a request to its response. Streams are the exception: they take the connection over ([`StreamRequest`]).
+//! From a request to its response. Streams are the exception: they take the connection over
+//! ([`StreamRequest`]).
 
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -44,7 +45,8 @@ pub(crate) enum Found {
     HandOver(Recipient, Known),
 }
 
-/// Responds to a request. `HEAD` gets the header of `GET` and wakes no camera; nothing else changes anything either.
+/// Responds to a request. `HEAD` gets the header of `GET` and wakes no camera; nothing else changes
+/// anything either.
 pub(crate) async fn respond(app: &App, request: &Parts, peer: Peer) -> Found {
     let route = Route::parse(request.uri.path(), request.uri.query());
     let methods = match route {
@@ -219,7 +221,8 @@ fn metrics(app: &App) -> FullResponse {
     }
 }
 
-/// Relative links on a camera's page need the slash at its end; relative itself, for proxies that add a prefix.
+/// Relative links on a camera's page need the slash at its end; relative itself, for proxies that
+/// add a prefix.
 fn add_slash(name: &CameraName) -> FullResponse {
     let mut response = FullResponse::default();
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;

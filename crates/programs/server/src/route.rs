@@ -9,7 +9,8 @@ use crate::part::HeaderTiming;
 pub(crate) enum Route {
     /// The viewer page, of all cameras or of one.
     Viewer(Option<CameraName>),
-    /// The way to the viewer page of one camera, for who left out the slash that relative links need.
+    /// The way to the viewer page of one camera, for who left out the slash that relative links
+    /// need.
     AddSlash(CameraName),
     /// A stream, and how the client asks for it to be sent.
     Stream(Which, StreamParameters),
@@ -103,8 +104,8 @@ pub(crate) enum Asset {
 }
 
 impl Route {
-    /// Reads a request's path and query. Parameters come in any order; those unknown or without a name (cache busters)
-    /// are ignored.
+    /// Reads a request's path and query. Parameters come in any order; those unknown or without a
+    /// name (cache busters) are ignored.
     pub(crate) fn parse(path: &str, query: Option<&str>) -> Self {
         let path = below_prefix(path);
         let path = path.strip_prefix('/').unwrap_or(path);

@@ -12,9 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::App;
 use crate::settings::Settings;
 
-/// Runs the server until it is told to end, has been idle for long enough, or (with connections passed to it and no
-/// listening socket) has served them.
-/// `reread` gives what the configuration says now; SIGHUP asks for it.
+/// Runs the server until it is told to end, has been idle for long enough, or (with connections
+/// passed to it and no listening socket) has served them. `reread` gives what the configuration
+/// says now; SIGHUP asks for it.
 pub(crate) async fn run(
     settings: Settings,
     mut sockets: Sockets,

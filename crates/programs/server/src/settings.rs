@@ -22,7 +22,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Address>,
     /// The slots directory. Fixed for the life of the process.
     pub(crate) slots: PathBuf,
-    /// Where other programs have the sockets at which they take connections over. Fixed for the life of the process.
+    /// Where other programs have the sockets at which they take connections over. Fixed for the
+    /// life of the process.
     pub(crate) doors: PathBuf,
     /// Cameras that exist before their slots do, in the order in which they are shown.
     pub(crate) cameras: IndexMap<CameraName, Configured>,
@@ -44,8 +45,8 @@ pub(crate) struct Configured {
 }
 
 impl Settings {
-    /// Merges flags and file, flags first. The file's addresses are for who has no sockets `passed`: the service manager
-    /// that passed them listens there already.
+    /// Merges flags and file, flags first. The file's addresses are for who has no sockets
+    /// `passed`: the service manager that passed them listens there already.
     pub(crate) fn new(arguments: Arguments, file: Config, passed: bool) -> anyhow::Result<Self> {
         let mut own: ServerOptions = file.section()?;
         if passed {

@@ -26,8 +26,8 @@ pub(crate) fn response() -> FullResponse {
     response
 }
 
-/// The bytes of a stream's head. Its end is the end of the connection, as with all servers of this kind: many clients do
-/// not understand chunks.
+/// The bytes of a stream's head. Its end is the end of the connection, as with all servers of this
+/// kind: many clients do not understand chunks.
 pub(crate) fn bytes(allow_origin: Option<&Origin>) -> Vec<u8> {
     let mut response = response();
     add_common_headers(response.headers_mut(), allow_origin);

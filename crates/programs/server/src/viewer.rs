@@ -1,4 +1,5 @@
-//! The viewer page, filled with the cameras there are, and the page that says why there is no other.
+//! The viewer page, filled with the cameras there are, and the page that says why there is no
+//! other.
 
 use bytes::Bytes;
 use eyelid_config::Title;
@@ -104,7 +105,8 @@ pub(crate) fn put(html: String, answer: &mut FullResponse) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
 }
 
-/// Puts values into their places, once from left to right: a value that looks like a place stays as it is.
+/// Puts values into their places, once from left to right: a value that looks like a place stays as
+/// it is.
 fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut parts = template.split("{{");
     let mut html = parts.next().unwrap_or_default().to_owned();

@@ -24,7 +24,8 @@ use nix::sys::socket::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The built stand-in (crates/libraries/http/examples): cargo builds it for no test but its own crate's.
+/// The built stand-in (crates/libraries/http/examples): cargo builds it for no test but its own
+/// crate's.
 static STAND_IN: LazyLock<PathBuf> = LazyLock::new(|| {
     let profile = Path::new(env!("CARGO_BIN_EXE_eyelid-server"))
         .parent()
@@ -341,7 +342,8 @@ fn a_program_that_takes_nothing_keeps_nobody_waiting() {
     bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
     listen(&listener, Backlog::new(1).unwrap()).unwrap();
     let mut waiting = Vec::new();
-    // One more than the backlog may wait (listen(2)); each of these has been handed over when the server knows it.
+    // One more than the backlog may wait (listen(2)); each of these has been handed over when the
+    // server knows it.
     for count in 1..=2 {
         let mut client = house.server.connect();
         write!(client, "GET /front/whep HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();

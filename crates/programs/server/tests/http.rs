@@ -476,7 +476,8 @@ fn a_camera_may_have_its_slot_elsewhere() {
     assert_eq!(server.get("/far/snapshot").status(), 200);
 }
 
-/// Changes a file all at once: a server that is slow to hear of the change before must not read half of this one.
+/// Changes a file all at once: a server that is slow to hear of the change before must not read
+/// half of this one.
 fn replace(path: &Path, text: &str) {
     let new = path.with_extension("new");
     fs::write(&new, text).unwrap();

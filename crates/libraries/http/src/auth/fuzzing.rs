@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{AuthFault, MAX_PASSWORD_BYTES, Users, credentials, hashes};
 
-/// A file is refused with a line of it, or names users who can be told by their passwords; credentials that are
-/// understood are the ones that were sent.
+/// A file is refused with a line of it, or names users who can be told by their passwords;
+/// credentials that are understood are the ones that were sent.
 ///
 /// # Panics
 /// Where that does not hold.

@@ -4,8 +4,8 @@ use eyelid_config::PASSWORD_VARIABLE;
 
 use super::{AuthFault, MAX_PASSWORD_BYTES, Password, read};
 
-/// What a hash costs: 15 ms on a PC, a quarter of a second on the slowest Pi. The server hashes it anew each time it
-/// starts, and whoever waits for the first picture waits for that.
+/// What a hash costs: 15 ms on a PC, a quarter of a second on the slowest Pi. The server hashes it
+/// anew each time it starts, and whoever waits for the first picture waits for that.
 const COST: u32 = 8;
 
 /// Gives the user and the hash of the password.

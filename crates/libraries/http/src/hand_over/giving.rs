@@ -56,7 +56,8 @@ impl Recipients {
         Self { directory }
     }
 
-    /// Connects to the program whose socket has this `name`. It does not wait: a connection is made at once, or not.
+    /// Connects to the program whose socket has this `name`. It does not wait: a connection is made
+    /// at once, or not.
     ///
     /// # Errors
     /// Why it takes nothing.
@@ -87,8 +88,8 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 impl Recipient {
-    /// Passes a connection on, and waits until the program no longer has it. A client whose program ends at this very moment
-    /// is told to try again.
+    /// Passes a connection on, and waits until the program no longer has it. A client whose program
+    /// ends at this very moment is told to try again.
     pub async fn hand_over(self, known: &Known, taken: TakenOver) {
         match self.send(known, &taken) {
             Ok(()) => {

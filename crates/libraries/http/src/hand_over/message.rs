@@ -9,8 +9,9 @@ use crate::socket::Peer;
 /// The version of the message. Keys may be added to one, and are ignored by who does not know them.
 const VERSION: u32 = 1;
 
-/// Largest message. A request's header has 16 KiB at most and as much again may have been read behind it; what is known
-/// is part of that header. A socket takes 208 KiB at once (net.core.wmem_default).
+/// Largest message. A request's header has 16 KiB at most and as much again may have been read
+/// behind it; what is known is part of that header. A socket takes 208 KiB at once
+/// (net.core.wmem_default).
 pub(crate) const MESSAGE_BYTES: usize = 128 << 10;
 
 /// What is known of a connection that is handed over, all of it checked.
@@ -98,7 +99,8 @@ impl Known {
 pub(crate) mod fuzzing {
     use super::{Known, MESSAGE_BYTES};
 
-    /// A message is refused, or what it says can be written down and read again, and the bytes behind it are as they were.
+    /// A message is refused, or what it says can be written down and read again, and the bytes
+    /// behind it are as they were.
     ///
     /// # Panics
     /// Where that does not hold.
