@@ -14,13 +14,13 @@ import time
 from contextlib import ExitStack, redirect_stdout
 
 import network
-from conftest import CONNECTIONS, Server
-from crowd import Crowd
-from healthy import Healthy
 
 from harness.cameras import start_camera
+from harness.crowd import CONNECTIONS, Crowd
+from harness.healthy import Healthy
 from harness.http import get
 from harness.programs import private_directory, programs
+from harness.servers import Server
 
 CORES = sorted(os.sched_getaffinity(0))
 OLDER = 1.2  # so many times as old an attack may make the median frame

@@ -3,10 +3,10 @@
 this namespace: camera, server --- strangers
 """
 
-import os
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
+
+from harness import networks
 
 HERE = "10.0.3.1"
 STRANGERS = "10.0.3.2"
@@ -25,31 +25,12 @@ ip -n strangers link set here up
 
 def make():
     """Makes it, in the namespace that this process is in."""
-    Path("/run/netns").mkdir(exist_ok=True)
-    for command in COMMANDS.strip().splitlines():
-        subprocess.run(command.split(" "), check=True)
+    networks.make(COMMANDS)
 
 
-@contextmanager
 def among_strangers():
     """Sockets made in here are the strangers'."""
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open("/run/netns/strangers", os.O_RDONLY)
-    try:
-        _enter(there)
-        yield
-    finally:
-        _enter(here)
-        os.close(here)
-        os.close(there)
-
-
-def _enter(namespace):
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, 0x40000000) != 0:  # CLONE_NEWNET; os.setns comes with Python 3.12
-        raise OSError(ctypes.get_errno(), "setns")
+    return networks.inside("strangers")
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from contextlib import ExitStack
 
 import network
 import pytest
-from crowd import Crowd
-from healthy import Healthy
 
+from harness.crowd import Crowd
+from harness.healthy import Healthy
 from harness.http import get
 from harness.stream import Stream
 from harness.waiting import wait_for

@@ -1,5 +1,6 @@
 """Many connections at once, none of which behaves."""
 
+import resource
 import select
 import socket
 from contextlib import suppress
@@ -8,6 +9,13 @@ from itertools import count
 from harness.waiting import wait_for
 
 ADDRESSES = 50  # how many addresses of loopback they come from
+CONNECTIONS = 12_000  # that this process can have open
+
+
+def allow_connections():
+    """Lets this process open as many as a crowd may need."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS, max(hard, CONNECTIONS)))
 
 
 class Crowd:
