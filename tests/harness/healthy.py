@@ -32,7 +32,7 @@ class Healthy:
 
     def __exit__(self, kind, *_):
         self._stop.set()
-        self.ages, self.waits, wrong = (
+        self.seen, self.waits, wrong = (
             self._report.recv() if self._report.poll(90) else ([], [], ["no report"])
         )
         self._process.join()
@@ -40,7 +40,8 @@ class Healthy:
             return
         assert not wrong, f"healthy clients suffered: {wrong}"
         # A fault makes it seconds; bench/hostile measures what it is.
-        for what, seconds in ("age of a frame", self.ages), ("wait for a snapshot", self.waits):
+        ages = [age for _, age in self.seen]
+        for what, seconds in ("age of a frame", ages), ("wait for a snapshot", self.waits):
             median = statistics.median(seconds)
             assert median < 1, f"{what}: {median:.1f} s"
 
@@ -62,7 +63,7 @@ class Healthy:
         )
 
     def _run(self, url, report):
-        ages, waits, wrong = [], [], []
+        seen, waits, wrong = [], [], []  # seen: when a frame came, and how old it was
 
         def guarded(job):
             try:
@@ -74,7 +75,8 @@ class Healthy:
             with Stream(url) as stream:
                 while not self._stop.is_set():
                     part = stream.part()
-                    ages.append(time.time() - float(part.headers["x-timestamp"]))
+                    came = time.time()
+                    seen.append((came, came - float(part.headers["x-timestamp"])))
                     assert part.live(), "no signal"
                     self._seen.value += 1
 
@@ -95,4 +97,4 @@ class Healthy:
             thread.start()
         for thread in threads:
             thread.join()
-        report.send((ages, waits, wrong))
+        report.send((seen, waits, wrong))
