@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::admission::Admission;
 use crate::auth::{AuthError, Password, Users};
 use crate::host::{self, Advice, KnownHosts, UnknownHosts};
+use crate::origin;
 use crate::response::{FullResponse, close, no_http, preflight, problem, unavailable};
 use crate::socket::Peer;
 
@@ -102,8 +103,9 @@ pub struct Counts {
 pub enum Methods {
     /// Those that change nothing: GET, HEAD, and OPTIONS, which is answered by [`Door::check`].
     ReadOnly,
-    /// All. OPTIONS needs no password: browsers send none with it (Fetch standard, CORS-preflight
-    /// fetch).
+    /// All, also those that change something: of pages, only this server's own and those of
+    /// `allow-origin` may send one. OPTIONS needs no password: browsers send none with it (Fetch
+    /// standard, CORS-preflight fetch).
     All,
 }
 
@@ -174,6 +176,13 @@ impl Door {
         {
             let what = self.unknown_hosts.refuse(name);
             return Checked::Rejected(problem(StatusCode::MISDIRECTED_REQUEST, &what));
+        }
+        let allowed = live.options.allow_origin.as_ref();
+        if methods == Methods::All
+            && let Some(origin) = origin::foreign(&request.headers, allowed)
+        {
+            let what = format!("pages of {origin:?} may not ask this; allow-origin lets them");
+            return Checked::Rejected(problem(StatusCode::FORBIDDEN, &what));
         }
         if request.method == Method::OPTIONS {
             return match methods {

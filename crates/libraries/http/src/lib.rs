@@ -17,6 +17,7 @@ pub mod fuzzing;
 pub mod hand_over;
 mod host;
 mod listener;
+mod origin;
 mod recording;
 pub mod response;
 mod socket;

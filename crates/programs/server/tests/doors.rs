@@ -258,6 +258,14 @@ fn who_may_come_in_is_the_servers_to_say() {
     // A preflight brings no password, and is the other program's.
     let preflight = house.server.request("OPTIONS", "/front/whep", "");
     assert_eq!(preflight.json()["method"], "OPTIONS");
+    // A page elsewhere has the browser send the password, too.
+    let page = |origin: &str| ask(&format!("{right}Origin: {origin}\r\n"));
+    is_refused(&page("https://evil.example"), 403, "evil.example");
+    assert_eq!(
+        page("http://x").status(),
+        200,
+        "its own: the tests ask for host x"
+    );
     let stranger = "GET /front/whep HTTP/1.1\r\nHost: evil.example\r\n\
         Authorization: Basic YW5uYTpzZWNyZXQ=\r\nConnection: close\r\n\r\n";
     let said = say(house.server.connect(), stranger.as_bytes());

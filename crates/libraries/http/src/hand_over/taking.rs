@@ -121,3 +121,85 @@ fn adopt(client: OwnedFd) -> io::Result<Socket> {
         _ => Err(io::Error::other("what came is neither TCP nor Unix")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+    use std::os::fd::{AsFd, BorrowedFd};
+
+    use rustix::net::{
+        SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg, socketpair,
+    };
+
+    use super::*;
+    use crate::socket::Peer;
+
+    fn pair(kind: SocketType) -> (OwnedFd, OwnedFd) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        socketpair(AddressFamily::UNIX, kind, flags, None).unwrap()
+    }
+
+    fn give(link: &OwnedFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
+        sendmsg(
+            link,
+            &[IoSlice::new(message)],
+            &mut control,
+            SendFlags::empty(),
+        )
+        .unwrap();
+    }
+
+    const LINE: &[u8] = b"{\"version\":1,\"peer\":\"unix\"}\nread";
+
+    #[tokio::test]
+    async fn a_client_comes_with_what_is_known_and_was_read() {
+        let (theirs, ours) = pair(SocketType::SEQPACKET);
+        let (near, far) = pair(SocketType::STREAM);
+        give(&theirs, LINE, &[near.as_fd()]);
+        drop(near);
+        let got = receive(ours).await.unwrap();
+        assert_eq!((got.known.peer, &got.read[..]), (Peer::Unix, &b"read"[..]));
+        got.socket.send(b"said").await.unwrap();
+        let mut said = [0; 8];
+        let (_, bytes) = rustix::net::recv(&far, &mut said[..], RecvFlags::empty()).unwrap();
+        assert_eq!(&said[..bytes], b"said");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_client_is_refused() {
+        let (near, _far) = pair(SocketType::STREAM);
+        let (messages, _) = pair(SocketType::SEQPACKET);
+        let (pipe, _) = std::io::pipe().unwrap();
+        let (stream, packets, file) = (near.as_fd(), messages.as_fd(), pipe.as_fd());
+        for (message, descriptors, why) in [
+            (LINE, &[stream, stream][..], "more than one"),
+            (LINE, &[stream, stream, stream], "more than one"),
+            (LINE, &[packets], "no stream socket"),
+            (LINE, &[file], "non-socket"),
+            (b"GET / HTTP/1.1\r\n\r\n", &[stream], "line of json"),
+            (&[b' '; MESSAGE_BYTES + 2], &[stream], "more than"),
+        ] {
+            let (theirs, ours) = pair(SocketType::SEQPACKET);
+            give(&theirs, message, descriptors);
+            let error = receive(ours).await.err().unwrap().to_string();
+            assert!(error.to_lowercase().contains(why), "{error}, not {why}");
+        }
+        let (theirs, ours) = pair(SocketType::SEQPACKET);
+        send(&theirs, LINE, SendFlags::empty()).unwrap();
+        let error = receive(ours).await.err().unwrap().to_string();
+        assert!(error.contains("no descriptor"), "{error}");
+        let (theirs, ours) = pair(SocketType::SEQPACKET);
+        drop(theirs);
+        assert!(receive(ours).await.is_err(), "it closed without a word");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_not_waited_for() {
+        let (_theirs, ours) = pair(SocketType::SEQPACKET);
+        let error = receive(ours).await.err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
