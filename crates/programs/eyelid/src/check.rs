@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use crate::installed::Installed;
 use crate::plan::Plan;
 use crate::process::is_refusal;
-use crate::programs::Start;
+use crate::programs::{Places, Start};
 
 /// Options or a configuration file with which a program does not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +31,11 @@ struct Finding {
 ///
 /// # Errors
 /// [`Refused`], or that no camera can be used.
-pub(crate) fn check(plan: &Plan, installed: &Installed, slots: &Path) -> anyhow::Result<()> {
-    plan.check_slots(slots)?;
+pub(crate) fn check(plan: &Plan, installed: &Installed, places: &Places) -> anyhow::Result<()> {
+    plan.check_slots(&places.slots)?;
     let (mut usable, mut unusable) = (0, Vec::new());
     for program in installed.programs() {
-        for instance in program.instances(plan, slots) {
+        for instance in program.instances(plan, places) {
             match ask(&installed.path(program.name), instance.arguments)? {
                 Some(Finding { is_written, text })
                     if is_written || program.start == Start::Connection =>

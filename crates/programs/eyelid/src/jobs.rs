@@ -7,8 +7,7 @@ use nix::sys::signal::Signal;
 use crate::installed::Installed;
 use crate::plan::Plan;
 use crate::process::Process;
-use crate::programs::{Instance, Program, Start};
-use crate::slots::Slots;
+use crate::programs::{Instance, Places, Program, Start};
 
 /// A process of one of the programs.
 #[derive(Debug)]
@@ -19,6 +18,8 @@ pub(crate) struct Job {
     pub(crate) process: Process,
     /// The slot that it fills, if it does.
     pub(crate) slot: Option<PathBuf>,
+    /// It cannot run with its configuration, and is not started before that is read again.
+    pub(crate) is_refused: bool,
 }
 
 impl Job {
@@ -28,6 +29,15 @@ impl Job {
             program,
             process: Process::new(instance.label, path, instance.arguments),
             slot: instance.slot,
+            is_refused: false,
+        }
+    }
+
+    /// The name of the socket at which a connection is to start it, if it does not run.
+    pub(crate) fn closed_door(&self) -> Option<&'static str> {
+        match self.program.start {
+            Start::Door(name) if self.process.is_down() => Some(name),
+            _ => None,
         }
     }
 
@@ -36,17 +46,17 @@ impl Job {
     fn goes_on_as(&self, other: &Self) -> bool {
         let same_program = self.program.name == other.program.name && self.slot == other.slot;
         match self.program.start {
-            Start::Connection => same_program,
+            Start::Connection | Start::Door(_) => same_program,
             Start::Look => same_program && self.process.arguments() == other.process.arguments(),
         }
     }
 }
 
 /// Everything that is to run under a plan.
-pub(crate) fn jobs(plan: &Plan, installed: &Installed, slots: &Slots) -> Vec<Job> {
+pub(crate) fn jobs(plan: &Plan, installed: &Installed, places: &Places) -> Vec<Job> {
     let mut jobs = Vec::new();
     for program in installed.programs() {
-        let instances = program.instances(plan, slots.path());
+        let instances = program.instances(plan, places);
         let of_instance = |instance| Job::new(program, instance, installed);
         jobs.extend(instances.into_iter().map(of_instance));
     }

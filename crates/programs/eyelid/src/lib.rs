@@ -7,6 +7,7 @@
 mod arguments;
 mod asleep;
 mod check;
+mod doors;
 mod greeting;
 mod health;
 mod installed;
@@ -23,6 +24,7 @@ mod supervisor;
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
@@ -30,15 +32,16 @@ use eyelid_config::{ConfigError, EXIT_CONFIG};
 
 pub use crate::arguments::Arguments;
 use crate::check::Refused;
+use crate::doors::Doors;
 use crate::greeting::{Names, greeting};
 use crate::health::Health;
 use crate::installed::Installed;
 use crate::plan::Plan;
-use crate::programs::CAPTURE;
+use crate::programs::{CAPTURE, Places};
 use crate::signals::Signals;
 use crate::slots::Slots;
 use crate::sockets::Sockets;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Held, Supervisor};
 
 /// Runs server and capture until it is told to end; or does what else was asked for, and ends.
 ///
@@ -57,7 +60,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let plan = Plan::new(arguments.clone())?;
     let installed = Installed::find()?;
     if arguments.check {
-        return check::check(&plan, &installed, &plan.likely_slots());
+        return check::check(
+            &plan,
+            &installed,
+            &places(&plan, &installed, plan.likely_slots()),
+        );
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -67,16 +74,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Before there is anything to clear away: the checks take seconds on a slow machine.
         let signals = Signals::new()?;
         let mut slots = Slots::take(&plan)?;
-        check::check(&plan, &installed, slots.path())?;
+        let places = places(&plan, &installed, slots.path().to_owned());
+        check::check(&plan, &installed, &places)?;
         let sockets = Sockets::bind(&plan.listen, &plan.listen_from)?;
+        let doors = Doors::bind(places.doors.clone(), &installed)?;
         let greeting = greeting(sockets.bound(), &plan, slots.path(), &Names::find());
         // Nobody may be reading; the camera works all the same.
         let _ = io::stdout().write_all(greeting.as_bytes());
         eyelid_daemon::manager::ready();
         let health = Health::new();
         let claim = slots.claim().context("cannot answer about health")?;
-        let supervisor =
-            Supervisor::new(arguments, plan, installed, &mut slots, &sockets, &health, signals);
+        let held = Held {
+            places,
+            slots: &mut slots,
+            sockets: &sockets,
+            doors: &doors,
+            health: &health,
+        };
+        let supervisor = Supervisor::new(arguments, plan, installed, held, signals);
         let ended = tokio::select! {
             ended = supervisor.run() => ended,
             error = health.answer(claim, &sockets) => error.map(|never| match never {}).context("cannot answer about health"),
@@ -84,6 +99,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         eyelid_daemon::manager::stopping();
         ended
     })
+}
+
+/// Where things are that the programs have in common.
+fn places(plan: &Plan, installed: &Installed, slots: PathBuf) -> Places {
+    Places {
+        doors: doors::directory(plan, installed, &slots),
+        slots,
+    }
 }
 
 /// The exit status for an error of [`run`].

@@ -14,6 +14,7 @@ use eyelid_config::{
 use eyelid_slot::CameraName;
 
 use crate::arguments::Arguments;
+use crate::programs::Places;
 
 /// After how long without a connection server and captures end: pages that ask every 10 or 20 s keep them.
 const IDLE_EXIT: Duration = Duration::from_secs(30);
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) cameras: Vec<Camera>,
     /// The slots directory, if one was given.
     pub(crate) slots: Option<PathBuf>,
+    /// The directory of the sockets at which others take connections over, if one was given.
+    pub(crate) doors: Option<PathBuf>,
     /// Whether a password is asked for.
     pub(crate) has_password: bool,
     server_flags: Vec<OsString>,
@@ -91,6 +94,7 @@ impl Plan {
             listen_from,
             cameras,
             slots: both.slots,
+            doors: both.doors,
             has_password: both.auth_file.is_some()
                 || both.password_file.is_some()
                 || std::env::var_os(PASSWORD_VARIABLE).is_some(),
@@ -100,13 +104,21 @@ impl Plan {
     }
 
     /// The arguments of `eyelid-server`.
-    pub(crate) fn server_arguments(&self, slots: &Path) -> Vec<OsString> {
-        let mut arguments = vec![flag("slots", slots)];
+    pub(crate) fn server_arguments(&self, places: &Places) -> Vec<OsString> {
+        let mut arguments = vec![flag("slots", &places.slots)];
+        arguments.extend(places.doors.iter().map(|doors| flag("doors", doors)));
         arguments.extend(self.server_flags.iter().cloned());
         // For the advice that it gives.
         arguments.push(flag("program", "eyelid"));
         let unheard_of = self.cameras.iter().filter(|camera| !camera.configured);
         arguments.extend(unheard_of.map(|camera| flag("name", camera.name.as_str())));
+        arguments.extend(self.config_argument());
+        arguments
+    }
+
+    /// The arguments of a program that has no flags here.
+    pub(crate) fn common_arguments(&self, places: &Places) -> Vec<OsString> {
+        let mut arguments = vec![flag("slots", &places.slots)];
         arguments.extend(self.config_argument());
         arguments
     }
@@ -241,12 +253,16 @@ mod tests {
         let has_v6 = TcpListener::bind("[::1]:0").is_ok();
         assert_eq!(listen, both[..1 + usize::from(has_v6)]);
         let slots = Path::new("/s");
+        let places = Places {
+            slots: slots.to_owned(),
+            doors: None,
+        };
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[0], slots)),
             "--source=test --slot=/s"
         );
         assert_eq!(
-            text(plan.server_arguments(slots)),
+            text(plan.server_arguments(&places)),
             "--slots=/s --idle-exit=30s --program=eyelid --name=default"
         );
     }
@@ -265,6 +281,10 @@ mod tests {
         let plan = plan(&["--config", path, "--fps", "7", "--size", "320x240"]).unwrap();
         assert_eq!(plan.listen, ["[::1]:1".parse().unwrap()]);
         let slots = Path::new("/s");
+        let places = Places {
+            slots: slots.to_owned(),
+            doors: None,
+        };
         assert_eq!(
             text(plan.capture_arguments(&plan.cameras[0], slots)),
             format!("--size=320x240 --fps=7.0 --slot=/s --config={path} --name=default")
@@ -274,7 +294,7 @@ mod tests {
             format!("--config={path} --name=back")
         );
         assert_eq!(
-            text(plan.server_arguments(slots)),
+            text(plan.server_arguments(&places)),
             format!("--slots=/s --idle-exit=1m30s --program=eyelid --config={path}")
         );
     }

@@ -1,9 +1,9 @@
 //! The programs that this one starts: what starts each of them, and what each is told. A new program is a new row.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::plan::Plan;
+use crate::plan::{Camera, Plan};
 
 /// A program, and a package of cargo's with the same name.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub(crate) struct Program {
     pub(crate) need: Need,
     /// What starts it.
     pub(crate) start: Start,
-    /// What is to run of it under a plan, with the slots in a directory.
-    instances: fn(&Plan, &Path) -> Vec<Instance>,
+    /// What is to run of it under a plan.
+    instances: fn(&Program, &Plan, &Places) -> Vec<Instance>,
 }
 
 /// Whether a program has to be there.
@@ -23,6 +23,8 @@ pub(crate) struct Program {
 pub(crate) enum Need {
     /// Without it nothing works.
     Required,
+    /// Without it all else works.
+    Optional,
 }
 
 /// What starts a program.
@@ -32,6 +34,18 @@ pub(crate) enum Start {
     Connection,
     /// Somebody connects, or opens the frame in a slot. The program fills a slot, and is ended when nobody looks.
     Look,
+    /// The server hands a connection over at the socket with this name (docs/http.md#urls-of-other-programs). The program
+    /// gets that socket, and ends by itself when it has nothing to do.
+    Door(&'static str),
+}
+
+/// Where things are that programs have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The slots directory.
+    pub(crate) slots: PathBuf,
+    /// The directory of the sockets at which connections are handed over, if there are any.
+    pub(crate) doors: Option<PathBuf>,
 }
 
 /// A process that is to run of a program.
@@ -61,33 +75,56 @@ pub(crate) const PROGRAMS: &[Program] = &[
         start: Start::Look,
         instances: captures,
     },
+    at_door("eyelid-video", "video"),
+    at_door("eyelid-receive", "receive"),
+    at_door("eyelid-watch", "watch"),
+    at_door("eyelid-control", "control"),
 ];
 
 /// The program that lists cameras, too.
 pub(crate) const CAPTURE: &str = "eyelid-capture";
 
-impl Program {
-    /// What is to run of it under a plan, with the slots in a directory.
-    pub(crate) fn instances(&self, plan: &Plan, slots: &Path) -> Vec<Instance> {
-        (self.instances)(plan, slots)
+/// A program that takes connections over. It is told where the slots are and which configuration file there is.
+const fn at_door(name: &'static str, door: &'static str) -> Program {
+    Program {
+        name,
+        need: Need::Optional,
+        start: Start::Door(door),
+        instances: one,
     }
 }
 
-fn server(plan: &Plan, slots: &Path) -> Vec<Instance> {
+impl Program {
+    /// What is to run of it under a plan.
+    pub(crate) fn instances(&self, plan: &Plan, places: &Places) -> Vec<Instance> {
+        (self.instances)(self, plan, places)
+    }
+}
+
+fn server(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
     vec![Instance {
-        label: "eyelid-server".to_owned(),
-        place: "eyelid-server".to_owned(),
-        arguments: plan.server_arguments(slots),
+        label: program.name.to_owned(),
+        place: program.name.to_owned(),
+        arguments: plan.server_arguments(places),
         slot: None,
     }]
 }
 
-fn captures(plan: &Plan, slots: &Path) -> Vec<Instance> {
-    let instance = |camera: &crate::plan::Camera| Instance {
-        label: format!("{CAPTURE} of camera {:?}", camera.name.as_str()),
+fn captures(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
+    let instance = |camera: &Camera| Instance {
+        label: format!("{} of camera {:?}", program.name, camera.name.as_str()),
         place: plan.place(camera),
-        arguments: plan.capture_arguments(camera, slots),
-        slot: Some(camera.slot(slots)),
+        arguments: plan.capture_arguments(camera, &places.slots),
+        slot: Some(camera.slot(&places.slots)),
     };
     plan.cameras.iter().map(instance).collect()
+}
+
+fn one(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
+    vec![Instance {
+        label: program.name.to_owned(),
+        place: program.name.to_owned(),
+        arguments: plan.common_arguments(places),
+        slot: None,
+    }]
 }

@@ -4,10 +4,10 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::{fs, io};
 
-use anyhow::Context;
+use anyhow::Context as _;
 use eyelid_config::Address;
 use eyelid_daemon::listening::{bind_tcp, bind_unix};
 use eyelid_daemon::readiness;
@@ -20,9 +20,12 @@ use crate::plan::ListenFrom;
 pub(crate) struct Sockets(Vec<Listening>);
 
 struct Listening {
-    socket: AsyncFd<OwnedFd>,
+    socket: ListeningSocket,
     address: Bound,
 }
+
+/// A socket on which another process accepts.
+pub(crate) struct ListeningSocket(AsyncFd<OwnedFd>);
 
 /// What is listened on.
 pub(crate) enum Bound {
@@ -57,27 +60,16 @@ impl Sockets {
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         self.0
             .iter()
-            .map(|listening| listening.socket.get_ref().as_fd())
+            .map(|listening| listening.socket.as_fd())
             .collect()
     }
 
     /// Waits until somebody wants to connect, and leaves the connection to the server.
     pub(crate) async fn wait_for_connection(&self) -> io::Result<()> {
         poll_fn(|cx| {
-            for listening in &self.0 {
-                while let Poll::Ready(ready) = listening.socket.poll_read_ready(cx) {
-                    // Forgotten before it is looked at: the runtime still remembers those whom the server let in.
-                    ready?.clear_ready();
-                    let mut socket = [PollFd::new(
-                        listening.socket.get_ref().as_fd(),
-                        PollFlags::POLLIN,
-                    )];
-                    if poll(&mut socket, PollTimeout::ZERO)? > 0 {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-            }
-            Poll::Pending
+            let sockets = self.0.iter().map(|listening| &listening.socket);
+            let mut ready = sockets.map(|socket| socket.poll_connection(cx));
+            ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
         })
         .await
     }
@@ -87,7 +79,7 @@ impl Sockets {
         let mut sockets: Vec<_> = self
             .0
             .iter()
-            .map(|listening| PollFd::new(listening.socket.get_ref().as_fd(), PollFlags::POLLIN))
+            .map(|listening| PollFd::new(listening.socket.as_fd(), PollFlags::POLLIN))
             .collect();
         poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
@@ -95,6 +87,35 @@ impl Sockets {
     /// What is listened on, in the order of the addresses.
     pub(crate) fn bound(&self) -> impl Iterator<Item = &Bound> + Clone {
         self.0.iter().map(|listening| &listening.address)
+    }
+}
+
+impl ListeningSocket {
+    /// Takes a socket over that listens.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+        Ok(Self(readiness::readable(socket)?))
+    }
+
+    /// Says when somebody wants to connect, and leaves the connection to who accepts.
+    pub(crate) fn poll_connection(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The runtime remembers those who were accepted meanwhile, and tells only once of those who were not.
+        while let Poll::Ready(ready) = self.0.poll_read_ready(cx) {
+            ready?.clear_ready();
+        }
+        let mut socket = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut socket, PollTimeout::ZERO)? {
+            0 => Poll::Pending,
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsFd for ListeningSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
     }
 }
 
@@ -118,7 +139,7 @@ fn bind(address: &Address) -> io::Result<Listening> {
         Address::Unix(path) => (bind_unix(path)?.into(), Bound::Unix(path.clone())),
     };
     Ok(Listening {
-        socket: readiness::readable(socket)?,
+        socket: ListeningSocket::new(socket)?,
         address,
     })
 }

@@ -14,12 +14,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::Arguments;
 use crate::asleep::Asleep;
+use crate::doors::Doors;
 use crate::health::Health;
 use crate::installed::Installed;
 use crate::jobs::{Job, end, hand_over, jobs};
 use crate::plan::Plan;
 use crate::process::Consequence;
-use crate::programs::Start;
+use crate::programs::{Places, Start};
 use crate::signals::{Order, Signals};
 use crate::slots::{Slots, note_refused};
 use crate::sockets::Sockets;
@@ -37,12 +38,24 @@ pub(crate) struct Supervisor<'a> {
     arguments: Arguments,
     plan: Plan,
     installed: Installed,
-    slots: &'a mut Slots,
-    sockets: &'a Sockets,
-    health: &'a Health,
+    held: Held<'a>,
     signals: Signals,
     jobs: Vec<Job>,
     cameras: Cameras,
+}
+
+/// What this process has for as long as it lives.
+pub(crate) struct Held<'a> {
+    /// Where things are.
+    pub(crate) places: Places,
+    /// The slots directory.
+    pub(crate) slots: &'a mut Slots,
+    /// The sockets that clients connect to.
+    pub(crate) sockets: &'a Sockets,
+    /// The sockets at which connections are handed over.
+    pub(crate) doors: &'a Doors,
+    /// What is known of the server.
+    pub(crate) health: &'a Health,
 }
 
 /// Whether the programs run that fill the slots.
@@ -64,6 +77,8 @@ enum Event {
     Connection,
     /// Somebody opened a slot's frame: only the cameras are wanted.
     Look,
+    /// A connection is handed over at the socket with this name.
+    Door(&'static str),
     /// It is time to start something again, or to look whether a camera is awake.
     Time,
 }
@@ -74,20 +89,16 @@ impl<'a> Supervisor<'a> {
         arguments: Arguments,
         plan: Plan,
         installed: Installed,
-        slots: &'a mut Slots,
-        sockets: &'a Sockets,
-        health: &'a Health,
+        held: Held<'a>,
         signals: Signals,
     ) -> Self {
         let now = Instant::now();
         Self {
-            jobs: jobs(&plan, &installed, slots),
+            jobs: jobs(&plan, &installed, &held.places),
             arguments,
             plan,
             installed,
-            slots,
-            sockets,
-            health,
+            held,
             signals,
             cameras: Cameras {
                 cards: None,
@@ -121,6 +132,7 @@ impl<'a> Supervisor<'a> {
                 Event::Signal(Order::End) => return Ok(()),
                 Event::Signal(Order::Reload) => self.reload().await?,
                 Event::Signal(Order::Reap) | Event::Time => {}
+                Event::Door(name) => self.open(name)?,
                 woken @ (Event::Connection | Event::Look) => self.wake(&woken)?,
             }
         }
@@ -132,10 +144,12 @@ impl<'a> Supervisor<'a> {
         let look_at = (is_awake && !is_served).then_some(self.cameras.look_at);
         let due = self.jobs.iter().filter_map(|job| job.process.due());
         let time = due.chain(look_at).min();
+        let down: Vec<_> = self.jobs.iter().filter_map(Job::closed_door).collect();
         tokio::select! {
             order = self.signals.next() => Ok(Event::Signal(order)),
-            ready = self.sockets.wait_for_connection(), if !is_served => ready.map(|()| Event::Connection),
+            ready = self.held.sockets.wait_for_connection(), if !is_served => ready.map(|()| Event::Connection),
             opened = opened(&mut self.cameras.cards) => opened.map(|()| Event::Look),
+            door = self.held.doors.wait_for_connection(&down) => door.map(Event::Door),
             () = at(time) => Ok(Event::Time),
         }
     }
@@ -157,18 +171,19 @@ impl<'a> Supervisor<'a> {
             program,
             process,
             slot,
+            is_refused,
         } = &mut self.jobs[index];
         match program.start {
             Start::Connection if status.success() => {
                 process.ended();
-                self.health.server_ended();
+                self.held.health.server_ended();
                 self.cameras.look_at = Instant::now();
             }
             Start::Connection => {
                 if process.died(status) == Consequence::Refused {
                     bail!("{} cannot run with its configuration", process.label());
                 }
-                self.health.server_died(status);
+                self.held.health.server_died(status);
             }
             // One camera that cannot be used harms no other: who looks at it is told why, and it is started again with the
             // next first connection.
@@ -181,13 +196,41 @@ impl<'a> Supervisor<'a> {
                     slot.iter().for_each(|slot| note_refused(slot));
                 }
             }
+            Start::Door(_) if status.success() => process.ended(),
+            Start::Door(_) => {
+                if process.died(status) == Consequence::Refused {
+                    log::error!(
+                        "{} cannot run with its configuration; it takes nobody over until that is read again",
+                        process.label()
+                    );
+                    *is_refused = true;
+                }
+            }
         }
         Ok(())
     }
 
     fn start_what_is_due(&mut self) -> anyhow::Result<()> {
         let now = Instant::now();
-        self.start(|job| job.process.due().is_some_and(|due| due <= now))
+        let is_due = |job: &Job| job.process.due().is_some_and(|due| due <= now);
+        for job in self.jobs.iter_mut().filter(|job| is_due(job)) {
+            // It has rested: the next connection starts it, which may be waiting already.
+            if let Start::Door(_) = job.program.start {
+                job.process.ended();
+            }
+        }
+        self.start(is_due)
+    }
+
+    /// Starts the program to which a connection is handed over.
+    fn open(&mut self, name: &'static str) -> anyhow::Result<()> {
+        let is_it = |job: &Job| job.program.start == Start::Door(name);
+        if self.jobs.iter().any(|job| is_it(job) && job.is_refused) {
+            self.held.doors.turn_away(name);
+            return Ok(());
+        }
+        log::debug!("woken by a connection for {name}");
+        self.start(is_it)
     }
 
     /// Starts what runs while somebody looks, and the server if they are connected to it.
@@ -214,15 +257,20 @@ impl<'a> Supervisor<'a> {
             match job.program.start {
                 Start::Connection => {
                     job.process.start(&Passed {
-                        sockets: self.sockets.descriptors(),
+                        sockets: self.held.sockets.descriptors(),
                         name: "http",
                         password: Password::Given,
                     })?;
-                    self.health.server_runs();
+                    self.held.health.server_runs();
                 }
                 Start::Look => job.process.start(&Passed {
                     sockets: Vec::new(),
                     name: "",
+                    password: Password::Withheld,
+                })?,
+                Start::Door(name) => job.process.start(&Passed {
+                    sockets: self.held.doors.socket(name).into_iter().collect(),
+                    name,
                     password: Password::Withheld,
                 })?,
             }
@@ -263,7 +311,7 @@ impl<'a> Supervisor<'a> {
     async fn rest(&mut self) {
         let cameras = self.jobs.iter_mut();
         end(cameras.filter(|job| job.program.start == Start::Look)).await;
-        self.health.server_ended();
+        self.held.health.server_ended();
         log::info!("nobody looks: server and camera have ended until somebody does");
         self.cameras.cards = Some(self.lay_cards());
     }
@@ -278,7 +326,7 @@ impl<'a> Supervisor<'a> {
         // Slots may come and go.
         let is_asleep = self.cameras.cards.take().is_some();
         let read = Plan::new(self.arguments.clone()).and_then(|plan| {
-            check::check(&plan, &self.installed, self.slots.path())?;
+            check::check(&plan, &self.installed, &self.held.places)?;
             Ok(plan)
         });
         match read {
@@ -296,7 +344,10 @@ impl<'a> Supervisor<'a> {
 
     async fn follow(&mut self, mut plan: Plan) {
         self.keep_what_is_fixed(&mut plan);
-        let before = std::mem::replace(&mut self.jobs, jobs(&plan, &self.installed, self.slots));
+        let before = std::mem::replace(
+            &mut self.jobs,
+            jobs(&plan, &self.installed, &self.held.places),
+        );
         let mut gone = hand_over(before, &mut self.jobs);
         end(gone.iter_mut()).await;
         let kept: Vec<_> = self
@@ -306,12 +357,12 @@ impl<'a> Supervisor<'a> {
             .collect();
         for slot in gone.iter().filter_map(|job| job.slot.as_ref()) {
             if !kept.contains(&slot) {
-                self.slots.remove(slot);
+                self.held.slots.remove(slot);
             }
         }
         for job in &self.jobs {
             if let Some(slot) = &job.slot
-                && let Err(error) = self.slots.add(slot)
+                && let Err(error) = self.held.slots.add(slot)
             {
                 log::error!("{}: {error:#}", job.process.label());
             }
