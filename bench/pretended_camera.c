@@ -1,9 +1,11 @@
-/* A camera that is not there, for programs that know V4L2: preloaded into one (LD_PRELOAD), it answers for DEVICE.
+/* A camera that is not there, for programs that know V4L2: preloaded into one (LD_PRELOAD), it
+ * answers for DEVICE.
  *
- * The camera gives one M-JPEG picture, WIDTHxHEIGHT as PRETENDED_CAMERA says, FPS times a second; the picture comes from
- * standard input (`eyelid-bench picture`), and each copy of it gets the moment of its exposure, as src/picture.rs has
- * it. The descriptor is a timer: it becomes readable at an exposure, as a camera's does. Streaming from mapped buffers
- * is all it knows; what it does not know it refuses, as cameras do. */
+ * The camera gives one M-JPEG picture, WIDTHxHEIGHT as PRETENDED_CAMERA says, FPS times a second;
+ * the picture comes from standard input (`eyelid-bench picture`), and each copy of it gets the
+ * moment of its exposure, as src/picture.rs has it. The descriptor is a timer: it becomes readable
+ * at an exposure, as a camera's does. Streaming from mapped buffers is all it knows; what it does
+ * not know it refuses, as cameras do. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

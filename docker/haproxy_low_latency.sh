@@ -1,11 +1,11 @@
 #!/bin/sh
-# Has haproxy show a camera as it is now, not as it was seconds ago: takes the haproxy.cfg of OctoPrint's Docker image or
-# of OctoPi, and gives one with which fewer frames wait in haproxy. --help says how to call it, docs/reverse-proxy.md why
-# it helps. Needs a POSIX shell and any awk.
+# Has haproxy show a camera as it is now, not as it was seconds ago: takes the haproxy.cfg of
+# OctoPrint's Docker image or of OctoPi, and gives one with which fewer frames wait in haproxy.
+# --help says how to call it, docs/reverse-proxy.md why it helps. Needs a POSIX shell and any awk.
 #
-# A line that it adds ends with $added. One that it takes out stays, as a comment that starts with $took_out. So --undo
-# knows what to do. What an earlier run did is always undone first: what comes out depends on the original and the
-# options only, however often it is run.
+# A line that it adds ends with $added. One that it takes out stays, as a comment that starts with
+# $took_out. So --undo knows what to do. What an earlier run did is always undone first: what comes
+# out depends on the original and the options only, however often it is run.
 set -eu
 export LC_ALL=C # a comment may have any bytes
 
@@ -17,10 +17,12 @@ usage() {
     cat <<END
 usage: $name [--in-place] [--undo] [--check] [--https PEM] [FILE]
 
-Takes FILE (default: /etc/haproxy/haproxy.cfg) and prints it with settings that keep the frames of a camera from piling
-up in haproxy. Comments and all else stay as they are. Running it again changes nothing more.
+Takes FILE (default: /etc/haproxy/haproxy.cfg) and prints it with settings that keep the frames of
+a camera from piling up in haproxy. Comments and all else stay as they are. Running it again changes
+nothing more.
 
-  --in-place   write FILE itself; what it was is kept as FILE.bak (FILE.bak.1, ... if that is there already)
+  --in-place   write FILE itself; what it was is kept as FILE.bak (FILE.bak.1, ... if that is there
+               already)
   --undo       take these changes out again
   --check      have haproxy check what was made, and write nothing if it is not valid
   --https PEM  listen for HTTPS at port 443 too; PEM is a file with the certificate and its key
@@ -52,8 +54,9 @@ undone() {
         { print }'
 }
 
-# Prints standard input, which has no changes of an earlier run, with the settings. $1: the certificate, or nothing.
-# Ends with 3 if this is no configuration of a proxy, with 4 if there is no place for HTTPS.
+# Prints standard input, which has no changes of an earlier run, with the settings. $1: the
+# certificate, or nothing. Ends with 3 if this is no configuration of a proxy, with 4 if there is no
+# place for HTTPS.
 tuned() {
     awk -v added="$added" -v took_out="$took_out" -v pem="$1" '
         function indent(text) {
@@ -82,7 +85,8 @@ tuned() {
         }
         text == "" { next }
 
-        directive ~ /^(global|defaults|frontend|backend|listen|userlist|peers|resolvers|mailers|cache|program|ring)$/ ||
+        directive ~ /^(global|defaults|frontend|backend|listen|userlist|peers|resolvers)$/ ||
+        directive ~ /^(mailers|cache|program|ring)$/ ||
         directive ~ /^(http-errors|fcgi-app|log-forward|crt-store|traces)$/ {
             kind[NR] = directive
             number_of[directive]++
@@ -93,7 +97,8 @@ tuned() {
         }
         !(section in margin) { margin[section] = indent($0) }
 
-        # What the kernel holds for each viewer and for each camera; and what is left of a buffer for headers.
+        # What the kernel holds for each viewer and for each camera; and what is left of a buffer
+        # for headers.
         directive ~ /^tune\.(sndbuf\.client|rcvbuf\.server|maxrewrite)$/ {
             if (word[2] == (directive == "tune.maxrewrite" ? 1024 : 16384)) has[section, directive " " word[2]] = 1
             else take_out()

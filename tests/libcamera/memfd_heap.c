@@ -1,10 +1,12 @@
 /*
- * A stand-in for /dev/dma_heap/system, for tests where the kernel has none. Preloaded into a program, it gives the
- * program memfds in place of dma-bufs. That is enough for libcamera's virtual cameras, which fill their buffers by CPU.
+ * A stand-in for /dev/dma_heap/system, for tests where the kernel has none. Preloaded into a
+ * program, it gives the program memfds in place of dma-bufs. That is enough for libcamera's virtual
+ * cameras, which fill their buffers by CPU.
  *
- * Memory that a device writes must be read between the start and the end of an announced access (DMA_BUF_IOCTL_SYNC).
- * Here nothing goes wrong without, so the announcements can be seen: for each, and for each buffer made, a line is
- * appended to the file that EYELID_HEAP_LOG names, with the inode that /proc/PID/maps shows for the buffer too:
+ * Memory that a device writes must be read between the start and the end of an announced access
+ * (DMA_BUF_IOCTL_SYNC). Here nothing goes wrong without, so the announcements can be seen: for
+ * each, and for each buffer made, a line is appended to the file that EYELID_HEAP_LOG names, with
+ * the inode that /proc/PID/maps shows for the buffer too:
  *     alloc INODE
  *     start|end read|write|both INODE
  *
@@ -29,7 +31,8 @@
 #define HEAP "eyelid-heap"
 #define BUFFER "eyelid-heap-buffer"
 
-/* Ours are told from all other files by the name that /proc shows, which needs no table and survives dup(). */
+/* Ours are told from all other files by the name that /proc shows. That needs no table and survives
+ * dup(). */
 static int is_memfd(int fd, const char *name)
 {
 	char link[32], wanted[64], target[64] = "";

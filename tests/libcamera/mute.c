@@ -1,8 +1,10 @@
 /*
- * Lets a camera go silent, as one with a loose cable does: preloaded into a program, it holds back the requests that are
- * queued while the file that EYELID_MUTE names exists. When the camera is stopped they are handed on, and come back.
+ * Lets a camera go silent, as one with a loose cable does: preloaded into a program, it holds back
+ * the requests that are queued while the file that EYELID_MUTE names exists. When the camera is
+ * stopped they are handed on, and come back.
  *
- * It takes the place of libcamera's Camera::queueRequest() and Camera::stop(), which the program's bindings call.
+ * It takes the place of libcamera's Camera::queueRequest() and Camera::stop(), which the program's
+ * bindings call.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,7 +1,8 @@
 /* V4L2 cameras that are not there, for a program that this is preloaded into (LD_PRELOAD).
  *
  * PRETENDED_CAMERAS is a directory:
- *   dev/videoN     a camera; these files are what the program sees in /dev. Without its file, a camera is unplugged. Lines:
+ *   dev/videoN     a camera; these files are what the program sees in /dev. Without its file, a
+ *                  camera is unplugged. Lines:
  *                    card NAME | driver NAME | bus PLACE | capabilities HEX
  *                    format FOURCC WxH FPS[,FPS...] FILE   FILE has the bytes of each frame
  *                    control ID TYPE MIN MAX DEFAULT NAME  (queryctrl's numbers)
@@ -9,8 +10,8 @@
  *   fault/videoN   what is wrong with it now, a word: busy, silent, broken, short, full, lost, gone
  *   log/videoN     what it was told, a line for each
  *
- * A descriptor is a timer: it becomes readable at an exposure, as a camera's does. Each exposure is 100 ms old when it
- * comes, and the buffer says so. What is not known is refused, as cameras do. */
+ * A descriptor is a timer: it becomes readable at an exposure, as a camera's does. Each exposure is
+ * 100 ms old when it comes, and the buffer says so. What is not known is refused, as cameras do. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
