@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from runner import building, suites
+from runner import building, installing, suites
 
 NOBODY = 65534
 
@@ -115,3 +115,19 @@ def test_a_key_that_is_none_is_refused(monkeypatch, tmp_path):
     (tmp_path / "one/suite.toml").write_text('about = "one"\nseconds = 1\npakages = []\n')
     with pytest.raises(TypeError, match="pakages"):
         suites.load("one")
+
+
+def test_a_suites_own_script_installs_what_lists_cannot(monkeypatch, tmp_path):
+    monkeypatch.setattr(suites, "TESTS", tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/suite.toml").write_text(
+        'about = "one"\nseconds = 1\ninstall = ["script", "a"]\n'
+        '[[variants]]\narguments = ["--two"]\nabout = "two"\nseconds = 2\n'
+        'install = ["script", "b"]\n'
+    )
+    script = tmp_path / "one/script"
+    script.write_text('#!/bin/sh\necho "$1 $EYELID_TESTS_CACHE" >> "$(dirname "$0")/done"\n')
+    script.chmod(0o755)
+    one = suites.load("one")
+    installing.install(one, one.variant(["--two", "-k", "all"]))
+    assert (tmp_path / "one/done").read_text() == f"a {installing.CACHE}\nb {installing.CACHE}\n"

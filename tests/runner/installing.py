@@ -49,10 +49,10 @@ def install(suite, variant):
     """Installs what a suite needs. Two at a time wait for one another: apt does not always."""
     with _lock():
         if packages := missing_packages(suite, variant):
-            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+            quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
             subprocess.run([*APT, "update"], check=True)
             command = [*APT, "install", "--no-install-recommends", *packages]
-            subprocess.run(command, check=True, env=environment)
+            subprocess.run(command, check=True, env=quiet)
         if not PYTHON.exists():
             subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
         if requirements := missing_requirements(suite):
