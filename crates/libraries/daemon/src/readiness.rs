@@ -1,4 +1,5 @@
-//! Waiting in tokio's loop for a descriptor that tokio does not know: the only `unsafe` of this library.
+//! Waiting in tokio's loop for a descriptor that tokio does not know: the only `unsafe` of this
+//! library.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -6,7 +7,8 @@ use std::os::fd::OwnedFd;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Lets the runtime wait until a descriptor is readable. Must be called within a runtime whose I/O is enabled.
+/// Lets the runtime wait until a descriptor is readable. Must be called within a runtime whose I/O
+/// is enabled.
 ///
 /// # Errors
 /// What epoll_ctl(2) said.
@@ -18,7 +20,8 @@ use tokio::io::unix::AsyncFd;
     reason = "tokio cannot know that the descriptor stays the same"
 )]
 pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd is open, gives the same descriptor each time, and is closed by nobody else.
+    // SAFETY: an OwnedFd is open, gives the same descriptor each time, and is closed by nobody
+    // else.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }
 

@@ -1,9 +1,10 @@
 //! When the next frame may be chosen for a client that takes frames from a TCP or Unix socket.
 //!
-//! Whoever hands a frame to the kernel as soon as the socket takes one shows the past to a client behind a slow link. The
-//! newest-frame rule (`docs/newest-frame.md`) chooses it later: when no more lies unacknowledged in the socket than its path
-//! holds. The rule is [`Pacer`], which has neither socket nor clock; [`TcpInfo`] and [`unacknowledged_bytes`] are what it needs
-//! to know of a socket. What a frame is, and how it is wrapped, is the caller's.
+//! Whoever hands a frame to the kernel as soon as the socket takes one shows the past to a client
+//! behind a slow link. The newest-frame rule (`docs/newest-frame.md`) chooses it later: when no
+//! more lies unacknowledged in the socket than its path holds. The rule is [`Pacer`], which has
+//! neither socket nor clock; [`TcpInfo`] and [`unacknowledged_bytes`] are what it needs to know of
+//! a socket. What a frame is, and how it is wrapped, is the caller's.
 //!
 //! ```no_run
 //! # fn newest_frame() -> Vec<u8> { Vec::new() }

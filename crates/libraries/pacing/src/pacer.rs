@@ -1,22 +1,34 @@
-//! When a client's next frame may be chosen: the newest-frame rule (`docs/newest-frame.md`), apart from the socket.
+//! When a client's next frame may be chosen: the newest-frame rule (`docs/newest-frame.md`), apart
+//! from the socket.
 //!
-//! What lies unacknowledged in a socket is older than any frame that could be chosen now. Waiting until all of it is
-//! acknowledged would show the newest picture, but leave the path idle for a round trip with every frame. Waiting until no
-//! more is left than the path itself holds, its bandwidth-delay product, keeps the path busy, and nothing waits in a queue
-//! before it. [`LinkEstimate`] says what the path holds, [`ProxyBuffer`] what to do where it ends at a proxy.
+//! What lies unacknowledged in a socket is older than any frame that could be chosen now. Waiting
+//! until all of it is acknowledged would show the newest picture, but leave the path idle for a
+//! round trip with every frame. Waiting until no more is left than the path itself holds, its
+//! bandwidth-delay product, keeps the path busy, and nothing waits in a queue before it.
+//! [`LinkEstimate`] says what the path holds, [`ProxyBuffer`] what to do where it ends at a proxy.
 //!
 //! # The numbers
 //!
-//! | number | much smaller: fails | much greater: fails |
+//! Each has a test that fails if it is much smaller, and one that fails if it is much greater.
+//!
+//! - A: `tests::an_unacknowledged_tail_is_not_waited_for`
+//! - B: `tests::looks_ever_more_rarely_at_a_client_that_takes_nothing`
+//! - C: `tests::a_socket_without_figures_is_polled_a_few_times_a_frame_and_soon`
+//! - D: `tests::the_time_to_the_first_answer_is_known_to_an_eighth_after_few_polls`
+//! - E: `simulation::direct::keeps_every_path_busy_and_nothing_waiting_before_it`
+//! - F: `simulation::proxied::lets_what_a_proxy_holds_run_low_and_never_out`
+//! - G: `simulation::proxied::a_near_link_without_a_proxy_keeps_its_rate`
+//!
+//! | number | smaller | greater |
 //! | --- | --- | --- |
-//! | [`DELAYED_ACK_BYTES`] | `an_unacknowledged_tail_is_not_waited_for` | `keeps_every_path_busy_and_nothing_waiting_before_it` |
-//! | [`MIN_PAUSE`] | (the timer's resolution) | `keeps_every_path_busy_and_nothing_waiting_before_it` |
-//! | [`MAX_PAUSE`] | `looks_ever_more_rarely_at_a_client_that_takes_nothing` | `lets_what_a_proxy_holds_run_low_and_never_out` |
-//! | [`MAX_PAUSE_BEHIND_PROXY`] | `lets_what_a_proxy_holds_run_low_and_never_out` | the same |
-//! | [`PAUSE_WITHOUT_RATE`] | `a_socket_without_figures_is_polled_a_few_times_a_frame_and_soon` | the same |
-//! | [`PREDICTION_SHARE`] | `keeps_every_path_busy_and_nothing_waiting_before_it` | the same |
-//! | [`STALL_BACKOFF`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `a_near_link_without_a_proxy_keeps_its_rate` |
-//! | [`UNANSWERED_POLL_DIVISOR`] | `the_time_to_the_first_answer_is_known_to_an_eighth_after_few_polls` | the same |
+//! | [`DELAYED_ACK_BYTES`] | A | E |
+//! | [`MIN_PAUSE`] | the timer's resolution | E |
+//! | [`MAX_PAUSE`] | B | F |
+//! | [`MAX_PAUSE_BEHIND_PROXY`] | F | F |
+//! | [`PAUSE_WITHOUT_RATE`] | C | C |
+//! | [`PREDICTION_SHARE`] | E | E |
+//! | [`STALL_BACKOFF`] | F | G |
+//! | [`UNANSWERED_POLL_DIVISOR`] | D | D |
 
 use std::time::{Duration, Instant};
 
@@ -25,8 +37,9 @@ use crate::proxy_buffer::ProxyBuffer;
 use crate::tcp_info::TcpInfo;
 use crate::units::{Bytes, BytesPerSecond};
 
-/// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its acknowledgement of
-/// less than that for 40 ms and more (RFC 9293, section 3.8.6.3), during which the path is idle.
+/// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its
+/// acknowledgement of less than that for 40 ms and more (RFC 9293, section 3.8.6.3), during which
+/// the path is idle.
 const DELAYED_ACK_BYTES: u64 = 2 * 1448;
 
 /// The shortest pause before the socket is polled again: tokio's timer has this resolution.
@@ -41,22 +54,23 @@ const MAX_PAUSE_BEHIND_PROXY: Duration = Duration::from_millis(10);
 /// The first pause while no rate is known.
 const PAUSE_WITHOUT_RATE: Duration = Duration::from_millis(5);
 
-/// The pause as a share of the predicted time: a poll that comes too early costs two system calls, one that comes too late
-/// leaves the path idle.
+/// The pause as a share of the predicted time: a poll that comes too early costs two system calls,
+/// one that comes too late leaves the path idle.
 const PREDICTION_SHARE: f64 = 0.85;
 
-/// With each poll in a row that finds nothing acknowledged, the time between them grows by this factor.
+/// With each poll in a row that finds nothing acknowledged, the time between them grows by this
+/// factor.
 const STALL_BACKOFF: u32 = 2;
 
-/// A frame that nothing has answered yet is polled again after its age divided by this: how long its first answer takes is
-/// the path's round-trip time, which is then known to an eighth.
+/// A frame that nothing has answered yet is polled again after its age divided by this: how long
+/// its first answer takes is the path's round-trip time, which is then known to an eighth.
 const UNANSWERED_POLL_DIVISOR: u32 = 8;
 
 /// Decides for one client.
 ///
-/// Whoever sends the frames tells it of every write ([`on_write`](Self::on_write)), and asks before a frame is chosen:
-/// [`can_send`](Self::can_send) in passing, or [`delay`](Self::delay) until it says that there is none. It knows neither
-/// the socket nor the time.
+/// Whoever sends the frames tells it of every write ([`on_write`](Self::on_write)), and asks before
+/// a frame is chosen: [`can_send`](Self::can_send) in passing, or [`delay`](Self::delay) until it
+/// says that there is none. It knows neither the socket nor the time.
 #[derive(Debug)]
 pub struct Pacer {
     /// Bytes handed to the socket in all.
@@ -111,8 +125,9 @@ impl Pacer {
         self.proxy_buffer.on_write(began, bytes);
     }
 
-    /// Says whether the next frame may be chosen, by what is known of the path without asking the kernel. Where not enough is
-    /// known it says no; [`delay`](Self::delay) then says how long to wait.
+    /// Says whether the next frame may be chosen, by what is known of the path without asking the
+    /// kernel. Where not enough is known it says no; [`delay`](Self::delay) then says how long to
+    /// wait.
     pub fn can_send(&mut self, now: Instant, unacknowledged_bytes: u64) -> bool {
         if self.wants_tcp_info(now) {
             return false;
@@ -126,23 +141,25 @@ impl Pacer {
         unacknowledged_bytes <= allowed && self.proxy_buffer.delay(now, None).is_none()
     }
 
-    /// Says whether [`delay`](Self::delay) must be given what TCP knows even if nothing is unacknowledged.
+    /// Says whether [`delay`](Self::delay) must be given what TCP knows even if nothing is
+    /// unacknowledged.
     #[must_use]
     pub fn wants_tcp_info(&self, now: Instant) -> bool {
         self.proxy_buffer.wants_tcp_info(now)
     }
 
-    /// How long to wait before polling the socket again, or `None` if the next frame may be chosen now. `tcp_info` is needed
-    /// if anything is unacknowledged, or if [`wants_tcp_info`](Self::wants_tcp_info) says so; on a socket that has none, all
-    /// is waited for.
+    /// How long to wait before polling the socket again, or `None` if the next frame may be chosen
+    /// now. `tcp_info` is needed if anything is unacknowledged, or if
+    /// [`wants_tcp_info`](Self::wants_tcp_info) says so; on a socket that has none, all is waited
+    /// for.
     pub fn delay(
         &mut self,
         now: Instant,
         unacknowledged_bytes: u64,
         tcp_info: Option<TcpInfo>,
     ) -> Option<Duration> {
-        // An empty socket's figures matter to the proxy's buffer alone. What was known of the path still holds, and the
-        // time at which it was asked for must not look recent.
+        // An empty socket's figures matter to the proxy's buffer alone. What was known of the path
+        // still holds, and the time at which it was asked for must not look recent.
         if let Some(tcp_info) = tcp_info.filter(|_| unacknowledged_bytes > 0) {
             self.link.on_tcp_info(now, tcp_info);
         }
@@ -193,7 +210,8 @@ impl Pacer {
 
     /// How long to wait until so many bytes have been acknowledged.
     fn pause(&self, excess_bytes: u64, tcp_info: Option<TcpInfo>) -> Duration {
-        // The higher of two rates: the poll after one that came too early is cheap, the path is not idle meanwhile.
+        // The higher of two rates: the poll after one that came too early is cheap, the path is not
+        // idle meanwhile.
         let known = tcp_info.map_or(BytesPerSecond::ZERO, |tcp_info| self.link.rate(tcp_info));
         let rate = self.drain_rate.max(known);
         let unanswered_for = self.link.unanswered_for();

@@ -1,61 +1,75 @@
 //! What a proxy near the server holds between it and the viewer, and how to keep that little.
 //!
 //! ```text
-//!   eyelid          the proxy, on this computer or beside it                      viewer
-//!  ┌────────┐     ┌────────────────┐   the proxy   ┌─────────────┐
-//!  │ socket │ ──► │ receive buffer │ ───reads────► │ send buffer │ ──► slow link ──►
-//!  └────────┘     └────────────────┘               └─────────────┘
-//!   drains at      *waiting*: what is               full as long as anything waits in the receive
-//!   once           missing from the window          buffer; else it has *room*, which does not show
-//!                  that the proxy's kernel
-//!                  advertises
+//!                     the proxy, on this computer or beside it
+//!   eyelid's      the proxy's      the proxy       its
+//!   socket ─────► receive buffer ──reads────────► send buffer ─────► slow link ─────► viewer
+//!   drains        what waits is                   what it holds
+//!   at once       missing from the                does not show
+//!                 window: it shows
 //!
-//!   bytes          written by us ..................____
-//!     ▲                                    ___----'   ▏waiting, while the send buffer is full
-//!     │            read by the proxy  ___-'...........▏
-//!     │                          __--'  ▏room, while it is not
-//!     │      what it would    _-'      .▏
-//!     │      have read if it '       .   reckoned with the link's rate from the
-//!     │      stayed full   '.     .      last time that it was full
-//!     └─────────────────────┴───────────────► time
+//!   One cycle, from a full send buffer to the next (`#` a byte held, `.` room for one):
+//!
+//!   receive buffer   ###.....      ........      ........      ####....
+//!   send buffer      ########      #####...      ##......      ########
+//!                    full:         the link      when a frame  full again: the frame filled
+//!                    3 wait        took 6, so    comes, there  the room of 6 and left 4 waiting,
+//!                                  there is      is room for   so the buffer holds 6 at least
+//!                                  room for 3    6
 //! ```
 //!
-//! A proxy's kernel takes what its buffers hold as fast as we send it, and acknowledges it. Our socket is then empty while a
-//! good part of a frame, or many frames, have not begun their way over the slow link. A frame that is chosen now waits behind
-//! all of it.
+//! A proxy's kernel takes what its buffers hold as fast as we send it, and acknowledges it. Our
+//! socket is then empty while a good part of a frame, or many frames, have not begun their way over
+//! the slow link. A frame that is chosen now waits behind all of it.
 //!
-//! Bytes in the receive buffer show, because the window that the proxy's kernel advertises is smaller by them. The proxy
-//! leaves them there only while its send buffer is full. What the send buffer holds does not show. But between two times
-//! that it was full, the proxy has read exactly what the link has taken, which gives the link's rate; and the rate gives how
-//! much room the send buffer had at any time in between ([`FillCycle`]). It holds at least as much as the most room that it
-//! ever had. If a frame is paused until a part of that room is free, the proxy holds less when the frame comes, and the link
-//! never runs dry.
+//! Bytes in the receive buffer show, because the window that the proxy's kernel advertises is
+//! smaller by them. The proxy leaves them there only while its send buffer is full. What the send
+//! buffer holds does not show. But between two times that it was full, the proxy has read exactly
+//! what the link has taken, which gives the link's rate; and the rate gives how much room the send
+//! buffer had at any time in between ([`FillCycle`]). It holds at least as much as the most room
+//! that it ever had. If a frame is paused until a part of that room is free, the proxy holds less
+//! when the frame comes, and the link never runs dry.
 //!
 //! # The numbers
 //!
-//! None of them follows from a standard: they were tried on real proxies (`docs/newest-frame.md`, "Through a proxy") and hold
-//! on the simulated ones. Each names a test that fails if it is much smaller and one that fails if it is much greater; those
-//! without a path are in `simulation::proxied`.
+//! None of them follows from a standard: they were tried on real proxies (`docs/newest-frame.md`,
+//! "Through a proxy") and hold on simulated ones. Each has a test that fails if it is much smaller,
+//! and one that fails if it is much greater. Those of whole links are in `simulation::proxied`:
 //!
-//! | number | much smaller: fails | much greater: fails |
+//! - A: `lets_what_a_proxy_holds_run_low_and_never_out`
+//! - B: `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time`
+//! - C: `follows_a_link_behind_a_proxy_that_fades_and_recovers`
+//! - D: `finds_out_soon_that_a_link_behind_a_proxy_is_faster`
+//! - E: `a_camera_that_was_away_does_not_make_a_slow_link`
+//! - F: `a_near_link_without_a_proxy_keeps_its_rate`
+//!
+//! Others, on given values, are beside what they test:
+//!
+//! - G: `direct::keeps_every_path_busy_and_nothing_waiting_before_it` (in `simulation`)
+//! - H: `tests::pauses_until_the_link_took_what_waits_but_no_second_more`
+//! - I: `tests::a_client_that_has_kept_up_for_ten_seconds_is_left_alone`
+//! - J: `pacer::tests::a_near_client_that_keeps_up_is_never_paused`
+//! - K: `link_rate::tests::an_idle_link_is_no_slow_one_unless_it_stays_so`
+//!
+//! | number | smaller | greater |
 //! | --- | --- | --- |
-//! | [`UNSENT_WHEN_FULL`] | `direct::keeps_every_path_busy_and_nothing_waiting_before_it` | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` |
-//! | [`WAITING_WHEN_FULL`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
-//! | [`WATCHED_AFTER_FULL`] | `a_camera_that_was_away_does_not_make_a_slow_link` | `tests::a_client_that_has_kept_up_for_ten_seconds_is_left_alone` |
-//! | [`FRAMES_WATCHED_FIRST`] | `tests::pauses_until_the_link_took_what_waits_but_no_second_more` | `pacer::tests::a_near_client_that_keeps_up_is_never_paused` |
-//! | [`MAX_CYCLE`] | none was found | `lets_what_a_proxy_holds_run_low_and_never_out` |
-//! | [`ROOM_USED`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
-//! | [`ROOM_GROWTH`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `lets_what_a_proxy_holds_run_low_and_never_out` |
-//! | [`ROOM_DECAY`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `a_near_link_without_a_proxy_keeps_its_rate` |
-//! | [`ROOM_REFILLED`] | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `lets_what_a_proxy_holds_run_low_and_never_out` |
-//! | [`MIN_ROOM`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `lets_what_a_proxy_holds_run_low_and_never_out` |
-//! | [`PROBING_GAIN`] | `finds_out_soon_that_a_link_behind_a_proxy_is_faster` | the same |
-//! | [`RATE_OUTDATED`] | `follows_a_link_behind_a_proxy_that_fades_and_recovers` | `finds_out_soon_that_a_link_behind_a_proxy_is_faster` |
-//! | [`MAX_PAUSE`] | `lets_what_a_proxy_holds_run_low_and_never_out` | `tests::pauses_until_the_link_took_what_waits_but_no_second_more` |
-//! | `receive_window::WINDOW_PERIOD` | `lets_what_a_proxy_holds_run_low_and_never_out` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
-//! | `link_rate::MIN_RATE_SPAN` | `finds_out_how_much_a_proxy_holds_that_reads_little_at_a_time` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
-//! | `link_rate::RATE_SPAN` | `lets_what_a_proxy_holds_run_low_and_never_out` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
-//! | `link_rate::RATE_SAMPLES` | `link_rate::tests::an_idle_link_is_no_slow_one_unless_it_stays_so` | `follows_a_link_behind_a_proxy_that_fades_and_recovers` |
+//! | [`UNSENT_WHEN_FULL`] | G | B |
+//! | [`WAITING_WHEN_FULL`] | B | C |
+//! | [`WATCHED_AFTER_FULL`] | E | I |
+//! | [`FRAMES_WATCHED_FIRST`] | H | J |
+//! | [`MAX_CYCLE`] | none found | A |
+//! | [`ROOM_USED`] | B | C |
+//! | [`ROOM_GROWTH`] | B | A |
+//! | [`ROOM_DECAY`] | A | F |
+//! | [`ROOM_REFILLED`] | B | A |
+//! | [`MIN_ROOM`] | A | A |
+//! | [`PROBING_GAIN`] | D | D |
+//! | [`RATE_OUTDATED`] | C | D |
+//! | [`MAX_PAUSE`] | A | H |
+//! | `receive_window::WINDOW_PERIOD` | A | C |
+//! | `link_rate::MIN_RATE_SPAN` | B | C |
+//! | `link_rate::RATE_SPAN` | A | C |
+//! | `link_rate::RATE_SAMPLES` | K | C |
 
 use std::time::{Duration, Instant};
 
@@ -68,39 +82,46 @@ mod receive_window;
 use link_rate::{LinkRate, ReadSample};
 use receive_window::ReceiveWindow;
 
-/// A frame of which some was still not sent after this time met full buffers. (Bytes that were sent and are not acknowledged
-/// prove nothing: the peer's kernel may hold back its acknowledgement for 40 ms and more.)
+/// A frame of which some was still not sent after this time met full buffers. (Bytes that were sent
+/// and are not acknowledged prove nothing: the peer's kernel may hold back its acknowledgement for
+/// 40 ms and more.)
 const UNSENT_WHEN_FULL: Duration = Duration::from_millis(10);
 
-/// The send buffer is full if more than this share of a frame waits in the receive buffer, or of the widest window if that is
-/// smaller than a frame. Less may be the window's own ups and downs.
+/// The send buffer is full if more than this share of a frame waits in the receive buffer, or of
+/// the widest window if that is smaller than a frame. Less may be the window's own ups and downs.
 const WAITING_WHEN_FULL: f64 = 0.5;
 
-/// How long a proxy is watched after its buffers were full. `TCP_INFO` is asked for with every frame meanwhile.
+/// How long a proxy is watched after its buffers were full. `TCP_INFO` is asked for with every
+/// frame meanwhile.
 const WATCHED_AFTER_FULL: Duration = Duration::from_secs(10);
 
-/// How many frames are watched at first, to see how wide the window is before the buffers have been full.
+/// How many frames are watched at first, to see how wide the window is before the buffers have been
+/// full.
 const FRAMES_WATCHED_FIRST: u32 = 3;
 
-/// The longest cycle. One that is older ends when the buffers are full again, even if no frame has found room in it.
+/// The longest cycle. One that is older ends when the buffers are full again, even if no frame has
+/// found room in it.
 const MAX_CYCLE: Duration = Duration::from_secs(2);
 
-/// The share of the room seen of late that a pause lets become free. The rest keeps the link busy if something comes late.
+/// The share of the room seen of late that a pause lets become free. The rest keeps the link busy
+/// if something comes late.
 const ROOM_USED: f64 = 0.75;
 
-/// What the known room is multiplied with after a cycle at whose end it was all filled again, which suggests that there is
-/// more, and after any other cycle, in case there has become less.
+/// What the known room is multiplied with after a cycle at whose end it was all filled again, which
+/// suggests that there is more, and after any other cycle, in case there has become less.
 const ROOM_GROWTH: f64 = 1.1;
 const ROOM_DECAY: f64 = 0.97;
 
 /// Room counts as filled again if no more than this share of the most that there was is left.
 const ROOM_REFILLED: f64 = 0.03;
 
-/// Room for less than this share of a frame is no buffer worth a pause: it may be what the link takes in a burst.
+/// Room for less than this share of a frame is no buffer worth a pause: it may be what the link
+/// takes in a burst.
 const MIN_ROOM: f64 = 0.15;
 
-/// By how much frames follow each other faster than the link takes them while the send buffer has room. It doubles with each
-/// second since the buffers were full, for the longer that lasts, the less the rate can be right.
+/// By how much frames follow each other faster than the link takes them while the send buffer has
+/// room. It doubles with each second since the buffers were full, for the longer that lasts, the
+/// less the rate can be right.
 const PROBING_GAIN: f64 = 0.1;
 
 /// A rate at which the buffers have not become full for this long is that of another, faster link.
@@ -141,8 +162,8 @@ struct FrameInFlight {
 }
 
 impl ProxyBuffer {
-    /// So many bytes went into the socket, the first of them at `began`. All that is written until the socket has drained
-    /// counts as one frame.
+    /// So many bytes went into the socket, the first of them at `began`. All that is written until
+    /// the socket has drained counts as one frame.
     pub(crate) fn on_write(&mut self, began: Instant, bytes: u64) {
         self.written_bytes += bytes;
         let frame = self.frame.get_or_insert(FrameInFlight {
@@ -174,7 +195,8 @@ impl ProxyBuffer {
         self.holds_much
     }
 
-    /// The socket has drained. Gives how long to wait all the same before the next frame is chosen, if at all.
+    /// The socket has drained. Gives how long to wait all the same before the next frame is chosen,
+    /// if at all.
     pub(crate) fn delay(&mut self, now: Instant, tcp_info: Option<TcpInfo>) -> Option<Duration> {
         if let Some(frame) = self.frame.take() {
             self.pause_end = tcp_info
@@ -206,7 +228,8 @@ impl ProxyBuffer {
         }
     }
 
-    /// The same where the send buffer is full and so many bytes wait in the receive buffer: when enough of them have gone.
+    /// The same where the send buffer is full and so many bytes wait in the receive buffer: when
+    /// enough of them have gone.
     fn after_full(
         &mut self,
         now: Instant,
@@ -221,7 +244,8 @@ impl ProxyBuffer {
         let rate = self.link_rate.measure(sample)?;
         let cycle = self.cycle.get_or_insert(FillCycle::new(sample));
         let age = now - cycle.full.at;
-        // What the link has taken, less what the proxy has read: room that is still there although something waits.
+        // What the link has taken, less what the proxy has read: room that is still there although
+        // something waits.
         let room_left = cycle.full.after(now, rate) - sample.read;
         if cycle.took_frame || frame.is_stuck || room_left < Bytes::ZERO || age > MAX_CYCLE {
             let refilled = (Bytes::ZERO..cycle.most_room * ROOM_REFILLED).contains(&room_left);
@@ -243,8 +267,9 @@ impl ProxyBuffer {
         Some(now + rate.time_for(excess + let_go).min(MAX_PAUSE))
     }
 
-    /// The same where the send buffer has room: a little faster than the link takes frames. Slower, and the link would run
-    /// dry; much faster, and the room would be used up by the next frame already.
+    /// The same where the send buffer has room: a little faster than the link takes frames. Slower,
+    /// and the link would run dry; much faster, and the room would be used up by the next frame
+    /// already.
     fn after_room(&mut self, now: Instant, frame: &FrameInFlight) -> Option<Instant> {
         if let Some(cycle) = &mut self.cycle {
             cycle.took_frame = true;

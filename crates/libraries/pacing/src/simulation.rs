@@ -1,4 +1,5 @@
-//! Simulated links, and what a client behind one sees of a camera that a [`Pacer`] paces. No test here reads a clock.
+//! Simulated links, and what a client behind one sees of a camera that a [`Pacer`] paces. No test
+//! here reads a clock.
 
 use std::time::{Duration, Instant};
 

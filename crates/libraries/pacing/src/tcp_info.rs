@@ -14,13 +14,14 @@ use crate::units::BytesPerSecond;
 pub struct TcpInfo {
     /// The smallest round-trip time within the kernel's window (300 s).
     pub min_rtt: Duration,
-    /// The newest delivery rate; while the sender has too little to send for a newer one, the highest since
-    /// (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
+    /// The newest delivery rate; while the sender has too little to send for a newer one, the
+    /// highest since (`tcp_rate_gen()` in the kernel's net/ipv4/tcp_rate.c).
     pub delivery_rate: BytesPerSecond,
-    /// Bytes of what was written that have not been sent once: the peer has no room for them, or the path not yet.
+    /// Bytes of what was written that have not been sent once: the peer has no room for them, or
+    /// the path not yet.
     pub unsent_bytes: u32,
-    /// Bytes that the peer has room for (its receive window), by what it said last. `None` before Linux 5.4, whose
-    /// `tcp_info` ends before it.
+    /// Bytes that the peer has room for (its receive window), by what it said last. `None` before
+    /// Linux 5.4, whose `tcp_info` ends before it.
     pub window_bytes: Option<u32>,
 }
 
@@ -31,10 +32,11 @@ impl TcpInfo {
         self.min_rtt < Duration::from_millis(1)
     }
 
-    /// Takes what is used of the kernel's structure, of which the kernel filled the first `length` bytes. `None` before
-    /// TCP has measured anything.
+    /// Takes what is used of the kernel's structure, of which the kernel filled the first `length`
+    /// bytes. `None` before TCP has measured anything.
     fn of(info: &libc::tcp_info, length: usize) -> Option<Self> {
-        // The structure only ever grows at its end. An older kernel's is shorter, and what it lacks stays zero.
+        // The structure only ever grows at its end. An older kernel's is shorter, and what it lacks
+        // stays zero.
         let has = |offset: usize, size: usize| length >= offset + size;
         let measured = has(
             offset_of!(libc::tcp_info, tcpi_delivery_rate),
@@ -52,8 +54,8 @@ impl TcpInfo {
     }
 }
 
-/// Gives the bytes handed to a socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on a Unix socket, not read
-/// (unix(7)).
+/// Gives the bytes handed to a socket that its peer has not acknowledged (SIOCOUTQ, tcp(7)) or, on
+/// a Unix socket, not read (unix(7)).
 ///
 /// # Errors
 /// What ioctl(2) said.
@@ -76,7 +78,8 @@ pub fn unacknowledged_bytes(socket: &impl AsFd) -> io::Result<u64> {
 pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
     let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = mem::size_of_val(&info) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `info`, which has that many, and the number to `length`.
+    // SAFETY: the kernel writes at most `length` bytes to `info`, which has that many, and the
+    // number to `length`.
     let result = unsafe {
         libc::getsockopt(
             socket.as_fd().as_raw_fd(),
@@ -89,7 +92,8 @@ pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
     if result != 0 {
         return None;
     }
-    // SAFETY: all of it is integers, of which every byte is valid, and every byte was zero or is the kernel's.
+    // SAFETY: all of it is integers, of which every byte is valid, and every byte was zero or is
+    // the kernel's.
     let info = unsafe { info.assume_init() };
     TcpInfo::of(&info, length as usize)
 }

@@ -1,9 +1,11 @@
-//! Bytes and rates, so that a formula cannot mix them up: bytes divided by a time are a rate, bytes divided by a rate a time.
+//! Bytes and rates, so that a formula cannot mix them up: bytes divided by a time are a rate, bytes
+//! divided by a rate a time.
 
 use std::ops::{Add, Div, Mul, Sub};
 use std::time::Duration;
 
-/// A number of bytes that was reckoned, and so may be negative or have a fraction. Bytes that were counted are a `u64`.
+/// A number of bytes that was reckoned, and so may be negative or have a fraction. Bytes that were
+/// counted are a `u64`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub(crate) struct Bytes(f64);
 
@@ -23,7 +25,8 @@ impl Bytes {
 
 impl From<u64> for Bytes {
     fn from(bytes: u64) -> Self {
-        // Exact up to 2^53 bytes, which a socket at 10 Gbit/s carries in 83 days; a few bytes off from then on.
+        // Exact up to 2^53 bytes, which a socket at 10 Gbit/s carries in 83 days; a few bytes off
+        // from then on.
         Self(bytes as f64)
     }
 }
@@ -80,7 +83,8 @@ impl BytesPerSecond {
         Bytes(time.as_secs_f64() * self.0)
     }
 
-    /// How long so many bytes take; no time if they are fewer than none, [`Duration::MAX`] at a rate of zero.
+    /// How long so many bytes take; no time if they are fewer than none, [`Duration::MAX`] at a
+    /// rate of zero.
     pub(crate) fn time_for(self, bytes: Bytes) -> Duration {
         Duration::try_from_secs_f64((bytes.0 / self.0).max(0.0)).unwrap_or(Duration::MAX)
     }

@@ -37,8 +37,8 @@ impl Connection {
         });
     }
 
-    /// A frame whose first bytes are acknowledged after one time, and whose last ones after another, for which the pacer
-    /// waits. Gives the rate that is believed then.
+    /// A frame whose first bytes are acknowledged after one time, and whose last ones after
+    /// another, for which the pacer waits. Gives the rate that is believed then.
     fn frame(&mut self, bytes: u64, first: Duration, last: Duration) -> BytesPerSecond {
         self.link.on_tcp_info(self.now, self.said);
         let (began, before) = (self.now, self.written_bytes);
@@ -124,7 +124,8 @@ fn a_longer_round_trip_is_proved_by_two_frames_and_believed_for_a_while() {
     );
     connection.frame(FRAME_BYTES, MS * 100, MS * 178);
     assert!(hold(&connection, 0) >= 125_000);
-    // To try the kernel's again costs a round trip twice: a hundredth of the rate at most if it is 150 ms.
+    // To try the kernel's again costs a round trip twice: a hundredth of the rate at most if it is
+    // 150 ms.
     assert!(hold(&connection, 29) >= 125_000);
     // A route that has become short again must not be taken for long for much more than that.
     assert!(hold(&connection, 40) < 7_000);

@@ -69,8 +69,8 @@ fn an_unacknowledged_tail_is_not_waited_for() {
     let now = Instant::now();
     let mut pacer = acquainted(now, None);
     pacer.on_write(now, FRAME_BYTES);
-    // A receiver acknowledges every second segment at once, and one segment alone only after 40 ms and more. Of two that
-    // the path has reordered or lost it may hold back both.
+    // A receiver acknowledges every second segment at once, and one segment alone only after 40 ms
+    // and more. Of two that the path has reordered or lost it may hold back both.
     let two_segments = 2 * 1448;
     assert!(pacer.can_send(now, two_segments));
     assert_eq!(pacer.delay(now, two_segments, None), None);

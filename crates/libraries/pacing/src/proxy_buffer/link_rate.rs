@@ -1,11 +1,13 @@
-//! The rate of the link behind a proxy, by what the proxy reads between two times that its send buffer is full.
+//! The rate of the link behind a proxy, by what the proxy reads between two times that its send
+//! buffer is full.
 
 use std::time::{Duration, Instant};
 
 use super::WATCHED_AFTER_FULL;
 use crate::units::{Bytes, BytesPerSecond};
 
-/// The shortest time that a rate is taken over, because a proxy reads up to a third of what its buffers hold at a time.
+/// The shortest time that a rate is taken over, because a proxy reads up to a third of what its
+/// buffers hold at a time.
 const MIN_RATE_SPAN: Duration = Duration::from_secs(1);
 
 /// After this time the next rate begins.
@@ -22,7 +24,8 @@ pub(super) struct ReadSample {
 }
 
 impl ReadSample {
-    /// How many it will have read by then if the buffer stays full and the link takes bytes at this rate.
+    /// How many it will have read by then if the buffer stays full and the link takes bytes at this
+    /// rate.
     pub(super) fn after(self, then: Instant, rate: BytesPerSecond) -> Bytes {
         self.read + rate.bytes_in(then.saturating_duration_since(self.at))
     }
@@ -31,7 +34,8 @@ impl ReadSample {
 /// What the link takes.
 #[derive(Debug, Default)]
 pub(super) struct LinkRate {
-    /// The sample that the rate is measured from, and the one that the next rate will be measured from.
+    /// The sample that the rate is measured from, and the one that the next rate will be measured
+    /// from.
     since: Option<[ReadSample; 2]>,
     /// The rates of late, the newest first.
     samples: [BytesPerSecond; RATE_SAMPLES],
@@ -56,7 +60,8 @@ impl LinkRate {
         let (time, bytes) = (sample.at - from.at, sample.read - from.read);
         if time >= MIN_RATE_SPAN && bytes > Bytes::ZERO {
             self.samples[0] = bytes / time;
-            // A link that was idle for a part of the time makes a rate too low, and nothing makes it too high.
+            // A link that was idle for a part of the time makes a rate too low, and nothing makes
+            // it too high.
             self.known = self.samples.into_iter().reduce(BytesPerSecond::max);
         }
         if sample.at - next.at >= RATE_SPAN {

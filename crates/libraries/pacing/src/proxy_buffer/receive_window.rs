@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long the widest window that was seen counts at least, and twice as long at most: the kernel may make it smaller.
+/// How long the widest window that was seen counts at least, and twice as long at most: the kernel
+/// may make it smaller.
 const WINDOW_PERIOD: Duration = Duration::from_secs(10);
 
 /// The windows that were advertised of late.
@@ -24,7 +25,8 @@ pub(super) struct Occupancy {
 }
 
 impl ReceiveWindow {
-    /// Takes the window that is advertised now. Before Linux 5.4 nobody knows it; then nothing seems to wait.
+    /// Takes the window that is advertised now. Before Linux 5.4 nobody knows it; then nothing
+    /// seems to wait.
     pub(super) fn observe(&mut self, now: Instant, window_bytes: Option<u32>) -> Occupancy {
         let Some(window_bytes) = window_bytes.map(u64::from) else {
             return Occupancy::default();

@@ -5,7 +5,8 @@ use crate::units::BytesPerSecond;
 
 const WIDE: u64 = 1_000_000;
 
-/// So many seconds after the start, one after the frame began, so much of it waits in the receive buffer.
+/// So many seconds after the start, one after the frame began, so much of it waits in the receive
+/// buffer.
 fn drained(
     proxy: &mut ProxyBuffer,
     start: Instant,

@@ -27,7 +27,8 @@ fn lets_what_a_proxy_holds_run_low_and_never_out() {
                 link.full_proxy_delay()
             );
             assert!(seen.rate_share > 0.98, "{case}");
-            // At least 10 ms between two, once the proxy is known, and some more at a frame's beginning.
+            // At least 10 ms between two, once the proxy is known, and some more at a frame's
+            // beginning.
             let most_polls = 5.0 + 60.0 * link.wire_time().as_secs_f64();
             assert!(seen.polls_per_frame < most_polls, "{case}");
             assert!(
