@@ -408,8 +408,9 @@ def test_a_usb_camera_that_goes_away_is_failed_and_comes_again(report):
     assert show(USB, "NRestarts") == "0"
 
 
-def test_a_camera_that_is_busy_says_so():
-    configure(SIDE_CAMERA, USB_CAMERA, TWIN_CAMERA)
+def assert_busy_is_said(camera, twin, advice):
+    """Has a second program want a camera that streams: it says that it is busy, and what to do."""
+    configure(SIDE_CAMERA, camera, twin)
     run("systemctl", "enable", "eyelid-capture@twin")
     with plugged(), Stream(ADDRESS, "/usb/stream") as stream:
         usb_live(stream)
@@ -421,9 +422,13 @@ def test_a_camera_that_is_busy_says_so():
             lambda: "busy" in (error := status("twin")["error"] or "") and error,
             lambda: f"{status('twin')}",
         )
-        assert "see sudo fuser -v" in busy, busy
+        assert advice in busy, busy
         usb_live(stream)
     run("systemctl", "disable", "--now", "eyelid-capture@twin")
+
+
+def test_a_camera_that_is_busy_says_so():
+    assert_busy_is_said(USB_CAMERA, TWIN_CAMERA, "see sudo fuser -v")
 
 
 def opens(program, path):
@@ -482,19 +487,8 @@ def test_v4l2_stops_a_camera_that_sleeps_and_keeps_it():
 
 
 def test_v4l2_says_that_a_camera_is_busy_and_how_to_find_out_who_has_it():
-    configure(SIDE_CAMERA, V4L2_CAMERA, V4L2_TWIN)
-    run("systemctl", "enable", "eyelid-capture@twin")
-    with plugged(), Stream(ADDRESS, "/usb/stream") as stream:
-        usb_live(stream)
-        run("systemctl", "start", TWIN)
-        assert get(ADDRESS, "/twin/snapshot").status == 503
-        busy = wait_for(
-            lambda: "busy" in (error := status("twin")["error"] or "") and error,
-            lambda: f"{status('twin')}",
-        )
-        assert "see sudo fuser -v /dev/video0" in busy, busy
-        usb_live(stream)
-    run("systemctl", "disable", "--now", "eyelid-capture@twin", "eyelid-capture@usb")
+    assert_busy_is_said(V4L2_CAMERA, V4L2_TWIN, "see sudo fuser -v /dev/video0")
+    run("systemctl", "disable", "--now", "eyelid-capture@usb")
 
 
 # Taken over
