@@ -1,6 +1,7 @@
 """tests/run: what it says, and what it refuses before anything is built."""
 
 import os
+import runpy
 import subprocess
 
 import pytest
@@ -13,7 +14,7 @@ NOBODY = 65534
 def run(*arguments, **options):
     """Runs tests/run; gives its status and what it said."""
     command = [suites.TESTS / "run", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -60,6 +61,27 @@ def test_without_cargo_it_wants_programs():
     )
     assert status == 2
     assert "no cargo to build with (--bin DIR takes programs that are built)" in said
+
+
+@pytest.mark.parametrize(("statuses", "status"), [([0, 0], 0), ([0, 1], 1), ([None, 0], 1)])
+def test_all_goes_on_and_says_what_failed(monkeypatch, capsys, statuses, status):
+    run_all = runpy.run_path(str(suites.TESTS / "run"))["run_all"]
+    refused = run_all.__globals__["Refused"]
+    ran = []
+
+    def fake(suite, directory, arguments):
+        ran.append((suite.name, directory))
+        if statuses[len(ran) - 1] is None:
+            raise refused("no root")
+        return statuses[len(ran) - 1]
+
+    monkeypatch.setitem(run_all.__globals__, "run", fake)
+    two = [suites.Suite("one", "it", 1), suites.Suite("two", "it", 1, programs=False)]
+    assert run_all(two, "there", []) == status
+    assert ran == [("one", "there"), ("two", None)], "each runs, with programs if it takes some"
+    said = capsys.readouterr().out
+    assert ("FAILED with status 1" in said) == (1 in statuses)
+    assert ("NOT RUN: no root" in said) == (None in statuses)
 
 
 def tree(tmp_path):

@@ -46,7 +46,7 @@ def ci(tmp_path):
             (tmp_path / f"test_{name}.py").write_text(text)
         head = f"set -euo pipefail\n. {REPOSITORY}/.ci/suites\n"
         return subprocess.run(
-            ["bash", "-c", head + script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            ["bash", "-c", head + script], cwd=tmp_path, capture_output=True, text=True, timeout=300
         )
 
     return ci
