@@ -163,7 +163,7 @@ PLAIN = {
 
 @pytest.mark.parametrize(("first", "status"), PLAIN.items(), ids=range(len(PLAIN)))
 def test_what_is_not_here_is_said_to_be(server, first, status):
-    text = first + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    text = first + b" HTTP/1.1\r\nHost: localhost\r\nX-Secret: Secret\r\n\r\n"
     heard = ask(server, text + LAST)
     assert heard.statuses in ([status, 200], [status]), heard
     # A target that HTTP has no such form of, and CONNECT, end the connection.
@@ -180,6 +180,7 @@ def test_nothing_of_a_request_comes_back_in_a_header(server):
         )
         head = heard.text.partition(b"\r\n\r\n")[0].lower()
         assert b"cookie" not in head and b"evil" not in head and b"script" not in heard.text, heard
+        assert b"Secret" not in heard.text, heard
 
 
 def test_pipelined_requests_are_answered_in_their_order(server, healthy):
