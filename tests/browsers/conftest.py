@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from looking import PATIENCE
+from looking import watched_page
 from PIL import Image
 
 from harness.browser import chromium_as_it_is, firefox_as_it_is
@@ -24,17 +24,7 @@ def browser(request):
 @pytest.fixture
 def page(browser):
     """A page with `complaints`: all that the browser says against it."""
-    page = browser.new_page()
-    page.set_default_timeout(1000 * PATIENCE)
-    page.complaints = []
-    page.on(
-        "console", lambda message: message.type == "error" and page.complaints.append(message.text)
-    )
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.add_init_script(
-        "addEventListener('securitypolicyviolation',"
-        " e => console.error('CSP', e.violatedDirective, e.blockedURI))"
-    )
+    page = watched_page(browser)
     yield page
     page.close()
 

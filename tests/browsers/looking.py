@@ -37,6 +37,22 @@ NOTICES = """() => {
 }"""
 
 
+def watched_page(context):
+    """Opens a page with `complaints`: all that the browser says against it."""
+    page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    page.complaints = []
+    page.on(
+        "console", lambda message: message.type == "error" and page.complaints.append(message.text)
+    )
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation',"
+        " e => console.error('CSP', e.violatedDirective, e.blockedURI))"
+    )
+    return page
+
+
 def wait_page(page, condition, what):
     """Waits until `condition()` is true; the page works meanwhile."""
 

@@ -1,5 +1,7 @@
-"""The viewer page in windows of every shape, and what it says to a person. In Chromium alone: it is
-the page's own style and words that are looked at, not the browser.
+"""The viewer page in windows of every shape, and what it says to a person.
+
+Where the browser has a say, as in how wide things are and what a screen reader hears, in Chromium
+and Firefox; else in Chromium alone.
 """
 
 import json
@@ -7,11 +9,12 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from looking import PATIENCE, card, wait_drawn, wait_page, wait_text
+from looking import card, wait_drawn, wait_page, wait_text, watched_page
 
+from harness.browser import in_colours
 from harness.http import get
 
-pytestmark = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
+in_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 
 PHONE, SMALL, ON_ITS_SIDE, LAPTOP, WIDE = (
     (390, 844),
@@ -55,24 +58,18 @@ def window(browser):
 
     @contextmanager
     def window(url, size, scheme="light", names=("default",)):
-        context = browser.browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=scheme,
-            has_touch=size[0] < 1000,
-        )
-        page = context.new_page()
-        page.set_default_timeout(1000 * PATIENCE)
-        page.complaints = []
-        page.on(
-            "console",
-            lambda message: message.type == "error" and page.complaints.append(message.text),
-        )
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(url, wait_until="commit")
-        if names:
-            wait_drawn(page, *names, times=0)
-        yield page
-        context.close()
+        with in_colours(browser.browser, scheme) as coloured:
+            context = coloured.new_context(
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme=scheme,
+                has_touch=size[0] < 1000,
+            )
+            page = watched_page(context)
+            page.goto(url, wait_until="commit")
+            if names:
+                wait_drawn(page, *names, times=0)
+            yield page
+            context.close()
 
     return window
 
@@ -108,6 +105,7 @@ def assert_accessible(page):
 # Sizes
 
 
+@in_chromium
 @pytest.mark.parametrize(
     ("size", "sizes", "share"),
     [
@@ -164,6 +162,7 @@ def test_everybody_can_use_it(window, rooms, scheme):
 # Words
 
 
+@in_chromium
 def test_cameras_are_called_by_their_titles_in_the_order_of_the_file(window, rooms):
     eyelid = rooms(THREE, bed="Über dem <Bett>")
     with window(eyelid.url, LAPTOP, names=THREE) as page:
@@ -181,6 +180,7 @@ def test_cameras_are_called_by_their_titles_in_the_order_of_the_file(window, roo
 WITHOUT_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
 
 
+@in_chromium
 @pytest.mark.parametrize("script", ["", WITHOUT_CLIPBOARD], ids=["local", "http"])
 def test_addresses_are_there_to_be_copied(window, rooms, script):
     eyelid = rooms(THREE)
@@ -220,6 +220,7 @@ def wait_looking(page, who):
     wait_page(page, lambda: page.locator(".looking").text_content() == who, f"{who} looking")
 
 
+@in_chromium
 def test_it_says_who_looks_and_why_a_paused_camera_does_not_sleep(window, rooms):
     eyelid = rooms({"default": "640x480"})
     with window(eyelid.url, LAPTOP) as page:
@@ -241,6 +242,7 @@ def test_it_says_who_looks_and_why_a_paused_camera_does_not_sleep(window, rooms)
         wait_text(page, page.locator(".message .more"), "The camera is asleep.")
 
 
+@in_chromium
 def test_a_failed_camera_says_once_why_and_when_it_is_tried_again(window, eyelid, directory):
     config = directory / "eyelid.toml"
     config.write_text('[cameras.default]\nsource = "command:exit 3"\n')
@@ -267,6 +269,7 @@ def test_a_failed_camera_says_once_why_and_when_it_is_tried_again(window, eyelid
         assert_accessible(page)
 
 
+@in_chromium
 def test_an_address_that_is_none_has_a_page_that_leads_back(window, rooms):
     eyelid = rooms({"default": "640x480"})
     for path in "/nothing", "/webcam/nothing/here", "/nobody/":

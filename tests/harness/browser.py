@@ -67,11 +67,19 @@ def chromium_as_it_is():
 def firefox():
     """Runs Debian's Firefox by WebDriver BiDi; Playwright's own Firefox is another program."""
     with sync_playwright() as playwright:
-        browser = playwright.firefox.launch(
-            channel="moz-firefox", executable_path="/usr/bin/firefox-esr", headless=True
-        )
+        browser = launch_firefox(playwright.firefox)
         yield browser
         browser.close()
+
+
+def launch_firefox(firefox, **preferences):
+    """Starts Firefox with settings of `about:config`."""
+    return firefox.launch(
+        channel="moz-firefox",
+        executable_path="/usr/bin/firefox-esr",
+        headless=True,
+        firefox_user_prefs=preferences,
+    )
 
 
 @contextmanager
@@ -79,6 +87,19 @@ def firefox_as_it_is():
     """Runs Firefox and gives a context."""
     with firefox() as browser:
         yield browser.new_context(no_viewport=True)
+
+
+@contextmanager
+def in_colours(browser, scheme):
+    """Gives the browser, or one like it, whose user likes `light` or `dark`: this Firefox takes it as a setting alone."""
+    firefox = browser.browser_type
+    if firefox.name != "firefox" or scheme == "light":
+        yield browser
+        return
+    dark = {"layout.css.prefers-color-scheme.content-override": 0}
+    other = launch_firefox(firefox, **dark)
+    yield other
+    other.close()
 
 
 def picture(element):
