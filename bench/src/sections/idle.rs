@@ -12,7 +12,7 @@ use crate::process::{Cores, Programs, wait_until};
 use crate::sections::slots;
 use crate::viewers::look_once;
 
-const TIME: Duration = Duration::from_secs(20);
+const TIME: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(programs: &Programs) -> anyhow::Result<()> {
     let (asleep, fed, launched) = (slots()?, slots()?, slots()?);
