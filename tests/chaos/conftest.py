@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 import pytest
 import sites
 
+from harness.metronome import Metronome
 from harness.namespaces import require_own
 
 
@@ -17,7 +18,7 @@ def pytest_sessionstart():
 def both(start, directory):
     """One site with the launcher and one without."""
     sites.adopt_orphans()
-    metronome = sites.Metronome()
+    metronome = Metronome()
     with ExitStack() as opened:
         yield [
             opened.enter_context(closing(kind(start, directory, metronome)))

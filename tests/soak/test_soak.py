@@ -16,6 +16,7 @@ import pytest
 import visitors
 
 from harness.frames import Pictures, check_frame
+from harness.metronome import Metronome
 from harness.processes import children, command_line, descriptors, usage
 from harness.slot import Slot
 from harness.stream import Stream
@@ -24,7 +25,7 @@ CLIENTS = 20
 SAMPLE_EVERY_S = 10.0  # or oftener, to have forty in all
 LONG_MINUTES = 20  # from then on rates can be told
 WAKES_A_MINUTE = 8.4  # makes more than a thousand in two hours
-AT_ONCE_S = 2.0  # what a view may take after the idle pause, on a machine however busy
+AT_ONCE_S = 0.5  # what a view may take after the idle pause; 9 to 40 ms are seen
 CONFIGURATION = """
 [server]
 idle-exit = "24h"
@@ -85,6 +86,7 @@ class Soak:
         self._sample_every_s = sample_every_s
         self._random = random.Random(seed)
         self._pictures = Pictures()
+        self._metronome = Metronome()
         with Stream(camera.url) as stream:
             assert stream.part().live()
         camera.slot.wait_state("asleep")
@@ -142,6 +144,13 @@ class Soak:
         self.sample()
         time.sleep(seconds)
         self.sample()
+        asked, took = self._view()
+        while took > AT_ONCE_S and self._metronome.late_at > asked:
+            asked, took = self._view()  # this machine had no time for it
+        return took
+
+    def _view(self):
+        """Asks for a frame while the camera sleeps; gives when, and how long it took to be whole."""
         asked, wall = time.monotonic(), time.time()
         with Stream(self._camera.url) as stream:
             part = stream.part()
@@ -150,7 +159,7 @@ class Soak:
         check_frame(part.jpeg)
         self.wakes += 1
         self._camera.slot.wait_state("asleep")
-        return took
+        return asked, took
 
 
 @pytest.fixture(scope="session")
