@@ -7,12 +7,17 @@ baseline, 4:2:0, the usual Huffman tables, no restart markers, no EXIF, no thumb
 between two of them. Each is written by one fwrite() to stdout, whose buffer (4096 bytes on a pipe)
 keeps the end of it back until the next frame, unless --flush is given. What it has to say goes to
 stderr.
+
+Nobody who wrote this has a Pi, so there is no recording of a real one. Pillow's libjpeg is the
+nearest to it; $ENCODER may say `ffmpeg`, which comments its JPEGs and has other tables, so that
+nothing hangs on one encoder's habits.
 """
 
 import argparse
 import io
 import itertools
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -39,17 +44,43 @@ TAKES_A_VALUE = [
 ]  # and changes nothing here
 
 
-def frame(number, width, height, quality):
+def frame(number, width, height, quality, encoder="libjpeg"):
     """Gives the JPEG of a frame: a photograph with a bar that moves."""
+    return ENCODERS[encoder](picture(number, width, height), quality)
+
+
+def picture(number, width, height):
+    """Gives what the camera sees."""
     with Image.open(PHOTOGRAPH) as photograph:
         picture = photograph.convert("RGB").resize((width, height))
     bar = width // CYCLE
     picture.paste(
         (255, 255, 255), (number % CYCLE * bar, 0, (number % CYCLE + 1) * bar, height // 4)
     )
+    return picture
+
+
+def by_libjpeg(picture, quality):
+    """Gives the JPEG of a picture."""
     jpeg = io.BytesIO()
     picture.save(jpeg, "JPEG", quality=quality, subsampling="4:2:0")
     return jpeg.getvalue()
+
+
+def by_ffmpeg(picture, quality):
+    """Gives the JPEG of a picture; the quality is ffmpeg's own."""
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{picture.width}x{picture.height}"]
+    jpeg = ["-pix_fmt", "yuvj420p", "-q:v", "4", "-f", "mjpeg", "-"]
+    run = subprocess.run(
+        ["ffmpeg", "-v", "error", *raw, "-i", "-", *jpeg],
+        input=picture.tobytes(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return run.stdout
+
+
+ENCODERS = {"libjpeg": by_libjpeg, "ffmpeg": by_ffmpeg}
 
 
 def options(arguments):
@@ -83,7 +114,11 @@ def main():
         if wrong:
             sys.exit(f"ERROR: *** {what} ***")
     print("Mode selection for a stand-in", file=sys.stderr, flush=True)
-    frames = [frame(number, chosen.width, chosen.height, chosen.quality) for number in range(CYCLE)]
+    encoder = os.environ.get("ENCODER", "libjpeg")
+    frames = [
+        frame(number, chosen.width, chosen.height, chosen.quality, encoder)
+        for number in range(CYCLE)
+    ]
     with open(1, "wb", buffering=STDIO_BUFFER_BYTES) as stdout:
         for jpeg in itertools.cycle(frames):
             stdout.write(jpeg)

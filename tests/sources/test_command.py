@@ -91,11 +91,15 @@ def rpicam_vid_in_path(directory, monkeypatch):
 
 @pytest.mark.usefixtures("rpicam_vid_in_path")
 @pytest.mark.parametrize("command", RPICAM_VID)
-def test_rpicam_vid_is_served_by_the_documented_command_line(start, capture, directory, command):
+@pytest.mark.parametrize("encoder", rpicam_vid.ENCODERS)
+def test_rpicam_vid_is_served_by_the_documented_command_line(
+    start, capture, directory, monkeypatch, command, encoder
+):
+    monkeypatch.setenv("ENCODER", encoder)
     chosen = rpicam_vid.options(shlex.split(command)[2:])
     assert chosen.flush, "the end of each frame would come with the next one"
     frames = (
-        rpicam_vid.frame(n, chosen.width, chosen.height, chosen.quality)
+        rpicam_vid.frame(n, chosen.width, chosen.height, chosen.quality, encoder)
         for n in range(rpicam_vid.CYCLE)
     )
     pictures = {Image.open(io.BytesIO(frame)).tobytes() for frame in frames}
