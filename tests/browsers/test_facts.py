@@ -9,12 +9,14 @@ import pytest
 from looking import NOTICES, card, wait_drawn, wait_page, wait_text
 from PIL import Image
 
+UNKNOWN = "\N{EN DASH}"
 UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": 3600}
 AHEAD_S = 3600
 SHIFTED = f"const now = Date.now; Date.now = () => now() + {1000 * AHEAD_S}"
 LATE_S = 0.05  # from a look at the clock to the writing of what it says
 
-# Writes down each age that is shown, the page's clock at that moment, and what its title says of the clocks.
+# Writes down each age that is shown, the page's clock at that moment, and what its title says of
+# the clocks.
 AGES = """() => {
   window.ages = [];
   const shown = document.querySelector('.age');
@@ -37,7 +39,9 @@ RATES = """async (count) => {
 
 @pytest.fixture
 def still(start, directory):
-    """Starts a server for which no frame is too old; gives its address, and how to publish a frame of an age."""
+    """Starts a server for which no frame is too old; gives its address, and how to publish a frame
+    of an age.
+    """
     slot = directory / "still"
     slot.mkdir()
     for_ever = ["--timeout", "1day", "--max-age", "2days"]
@@ -80,7 +84,7 @@ def test_the_age_is_that_of_the_frame(page, still, ahead_s):
     publish(0)
     page.goto(address, wait_until="commit")
     wait_drawn(page, times=0)
-    wait_page(page, lambda: page.locator(".age").text_content() != "–", "an age")
+    wait_page(page, lambda: page.locator(".age").text_content() != UNKNOWN, "an age")
     page.evaluate(AGES)
     for age_s, changes in (0.2, 3), (5, 3), (42, 3), (600, 1), (3 * 3600, 1):
         page.evaluate("ages.length = 0")
@@ -104,7 +108,7 @@ def test_the_rate_is_that_of_the_source(page, eyelid, fps):
     # So few that a busy machine shows them all.
     camera = eyelid("--source", "test", "--size", "320x240", "--fps", fps)
     page.goto(camera.url, wait_until="commit")
-    wait_page(page, lambda: page.locator(".rate").text_content() != "–", "a rate")
+    wait_page(page, lambda: page.locator(".rate").text_content() != UNKNOWN, "a rate")
     page.wait_for_timeout(4000)  # over which a rate is told
     shown = page.evaluate(RATES, 5)
     rates = [float(re.fullmatch(r"([\d.]+) fps", text)[1]) for text in shown]
@@ -118,8 +122,8 @@ def test_without_frames_there_is_no_rate(page, still):
     page.goto(address, wait_until="commit")
     wait_drawn(page, times=0)
     publish(0)
-    wait_page(page, lambda: page.locator(".rate").text_content() != "–", "a rate of two frames")
-    wait_text(page, page.locator(".rate"), "–")
+    wait_page(page, lambda: page.locator(".rate").text_content() != UNKNOWN, "a rate of two frames")
+    wait_text(page, page.locator(".rate"), UNKNOWN)
 
 
 # Keys

@@ -1,4 +1,4 @@
-"""What docs/reliability.md says: each test that is to show a promise is there, by its whole name."""
+"""What docs/reliability.md says: each test that is to show a promise is there, by its name."""
 
 import re
 from pathlib import Path

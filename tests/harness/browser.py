@@ -91,7 +91,10 @@ def firefox_as_it_is():
 
 @contextmanager
 def in_colours(browser, scheme):
-    """Gives the browser, or one like it, whose user likes `light` or `dark`: this Firefox takes it as a setting alone."""
+    """Gives the browser, or one like it, whose user likes `light` or `dark`.
+
+    Firefox takes that as a setting alone.
+    """
     firefox = browser.browser_type
     if firefox.name != "firefox" or scheme == "light":
         yield browser

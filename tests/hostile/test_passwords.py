@@ -81,7 +81,7 @@ def test_what_opened_one_request_opens_no_other(guarded):
 
 
 def rank_sum(ours, theirs):
-    """Gives by how many standard deviations the ranks of two samples differ (Mann and Whitney's U, normal)."""
+    """Gives by how many standard deviations the ranks of two samples differ (Mann and Whitney)."""
     ranked = sorted([(value, 0) for value in ours] + [(value, 1) for value in theirs])
     ranks = sum(rank for rank, (_, whose) in enumerate(ranked, 1) if whose == 0)
     count, other = len(ours), len(theirs)
@@ -101,7 +101,8 @@ def test_a_user_who_is_not_there_cannot_be_told_by_time(guarded):
         assert get(guarded.url, "/status", Authorization=wrong).status == 401
         waits[user].append(time.perf_counter() - began)
         costs[user].append(guarded.processor_time() - before)
-    # By chance alone one run of fifteen thousand is beyond 4; without a hash for users who are not there it is 15.
+    # By chance alone one run of fifteen thousand is beyond 4; without a hash for users who are not
+    # there it is 15.
     for what, times in ("wait", waits), ("processor time", costs):
         told = rank_sum(*times.values())
         medians = {user: f"{1000 * statistics.median(times[user]):.3f} ms" for user in times}

@@ -150,7 +150,7 @@ class Soak:
         return took
 
     def _view(self):
-        """Asks for a frame while the camera sleeps; gives when, and how long it took to be whole."""
+        """Asks for a frame while the camera sleeps; gives when, and how long it took."""
         asked, wall = time.monotonic(), time.time()
         with Stream(self._camera.url) as stream:
             part = stream.part()
