@@ -138,6 +138,7 @@ impl Config {
             text: text.to_owned(),
             path: path.to_owned(),
         };
+        config.check_names()?;
         config.check_slots()?;
         Ok(config)
     }
@@ -334,6 +335,7 @@ mod tests {
             ("[cameras.default]\nbuffers = 1", 2, "buffers"),
             ("[cameras.default]\ntitle = \" \"", 2, "title"),
             ("[cameras.\"a/b\"]\n", 1, "cameras.\"a/b\""),
+            ("[server]\n[cameras.stream]\n", 2, "cameras.stream"),
             ("[cameras.default]\nfps = \n", 2, "fps"),
         ] {
             let error = read_all(text).unwrap_err();

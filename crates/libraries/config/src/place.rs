@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use eyelid_slot::CameraName;
 use toml::de::DeTable;
 
-use crate::{Config, ConfigError, Section};
+use crate::{Config, ConfigError, Section, name};
 
 impl ConfigError {
     /// What is wrong with a key of a camera, or with the camera as a whole, in the file at `path`.
@@ -42,6 +42,17 @@ impl ConfigError {
 }
 
 impl Config {
+    /// A camera whose name a URL has could not be asked for.
+    pub(crate) fn check_names(&self) -> Result<(), ConfigError> {
+        let wrong = |name: &CameraName| {
+            let error = name::check(name).err()?;
+            let keys = ["cameras", name.as_str()].into_iter();
+            let message = error.to_string();
+            Some(ConfigError::in_text(&self.text, &self.path, keys, message))
+        };
+        self.cameras.keys().find_map(wrong).map_or(Ok(()), Err)
+    }
+
     /// Two cameras with one slot would mix their pictures.
     pub(crate) fn check_slots(&self) -> Result<(), ConfigError> {
         let slots = self.slots.as_deref();

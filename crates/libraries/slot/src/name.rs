@@ -1,4 +1,4 @@
-//! Names of cameras, which are names of directories and parts of URLs.
+//! Names of cameras, which are names of directories. They need no escaping in a URL either.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,30 +8,10 @@ use serde::{Deserialize, Serialize};
 
 const DEFAULT: &str = "default";
 
-/// Names that URLs take: the server's own, and those of the programs that it hands requests to.
-const RESERVED: [&str; 19] = [
-    "alerts",
-    "controls",
-    "favicon.ico",
-    "icon.svg",
-    "metrics",
-    "mse",
-    "option",
-    "push",
-    "snapshot",
-    "snapshot.jpg",
-    "status",
-    "stream",
-    "stream.mjpg",
-    "tune",
-    "viewer.css",
-    "viewer.js",
-    "webcam",
-    "webrtc",
-    "whep",
-];
+/// What the names of a slot's own files begin with (docs/slot.md), and those of no camera.
+const FILES: &str = "current.";
 
-/// The name of a camera: 1 to 64 of `A-Z a-z 0-9 _ -` and, not first, `.`. The camera called `default` owns the slots
+/// The name of a camera: 1 to 64 of `A-Z a-z 0-9 _ -` and, not first, `.`; but not one of a slot's files. The camera called `default` owns the slots
 /// directory itself; every other one a subdirectory with its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -45,9 +25,11 @@ pub enum NameError {
         "camera name {0:?}: use 1 to 64 letters, digits, '_', '-' or '.', the first of them not '.'"
     )]
     Malformed(String),
-    /// The server answers something else under this name.
-    #[error("camera name {0:?} is taken by the server's own URLs; choose another")]
-    Reserved(String),
+    /// A slot has files with such names.
+    #[error(
+        "camera name {0:?}: names that begin with {FILES:?} are those of a slot's files; choose another"
+    )]
+    File(String),
 }
 
 impl CameraName {
@@ -86,8 +68,8 @@ impl FromStr for CameraName {
         {
             return Err(NameError::Malformed(text.to_owned()));
         }
-        if RESERVED.contains(&text) {
-            return Err(NameError::Reserved(text.to_owned()));
+        if text.starts_with(FILES) {
+            return Err(NameError::File(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
     }
@@ -119,7 +101,15 @@ mod tests {
 
     #[test]
     fn takes_plain_names_and_nothing_that_could_leave_the_directory() {
-        for good in ["default", "front", "Bed_2", "a.b", "x-1"] {
+        for good in [
+            "default",
+            "front",
+            "Bed_2",
+            "a.b",
+            "x-1",
+            "current",
+            "currents.1",
+        ] {
             assert_eq!(good.parse::<CameraName>().unwrap().as_str(), good);
         }
         for bad in [
@@ -132,7 +122,8 @@ mod tests {
             "ä",
             "a\0",
             "a%2f",
-            "stream",
+            "current.low",
+            "current.jpg",
             &"x".repeat(65),
         ] {
             assert!(bad.parse::<CameraName>().is_err(), "{bad:?}");

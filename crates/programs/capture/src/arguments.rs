@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use eyelid_config::{
     Buffers, CameraOptions, Config, ConfigError, ControlSetting, Flip, Fps, Quality, Rotation,
-    Size, SourceSpec,
+    Size, SourceSpec, camera_name,
 };
 use eyelid_jpeg::{FrameOptions, Turn};
 use eyelid_picture::Tables;
@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Which camera of the configuration file this is [default: default]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = camera_name)]
     name: Option<CameraName>,
     /// List the cameras that are found, with their formats, sizes and rates
     #[arg(long, conflicts_with = "list_controls")]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use eyelid_config::Title;
+use eyelid_config::{Title, is_taken};
 use eyelid_consumer::{Camera, Cameras, Deadline, RateCap};
 use eyelid_daemon::LogLimit;
 use eyelid_http::hand_over::{ClosedError, Recipients};
@@ -115,9 +115,15 @@ impl App {
             .collect()
     }
 
+    /// Gives the names of all cameras that can be asked for. A directory among the slots may have any.
+    pub(crate) fn names(&self) -> Vec<CameraName> {
+        let mut names = self.cameras.names();
+        names.retain(|name| !is_taken(name));
+        names
+    }
+
     fn all_cameras(&self) -> impl Iterator<Item = Rc<Camera>> {
-        self.cameras
-            .names()
+        self.names()
             .into_iter()
             .filter_map(|name| self.cameras.camera(&name))
     }

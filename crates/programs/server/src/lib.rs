@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
-use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ServerOptions};
+use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ServerOptions, camera_name};
 use eyelid_daemon::sockets::{self, Passed};
 use eyelid_http::{AuthError, LiveConfig, Sockets};
 use eyelid_slot::CameraName;
@@ -48,7 +48,7 @@ pub struct Arguments {
     check: bool,
     /// Serve this camera even before it has a slot, as those of the configuration file; may be
     /// repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = camera_name)]
     name: Vec<CameraName>,
     /// The program that people start, where that is not this one: advice names it.
     #[arg(

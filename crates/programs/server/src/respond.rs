@@ -89,8 +89,7 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
             Some(camera) => snapshot(app, camera).await,
         },
         Route::Viewer(None) => page(&Page::All(
-            app.cameras
-                .names()
+            app.names()
                 .into_iter()
                 .map(|name| card(app, name))
                 .collect(),
@@ -161,7 +160,7 @@ fn card(app: &App, name: CameraName) -> Card {
 fn camera(app: &App, which: &Which) -> Option<Rc<Camera>> {
     match which {
         Which::Name(name) => app.cameras.camera(name),
-        Which::Number(number) => app.cameras.camera(app.cameras.names().get(*number)?),
+        Which::Number(number) => app.cameras.camera(app.names().get(*number)?),
     }
 }
 
@@ -238,7 +237,7 @@ fn no_camera(app: &App, which: &Which, action: &str) -> FullResponse {
         Which::Name(name) => format!("there is no camera {:?}", name.as_str()),
         Which::Number(number) => format!("there is no camera number {number}"),
     };
-    let names = app.cameras.names();
+    let names = app.names();
     let others: Vec<String> = names
         .iter()
         .take(LISTED)

@@ -1,5 +1,6 @@
 //! What a request asks for: paths and queries, apart from HTTP.
 
+use eyelid_config::camera_name;
 use eyelid_slot::CameraName;
 
 use crate::part::HeaderTiming;
@@ -128,7 +129,7 @@ impl Route {
         if let Some(route) = of_camera(path, query, None) {
             return route;
         }
-        match (name.parse::<CameraName>(), rest) {
+        match (camera_name(name), rest) {
             (Ok(name), None) => match of_camera("", query, Some(&name)) {
                 Some(Self::Viewer(_)) => Self::AddSlash(name),
                 action => action.unwrap_or(Self::NotFound),

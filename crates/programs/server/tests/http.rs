@@ -136,7 +136,9 @@ fn a_camera_that_a_flag_names_is_there_before_its_slot() {
 #[test]
 fn cameras_come_in_the_order_of_the_file_and_by_their_titles() {
     let slots = slots();
-    fs::create_dir(slots.path().join("attic")).unwrap();
+    for directory in ["attic", "status", "current.half"] {
+        fs::create_dir(slots.path().join(directory)).unwrap();
+    }
     let config = slots.path().join("eyelid.toml");
     let title = "Über dem <Bett> & \\\"so\\\"";
     fs::write(
