@@ -9,8 +9,8 @@ use eyelid_consumer::{Deadline, Freshness, NoFrame, View, Wake};
 use crate::part;
 use crate::writer::StreamWriter;
 
-/// How often the "no signal" card is sent again: within the patience of every proxy, and often enough to notice soon
-/// that nobody is there.
+/// How often the "no signal" card is sent again: within the patience of every proxy, and often
+/// enough to notice soon that nobody is there.
 const CARD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Size of the card, in pixels, for a camera that does not say the size of its frames.
@@ -44,7 +44,8 @@ impl Stream {
         );
     }
 
-    /// The newest-frame rule: wait until the socket has drained, take the newest frame there is, send it.
+    /// The newest-frame rule: wait until the socket has drained, take the newest frame there is,
+    /// send it.
     async fn send_all(&self) -> io::Result<()> {
         let opening = self.writer.header_timing.opening();
         let head = [&self.head, opening.as_bytes()].concat();
@@ -62,7 +63,8 @@ impl Stream {
         }
     }
 
-    /// Lets frames come for as long as the client keeps up. Gives whether its socket must be looked at again.
+    /// Lets frames come for as long as the client keeps up. Gives whether its socket must be looked
+    /// at again.
     async fn follow(&self) -> io::Result<bool> {
         let last = self.writer.last();
         let max_age = self.deadline.max_age;
@@ -90,7 +92,7 @@ impl Stream {
             let again = Instant::now() + CARD_INTERVAL;
             while Instant::now() < again {
                 match self.view.frame(fresh, short).await {
-                    Err(still) if still == reason => {}
+                    Err(still) if still.is_same_reason(&reason) => {}
                     _ => return Ok(()),
                 }
             }

@@ -386,6 +386,24 @@ fn an_old_frame_is_never_shown_in_a_stream() {
 }
 
 #[test]
+fn cards_come_as_often_where_the_timeout_is_longer() {
+    let slots = slots();
+    let path = slots.path().join(FRAME_FILE);
+    fs::write(&path, numbered(7, 100)).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(60);
+    let file = fs::File::open(&path).unwrap();
+    file.set_modified(long_ago).unwrap();
+    let server = Server::start(slots.path(), &["--timeout", "6s"]);
+    let mut stream = server.stream("/stream");
+    assert!(!stream.part().is_frame());
+    let first = Instant::now();
+    assert!(!stream.part().is_frame());
+    // Cards are 5 s apart. They were 11 while the reason seemed to change with the time waited.
+    let apart = first.elapsed();
+    assert!(apart < Duration::from_secs(8), "{apart:?}");
+}
+
+#[test]
 fn a_frame_from_before_the_clock_was_set_back_is_no_answer() {
     let slots = slots();
     let path = slots.path().join(FRAME_FILE);
