@@ -1,6 +1,7 @@
 //! One camera as the clients of this process see it: the newest frame, read once and shared.
 //!
-//! What is to be done decide [`Tracker`] and [`Wait`]; here the clocks are read, the files opened and the tasks woken.
+//! What is to be done decide [`Tracker`] and [`Wait`]; here the clocks are read, the files opened
+//! and the tasks woken.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -104,8 +105,8 @@ impl Camera {
         self.viewers.get() == 1
     }
 
-    /// One client looks no more. After the last one nothing is kept: the next to come wants a newer frame anyway.
-    /// Gives whether it was the last.
+    /// One client looks no more. After the last one nothing is kept: the next to come wants a newer
+    /// frame anyway. Gives whether it was the last.
     pub(crate) fn leave(&self) -> bool {
         self.viewers.set(self.viewers.get() - 1);
         if self.viewers.get() > 0 {
@@ -148,8 +149,8 @@ impl Camera {
         self.changed.notify_waiters();
     }
 
-    /// Anything may have happened in the slot, whose news come like this from now on: its directory is gone or back, or
-    /// the kernel lost count.
+    /// Anything may have happened in the slot, whose news come like this from now on: its directory
+    /// is gone or back, or the kernel lost count.
     pub(crate) fn anything_came(&self, news: News) {
         self.inner.borrow_mut().tracker.anything_came(news);
         self.subscribers.recheck();
@@ -245,7 +246,8 @@ impl Camera {
         }
     }
 
-    /// Closes the newest frame's file, which is the wish; where it was closed before, it is opened and closed.
+    /// Closes the newest frame's file, which is the wish; where it was closed before, it is opened
+    /// and closed.
     fn make_wish(&self) {
         let held = self.inner.borrow_mut().held.take();
         if held.is_none() {

@@ -16,7 +16,8 @@ use indexmap::IndexMap;
 use crate::tracker::News;
 use crate::{Camera, Envelope, RateCap, View};
 
-/// The cameras that exist even before their slots do, in their order; each with its slot, where that is not the usual one.
+/// The cameras that exist even before their slots do, in their order; each with its slot, where
+/// that is not the usual one.
 pub type Configured = IndexMap<CameraName, Option<PathBuf>>;
 
 /// The slots directory and what is known of its cameras.
@@ -25,13 +26,15 @@ pub struct Cameras {
     envelope: Rc<dyn Envelope>,
     configured: RefCell<Configured>,
     cameras: RefCell<BTreeMap<CameraName, Rc<Camera>>>,
-    /// `None` where the kernel gives no inotify instance: then slots are polled while somebody looks.
+    /// `None` where the kernel gives no inotify instance: then slots are polled while somebody
+    /// looks.
     changes: Option<RefCell<Changes<CameraName>>>,
     complained: Cell<bool>,
 }
 
 impl Cameras {
-    /// Looks at the slots in `directory`, and those that are `configured`. Frames are read into the `envelope`.
+    /// Looks at the slots in `directory`, and those that are `configured`. Frames are read into the
+    /// `envelope`.
     pub fn new(
         directory: PathBuf,
         configured: Configured,
@@ -86,8 +89,9 @@ impl Cameras {
         cameras.retain(|_, camera| camera.viewers() > 0);
     }
 
-    /// Gives the names of all cameras: those that are configured in their order, then those that have a slot, by name. The
-    /// default one comes before these where it is not configured: if it has a slot, or there is no other.
+    /// Gives the names of all cameras: those that are configured in their order, then those that
+    /// have a slot, by name. The default one comes before these where it is not configured: if it
+    /// has a slot, or there is no other.
     pub fn names(&self) -> Vec<CameraName> {
         let entries = fs::read_dir(&self.directory)
             .into_iter()
@@ -110,7 +114,8 @@ impl Cameras {
         default.into_iter().chain(configured).chain(found).collect()
     }
 
-    /// Lets one client look at a camera, with its own limit to the rate of its frames if it has one.
+    /// Lets one client look at a camera, with its own limit to the rate of its frames if it has
+    /// one.
     pub fn view(self: &Rc<Self>, camera: Rc<Camera>, cap: Option<RateCap>) -> View {
         if camera.enter() {
             self.watch(&camera);
@@ -118,8 +123,8 @@ impl Cameras {
         View::new(self.clone(), camera, cap)
     }
 
-    /// Hands on what inotify tells, until the process ends. Waits for inotify and the watchdog only; with nobody looking,
-    /// nothing is watched and nothing comes.
+    /// Hands on what inotify tells, until the process ends. Waits for inotify and the watchdog
+    /// only; with nobody looking, nothing is watched and nothing comes.
     ///
     /// # Errors
     /// What reading inotify said.

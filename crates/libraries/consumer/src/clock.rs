@@ -1,4 +1,5 @@
-//! Both clocks at one moment: intervals are measured by the one, moments of capture are given by the other.
+//! Both clocks at one moment: intervals are measured by the one, moments of capture are given by
+//! the other.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,7 +23,8 @@ impl Now {
     }
 }
 
-/// Now minus capture; nothing where the moment of capture is yet to come, for the clock was set back since.
+/// Now minus capture; nothing where the moment of capture is yet to come, for the clock was set
+/// back since.
 pub(crate) fn age(captured: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(captured).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
 //! Which frame of a camera it is, for this process.
 
-/// The number of a frame among those of its camera that this process has seen come into the slot. Frames that came and
-/// were not read have their numbers, too, so that two numbers say how many frames lie between them. The number of no frame,
-/// which is before all others, is the default.
+/// The number of a frame among those of its camera that this process has seen come into the slot.
+/// Frames that came and were not read have their numbers, too, so that two numbers say how many
+/// frames lie between them. The number of no frame, which is before all others, is the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FrameNumber(u64);
 
@@ -12,8 +12,8 @@ impl FrameNumber {
         Self(self.0 + 1)
     }
 
-    /// How many frames came after `last` and before this one, for a client that got `last` and gets this one next. None
-    /// for a client that has got no frame yet.
+    /// How many frames came after `last` and before this one, for a client that got `last` and gets
+    /// this one next. None for a client that has got no frame yet.
     pub fn skipped_since(self, last: Self) -> u64 {
         if last == Self::default() {
             return 0;

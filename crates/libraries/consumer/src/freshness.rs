@@ -14,7 +14,8 @@ pub enum Freshness {
 }
 
 impl Freshness {
-    /// The same by the clock as it is `now`, after this has been `waited` for: the clock may have been set back meanwhile.
+    /// The same by the clock as it is `now`, after this has been `waited` for: the clock may have
+    /// been set back meanwhile.
     pub(crate) fn by_the_clock(self, now: SystemTime, waited: Duration) -> Self {
         match self {
             Self::CapturedSince(moment) if moment > now => {
@@ -28,7 +29,8 @@ impl Freshness {
 /// What a client does not wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
-    /// It waits for this long. Longer for a stream of a camera that has fewer frames; less while the camera has failed.
+    /// It waits for this long. Longer for a stream of a camera that has fewer frames; less while
+    /// the camera has failed.
     pub timeout: Duration,
     /// It shows no frame of a stream that is older than this.
     pub max_age: Duration,

@@ -1,13 +1,15 @@
 //! Cameras as the clients of a process see them: the newest frame, read once and shared by all.
 //!
-//! A program makes one [`Cameras`], lets it [`run`](Cameras::run), and gives each of its clients a [`View`] of a camera. A
-//! client waits for a frame that is fresh enough for it ([`Freshness`], [`Deadline`]), at a rate of its own ([`RateCap`]);
-//! one that takes every frame may have them handed to it without being woken ([`Subscriber`]). Waiting for a frame is the
-//! wish for it, so that a camera is awake while somebody looks (`docs/slot.md`).
+//! A program makes one [`Cameras`], lets it [`run`](Cameras::run), and gives each of its clients a
+//! [`View`] of a camera. A client waits for a frame that is fresh enough for it ([`Freshness`],
+//! [`Deadline`]), at a rate of its own ([`RateCap`]); one that takes every frame may have them
+//! handed to it without being woken ([`Subscriber`]). Waiting for a frame is the wish for it, so
+//! that a camera is awake while somebody looks (`docs/slot.md`).
 //!
-//! What decides (`tracker`, `wait`, `rate_cap`, `no_frame`) takes values and a time; `camera` is the thin shell that reads
-//! clocks and files for it. This crate knows no network: how a frame leaves is the program's business, and an
-//! [`Envelope`] lets it leave in one write. All of it runs on one thread.
+//! What decides (`tracker`, `wait`, `rate_cap`, `no_frame`) takes values and a time; `camera` is
+//! the thin shell that reads clocks and files for it. This crate knows no network: how a frame
+//! leaves is the program's business, and an [`Envelope`] lets it leave in one write. All of it runs
+//! on one thread.
 
 mod camera;
 mod cameras;

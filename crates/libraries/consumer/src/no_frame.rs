@@ -1,5 +1,5 @@
-//! Why a client gets no frame: as precisely as the producer and the slot say it. The words for people are made here and
-//! nowhere else.
+//! Why a client gets no frame: as precisely as the producer and the slot say it. The words for
+//! people are made here and nowhere else.
 
 use std::fmt;
 use std::time::Duration;
@@ -39,13 +39,14 @@ pub enum Cause {
     Awake,
 }
 
-/// What lies in the slot instead of a frame, or why it cannot be read. Two are equal that say the same of the same file.
+/// What lies in the slot instead of a frame, or why it cannot be read. Two are equal that say the
+/// same of the same file.
 #[derive(Debug)]
 pub struct Unreadable(ReadError);
 
 impl NoFrame {
-    /// Says why no frame came within `timeout`, where the producer says `state` of itself and the slot has this `problem`,
-    /// if any. `is_full` looks whether the slot has no room for a frame.
+    /// Says why no frame came within `timeout`, where the producer says `state` of itself and the
+    /// slot has this `problem`, if any. `is_full` looks whether the slot has no room for a frame.
     pub(crate) fn new(
         state: Option<&State>,
         problem: Option<ReadError>,
@@ -113,7 +114,8 @@ impl fmt::Display for NoFrame {
 impl std::error::Error for NoFrame {}
 
 impl Cause {
-    /// What keeps the camera from giving a frame, where a frame lies in the slot; nothing where that is all that is known.
+    /// What keeps the camera from giving a frame, where a frame lies in the slot; nothing where
+    /// that is all that is known.
     fn in_words(&self) -> &str {
         match self {
             Self::Waiting(why) => why,

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// At most one frame in each interval. It says when the next one may be chosen, so that a frame that goes late is not an
-/// old one.
+/// At most one frame in each interval. It says when the next one may be chosen, so that a frame
+/// that goes late is not an old one.
 #[derive(Clone, Copy, Debug)]
 pub struct RateCap {
     interval: Duration,
@@ -25,8 +25,9 @@ impl RateCap {
         Some(self.counted_from? + self.interval)
     }
 
-    /// A frame was chosen. The next one counts from the moment at which this one was due, so that waiting for frames does
-    /// not lower the rate, unless that was an interval ago: then what was missed is not made up for.
+    /// A frame was chosen. The next one counts from the moment at which this one was due, so that
+    /// waiting for frames does not lower the rate, unless that was an interval ago: then what was
+    /// missed is not made up for.
     pub fn chosen(&mut self, now: Instant) {
         let due = self.due().filter(|due| *due + self.interval > now);
         self.counted_from = Some(due.unwrap_or(now));

@@ -9,8 +9,8 @@ use eyelid_slot::{FrameId, OpenFrame, ReadError};
 use crate::FrameNumber;
 use crate::clock::age;
 
-/// What a program sends before and after each JPEG. It is written around the JPEG while that is read, so that all of it
-/// lies in one piece and leaves in one write. `()` is no envelope.
+/// What a program sends before and after each JPEG. It is written around the JPEG while that is
+/// read, so that all of it lies in one piece and leaves in one write. `()` is no envelope.
 pub trait Envelope {
     /// How many bytes [`Envelope::begin`] and [`Envelope::end`] add at most.
     fn room_bytes(&self) -> usize;

@@ -1,8 +1,10 @@
-//! The clients that have the newest frame and wait for the next: it goes to all of them in one pass.
+//! The clients that have the newest frame and wait for the next: it goes to all of them in one
+//! pass.
 //!
-//! To wake a task for each client and frame costs as much as sending a small frame. So clients that keep up are not woken:
-//! when a frame comes it is offered to one after the other. A client's task wakes only when it has something to do: the
-//! client did not take all of the frame, or was not ready for one.
+//! To wake a task for each client and frame costs as much as sending a small frame. So clients that
+//! keep up are not woken: when a frame comes it is offered to one after the other. A client's task
+//! wakes only when it has something to do: the client did not take all of the frame, or was not
+//! ready for one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,8 +21,8 @@ use crate::{FrameNumber, SharedFrame};
 
 /// A client that takes frames as they come.
 pub trait Subscriber {
-    /// Takes a frame, as far as that goes without waiting: `Continue` where it is ready for another, else why its task is to
-    /// wake. It must not look at the camera meanwhile.
+    /// Takes a frame, as far as that goes without waiting: `Continue` where it is ready for
+    /// another, else why its task is to wake. It must not look at the camera meanwhile.
     fn offer(&self, frame: &Rc<SharedFrame>, now: Instant) -> ControlFlow<Wake>;
 }
 
@@ -56,8 +58,9 @@ struct Waiting {
 }
 
 impl Subscribers {
-    /// Waits, and offers `subscriber` every frame that comes after the one that it has `seen`, until its task has something
-    /// to do; that is so at the latest when no frame has come for `pause`.
+    /// Waits, and offers `subscriber` every frame that comes after the one that it has `seen`,
+    /// until its task has something to do; that is so at the latest when no frame has come for
+    /// `pause`.
     pub(crate) async fn wait(
         &self,
         subscriber: Rc<dyn Subscriber>,
@@ -84,7 +87,8 @@ impl Subscribers {
         self.waiting.borrow().is_empty()
     }
 
-    /// Offers a frame to all that wait and do not have it. Those that cannot take it, or not now, wait no more.
+    /// Offers a frame to all that wait and do not have it. Those that cannot take it, or not now,
+    /// wait no more.
     pub(crate) fn offer(&self, frame: &Rc<SharedFrame>, now: Now) {
         // One clock for all: what a pass takes is small beside what depends on it.
         let age = frame.age(now.wall);

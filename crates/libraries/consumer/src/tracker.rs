@@ -1,4 +1,5 @@
-//! What is known of a slot, and what follows from it: the decisions of all clients together, apart from clocks and files.
+//! What is known of a slot, and what follows from it: the decisions of all clients together, apart
+//! from clocks and files.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,15 +8,17 @@ use eyelid_slot::{Phase, State};
 use crate::FrameNumber;
 use crate::MeasuredRate;
 
-/// How long a wish is good for: after it one is made again, for it may have been lost with a producer that died. As often
-/// a waiting client looks for itself, for inotify says nothing of a directory that was replaced while a file of it is open.
+/// How long a wish is good for: after it one is made again, for it may have been lost with a
+/// producer that died. As often a waiting client looks for itself, for inotify says nothing of a
+/// directory that was replaced while a file of it is open.
 pub(crate) const RECHECK: Duration = Duration::from_secs(1);
 
-/// How often a waiting client looks where the slot cannot be watched, for example because it does not exist yet.
+/// How often a waiting client looks where the slot cannot be watched, for example because it does
+/// not exist yet.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 
-/// A producer that has a newer frame than the one in the slot answers a wish within this, even if it has only just been
-/// started for it.
+/// A producer that has a newer frame than the one in the slot answers a wish within this, even if
+/// it has only just been started for it.
 pub(crate) const ANSWER: Duration = Duration::from_millis(250);
 
 /// The interval between frames where the producer does not say it.
@@ -125,9 +128,10 @@ impl Tracker {
         self.may_differ = true;
     }
 
-    /// A client that looked for itself found another frame than the one that was read last. Where no news are heard this
-    /// is the moment at which the frame came: looks are so frequent that it came just before, and had it to prove that it
-    /// is the newest ([`Tracker::is_newest`]), the next one would come before it could be shown.
+    /// A client that looked for itself found another frame than the one that was read last. Where
+    /// no news are heard this is the moment at which the frame came: looks are so frequent that it
+    /// came just before, and had it to prove that it is the newest ([`Tracker::is_newest`]), the
+    /// next one would come before it could be shown.
     pub(crate) fn another_found(&mut self, now: Instant) {
         self.may_differ = true;
         if self.news == News::Polled && self.newest.is_some() {
@@ -140,14 +144,15 @@ impl Tracker {
         self.may_differ || self.newest.is_none()
     }
 
-    /// The slot was opened: whatever it holds is no surprise any more. To be called before [`Tracker::found_same`] or
-    /// [`Tracker::read`]; neither follows where it holds no whole frame, which is tried again when something comes.
+    /// The slot was opened: whatever it holds is no surprise any more. To be called before
+    /// [`Tracker::found_same`] or [`Tracker::read`]; neither follows where it holds no whole frame,
+    /// which is tried again when something comes.
     pub(crate) fn looked(&mut self) {
         self.may_differ = false;
     }
 
-    /// The slot holds the frame that was read last: it was read before its coming was heard of, which is therefore none of
-    /// another frame's.
+    /// The slot holds the frame that was read last: it was read before its coming was heard of,
+    /// which is therefore none of another frame's.
     pub(crate) fn found_same(&mut self) {
         if let Some(newest) = self.newest {
             self.last_seen = newest.number;
@@ -171,8 +176,8 @@ impl Tracker {
         self.wished = None;
     }
 
-    /// Says whether a client that has the frame with this number can only wait for the next to come: it has the newest, and
-    /// the camera is well.
+    /// Says whether a client that has the frame with this number can only wait for the next to
+    /// come: it has the newest, and the camera is well.
     pub(crate) fn is_up_to_date(&self, number: FrameNumber) -> bool {
         let newest = self.newest.map(|newest| newest.number);
         !self.may_differ && !self.has_failed && newest == Some(number)
@@ -187,14 +192,15 @@ impl Tracker {
         Wish::Now
     }
 
-    /// Says whether the producer can have no frame newer than this: either it came so lately that there has been no other,
-    /// or the producer was asked since and had time to answer.
+    /// Says whether the producer can have no frame newer than this: either it came so lately that
+    /// there has been no other, or the producer was asked since and had time to answer.
     pub(crate) fn is_newest(&self, frame: Known, now: Instant) -> bool {
         let came_lately = (frame.came).is_some_and(|came| now - came <= self.interval());
         came_lately || self.wished.is_some_and(|made| now - made >= ANSWER)
     }
 
-    /// Nobody looks any more: nothing is known but how many frames there were, for numbers are not used twice.
+    /// Nobody looks any more: nothing is known but how many frames there were, for numbers are not
+    /// used twice.
     pub(crate) fn forget(&mut self) {
         *self = Self {
             last_seen: self.last_seen,

@@ -33,15 +33,16 @@ impl View {
         &self.camera
     }
 
-    /// Waits until the client's own rate allows the next frame. Whoever waits for something else too before a frame is
-    /// chosen, such as for room in a socket, waits for this first.
+    /// Waits until the client's own rate allows the next frame. Whoever waits for something else
+    /// too before a frame is chosen, such as for room in a socket, waits for this first.
     pub async fn until_due(&self) {
         if let Some(due) = self.cap.get().and_then(|cap| cap.due()) {
             sleep_until(due.into()).await;
         }
     }
 
-    /// Waits for the next frame of a stream: due by the client's own rate, and newer than the one that it has `seen`.
+    /// Waits for the next frame of a stream: due by the client's own rate, and newer than the one
+    /// that it has `seen`.
     ///
     /// # Errors
     /// See [`NoFrame`].
@@ -73,9 +74,10 @@ impl View {
             .await
     }
 
-    /// Waits for the next frames together with others, if this client has `seen` the newest one and nothing is in the way;
-    /// those that come are offered to `subscriber` meanwhile, unless they are older than `max_age`. Gives what the client is
-    /// to do now. One with a rate of its own is not offered frames, and is to [`Wake::Recheck`] at once.
+    /// Waits for the next frames together with others, if this client has `seen` the newest one and
+    /// nothing is in the way; those that come are offered to `subscriber` meanwhile, unless they
+    /// are older than `max_age`. Gives what the client is to do now. One with a rate of its own is
+    /// not offered frames, and is to [`Wake::Recheck`] at once.
     pub async fn follow(
         &self,
         subscriber: Rc<dyn Subscriber>,

@@ -6,8 +6,9 @@ use crate::clock::{Now, age};
 use crate::tracker::{ANSWER, Known, News, POLL, RECHECK, Tracker, Wish};
 use crate::{Deadline, FrameNumber, Freshness};
 
-/// How long clients of a camera known to have failed wait for a frame: it may be just recovering. A stream then shows
-/// why there is none; a snapshot waits as long as moonraker-timelapse does, for some clients stop at the first error.
+/// How long clients of a camera known to have failed wait for a frame: it may be just recovering. A
+/// stream then shows why there is none; a snapshot waits as long as moonraker-timelapse does, for
+/// some clients stop at the first error.
 const STREAM_FAILED_PATIENCE: Duration = Duration::from_millis(300);
 const SNAPSHOT_FAILED_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -30,13 +31,14 @@ pub(crate) enum Step {
     Use,
     /// Say why there is none.
     GiveUp,
-    /// Make the wish for a newer frame if that is to be made now, and look again when something comes, at the latest at
-    /// this moment.
+    /// Make the wish for a newer frame if that is to be made now, and look again when something
+    /// comes, at the latest at this moment.
     Wait(Wish, Instant),
 }
 
-/// What lay in the slot when a client looked first. A frame dated later than now is from before the clock was set back,
-/// however long ago that was, or its producer's clock is wrong: only when it came can tell its age.
+/// What lay in the slot when a client looked first. A frame dated later than now is from before the
+/// clock was set back, however long ago that was, or its producer's clock is wrong: only when it
+/// came can tell its age.
 #[derive(Clone, Copy, Debug)]
 struct Baseline {
     /// Its number, or that of the frame before the next.
@@ -88,7 +90,8 @@ impl Wait {
         let lay_there_postdated = baseline.is_postdated && frame.number == baseline.number;
         let waited = now.monotonic - self.start;
         match self.freshness.by_the_clock(now.wall, waited) {
-            // The first frame that came may be of an exposure at hand when it was asked for; the second is not.
+            // The first frame that came may be of an exposure at hand when it was asked for; the
+            // second is not.
             Freshness::CapturedSince(moment) => {
                 let is_second_to_come = frame.number >= baseline.number.next().next();
                 frame.captured >= moment

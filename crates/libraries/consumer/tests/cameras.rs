@@ -1,4 +1,5 @@
-//! Cameras as a program sees them that knows nothing of HTTP: a real slot, a producer in this process, and clients.
+//! Cameras as a program sees them that knows nothing of HTTP: a real slot, a producer in this
+//! process, and clients.
 
 #![expect(
     clippy::unwrap_used,
@@ -216,7 +217,8 @@ async fn a_subscriber_takes_each_frame_once() {
         let follow = async {
             while client.taken.borrow().last() != Some(&LAST) {
                 client.take(&view.next(client.seen.get(), DEADLINE).await.unwrap());
-                // Returns when no frame has come for a second: after the last one, and where the machine is busy.
+                // Returns when no frame has come for a second: after the last one, and where the
+                // machine is busy.
                 let wake = view.follow(client.clone(), client.seen.get(), HUNG).await;
                 assert!(matches!(wake, Wake::Recheck), "{wake:?}");
             }

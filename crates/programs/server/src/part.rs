@@ -1,4 +1,5 @@
-//! The bytes of a stream: `multipart/x-mixed-replace` (RFC 2046, section 5.1) as mjpg-streamer's clients expect it.
+//! The bytes of a stream: `multipart/x-mixed-replace` (RFC 2046, section 5.1) as mjpg-streamer's
+//! clients expect it.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,11 +10,12 @@ use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
 /// The boundary that mjpg-streamer uses; some clients look for it.
 pub(crate) const BOUNDARY: &str = "boundarydonotcross";
 
-/// What opens a stream's body: its very first bytes are the dashes (VLC accepts nothing before them).
+/// What opens a stream's body: its very first bytes are the dashes (VLC accepts nothing before
+/// them).
 const OPENING: &str = "--boundarydonotcross\r\n";
 
-/// What ends every part and opens the next. It leaves with the frame: browsers and Mainsail show a frame only when they
-/// have seen more than the frame.
+/// What ends every part and opens the next. It leaves with the frame: browsers and Mainsail show a
+/// frame only when they have seen more than the frame.
 const CLOSING: &str = "\r\n--boundarydonotcross\r\n";
 
 /// The header of a part of which nothing is known yet.
@@ -24,13 +26,15 @@ const IN_ADVANCE: &str = "Content-Type: image/jpeg\r\n\r\n";
 pub(crate) enum HeaderTiming {
     /// With the frame, of which it says length and moment.
     WithFrame,
-    /// With the frame before: of the next one nothing is known then but its type. Chromium's `<img>` draws a frame when
-    /// the header of the next one has come (its issue 527446), and would always be a frame late.
+    /// With the frame before: of the next one nothing is known then but its type. Chromium's
+    /// `<img>` draws a frame when the header of the next one has come (its issue 527446), and would
+    /// always be a frame late.
     InAdvance,
 }
 
 impl HeaderTiming {
-    /// Chromium, its kin, and programs that have it in them all say `Chrome`; what is read by a script is asked for as
+    /// Chromium, its kin, and programs that have it in them all say `Chrome`; what is read by a
+    /// script is asked for as
     /// `*/*`, pictures and pages as `image/...`, too.
     pub(crate) fn of_client(request: &HeaderMap) -> Self {
         let says = |name, word| {
@@ -78,7 +82,8 @@ pub(crate) enum PartKind {
 /// Room that a part takes beside its JPEG: what [`begin`] and [`end`] need at most.
 const FRAMING_BYTES: usize = 224;
 
-/// The part around the JPEG of each frame that is read. It holds what clients of either [`HeaderTiming`] get.
+/// The part around the JPEG of each frame that is read. It holds what clients of either
+/// [`HeaderTiming`] get.
 pub(crate) struct Part;
 
 impl Envelope for Part {
@@ -126,7 +131,8 @@ pub(crate) fn card(jpeg: &[u8], timing: HeaderTiming, now: SystemTime) -> Vec<u8
     timing.cut(&part, jpeg_start).to_vec()
 }
 
-/// The moment of capture as `X-Timestamp` gives it: seconds and microseconds since 1970, mjpg-streamer's form.
+/// The moment of capture as `X-Timestamp` gives it: seconds and microseconds since 1970,
+/// mjpg-streamer's form.
 pub(crate) fn timestamp(captured: SystemTime) -> String {
     let since = captured.duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())

@@ -121,8 +121,9 @@ fn a_frame_that_comes_is_used_at_once() {
     assert_eq!(slot.step(&mut snapshot), Step::Use);
 }
 
-/// What a first client adds to the producer's time: nothing. Its wish is made with its first look, so the producer has a
-/// newer frame within one interval and its encoding; and that is used when it comes.
+/// What a first client adds to the producer's time: nothing. Its wish is made with its first look,
+/// so the producer has a newer frame within one interval and its encoding; and that is used when it
+/// comes.
 #[test]
 fn a_newer_frame_is_used_one_interval_and_its_encoding_after_one_open() {
     const ENCODING: Duration = Duration::from_millis(7);
