@@ -14,6 +14,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_daemon::LogLimit;
 use eyelid_jpeg::{Check, FrameMaker};
 use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 
@@ -41,7 +42,7 @@ const LAST_WORDS_STEP: Duration = Duration::from_millis(20);
 const CHUNK_BYTES: usize = 128 << 10;
 const MOST_CHUNKS: usize = 64;
 
-/// How often broken frames are told of at most.
+/// How often broken frames are logged at most.
 const BROKEN_PAUSE: Duration = Duration::from_secs(60);
 
 /// A command and what it has written.
@@ -57,7 +58,9 @@ pub(crate) struct Command {
     unusable: u64,
     /// What is wrong with the newest frame.
     problem: Option<String>,
-    broken_told: Option<(Instant, u64)>,
+    /// How many broken frames the log has told of.
+    broken_logged: u64,
+    broken_limit: LogLimit,
 }
 
 struct Running {
@@ -93,7 +96,8 @@ impl Command {
             chunk: vec![0; CHUNK_BYTES],
             unusable: 0,
             problem: None,
-            broken_told: None,
+            broken_logged: 0,
+            broken_limit: LogLimit::new(1, BROKEN_PAUSE),
         }
     }
 
@@ -119,12 +123,10 @@ impl Command {
         Ok(())
     }
 
-    fn tell_broken(&mut self, now: Instant) {
+    fn log_broken(&mut self, now: Instant) {
         let broken = self.splitter.broken() + self.unusable;
-        let (told_at, told) = self.broken_told.unzip();
-        let long_ago = told_at.is_none_or(|at: Instant| now.duration_since(at) >= BROKEN_PAUSE);
-        if broken > told.unwrap_or(0) && long_ago {
-            self.broken_told = Some((now, broken));
+        if broken > self.broken_logged && self.broken_limit.allow(now).is_some() {
+            self.broken_logged = broken;
             log::warn!("command: broken frames dropped ({broken} so far)");
         }
     }
@@ -178,7 +180,7 @@ impl Source for Command {
         };
         let read = running.read(&mut self.splitter, &mut self.chunk, now);
         let verdict = read.and_then(|()| running.judge(now));
-        self.tell_broken(now);
+        self.log_broken(now);
         verdict
     }
 
@@ -246,7 +248,10 @@ impl Running {
         // After stdout, whose end is that of the command: what it said last is there by then.
         let lines = &mut self.lines;
         drain(&mut self.process.stderr, chunk, |bytes| {
-            lines.feed(bytes, now).iter().for_each(|line| tell(line));
+            lines
+                .feed(bytes, now)
+                .iter()
+                .for_each(|line| log_line(line));
         })?;
         if splitter.count() > self.frames {
             self.frames = splitter.count();
@@ -309,7 +314,10 @@ impl Running {
     }
 
     fn finish_lines(&mut self, now: Instant) {
-        self.lines.finish(now).iter().for_each(|line| tell(line));
+        self.lines
+            .finish(now)
+            .iter()
+            .for_each(|line| log_line(line));
     }
 }
 
@@ -322,7 +330,7 @@ impl Drop for Command {
     }
 }
 
-fn tell(line: &str) {
+fn log_line(line: &str) {
     log::info!("command: {line}");
 }
 

@@ -25,6 +25,7 @@ use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use super::hardware::{choice, holder};
 use crate::Settings;
+use device::{Config, Description, Device, Library};
 use log::LibraryLog;
 use warm_start::{Metadata, Settling, warm_start};
 
@@ -156,24 +157,24 @@ impl Libcamera {
         }
         let camera = pick(&cameras, self.settings.camera.as_deref())?;
         self.found = true;
-        let unsuitable = |what| SourceError::Unsuitable {
+        let unsuitable = |what: String| SourceError::Unsuitable {
             id: camera.id.clone(),
             what,
         };
         let (format, size) =
             choice::choose(&camera.offers, self.settings.size, self.settings.limits)
-                .map_err(unsuitable)?;
-        let wish = Wish {
+                .map_err(|error| unsuitable(error.to_string()))?;
+        let config = Config {
             format,
             size,
             turn: self.settings.turn(),
             buffers: self.settings.buffers.map(|buffers| buffers.count()),
         };
-        let device = Device::acquire(library, &camera.id, &wish)
+        let device = Device::acquire(library, &camera.id, &config)
             .map_err(|(what, reason)| failed(camera, what, reason))?;
         let controls = device.controls();
-        let mut set =
-            control::read(&self.settings.control, &controls, &HANDED_OVER).map_err(unsuitable)?;
+        let mut set = control::read(&self.settings.control, &controls, &HANDED_OVER)
+            .map_err(|error| unsuitable(error.to_string()))?;
         if let Some(limits) = frame_duration_limits(&self.settings, &controls) {
             set.insert(0, limits);
         }

@@ -22,14 +22,14 @@ use nix::errno::Errno;
 
 use super::SourceError;
 use super::hardware::buffer_encoder::BufferEncoder;
-use super::hardware::control::{self, Value};
+use super::hardware::control::{self, ControlError, Value};
 use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use super::hardware::{choice, holder};
 use crate::Settings;
 use arrivals::Arrivals;
-use device::{Device, Wish, is};
+use device::{Config, Device, is};
 use find::Description;
 use kernel::Node;
 
@@ -106,15 +106,15 @@ impl V4l2 {
         self.arrivals.forget_gone(now);
         let (camera, node) = find_and_open(self.wanted.as_deref())?;
         let id = || camera.path.display().to_string();
-        let unsuitable = |what| SourceError::Unsuitable { id: id(), what };
+        let unsuitable = |what: String| SourceError::Unsuitable { id: id(), what };
         let settings = &self.settings;
         let offers: Vec<_> = camera.offers.iter().map(|(_, o)| o.clone()).collect();
-        let (format, size) =
-            choice::choose(&offers, settings.size, settings.limits).map_err(unsuitable)?;
+        let (format, size) = choice::choose(&offers, settings.size, settings.limits)
+            .map_err(|error| unsuitable(error.to_string()))?;
         let fourcc = camera.offers.iter().find(|(_, o)| o.format == format);
         let fourcc = fourcc.map_or(0, |(fourcc, _)| *fourcc);
         let rates = rate::Rates::of(&node, fourcc, (size.width, size.height));
-        let wish = Wish {
+        let config = Config {
             format,
             fourcc,
             size,
@@ -124,8 +124,9 @@ impl V4l2 {
         };
         // Read before the camera is configured: a mistake in them is told even of one that is busy.
         let controls = controls::describe(&node);
-        let set = self.controls_to_set(&controls).map_err(unsuitable)?;
-        let device = Device::configure(node, &wish)
+        let set = self.controls_to_set(&controls);
+        let set = set.map_err(|error| unsuitable(error.to_string()))?;
+        let device = Device::configure(node, &config)
             .map_err(|(what, reason)| failed(&camera.path, what, reason))?;
         controls::set(device.node(), &id(), &set, &controls);
         let layout = device.layout();
@@ -152,7 +153,10 @@ impl V4l2 {
         Ok(())
     }
 
-    fn controls_to_set(&self, controls: &[control::Control]) -> Result<Vec<(u32, Value)>, String> {
+    fn controls_to_set(
+        &self,
+        controls: &[control::Control],
+    ) -> Result<Vec<(u32, Value)>, ControlError> {
         let settings = controls::plainly(&self.settings.control, controls);
         control::read(&settings, controls, &controls::HANDED_OVER)
     }

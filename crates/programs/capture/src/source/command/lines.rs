@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use eyelid_daemon::LogLimit;
+
 /// A longer line is cut: it is for people.
 const MOST_BYTES: usize = 400;
 
@@ -10,13 +12,21 @@ const MOST_LINES: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Lines in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
     partial: Vec<u8>,
     last: Option<String>,
-    window: Option<Instant>,
-    shown: u32,
-    hidden: u64,
+    limit: LogLimit,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            partial: Vec::new(),
+            last: None,
+            limit: LogLimit::new(MOST_LINES, WINDOW),
+        }
+    }
 }
 
 impl Lines {
@@ -42,7 +52,7 @@ impl Lines {
     pub(super) fn finish(&mut self, now: Instant) -> Vec<String> {
         let mut lines = Vec::new();
         self.end_line(now, &mut lines);
-        lines.extend(self.take_hidden());
+        lines.extend(not_shown(self.limit.take_suppressed()));
         lines
     }
 
@@ -57,27 +67,16 @@ impl Lines {
         if line.is_empty() {
             return;
         }
-        if self
-            .window
-            .is_none_or(|start| now.duration_since(start) >= WINDOW)
-        {
-            self.window = Some(now);
-            self.shown = 0;
-            lines.extend(self.take_hidden());
-        }
         self.last = Some(line.clone());
-        if self.shown < MOST_LINES {
-            self.shown += 1;
+        if let Some(suppressed) = self.limit.allow(now) {
+            lines.extend(not_shown(suppressed));
             lines.push(line);
-        } else {
-            self.hidden += 1;
         }
     }
+}
 
-    fn take_hidden(&mut self) -> Option<String> {
-        let hidden = std::mem::take(&mut self.hidden);
-        (hidden > 0).then(|| format!("({hidden} more lines not shown)"))
-    }
+fn not_shown(lines: u64) -> Option<String> {
+    (lines > 0).then(|| format!("({lines} more lines not shown)"))
 }
 
 /// Makes one line of text that can go into a log and into `state.json`.

@@ -1,17 +1,30 @@
-//! Telling of pictures that were skipped, without filling the log: a broken writer makes thousands.
+//! What the log says of pictures that were skipped, without filling the log: a broken writer makes thousands.
 
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use eyelid_daemon::LogLimit;
+
+/// How often it is said at most.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How many pictures were skipped, and when that was told last.
-#[derive(Debug, Default)]
+/// How many pictures were skipped, and what was said of it.
+#[derive(Debug)]
 pub(super) struct Skipped {
     count: u64,
-    told_at: Option<Instant>,
-    told_undeleted: bool,
+    limit: LogLimit,
+    undeleted_was_said: bool,
+}
+
+impl Default for Skipped {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            limit: LogLimit::new(1, PAUSE),
+            undeleted_was_said: false,
+        }
+    }
 }
 
 impl Skipped {
@@ -19,11 +32,7 @@ impl Skipped {
     pub(super) fn picture(&mut self, path: &Path, reason: &str, now: Instant) {
         self.count += 1;
         let count = self.count;
-        if self
-            .told_at
-            .is_none_or(|at| now.duration_since(at) >= PAUSE)
-        {
-            self.told_at = Some(now);
+        if self.limit.allow(now).is_some() {
             log::warn!("picture {path:?} skipped: {reason} ({count} skipped so far)");
         } else {
             log::debug!("picture {path:?} skipped: {reason} ({count} skipped so far)");
@@ -32,8 +41,8 @@ impl Skipped {
 
     /// A picture could not be deleted; usually none can.
     pub(super) fn undeleted(&mut self, path: &Path, error: &io::Error) {
-        if error.kind() != io::ErrorKind::NotFound && !self.told_undeleted {
-            self.told_undeleted = true;
+        if error.kind() != io::ErrorKind::NotFound && !self.undeleted_was_said {
+            self.undeleted_was_said = true;
             log::warn!("picture {path:?} cannot be deleted: {error} (told once)");
         }
     }

@@ -70,6 +70,14 @@ impl Range {
     }
 }
 
+/// A camera does not have the size that was asked for.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("no size{wanted}: it has {there}")]
+pub(crate) struct NoSize {
+    wanted: String,
+    there: String,
+}
+
 /// Chooses a format and a size: exactly `size`, else the largest (or smallest) of the named ones within the limits.
 ///
 /// # Errors
@@ -78,7 +86,7 @@ pub(crate) fn choose(
     offers: &[Offer],
     size: Option<Size>,
     limits: SizeLimits,
-) -> Result<(Format, Size), String> {
+) -> Result<(Format, Size), NoSize> {
     let ranked = || {
         FORMATS
             .iter()
@@ -90,7 +98,10 @@ pub(crate) fn choose(
                 offer.sizes.contains(&size) || offer.range.is_some_and(|range| range.contains(size))
             })
             .map(|offer| (offer.format, size))
-            .ok_or_else(|| format!("no size {size}: it has {}", list(offers)));
+            .ok_or_else(|| NoSize {
+                wanted: format!(" {size}"),
+                there: list(offers),
+            });
     }
     let candidates =
         || ranked().flat_map(|offer| offer.sizes.iter().map(|size| (offer.format, *size)));
@@ -121,7 +132,10 @@ pub(crate) fn choose(
                 None
             }
         })
-        .ok_or_else(|| format!("no size{}: it has {}", wanted(limits), list(offers)))
+        .ok_or_else(|| NoSize {
+            wanted: wanted(limits),
+            there: list(offers),
+        })
 }
 
 fn smallest(candidates: impl Iterator<Item = (Format, Size)>) -> Option<(Format, Size)> {
@@ -232,7 +246,7 @@ mod tests {
         let exact = |text| choose(std::slice::from_ref(&scales), Some(size(text)), limits);
         assert_eq!(exact("800x450"), Ok((Format::Yuv420, size("800x450"))));
         for bad in ["801x450", "800x451", "4000x16", "16x16"] {
-            let error = exact(bad).unwrap_err();
+            let error = exact(bad).unwrap_err().to_string();
             let expected =
                 format!("no size {bad}: it has YUV420 640x480 and all from 32x32 to 3280x2464");
             assert_eq!(error, expected);
@@ -243,12 +257,14 @@ mod tests {
     fn no_match_lists_what_there_is() {
         let given = limits("2000x100", "3000x3000", false);
         assert_eq!(
-            choose(&usb(), None, given).unwrap_err(),
+            choose(&usb(), None, given).unwrap_err().to_string(),
             "no size of at least 2000x100 and of at most 3000x3000: it has YUYV 640x480 320x240, \
              MJPEG 640x480 1280x720 1920x1080"
         );
         assert_eq!(
-            choose(&[], None, SizeLimits::default()).unwrap_err(),
+            choose(&[], None, SizeLimits::default())
+                .unwrap_err()
+                .to_string(),
             "no size: it has none of the formats MJPEG, YUV420, NV12, YUYV"
         );
     }

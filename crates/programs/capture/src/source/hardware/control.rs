@@ -191,6 +191,37 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// Why a control cannot be set.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum ControlError {
+    /// The camera does not have it.
+    #[error("no control {name:?}: it has {there}")]
+    Unknown {
+        /// What it was called.
+        name: String,
+        /// What the camera has.
+        there: String,
+    },
+    /// It does not take this value.
+    #[error("control {name}={value}: use {takes}")]
+    Value {
+        /// The control.
+        name: String,
+        /// What it was to be.
+        value: String,
+        /// What it takes.
+        takes: String,
+    },
+}
+
+fn names(controls: &[Control]) -> String {
+    if controls.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = controls.iter().map(|control| &*control.name).collect();
+    names.join(", ")
+}
+
 /// A control that does nothing until another one has handed it over: its name, the other one, and that one's value.
 pub(crate) type HandedOver = (&'static str, &'static str, &'static str);
 
@@ -220,23 +251,21 @@ pub(crate) fn read(
     settings: &[ControlSetting],
     controls: &[Control],
     handed_over: &[HandedOver],
-) -> Result<Vec<(u32, Value)>, String> {
+) -> Result<Vec<(u32, Value)>, ControlError> {
     let mut read: Vec<(u32, Value)> = Vec::new();
     for ControlSetting { name, value } in &complete(settings, controls, handed_over) {
         let Some(control) = controls.iter().find(|control| control.name == *name) else {
-            let names: Vec<&str> = controls
-                .iter()
-                .map(|control| control.name.as_str())
-                .collect();
-            let there = if names.is_empty() {
-                "none"
-            } else {
-                &names.join(", ")
-            };
-            return Err(format!("no control {name:?}: it has {there}"));
+            return Err(ControlError::Unknown {
+                name: name.clone(),
+                there: names(controls),
+            });
         };
         let Some(value) = control.read(value) else {
-            return Err(format!("control {name}={value}: use {}", control.takes()));
+            return Err(ControlError::Value {
+                name: name.clone(),
+                value: value.clone(),
+                takes: control.takes(),
+            });
         };
         read.retain(|(id, _)| *id != control.id);
         read.push((control.id, value));
@@ -300,7 +329,7 @@ mod tests {
         ]
     }
 
-    fn set(text: &str) -> Result<Vec<(u32, Value)>, String> {
+    fn set(text: &str) -> Result<Vec<(u32, Value)>, ControlError> {
         read(&[text.parse().unwrap()], &camera(), &[])
     }
 
@@ -340,14 +369,14 @@ mod tests {
             ("AeEnable=maybe", "true or false"),
             ("Name=x", "cannot be set here"),
         ] {
-            let error = set(text).unwrap_err();
+            let error = set(text).unwrap_err().to_string();
             assert!(
                 error.starts_with(&format!("control {text}: use ")),
                 "{error}"
             );
             assert!(error.contains(words), "{error}");
         }
-        let error = set("Sharpnes=1").unwrap_err();
+        let error = set("Sharpnes=1").unwrap_err().to_string();
         assert!(error.contains("no control \"Sharpnes\""), "{error}");
         assert!(
             error.contains("AfMode, Brightness, ExposureTime"),

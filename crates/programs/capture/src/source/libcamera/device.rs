@@ -136,13 +136,13 @@ impl Library {
         let mut rates = HashMap::new();
         for offer in &description.offers {
             for size in &offer.sizes {
-                let wish = Wish {
+                let config = Config {
                     format: offer.format,
                     size: *size,
                     turn: Turn::NONE,
                     buffers: None,
                 };
-                let configured = configuration(&camera, &wish)
+                let configured = configuration(&camera, &config)
                     .and_then(|mut configuration| camera.configure(&mut configuration));
                 if configured.is_ok()
                     && let Some(rate) = controls::rate(camera.controls())
@@ -243,13 +243,13 @@ fn offer(
 
 /// Says whether a camera would be configured to this.
 fn has(camera: &Camera<'_>, format: Format, size: Size) -> bool {
-    let wish = Wish {
+    let config = Config {
         format,
         size,
         turn: Turn::NONE,
         buffers: None,
     };
-    let configuration = configuration(camera, &wish).ok();
+    let configuration = configuration(camera, &config).ok();
     let stream = configuration.as_ref().and_then(|c| c.get(0));
     stream.is_some_and(|stream| {
         let there = stream.get_size();
@@ -260,7 +260,7 @@ fn has(camera: &Camera<'_>, format: Format, size: Size) -> bool {
 
 /// How a camera is to be configured.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wish {
+pub(super) struct Config {
     pub(super) format: Format,
     pub(super) size: Size,
     /// How the picture is to be turned.
@@ -301,7 +301,7 @@ impl Device {
     pub(super) fn acquire(
         library: &Library,
         id: &str,
-        wish: &Wish,
+        config: &Config,
     ) -> Result<Self, (&'static str, io::Error)> {
         let camera = library.camera(id).map_err(|error| ("find it", error))?;
         let mut camera = camera.acquire().map_err(|error| ("acquire it", error))?;
@@ -320,12 +320,12 @@ impl Device {
             done.ring();
         });
         let mut configured =
-            configuration(&camera, wish).map_err(|error| ("configure it", error))?;
+            configuration(&camera, config).map_err(|error| ("configure it", error))?;
         camera
             .configure(&mut configured)
             .map_err(|error| ("configure it", error))?;
         let (stream, layout) =
-            layout(&configured, wish).map_err(|error| ("configure it", error))?;
+            layout(&configured, config).map_err(|error| ("configure it", error))?;
         let mut allocator = FrameBufferAllocator::new(&camera);
         let frame_buffers = allocator
             .alloc(&stream)
@@ -569,40 +569,40 @@ fn map(buffer: &FrameBuffer) -> io::Result<DmaBuffer> {
     DmaBuffer::map(&mapped)
 }
 
-/// Makes the configuration for a wish, as the camera would have it.
-fn configuration(camera: &Camera<'_>, wish: &Wish) -> io::Result<CameraConfiguration> {
+/// Makes libcamera's form of a configuration, as the camera would have it.
+fn configuration(camera: &Camera<'_>, config: &Config) -> io::Result<CameraConfiguration> {
     let mut configuration = camera
         .generate_configuration(&[StreamRole::VideoRecording])
         .ok_or_else(|| io::Error::other("it has no video stream"))?;
-    if wish.turn != Turn::NONE && can_turn(camera) {
-        configuration.set_orientation(orientation(wish.turn));
+    if config.turn != Turn::NONE && can_turn(camera) {
+        configuration.set_orientation(orientation(config.turn));
     }
     let mut stream = configuration
         .get_mut(0)
         .ok_or_else(|| io::Error::other("it has no video stream"))?;
-    let pixels = PixelFormat::parse(wish.format.name());
+    let pixels = PixelFormat::parse(config.format.name());
     stream.set_pixel_format(pixels.ok_or_else(|| io::Error::other("unknown format"))?);
     stream.set_size(libcamera::geometry::Size {
-        width: wish.size.width,
-        height: wish.size.height,
+        width: config.size.width,
+        height: config.size.height,
     });
-    if let Some(buffers) = wish.buffers {
+    if let Some(buffers) = config.buffers {
         stream.set_buffer_count(buffers);
     }
     // What JPEG is defined with (JFIF 1.02: full range, the matrix of BT.601).
-    stream.set_color_space((wish.format != Format::Mjpeg).then(ColorSpace::sycc));
+    stream.set_color_space((config.format != Format::Mjpeg).then(ColorSpace::sycc));
     if configuration.validate().is_invalid() {
         return Err(io::Error::other(format!(
             "{} at {} is invalid",
-            wish.format.name(),
-            wish.size
+            config.format.name(),
+            config.size
         )));
     }
     Ok(configuration)
 }
 
 /// Reads back what the camera was configured to.
-fn layout(configuration: &CameraConfiguration, wish: &Wish) -> io::Result<(Stream, Layout)> {
+fn layout(configuration: &CameraConfiguration, config: &Config) -> io::Result<(Stream, Layout)> {
     let stream = configuration
         .get(0)
         .ok_or_else(|| io::Error::other("it has no video stream"))?;
@@ -616,7 +616,7 @@ fn layout(configuration: &CameraConfiguration, wish: &Wish) -> io::Result<(Strea
             height: size.height,
         },
         stride: stream.get_stride() as usize,
-        turn: left_to_do(configuration.orientation(), wish.turn),
+        turn: left_to_do(configuration.orientation(), config.turn),
         limited_range: is_limited(&stream),
     };
     let handle = stream

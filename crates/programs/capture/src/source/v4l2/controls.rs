@@ -159,7 +159,7 @@ fn set_one(node: &Node, id: u32, value: &Value) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::hardware::control::read;
+    use crate::source::hardware::control::{ControlError, read};
 
     fn query(
         id: u32,
@@ -214,7 +214,7 @@ mod tests {
         ]
     }
 
-    fn set(text: &str) -> Result<Vec<(u32, Value)>, String> {
+    fn set(text: &str) -> Result<Vec<(u32, Value)>, ControlError> {
         let controls = camera();
         let settings = plainly(&[text.parse().unwrap()], &controls);
         read(&settings, &controls, &HANDED_OVER)
@@ -259,7 +259,7 @@ mod tests {
                 "no control \"zoom\": it has brightness, white_balance_automatic",
             ),
         ] {
-            let error = set(text).unwrap_err();
+            let error = set(text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
     }

@@ -17,7 +17,7 @@ const BUFFERS: u32 = 4;
 
 /// How a camera is to be configured.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wish {
+pub(super) struct Config {
     pub(super) format: Format,
     pub(super) fourcc: u32,
     pub(super) size: Size,
@@ -53,14 +53,17 @@ impl Device {
     ///
     /// # Errors
     /// What was tried, and why not. `EBUSY`: another process has it.
-    pub(super) fn configure(node: Node, wish: &Wish) -> Result<Self, (&'static str, io::Error)> {
+    pub(super) fn configure(
+        node: Node,
+        config: &Config,
+    ) -> Result<Self, (&'static str, io::Error)> {
         let configure = |error| ("configure it", error);
         let given = node
-            .set_format(wish.fourcc, (wish.size.width, wish.size.height))
+            .set_format(config.fourcc, (config.size.width, config.size.height))
             .map_err(configure)?;
-        let layout = layout(&given, wish).map_err(configure)?;
+        let layout = layout(&given, config).map_err(configure)?;
         // A camera without a rate that can be set still has one.
-        let interval = match node.set_interval(wish.interval) {
+        let interval = match node.set_interval(config.interval) {
             Err(error) if is(&error, Errno::EBUSY) || is(&error, Errno::ENODEV) => {
                 return Err(("set its rate", error));
             }
@@ -68,7 +71,7 @@ impl Device {
         };
         let allocate = |error| ("allocate buffers", error);
         let count = node
-            .request_buffers(wish.buffers.unwrap_or(BUFFERS))
+            .request_buffers(config.buffers.unwrap_or(BUFFERS))
             .map_err(allocate)?;
         if count < 2 {
             return Err(allocate(io::Error::other(format!(
@@ -177,29 +180,29 @@ pub(super) fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno as i32)
 }
 
-fn layout(given: &PixelFormat, wish: &Wish) -> io::Result<Layout> {
+fn layout(given: &PixelFormat, config: &Config) -> io::Result<Layout> {
     const JPEG_COLOURS: u32 = 7;
     const FULL_RANGE: u32 = 1;
     const LIMITED_RANGE: u32 = 2;
-    if given.fourcc != wish.fourcc {
+    if given.fourcc != config.fourcc {
         let insists = String::from_utf8_lossy(&given.fourcc.to_le_bytes()).into_owned();
         return Err(io::Error::other(format!("it insists on format {insists}")));
     }
     let width = given.width as usize;
-    let (stride, bytes_of_a_row) = match wish.format {
+    let (stride, bytes_of_a_row) = match config.format {
         Format::Mjpeg => (0, 0),
         Format::Yuyv => (given.bytes_per_line as usize, width * 2),
         Format::Yuv420 | Format::Nv12 => (given.bytes_per_line as usize, width),
     };
     Ok(Layout {
-        format: wish.format,
+        format: config.format,
         size: Size {
             width: given.width,
             height: given.height,
         },
         // Some drivers leave it at 0 where rows have no padding.
         stride: stride.max(bytes_of_a_row),
-        turn: wish.turn,
+        turn: config.turn,
         limited_range: match given.quantization {
             FULL_RANGE => false,
             LIMITED_RANGE => true,
@@ -247,8 +250,8 @@ fn split<'a>(bytes: &'a [u8], layout: &Layout) -> Option<Vec<&'a [u8]>> {
 mod tests {
     use super::*;
 
-    fn wish(format: Format, fourcc: &[u8; 4]) -> Wish {
-        Wish {
+    fn config(format: Format, fourcc: &[u8; 4]) -> Config {
+        Config {
             format,
             fourcc: u32::from_le_bytes(*fourcc),
             size: "640x480".parse().unwrap(),
@@ -278,7 +281,7 @@ mod tests {
                 vec![704 * 480, 352 * 240, 352 * 239 + 320],
             ),
         ] {
-            let layout = layout(&given(fourcc, stride), &wish(format, fourcc)).unwrap();
+            let layout = layout(&given(fourcc, stride), &config(format, fourcc)).unwrap();
             let whole = vec![0; frame_bytes(&layout)];
             let found = split(&whole, &layout).unwrap();
             let lengths: Vec<usize> = found.iter().map(|plane| plane.len()).collect();
@@ -288,16 +291,16 @@ mod tests {
 
     #[test]
     fn a_camera_that_gives_another_format_or_range_is_understood() {
-        let jpeg = layout(&given(b"MJPG", 0), &wish(Format::Mjpeg, b"MJPG")).unwrap();
+        let jpeg = layout(&given(b"MJPG", 0), &config(Format::Mjpeg, b"MJPG")).unwrap();
         assert_eq!(frame_bytes(&jpeg), 0);
-        let error = layout(&given(b"YUYV", 0), &wish(Format::Mjpeg, b"MJPG")).unwrap_err();
+        let error = layout(&given(b"YUYV", 0), &config(Format::Mjpeg, b"MJPG")).unwrap_err();
         assert_eq!(error.to_string(), "it insists on format YUYV");
         for (colorspace, quantization, limited) in
             [(8, 0, true), (7, 0, false), (8, 1, false), (7, 2, true)]
         {
             let mut given = given(b"YUYV", 1280);
             (given.colorspace, given.quantization) = (colorspace, quantization);
-            let layout = layout(&given, &wish(Format::Yuyv, b"YUYV")).unwrap();
+            let layout = layout(&given, &config(Format::Yuyv, b"YUYV")).unwrap();
             assert_eq!(layout.limited_range, limited, "{colorspace} {quantization}");
         }
     }
