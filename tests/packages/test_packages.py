@@ -13,7 +13,8 @@ PACKAGES = Path(os.environ["EYELID_PACKAGES"])
 LIBCAMERA = "eyelid-capture-libcamera"
 # For armhf there is the first one only (docs/install.md).
 NAMES = ["eyelid", LIBCAMERA] if (PACKAGES / "libcamera").is_dir() else ["eyelid"]
-PROGRAMS = ["eyelid", "eyelid-server", "eyelid-capture"]
+ROWS = (REPOSITORY / "packaging" / "programs").read_text().splitlines()
+PROGRAMS = [row.split()[0] for row in ROWS if not row.startswith("#")]
 
 
 def run(*command, **options):

@@ -18,28 +18,26 @@ const OPTIONS: &str = ".\\\" OPTIONS\n";
 
 /// A program.
 pub struct Program {
-    /// Its command line.
-    pub command: Command,
+    /// Gives its command line.
+    pub command: fn() -> Command,
     page: &'static str,
 }
 
-/// Gives every program.
-pub fn programs() -> [Program; 3] {
-    [
-        Program {
-            command: eyelid::Arguments::command(),
-            page: include_str!("../pages/eyelid.man"),
-        },
-        Program {
-            command: eyelid_server::Arguments::command(),
-            page: include_str!("../pages/eyelid-server.man"),
-        },
-        Program {
-            command: eyelid_capture::Arguments::command(),
-            page: include_str!("../pages/eyelid-capture.man"),
-        },
-    ]
-}
+/// All programs; a new one is a new row.
+pub const PROGRAMS: &[Program] = &[
+    Program {
+        command: eyelid::Arguments::command,
+        page: include_str!("../pages/eyelid.man"),
+    },
+    Program {
+        command: eyelid_server::Arguments::command,
+        page: include_str!("../pages/eyelid-server.man"),
+    },
+    Program {
+        command: eyelid_capture::Arguments::command,
+        page: include_str!("../pages/eyelid-capture.man"),
+    },
+];
 
 /// Writes all pages and completions into `directory`, laid out as below /usr/share. Gives their paths.
 ///
@@ -47,8 +45,9 @@ pub fn programs() -> [Program; 3] {
 /// What cannot be written.
 pub fn write(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    for mut program in programs() {
-        let name = program.command.get_name().to_owned();
+    for program in PROGRAMS {
+        let mut command = (program.command)();
+        let name = command.get_name().to_owned();
         let page = directory.join(format!("man/man1/{name}.1"));
         let mut text = Vec::new();
         program.render_page(&mut text)?;
@@ -63,7 +62,7 @@ pub fn write(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
             ),
         ] {
             let path = directory.join(file);
-            clap_complete::generate(shell, &mut program.command, &name, &mut create(&path)?);
+            clap_complete::generate(shell, &mut command, &name, &mut create(&path)?);
             written.push(path);
         }
     }
@@ -80,8 +79,10 @@ impl Program {
             .page
             .split_once(OPTIONS)
             .ok_or_else(|| io::Error::other("a page has no place for its options"))?;
-        let man = Man::new(self.command.clone())
-            .title(self.command.get_name().to_uppercase())
+        let command = (self.command)();
+        let title = command.get_name().to_uppercase();
+        let man = Man::new(command)
+            .title(title)
             .manual("Eyelid")
             .source(format!("Eyelid {}", env!("CARGO_PKG_VERSION")));
         man.render_title(to)?;

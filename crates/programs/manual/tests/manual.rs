@@ -2,16 +2,16 @@
 
 use std::fs;
 
-use eyelid_manual::{programs, write};
+use eyelid_manual::{PROGRAMS, write};
 
 #[test]
 fn every_option_is_in_the_page_and_in_each_completion() {
     let directory = tempfile::tempdir().unwrap();
     let written = write(directory.path()).unwrap();
-    let programs = programs();
-    assert_eq!(written.len(), programs.len() * 4, "{written:?}");
-    for program in programs {
-        let name = program.command.get_name();
+    assert_eq!(written.len(), PROGRAMS.len() * 4, "{written:?}");
+    for program in PROGRAMS {
+        let command = (program.command)();
+        let name = command.get_name();
         let read = |path: String| fs::read_to_string(directory.path().join(path)).expect("a file");
         let page = read(format!("man/man1/{name}.1")).replace('\\', "");
         let completions = [
@@ -19,7 +19,7 @@ fn every_option_is_in_the_page_and_in_each_completion() {
             read(format!("zsh/vendor-completions/_{name}")),
             read(format!("fish/vendor_completions.d/{name}.fish")),
         ];
-        let shown = program.command.get_arguments().filter(|a| !a.is_hide_set());
+        let shown = command.get_arguments().filter(|a| !a.is_hide_set());
         for option in shown.map(|a| a.get_long()) {
             let option = option.expect("options have names");
             assert!(page.contains(&format!("--{option}")), "{option} in {page}");
@@ -28,6 +28,21 @@ fn every_option_is_in_the_page_and_in_each_completion() {
             }
         }
     }
+}
+
+#[test]
+fn each_program_that_is_packaged_has_a_page() {
+    let packaged = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../packaging/programs");
+    let packaged = fs::read_to_string(packaged).unwrap();
+    let rows = packaged.lines().filter(|row| !row.starts_with('#'));
+    let packaged: Vec<_> = rows
+        .filter_map(|row| row.split_whitespace().next())
+        .collect();
+    let commands = PROGRAMS.iter().map(|program| (program.command)());
+    let names: Vec<_> = commands
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    assert_eq!(names, packaged);
 }
 
 #[test]
@@ -50,7 +65,7 @@ fn shells_complete_the_words_that_an_option_takes() {
 
 #[test]
 fn every_page_has_the_sections_that_clap_does_not_write() {
-    for program in programs() {
+    for program in PROGRAMS {
         let mut page = Vec::new();
         program.render_page(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();
