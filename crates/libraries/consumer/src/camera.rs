@@ -38,8 +38,6 @@ struct Inner {
     newest: Option<Rc<SharedFrame>>,
     /// The file of the newest frame, while closing it would ask for the next one too early.
     held: Option<OpenFrame>,
-    /// The buffer of a frame that nobody needs any more.
-    spare: Vec<u8>,
 }
 
 impl Camera {
@@ -229,12 +227,10 @@ impl Camera {
             return Ok(newest.clone());
         }
         let number = inner.tracker.number_of_another();
-        let frame = SharedFrame::read(&file, &*self.envelope, &mut inner.spare, number)?;
+        let frame = SharedFrame::read(&file, &*self.envelope, number)?;
         inner.tracker.read(frame.captured);
         let frame = Rc::new(frame);
-        if let Some(old) = inner.newest.replace(frame.clone()) {
-            inner.spare = SharedFrame::into_buffer(old);
-        }
+        inner.newest = Some(frame.clone());
         inner.held = Some(file);
         Ok(frame)
     }
