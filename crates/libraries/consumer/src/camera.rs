@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 
 use crate::clock::{Now, age};
 use crate::subscribers::Subscribers;
-use crate::tracker::{News, RECHECK, Tracker, Wish};
+use crate::tracker::{RECHECK, Tracker, Watching, Wish};
 use crate::wait::{Step, Wait};
 use crate::{Deadline, Envelope, FrameNumber, Freshness, NoFrame, SharedFrame, Subscriber, Wake};
 
@@ -92,9 +92,9 @@ impl Camera {
         (self.viewers() > 0).then(|| self.inner.borrow().tracker.rate(now))
     }
 
-    /// How the news of its slot come.
-    pub(crate) fn news(&self) -> News {
-        self.inner.borrow().tracker.news()
+    /// How this process learns of changes in its slot.
+    pub(crate) fn watching(&self) -> Watching {
+        self.inner.borrow().tracker.watching()
     }
 
     /// One more client looks. Gives whether it is the first.
@@ -121,11 +121,11 @@ impl Camera {
     }
 
     /// A new frame lies in the slot: it goes to all subscribers, and the next one is asked for.
-    pub(crate) fn frame_came(&self) {
+    pub(crate) fn frame_arrived(&self) {
         self.inner
             .borrow_mut()
             .tracker
-            .frame_came(Now::read().monotonic);
+            .frame_arrived(Now::read().monotonic);
         if !self.subscribers.is_empty() {
             match self.newest() {
                 Ok(frame) => self.subscribers.offer(&frame, Now::read()),
@@ -139,7 +139,7 @@ impl Camera {
     }
 
     /// The producer says something new of itself.
-    pub(crate) fn state_came(&self) {
+    pub(crate) fn state_changed(&self) {
         self.read_state();
         if self.inner.borrow().tracker.has_failed() {
             self.subscribers.recheck();
@@ -147,12 +147,12 @@ impl Camera {
         self.changed.notify_waiters();
     }
 
-    /// Anything may have happened in the slot, whose news come like this from now on: its directory
-    /// is gone or back, or the kernel lost count.
-    pub(crate) fn anything_came(&self, news: News) {
-        self.inner.borrow_mut().tracker.anything_came(news);
+    /// Anything may have happened in the slot: its directory is gone or back, or the kernel lost
+    /// count. From now on its changes are learnt of in this way.
+    pub(crate) fn anything_changed(&self, watching: Watching) {
+        self.inner.borrow_mut().tracker.anything_changed(watching);
         self.subscribers.recheck();
-        self.state_came();
+        self.state_changed();
     }
 
     /// Waits for the next frames together with others; see [`View::follow`](crate::View::follow).
@@ -164,7 +164,7 @@ impl Camera {
     ) -> Wake {
         let has_only_to_wait = {
             let tracker = &self.inner.borrow().tracker;
-            tracker.news() == News::Heard && tracker.is_up_to_date(seen)
+            tracker.watching() == Watching::Inotify && tracker.is_up_to_date(seen)
         };
         if !has_only_to_wait {
             return Wake::Recheck;
@@ -260,9 +260,9 @@ impl Camera {
         if lies_there.is_some() && lies_there != read {
             inner.tracker.another_found(Now::read().monotonic);
         }
-        let news = inner.tracker.news();
+        let watching = inner.tracker.watching();
         drop(inner);
-        if news == News::Polled {
+        if watching == Watching::Polling {
             self.read_state();
         }
     }
@@ -270,7 +270,7 @@ impl Camera {
     fn read_state(&self) {
         let state = self.reader.state();
         let mut inner = self.inner.borrow_mut();
-        inner.tracker.state_came(state.as_ref());
+        inner.tracker.state_changed(state.as_ref());
         inner.state = state;
     }
 

@@ -13,7 +13,7 @@ use eyelid_daemon::readiness;
 use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
 use indexmap::IndexMap;
 
-use crate::tracker::News;
+use crate::tracker::Watching;
 use crate::{Camera, Envelope, RateCap, View};
 
 /// The cameras that exist even before their slots do, in their order; each with its slot, where
@@ -154,53 +154,53 @@ impl Cameras {
         match change {
             Change::Frame(name) => {
                 if let Some(camera) = camera(&name) {
-                    camera.frame_came();
+                    camera.frame_arrived();
                 }
             }
             Change::State(name) => {
                 if let Some(camera) = camera(&name) {
-                    camera.state_came();
+                    camera.state_changed();
                 }
             }
             Change::Lost(name) => {
                 if let Some(camera) = camera(&name) {
-                    camera.anything_came(News::Polled);
+                    camera.anything_changed(Watching::Polling);
                 }
             }
             Change::Anything => {
                 for camera in self.cameras.borrow().values() {
-                    camera.anything_came(camera.news());
+                    camera.anything_changed(camera.watching());
                 }
             }
         }
     }
 
-    /// Has inotify tell of a camera's slot, if it can.
+    /// Watches a camera's slot by inotify, if that can be; else it is polled.
     pub(crate) fn watch(&self, camera: &Camera) {
-        let news = match &self.changes {
-            None => News::Polled,
+        let watching = match &self.changes {
+            None => Watching::Polling,
             Some(changes) => {
                 let name = camera.name().clone();
                 match changes.borrow_mut().add(name, camera.directory()) {
                     Ok(()) => {
                         self.complained.set(false);
-                        News::Heard
+                        Watching::Inotify
                     }
                     Err(error) => {
                         if !self.complained.replace(true) {
                             log::warn!("{error}; looking for it while somebody waits");
                         }
-                        News::Polled
+                        Watching::Polling
                     }
                 }
             }
         };
-        if news != camera.news() {
-            camera.anything_came(news);
+        if watching != camera.watching() {
+            camera.anything_changed(watching);
         }
     }
 
-    /// Lets inotify tell no more of a camera's slot.
+    /// Watches a camera's slot no longer.
     pub(crate) fn unwatch(&self, camera: &Camera) {
         if let Some(changes) = &self.changes {
             changes.borrow_mut().remove(camera.name());

@@ -26,7 +26,7 @@ impl Freshness {
     }
 }
 
-/// What a client does not wait for.
+/// How long a client waits, and how old a frame it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// It waits for this long. Longer for a stream of a camera that has fewer frames; less while

@@ -27,14 +27,14 @@ const USUAL_INTERVAL: Duration = Duration::from_millis(33);
 /// The slowest rate that a producer is believed, in frames a second.
 const LOWEST_RATE: f64 = 0.01;
 
-/// How the news of a slot come.
+/// How this process learns of changes in a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum Watching {
     /// inotify tells of them.
-    Heard,
-    /// Clients that wait look for them.
+    Inotify,
+    /// Clients look for them while they wait.
     #[default]
-    Polled,
+    Polling,
 }
 
 /// The wish for a frame newer than the one in the slot.
@@ -54,18 +54,18 @@ pub(crate) struct Known {
     /// Its moment of capture, by the producer's clock.
     pub(crate) captured: SystemTime,
     /// When it was seen to come into the slot; `None` if it lay there before anybody looked.
-    pub(crate) came: Option<Instant>,
+    pub(crate) arrived: Option<Instant>,
 }
 
 /// What is known of a slot.
 #[derive(Debug, Default)]
 pub(crate) struct Tracker {
-    news: News,
+    watching: Watching,
     newest: Option<Known>,
     /// The number of the newest frame that was seen to come, read or not.
     last_seen: FrameNumber,
     /// When a frame that has not been read came.
-    unread_came: Option<Instant>,
+    unread_arrived: Option<Instant>,
     /// The slot may hold another frame than the one that was read last.
     may_differ: bool,
     wished: Option<Instant>,
@@ -75,9 +75,9 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// How the news of this slot come.
-    pub(crate) fn news(&self) -> News {
-        self.news
+    /// How this process learns of changes in this slot.
+    pub(crate) fn watching(&self) -> Watching {
+        self.watching
     }
 
     /// The number of the newest frame that was seen to come, read or not.
@@ -106,15 +106,15 @@ impl Tracker {
     }
 
     /// A frame came into the slot.
-    pub(crate) fn frame_came(&mut self, now: Instant) {
+    pub(crate) fn frame_arrived(&mut self, now: Instant) {
         self.last_seen = self.last_seen.next();
-        self.unread_came = Some(now);
+        self.unread_arrived = Some(now);
         self.may_differ = true;
         self.rate.count(now);
     }
 
     /// The producer says this of itself.
-    pub(crate) fn state_came(&mut self, state: Option<&State>) {
+    pub(crate) fn state_changed(&mut self, state: Option<&State>) {
         self.has_failed = state.is_some_and(|state| state.state == Phase::Failed);
         self.interval = state
             .and_then(|state| state.fps)
@@ -122,20 +122,21 @@ impl Tracker {
             .map(|fps| Duration::from_secs_f64(1.0 / fps));
     }
 
-    /// Anything may have happened in the slot, whose news come like this from now on.
-    pub(crate) fn anything_came(&mut self, news: News) {
-        self.news = news;
+    /// Anything may have happened in the slot. From now on its changes are learnt of in this way.
+    pub(crate) fn anything_changed(&mut self, watching: Watching) {
+        self.watching = watching;
         self.may_differ = true;
     }
 
-    /// A client that looked for itself found another frame than the one that was read last. Where
-    /// no news are heard this is the moment at which the frame came: looks are so frequent that it
-    /// came just before, and had it to prove that it is the newest ([`Tracker::is_newest`]), the
-    /// next one would come before it could be shown.
+    /// A client that looked for itself found another frame than the one that was read last.
+    ///
+    /// Where the slot is polled, this counts as the moment at which the frame came: the look before
+    /// was 20 ms ago. Without a moment the frame would have to prove that it is the newest
+    /// ([`Tracker::is_newest`]), which takes so long that the next one comes first.
     pub(crate) fn another_found(&mut self, now: Instant) {
         self.may_differ = true;
-        if self.news == News::Polled && self.newest.is_some() {
-            self.unread_came = Some(now);
+        if self.watching == Watching::Polling && self.newest.is_some() {
+            self.unread_arrived = Some(now);
         }
     }
 
@@ -144,15 +145,14 @@ impl Tracker {
         self.may_differ || self.newest.is_none()
     }
 
-    /// The slot was opened: whatever it holds is no surprise any more. To be called before
-    /// [`Tracker::found_same`] or [`Tracker::read`]; neither follows where it holds no whole frame,
-    /// which is tried again when something comes.
+    /// The slot was opened. What lies in it is as known as it can be until something changes:
+    /// [`Tracker::found_same`] or [`Tracker::read`] follows, or nothing where it is no whole frame.
     pub(crate) fn looked(&mut self) {
         self.may_differ = false;
     }
 
-    /// The slot holds the frame that was read last: it was read before its coming was heard of,
-    /// which is therefore none of another frame's.
+    /// The slot holds the frame that was read last. If it was read before its rename was heard of,
+    /// the rename has been counted as another frame's: this puts the count right.
     pub(crate) fn found_same(&mut self) {
         if let Some(newest) = self.newest {
             self.last_seen = newest.number;
@@ -171,7 +171,7 @@ impl Tracker {
         self.newest = Some(Known {
             number: self.last_seen,
             captured,
-            came: self.unread_came.take(),
+            arrived: self.unread_arrived.take(),
         });
         self.wished = None;
     }
@@ -195,8 +195,9 @@ impl Tracker {
     /// Says whether the producer can have no frame newer than this: either it came so lately that
     /// there has been no other, or the producer was asked since and had time to answer.
     pub(crate) fn is_newest(&self, frame: Known, now: Instant) -> bool {
-        let came_lately = (frame.came).is_some_and(|came| now - came <= self.interval());
-        came_lately || self.wished.is_some_and(|made| now - made >= ANSWER)
+        let arrived_lately =
+            (frame.arrived).is_some_and(|arrived| now - arrived <= self.interval());
+        arrived_lately || self.wished.is_some_and(|made| now - made >= ANSWER)
     }
 
     /// Nobody looks any more: nothing is known but how many frames there were, for numbers are not
@@ -215,11 +216,11 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_millis(1);
 
-    /// A slot whose news are heard, with a frame that came now and was read.
+    /// A slot that is watched by inotify, with a frame that came now and was read.
     fn with_frame(now: Instant) -> Tracker {
         let mut tracker = Tracker::default();
-        tracker.anything_came(News::Heard);
-        tracker.frame_came(now);
+        tracker.anything_changed(Watching::Inotify);
+        tracker.frame_arrived(now);
         tracker.looked();
         tracker.read(SystemTime::now());
         tracker
@@ -236,7 +237,7 @@ mod tests {
         assert!(tracker.needs_look());
         tracker = with_frame(now);
         assert!(!tracker.needs_look());
-        tracker.frame_came(now);
+        tracker.frame_arrived(now);
         assert!(tracker.needs_look());
     }
 
@@ -245,7 +246,7 @@ mod tests {
         let now = Instant::now();
         let mut tracker = with_frame(now);
         let first = number(&tracker);
-        (0..3).for_each(|_| tracker.frame_came(now));
+        (0..3).for_each(|_| tracker.frame_arrived(now));
         tracker.looked();
         tracker.read(SystemTime::now());
         assert_eq!(number(&tracker).skipped_since(first), 2);
@@ -259,11 +260,11 @@ mod tests {
         tracker.another_found(now);
         tracker.looked();
         tracker.read(SystemTime::now());
-        tracker.frame_came(now);
+        tracker.frame_arrived(now);
         tracker.looked();
         tracker.found_same();
         assert_eq!(number(&tracker).skipped_since(first), 0);
-        tracker.frame_came(now);
+        tracker.frame_arrived(now);
         tracker.looked();
         tracker.read(SystemTime::now());
         assert_eq!(number(&tracker).skipped_since(first), 1);
@@ -277,11 +278,11 @@ mod tests {
         assert!(tracker.is_up_to_date(newest));
         assert!(!tracker.is_up_to_date(FrameNumber::default()));
         let failed = State::failed("it is out".to_owned(), SystemTime::now());
-        tracker.state_came(Some(&failed));
+        tracker.state_changed(Some(&failed));
         assert!(!tracker.is_up_to_date(newest));
-        tracker.state_came(None);
+        tracker.state_changed(None);
         assert!(tracker.is_up_to_date(newest));
-        tracker.frame_came(now);
+        tracker.frame_arrived(now);
         assert!(!tracker.is_up_to_date(newest));
     }
 
@@ -293,7 +294,7 @@ mod tests {
         let just_before = now + RECHECK - MOMENT;
         assert_eq!(tracker.wish(just_before), Wish::Made(now));
         assert_eq!(tracker.wish(now + RECHECK), Wish::Now);
-        tracker.frame_came(now);
+        tracker.frame_arrived(now);
         assert_eq!(
             tracker.wish(now + RECHECK),
             Wish::Made(now + RECHECK),
@@ -319,7 +320,7 @@ mod tests {
                 fps,
                 ..State::failed(String::new(), SystemTime::now())
             };
-            tracker.state_came(Some(&state));
+            tracker.state_changed(Some(&state));
             assert_eq!(tracker.interval(), interval, "{fps:?}");
         }
     }
@@ -331,10 +332,10 @@ mod tests {
         let last = number(&tracker);
         tracker.forget();
         assert!(tracker.needs_look() && tracker.newest().is_none());
-        assert_eq!(tracker.news(), News::Polled);
+        assert_eq!(tracker.watching(), Watching::Polling);
         assert_eq!(tracker.rate(now), 0.0);
         assert_eq!(tracker.last_seen(), last);
-        tracker.frame_came(now);
+        tracker.frame_arrived(now);
         tracker.looked();
         tracker.read(SystemTime::now());
         assert!(number(&tracker) > last);

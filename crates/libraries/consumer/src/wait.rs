@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::clock::{Now, age};
-use crate::tracker::{ANSWER, Known, News, POLL, RECHECK, Tracker, Wish};
+use crate::tracker::{ANSWER, Known, POLL, RECHECK, Tracker, Watching, Wish};
 use crate::{Deadline, FrameNumber, Freshness};
 
 /// How long clients of a camera known to have failed wait for a frame: it may be just recovering. A
@@ -72,9 +72,9 @@ impl Wait {
             return Step::GiveUp;
         }
         let wish = tracker.wish(now.monotonic);
-        let pause = match tracker.news() {
-            News::Heard => RECHECK,
-            News::Polled => POLL,
+        let pause = match tracker.watching() {
+            Watching::Inotify => RECHECK,
+            Watching::Polling => POLL,
         };
         let until = end.min(now.monotonic + pause);
         // From this moment on what the slot holds is the newest.
@@ -100,11 +100,11 @@ impl Wait {
             }
             Freshness::NewerThan(number) => {
                 let max_age = self.deadline.max_age;
-                let came_lately =
-                    || (frame.came).is_some_and(|came| now.monotonic - came <= max_age);
+                let arrived_lately =
+                    || (frame.arrived).is_some_and(|arrived| now.monotonic - arrived <= max_age);
                 frame.number > number
                     && age(frame.captured, now.wall) <= max_age
-                    && (!lay_there_postdated || came_lately())
+                    && (!lay_there_postdated || arrived_lately())
                     && tracker.is_newest(frame, now.monotonic)
             }
         }

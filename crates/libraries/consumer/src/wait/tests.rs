@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(40);
 const MOMENT: Duration = Duration::from_millis(1);
 const HOURS: Duration = Duration::from_secs(3 * 3600);
 
-/// A slot whose news are heard, and the clocks by which its clients wait.
+/// A slot that is watched by inotify, and the clocks by which its clients wait.
 struct Slot {
     tracker: Tracker,
     now: Now,
@@ -25,9 +25,9 @@ struct Slot {
 }
 
 impl Slot {
-    fn heard() -> Self {
+    fn watched() -> Self {
         let mut slot = Self::polled();
-        slot.tracker.anything_came(News::Heard);
+        slot.tracker.anything_changed(Watching::Inotify);
         slot
     }
 
@@ -50,7 +50,7 @@ impl Slot {
             fps,
             ..State::new(phase, self.now.wall)
         };
-        self.tracker.state_came(Some(&state));
+        self.tracker.state_changed(Some(&state));
     }
 
     fn pass(&mut self, time: Duration) {
@@ -67,7 +67,7 @@ impl Slot {
 
     /// A frame comes, is heard of and read.
     fn frame_comes(&mut self, captured: SystemTime) {
-        self.tracker.frame_came(self.now.monotonic);
+        self.tracker.frame_arrived(self.now.monotonic);
         self.read(captured);
     }
 
@@ -111,7 +111,7 @@ impl Slot {
 
 #[test]
 fn a_frame_that_comes_is_used_at_once() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.assert_waits(&mut snapshot, ANSWER);
@@ -128,7 +128,7 @@ fn a_frame_that_comes_is_used_at_once() {
 fn a_newer_frame_is_used_one_interval_and_its_encoding_after_one_open() {
     const ENCODING: Duration = Duration::from_millis(7);
     for phase in 0..40 {
-        let mut slot = Slot::heard();
+        let mut slot = Slot::watched();
         slot.read(slot.now.wall - MAX_AGE / 2);
         let mut stream = slot.stream(FrameNumber::default());
         slot.assert_wishes(&mut stream, ANSWER);
@@ -144,7 +144,7 @@ fn a_newer_frame_is_used_one_interval_and_its_encoding_after_one_open() {
 
 #[test]
 fn a_frame_that_lay_there_is_used_when_the_producer_had_time_for_a_newer_one() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.read(slot.now.wall - INTERVAL);
     let mut stream = slot.stream(FrameNumber::default());
     slot.assert_wishes(&mut stream, ANSWER);
@@ -156,7 +156,7 @@ fn a_frame_that_lay_there_is_used_when_the_producer_had_time_for_a_newer_one() {
 
 #[test]
 fn a_frame_that_came_within_its_interval_is_the_newest() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall);
     slot.pass(INTERVAL);
     let mut stream = slot.stream(FrameNumber::default());
@@ -168,7 +168,7 @@ fn a_frame_that_came_within_its_interval_is_the_newest() {
 
 #[test]
 fn a_stream_is_shown_no_old_frame_and_a_snapshot_none_from_before_its_request() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.read(slot.now.wall - MAX_AGE);
     let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
@@ -183,7 +183,7 @@ fn a_stream_is_shown_no_old_frame_and_a_snapshot_none_from_before_its_request() 
 
 #[test]
 fn no_frame_is_used_twice_by_one_stream() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall);
     let mut stream = slot.stream(slot.newest());
     slot.assert_wishes(&mut stream, ANSWER);
@@ -193,7 +193,7 @@ fn no_frame_is_used_twice_by_one_stream() {
 
 #[test]
 fn several_clients_make_one_wish_and_share_its_answer() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall);
     let seen = slot.newest();
     let mut streams: Vec<_> = (0..3).map(|_| slot.stream(seen)).collect();
@@ -213,7 +213,7 @@ fn several_clients_make_one_wish_and_share_its_answer() {
 
 #[test]
 fn a_wish_that_brought_nothing_is_made_again_with_each_recheck() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     let mut stream = slot.stream(FrameNumber::default());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.pass(RECHECK - MOMENT);
@@ -238,7 +238,7 @@ fn a_slot_that_is_not_watched_is_looked_at_often() {
 
 #[test]
 fn what_a_look_finds_in_a_watched_slot_may_have_lain_there_long() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall);
     let mut stream = slot.stream(slot.newest());
     slot.assert_wishes(&mut stream, ANSWER);
@@ -249,7 +249,7 @@ fn what_a_look_finds_in_a_watched_slot_may_have_lain_there_long() {
 
 #[test]
 fn a_client_gives_up_at_its_timeout_and_not_before() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.pass(TIMEOUT - MOMENT);
@@ -266,7 +266,7 @@ fn a_client_gives_up_at_its_timeout_and_not_before() {
 
 #[test]
 fn a_stream_of_a_slow_source_waits_for_three_of_its_intervals() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.says(Phase::Awake, Some(0.1));
     let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
     slot.pass(TIMEOUT);
@@ -279,7 +279,7 @@ fn a_stream_of_a_slow_source_waits_for_three_of_its_intervals() {
 
 #[test]
 fn clients_of_a_failed_camera_wait_a_little() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.says(Phase::Failed, None);
@@ -298,12 +298,12 @@ fn clients_of_a_failed_camera_wait_a_little() {
 
 #[test]
 fn what_cannot_be_read_is_no_frame_and_the_next_one_is() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall);
     let mut stream = slot.stream(slot.newest());
     slot.assert_wishes(&mut stream, ANSWER);
     // Another comes that is no whole JPEG: it is opened, and not read.
-    slot.tracker.frame_came(slot.now.monotonic);
+    slot.tracker.frame_arrived(slot.now.monotonic);
     slot.tracker.looked();
     slot.has_frame = false;
     slot.pass(MOMENT);
@@ -321,7 +321,7 @@ fn what_cannot_be_read_is_no_frame_and_the_next_one_is() {
 
 #[test]
 fn a_frame_that_lay_there_from_before_the_clock_was_set_back_is_never_used() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.read(slot.now.wall + HOURS);
     let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
@@ -336,7 +336,7 @@ fn a_frame_that_lay_there_from_before_the_clock_was_set_back_is_never_used() {
 
 #[test]
 fn a_frame_that_lay_there_a_little_ahead_of_the_clock_is_no_answer_when_its_time_has_come() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.read(slot.now.wall + INTERVAL);
     let mut snapshot = slot.snapshot();
     slot.assert_wishes(&mut snapshot, ANSWER);
@@ -348,7 +348,7 @@ fn a_frame_that_lay_there_a_little_ahead_of_the_clock_is_no_answer_when_its_time
 
 #[test]
 fn frames_of_a_producer_whose_clock_is_ahead_are_used_when_they_come() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall + HOURS);
     // Of this one it is known that it came of late, whatever its date says.
     let mut stream = slot.stream(FrameNumber::default());
@@ -366,7 +366,7 @@ fn frames_of_a_producer_whose_clock_is_ahead_are_used_when_they_come() {
 
 #[test]
 fn a_frame_ahead_of_the_clock_that_came_long_ago_is_old() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall + HOURS);
     slot.pass(MAX_AGE);
     let mut stream = slot.stream(FrameNumber::default());
@@ -377,7 +377,7 @@ fn a_frame_ahead_of_the_clock_that_came_long_ago_is_old() {
 
 #[test]
 fn a_snapshot_is_answered_though_the_clock_is_set_back_while_it_waits() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     let mut snapshot = slot.snapshot();
     slot.assert_wishes(&mut snapshot, ANSWER);
     slot.pass(INTERVAL);
@@ -389,7 +389,7 @@ fn a_snapshot_is_answered_though_the_clock_is_set_back_while_it_waits() {
 
 #[test]
 fn a_snapshot_is_answered_though_the_clock_is_set_ahead_while_it_waits() {
-    let mut slot = Slot::heard();
+    let mut slot = Slot::watched();
     slot.read(slot.now.wall - MOMENT);
     let mut snapshot = slot.snapshot();
     slot.assert_wishes(&mut snapshot, ANSWER);
