@@ -6,6 +6,36 @@
 //! handed to it without being woken ([`Subscriber`]). Waiting for a frame is the wish for it, so
 //! that a camera is awake while somebody looks (`docs/slot.md`).
 //!
+//! ```no_run
+//! # use std::rc::Rc;
+//! # use std::time::Duration;
+//! # use eyelid_consumer::{Cameras, Configured, Deadline, FrameNumber, RateCap};
+//! # use eyelid_daemon::pulse::Pulse;
+//! # async fn program() -> Option<()> {
+//! let cameras = Cameras::new("/run/eyelid".into(), Configured::new(), ());
+//! let cameras = Rc::new(cameras);
+//! let camera = cameras.camera(&"webcam".parse().ok()?)?;
+//! let five_a_second = RateCap::new(Duration::from_millis(200));
+//! let view = cameras.view(camera, Some(five_a_second));
+//! let deadline = Deadline {
+//!     timeout: Duration::from_secs(4),
+//!     max_age: Duration::from_secs(2),
+//! };
+//! let look = async {
+//!     let mut seen = FrameNumber::default();
+//!     loop {
+//!         match view.next(seen, deadline).await {
+//!             Ok(frame) => seen = frame.number,
+//!             Err(reason) => println!("{reason}"),
+//!         }
+//!     }
+//! };
+//! let watchdog = Pulse::default();
+//! tokio::join!(cameras.run(&watchdog), look);
+//! # Some(())
+//! # }
+//! ```
+//!
 //! What decides (`tracker`, `wait`, `rate_cap`, `no_frame`) takes values and a time; `camera` is
 //! the thin shell that reads clocks and files for it. This crate knows no network: how a frame
 //! leaves is the program's business, and an [`Envelope`] lets it leave in one write. All of it runs
