@@ -163,7 +163,7 @@ def test_keys_mean_the_camera_under_the_pointer(page, cameras):
     wait_text(page, bed.locator(".state"), "awake")
 
     page.evaluate(NOTICES)
-    page.keyboard.press("Control+s")  # is the browser's
+    page.keyboard.press("Control+a")  # is the browser's
     page.keyboard.press("s")
     wait_page(
         page,
@@ -172,6 +172,8 @@ def test_keys_mean_the_camera_under_the_pointer(page, cameras):
         ],
         lambda: f"a snapshot of bed; {page.evaluate('notices')}",
     )
+
+    assert not page.locator("dialog").is_visible()
 
     page.keyboard.press("a")
     wait_text(page, page.locator("dialog h2"), "Addresses of bed")
