@@ -26,13 +26,16 @@ pub struct CameraOptions {
     /// Directory of this camera's slot
     #[arg(long, value_name = "DIR")]
     pub slot: Option<PathBuf>,
-    /// Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND
+    /// Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or
+    /// command:SHELL COMMAND
     #[arg(long, value_name = "SPEC")]
     pub source: Option<SourceSpec>,
-    /// Which camera (sources auto, v4l2, libcamera): a part of its name or id that no other has [default: the first camera]
+    /// Which camera (sources auto, v4l2, libcamera): a part of its name or id that no other has
+    /// [default: the first camera]
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
-    /// Size of the picture in pixels, exactly [default for test: 640x480, for cameras: the largest up to 1280x720]
+    /// Size of the picture in pixels, exactly [default for test: 640x480, for cameras: the largest
+    /// up to 1280x720]
     #[arg(long, value_name = "WxH")]
     pub size: Option<Size>,
     /// Smallest size to choose of those that the camera has
@@ -42,7 +45,13 @@ pub struct CameraOptions {
     #[arg(long, value_name = "WxH")]
     pub max_size: Option<Size>,
     /// Choose the smallest size within the limits, not the largest
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
     pub smallest: Option<bool>,
     /// Frames per second at most [default for test: 30]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -51,7 +60,13 @@ pub struct CameraOptions {
     #[arg(long, value_name = "Q", allow_negative_numbers = true)]
     pub quality: Option<Quality>,
     /// Compute Huffman tables for each picture: some 5 % fewer bytes for more time
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
     pub optimize: Option<bool>,
     /// Turn the picture clockwise by 0, 90, 180 or 270 degrees [default: 0]
     #[arg(
@@ -61,25 +76,42 @@ pub struct CameraOptions {
         hide_possible_values = true
     )]
     pub rotate: Option<Rotation>,
-    /// Mirror the picture before it is turned: horizontal (left and right change places) or vertical
+    /// Mirror the picture before it is turned: horizontal (left and right change places) or
+    /// vertical
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub flip: Option<Flip>,
     /// Set a control of the camera (--list-controls shows which); may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub control: Vec<ControlSetting>,
-    /// Buffers that the camera fills in turn, 2 to 32 [default for v4l2: 4, for libcamera: as many as the camera likes]
+    /// Buffers that the camera fills in turn, 2 to 32 [default for v4l2: 4, for libcamera: as many
+    /// as the camera likes]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub buffers: Option<Buffers>,
     /// Restart a camera that gives nothing for this long [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration::parse,
+        allow_hyphen_values = true
+    )]
     #[serde(with = "duration")]
     pub frame_timeout: Option<Duration>,
     /// Stay awake this long after the last look [default: 15s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration::parse,
+        allow_hyphen_values = true
+    )]
     #[serde(with = "duration")]
     pub linger: Option<Duration>,
     /// Delete pictures older than this from the folder (source folder) [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration::parse,
+        allow_hyphen_values = true
+    )]
     #[serde(with = "duration")]
     pub delete_older_than: Option<Duration>,
 }

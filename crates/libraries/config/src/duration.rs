@@ -1,5 +1,5 @@
-//! Durations as options and keys have them: numbers with their units. Messages say that form, and so does what is
-//! written.
+//! Durations as options and keys have them: numbers with their units. Messages say that form, and
+//! so does what is written.
 
 use std::fmt;
 use std::time::Duration;

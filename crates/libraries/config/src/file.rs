@@ -1,4 +1,5 @@
-//! The file itself, read as far as every program reads it; each program then reads the tables that are its own.
+//! The file itself, read as far as every program reads it; each program then reads the tables that
+//! are its own.
 
 use std::fs;
 use std::io;
@@ -13,8 +14,8 @@ use toml::de::{DeTable, ValueDeserializer};
 use crate::Title;
 use crate::sections::{CAMERA, Section, TABLES, Table, find_unknown_key};
 
-/// A configuration file (`docs/configuration.md`) that has no key that is unknown. A wrong value is the matter of the
-/// program that it is for.
+/// A configuration file (`docs/configuration.md`) that has no key that is unknown. A wrong value is
+/// the matter of the program that it is for.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// `slots` of `[server]`: the directory of the slots.
@@ -79,7 +80,8 @@ impl Config {
     /// Reads a configuration file; none at all is an empty one.
     ///
     /// # Errors
-    /// See [`ConfigError`]: a file that is missing, unknown keys, and values that are wrong for every program.
+    /// See [`ConfigError`]: a file that is missing, unknown keys, and values that are wrong for
+    /// every program.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = path else {
             return Ok(Self::default());
@@ -99,7 +101,8 @@ impl Config {
         self.read(S::PLACE.to_vec())
     }
 
-    /// Gives a program's options for one camera out of their table; the default where the file does not have it.
+    /// Gives a program's options for one camera out of their table; the default where the file does
+    /// not have it.
     ///
     /// # Errors
     /// A wrong value.

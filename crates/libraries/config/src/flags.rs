@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use serde::Serialize;
 use toml::{Table, Value};
 
-/// Gives all options that are set as flags, `--KEY=VALUE` each, so that no value can be taken for another flag.
+/// Gives all options that are set as flags, `--KEY=VALUE` each, so that no value can be taken for
+/// another flag.
 ///
 /// # Errors
 /// A path that is not UTF-8.

@@ -1,4 +1,5 @@
-//! What must hold whatever is in the file. The fuzz target calls this, and a test with what it found (`fuzz/README.md`).
+//! What must hold whatever is in the file. The fuzz target calls this, and a test with what it
+//! found (`fuzz/README.md`).
 
 use std::path::Path;
 
@@ -8,8 +9,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::sections::{Section, TABLES, each_table};
 use crate::{Config, ConfigError};
 
-/// A file is refused in one line that names a line of it, or what each program reads of it can be written down and read
-/// again.
+/// A file is refused in one line that names a line of it, or what each program reads of it can be
+/// written down and read again.
 ///
 /// # Panics
 /// Where that does not hold.

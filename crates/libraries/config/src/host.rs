@@ -58,7 +58,8 @@ impl FromStr for AllowedHost {
     }
 }
 
-/// Gives a host's name as names are compared, in lower case and without a dot at its end; `None` if it is none.
+/// Gives a host's name as names are compared, in lower case and without a dot at its end; `None` if
+/// it is none.
 pub fn host_name(text: &str) -> Option<String> {
     let name = text.strip_suffix('.').unwrap_or(text);
     let plain = |label: &str| {

@@ -1,4 +1,5 @@
-//! The keys of a structure, as serde knows them: so that the check of keys needs no list of its own.
+//! The keys of a structure, as serde knows them: so that the check of keys needs no list of its
+//! own.
 
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
@@ -7,7 +8,8 @@ use serde::forward_to_deserialize_any;
 /// The keys of a structure, in its order.
 pub(crate) type Keys = &'static [&'static str];
 
-/// Gives the keys of a structure whose implementation of `Deserialize` is derived. One with `#[serde(flatten)]` tells none.
+/// Gives the keys of a structure whose implementation of `Deserialize` is derived. One with
+/// `#[serde(flatten)]` tells none.
 pub(crate) fn keys_of<'de, T: Deserialize<'de>>() -> Keys {
     let mut keys: Keys = &[];
     // It ends with an error once the keys are known.
@@ -36,8 +38,9 @@ impl<'de> Deserializer<'de> for Listener<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
+        ignored_any
     }
 }
 

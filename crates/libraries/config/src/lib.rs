@@ -1,8 +1,8 @@
 //! The configuration file, and the command line options that share its names.
 //!
-//! Every option is declared once, as a field of [`ServerOptions`] or [`CameraOptions`]: clap makes the flag of it, serde
-//! the key in the file. All programs read the whole file, so that none of them accepts a file that another refuses.
-//! Defaults are the programs' own.
+//! Every option is declared once, as a field of a [`Section`]: clap makes the flag of it, serde the
+//! key in the file. A program reads its own tables and what all have in common ([`Config`]); a key
+//! that no program knows is refused by all. Defaults are the programs' own.
 
 mod address;
 mod camera;

@@ -55,7 +55,8 @@ pub(crate) fn check(name: &CameraName) -> Result<(), CameraNameError> {
     }
 }
 
-/// Says whether the server answers something else under this name, so that no URL can lead to such a camera.
+/// Says whether the server answers something else under this name, so that no URL can lead to such
+/// a camera.
 pub fn is_taken(name: &CameraName) -> bool {
     TAKEN.contains(&name.as_str())
 }

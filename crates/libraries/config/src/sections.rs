@@ -1,5 +1,6 @@
-//! Which programs there are, and which tables of the file are theirs: a program knows that others have tables, and refuses
-//! a key that none of them knows, for nobody else would notice the mistake.
+//! Which programs there are, and which tables of the file are theirs: a program knows that others
+//! have tables, and refuses a key that none of them knows, for nobody else would notice the
+//! mistake.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -19,10 +20,11 @@ pub(crate) const TABLES: &[Table] = &[Table::of::<ServerOptions>(), Table::of::<
 /// Stands for the name of a camera in the place of a table.
 pub(crate) const CAMERA: &str = "*";
 
-/// Options that are a table of the file. Their keys are checked here and need no `deny_unknown_fields`, which would refuse
-/// the tables of other programs that lie in them.
+/// Options that are a table of the file. Their keys are checked here and need no
+/// `deny_unknown_fields`, which would refuse the tables of other programs that lie in them.
 pub trait Section: Clone + Debug + Default + PartialEq + DeserializeOwned + Serialize {
-    /// The keys that lead to the table, `*` for the name of a camera: `["server"]`, `["cameras", "*"]`.
+    /// The keys that lead to the table, `*` for the name of a camera: `["server"]`, `["cameras",
+    /// "*"]`.
     const PLACE: &'static [&'static str];
 }
 
@@ -139,8 +141,9 @@ pub(crate) fn each_table<'t, 'f>(
     }
 }
 
-/// How alike two words are, 0 to 1, of which the one is a slip of the other: two letters of `fps` that have changed places
-/// leave 0.67, another letter in a word of four leaves 0.75, and half a word 0.5.
+/// How alike two words are, 0 to 1, of which the one is a slip of the other: two letters of `fps`
+/// that have changed places leave 0.67, another letter in a word of four leaves 0.75, and half a
+/// word 0.5.
 const ALIKE: f64 = 0.6;
 
 /// What serde says of a field that a structure does not have, and which key may be meant.
@@ -163,7 +166,8 @@ fn unknown(key: &str, known: &[&str]) -> String {
     format!("unknown field `{key}`, expected {expected}{meant}")
 }
 
-/// A program that does not exist, for tests: it has a section, tables of cameras, and something of each camera's own.
+/// A program that does not exist, for tests: it has a section, tables of cameras, and something of
+/// each camera's own.
 #[cfg(test)]
 pub(crate) mod made_up {
     use serde::{Deserialize, Serialize};

@@ -25,19 +25,39 @@ pub struct ServerOptions {
     #[arg(long, value_name = "DIR")]
     pub slots: Option<PathBuf>,
     /// Never show a frame older than this [default: 2s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration::parse,
+        allow_hyphen_values = true
+    )]
     #[serde(with = "duration")]
     pub max_age: Option<Duration>,
     /// Wait this long for a frame before saying that there is none [default: 4s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration::parse,
+        allow_hyphen_values = true
+    )]
     #[serde(with = "duration")]
     pub timeout: Option<Duration>,
     /// End after this long without a connection [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration::parse,
+        allow_hyphen_values = true
+    )]
     #[serde(with = "duration")]
     pub idle_exit: Option<Duration>,
     /// Serve at most this many clients at once [default: 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        allow_negative_numbers = true
+    )]
     #[serde(deserialize_with = "at_least_one")]
     pub max_clients: Option<u32>,
     /// Under which names the server may be asked, besides those that cannot be anybody else's.

@@ -19,7 +19,8 @@ pub struct Title(String);
 pub struct TitleError(String);
 
 impl Title {
-    /// Gives the text. It may hold any character but those that control (line breaks and their kin): escape it.
+    /// Gives the text. It may hold any character but those that control (line breaks and their
+    /// kin): escape it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -51,7 +51,8 @@ pub enum ValueError {
 pub enum SourceSpec {
     /// The first camera that there is: libcamera's, else V4L2's.
     Auto,
-    /// A camera that the kernel drives by itself: the first one, or one by its path or a part of its name.
+    /// A camera that the kernel drives by itself: the first one, or one by its path or a part of
+    /// its name.
     V4l2(Option<String>),
     /// A camera that libcamera drives.
     Libcamera,

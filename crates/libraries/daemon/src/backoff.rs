@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// By how much a pause is shortened or lengthened at most, so that cameras or programs that failed together (one cable,
-/// one power supply) are not tried again together.
+/// By how much a pause is shortened or lengthened at most, so that cameras or programs that failed
+/// together (one cable, one power supply) are not tried again together.
 const SPREAD: f64 = 0.25;
 
 /// The pauses between tries: doubled with each failure up to a bound, short again after a success.
@@ -15,7 +15,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Gives one that has seen no failure: its pauses are about `first` at the beginning, and about `longest` at most.
+    /// Gives one that has seen no failure: its pauses are about `first` at the beginning, and about
+    /// `longest` at most.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self {
             first,
@@ -24,8 +25,9 @@ impl Backoff {
         }
     }
 
-    /// Takes note of a failure, and gives the pause before the next try in whole milliseconds. `jitter` is any number
-    /// from 0 to 1, for example that of [`jitter`], and 0.5 leaves the pause as it is.
+    /// Takes note of a failure, and gives the pause before the next try in whole milliseconds.
+    /// `jitter` is any number from 0 to 1, for example that of [`jitter`], and 0.5 leaves the pause
+    /// as it is.
     pub fn failed(&mut self, jitter: f64) -> Duration {
         // 2^16 times the shortest pause is longer than any bound.
         let doubled = self.first.saturating_mul(1 << self.failures.min(16));

@@ -1,6 +1,8 @@
-//! The log: the journal with its fields where stderr is the journal, else one plain line on stderr for each record.
+//! The log: the journal with its fields where stderr is the journal, else one plain line on stderr
+//! for each record.
 //!
-//! A program that drives one camera of several says of which it speaks, in each line and in a field of the journal.
+//! A program that drives one camera of several says of which it speaks, in each line and in a field
+//! of the journal.
 
 use std::io::{IsTerminal, Write};
 use std::time::SystemTime;
@@ -14,8 +16,8 @@ pub const LEVEL_VARIABLE: &str = "EYELID_LOG";
 /// The journal's field for the name of the camera.
 pub const CAMERA_FIELD: &str = "EYELID_CAMERA";
 
-/// Starts logging for the program called `program`, which drives the camera called `camera` if it is one of several.
-/// Records before this call are lost; a second call does nothing.
+/// Starts logging for the program called `program`, which drives the camera called `camera` if it
+/// is one of several. Records before this call are lost; a second call does nothing.
 pub fn start(program: &'static str, camera: Option<&str>) {
     let level = level(std::env::var(LEVEL_VARIABLE).ok().as_deref());
     log::set_max_level(level);

@@ -4,11 +4,12 @@ use std::io;
 
 use nix::errno::Errno;
 
-/// Says whether an error comes of a shortage of descriptors, processes or memory: what other programs give back sooner or
-/// later, so that a later try may succeed (accept(2), fork(2), open(2)).
+/// Says whether an error comes of a shortage of descriptors, processes or memory: what other
+/// programs give back sooner or later, so that a later try may succeed (accept(2), fork(2),
+/// open(2)).
 pub fn is_shortage(error: &io::Error) -> bool {
-    // EAGAIN is fork's limit of processes. From a socket that does not block it means something else, but a runtime that
-    // waits for readiness does not hand it on.
+    // EAGAIN is fork's limit of processes. From a socket that does not block it means something
+    // else, but a runtime that waits for readiness does not hand it on.
     [
         Errno::EAGAIN,
         Errno::EMFILE,

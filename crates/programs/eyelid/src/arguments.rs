@@ -26,10 +26,12 @@ pub struct Arguments {
     /// Read this configuration file; flags win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Ask the eyelid that has the slots directory whether it is well, start nothing, and end with 0 if it is
+    /// Ask the eyelid that has the slots directory whether it is well, start nothing, and end with
+    /// 0 if it is
     #[arg(long)]
     pub(crate) healthcheck: bool,
-    /// Say on stdout what is wrong with the options, the file, the passwords or the sources, and end
+    /// Say on stdout what is wrong with the options, the file, the passwords or the sources, and
+    /// end
     #[arg(long, conflicts_with = "healthcheck")]
     pub(crate) check: bool,
     /// List the cameras that are there, with their formats, sizes and rates, as eyelid-capture does

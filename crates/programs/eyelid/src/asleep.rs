@@ -1,8 +1,10 @@
-//! What lies in the slots while nothing runs: a card that says so. Whoever opens it wakes the cameras.
+//! What lies in the slots while nothing runs: a card that says so. Whoever opens it wakes the
+//! cameras.
 //!
-//! Only a file that is there can be opened, and only that is heard of (inotify(7)). What the camera left is no answer
-//! to who comes much later, so the card takes its place. It is dated 1970: who looks at the date, as docs/slot.md
-//! has it, takes it for the old frame that it is, and waits for the next. It is taken away before a program starts.
+//! Only a file that is there can be opened, and only that is heard of (inotify(7)). What the camera
+//! left is no answer to who comes much later, so the card takes its place. It is dated 1970: who
+//! looks at the date, as docs/slot.md has it, takes it for the old frame that it is, and waits for
+//! the next. It is taken away before a program starts.
 
 use std::future::poll_fn;
 use std::os::fd::{AsFd, OwnedFd};
@@ -38,7 +40,8 @@ impl Asleep {
         Self(slots.filter_map(lay).collect())
     }
 
-    /// Waits until somebody opens a card. A card or a slot that is taken away is wished for as well.
+    /// Waits until somebody opens a card. A card or a slot that is taken away is wished for as
+    /// well.
     ///
     /// # Errors
     /// What the runtime said.

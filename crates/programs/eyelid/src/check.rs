@@ -1,7 +1,7 @@
 //! What the programs say of their options before anybody waits for a picture.
 //!
-//! Only they know what their builds can do, and what they make of a file: each is asked with the arguments that it will be
-//! started with, and `--check`.
+//! Only they know what their builds can do, and what they make of a file: each is asked with the
+//! arguments that it will be started with, and `--check`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -26,8 +26,9 @@ struct Finding {
     text: String,
 }
 
-/// Asks all programs. What is written down wrong ends the start, and so does a server that cannot run. A camera that
-/// cannot be used as things are is told; it fails by itself, beside others that work.
+/// Asks all programs. What is written down wrong ends the start, and so does a server that cannot
+/// run. A camera that cannot be used as things are is told; it fails by itself, beside others that
+/// work.
 ///
 /// # Errors
 /// [`Refused`], or that no camera can be used.

@@ -1,5 +1,6 @@
-//! The sockets at which the server hands connections over to other programs (docs/architecture.md#handing-over). They are
-//! held here, so that a program need not run before the first connection is handed to it.
+//! The sockets at which the server hands connections over to other programs
+//! (docs/architecture.md#handing-over). They are held here, so that a program need not run before
+//! the first connection is handed to it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::future::poll_fn;
@@ -33,7 +34,8 @@ struct Door {
     socket: ListeningSocket,
 }
 
-/// Where the sockets are, or will be: nowhere if there is no program for them, or if the user says that others have them.
+/// Where the sockets are, or will be: nowhere if there is no program for them, or if the user says
+/// that others have them.
 pub(crate) fn directory(plan: &Plan, installed: &Installed, slots: &Path) -> Option<PathBuf> {
     let is_needed = plan.doors.is_none() && names(installed).next().is_some();
     is_needed.then(|| slots.join(DIRECTORY))

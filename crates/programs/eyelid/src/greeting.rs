@@ -14,7 +14,8 @@ use crate::sockets::Bound;
 /// Where avahi answers for NAME.local in the local network.
 const AVAHI: &str = "/run/avahi-daemon/socket";
 
-/// Interfaces that lead to containers and virtual machines of this computer, by the starts of their names.
+/// Interfaces that lead to containers and virtual machines of this computer, by the starts of their
+/// names.
 const INSIDE: [&str; 4] = ["docker", "br-", "veth", "virbr"];
 
 /// What containers' engines, Docker and podman, put into containers.
@@ -49,7 +50,8 @@ impl Names {
             let v6 = address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip()));
             addresses.extend(v4.or(v6).filter(|address| is_reachable(*address)));
         }
-        // Most people type an IPv4 address; a computer may have a dozen of the others, one is enough.
+        // Most people type an IPv4 address; a computer may have a dozen of the others, one is
+        // enough.
         addresses.sort_by_key(IpAddr::is_ipv6);
         let v4 = addresses.iter().filter(|address| address.is_ipv4()).count();
         addresses.truncate(v4 + 1);

@@ -1,8 +1,10 @@
-//! `eyelid --healthcheck`: whoever keeps a running `eyelid`, a container's engine for example, asks how it is.
+//! `eyelid --healthcheck`: whoever keeps a running `eyelid`, a container's engine for example, asks
+//! how it is.
 //!
-//! The question goes to the socket that says that the slots directory is taken. A connection to one of the sockets that
-//! clients use would start server and cameras, and one every 30 s would keep them from ever ending.
-//! A camera that fails is no matter of health: no new start of `eyelid` would bring it back, and `/status` tells of it.
+//! The question goes to the socket that says that the slots directory is taken. A connection to one
+//! of the sockets that clients use would start server and cameras, and one every 30 s would keep
+//! them from ever ending. A camera that fails is no matter of health: no new start of `eyelid`
+//! would bring it back, and `/status` tells of it.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -18,10 +20,12 @@ use tokio::time::{Instant, sleep};
 use crate::slots::claim_name;
 use crate::sockets::Sockets;
 
-/// How long a connection may wait for the server to take it: its start takes a tenth of that on a Raspberry Pi.
+/// How long a connection may wait for the server to take it: its start takes a tenth of that on a
+/// Raspberry Pi.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long `--healthcheck` waits for the answer: longer than that, and less than engines wait for `--healthcheck`.
+/// How long `--healthcheck` waits for the answer: longer than that, and less than engines wait for
+/// `--healthcheck`.
 const ANSWER: Duration = Duration::from_secs(4);
 
 /// How often it is looked whether somebody still waits.

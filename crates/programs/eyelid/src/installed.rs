@@ -1,5 +1,5 @@
-//! Where the programs are that are to be started: beside this one. Under `cargo run` they are built first, for cargo
-//! builds only the program that it starts.
+//! Where the programs are that are to be started: beside this one. Under `cargo run` they are built
+//! first, for cargo builds only the program that it starts.
 
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use anyhow::{Context, bail};
 
 use crate::programs::{CAPTURE, Need, PROGRAMS, Program};
 
-/// What this build of the launcher was given by `--features`, and so what its siblings are to be built with.
+/// What this build of the launcher was given by `--features`, and so what its siblings are to be
+/// built with.
 const FEATURES: &str = match (cfg!(feature = "libcamera"), cfg!(feature = "turbojpeg")) {
     (false, false) => "",
     (true, false) => "libcamera",
@@ -131,8 +132,9 @@ fn cargo_that_started_this(directory: &Path) -> Option<Command> {
     };
     let mut command = Command::new(cargo);
     command
-        // The workspace: the packages that are built together say which features their dependencies have. With others
-        // than cargo has just taken, what is here already would be compiled again.
+        // The workspace: the packages that are built together say which features their dependencies
+        // have. With others than cargo has just taken, what is here already would be compiled
+        // again.
         .current_dir(Path::new(&manifest).ancestors().nth(3)?)
         // It has just made Cargo.lock fit, or was told to leave it as it is.
         .args(["build", "--locked", "--profile", profile])

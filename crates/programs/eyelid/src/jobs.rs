@@ -41,8 +41,9 @@ impl Job {
         }
     }
 
-    /// Says whether its process can go on as the other one, which is to run under a new plan. A process finds out by itself
-    /// what has changed for it in the configuration; a camera's arguments have to be the same.
+    /// Says whether its process can go on as the other one, which is to run under a new plan. A
+    /// process finds out by itself what has changed for it in the configuration; a camera's
+    /// arguments have to be the same.
     fn goes_on_as(&self, other: &Self) -> bool {
         let same_program = self.program.name == other.program.name && self.slot == other.slot;
         match self.program.start {
@@ -74,8 +75,8 @@ pub(crate) async fn end<'j>(jobs: impl Iterator<Item = &'j mut Job>) {
     }
 }
 
-/// Has the jobs of a new plan go on with the processes of those `before` where they can. Gives those that have no place in
-/// the new plan.
+/// Has the jobs of a new plan go on with the processes of those `before` where they can. Gives
+/// those that have no place in the new plan.
 pub(crate) fn hand_over(before: Vec<Job>, jobs: &mut [Job]) -> Vec<Job> {
     let mut before = before;
     for job in jobs {

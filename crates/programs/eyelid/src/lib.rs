@@ -1,8 +1,9 @@
 //! `eyelid`: server and capture without systemd, for a first look, for containers, for OpenRC.
 //!
-//! It does what systemd does for the packaged units: it holds the listening sockets, starts `eyelid-server` and one
-//! `eyelid-capture` for each camera with the first connection, restarts what dies, and ends all of them when the server
-//! has been idle. It reads no frame and answers no request itself.
+//! It does what systemd does for the packaged units: it holds the listening sockets, starts
+//! `eyelid-server` and one `eyelid-capture` for each camera with the first connection, restarts
+//! what dies, and ends all of them when the server has been idle. It reads no frame and answers no
+//! request itself.
 
 mod arguments;
 mod asleep;
@@ -38,7 +39,7 @@ use crate::health::Health;
 use crate::installed::Installed;
 use crate::plan::Plan;
 use crate::programs::{CAPTURE, Places};
-use crate::signals::Signals;
+use crate::signals::SignalStream;
 use crate::slots::Slots;
 use crate::sockets::Sockets;
 use crate::supervisor::{Held, Supervisor};
@@ -72,7 +73,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         // Before there is anything to clear away: the checks take seconds on a slow machine.
-        let signals = Signals::new()?;
+        let signals = SignalStream::new()?;
         let mut slots = Slots::take(&plan)?;
         let places = places(&plan, &installed, slots.path().to_owned());
         check::check(&plan, &installed, &places)?;

@@ -1,6 +1,7 @@
-//! Processes whose parents are gone. PID 1 of a container gets them all, and they stay as zombies until it has asked how
-//! they ended (wait(2)). Where this program is not PID 1 it takes over those that its children leave behind
-//! (PR_SET_CHILD_SUBREAPER(2const)): what a camera's command starts then shows up below the program that it is due to.
+//! Processes whose parents are gone. PID 1 of a container gets them all, and they stay as zombies
+//! until it has asked how they ended (wait(2)). Where this program is not PID 1 it takes over those
+//! that its children leave behind (PR_SET_CHILD_SUBREAPER(2const)): what a camera's command starts
+//! then shows up below the program that it is due to.
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -16,8 +17,9 @@ pub(crate) fn adopt() {
     }
 }
 
-/// Asks the orphans that have ended how they did, which is all they wait for. A program's end is left to who waits for it;
-/// orphans behind it in the kernel's list are reached when that is done, so call this again then.
+/// Asks the orphans that have ended how they did, which is all they wait for. A program's end is
+/// left to who waits for it; orphans behind it in the kernel's list are reached when that is done,
+/// so call this again then.
 pub(crate) fn reap(is_program: impl Fn(Pid) -> bool) {
     let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
     loop {

@@ -16,7 +16,8 @@ use eyelid_slot::CameraName;
 use crate::arguments::Arguments;
 use crate::programs::Places;
 
-/// After how long without a connection server and captures end: pages that ask every 10 or 20 s keep them.
+/// After how long without a connection server and captures end: pages that ask every 10 or 20 s
+/// keep them.
 const IDLE_EXIT: Duration = Duration::from_secs(30);
 
 /// What is to run.
@@ -175,7 +176,8 @@ impl Plan {
     }
 }
 
-/// The cameras of the file, and the default camera if it is there, is described by flags, or would be the only one.
+/// The cameras of the file, and the default camera if it is there, is described by flags, or would
+/// be the only one.
 fn cameras(mut flags: CameraOptions, file: &Config) -> anyhow::Result<Vec<Camera>> {
     let default = CameraName::default();
     let is_in_file = file.cameras.contains_key(&default);
@@ -220,8 +222,8 @@ fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
     flag
 }
 
-/// Where to listen unless told otherwise. Some programs take `localhost` for its IPv6 address alone, which not every
-/// computer has.
+/// Where to listen unless told otherwise. Some programs take `localhost` for its IPv6 address
+/// alone, which not every computer has.
 fn localhost() -> Vec<Address> {
     let mut addresses = vec![Address::Tcp("127.0.0.1:8080".into())];
     if TcpListener::bind("[::1]:0").is_ok() {

@@ -20,8 +20,8 @@ use crate::spawn::{self, Passed};
 /// How long a program may take to end before it is killed: `eyelid-capture` gives its command 2 s.
 const KILL_AFTER: Duration = Duration::from_secs(4);
 
-/// The pauses before a program that died is started again. The first is long enough for what it needs to be released,
-/// the longest short enough for who waits.
+/// The pauses before a program that died is started again. The first is long enough for what it
+/// needs to be released, the longest short enough for who waits.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
 /// A program that ran this long was well: its next death is a first one.
@@ -134,8 +134,8 @@ impl Process {
         Ok(())
     }
 
-    /// Says how it ended, if it has and that was not known yet. It counts as running until [`Self::ended`] or
-    /// [`Self::died`].
+    /// Says how it ended, if it has and that was not known yet. It counts as running until
+    /// [`Self::ended`] or [`Self::died`].
     ///
     /// # Errors
     /// What wait(2) said.
@@ -151,7 +151,8 @@ impl Process {
         self.condition = Condition::Down;
     }
 
-    /// Takes note of an end that was not asked for. One that a new start would only repeat is final.
+    /// Takes note of an end that was not asked for. One that a new start would only repeat is
+    /// final.
     pub(crate) fn died(&mut self, status: ExitStatus) -> Consequence {
         let ran = match &self.condition {
             Condition::Up { since, .. } => since.elapsed(),

@@ -1,4 +1,5 @@
-//! The programs that this one starts: what starts each of them, and what each is told. A new program is a new row.
+//! The programs that this one starts: what starts each of them, and what each is told. A new
+//! program is a new row.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,12 +31,15 @@ pub(crate) enum Need {
 /// What starts a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// Somebody connects. The program gets the listening sockets, and ends by itself when nobody is connected.
+    /// Somebody connects. The program gets the listening sockets, and ends by itself when nobody is
+    /// connected.
     Connection,
-    /// Somebody connects, or opens the frame in a slot. The program fills a slot, and is ended when nobody looks.
+    /// Somebody connects, or opens the frame in a slot. The program fills a slot, and is ended when
+    /// nobody looks.
     Look,
-    /// The server hands a connection over at the socket with this name (docs/http.md#urls-of-other-programs). The program
-    /// gets that socket, and ends by itself when it has nothing to do.
+    /// The server hands a connection over at the socket with this name
+    /// (docs/http.md#urls-of-other-programs). The program gets that socket, and ends by itself when
+    /// it has nothing to do.
     Door(&'static str),
 }
 
@@ -84,7 +88,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
 /// The program that lists cameras, too.
 pub(crate) const CAPTURE: &str = "eyelid-capture";
 
-/// A program that takes connections over. It is told where the slots are and which configuration file there is.
+/// A program that takes connections over. It is told where the slots are and which configuration
+/// file there is.
 const fn at_door(name: &'static str, door: &'static str) -> Program {
     Program {
         name,

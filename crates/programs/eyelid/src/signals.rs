@@ -8,24 +8,24 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum Signalled {
     /// End everything.
     End,
     /// Read the configuration again.
     Reload,
     /// A child has ended: one of the programs, or somebody whose parent is gone.
-    Reap,
+    ChildEnded,
 }
 
 /// The signals that this program obeys.
-pub(crate) struct Signals {
+pub(crate) struct SignalStream {
     interrupt: Signal,
     terminate: Signal,
     child: Signal,
-    hang_up: Option<(Signal, Order)>,
+    hang_up: Option<(Signal, Signalled)>,
 }
 
-impl Signals {
+impl SignalStream {
     /// Takes the signals over.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Signals {
     }
 
     /// Waits for the next one. Nothing is lost if this is given up.
-    pub(crate) async fn next(&mut self) -> Order {
+    pub(crate) async fn next(&mut self) -> Signalled {
         let hang_up = async {
             match &mut self.hang_up {
                 Some((signal, order)) => {
@@ -56,21 +56,22 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => Order::End,
-            _ = self.terminate.recv() => Order::End,
-            _ = self.child.recv() => Order::Reap,
+            _ = self.interrupt.recv() => Signalled::End,
+            _ = self.terminate.recv() => Signalled::End,
+            _ = self.child.recv() => Signalled::ChildEnded,
             order = hang_up => order,
         }
     }
 }
 
-/// What SIGHUP asks for. The kernel sends it to who runs in a terminal that closes, which is then the end. A service has
-/// no terminal, and is asked by it to read its configuration again. nohup(1) has it ignored, which is left so.
-fn on_hang_up(is_ignored: bool, has_terminal: bool) -> Option<Order> {
+/// What SIGHUP asks for. The kernel sends it to who runs in a terminal that closes, which is then
+/// the end. A service has no terminal, and is asked by it to read its configuration again. nohup(1)
+/// has it ignored, which is left so.
+fn on_hang_up(is_ignored: bool, has_terminal: bool) -> Option<Signalled> {
     match (is_ignored, has_terminal) {
         (true, _) => None,
-        (false, true) => Some(Order::End),
-        (false, false) => Some(Order::Reload),
+        (false, true) => Some(Signalled::End),
+        (false, false) => Some(Signalled::Reload),
     }
 }
 
@@ -96,8 +97,8 @@ mod tests {
 
     #[test]
     fn a_terminal_that_closes_ends_it_and_a_service_reads_its_configuration() {
-        assert_eq!(on_hang_up(false, true), Some(Order::End));
-        assert_eq!(on_hang_up(false, false), Some(Order::Reload));
+        assert_eq!(on_hang_up(false, true), Some(Signalled::End));
+        assert_eq!(on_hang_up(false, false), Some(Signalled::Reload));
         assert_eq!(on_hang_up(true, true), None);
         assert_eq!(on_hang_up(true, false), None);
     }

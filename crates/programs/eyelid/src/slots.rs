@@ -14,7 +14,8 @@ use nix::unistd::{AccessFlags, access};
 
 use crate::plan::Plan;
 
-/// The slots directory while this process has it. What was made for it is removed at the end, and the frames with it.
+/// The slots directory while this process has it. What was made for it is removed at the end, and
+/// the frames with it.
 #[derive(Debug)]
 pub(crate) struct Slots {
     path: PathBuf,
@@ -131,7 +132,8 @@ fn empty(slot: &Path) {
     }
 }
 
-/// Says in a slot that its camera has failed, where `eyelid-capture` could not say so itself, with a better reason.
+/// Says in a slot that its camera has failed, where `eyelid-capture` could not say so itself, with
+/// a better reason.
 pub(crate) fn note_refused(slot: &Path) {
     let said = fs::read(slot.join(STATE_FILE))
         .is_ok_and(|json| State::parse(&json).is_ok_and(|state| state.state == Phase::Failed));
@@ -149,15 +151,16 @@ pub(crate) fn note_refused(slot: &Path) {
     }
 }
 
-/// `/run/webcam`, else the user's own runtime directory, else a private directory in memory. Also gives what was made.
+/// `/run/webcam`, else the user's own runtime directory, else a private directory in memory. Also
+/// gives what was made.
 fn default_slots() -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
     for parent in shared_parents() {
         let slots = parent.join("webcam");
-        if if slots.exists() {
-            slots.is_dir() && writable(&slots)
-        } else {
-            writable(&parent)
-        } {
+        let is_usable = match slots.exists() {
+            true => slots.is_dir() && writable(&slots),
+            false => writable(&parent),
+        };
+        if is_usable {
             return Ok((slots, Vec::new()));
         }
     }
@@ -181,14 +184,15 @@ fn writable(directory: &Path) -> bool {
     access(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
-/// An abstract socket (unix(7)) says that the directory is taken: it ends with the process, and unlike a lock it holds
-/// no file open in the directory, which would keep inotify(7) from telling of the directory's loss.
+/// An abstract socket (unix(7)) says that the directory is taken: it ends with the process, and
+/// unlike a lock it holds no file open in the directory, which would keep inotify(7) from telling
+/// of the directory's loss.
 fn claim(directory: &Path) -> io::Result<UnixListener> {
     UnixListener::bind_addr(&claim_name(directory)?)
 }
 
-/// The name of a directory's socket. Containers that share a network share these names, and mean different directories
-/// by the same path.
+/// The name of a directory's socket. Containers that share a network share these names, and mean
+/// different directories by the same path.
 pub(crate) fn claim_name(directory: &Path) -> io::Result<SocketAddr> {
     let directory = fs::metadata(directory)?;
     let name = format!("eyelid:{}:{}", directory.dev(), directory.ino());

@@ -101,7 +101,8 @@ impl ListeningSocket {
 
     /// Says when somebody wants to connect, and leaves the connection to who accepts.
     pub(crate) fn poll_connection(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The runtime remembers those who were accepted meanwhile, and tells only once of those who were not.
+        // The runtime remembers those who were accepted meanwhile, and tells only once of those who
+        // were not.
         while let Poll::Ready(ready) = self.0.poll_read_ready(cx) {
             ready?.clear_ready();
         }

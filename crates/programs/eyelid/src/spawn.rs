@@ -1,4 +1,5 @@
-//! Starting a program with listening sockets as systemd does (sd_listen_fds(3)): the only `unsafe` of this program.
+//! Starting a program with listening sockets as systemd does (sd_listen_fds(3)): the only `unsafe`
+//! of this program.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,8 +16,8 @@ use tokio::process::{Child, Command};
 /// The first passed descriptor (SD_LISTEN_FDS_START).
 const FIRST: RawFd = 3;
 
-/// The variables of the protocol. LISTEN_PID, which only the child could set, is left out: programs of ours take what is
-/// passed without it (crate listenfd).
+/// The variables of the protocol. LISTEN_PID, which only the child could set, is left out: programs
+/// of ours take what is passed without it (crate listenfd).
 const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
 /// What a program gets beside its arguments.
@@ -25,7 +26,8 @@ pub(crate) struct Passed<'a> {
     pub(crate) sockets: Vec<BorrowedFd<'a>>,
     /// What each of them is called.
     pub(crate) name: &'static str,
-    /// Whether the program lets people in, and so knows the password: no camera's command is to know it.
+    /// Whether the program lets people in, and so knows the password: no camera's command is to
+    /// know it.
     pub(crate) password: Password,
 }
 
@@ -73,11 +75,13 @@ pub(crate) fn start(
         unsafe_code,
         reason = "a process can only ask for itself to be told of its parent's end"
     )]
-    // SAFETY: between fork(2) and exec(2) this makes two system calls, and neither allocates nor takes a lock.
+    // SAFETY: between fork(2) and exec(2) this makes two system calls, and neither allocates nor
+    // takes a lock.
     unsafe {
         command.pre_exec(end_with_parent)
     };
-    // The numbers from FIRST on are in use long before std opens what it needs for this start: none of that is replaced.
+    // The numbers from FIRST on are in use long before std opens what it needs for this start: none
+    // of that is replaced.
     let mapping = |(child_fd, socket): (RawFd, &BorrowedFd<'_>)| {
         let parent_fd = socket.try_clone_to_owned()?;
         Ok(FdMapping {

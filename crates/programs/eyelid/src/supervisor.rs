@@ -1,5 +1,5 @@
-//! Starts the programs when somebody connects or opens a slot's frame, again when they die, and ends them when nobody is
-//! there.
+//! Starts the programs when somebody connects or opens a slot's frame, again when they die, and
+//! ends them when nobody is there.
 
 use std::future::pending;
 use std::io;
@@ -21,13 +21,14 @@ use crate::jobs::{Job, end, hand_over, jobs};
 use crate::plan::Plan;
 use crate::process::Consequence;
 use crate::programs::{Places, Start};
-use crate::signals::{Order, Signals};
+use crate::signals::{SignalStream, Signalled};
 use crate::slots::{Slots, note_refused};
 use crate::sockets::Sockets;
 use crate::spawn::{Passed, Password};
 use crate::{check, orphans};
 
-/// How long a camera that a reader woke may take to say that it is awake: libcamera takes 2 s on a Raspberry Pi.
+/// How long a camera that a reader woke may take to say that it is awake: libcamera takes 2 s on a
+/// Raspberry Pi.
 const WAKING: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether a camera is still awake, while no server runs.
@@ -39,7 +40,7 @@ pub(crate) struct Supervisor<'a> {
     plan: Plan,
     installed: Installed,
     held: Held<'a>,
-    signals: Signals,
+    signals: SignalStream,
     jobs: Vec<Job>,
     cameras: Cameras,
 }
@@ -72,7 +73,7 @@ struct Cameras {
 #[derive(Debug)]
 enum Event {
     /// A signal has come.
-    Signal(Order),
+    Signal(Signalled),
     /// Somebody connects: the server is wanted, and the cameras.
     Connection,
     /// Somebody opened a slot's frame: only the cameras are wanted.
@@ -90,7 +91,7 @@ impl<'a> Supervisor<'a> {
         plan: Plan,
         installed: Installed,
         held: Held<'a>,
-        signals: Signals,
+        signals: SignalStream,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -111,7 +112,8 @@ impl<'a> Supervisor<'a> {
     /// Runs until a signal ends it.
     ///
     /// # Errors
-    /// A program that cannot be started, or a server that refuses its configuration. All others have ended then.
+    /// A program that cannot be started, or a server that refuses its configuration. All others
+    /// have ended then.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         orphans::adopt();
         self.cameras.cards = Some(self.lay_cards());
@@ -129,9 +131,9 @@ impl<'a> Supervisor<'a> {
             }
             let event = self.next_event().await;
             match event.context("cannot wait for connections and readers")? {
-                Event::Signal(Order::End) => return Ok(()),
-                Event::Signal(Order::Reload) => self.reload().await?,
-                Event::Signal(Order::Reap) | Event::Time => {}
+                Event::Signal(Signalled::End) => return Ok(()),
+                Event::Signal(Signalled::Reload) => self.reload().await?,
+                Event::Signal(Signalled::ChildEnded) | Event::Time => {}
                 Event::Door(name) => self.open(name)?,
                 woken @ (Event::Connection | Event::Look) => self.wake(&woken)?,
             }
@@ -146,8 +148,10 @@ impl<'a> Supervisor<'a> {
         let time = due.chain(look_at).min();
         let down: Vec<_> = self.jobs.iter().filter_map(Job::closed_door).collect();
         tokio::select! {
-            order = self.signals.next() => Ok(Event::Signal(order)),
-            ready = self.held.sockets.wait_for_connection(), if !is_served => ready.map(|()| Event::Connection),
+            signalled = self.signals.next() => Ok(Event::Signal(signalled)),
+            ready = self.held.sockets.wait_for_connection(), if !is_served => {
+                ready.map(|()| Event::Connection)
+            }
             opened = opened(&mut self.cameras.cards) => opened.map(|()| Event::Look),
             door = self.held.doors.wait_for_connection(&down) => door.map(Event::Door),
             () = at(time) => Ok(Event::Time),
@@ -185,8 +189,8 @@ impl<'a> Supervisor<'a> {
                 }
                 self.held.health.server_died(status);
             }
-            // One camera that cannot be used harms no other: who looks at it is told why, and it is started again with the
-            // next first connection.
+            // One camera that cannot be used harms no other: who looks at it is told why, and it is
+            // started again with the next first connection.
             Start::Look => {
                 if process.died(status) == Consequence::Refused {
                     log::error!(
@@ -284,7 +288,8 @@ impl<'a> Supervisor<'a> {
         servers.any(|job| job.program.start == Start::Connection && !job.process.is_down())
     }
 
-    /// Says whether the server has ended for want of connections, and no camera is awake for somebody who reads its slot.
+    /// Says whether the server has ended for want of connections, and no camera is awake for
+    /// somebody who reads its slot.
     fn is_idle(&mut self) -> bool {
         let now = Instant::now();
         let cameras = &self.cameras;
@@ -320,7 +325,8 @@ impl<'a> Supervisor<'a> {
         Asleep::new(self.jobs.iter().filter_map(|job| job.slot.as_deref()))
     }
 
-    /// Reads the configuration again and has the programs do so. With one that cannot be used all goes on as it was.
+    /// Reads the configuration again and has the programs do so. With one that cannot be used all
+    /// goes on as it was.
     async fn reload(&mut self) -> anyhow::Result<()> {
         manager::reloading();
         // Slots may come and go.

@@ -1,8 +1,9 @@
 //! Writes the man pages and shell completions of Eyelid's programs, for their packages.
 //!
-//! Names, synopses and options are those of the programs' own command lines, so they cannot differ from `--help`. What
-//! clap does not know, such as signals and exit statuses, is in `pages/`, one file of man(7) macros for each program. A
-//! crate of its own: the programs carry none of this, and building them does not wait for it.
+//! Names, synopses and options are those of the programs' own command lines, so they cannot differ
+//! from `--help`. What clap does not know, such as signals and exit statuses, is in `pages/`, one
+//! file of man(7) macros for each program. A crate of its own: the programs carry none of this, and
+//! building them does not wait for it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -39,7 +40,8 @@ pub const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// Writes all pages and completions into `directory`, laid out as below /usr/share. Gives their paths.
+/// Writes all pages and completions into `directory`, laid out as below /usr/share. Gives their
+/// paths.
 ///
 /// # Errors
 /// What cannot be written.

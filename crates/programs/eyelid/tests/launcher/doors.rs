@@ -1,4 +1,5 @@
-//! Programs to which the server hands connections over: a stand-in for them lies beside the launcher as `eyelid-video`.
+//! Programs to which the server hands connections over: a stand-in for them lies beside the
+//! launcher as `eyelid-video`.
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -23,7 +24,8 @@ const WELL: Behaviour = Behaviour {
     check: "exit 0",
 };
 
-/// A directory with the launcher, its programs, and the stand-in. It is on the same file system, and so has them as links.
+/// A directory with the launcher, its programs, and the stand-in. It is on the same file system,
+/// and so has them as links.
 fn house(behaviour: &Behaviour) -> (TempDir, PathBuf) {
     let house = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     for name in ["eyelid", "eyelid-server", "eyelid-capture"] {

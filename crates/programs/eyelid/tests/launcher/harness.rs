@@ -23,8 +23,8 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Builds what is to lie beside the launcher, where only this package is tested and so only that was built, unless it is
-/// newer than all that it may be built of.
+/// Builds what is to lie beside the launcher, where only this package is tested and so only that
+/// was built, unless it is newer than all that it may be built of.
 fn build_siblings(eyelid: &Path) {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let newest = newest_below(&crates);
@@ -158,7 +158,8 @@ impl Eyelid {
         }
     }
 
-    /// The status of the answer to a request for `path` with further `headers`, each with its line's end.
+    /// The status of the answer to a request for `path` with further `headers`, each with its
+    /// line's end.
     pub(crate) fn ask(&self, path: &str, headers: &str) -> u16 {
         let mut socket = TcpStream::connect(&self.address).unwrap();
         socket.set_read_timeout(Some(HUNG)).unwrap();
