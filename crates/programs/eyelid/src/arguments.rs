@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use eyelid_config::{CameraOptions, Config, ServerOptions};
 
 use crate::slots::shared_parents;
@@ -17,6 +18,7 @@ use crate::slots::shared_parents;
     max_term_width = 100,
     mut_arg("listen", |arg| arg.help("Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:8080 and [::1]:8080]")),
     mut_arg("slots", |arg| arg.help("Directory of the slots [default: /run/webcam, or a private one where that cannot be written]")),
+    mut_arg("doors", |arg| arg.help("Directory of the sockets at which other programs take requests over [default: .doors in the directory of the slots]")),
     mut_arg("idle_exit", |arg| arg.help("End server and capture after this long without a connection [default: 30s]")),
     mut_arg("source", |arg| arg.help("Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND [default: test]")),
 )]
@@ -48,6 +50,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Reads the command line; says what is wrong with it, or how to use it, and ends.
+    pub fn parse_or_exit() -> Self {
+        Self::try_parse().unwrap_or_else(|error| advise(error).exit())
+    }
+
     /// Says whether they are only to be checked.
     pub fn is_check(&self) -> bool {
         self.check
@@ -85,4 +92,23 @@ impl Arguments {
             .find(|slots| slots.is_dir())
             .context("it is not clear which slots directory is meant: name it with --slots DIR")
     }
+}
+
+/// Answers who knows `--name` from `eyelid-capture`.
+fn advise(mut error: clap::Error) -> clap::Error {
+    let is_name = matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(flag)) if flag == "--name"
+    );
+    if is_name {
+        let tip = "eyelid runs every camera of --config FILE; for one of them start eyelid-capture";
+        // Which has it for a slip of --camera.
+        error.remove(ContextKind::SuggestedArg);
+        error.remove(ContextKind::Usage);
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
 }

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use eyelid::{Arguments, exit_status, run};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_or_exit();
     let check = arguments.is_check();
     eyelid_daemon::logging::start("eyelid", None);
     match run(arguments) {

@@ -231,6 +231,7 @@ fn says_what_is_wrong_before_anybody_connects() {
         ),
         (&["--source", "usb"], 2, "folder:PATH"),
         (&["--size", "big"], 2, "1280x720"),
+        (&["--name", "door"], 2, "start eyelid-capture"),
         (&["--fps", "-5"], 2, "fps -5: use a number"),
         (
             &["--linger", "-5s"],
