@@ -159,6 +159,37 @@ def test_everybody_can_use_it(window, rooms, scheme):
         assert_accessible(page)
 
 
+def heard(page):
+    """Gives what Chromium itself tells a screen reader, as pairs of role and name."""
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    return [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in tree
+        if not node["ignored"]
+    ]
+
+
+def test_a_screen_reader_hears_which_camera_each_thing_is_of(window, rooms):
+    with window(rooms(THREE).url, LAPTOP, names=THREE) as page:
+        for name, label in ("nozzle", "nozzle"), ("bed", "bed"), ("default", "Camera"):
+            wait_text(page, card(page, name).locator(".said"), f"{label}: awake")
+            things = [
+                ("article", label),
+                ("img", f"Picture of {label}, awake"),
+                ("button", f"Pause {label}"),
+                ("link", f"Snapshot of {label}"),
+                ("button", f"Addresses of {label}"),
+                ("button", f"Enlarge {label}"),
+                ("button", f"Full screen {label}"),
+            ]
+            for role, said in things:
+                assert page.get_by_role(role, name=said, exact=True).count() == 1, said
+            if page.context.browser.browser_type.name == "chromium":
+                tree = heard(page)
+                for role, said in things:
+                    assert tree.count(("image" if role == "img" else role, said)) == 1, said
+
+
 # Words
 
 
