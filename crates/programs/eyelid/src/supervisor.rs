@@ -197,7 +197,9 @@ impl<'a> Supervisor<'a> {
                         "{} cannot run with its configuration; it stays failed until that is read again",
                         process.label()
                     );
-                    slot.iter().for_each(|slot| note_refused(slot));
+                    if let Some(slot) = slot {
+                        note_refused(slot);
+                    }
                 }
             }
             Start::Door(_) if status.success() => process.ended(),
