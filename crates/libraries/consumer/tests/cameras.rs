@@ -335,3 +335,99 @@ async fn a_camera_without_a_frame_says_why() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_slot_that_is_made_later_is_found_and_lost_and_found_again() {
+    let home = TempDir::new().unwrap();
+    let slot = home.path().join("front");
+    let front: CameraName = "front".parse().unwrap();
+    let configured = Configured::from_iter([(front.clone(), None)]);
+    let cameras = Cameras::new(home.path().to_owned(), configured, ());
+    let cameras = Rc::new(cameras);
+    let view = cameras.view(cameras.camera(&front).unwrap(), None);
+    listening(&cameras, async {
+        let mut seen = FrameNumber::default();
+        for count in 1..4 {
+            let publish = async {
+                // The client looks for a slot that is not there.
+                sleep(Duration::from_millis(30)).await;
+                let mut publisher = Publisher::open(&slot).unwrap();
+                publish_when_wished(&mut publisher, count).await;
+                publisher
+            };
+            let (frame, mut publisher) = tokio::join!(view.next(seen, DEADLINE), publish);
+            let frame = frame.unwrap();
+            assert_eq!(number(&frame), count);
+
+            // It is watched again: the next frames need not be looked for.
+            let client = Rc::new(TakesAll::default());
+            client.take(&frame);
+            let follow = async {
+                while client.offered.get() == 0 {
+                    client.take(&view.next(client.seen.get(), DEADLINE).await.unwrap());
+                    view.follow(client.clone(), client.seen.get(), HUNG).await;
+                }
+            };
+            let publish = async {
+                while client.offered.get() == 0 {
+                    publish_when_wished(&mut publisher, count).await;
+                }
+            };
+            tokio::join!(follow, publish);
+            seen = client.seen.get();
+            drop(publisher);
+            std::fs::remove_dir_all(&slot).unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_inotify_does_not_tell_of_is_found_by_looking() {
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    looking(slots.path(), (), async |cameras| {
+        let view = view(&cameras, None);
+        let (first, ()) = tokio::join!(
+            view.next(FrameNumber::default(), DEADLINE),
+            publish_when_wished(&mut publisher, 1)
+        );
+        // Against the contract: no rename.
+        std::fs::write(slots.path().join(FRAME_FILE), jpeg(2)).unwrap();
+        let second = view.next(first.unwrap().number, DEADLINE).await.unwrap();
+        assert_eq!(number(&second), 2);
+    })
+    .await;
+}
+
+#[test]
+fn cameras_are_those_configured_and_those_with_a_slot() {
+    let home = TempDir::new().unwrap();
+    let name = |name: &str| name.parse::<CameraName>().unwrap();
+    let configured = |names: &[&str]| names.iter().map(|text| (name(text), None)).collect();
+    let cameras = Cameras::new(home.path().to_owned(), Configured::new(), ());
+    let cameras = Rc::new(cameras);
+    let names = || -> Vec<String> {
+        let names = cameras.names().into_iter();
+        names.map(|name| name.to_string()).collect()
+    };
+    assert_eq!(names(), ["default"], "there is one at least");
+    std::fs::create_dir(home.path().join("back")).unwrap();
+    assert_eq!(names(), ["back"]);
+    assert!(cameras.camera(&CameraName::default()).is_none());
+    cameras.reconfigure(configured(&["side", "front"]));
+    assert_eq!(names(), ["side", "front", "back"]);
+    std::fs::write(home.path().join(FRAME_FILE), jpeg(1)).unwrap();
+    assert_eq!(names(), ["default", "side", "front", "back"]);
+
+    // One that somebody looks at stays the same; else it is gone with its configuration.
+    let (front, side) = (name("front"), name("side"));
+    let view = cameras.view(cameras.camera(&front).unwrap(), None);
+    assert!(cameras.camera(&side).is_some());
+    cameras.reconfigure(Configured::new());
+    assert!(cameras.camera(&side).is_none());
+    assert_eq!(cameras.camera(&front).unwrap().viewers(), 1);
+    drop(view);
+    cameras.reconfigure(Configured::new());
+    assert!(cameras.camera(&front).is_none());
+}
