@@ -1,5 +1,6 @@
 //! A frame that was read: once, for all clients of this process.
 
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -47,16 +48,18 @@ pub struct SharedFrame {
 }
 
 impl SharedFrame {
-    /// Reads a frame into its envelope.
+    /// Reads a frame into `spare`, an empty buffer. What is left there is another without room.
     ///
     /// # Errors
     /// See [`OpenFrame::append_to`].
     pub(crate) fn read(
         file: &OpenFrame,
         envelope: &dyn Envelope,
+        spare: &mut Vec<u8>,
         number: FrameNumber,
     ) -> Result<Self, ReadError> {
-        let mut buffer = Vec::with_capacity(file.bytes + envelope.room_bytes());
+        let mut buffer = std::mem::take(spare);
+        buffer.reserve(file.bytes + envelope.room_bytes());
         envelope.begin(&mut buffer, file.bytes, file.captured);
         let jpeg_start = buffer.len();
         file.append_to(&mut buffer)?;
@@ -80,6 +83,25 @@ impl SharedFrame {
     /// At which byte of [`SharedFrame::enveloped`] the JPEG begins.
     pub fn jpeg_start(&self) -> usize {
         self.jpeg_start
+    }
+
+    /// Gives the buffer of a frame, if nobody else has it still; an empty one otherwise.
+    pub(crate) fn into_buffer(frame: Rc<Self>) -> Vec<u8> {
+        let Ok(Self {
+            jpeg,
+            mut enveloped,
+            ..
+        }) = Rc::try_unwrap(frame)
+        else {
+            return Vec::new();
+        };
+        drop(jpeg);
+        if !enveloped.is_unique() {
+            return Vec::new();
+        }
+        // Only the room is wanted: nothing is copied.
+        enveloped.clear();
+        enveloped.into()
     }
 
     /// Now minus capture.

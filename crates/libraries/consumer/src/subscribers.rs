@@ -222,7 +222,7 @@ mod tests {
             .take(count)
             .map(|number| {
                 let file = reader.open().unwrap();
-                SharedFrame::read(&file, &(), number).unwrap()
+                SharedFrame::read(&file, &(), &mut Vec::new(), number).unwrap()
             })
             .map(Rc::new)
             .collect()

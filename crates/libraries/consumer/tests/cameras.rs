@@ -186,6 +186,7 @@ async fn a_frame_lies_in_its_envelope() {
     looking(slots.path(), Brackets, async |cameras| {
         let view = view(&cameras, None);
         let mut seen = FrameNumber::default();
+        // Each is read into the room of the one before the last.
         for count in 1..5 {
             let (frame, ()) = tokio::join!(
                 view.next(seen, DEADLINE),
