@@ -78,7 +78,7 @@ impl Source for Auto {
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        // libcamera's bell rings for cameras that come, whoever has one now.
+        // libcamera signals cameras that come, whoever has one now.
         let v4l2 = self.v4l2.iter().flat_map(|v4l2| v4l2.descriptors());
         self.libcamera
             .descriptors()

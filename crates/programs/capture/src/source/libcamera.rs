@@ -2,30 +2,28 @@
 //!
 //! The camera is acquired and configured once. Awake it captures, and the newest exposure stays in its buffer until somebody
 //! wants it; asleep it is stopped, but stays acquired, so that it wakes quickly. Everything runs in the one thread that drives
-//! the camera; libcamera's own thread rings a bell when there is something to take in.
+//! the camera; libcamera's own thread signals an eventfd when there is something to take in.
 
 mod device;
+mod find;
 mod list;
 mod log;
 mod warm_start;
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
-
-use eyelid_producer::{EncodedFrame, Source, SourceStatus};
-use nix::errno::Errno;
 
 use super::SourceError;
 use super::hardware::buffer_encoder::BufferEncoder;
+use super::hardware::choice;
 use super::hardware::control::{self, Control, HandedOver, Value};
 use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
-use super::hardware::{choice, holder};
 use crate::Settings;
-use device::{Config, Description, Device, Library};
+use device::{Config, Device, Library};
+use eyelid_producer::{EncodedFrame, Source, SourceStatus};
+use find::{failed, no_camera, pick};
 use log::LibraryLog;
 use warm_start::{Metadata, Settling, warm_start};
 
@@ -314,7 +312,7 @@ impl Source for Libcamera {
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let library = self.library.iter();
-        library.map(|library| library.bell().as_fd()).collect()
+        library.map(|library| library.events().as_fd()).collect()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -324,7 +322,7 @@ impl Source for Libcamera {
 
     fn advance(&mut self, now: Instant) -> Result<(), SourceError> {
         if let Some(library) = &self.library {
-            library.bell().hear();
+            library.events().take_in();
         }
         let Some(device) = &mut self.device else {
             return Ok(());
@@ -373,7 +371,7 @@ impl Source for Libcamera {
 
     fn take_returned(&mut self) -> bool {
         let library = self.library.as_ref();
-        self.device.is_none() && library.is_some_and(|library| library.bell().take_added())
+        self.device.is_none() && library.is_some_and(|library| library.events().take_added())
     }
 }
 
@@ -393,62 +391,4 @@ fn frame_duration_limits(settings: &Settings, controls: &[Control]) -> Option<Se
         .max(bound(&control.min).unwrap_or(us))
         .min(bound(&control.max).unwrap_or(us));
     Some((control.id, Value::Integer(vec![us, us])))
-}
-
-/// Chooses a camera by its id or by a part that only its id has.
-fn pick<'a>(cameras: &'a [Description], id: Option<&str>) -> Result<&'a Description, SourceError> {
-    let Some(id) = id else {
-        return cameras.first().ok_or(SourceError::Libcamera {
-            what: "no camera".to_owned(),
-            reason: None,
-        });
-    };
-    let like: Vec<&Description> = cameras.iter().filter(|c| c.id.contains(id)).collect();
-    let ids = |cameras: &[&Description]| {
-        let ids: Vec<String> = cameras.iter().map(|c| format!("{:?}", c.id)).collect();
-        ids.join(", ")
-    };
-    match (cameras.iter().find(|c| c.id == id), like.as_slice()) {
-        (Some(exact), _) => Ok(exact),
-        (None, [only]) => Ok(only),
-        (None, []) => {
-            let there = ids(&cameras.iter().collect::<Vec<_>>());
-            Err(SourceError::Libcamera {
-                what: format!("no camera {id:?}: there is {there}"),
-                reason: None,
-            })
-        }
-        (None, several) => Err(SourceError::Unsuitable {
-            id: id.to_owned(),
-            what: format!("several have that in their id: {}", ids(several)),
-        }),
-    }
-}
-
-fn no_camera(complaints: &[String]) -> String {
-    if complaints.is_empty() {
-        return "no camera found; is it plugged in, and may this user open /dev/video* and /dev/media*?"
-            .to_owned();
-    }
-    format!("no camera found (libcamera: {})", complaints.join("; "))
-}
-
-fn failed(camera: &Description, what: &str, reason: io::Error) -> SourceError {
-    let busy = [Errno::EBUSY as i32, Errno::EAGAIN as i32];
-    let mut what = format!("cannot {what}");
-    if reason
-        .raw_os_error()
-        .is_some_and(|code| busy.contains(&code))
-    {
-        what += &holder::told(
-            Path::new("/proc"),
-            &camera.devices,
-            "/dev/media* /dev/video*",
-        );
-    }
-    SourceError::Camera {
-        id: camera.id.clone(),
-        what,
-        reason,
-    }
 }

@@ -4,269 +4,36 @@
 //! requests and buffers, and no request is destroyed while its camera runs; nothing but a flag, a channel and an eventfd is
 //! touched in callbacks, which run on libcamera's own thread. Fields are dropped in the order in which they stand.
 
+mod configuration;
 mod controls;
+mod description;
+mod events;
+mod library;
 mod memory;
 
-use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
-use eyelid_config::Size;
-use libcamera::camera::{ActiveCamera, Camera, CameraConfiguration, Orientation};
-use libcamera::camera_manager::CameraManager;
-use libcamera::color_space::{ColorSpace, Range as ColorRange};
+use libcamera::camera::ActiveCamera;
 use libcamera::control::ControlList;
 use libcamera::framebuffer::{AsFrameBuffer, FrameMetadataStatus};
 use libcamera::framebuffer_allocator::{FrameBuffer, FrameBufferAllocator};
-use libcamera::pixel_format::PixelFormat;
 use libcamera::request::{Request, RequestStatus, ReuseFlag};
-use libcamera::stream::{Stream, StreamConfigurationRef, StreamFormatsRef, StreamRole};
-use libcamera::{logging, properties};
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use libcamera::stream::Stream;
 
 use super::warm_start::Metadata;
 use crate::source::hardware::buffer_encoder::Layout;
-use crate::source::hardware::choice::{FORMATS, Format, Offer, Range};
+use crate::source::hardware::choice::Format;
 use crate::source::hardware::control::{Control, Value};
-use eyelid_jpeg::Turn;
+use configuration::{configuration, layout};
+use events::CallbackEvents;
 use memory::{DmaBuffer, Plane};
 
-/// What libcamera's callbacks touch.
-pub(super) struct Bell {
-    fd: EventFd,
-    added: AtomicBool,
-    disconnected: AtomicBool,
-}
-
-impl Bell {
-    fn new() -> io::Result<Self> {
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        Ok(Self {
-            fd: EventFd::from_value_and_flags(0, flags)?,
-            added: AtomicBool::new(false),
-            disconnected: AtomicBool::new(false),
-        })
-    }
-
-    fn ring(&self) {
-        // It fails only where it has rung 2^64 times already.
-        let _ = self.fd.write(1);
-    }
-
-    /// Takes the ringing in.
-    pub(super) fn hear(&self) {
-        // It fails where it has not rung.
-        let _ = self.fd.read();
-    }
-
-    /// Says whether a camera has been plugged in since this was asked last.
-    pub(super) fn take_added(&self) -> bool {
-        self.added.swap(false, Ordering::Relaxed)
-    }
-}
-
-impl AsFd for Bell {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
-/// libcamera itself: one in a process.
-pub(super) struct Library {
-    manager: CameraManager,
-    bell: Arc<Bell>,
-}
-
-impl Library {
-    /// Starts libcamera, which looks for cameras.
-    pub(super) fn start() -> io::Result<Self> {
-        let bell = Arc::new(Bell::new()?);
-        let mut manager = CameraManager::new()?;
-        let plugged = Arc::clone(&bell);
-        manager.on_camera_added(move |_camera| {
-            plugged.added.store(true, Ordering::Relaxed);
-            plugged.ring();
-        });
-        Ok(Self { manager, bell })
-    }
-
-    /// Lets libcamera write its log to a file.
-    pub(super) fn log_to(path: &str) -> io::Result<()> {
-        logging::log_set_file(path, false)
-    }
-
-    /// Gives the version of the library that is in use.
-    pub(super) fn version(&self) -> String {
-        self.manager.version().to_owned()
-    }
-
-    pub(super) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
-    }
-
-    /// Describes all cameras, in libcamera's order.
-    pub(super) fn cameras(&self) -> Vec<Description> {
-        let cameras = self.manager.cameras();
-        (0..cameras.len())
-            .filter_map(|index| cameras.get(index))
-            .map(|camera| describe(&camera))
-            .collect()
-    }
-
-    fn camera(&self, id: &str) -> io::Result<Camera<'static>> {
-        self.manager
-            .get(id)
-            .ok_or_else(|| io::Error::other("it is gone"))
-    }
-
-    /// Gives the controls of a camera.
-    pub(super) fn controls(&self, id: &str) -> io::Result<Vec<Control>> {
-        Ok(controls::describe(self.camera(id)?.controls()))
-    }
-
-    /// Gives the fastest and the slowest rate, in frames per second, of each format and size, as far as the camera says.
-    ///
-    /// # Errors
-    /// Why it cannot be acquired. `EBUSY`: another process has it.
-    pub(super) fn rates(&self, description: &Description) -> io::Result<Rates> {
-        let mut camera = self.camera(&description.id)?.acquire()?;
-        let mut rates = HashMap::new();
-        for offer in &description.offers {
-            for size in &offer.sizes {
-                let config = Config {
-                    format: offer.format,
-                    size: *size,
-                    turn: Turn::NONE,
-                    buffers: None,
-                };
-                let configured = configuration(&camera, &config)
-                    .and_then(|mut configuration| camera.configure(&mut configuration));
-                if configured.is_ok()
-                    && let Some(rate) = controls::rate(camera.controls())
-                {
-                    rates.insert((offer.format.name(), size.width, size.height), rate);
-                }
-            }
-        }
-        Ok(rates)
-    }
-}
-
-/// Frames per second, slowest and fastest, by format, width and height.
-pub(super) type Rates = HashMap<(&'static str, u32, u32), (f64, f64)>;
-
-/// A camera, as it describes itself.
-#[derive(Clone, Debug)]
-pub(super) struct Description {
-    pub(super) id: String,
-    pub(super) model: Option<String>,
-    /// `front`, `back` or `external`.
-    pub(super) location: Option<&'static str>,
-    /// How it is mounted, in degrees clockwise.
-    pub(super) rotation: Option<i32>,
-    /// Formats and sizes that can be used here.
-    pub(super) offers: Vec<Offer>,
-    /// Names of the other formats.
-    pub(super) others: Vec<String>,
-    /// Numbers of the devices it is made of.
-    pub(super) devices: Vec<u64>,
-}
-
-fn describe(camera: &Camera<'_>) -> Description {
-    let properties = camera.properties();
-    let configuration = camera.generate_configuration(&[StreamRole::VideoRecording]);
-    let stream = configuration.as_ref().and_then(|c| c.get(0));
-    let (mut offers, mut others) = (Vec::new(), Vec::new());
-    if let Some(stream) = stream {
-        let formats = stream.formats();
-        for pixels in formats.pixel_formats().into_iter() {
-            let name = pixels.to_string();
-            match FORMATS.iter().find(|format| format.name() == name) {
-                Some(format) => offers.push(offer(camera, *format, pixels, &formats)),
-                None => others.push(name),
-            }
-        }
-        offers.retain(|offer| !offer.sizes.is_empty());
-    }
-    Description {
-        id: camera.id().to_owned(),
-        model: properties.get::<properties::Model>().ok().map(|m| m.0),
-        location: properties.get().ok().map(|location| match location {
-            properties::Location::CameraFront => "front",
-            properties::Location::CameraBack => "back",
-            properties::Location::CameraExternal => "external",
-        }),
-        rotation: properties.get::<properties::Rotation>().ok().map(|r| r.0),
-        offers,
-        others,
-        devices: properties
-            .get::<properties::SystemDevices>()
-            .map(|devices| devices.iter().map(|n| n.cast_unsigned()).collect())
-            .unwrap_or_default(),
-    }
-}
-
-/// What a camera has of one format. It may name sizes that it will not be configured to: each is tried.
-fn offer(
-    camera: &Camera<'_>,
-    format: Format,
-    pixels: PixelFormat,
-    formats: &StreamFormatsRef<'_>,
-) -> Offer {
-    let size = |size: libcamera::geometry::Size| Size {
-        width: size.width,
-        height: size.height,
-    };
-    let range = formats.range(pixels);
-    let mut ends = vec![size(range.min), size(range.max)];
-    let mut sizes: Vec<Size> = formats.sizes(pixels).into_iter().map(size).collect();
-    let named = sizes.len();
-    sizes.retain(|size| has(camera, format, *size));
-    let means_it = sizes.len() == named;
-    // libcamera names the sizes that are usual and lie in the range, which need not be those that the camera has.
-    ends.retain(|end| !sizes.contains(end) && has(camera, format, *end));
-    sizes.extend(ends);
-    Offer {
-        format,
-        sizes,
-        // A step of 0 means that there are no sizes between the named ones.
-        range: (means_it && named > 1 && range.h_step > 0 && range.v_step > 0).then(|| Range {
-            min: size(range.min),
-            max: size(range.max),
-            step: (range.h_step, range.v_step),
-        }),
-    }
-}
-
-/// Says whether a camera would be configured to this.
-fn has(camera: &Camera<'_>, format: Format, size: Size) -> bool {
-    let config = Config {
-        format,
-        size,
-        turn: Turn::NONE,
-        buffers: None,
-    };
-    let configuration = configuration(camera, &config).ok();
-    let stream = configuration.as_ref().and_then(|c| c.get(0));
-    stream.is_some_and(|stream| {
-        let there = stream.get_size();
-        (there.width, there.height) == (size.width, size.height)
-            && stream.get_pixel_format().to_string() == format.name()
-    })
-}
-
-/// How a camera is to be configured.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Config {
-    pub(super) format: Format,
-    pub(super) size: Size,
-    /// How the picture is to be turned.
-    pub(super) turn: Turn,
-    pub(super) buffers: Option<u32>,
-}
+pub(super) use configuration::Config;
+pub(super) use description::Description;
+pub(super) use library::{Library, Rates};
 
 /// A camera that is acquired and configured.
 pub(super) struct Device {
@@ -281,7 +48,7 @@ pub(super) struct Device {
     // Dropped in this order: libcamera crashes in any other.
     _allocator: FrameBufferAllocator,
     camera: ActiveCamera<'static>,
-    bell: Arc<Bell>,
+    events: Arc<CallbackEvents>,
 }
 
 /// What has come since it was asked last.
@@ -305,19 +72,19 @@ impl Device {
     ) -> Result<Self, (&'static str, io::Error)> {
         let camera = library.camera(id).map_err(|error| ("find it", error))?;
         let mut camera = camera.acquire().map_err(|error| ("acquire it", error))?;
-        let bell = Arc::clone(&library.bell);
-        bell.disconnected.store(false, Ordering::Relaxed);
-        let unplugged = Arc::clone(&bell);
+        let events = Arc::clone(&library.events);
+        events.disconnected.store(false, Ordering::Relaxed);
+        let unplugged = Arc::clone(&events);
         camera.on_disconnected(move || {
             unplugged.disconnected.store(true, Ordering::Relaxed);
-            unplugged.ring();
+            unplugged.signal();
         });
         let (sender, completed) = channel();
-        let done = Arc::clone(&bell);
+        let done = Arc::clone(&events);
         camera.on_request_completed(move |request| {
             // The receiver lives as long as the camera.
             let _ = sender.send(request);
-            done.ring();
+            done.signal();
         });
         let mut configured =
             configuration(&camera, config).map_err(|error| ("configure it", error))?;
@@ -341,7 +108,7 @@ impl Device {
             follow_up: Vec::new(),
             _allocator: allocator,
             camera,
-            bell,
+            events,
         };
         for buffer in frame_buffers {
             device
@@ -411,7 +178,7 @@ impl Device {
     /// Takes in completed requests. Only the newest good one stays at hand; the others are queued again.
     pub(super) fn collect(&mut self) -> Collected {
         let mut collected = Collected {
-            disconnected: self.bell.disconnected.load(Ordering::Relaxed),
+            disconnected: self.events.disconnected.load(Ordering::Relaxed),
             ..Collected::default()
         };
         loop {
@@ -567,129 +334,4 @@ fn map(buffer: &FrameBuffer) -> io::Result<DmaBuffer> {
         });
     }
     DmaBuffer::map(&mapped)
-}
-
-/// Makes libcamera's form of a configuration, as the camera would have it.
-fn configuration(camera: &Camera<'_>, config: &Config) -> io::Result<CameraConfiguration> {
-    let mut configuration = camera
-        .generate_configuration(&[StreamRole::VideoRecording])
-        .ok_or_else(|| io::Error::other("it has no video stream"))?;
-    if config.turn != Turn::NONE && can_turn(camera) {
-        configuration.set_orientation(orientation(config.turn));
-    }
-    let mut stream = configuration
-        .get_mut(0)
-        .ok_or_else(|| io::Error::other("it has no video stream"))?;
-    let pixels = PixelFormat::parse(config.format.name());
-    stream.set_pixel_format(pixels.ok_or_else(|| io::Error::other("unknown format"))?);
-    stream.set_size(libcamera::geometry::Size {
-        width: config.size.width,
-        height: config.size.height,
-    });
-    if let Some(buffers) = config.buffers {
-        stream.set_buffer_count(buffers);
-    }
-    // What JPEG is defined with (JFIF 1.02: full range, the matrix of BT.601).
-    stream.set_color_space((config.format != Format::Mjpeg).then(ColorSpace::sycc));
-    if configuration.validate().is_invalid() {
-        return Err(io::Error::other(format!(
-            "{} at {} is invalid",
-            config.format.name(),
-            config.size
-        )));
-    }
-    Ok(configuration)
-}
-
-/// Reads back what the camera was configured to.
-fn layout(configuration: &CameraConfiguration, config: &Config) -> io::Result<(Stream, Layout)> {
-    let stream = configuration
-        .get(0)
-        .ok_or_else(|| io::Error::other("it has no video stream"))?;
-    let name = stream.get_pixel_format().to_string();
-    let format = FORMATS.into_iter().find(|format| format.name() == name);
-    let size = stream.get_size();
-    let layout = Layout {
-        format: format.ok_or_else(|| io::Error::other(format!("it insists on format {name}")))?,
-        size: Size {
-            width: size.width,
-            height: size.height,
-        },
-        stride: stream.get_stride() as usize,
-        turn: left_to_do(configuration.orientation(), config.turn),
-        limited_range: is_limited(&stream),
-    };
-    let handle = stream
-        .stream()
-        .ok_or_else(|| io::Error::other("its stream is not configured"))?;
-    Ok((handle, layout))
-}
-
-fn is_limited(stream: &StreamConfigurationRef<'_>) -> bool {
-    stream
-        .get_color_space()
-        .is_some_and(|space| matches!(space.range, ColorRange::Limited))
-}
-
-/// libcamera's orientations have the numbers of EXIF's (libcamera, `orientation.h`): 1 to 8, how a picture lies.
-const ORIENTATIONS: [Orientation; 8] = [
-    Orientation::Rotate0,
-    Orientation::Rotate0Mirror,
-    Orientation::Rotate180,
-    Orientation::Rotate180Mirror,
-    Orientation::Rotate90Mirror,
-    Orientation::Rotate270,
-    Orientation::Rotate270Mirror,
-    Orientation::Rotate90,
-];
-
-/// Says whether a camera cares for orientations. libcamera would put another one in place of what a camera cannot do, and
-/// none can do a quarter turn: where that stays, it was not looked at.
-fn can_turn(camera: &Camera<'_>) -> bool {
-    let configuration = camera.generate_configuration(&[StreamRole::VideoRecording]);
-    configuration.is_some_and(|mut configuration| {
-        configuration.set_orientation(Orientation::Rotate90);
-        !configuration.validate().is_invalid()
-            && configuration.orientation() != Orientation::Rotate90
-    })
-}
-
-/// How a picture lies that was turned so.
-fn orientation(turn: Turn) -> Orientation {
-    (1..)
-        .zip(ORIENTATIONS)
-        .find(|(exif, _)| Turn::from_exif(*exif).followed_by(turn) == Turn::NONE)
-        .map_or(Orientation::Rotate0, |(_, orientation)| orientation)
-}
-
-/// How to turn a picture that lies so, for it to be turned as wished.
-fn left_to_do(lies: Orientation, wished: Turn) -> Turn {
-    (1..)
-        .zip(ORIENTATIONS)
-        .find(|(_, orientation)| *orientation == lies)
-        .map_or(wished, |(exif, _)| {
-            Turn::from_exif(exif).followed_by(wished)
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_camera_turned_is_not_turned_again() {
-        let turns: Vec<Turn> = (1..=8).map(Turn::from_exif).collect();
-        for turn in turns {
-            assert_eq!(left_to_do(orientation(turn), turn), Turn::NONE, "{turn:?}");
-            assert_eq!(left_to_do(Orientation::Rotate0, turn), turn);
-        }
-        // A picture that was turned clockwise by a quarter lies so (libcamera, orientation.h).
-        assert_eq!(orientation(Turn::from_exif(6)), Orientation::Rotate90);
-        assert_eq!(orientation(Turn::from_exif(2)), Orientation::Rotate0Mirror);
-        // A camera that is mounted upside down and cannot turn its picture says so.
-        let upside_down = left_to_do(Orientation::Rotate180, Turn::NONE);
-        assert_eq!(upside_down, Turn::from_exif(3));
-        let quarter = left_to_do(Orientation::Rotate180, Turn::from_exif(6));
-        assert_eq!(quarter, Turn::from_exif(8));
-    }
 }
