@@ -115,7 +115,8 @@ impl App {
             .collect()
     }
 
-    /// Gives the names of all cameras that can be asked for. A directory among the slots may have any.
+    /// Gives the names of all cameras that can be asked for. A directory among the slots may have
+    /// any.
     pub(crate) fn names(&self) -> Vec<CameraName> {
         let mut names = self.cameras.names();
         names.retain(|name| !is_taken(name));

@@ -34,8 +34,7 @@ pub(crate) enum HeaderTiming {
 
 impl HeaderTiming {
     /// Chromium, its kin, and programs that have it in them all say `Chrome`; what is read by a
-    /// script is asked for as
-    /// `*/*`, pictures and pages as `image/...`, too.
+    /// script is asked for as `*/*`, pictures and pages as `image/...`, too.
     pub(crate) fn of_client(request: &HeaderMap) -> Self {
         let says = |name, word| {
             let value = request.get(name).and_then(|value| value.to_str().ok());

@@ -307,7 +307,8 @@ fn many_clients_share_each_frame() {
     assert_eq!(status["clients"].as_array().unwrap().len(), CLIENTS);
 }
 
-/// How much a server has read of files (proc_pid_io(5)); what comes by its sockets is received, and not counted.
+/// How much a server has read of files (proc_pid_io(5)); what comes by its sockets is received, and
+/// not counted.
 fn bytes_read(server: &Server) -> u64 {
     let counters = fs::read_to_string(format!("/proc/{}/io", server.child.id())).unwrap();
     let read = counters
@@ -469,7 +470,8 @@ fn a_frame_that_lay_there_is_not_shown_while_a_newer_one_is_coming() {
             .publish(&numbered(7, 100), SystemTime::now())
             .unwrap();
         drop(publisher);
-        // As when everything is started by this connection: the producer comes after the wish, and says so first.
+        // As when everything is started by this connection: the producer comes after the wish, and
+        // says so first.
         let socket = server.connect();
         let asked = Instant::now();
         let opening = std::thread::spawn(move || Stream::open(socket, "/stream").frame());
