@@ -149,7 +149,8 @@ fn on_black(samples: Vec<u8>, colours: ColorType) -> Vec<u8> {
     }
 }
 
-/// Decodes so that a stranger's picture that finds a bug in the decoder is a broken picture, not the end of the camera.
+/// Decodes so that a stranger's picture that finds a bug in the decoder is a broken picture, not
+/// the end of the camera.
 fn contained<T>(
     decode: impl FnOnce() -> Result<T, PictureError> + UnwindSafe,
 ) -> Result<T, PictureError> {
@@ -183,7 +184,8 @@ mod tests {
         let (header, _) = whole(&jpeg).unwrap();
         check_jpeg(&jpeg, header).unwrap();
         assert_eq!(decode_jpeg(&jpeg, header).unwrap().rgb.len(), 64 * 48 * 3);
-        // The decoder takes what is missing before an end for grey; files that are cut off have no end.
+        // The decoder takes what is missing before an end for grey; files that are cut off have no
+        // end.
         for cut in [jpeg.len() / 3, jpeg.len() / 2] {
             assert!(
                 check_jpeg(&jpeg[..jpeg.len() - cut], header).is_err(),

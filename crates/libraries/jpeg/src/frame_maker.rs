@@ -1,5 +1,5 @@
-//! From a stranger's picture to a frame: checked, normalised, turned, and decoded and encoded only where that is
-//! needed.
+//! From a stranger's picture to a frame: checked, normalised, turned, and decoded and encoded only
+//! where that is needed.
 
 use std::borrow::Cow;
 
@@ -78,7 +78,8 @@ impl FrameMaker {
         }
     }
 
-    /// Turns pictures so from now on, whatever the settings say: for a camera that has done a part of it.
+    /// Turns pictures so from now on, whatever the settings say: for a camera that has done a part
+    /// of it.
     pub fn set_turn(&mut self, turn: Turn) {
         self.turn = turn;
     }

@@ -1,5 +1,5 @@
-//! What must hold whatever strangers send. The fuzz targets call this, and the tests with what those found
-//! (`fuzz/README.md`).
+//! What must hold whatever strangers send. The fuzz targets call this, and the tests with what
+//! those found (`fuzz/README.md`).
 
 use std::borrow::Cow;
 
@@ -12,7 +12,8 @@ use crate::{
     whole,
 };
 
-/// The walk does not depend on the pieces in which a JPEG comes, and gives a JPEG that can be walked by itself.
+/// The walk does not depend on the pieces in which a JPEG comes, and gives a JPEG that can be
+/// walked by itself.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -88,11 +89,12 @@ fn walk<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Walk {
     (Ok(None), walker.header())
 }
 
-/// Larger pictures are only looked at as far as it takes to refuse them: a fuzzer wants many, not large ones.
+/// Larger pictures are only looked at as far as it takes to refuse them: a fuzzer wants many, not
+/// large ones.
 const MOST_PIXELS: u64 = 1 << 16;
 
-/// A stranger's picture is refused, or becomes a JPEG that every client takes, of the size that is said; as it is, and
-/// turned.
+/// A stranger's picture is refused, or becomes a JPEG that every client takes, of the size that is
+/// said; as it is, and turned.
 ///
 /// # Panics
 /// Where that does not hold.

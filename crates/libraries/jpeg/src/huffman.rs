@@ -1,6 +1,7 @@
 //! The Huffman tables that everybody uses (ITU-T T.81, annex K.3), as one DHT segment.
 
-/// Tables K.3, K.5, K.4 and K.6 (luminance, DC and AC; chrominance, DC and AC), ready to be inserted before a scan.
+/// Tables K.3, K.5, K.4 and K.6 (luminance, DC and AC; chrominance, DC and AC), ready to be
+/// inserted before a scan.
 #[rustfmt::skip]
 pub const STANDARD_TABLES: &[u8] = &[
     0xFF, 0xC4, 0x01, 0xA2, 0x00, 0x00, 0x01, 0x05, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,

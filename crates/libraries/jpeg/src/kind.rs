@@ -1,5 +1,5 @@
-//! Which kind of JPEG a frame is, in words that `state.json` carries (`docs/slot.md`): consumers with stricter needs than
-//! browsers, such as RTP (RFC 2435), then know without walking it.
+//! Which kind of JPEG a frame is, in words that `state.json` carries (`docs/slot.md`): consumers
+//! with stricter needs than browsers, such as RTP (RFC 2435), then know without walking it.
 //!
 //! Read from what stands before the first scan; the scan itself is not looked at.
 
@@ -9,7 +9,8 @@ use crate::huffman::STANDARD_TABLES;
 use crate::markers::{HUFFMAN_TABLES, QUANTISATION_TABLES, SOS, is_frame_header};
 use crate::segments::{Segment, head};
 
-/// Each table of [`STANDARD_TABLES`] has its class and number, 16 counts, and as many bytes as they say.
+/// Each table of [`STANDARD_TABLES`] has its class and number, 16 counts, and as many bytes as they
+/// say.
 const DC_BYTES: usize = 1 + 16 + 12;
 const AC_BYTES: usize = 1 + 16 + 162;
 
@@ -71,8 +72,8 @@ pub enum Sampling {
 pub enum Peculiarity {
     /// Huffman tables that are not the standard ones.
     OwnTables,
-    /// Several scans, quantisation tables of 16 bits or more than one for colours, or sampling factors with a common
-    /// divisor.
+    /// Several scans, quantisation tables of 16 bits or more than one for colours, or sampling
+    /// factors with a common divisor.
     Unusual,
 }
 
@@ -81,7 +82,8 @@ impl Kind {
     pub fn of(jpeg: &[u8]) -> Option<Self> {
         let head: Vec<Segment<'_>> = head(jpeg).collect();
         let frame = head.iter().find(|s| is_frame_header(s.code))?;
-        // Precision, height, width, number of components, and of each its name, sampling factors and table.
+        // Precision, height, width, number of components, and of each its name, sampling factors
+        // and table.
         let &[bits, _, _, _, _, count, ref components @ ..] = frame.payload else {
             return None;
         };
@@ -194,8 +196,8 @@ fn peculiarity(components: &[[u8; 3]], head: &[Segment<'_>]) -> Option<Peculiari
     (!has_standard_tables(head)).then_some(Peculiarity::OwnTables)
 }
 
-/// A receiver of RFC 2435 knows of one scan, of one table of 8 bits for brightness and one for both colours, and of
-/// colours with the sampling factors 1 and 1.
+/// A receiver of RFC 2435 knows of one scan, of one table of 8 bits for brightness and one for both
+/// colours, and of colours with the sampling factors 1 and 1.
 fn is_unusual(components: &[[u8; 3]], head: &[Segment<'_>]) -> bool {
     let in_scan = scan_components(head).map(<[_]>::len);
     if in_scan != Some(components.len()) {
@@ -240,8 +242,9 @@ fn quantisation_table<'a>(head: &[Segment<'a>], number: u8) -> Option<&'a [u8]> 
     found.filter(|table| table.len() == 64)
 }
 
-/// Says whether the first component of the scan has the standard tables for brightness, and the others those for
-/// colours. Where there is no table at all, as in the MJPEG of USB cameras, the standard ones are meant.
+/// Says whether the first component of the scan has the standard tables for brightness, and the
+/// others those for colours. Where there is no table at all, as in the MJPEG of USB cameras, the
+/// standard ones are meant.
 fn has_standard_tables(head: &[Segment<'_>]) -> bool {
     let (_, tables) = STANDARD_TABLES.split_at(4);
     let (brightness, colours) = tables.split_at(DC_BYTES + AC_BYTES);
@@ -336,7 +339,8 @@ mod tests {
         }
     }
 
-    /// Changes one byte of the standard tables, wherever it is, and the tables are standard no longer.
+    /// Changes one byte of the standard tables, wherever it is, and the tables are standard no
+    /// longer.
     #[test]
     fn every_byte_of_the_standard_tables_counts() {
         let jpeg = case!("jpeg-420");

@@ -1,9 +1,10 @@
 //! Pictures of strangers, bounded before memory is spent on them.
 //!
-//! [`Walker`] finds where a JPEG ends in bytes that come in pieces, [`segments`] and [`Kind`] say what it is without
-//! decoding it, [`normalise`] makes of it what every client takes, and [`FrameMaker`] does all that stands between a
-//! stranger's picture and a frame: whoever publishes what others made goes through it. [`decode_jpeg`] and
-//! [`decode_luma`] give pixels to those who look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
+//! [`Walker`] finds where a JPEG ends in bytes that come in pieces, [`segments`] and [`Kind`] say
+//! what it is without decoding it, [`normalise`] makes of it what every client takes, and
+//! [`FrameMaker`] does all that stands between a stranger's picture and a frame: whoever publishes
+//! what others made goes through it. [`decode_jpeg`] and [`decode_luma`] give pixels to those who
+//! look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
 //! [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is on.
 
 mod decode;

@@ -1,5 +1,6 @@
-//! JPEGs are turned without being decoded, where nothing is lost by it: their blocks are moved and turned as they are,
-//! and written with the standard Huffman tables. What is not known to go well is left to the decoder.
+//! JPEGs are turned without being decoded, where nothing is lost by it: their blocks are moved and
+//! turned as they are, and written with the standard Huffman tables. What is not known to go well
+//! is left to the decoder.
 
 use memchr::memmem;
 use turbojpeg::{Transform, TransformOp, Transformer};
@@ -9,8 +10,8 @@ use crate::pixels::MAX_PIXELS;
 use crate::segments::segments;
 use crate::turn::Turn;
 
-/// The most pixels that are turned so. All blocks lie in memory twice, with 2 bytes a sample: 12 bytes a pixel at
-/// 4:4:4, four times as many as a decoded picture has.
+/// The most pixels that are turned so. All blocks lie in memory twice, with 2 bytes a sample: 12
+/// bytes a pixel at 4:4:4, four times as many as a decoded picture has.
 const MOST_PIXELS: u64 = MAX_PIXELS / 4;
 
 /// Turns JPEGs. Reuses its memory from one to the next.
@@ -22,10 +23,11 @@ pub(crate) struct Lossless {
 }
 
 impl Lossless {
-    /// Turns a JPEG that `normalise` gave. Its segments, and with them JFIF first, stay. `None` where it cannot be done
-    /// without a loss, or should not: a side that is turned around ends within a block; the turned one would have a
-    /// sampling that clients do not know (4:2:2 on its side is 4:4:0, which RFC 2435 does not have); it is broken, not
-    /// baseline, or has several scans.
+    /// Turns a JPEG that `normalise` gave. Its segments, and with them JFIF first, stay. `None`
+    /// where it cannot be done without a loss, or should not: a side that is turned around ends
+    /// within a block; the turned one would have a sampling that clients do not know (4:2:2 on its
+    /// side is 4:4:0, which RFC 2435 does not have); it is broken, not baseline, or has several
+    /// scans.
     pub(crate) fn turn(&mut self, jpeg: &[u8], turn: Turn) -> Option<()> {
         if !is_possible(jpeg, turn) {
             return None;
@@ -61,14 +63,16 @@ fn is_possible(jpeg: &[u8], turn: Turn) -> bool {
             frame = Some(segment.payload);
         }
     }
-    // Precision in bits, height, width, number of components, and of each its name, sampling factors and table.
+    // Precision in bits, height, width, number of components, and of each its name, sampling
+    // factors and table.
     let Some(&[8, h1, h0, w1, w0, _, ref components @ ..]) = frame else {
         return false;
     };
     let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
     side(w1, w0) * side(h1, h0) <= MOST_PIXELS
         && keeps_a_known_sampling(components, turn)
-        // libjpeg goes over the whole picture for each scan, of which a stranger's may have thousands.
+        // libjpeg goes over the whole picture for each scan, of which a stranger's may have
+        // thousands.
         && memmem::find_iter(&jpeg[scans..], &[0xFF, SOS]).count() == 1
 }
 
@@ -151,8 +155,8 @@ mod tests {
         pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap()
     }
 
-    /// Decoders go over a block across and down, and round in between: on its side, a value may be one off, and three
-    /// of them may make two in a colour.
+    /// Decoders go over a block across and down, and round in between: on its side, a value may be
+    /// one off, and three of them may make two in a colour.
     fn rounding(turn: Turn) -> u8 {
         if turn.is_sideways() { 2 } else { 0 }
     }

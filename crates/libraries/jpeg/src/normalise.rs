@@ -1,7 +1,8 @@
 //! JPEGs of strangers become JPEGs that every client takes, without decoding them.
 //!
-//! Clients want a JFIF segment first (go2rtc), no second FF D8 or FF D9 as in thumbnails (Mainsail, Home Assistant), and
-//! Huffman tables in each frame (USB cameras leave them out). What the picture needs stays byte for byte.
+//! Clients want a JFIF segment first (go2rtc), no second FF D8 or FF D9 as in thumbnails (Mainsail,
+//! Home Assistant), and Huffman tables in each frame (USB cameras leave them out). What the picture
+//! needs stays byte for byte.
 
 mod exif;
 
@@ -30,8 +31,8 @@ pub struct Normalised<'a> {
     pub header: Header,
     /// How it is to be shown (EXIF).
     pub turn: Turn,
-    /// It stores red, green and blue, which decoders that trust a JFIF segment take for something else: it has to be
-    /// encoded again. `jpeg` is then still without such a segment.
+    /// It stores red, green and blue, which decoders that trust a JFIF segment take for something
+    /// else: it has to be encoded again. `jpeg` is then still without such a segment.
     pub stores_rgb: bool,
 }
 
@@ -130,13 +131,15 @@ fn lacks_tables(segments: &[Segment<'_>]) -> bool {
         && !segments.iter().any(|s| s.code == HUFFMAN_TABLES)
 }
 
-/// Follows libjpeg: JFIF means YCbCr, else Adobe's segment decides, else the names of the components.
+/// Follows libjpeg: JFIF means YCbCr, else Adobe's segment decides, else the names of the
+/// components.
 fn stores_rgb(segments: &[Segment<'_>]) -> bool {
     let jfif = |s: &Segment<'_>| s.code == APP0 && s.payload.starts_with(b"JFIF\0");
     if segments.iter().any(jfif) {
         return false;
     }
-    // SOFn: precision, height, width, then a count and three bytes per component, of which the first is its name.
+    // SOFn: precision, height, width, then a count and three bytes per component, of which the
+    // first is its name.
     let names = segments.iter().find_map(|s| match (s.code, s.payload) {
         (BASELINE..=LOSSLESS | 0xC9..=0xCB, &[_, _, _, _, _, 3, r, _, _, g, _, _, b, ..]) => {
             Some([r, g, b])

@@ -1,7 +1,7 @@
 //! Decoded pictures.
 
-/// The most pixels that a picture of a stranger may have. A larger one is refused before it is decoded: 64 megapixels
-/// (the largest sensor on a Pi) take 192 MB decoded.
+/// The most pixels that a picture of a stranger may have. A larger one is refused before it is
+/// decoded: 64 megapixels (the largest sensor on a Pi) take 192 MB decoded.
 pub const MAX_PIXELS: u64 = 64 << 20;
 
 /// Red, green and blue, 3 bytes per pixel, row by row.

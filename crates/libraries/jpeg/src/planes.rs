@@ -13,8 +13,9 @@ pub struct TurnedPlanes {
 }
 
 impl TurnedPlanes {
-    /// Turns a picture. With [`Turn::NONE`], it is given back as it lies. Where an odd side is turned around, the
-    /// colour is off by one pixel: its samples stand for pairs that start at the other end.
+    /// Turns a picture. With [`Turn::NONE`], it is given back as it lies. Where an odd side is
+    /// turned around, the colour is off by one pixel: its samples stand for pairs that start at the
+    /// other end.
     ///
     /// # Panics
     /// If the picture does not pass [`Yuv420::check`]; what [`eyelid_picture::Planes`] gives does.

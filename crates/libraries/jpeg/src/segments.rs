@@ -13,12 +13,14 @@ pub struct Segment<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Iterates over the segments between SOI and the first SOS, which is not given. Stops where the structure breaks.
+/// Iterates over the segments between SOI and the first SOS, which is not given. Stops where the
+/// structure breaks.
 pub fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
     head(jpeg).take_while(|segment| segment.code != SOS)
 }
 
-/// Iterates over the segments between SOI and the first scan, of which the last is its header (SOS).
+/// Iterates over the segments between SOI and the first scan, of which the last is its header
+/// (SOS).
 pub(crate) fn head(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
     let mut rest = jpeg.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {

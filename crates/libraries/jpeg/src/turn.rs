@@ -20,7 +20,8 @@ impl Turn {
         quarters: 0,
     };
 
-    /// What an EXIF orientation (tag 0x0112) asks for. Values that EXIF does not know ask for nothing.
+    /// What an EXIF orientation (tag 0x0112) asks for. Values that EXIF does not know ask for
+    /// nothing.
     pub fn from_exif(orientation: u16) -> Self {
         let (mirrored, quarters) = match orientation {
             2 => (true, 0),
@@ -178,10 +179,12 @@ fn rows_to_rows<'a, const BYTES: usize>(
     }
 }
 
-/// How many columns are written at once: so many lines of the cache are in use, and all of the line that is read.
+/// How many columns are written at once: so many lines of the cache are in use, and all of the line
+/// that is read.
 const BAND: usize = 16;
 
-/// The first of `rows` becomes the left column. It is read `backwards` if its last pixel becomes the upper one.
+/// The first of `rows` becomes the left column. It is read `backwards` if its last pixel becomes
+/// the upper one.
 fn rows_to_columns<'a, const BYTES: usize>(
     rows: impl Iterator<Item = &'a [[u8; BYTES]]> + Clone,
     turned: &mut [[u8; BYTES]],
@@ -234,7 +237,8 @@ mod tests {
 
     #[test]
     fn obeys_exif_and_combines_it_with_a_rotation() {
-        // What orientation 1 to 8 asks for (Exif 2.32, 4.6.4): where the stored row 0 and column 0 are shown.
+        // What orientation 1 to 8 asks for (Exif 2.32, 4.6.4): where the stored row 0 and column 0
+        // are shown.
         let expected = [
             "abc/def", "cba/fed", "fed/cba", "def/abc", "ad/be/cf", "da/eb/fc", "fc/eb/da",
             "cf/be/ad",

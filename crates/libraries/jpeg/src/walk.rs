@@ -1,7 +1,8 @@
-//! Where a JPEG starts and ends and how large its picture is, read from its markers (ITU-T T.81, annex B).
+//! Where a JPEG starts and ends and how large its picture is, read from its markers (ITU-T T.81,
+//! annex B).
 //!
-//! Frames from strangers arrive in pieces. [`Walker`] follows the markers instead of searching for `FF D9`, which may
-//! lie in a thumbnail or a comment as well. Nothing is decoded here.
+//! Frames from strangers arrive in pieces. [`Walker`] follows the markers instead of searching for
+//! `FF D9`, which may lie in a thumbnail or a comment as well. Nothing is decoded here.
 
 use eyelid_slot::MAX_FRAME_BYTES;
 
@@ -92,7 +93,8 @@ impl Default for Walker {
 }
 
 impl Walker {
-    /// Takes the next bytes. After [`Progress::Done`] or an error the walker is spent: make a new one.
+    /// Takes the next bytes. After [`Progress::Done`] or an error the walker is spent: make a new
+    /// one.
     ///
     /// # Errors
     /// What makes the bytes no JPEG. The byte at which it shows has been used.
@@ -117,8 +119,8 @@ impl Walker {
         self.header
     }
 
-    /// Advances over at least one byte; gives how many, and whether that was the end. Long, as a table is: one arm for
-    /// each position.
+    /// Advances over at least one byte; gives how many, and whether that was the end. Long, as a
+    /// table is: one arm for each position.
     fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), JpegError> {
         let byte = bytes[0];
         self.position = match self.position {
@@ -204,7 +206,8 @@ impl Walker {
         Ok((1, false))
     }
 
-    /// A second frame header is another JPEG's, whose start fell victim to the loss of bytes before it.
+    /// A second frame header is another JPEG's, whose start fell victim to the loss of bytes before
+    /// it.
     fn segment(&self, code: u8) -> Result<Position, JpegError> {
         if is_frame_header(code) && self.header.is_some() {
             return Err(JpegError::Misplaced(code));
@@ -236,7 +239,8 @@ fn frame_header(code: u8, sof: &[u8; 6]) -> Result<Header, JpegError> {
     Ok(header)
 }
 
-/// Walks a whole JPEG; gives its header and its length in bytes, which may be less than `bytes` has.
+/// Walks a whole JPEG; gives its header and its length in bytes, which may be less than `bytes`
+/// has.
 ///
 /// # Errors
 /// What makes it no JPEG, or [`JpegError::CutOff`].
@@ -254,8 +258,9 @@ pub(crate) mod tests {
     use crate::segments;
     use proptest::prelude::*;
 
-    /// A small picture's markers with everything that misleads a search for FF D9: a thumbnail in APP1, a comment
-    /// with EOI, fill bytes, stuffed and restart bytes in the scan, and a second scan.
+    /// A small picture's markers with everything that misleads a search for FF D9: a thumbnail in
+    /// APP1, a comment with EOI, fill bytes, stuffed and restart bytes in the scan, and a second
+    /// scan.
     pub(crate) fn tricky() -> Vec<u8> {
         let mut jpeg = vec![0xFF, SOI];
         jpeg.extend([0xFF, 0xE1, 0, 10, 0xFF, 0xD8, 1, 2, 3, 4, 0xFF, 0xD9]);

@@ -1,4 +1,5 @@
-//! Writes a card to stdout, for programs that carry one as it is: `card WIDTH HEIGHT TITLE TEXT > card.jpg`.
+//! Writes a card to stdout, for programs that carry one as it is: `card WIDTH HEIGHT TITLE TEXT >
+//! card.jpg`.
 
 use std::io::Write;
 

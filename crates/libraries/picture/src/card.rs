@@ -10,8 +10,8 @@ const TEXT: Colour = [152, 162, 176];
 /// Large flat areas and letters: they stay clean at this quality, and the card is small.
 const QUALITY: u8 = 85;
 
-/// Draws a calm, dark card with a title and a text below it, and gives it as JPEG. Sides are kept within 160x120 and
-/// 1920x1080. Text that does not fit ends in "...".
+/// Draws a calm, dark card with a title and a text below it, and gives it as JPEG. Sides are kept
+/// within 160x120 and 1920x1080. Text that does not fit ends in "...".
 pub fn card(width: u32, height: u32, title: &str, text: &str) -> Vec<u8> {
     let canvas = draw(width.clamp(160, 1920), height.clamp(120, 1080), title, text);
     encode(&canvas)

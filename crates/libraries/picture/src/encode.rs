@@ -1,8 +1,10 @@
-//! From pictures to JPEGs: one function for each kind of picture, and a choice of encoder when Eyelid is built.
+//! From pictures to JPEGs: one function for each kind of picture, and a choice of encoder when
+//! Eyelid is built.
 //!
-//! `turbo` is libjpeg-turbo, behind the feature `turbojpeg`: it needs cmake (and nasm on x86) to be built, and a third
-//! of the time. `pure` is Rust and always there. Both give baseline JPEGs with JFIF first, 4:2:0, no thumbnail and,
-//! unless told otherwise, the standard Huffman tables, which RFC 2435 and many cameras take for granted.
+//! `turbo` is libjpeg-turbo, behind the feature `turbojpeg`: it needs cmake (and nasm on x86) to be
+//! built, and a third of the time. `pure` is Rust and always there. Both give baseline JPEGs with
+//! JFIF first, 4:2:0, no thumbnail and, unless told otherwise, the standard Huffman tables, which
+//! RFC 2435 and many cameras take for granted.
 
 mod pure;
 #[cfg(feature = "turbojpeg")]
@@ -29,8 +31,8 @@ pub enum Tables {
     /// Those of ITU-T T.81, annex K.3, as RFC 2435 wants them.
     #[default]
     Standard,
-    /// The best ones for each picture: a few percent smaller, slower, and no longer fit for RFC 2435. The encoder in
-    /// Rust keeps to the standard ones.
+    /// The best ones for each picture: a few percent smaller, slower, and no longer fit for RFC
+    /// 2435. The encoder in Rust keeps to the standard ones.
     Optimised,
 }
 
@@ -67,7 +69,8 @@ impl Encoder {
         self.tables = tables;
     }
 
-    /// Encodes planar 4:2:0. The planes are taken as they lie. `quality` is libjpeg's, 1 to 100, here and below.
+    /// Encodes planar 4:2:0. The planes are taken as they lie. `quality` is libjpeg's, 1 to 100,
+    /// here and below.
     ///
     /// # Errors
     /// See [`EncodeError`].

@@ -58,7 +58,8 @@ impl Lettering {
         self.advance().saturating_mul(letters)
     }
 
-    /// Draws one line whose top left corner is at `x`, `y`. A control character is drawn as a space.
+    /// Draws one line whose top left corner is at `x`, `y`. A control character is drawn as a
+    /// space.
     pub fn draw(self, canvas: &mut Canvas, x: i32, y: i32, colour: Colour, text: &str) {
         let line: String = text
             .chars()

@@ -1,8 +1,9 @@
 //! What Eyelid draws itself, and how its pictures become JPEGs.
 //!
-//! The producer draws its test picture here and the server its "no signal" card. [`Canvas`] is pixels in memory with
-//! the few shapes these need, [`Encoder`] makes JPEGs that every client takes, of these and of what cameras give
-//! ([`Yuv420`], [`Nv12`], [`Yuyv`]). There is no I/O and no clock.
+//! The producer draws its test picture here and the server its "no signal" card. [`Canvas`] is
+//! pixels in memory with the few shapes these need, [`Encoder`] makes JPEGs that every client
+//! takes, of these and of what cameras give ([`Yuv420`], [`Nv12`], [`Yuyv`]). There is no I/O and
+//! no clock.
 
 mod canvas;
 mod card;

@@ -1,5 +1,6 @@
-//! What a camera gives becomes three planes of the values that JFIF wants. Memory is reused from picture to picture,
-//! and what lies right already is not copied. The loops are such that the compiler makes vector instructions of them.
+//! What a camera gives becomes three planes of the values that JFIF wants. Memory is reused from
+//! picture to picture, and what lies right already is not copied. The loops are such that the
+//! compiler makes vector instructions of them.
 
 use crate::error::EncodeError;
 use crate::yuv::{Nv12, Plane, Range, Sizes, Yuv420, Yuyv};
@@ -132,22 +133,22 @@ fn stretch(row: &mut [u8], stretched: impl Fn(u8) -> u8) {
     }
 }
 
-/// 16 to 235 becomes 0 to 255. A table could say the same, but no vector instruction looks things up; 149/128 is
-/// 255/219 to within a tenth of a step.
+/// 16 to 235 becomes 0 to 255. A table could say the same, but no vector instruction looks things
+/// up; 149/128 is 255/219 to within a tenth of a step.
 fn stretched_luma(value: u8) -> u8 {
     let above_black = u16::from(value.clamp(16, 235) - 16);
     ((above_black * 149 + 64) >> 7) as u8
 }
 
-/// 16 to 240 becomes 0 to 255, and 128, no colour, stays. 291/256 is 255/224 to within two fifths of a step, and fits
-/// 16 bits.
+/// 16 to 240 becomes 0 to 255, and 128, no colour, stays. 291/256 is 255/224 to within two fifths
+/// of a step, and fits 16 bits.
 fn stretched_chroma(value: u8) -> u8 {
     let above_least = u16::from(value.clamp(16, 240) - 16);
     ((above_least * 291 + 255) >> 8) as u8
 }
 
-// Bytes are picked out of whole words in what follows. Picked by their index, the compiler makes no vector instructions
-// of it, which takes 4 to 18 times as long.
+// Bytes are picked out of whole words in what follows. Picked by their index, the compiler makes no
+// vector instructions of it, which takes 4 to 18 times as long.
 
 fn take_apart(uv: &[u8], u: &mut [u8], v: &mut [u8]) {
     for ((pair, u), v) in uv.as_chunks().0.iter().zip(u).zip(v) {

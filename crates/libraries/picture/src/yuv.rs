@@ -1,12 +1,14 @@
-//! Pictures as cameras give them: brightness (Y) apart from colour (U and V), which has half the width and, but for
-//! YUYV, half the height. They are only looked at, where they lie. Nothing is trusted before `check` has passed.
+//! Pictures as cameras give them: brightness (Y) apart from colour (U and V), which has half the
+//! width and, but for YUYV, half the height. They are only looked at, where they lie. Nothing is
+//! trusted before `check` has passed.
 
 use crate::error::EncodeError;
 
 /// Rows of bytes in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane<'a> {
-    /// The rows. What lies behind each row's end is not looked at, and need not be there after the last one.
+    /// The rows. What lies behind each row's end is not looked at, and need not be there after the
+    /// last one.
     pub bytes: &'a [u8],
     /// Bytes from the start of a row to the start of the next.
     pub stride: usize,

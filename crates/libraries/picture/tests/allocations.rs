@@ -1,7 +1,7 @@
 //! What is allocated for a frame once the first ones have been encoded.
 //!
-//! Counted is what Rust allocates. libjpeg-turbo calls malloc(3) itself, a few times for each picture, and frees all of
-//! it.
+//! Counted is what Rust allocates. libjpeg-turbo calls malloc(3) itself, a few times for each
+//! picture, and frees all of it.
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -155,8 +155,8 @@ fn libjpeg_turbo_makes_rust_allocate_nothing() {
     assert_eq!(encoding(optimising), [Count::default(); 8]);
 }
 
-/// jpeg-encoder takes nothing that could be reused: its tables, its list of components and a strip of 16 rows are
-/// allocated for each picture.
+/// jpeg-encoder takes nothing that could be reused: its tables, its list of components and a strip
+/// of 16 rows are allocated for each picture.
 #[test]
 fn jpeg_encoder_allocates_one_strip_and_keeps_nothing() {
     let strip = 3 * 16 * WIDTH.next_multiple_of(16);

@@ -155,7 +155,8 @@ impl<S: Source> Driver<S> {
         moments.into_iter().flatten().min()
     }
 
-    /// Says in the slot that the camera is asleep: its source has been stopped, and the program ends.
+    /// Says in the slot that the camera is asleep: its source has been stopped, and the program
+    /// ends.
     pub(crate) fn say_ended(&mut self) {
         self.state.retry = None;
         if self.state.state != Phase::Asleep && !self.is_fatal {

@@ -1,11 +1,12 @@
-//! What `state.json` says of the frames' kind: a source whose frames are now of one kind, now of another, must not have it
-//! written anew with each.
+//! What `state.json` says of the frames' kind: a source whose frames are now of one kind, now of
+//! another, must not have it written anew with each.
 
 use std::time::{Duration, Instant};
 
 use eyelid_jpeg::Kind;
 
-/// A kind that has changed twice within this is told as [`MIXED`], until it has been the same for as long.
+/// A kind that has changed twice within this is told as [`MIXED`], until it has been the same for
+/// as long.
 const STEADY: Duration = Duration::from_secs(10);
 
 const MIXED: &str = "mixed";

@@ -1,9 +1,11 @@
-//! Cameras and their slots: awake while somebody looks, asleep otherwise, failed until they work again.
+//! Cameras and their slots: awake while somebody looks, asleep otherwise, failed until they work
+//! again.
 //!
-//! A [`Source`] is one kind of camera, or what takes a camera's place. [`Machine`] decides what is next and does nothing
-//! itself; [`Driver`] does it, with one source and one slot; [`Producers`] has any number of drivers in one thread, on
-//! one inotify instance. No queue: a source has its newest frame at hand, and that is encoded when it is wished for.
-//! Sources see to it that what strangers send passes through [`eyelid_jpeg`] before it is published.
+//! A [`Source`] is one kind of camera, or what takes a camera's place. [`Machine`] decides what is
+//! next and does nothing itself; [`Driver`] does it, with one source and one slot; [`Producers`]
+//! has any number of drivers in one thread, on one inotify instance. No queue: a source has its
+//! newest frame at hand, and that is encoded when it is wished for. Sources see to it that what
+//! strangers send passes through [`eyelid_jpeg`] before it is published.
 
 mod driver;
 mod kinds;

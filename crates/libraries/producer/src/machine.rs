@@ -1,7 +1,8 @@
 //! What a camera does next: the decisions, apart from clocks, files and cameras.
 //!
-//! The caller gives the time, what readers want ([`SlotStatus`]) and what the source has ([`SourceStatus`]); the machine
-//! answers with one [`Action`] at a time until there is nothing to do, and with the moment at which to ask again.
+//! The caller gives the time, what readers want ([`SlotStatus`]) and what the source has
+//! ([`SourceStatus`]); the machine answers with one [`Action`] at a time until there is nothing to
+//! do, and with the moment at which to ask again.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,8 @@ pub struct SlotStatus {
     pub wished: bool,
     /// Somebody has opened the frame since it was published.
     pub noticed: bool,
-    /// Something has happened to the slot just now: a reader came, even where the wish is an old one.
+    /// Something has happened to the slot just now: a reader came, even where the wish is an old
+    /// one.
     pub active: bool,
     /// No frame lies in the slot: nobody can open it.
     pub empty: bool,
@@ -37,8 +39,8 @@ pub struct SlotStatus {
 pub enum Action {
     /// Start the source; report [`Machine::failed`] if it cannot be.
     Start,
-    /// Encode the frame of this number and publish it; report [`Machine::published`], [`Machine::unusable`],
-    /// [`Machine::refused`] or [`Machine::failed`].
+    /// Encode the frame of this number and publish it; report [`Machine::published`],
+    /// [`Machine::unusable`], [`Machine::refused`] or [`Machine::failed`].
     Publish(u64),
     /// Stop the source.
     Stop,
@@ -59,7 +61,8 @@ pub struct Machine {
     opens_are_seen: bool,
 }
 
-/// What the source does now. One that was started again after a failure is awake, but has not shown yet that it works.
+/// What the source does now. One that was started again after a failure is awake, but has not shown
+/// yet that it works.
 #[derive(Clone, Copy, Debug)]
 enum Activity {
     Asleep,
@@ -68,8 +71,8 @@ enum Activity {
 }
 
 impl Machine {
-    /// Makes a sleeping camera that stays awake for `linger` after the last demand and publishes at most one frame in
-    /// each `interval`.
+    /// Makes a sleeping camera that stays awake for `linger` after the last demand and publishes at
+    /// most one frame in each `interval`.
     pub fn new(linger: Duration, interval: Duration, now: Instant) -> Self {
         Self {
             linger,
@@ -85,7 +88,8 @@ impl Machine {
         }
     }
 
-    /// What the camera is doing, as `state.json` says it. A camera that failed stays so until it works again.
+    /// What the camera is doing, as `state.json` says it. A camera that failed stays so until it
+    /// works again.
     pub fn phase(&self) -> Phase {
         match self.activity {
             Activity::Asleep => Phase::Asleep,
@@ -117,7 +121,8 @@ impl Machine {
         }
     }
 
-    /// When to ask again although nothing has happened. Holds for what [`Machine::next`] was told last.
+    /// When to ask again although nothing has happened. Holds for what [`Machine::next`] was told
+    /// last.
     pub fn deadline(&self, slot: SlotStatus, source: SourceStatus) -> Option<Instant> {
         let linger_ends = self.wanted_at.checked_add(self.linger);
         match self.activity {
@@ -136,7 +141,8 @@ impl Machine {
         self.published = Some(sequence);
         self.opens_are_seen = true;
         self.slot_retry = now;
-        // Steps from the moment that was due, so that one late frame does not make all later ones late.
+        // Steps from the moment that was due, so that one late frame does not make all later ones
+        // late.
         let next = self.not_before + self.interval;
         self.not_before = if now < next {
             next
@@ -155,7 +161,8 @@ impl Machine {
         self.slot_retry = now + SLOT_RETRY;
     }
 
-    /// The source failed and was stopped. `jitter` is any number from 0 to 1. Gives the time until the next try.
+    /// The source failed and was stopped. `jitter` is any number from 0 to 1. Gives the time until
+    /// the next try.
     pub fn failed(&mut self, now: Instant, jitter: f64) -> Duration {
         let delay = self.backoff.failed(jitter);
         self.activity = Activity::Failed {
@@ -176,7 +183,8 @@ impl Machine {
             self.backoff.succeeded();
         }
         let wanted = slot.wished || slot.noticed;
-        // While a camera fails, an old wish that cannot be answered must not keep it trying for ever.
+        // While a camera fails, an old wish that cannot be answered must not keep it trying for
+        // ever.
         if slot.active || self.blind(slot) || (wanted && self.backoff.failures() == 0) {
             self.wanted_at = now;
         }
@@ -194,7 +202,8 @@ impl Machine {
         None
     }
 
-    /// When the next frame may be published. Frames that come at the rate asked for are not held back as well.
+    /// When the next frame may be published. Frames that come at the rate asked for are not held
+    /// back as well.
     fn due(&self, source: SourceStatus) -> Instant {
         if source.keeps_rate {
             self.slot_retry
@@ -203,14 +212,16 @@ impl Machine {
         }
     }
 
-    /// The frame at hand, if it was not used already. One whose frame was taken out of the slot may be used again.
+    /// The frame at hand, if it was not used already. One whose frame was taken out of the slot may
+    /// be used again.
     fn fresh(&self, slot: SlotStatus, source: SourceStatus) -> Option<u64> {
         source.sequence.filter(|sequence| {
             Some(*sequence) > self.unusable && (slot.empty || Some(*sequence) > self.published)
         })
     }
 
-    /// Readers cannot be seen: those of an earlier producer's frame, and those of no frame at all. One is assumed.
+    /// Readers cannot be seen: those of an earlier producer's frame, and those of no frame at all.
+    /// One is assumed.
     fn blind(&self, slot: SlotStatus) -> bool {
         slot.empty || !self.opens_are_seen
     }

@@ -12,8 +12,8 @@ use crate::{Driver, Source};
 /// How long the end waits for the sources: the 2 s that a command has to end, and its reaping.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The cameras of a process. Whoever has it waits until one of [`Producers::descriptors`] is readable or
-/// [`Producers::deadline`] has come, and calls [`Producers::step`].
+/// The cameras of a process. Whoever has it waits until one of [`Producers::descriptors`] is
+/// readable or [`Producers::deadline`] has come, and calls [`Producers::step`].
 #[derive(Debug)]
 pub struct Producers<S> {
     publishers: Publishers,
@@ -82,7 +82,8 @@ impl<S: Source> Producers<S> {
             for (_, driver) in &mut self.drivers {
                 wrote |= driver.act(now);
             }
-            // What was written has moved files in the slots, which this process should not be woken to hear of.
+            // What was written has moved files in the slots, which this process should not be woken
+            // to hear of.
             if !wrote {
                 return Ok(());
             }

@@ -1,4 +1,5 @@
-//! Trouble with the slot, told once: a full tmpfs refuses every frame, and must not fill the journal as well.
+//! Trouble with the slot, told once: a full tmpfs refuses every frame, and must not fill the
+//! journal as well.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;

@@ -5,18 +5,21 @@ use std::time::{Instant, SystemTime};
 
 use eyelid_jpeg::EncodedPicture;
 
-/// One kind of camera, or what takes a camera's place. It is driven by one thread and never blocks it.
+/// One kind of camera, or what takes a camera's place. It is driven by one thread and never blocks
+/// it.
 pub trait Source {
     /// Why it gives no frames.
     type Error: SourceFailure;
 
-    /// Starts taking frames. Those from before are at hand no longer, unless they are still the newest there is.
+    /// Starts taking frames. Those from before are at hand no longer, unless they are still the
+    /// newest there is.
     ///
     /// # Errors
     /// Why it cannot; it is stopped then.
     fn start(&mut self, now: Instant) -> Result<(), Self::Error>;
 
-    /// Stops taking frames. What takes its time goes on in [`Source::advance`] until [`Source::deadline`] is `None`.
+    /// Stops taking frames. What takes its time goes on in [`Source::advance`] until
+    /// [`Source::deadline`] is `None`.
     fn stop(&mut self, now: Instant);
 
     /// The descriptors that are readable when there is something to take in.
@@ -40,12 +43,14 @@ pub trait Source {
     /// Why there will be no further frame; the caller stops it then.
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error>;
 
-    /// Why there is no new frame although it works, for those who wait for one. It is shown to everybody.
+    /// Why there is no new frame although it works, for those who wait for one. It is shown to
+    /// everybody.
     fn waiting(&self) -> String {
         "the camera is on and gives no new picture".to_owned()
     }
 
-    /// Says whether something has come since this was asked last that makes a new try worthwhile at once.
+    /// Says whether something has come since this was asked last that makes a new try worthwhile at
+    /// once.
     fn take_returned(&mut self) -> bool {
         false
     }
@@ -60,7 +65,8 @@ pub struct SourceStatus {
     pub works: bool,
     /// It takes frames no faster than asked for, so that none has to be held back.
     pub keeps_rate: bool,
-    /// It has just been started and still looks for the right exposure: frames may be too dark or too bright.
+    /// It has just been started and still looks for the right exposure: frames may be too dark or
+    /// too bright.
     pub settling: bool,
     /// Frames per second that it gives at most, where it knows.
     pub fps: Option<f64>,

@@ -1,11 +1,12 @@
-//! Why those who wait for a frame get none although the camera is awake: the decisions about `waiting` in `state.json`.
+//! Why those who wait for a frame get none although the camera is awake: the decisions about
+//! `waiting` in `state.json`.
 
 use std::time::{Duration, Instant};
 
 use eyelid_slot::PublishError;
 
-/// How long a wish may be unanswered before it is said why, besides the camera's own interval. Shorter than clients wait
-/// for a snapshot (4 s), longer than a camera takes that is well.
+/// How long a wish may be unanswered before it is said why, besides the camera's own interval.
+/// Shorter than clients wait for a snapshot (4 s), longer than a camera takes that is well.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is known of the wishes that are not answered.
@@ -35,8 +36,8 @@ impl Waiting {
         self.refused = Some(error.to_string());
     }
 
-    /// Gives why a wish is not answered, if that is so for too long. `source` says it of a source that works; its frames
-    /// have this interval in seconds.
+    /// Gives why a wish is not answered, if that is so for too long. `source` says it of a source
+    /// that works; its frames have this interval in seconds.
     pub(crate) fn why(
         &mut self,
         now: Instant,

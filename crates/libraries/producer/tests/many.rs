@@ -1,5 +1,5 @@
-//! Fifty slots in one process, written from a source that is no camera: frames are pushed to it, as a program does that
-//! receives or fetches them.
+//! Fifty slots in one process, written from a source that is no camera: frames are pushed to it, as
+//! a program does that receives or fetches them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

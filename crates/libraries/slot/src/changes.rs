@@ -1,4 +1,5 @@
-//! How a reader learns that there is something new: one inotify(7) instance for any number of slots.
+//! How a reader learns that there is something new: one inotify(7) instance for any number of
+//! slots.
 
 use std::collections::HashMap;
 use std::io;
@@ -96,8 +97,8 @@ impl<K: Clone + PartialEq> Changes<K> {
         }
     }
 
-    /// Gives what has happened since the last call, without waiting. The descriptor of this value is readable when
-    /// there is something. Several frames in a row are one change.
+    /// Gives what has happened since the last call, without waiting. The descriptor of this value
+    /// is readable when there is something. Several frames in a row are one change.
     ///
     /// # Errors
     /// What read(2) said.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long an open frame may be held before holding counts as a wish. A reader shown one frame a second holds each for
-/// that second; a reader that never closes still gets its next frame.
+/// How long an open frame may be held before holding counts as a wish. A reader shown one frame a
+/// second holds each for that second; a reader that never closes still gets its next frame.
 pub(crate) const HOLD: Duration = Duration::from_secs(2);
 
 /// What is known of the readers of the frame that lies in the slot.

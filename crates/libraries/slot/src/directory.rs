@@ -1,5 +1,6 @@
-//! Opening what lies in a slot without being led elsewhere: who may write into the directory above a slot could put a
-//! symbolic link in the slot's place. Links further up are the administrator's, and followed.
+//! Opening what lies in a slot without being led elsewhere: who may write into the directory above
+//! a slot could put a symbolic link in the slot's place. Links further up are the administrator's,
+//! and followed.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -9,8 +10,8 @@ use std::path::Path;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 
-/// A slot's directory, for as long as one file in it is dealt with. Held for longer, it would keep inotify(7) from telling
-/// of the directory's loss.
+/// A slot's directory, for as long as one file in it is dealt with. Held for longer, it would keep
+/// inotify(7) from telling of the directory's loss.
 pub(crate) struct Directory(OwnedFd);
 
 impl Directory {
@@ -21,7 +22,8 @@ impl Directory {
         Ok(Self(openat(AT_FDCWD, path, flags, Mode::empty())?))
     }
 
-    /// Opens a file for reading. A link is not followed, and the other end of a FIFO not waited for (open(2)).
+    /// Opens a file for reading. A link is not followed, and the other end of a FIFO not waited for
+    /// (open(2)).
     ///
     /// # Errors
     /// What open(2) says; ELOOP for a symbolic link.

@@ -1,4 +1,5 @@
-//! What must hold whatever bytes come. The fuzz target calls this, and the tests with what it found (`fuzz/README.md`).
+//! What must hold whatever bytes come. The fuzz target calls this, and the tests with what it found
+//! (`fuzz/README.md`).
 
 use std::time::SystemTime;
 
@@ -6,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::{Phase, State};
 
-/// A state that can be read can be written, in one line, and read again; what it says more than a [`State`] knows is as it
-/// was.
+/// A state that can be read can be written, in one line, and read again; what it says more than a
+/// [`State`] knows is as it was.
 ///
 /// # Panics
 /// Where that does not hold.

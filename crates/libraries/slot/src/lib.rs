@@ -1,9 +1,10 @@
 //! The slot: the contract between every producer and every consumer of frames.
 //!
-//! A slot is a directory on tmpfs with two public files, `current.jpg` (the newest frame) and `state.json` (what the
-//! producer is doing). [`Publisher`] is the writing side, many of them on one inotify instance are [`Publishers`];
-//! [`Reader`] is the reading side, [`Changes`] tells a reader when there is something new. `docs/slot.md` states the contract for other languages. This crate knows no camera and no
-//! network; all of its I/O is the file system's and inotify(7)'s.
+//! A slot is a directory on tmpfs with two public files, `current.jpg` (the newest frame) and
+//! `state.json` (what the producer is doing). [`Publisher`] is the writing side, many of them on
+//! one inotify instance are [`Publishers`]; [`Reader`] is the reading side, [`Changes`] tells a
+//! reader when there is something new. `docs/slot.md` states the contract for other languages. This
+//! crate knows no camera and no network; all of its I/O is the file system's and inotify(7)'s.
 
 mod changes;
 mod demand;
@@ -32,6 +33,6 @@ pub const FRAME_FILE: &str = "current.jpg";
 /// What the producer of a slot is doing, as JSON ([`State`]).
 pub const STATE_FILE: &str = "state.json";
 
-/// The largest frame in bytes that a reader or a parser accepts: a 64-megapixel picture at high quality fits in, and
-/// a producer gone wild cannot fill the memory of its readers.
+/// The largest frame in bytes that a reader or a parser accepts: a 64-megapixel picture at high
+/// quality fits in, and a producer gone wild cannot fill the memory of its readers.
 pub const MAX_FRAME_BYTES: usize = 32 << 20;

@@ -12,8 +12,8 @@ use crate::directory::Directory;
 use crate::publishers::{OpenError, Publishers, SlotId};
 use crate::{FRAME_FILE, STATE_FILE, State};
 
-/// Puts frames into a slot and learns from inotify(7) when the next one is wanted. Dropping it leaves the files as they
-/// are.
+/// Puts frames into a slot and learns from inotify(7) when the next one is wanted. Dropping it
+/// leaves the files as they are.
 #[derive(Debug)]
 pub struct Publisher {
     publishers: Publishers,
@@ -39,7 +39,8 @@ pub enum PublishError {
 }
 
 impl Publisher {
-    /// Opens the only slot of a process, on an inotify instance of its own. See [`Publishers::open`].
+    /// Opens the only slot of a process, on an inotify instance of its own. See
+    /// [`Publishers::open`].
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -71,7 +72,8 @@ impl Publisher {
         })
     }
 
-    /// Replaces `state.json`, if `state` says anything new or what was written does not lie there any more.
+    /// Replaces `state.json`, if `state` says anything new or what was written does not lie there
+    /// any more.
     ///
     /// # Errors
     /// See [`PublishError`].
@@ -91,8 +93,9 @@ impl Publisher {
         Ok(())
     }
 
-    /// Takes in what happened to this slot, and to all others of the same [`Publishers`], since the last call, without
-    /// waiting. The publisher's descriptor, which is theirs, is readable when something has happened.
+    /// Takes in what happened to this slot, and to all others of the same [`Publishers`], since the
+    /// last call, without waiting. The publisher's descriptor, which is theirs, is readable when
+    /// something has happened.
     ///
     /// # Errors
     /// What read(2) said.
@@ -115,13 +118,14 @@ impl Publisher {
         self.publishers.0.with(self.id, |slot| slot.deadline())
     }
 
-    /// Says whether anything has been done to the slot, by a reader or otherwise, since this was asked last.
+    /// Says whether anything has been done to the slot, by a reader or otherwise, since this was
+    /// asked last.
     pub fn take_activity(&mut self) -> bool {
         self.publishers.0.with(self.id, |slot| slot.take_activity())
     }
 
-    /// Says whether the slot's directory was lost since this was asked last. It is made again with the next frame or
-    /// state.
+    /// Says whether the slot's directory was lost since this was asked last. It is made again with
+    /// the next frame or state.
     pub fn take_loss(&mut self) -> bool {
         self.publishers.0.with(self.id, |slot| slot.take_loss())
     }
@@ -141,8 +145,8 @@ impl Publisher {
         self.publishers.0.claim(self.id, &self.directory)
     }
 
-    /// Replaces one of the slot's files. A directory that is found missing, or replaced, is made again, once: inotify does
-    /// not tell of its loss while any file in it is still open somewhere.
+    /// Replaces one of the slot's files. A directory that is found missing, or replaced, is made
+    /// again, once: inotify does not tell of its loss while any file in it is still open somewhere.
     fn replace(
         &mut self,
         name: &str,
@@ -202,7 +206,8 @@ impl Drop for Publisher {
     }
 }
 
-/// Creates a file that nobody else has open: what a producer before us left under this name is removed, not reused.
+/// Creates a file that nobody else has open: what a producer before us left under this name is
+/// removed, not reused.
 fn create_anew(directory: &Directory, name: &str) -> io::Result<File> {
     let mode = Mode::from_bits_truncate(0o644);
     match directory.create(name, mode) {

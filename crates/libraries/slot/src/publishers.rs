@@ -1,5 +1,5 @@
-//! One inotify(7) instance for any number of slots that one process writes: a user has 128 instances, and a producer may
-//! have as many cameras.
+//! One inotify(7) instance for any number of slots that one process writes: a user has 128
+//! instances, and a producer may have as many cameras.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +17,8 @@ use crate::watched::{DIRECTORY_MASK, FRAME_MASK, Watched};
 
 /// The writing sides of a process's slots. Clones are the same.
 ///
-/// Each [`Publisher`] writes its slot by itself; [`Publishers::take_in`] hears for all of them what readers did.
+/// Each [`Publisher`] writes its slot by itself; [`Publishers::take_in`] hears for all of them what
+/// readers did.
 #[derive(Clone, Debug)]
 pub struct Publishers(pub(crate) Arc<Shared>);
 
@@ -60,7 +61,8 @@ pub(crate) struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SlotId(u64);
 
-/// The slots that are open, and whose each watch is: a frame that was replaced is watched until its last reader is done.
+/// The slots that are open, and whose each watch is: a frame that was replaced is watched until its
+/// last reader is done.
 #[derive(Debug, Default)]
 struct Table {
     next_id: u64,
@@ -82,8 +84,9 @@ impl Publishers {
         })))
     }
 
-    /// Makes the slot's directory where it is missing, and takes the slot over. A frame that an earlier producer left
-    /// counts as wished for: who opened it before this moment has not been seen.
+    /// Makes the slot's directory where it is missing, and takes the slot over. A frame that an
+    /// earlier producer left counts as wished for: who opened it before this moment has not been
+    /// seen.
     ///
     /// # Errors
     /// [`OpenError::Slot`], [`OpenError::Taken`]
@@ -91,13 +94,14 @@ impl Publishers {
         Publisher::new(self.clone(), directory)
     }
 
-    /// Takes in what happened to all slots since the last call, without waiting. The descriptor of this value is readable
-    /// when something has happened.
+    /// Takes in what happened to all slots since the last call, without waiting. The descriptor of
+    /// this value is readable when something has happened.
     ///
     /// # Errors
     /// What read(2) said.
     pub fn take_in(&self, now: Instant) -> io::Result<()> {
-        // Before the events are read: a frame that another thread publishes meanwhile has its owner then.
+        // Before the events are read: a frame that another thread publishes meanwhile has its owner
+        // then.
         let mut table = self.0.table();
         loop {
             match self.0.inotify.read_events() {
@@ -191,8 +195,8 @@ impl Shared {
         }
     }
 
-    /// Watches the frame at `temporary`, and has `rename` put it into its place. Events that come in between have their
-    /// owner, whichever thread reads them.
+    /// Watches the frame at `temporary`, and has `rename` put it into its place. Events that come
+    /// in between have their owner, whichever thread reads them.
     ///
     /// # Errors
     /// What the system said; the slot's old frame is still watched then.

@@ -43,8 +43,8 @@ impl FrameId {
     }
 }
 
-/// The newest frame's file, open. Dropping it closes the file, which asks the producer for the next frame
-/// (`docs/slot.md`, readers): hold it for as long as the next one would come too early.
+/// The newest frame's file, open. Dropping it closes the file, which asks the producer for the next
+/// frame (`docs/slot.md`, readers): hold it for as long as the next one would come too early.
 #[derive(Debug)]
 pub struct OpenFrame {
     /// Which frame it is.
@@ -100,11 +100,12 @@ impl Reader {
         }
     }
 
-    /// Opens the newest frame. This wakes a sleeping camera; closing it is the wish for the next one.
+    /// Opens the newest frame. This wakes a sleeping camera; closing it is the wish for the next
+    /// one.
     ///
     /// # Errors
-    /// See [`ReadError`]. A symbolic link, for the frame or for its directory, a FIFO and a file that is too large are
-    /// errors, never followed or waited for.
+    /// See [`ReadError`]. A symbolic link, for the frame or for its directory, a FIFO and a file
+    /// that is too large are errors, never followed or waited for.
     pub fn open(&self) -> Result<OpenFrame, ReadError> {
         let explain = |reason| self.explain(reason);
         let file = self.file(FRAME_FILE).map_err(explain)?;
@@ -143,7 +144,8 @@ impl Reader {
         })
     }
 
-    /// Opens and closes the frame: wakes the camera and asks for the next frame without reading this one.
+    /// Opens and closes the frame: wakes the camera and asks for the next frame without reading
+    /// this one.
     ///
     /// # Errors
     /// [`ReadError::Missing`] or [`ReadError::Io`].
@@ -160,17 +162,20 @@ impl Reader {
         statvfs(&self.directory).is_ok_and(|found| found.blocks_available() < 16)
     }
 
-    /// Says which frame lies in the slot without opening it, so that no camera wakes. `None` without one.
+    /// Says which frame lies in the slot without opening it, so that no camera wakes. `None`
+    /// without one.
     pub fn newest(&self) -> Option<FrameId> {
         Some(FrameId::of(&self.metadata().ok()?))
     }
 
-    /// Gives the moment of capture of the newest frame without opening it, so that no camera wakes. `None` without one.
+    /// Gives the moment of capture of the newest frame without opening it, so that no camera wakes.
+    /// `None` without one.
     pub fn captured(&self) -> Option<SystemTime> {
         self.metadata().ok()?.modified().ok()
     }
 
-    /// Reads what the producer says it is doing; `None` where it says nothing that can be understood. Wakes no camera.
+    /// Reads what the producer says it is doing; `None` where it says nothing that can be
+    /// understood. Wakes no camera.
     pub fn state(&self) -> Option<State> {
         let mut json = Vec::new();
         self.file(STATE_FILE)
@@ -203,8 +208,8 @@ impl Reader {
 }
 
 impl OpenFrame {
-    /// Appends the JPEG to `buffer`, whose room is used: one that is large enough does not grow. After an error, what
-    /// the buffer holds beyond its former length means nothing.
+    /// Appends the JPEG to `buffer`, whose room is used: one that is large enough does not grow.
+    /// After an error, what the buffer holds beyond its former length means nothing.
     ///
     /// # Errors
     /// [`ReadError::NotAFrame`] where it is no whole JPEG, [`ReadError::Io`].

@@ -16,8 +16,8 @@ pub enum Phase {
     Failed,
 }
 
-/// The contents of `state.json`. Unknown keys are kept as they are, so that producers may say more to consumers that know
-/// them, past those that do not.
+/// The contents of `state.json`. Unknown keys are kept as they are, so that producers may say more
+/// to consumers that know them, past those that do not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// What the camera is doing.
@@ -31,13 +31,15 @@ pub struct State {
     /// Height of the newest frame in pixels.
     #[serde(default)]
     pub height: Option<u32>,
-    /// What kind of JPEG the newest frame is (`docs/slot.md`), or `mixed` where that changes all the time.
+    /// What kind of JPEG the newest frame is (`docs/slot.md`), or `mixed` where that changes all
+    /// the time.
     #[serde(default)]
     pub jpeg: Option<String>,
     /// Frames per second that the source gives at most, where that is known.
     #[serde(default)]
     pub fps: Option<f64>,
-    /// The camera was started a short while ago and still looks for its exposure: frames may be too dark or too bright.
+    /// The camera was started a short while ago and still looks for its exposure: frames may be too
+    /// dark or too bright.
     #[serde(default)]
     pub settling: bool,
     /// Why the camera failed.

@@ -1,7 +1,8 @@
 //! What a producer learns of one slot from inotify(7)'s events: the decisions, apart from inotify.
 //!
-//! The readers of a frame are watched on the frame's inode, not in the directory: a wish can then never be taken for one
-//! that the next frame has already answered. The directory is watched for its own loss and that of the files in it.
+//! The readers of a frame are watched on the frame's inode, not in the directory: a wish can then
+//! never be taken for one that the next frame has already answered. The directory is watched for
+//! its own loss and that of the files in it.
 
 use std::ffi::OsStr;
 use std::time::Instant;
@@ -30,8 +31,8 @@ const LOST: AddWatchFlags = AddWatchFlags::IN_DELETE_SELF
     .union(AddWatchFlags::IN_UNMOUNT)
     .union(AddWatchFlags::IN_IGNORED);
 
-/// One slot, as far as it is watched. New, it counts as wished for: who opened a frame that an earlier producer left has
-/// not been seen.
+/// One slot, as far as it is watched. New, it counts as wished for: who opened a frame that an
+/// earlier producer left has not been seen.
 #[derive(Debug)]
 pub(crate) struct Watched {
     directory: Option<WatchDescriptor>,
@@ -58,8 +59,9 @@ impl Default for Watched {
 }
 
 impl Watched {
-    /// Takes in an event of one of the slot's watches, present or past. Gives the directory's watch where it is of no use
-    /// any more: the kernel has usually dropped it, but a directory that was only moved still has it.
+    /// Takes in an event of one of the slot's watches, present or past. Gives the directory's watch
+    /// where it is of no use any more: the kernel has usually dropped it, but a directory that was
+    /// only moved still has it.
     pub(crate) fn take_in(
         &mut self,
         watch: WatchDescriptor,
@@ -108,8 +110,8 @@ impl Watched {
         None
     }
 
-    /// Events were dropped: anything may have happened, and everything is looked at again. Gives the directory's watch,
-    /// whose loss may be among what was missed.
+    /// Events were dropped: anything may have happened, and everything is looked at again. Gives
+    /// the directory's watch, whose loss may be among what was missed.
     pub(crate) fn overflowed(&mut self) -> Option<WatchDescriptor> {
         self.demand.assume();
         self.state_is_stale = true;

@@ -28,7 +28,8 @@ fn slot() -> TempDir {
     .unwrap()
 }
 
-/// Bytes that look like a JPEG to the reader, carry a number, and differ in every byte from those of other numbers.
+/// Bytes that look like a JPEG to the reader, carry a number, and differ in every byte from those
+/// of other numbers.
 fn numbered(number: u64) -> Vec<u8> {
     let length = 64 + (number % 64) as usize * 16;
     let mut jpeg = vec![number as u8; length];
@@ -119,7 +120,8 @@ fn every_reader_that_opens_once_gets_a_newer_frame() {
     publisher.publish(&numbered(0), SystemTime::now()).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // The producer publishes for each wish and only then; a lost wish would leave the reader waiting.
+        // The producer publishes for each wish and only then; a lost wish would leave the reader
+        // waiting.
         scope.spawn(|| {
             let mut frame = 0;
             while !done.load(Ordering::Acquire) {
@@ -420,8 +422,8 @@ fn after_an_overflow_all_slots_look_again() {
     publishers.take_in(Instant::now()).unwrap();
     let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
     let events: usize = limit.trim().parse().unwrap();
-    // Opens and closes, of which no two in a row are the same, fill the queue; the loss of the other is among what is
-    // dropped.
+    // Opens and closes, of which no two in a row are the same, fill the queue; the loss of the
+    // other is among what is dropped.
     for _ in 0..=events / 2 {
         drop(fs::File::open(front.join(FRAME_FILE)).unwrap());
     }

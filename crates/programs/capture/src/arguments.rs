@@ -49,7 +49,8 @@ pub struct Arguments {
     /// List as JSON
     #[arg(long)]
     json: bool,
-    /// Say on stdout what is wrong with the options, the file or the source, and end; no camera is opened
+    /// Say on stdout what is wrong with the options, the file or the source, and end; no camera is
+    /// opened
     #[arg(long, conflicts_with_all = ["list", "list_controls"])]
     check: bool,
 }
@@ -220,7 +221,8 @@ impl Arguments {
         let config = Config::load(self.config.as_deref())?;
         let name = self.name.clone().unwrap_or_default();
         let is_in_file = config.cameras.contains_key(&name);
-        // A camera that is described by flags alone needs no section of its own, unless it was asked for by its name.
+        // A camera that is described by flags alone needs no section of its own, unless it was
+        // asked for by its name.
         if let (Some(_), Some(file), false) = (&self.name, &self.config, is_in_file) {
             return Err(SetupError::Camera {
                 name: name.to_string(),

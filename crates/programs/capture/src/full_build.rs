@@ -1,8 +1,8 @@
 //! The build of this program with libcamera, where this one is without.
 //!
-//! Debian's packages have both: `eyelid` needs nothing that plain Debian lacks, and `eyelid-capture-libcamera` adds the
-//! other. It has all that this one has, so who may want libcamera becomes it, for good: the same process, with the same
-//! arguments.
+//! Debian's packages have both: `eyelid` needs nothing that plain Debian lacks, and
+//! `eyelid-capture-libcamera` adds the other. It has all that this one has, so who may want
+//! libcamera becomes it, for good: the same process, with the same arguments.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -37,7 +37,8 @@ fn exec() -> anyhow::Result<()> {
         return Ok(());
     };
     log::debug!("becomes {program:?}, which has libcamera");
-    // Signals that are blocked stay so (std::process::Command): one that comes meanwhile is for the other to take.
+    // Signals that are blocked stay so (std::process::Command): one that comes meanwhile is for the
+    // other to take.
     let error: io::Error = Command::new(&program)
         .args(std::env::args_os().skip(1))
         .exec();

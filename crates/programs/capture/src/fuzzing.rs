@@ -1,5 +1,5 @@
-//! What must hold whatever strangers send. The fuzz target calls this, and the tests with what it found
-//! (`fuzz/README.md`).
+//! What must hold whatever strangers send. The fuzz target calls this, and the tests with what it
+//! found (`fuzz/README.md`).
 
 pub use crate::source::check_splitter as splitter;
 

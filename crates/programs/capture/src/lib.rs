@@ -1,8 +1,9 @@
 //! One camera and its slot: awake while somebody looks, asleep otherwise.
 //!
-//! [`run`] is the program. One thread sleeps in poll(2) on the slot, the source and the signals that end it;
-//! [`eyelid_producer`] decides what is next, and does it; [`source`] has the kinds of camera. Frames of strangers pass
-//! through [`eyelid_jpeg`] before they are published. No HTTP here, and no queue: only the newest frame is at hand.
+//! [`run`] is the program. One thread sleeps in poll(2) on the slot, the source and the signals
+//! that end it; [`eyelid_producer`] decides what is next, and does it; [`source`] has the kinds of
+//! camera. Frames of strangers pass through [`eyelid_jpeg`] before they are published. No HTTP
+//! here, and no queue: only the newest frame is at hand.
 
 mod arguments;
 mod fit;

@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     } else {
         log::error!("{error:#}");
     }
-    // A check tells what is written down wrong from a source that may be all right tomorrow, or in another build.
+    // A check tells what is written down wrong from a source that may be all right tomorrow, or in
+    // another build.
     let source = error.downcast_ref::<SourceError>().filter(|_| !check);
     if error.is::<SetupError>() || source.is_some_and(SourceError::is_setup) {
         ExitCode::from(EXIT_CONFIG)

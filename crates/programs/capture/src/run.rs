@@ -19,8 +19,8 @@ use crate::{Arguments, Settings, full_build, source};
 /// Captures until SIGINT or SIGTERM. SIGHUP has the configuration read again.
 ///
 /// # Errors
-/// A [`crate::SetupError`] for options that make no camera, else what keeps the camera from being driven at all. A
-/// camera or a slot that fails later does not end the program.
+/// A [`crate::SetupError`] for options that make no camera, else what keeps the camera from being
+/// driven at all. A camera or a slot that fails later does not end the program.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     logging::start("eyelid-capture", arguments.camera_of_several());
     if let Some(request) = arguments.list() {
@@ -33,7 +33,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         return Ok(source::check(&settings)?);
     }
     warn_of_ignored_options(&settings);
-    // Before the source: libcamera's threads would not have the signals blocked otherwise, and die of them.
+    // Before the source: libcamera's threads would not have the signals blocked otherwise, and die
+    // of them.
     let signals = Signals::new().context("signals")?;
     let source = match source::open(&settings) {
         Ok(source) => source,
@@ -142,7 +143,8 @@ fn say_failed(settings: &Settings, error: &source::SourceError) {
     }
 }
 
-/// Reads the configuration again; gives the settings if they have changed and can be used by this process.
+/// Reads the configuration again; gives the settings if they have changed and can be used by this
+/// process.
 fn reread(arguments: &Arguments, settings: &Settings) -> Option<Settings> {
     match arguments.clone().settle() {
         Ok(new) if new == *settings => {
@@ -165,7 +167,8 @@ fn reread(arguments: &Arguments, settings: &Settings) -> Option<Settings> {
     }
 }
 
-/// Opens the camera with other settings; readers keep the slot. With settings that make no camera, it goes on as it was.
+/// Opens the camera with other settings; readers keep the slot. With settings that make no camera,
+/// it goes on as it was.
 fn reopen(
     producers: &mut Producers<AnySource>,
     camera: DriverId,

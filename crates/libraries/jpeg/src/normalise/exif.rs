@@ -3,7 +3,8 @@
 /// Tag "Orientation" of IFD0 (Exif 2.32, 4.6.4).
 const ORIENTATION: u16 = 0x0112;
 
-/// Reads the orientation out of the payload of an APP1 segment; `None` where it says nothing that can be understood.
+/// Reads the orientation out of the payload of an APP1 segment; `None` where it says nothing that
+/// can be understood.
 pub(super) fn orientation(payload: &[u8]) -> Option<u16> {
     let tiff = payload.strip_prefix(b"Exif\0\0")?;
     let order = match tiff.get(..4)? {

@@ -226,7 +226,8 @@ fn what_is_not_whole_is_refused() {
     for length in 0..jpeg.len() {
         assert!(normalise(&jpeg[..length]).is_err(), "{length}");
     }
-    // A marker without a length before the scan: the walker knows it, the list of segments does not.
+    // A marker without a length before the scan: the walker knows it, the list of segments does
+    // not.
     let odd = with_head(&[0xFF, 0x01]);
     assert!(normalise(&odd).is_err());
 }

@@ -1,9 +1,9 @@
 //! The encoder that is always there: the crate jpeg-encoder, with vector instructions on x86 only.
 //!
-//! It takes whole pixels, so each sample of colour is given to it twice, and of each four it takes one again. It
-//! allocates a strip of 16 rows and its tables anew for each picture, and frees them. It is not asked for optimised
-//! tables: those it makes only with a scan for each component, which not all decoders get right, and of the whole
-//! picture in memory.
+//! It takes whole pixels, so each sample of colour is given to it twice, and of each four it takes
+//! one again. It allocates a strip of 16 rows and its tables anew for each picture, and frees them.
+//! It is not asked for optimised tables: those it makes only with a scan for each component, which
+//! not all decoders get right, and of the whole picture in memory.
 
 use jpeg_encoder::{
     ChromaSubsamplingMethod, ColorType, EncodingError, ImageBuffer, JpegColorType, SamplingFactor,

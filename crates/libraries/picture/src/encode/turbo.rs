@@ -1,5 +1,6 @@
-//! libjpeg-turbo through the crate turbojpeg: three planes go in as they lie, and come out as a JPEG in memory that is
-//! there already. It allocates a few tables and rows for each picture itself, and frees them.
+//! libjpeg-turbo through the crate turbojpeg: three planes go in as they lie, and come out as a
+//! JPEG in memory that is there already. It allocates a few tables and rows for each picture
+//! itself, and frees them.
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
@@ -92,7 +93,8 @@ fn compressor(
     Ok(compressor)
 }
 
-/// libjpeg-turbo reads whole pairs of Y. The last column and row of an odd size are doubled, in memory of ours.
+/// libjpeg-turbo reads whole pairs of Y. The last column and row of an odd size are doubled, in
+/// memory of ours.
 fn even<'a>(y: Plane<'a>, sizes: Sizes, copy: &'a mut Vec<u8>) -> Plane<'a> {
     let (width, height) = (sizes.chroma_width * 2, sizes.chroma_height * 2);
     if (width, height) == (sizes.width, sizes.height) {

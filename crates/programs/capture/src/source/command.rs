@@ -1,8 +1,9 @@
-//! `command`: the JPEGs that any command writes to its standard output, run only while somebody looks.
+//! `command`: the JPEGs that any command writes to its standard output, run only while somebody
+//! looks.
 //!
-//! The command runs under `sh -c` in a process group of its own, so that all it starts can be ended with it. What it
-//! writes is split at JPEG markers, so raw JPEGs and multipart MJPEG are the same. The moment of capture is when the first
-//! byte of a frame arrived here.
+//! The command runs under `sh -c` in a process group of its own, so that all it starts can be ended
+//! with it. What it writes is split at JPEG markers, so raw JPEGs and multipart MJPEG are the same.
+//! The moment of capture is when the first byte of a frame arrived here.
 
 mod ending;
 mod lines;
@@ -28,17 +29,19 @@ use splitter::Splitter;
 #[cfg(any(test, fuzzing))]
 pub use splitter::check_splitter;
 
-/// How long a command may be without a complete frame. rpicam-vid and RTSP cameras need up to 5 s for their first.
+/// How long a command may be without a complete frame. rpicam-vid and RTSP cameras need up to 5 s
+/// for their first.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// How long a command that has closed its output may take to exit, so that its exit status can be told.
+/// How long a command that has closed its output may take to exit, so that its exit status can be
+/// told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How often to look whether it has.
 const LAST_WORDS_STEP: Duration = Duration::from_millis(20);
 
-/// Bytes read in one go, and how often in one [`Source::advance`]: a command that never stops writing must not keep this
-/// thread from its other work.
+/// Bytes read in one go, and how often in one [`Source::advance`]: a command that never stops
+/// writing must not keep this thread from its other work.
 const CHUNK_BYTES: usize = 128 << 10;
 const MOST_CHUNKS: usize = 64;
 

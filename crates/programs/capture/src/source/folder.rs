@@ -1,8 +1,8 @@
 //! `folder`: the newest picture that any program writes into a directory.
 //!
-//! inotify(7) tells of new pictures while the camera is awake. Which of them is next is decided in [`candidate`]; a file
-//! is read and checked only when somebody wants a frame. One that is not whole is tried again for a while: its writer may
-//! not be done.
+//! inotify(7) tells of new pictures while the camera is awake. Which of them is next is decided in
+//! [`candidate`]; a file is read and checked only when somebody wants a frame. One that is not
+//! whole is tried again for a while: its writer may not be done.
 
 mod candidate;
 mod listing;
@@ -157,7 +157,8 @@ impl Source for Folder {
             stamp,
             hash: hash(&self.contents),
         };
-        // Its writer closes a file that was shown as soon as it was whole: that is not another picture.
+        // Its writer closes a file that was shown as soon as it was whole: that is not another
+        // picture.
         if self.picker.repeats(&shown) {
             return Ok(None);
         }

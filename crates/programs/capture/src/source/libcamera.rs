@@ -1,8 +1,9 @@
 //! `libcamera`: cameras on the sensor connectors of a Pi, and USB cameras.
 //!
-//! The camera is acquired and configured once. Awake it captures, and the newest exposure stays in its buffer until somebody
-//! wants it; asleep it is stopped, but stays acquired, so that it wakes quickly. Everything runs in the one thread that drives
-//! the camera; libcamera's own thread signals an eventfd when there is something to take in.
+//! The camera is acquired and configured once. Awake it captures, and the newest exposure stays in
+//! its buffer until somebody wants it; asleep it is stopped, but stays acquired, so that it wakes
+//! quickly. Everything runs in the one thread that drives the camera; libcamera's own thread
+//! signals an eventfd when there is something to take in.
 
 mod device;
 mod find;
@@ -29,8 +30,8 @@ use warm_start::{Metadata, Settling, warm_start};
 
 pub(crate) use list::{cameras, controls};
 
-/// Controls that do nothing until another one has handed them over (libcamera's `ExposureTimeMode`, `AnalogueGainMode`,
-/// `AwbEnable`): name, the other one, and its value.
+/// Controls that do nothing until another one has handed them over (libcamera's `ExposureTimeMode`,
+/// `AnalogueGainMode`, `AwbEnable`): name, the other one, and its value.
 const HANDED_OVER: [HandedOver; 3] = [
     ("ExposureTime", "ExposureTimeMode", "Manual"),
     ("AnalogueGain", "AnalogueGainMode", "Manual"),
@@ -75,7 +76,8 @@ struct Running {
 }
 
 impl Libcamera {
-    /// Acquires and configures the camera. One that is not there, or that another process has, may come later.
+    /// Acquires and configures the camera. One that is not there, or that another process has, may
+    /// come later.
     ///
     /// # Errors
     /// What was asked for that the camera does not have.
@@ -91,7 +93,8 @@ impl Libcamera {
         }
     }
 
-    /// Acquires and configures the camera as [`Libcamera::open`] does, and says nothing where there is none.
+    /// Acquires and configures the camera as [`Libcamera::open`] does, and says nothing where there
+    /// is none.
     ///
     /// # Errors
     /// What was asked for that the camera does not have.
@@ -136,7 +139,8 @@ impl Libcamera {
     fn prepare(&mut self) -> Result<(), SourceError> {
         self.device = None;
         self.found = false;
-        // Started anew, it looks for cameras again, with and without udev. What it says then is not news.
+        // Started anew, it looks for cameras again, with and without udev. What it says then is not
+        // news.
         let again = self.library.take().is_some();
         let library = if again {
             self.log.hushed(Library::start)

@@ -1,4 +1,5 @@
-//! `test`: a moving picture with a clock, for trying everything without a camera and for measuring glass to glass.
+//! `test`: a moving picture with a clock, for trying everything without a camera and for measuring
+//! glass to glass.
 //!
 //! An exposure is only a number and a moment. The picture is drawn when somebody wants it.
 
@@ -65,7 +66,8 @@ impl TestPicture {
         }
     }
 
-    /// Exposes if it is time, at `clock`, which is `now` on the wall. Exposures that were missed are skipped.
+    /// Exposes if it is time, at `clock`, which is `now` on the wall. Exposures that were missed
+    /// are skipped.
     fn expose(&mut self, now: Instant, clock: SystemTime) {
         let Some(due) = self.next.filter(|due| *due <= now) else {
             return;

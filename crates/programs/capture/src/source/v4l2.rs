@@ -1,7 +1,9 @@
-//! `v4l2`: cameras that the kernel drives by itself, as USB cameras. (Those on a Pi's connectors need libcamera.)
+//! `v4l2`: cameras that the kernel drives by itself, as USB cameras. (Those on a Pi's connectors
+//! need libcamera.)
 //!
-//! The camera is opened and configured once. Awake it captures, and the newest exposure stays in its buffer until somebody
-//! wants it; asleep it is stopped, but stays open with its buffers, so that it wakes quickly and nobody else takes it.
+//! The camera is opened and configured once. Awake it captures, and the newest exposure stays in
+//! its buffer until somebody wants it; asleep it is stopped, but stays open with its buffers, so
+//! that it wakes quickly and nobody else takes it.
 
 mod arrivals;
 mod controls;
@@ -78,7 +80,8 @@ impl V4l2 {
         }
     }
 
-    /// Opens and configures the camera. One that is not there, or that another process has, may come later.
+    /// Opens and configures the camera. One that is not there, or that another process has, may
+    /// come later.
     ///
     /// # Errors
     /// What was asked for that the camera does not have.

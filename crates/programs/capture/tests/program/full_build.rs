@@ -10,7 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// The program as the packages install it, with a stand-in for the other one that says who it is and what it was given.
+/// The program as the packages install it, with a stand-in for the other one that says who it is
+/// and what it was given.
 struct Installed {
     home: TempDir,
 }
@@ -76,7 +77,8 @@ fn what_may_need_libcamera_is_for_the_build_that_has_it() {
         &["--slot", slot, "--source", "auto"],
     ] {
         let (pid, code, out, err) = end_of(Command::new(installed.program()).args(arguments));
-        // $$ is this process: it has become the other, and whoever started it still has the right one.
+        // $$ is this process: it has become the other, and whoever started it still has the right
+        // one.
         let wanted = format!("with libcamera: {pid} {}\n", arguments.join(" "));
         assert_eq!((code, out), (Some(0), wanted), "{arguments:?}: {err}");
     }

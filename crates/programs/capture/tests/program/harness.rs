@@ -1,5 +1,5 @@
-//! What the tests share: the real program on a slot of its own. Every wait is for a condition, with a deadline that only
-//! a hang can reach.
+//! What the tests share: the real program on a slot of its own. Every wait is for a condition, with
+//! a deadline that only a hang can reach.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -168,7 +168,8 @@ impl Capture {
         value.trim().to_owned()
     }
 
-    /// How long it has worked so far, in ticks of 10 ms (utime and stime of proc(5)): one that spins is never woken.
+    /// How long it has worked so far, in ticks of 10 ms (utime and stime of proc(5)): one that
+    /// spins is never woken.
     pub(crate) fn worked_ticks(&self) -> u64 {
         let fields = self.stat();
         let times = fields[11..13].iter();
@@ -182,8 +183,8 @@ impl Capture {
         fields.map(Into::into).collect()
     }
 
-    /// Waits until it sleeps for good: what it has told is read a moment before it falls asleep. One that would run but has
-    /// to wait for a processor does not sleep.
+    /// Waits until it sleeps for good: what it has told is read a moment before it falls asleep.
+    /// One that would run but has to wait for a processor does not sleep.
     pub(crate) fn wait_silence(&self) -> (u64, u64) {
         let now = || (self.wake_ups(), self.worked_ticks());
         eventually("silence", || {

@@ -1,7 +1,7 @@
 //! The end of a process group, without ever waiting for it.
 //!
-//! SIGTERM first, SIGKILL to what is left after 2 s. The leader is reaped as soon as it has exited, the rest of the group
-//! by init; the group is over when nobody can be sent a signal through it.
+//! SIGTERM first, SIGKILL to what is left after 2 s. The leader is reaped as soon as it has exited,
+//! the rest of the group by init; the group is over when nobody can be sent a signal through it.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Enough for a program to stop a camera (picamera2 needs up to 400 ms), and no more than a reader waits for its frame.
+/// Enough for a program to stop a camera (picamera2 needs up to 400 ms), and no more than a reader
+/// waits for its frame.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often to look. It doubles each time...
@@ -19,7 +20,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// ...up to this.
 const LAST_LOOK: Duration = Duration::from_millis(200);
 
-/// A zombie whose parent does not reap it keeps its group for ever. After this long nothing runs in it any more.
+/// A zombie whose parent does not reap it keeps its group for ever. After this long nothing runs in
+/// it any more.
 const AFTER_KILL: Duration = Duration::from_millis(500);
 
 /// A process group that was told to end.
@@ -86,8 +88,8 @@ impl Ending {
         }
     }
 
-    /// While the leader is not reaped its number cannot be another's; afterwards the group keeps the number for as long as
-    /// it has a member.
+    /// While the leader is not reaped its number cannot be another's; afterwards the group keeps
+    /// the number for as long as it has a member.
     fn exists(&self) -> bool {
         killpg(self.group, None) != Err(Errno::ESRCH)
     }

@@ -90,7 +90,8 @@ fn readable(bytes: &[u8]) -> String {
     line
 }
 
-/// Programs complain about the URL they were given; the user and password in it are nobody's business.
+/// Programs complain about the URL they were given; the user and password in it are nobody's
+/// business.
 fn without_passwords(line: &str) -> String {
     let mut safe = String::with_capacity(line.len());
     let mut rest = line;

@@ -1,4 +1,5 @@
-//! What a command writes instead of JPEGs, told by how it begins: most often H.264, where an option is missing.
+//! What a command writes instead of JPEGs, told by how it begins: most often H.264, where an option
+//! is missing.
 
 use memchr::memmem;
 
@@ -42,8 +43,8 @@ impl Opening {
     }
 }
 
-/// Which codec the first NAL unit is of. H.265 has a header of two bytes, of which the second is 1 in all that cameras
-/// give; its parameter sets and delimiter are 32 to 35.
+/// Which codec the first NAL unit is of. H.265 has a header of two bytes, of which the second is 1
+/// in all that cameras give; its parameter sets and delimiter are 32 to 35.
 fn video(unit: &[u8]) -> &'static str {
     match *unit {
         [first, 1, ..] if matches!(first >> 1, 32..=35) => "H.265",

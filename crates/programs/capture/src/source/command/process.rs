@@ -13,8 +13,9 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, pipe2};
 
-/// A pipe of this size holds a frame of most cameras, so that its writer need not wait for us in the middle of one. The
-/// most that the kernel gives without privileges (/proc/sys/fs/pipe-max-size).
+/// A pipe of this size holds a frame of most cameras, so that its writer need not wait for us in
+/// the middle of one. The most that the kernel gives without privileges
+/// (/proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: i32 = 1 << 20;
 
 /// What our service manager said to us alone (sd_notify(3), sd_listen_fds(3)).
@@ -27,8 +28,8 @@ const NOT_FOR_CHILDREN: [&str; 6] = [
     "LISTEN_FDNAMES",
 ];
 
-/// A shell that leads a process group of its own, and our ends of its output. It is not reaped here: see
-/// [`super::ending::Ending`].
+/// A shell that leads a process group of its own, and our ends of its output. It is not reaped
+/// here: see [`super::ending::Ending`].
 #[derive(Debug)]
 pub(super) struct Process {
     leader: Pid,
@@ -50,8 +51,9 @@ impl Process {
         files.add_dup2(stdout_writer.as_raw_fd(), 1)?;
         files.add_dup2(stderr_writer.as_raw_fd(), 2)?;
 
-        // Ours blocks the signals that end it and ignores SIGPIPE; the command must do neither. posix_spawn(3) because
-        // std's Command hands on the signal mask and cannot be told otherwise without unsafe code.
+        // Ours blocks the signals that end it and ignores SIGPIPE; the command must do neither.
+        // posix_spawn(3) because std's Command hands on the signal mask and cannot be told
+        // otherwise without unsafe code.
         let mut defaults = SigSet::empty();
         defaults.add(Signal::SIGPIPE);
         let mut attributes = PosixSpawnAttr::init()?;

@@ -7,7 +7,8 @@ use eyelid_jpeg::{Progress, SOI, Walker};
 /// Every JPEG starts with SOI and the first byte of another marker.
 const START: [u8; 3] = [0xFF, SOI, 0xFF];
 
-/// Splits a stream and keeps the newest complete JPEG. It holds at most two, in memory that it uses again.
+/// Splits a stream and keeps the newest complete JPEG. It holds at most two, in memory that it uses
+/// again.
 #[derive(Debug)]
 pub(super) struct Splitter {
     place: Place,
@@ -129,7 +130,8 @@ impl Splitter {
         }
     }
 
-    /// The JPEG breaks within these bytes. The byte at which it does may belong to the start of the next one.
+    /// The JPEG breaks within these bytes. The byte at which it does may belong to the start of the
+    /// next one.
     fn resume(&mut self, mut before: Walker, bytes: &[u8], arrived: SystemTime) -> usize {
         let length = bytes.len();
         let at = (0..length).find(|at| before.feed(&bytes[*at..=*at]).is_err());

@@ -3,16 +3,19 @@
 use std::ffi::{OsStr, OsString};
 use std::time::{Duration, Instant};
 
-/// How long after a first sign of life a file is tried that its writer has not closed yet. It doubles with each try...
+/// How long after a first sign of life a file is tried that its writer has not closed yet. It
+/// doubles with each try...
 const FIRST_TRY: Duration = Duration::from_millis(20);
 
 /// ...up to this.
 const LAST_TRY: Duration = Duration::from_millis(500);
 
-/// How long after the last sign of life a file is waited for: the time in which clients want a snapshot.
+/// How long after the last sign of life a file is waited for: the time in which clients want a
+/// snapshot.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The newest file that may become a frame. Each moment at which it is worth a try has a number of its own.
+/// The newest file that may become a frame. Each moment at which it is worth a try has a number of
+/// its own.
 #[derive(Debug, Default)]
 pub(super) struct Candidate {
     name: Option<OsString>,

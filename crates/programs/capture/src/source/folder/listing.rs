@@ -70,7 +70,8 @@ impl Listing {
     }
 }
 
-/// How often to look for pictures older than this: a folder of thousands is not listed for a few more at a time.
+/// How often to look for pictures older than this: a folder of thousands is not listed for a few
+/// more at a time.
 pub(super) fn delete_interval(limit: Duration) -> Duration {
     (limit / 10).clamp(Duration::from_secs(1), Duration::from_secs(60))
 }

@@ -12,8 +12,8 @@ use super::listing::{Listing, Stamp};
 use super::skipped::Skipped;
 use crate::source::SourceError;
 
-/// Pictures that were given up are remembered so that a look at the folder does not find them again. More than this many
-/// are forgotten together: they would only be tried once more.
+/// Pictures that were given up are remembered so that a look at the folder does not find them
+/// again. More than this many are forgotten together: they would only be tried once more.
 const MOST_GIVEN_UP: usize = 1000;
 
 /// What is known of the files in a folder.

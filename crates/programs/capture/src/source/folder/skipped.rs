@@ -1,4 +1,5 @@
-//! What the log says of pictures that were skipped, without filling the log: a broken writer makes thousands.
+//! What the log says of pictures that were skipped, without filling the log: a broken writer makes
+//! thousands.
 
 use std::io;
 use std::path::Path;

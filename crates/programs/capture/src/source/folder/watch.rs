@@ -53,7 +53,8 @@ impl Watch {
         self.0.as_fd()
     }
 
-    /// Gives what has happened to pictures since the last call, one event for each run of the same kind.
+    /// Gives what has happened to pictures since the last call, one event for each run of the same
+    /// kind.
     pub(super) fn read(&self, folder: &Path) -> Result<Vec<Event>, SourceError> {
         let mut events = Vec::new();
         match self.0.read_events() {

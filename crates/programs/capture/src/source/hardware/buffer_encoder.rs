@@ -72,8 +72,8 @@ impl BufferEncoder {
         self.layout = Some(layout);
     }
 
-    /// Encodes the newest frame of a camera, of these planes. `None` where there are none, or what they hold is broken: the
-    /// next may be whole.
+    /// Encodes the newest frame of a camera, of these planes. `None` where there are none, or what
+    /// they hold is broken: the next may be whole.
     ///
     /// # Errors
     /// The encoder refuses it, and will refuse the next.
@@ -139,7 +139,8 @@ fn buffer<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Buffer<'a>> {
         Range::Full
     };
     let plane = |bytes, stride| Plane { bytes, stride };
-    // libcamera gives the stride of the first plane only; the others follow from it (DRM's rule for these formats).
+    // libcamera gives the stride of the first plane only; the others follow from it (DRM's rule for
+    // these formats).
     let (stride, half) = (layout.stride, layout.stride.div_ceil(2));
     match (layout.format, planes) {
         (Format::Yuv420, [y, u, v]) => Some(Buffer::Yuv420(Yuv420 {

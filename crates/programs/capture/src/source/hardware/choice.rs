@@ -6,11 +6,12 @@ use eyelid_config::Size;
 
 use crate::SizeLimits;
 
-/// The formats that can become frames, the best first: nothing to encode, planes taken as they lie, chroma to be taken
-/// apart, packed.
+/// The formats that can become frames, the best first: nothing to encode, planes taken as they lie,
+/// chroma to be taken apart, packed.
 pub(crate) const FORMATS: [Format; 4] = [Format::Mjpeg, Format::Yuv420, Format::Nv12, Format::Yuyv];
 
-/// What is chosen among where no limits are given. More than this costs a Pi without a hardware encoder most of a core.
+/// What is chosen among where no limits are given. More than this costs a Pi without a hardware
+/// encoder most of a core.
 const USUAL_MAX: Size = Size {
     width: 1280,
     height: 720,
@@ -78,7 +79,8 @@ pub(crate) struct NoSize {
     there: String,
 }
 
-/// Chooses a format and a size: exactly `size`, else the largest (or smallest) of the named ones within the limits.
+/// Chooses a format and a size: exactly `size`, else the largest (or smallest) of the named ones
+/// within the limits.
 ///
 /// # Errors
 /// What was asked for and what there is, where that does not meet.

@@ -161,7 +161,8 @@ impl Control {
     }
 
     fn is_in_range(&self, value: &Value) -> bool {
-        // The range of a control of several elements is that of each, as far as it is given for one.
+        // The range of a control of several elements is that of each, as far as it is given for
+        // one.
         match (value, &self.min, &self.max, self.kind) {
             (
                 Value::Integer(values),
@@ -222,10 +223,12 @@ fn names(controls: &[Control]) -> String {
     names.join(", ")
 }
 
-/// A control that does nothing until another one has handed it over: its name, the other one, and that one's value.
+/// A control that does nothing until another one has handed it over: its name, the other one, and
+/// that one's value.
 pub(crate) type HandedOver = (&'static str, &'static str, &'static str);
 
-/// Adds what the settings need to do anything, where the camera has it and the user has not set it otherwise.
+/// Adds what the settings need to do anything, where the camera has it and the user has not set it
+/// otherwise.
 fn complete(
     settings: &[ControlSetting],
     controls: &[Control],
@@ -243,7 +246,8 @@ fn complete(
     missing.chain(settings.iter().cloned()).collect()
 }
 
-/// Reads the settings by the controls that the camera has. Of several for one control the last one counts.
+/// Reads the settings by the controls that the camera has. Of several for one control the last one
+/// counts.
 ///
 /// # Errors
 /// Which setting cannot be, and what can.

@@ -40,7 +40,8 @@ impl FrameRate {
         self.average_s += (apart.as_secs_f64() - self.average_s) * weight;
     }
 
-    /// Says whether the camera is no faster than it should be, so that holding frames back would only make them old.
+    /// Says whether the camera is no faster than it should be, so that holding frames back would
+    /// only make them old.
     pub(crate) fn is_kept(&self) -> bool {
         match self.wanted {
             None => true,

@@ -7,8 +7,9 @@ use std::path::Path;
 
 /// Says in brackets who has a busy camera, or how one finds out; nothing where nobody has it.
 ///
-/// `devices` are device numbers (st_rdev), `paths` is what a user would call them. Of processes of other users /proc tells
-/// only root; to a service in a sandbox (`ProtectProc=`, `PrivateUsers=`) it tells nothing.
+/// `devices` are device numbers (st_rdev), `paths` is what a user would call them. Of processes of
+/// other users /proc tells only root; to a service in a sandbox (`ProtectProc=`, `PrivateUsers=`)
+/// it tells nothing.
 pub(crate) fn told(proc: &Path, devices: &[u64], paths: &str) -> String {
     let seen = look(proc, devices);
     if !seen.holders.is_empty() {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::Settings;
 
-/// How long a camera may give nothing, unless the user says otherwise: rpicam-apps wait 1 s, but some USB cameras need 3 s
-/// for their first frame.
+/// How long a camera may give nothing, unless the user says otherwise: rpicam-apps wait 1 s, but
+/// some USB cameras need 3 s for their first frame.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many exposures a camera may be late. At one frame a minute [`FRAME_TIMEOUT`] is no time at all.
+/// How many exposures a camera may be late. At one frame a minute [`FRAME_TIMEOUT`] is no time at
+/// all.
 const LATE_EXPOSURES: u32 = 3;
 
 /// What was tried last to get a frame out of a camera.

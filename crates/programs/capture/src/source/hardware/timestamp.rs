@@ -1,9 +1,10 @@
 //! From the sensor's clock to the wall clock.
 //!
-//! libcamera documents `SensorTimestamp` as nanoseconds of CLOCK_BOOTTIME. What it passes on is what a driver has put into
-//! its buffers, and most drivers take CLOCK_MONOTONIC (V4L2: `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`), which stands still while
-//! the machine is suspended. uvcvideo can be told to take CLOCK_REALTIME. These differ by far more than a frame is old, so only
-//! one of them makes sense of a timestamp.
+//! libcamera documents `SensorTimestamp` as nanoseconds of CLOCK_BOOTTIME. What it passes on is
+//! what a driver has put into its buffers, and most drivers take CLOCK_MONOTONIC (V4L2:
+//! `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`), which stands still while the machine is suspended.
+//! uvcvideo can be told to take CLOCK_REALTIME. These differ by far more than a frame is old, so
+//! only one of them makes sense of a timestamp.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,7 +38,8 @@ impl Clocks {
     /// Converts a sensor timestamp that was taken a short while ago; `None` if it cannot be one.
     pub(crate) fn captured(&self, sensor_ns: u64) -> Option<SystemTime> {
         let sensor = Duration::from_nanos(sensor_ns);
-        // On the wrong clock it lies in the future, or further back by all the time the machine has slept or was off.
+        // On the wrong clock it lies in the future, or further back by all the time the machine has
+        // slept or was off.
         let real = self.real.duration_since(UNIX_EPOCH).unwrap_or_default();
         [self.boot, self.monotonic, real]
             .into_iter()

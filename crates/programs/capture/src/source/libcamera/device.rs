@@ -1,8 +1,9 @@
 //! The boundary to libcamera. No other module sees a type of its crate.
 //!
-//! What the crate leaves to its user is kept here: one manager per process; the manager outlives its cameras, a camera its
-//! requests and buffers, and no request is destroyed while its camera runs; nothing but a flag, a channel and an eventfd is
-//! touched in callbacks, which run on libcamera's own thread. Fields are dropped in the order in which they stand.
+//! What the crate leaves to its user is kept here: one manager per process; the manager outlives
+//! its cameras, a camera its requests and buffers, and no request is destroyed while its camera
+//! runs; nothing but a flag, a channel and an eventfd is touched in callbacks, which run on
+//! libcamera's own thread. Fields are dropped in the order in which they stand.
 
 mod configuration;
 mod controls;
@@ -139,7 +140,8 @@ impl Device {
         controls::describe(self.camera.controls())
     }
 
-    /// Starts capturing with these controls, and sets the others once the first exposure was started.
+    /// Starts capturing with these controls, and sets the others once the first exposure was
+    /// started.
     pub(super) fn start(
         &mut self,
         initial: &[(u32, Value)],
@@ -175,7 +177,8 @@ impl Device {
         stopped
     }
 
-    /// Takes in completed requests. Only the newest good one stays at hand; the others are queued again.
+    /// Takes in completed requests. Only the newest good one stays at hand; the others are queued
+    /// again.
     pub(super) fn collect(&mut self) -> Collected {
         let mut collected = Collected {
             disconnected: self.events.disconnected.load(Ordering::Relaxed),
@@ -196,7 +199,8 @@ impl Device {
         self.newest.is_some()
     }
 
-    /// What the metadata of the newest exposure say, and its timestamp in nanoseconds of the sensor's clock.
+    /// What the metadata of the newest exposure say, and its timestamp in nanoseconds of the
+    /// sensor's clock.
     pub(super) fn newest(&self) -> Option<(Metadata, Option<u64>)> {
         let request = self.newest.as_ref()?;
         let mut metadata = controls::metadata(request.metadata());

@@ -1,7 +1,8 @@
 //! libcamera's own log, told in ours.
 //!
-//! libcamera writes its lines to a pipe, which one thread reads to its end. It takes them off at once, so libcamera never
-//! waits for us; the last complaints are kept, because they say why there is no camera.
+//! libcamera writes its lines to a pipe, which one thread reads to its end. It takes them off at
+//! once, so libcamera never waits for us; the last complaints are kept, because they say why there
+//! is no camera.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,7 +20,8 @@ use nix::unistd::pipe2;
 /// How many complaints are kept.
 const KEPT: usize = 4;
 
-/// A line that nobody but [`LibraryLog::catch_up`] writes: all before it has been read when it comes.
+/// A line that nobody but [`LibraryLog::catch_up`] writes: all before it has been read when it
+/// comes.
 const MARK: &str = "\u{1}eyelid";
 
 /// How long to wait for that.
@@ -40,7 +42,8 @@ struct Heard {
 }
 
 impl LibraryLog {
-    /// Makes the pipe and starts the thread, which ends with the last writer. `direct` hands libcamera the path to write to.
+    /// Makes the pipe and starts the thread, which ends with the last writer. `direct` hands
+    /// libcamera the path to write to.
     pub(super) fn start(direct: impl FnOnce(&str) -> io::Result<()>) -> io::Result<Self> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
         let writer = File::from(writer);
@@ -124,7 +127,8 @@ struct Line<'a> {
     message: &'a str,
 }
 
-/// Takes `[time] [thread] SEVERITY category file:line message` apart. Anything else is a warning as it stands.
+/// Takes `[time] [thread] SEVERITY category file:line message` apart. Anything else is a warning as
+/// it stands.
 fn parse(text: &str) -> Line<'_> {
     let parts = || {
         let rest = text.strip_prefix('[')?.split_once("] [")?.1;

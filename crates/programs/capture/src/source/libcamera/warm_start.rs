@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::source::hardware::control::Value;
 
-/// After this long a camera counts as settled whatever it says: some never say so under flickering light.
+/// After this long a camera counts as settled whatever it says: some never say so under flickering
+/// light.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the metadata of one exposure say.
@@ -25,9 +26,11 @@ pub(super) struct Metadata {
 /// Controls by their names.
 pub(super) type Controls = Vec<(&'static str, Value)>;
 
-/// Gives the controls that start a camera as it was, and those that hand them back to its automatics afterwards.
+/// Gives the controls that start a camera as it was, and those that hand them back to its
+/// automatics afterwards.
 ///
-/// Where the user has set one of a group, the group is left alone. `has` says which controls the camera has.
+/// Where the user has set one of a group, the group is left alone. `has` says which controls the
+/// camera has.
 pub(super) fn warm_start(
     last: &Metadata,
     has: impl Fn(&str) -> bool,

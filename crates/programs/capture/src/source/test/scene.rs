@@ -1,4 +1,5 @@
-//! What the test picture shows: colour bars, a grey ramp, something that moves, a clock, a number and its size.
+//! What the test picture shows: colour bars, a grey ramp, something that moves, a clock, a number
+//! and its size.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

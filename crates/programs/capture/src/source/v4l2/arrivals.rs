@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-/// udev gives a node its group and its links just after it has come: it is tried at once, and once more after this.
+/// udev gives a node its group and its links just after it has come: it is tried at once, and once
+/// more after this.
 const UDEV_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Watches a directory of device nodes.
@@ -81,8 +82,8 @@ impl Arrivals {
         std::mem::take(&mut self.come)
     }
 
-    /// Forgets what has gone until now. To be called before a camera is opened: the kernel tells of one that was unplugged
-    /// first by an error, and of its node later.
+    /// Forgets what has gone until now. To be called before a camera is opened: the kernel tells of
+    /// one that was unplugged first by an error, and of its node later.
     pub(super) fn forget_gone(&mut self, now: Instant) {
         self.see(now);
         self.gone.clear();

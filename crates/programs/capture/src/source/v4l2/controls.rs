@@ -1,7 +1,8 @@
 //! From V4L2's controls to ours.
 //!
-//! A driver's names are for people: "White Balance, Automatic". They are made what `v4l2-ctl` makes of them,
-//! `white_balance_automatic`, and so are the names of choices; what a user gives is read either way.
+//! A driver's names are for people: "White Balance, Automatic". They are made what `v4l2-ctl` makes
+//! of them, `white_balance_automatic`, and so are the names of choices; what a user gives is read
+//! either way.
 
 use std::io;
 
@@ -10,7 +11,8 @@ use eyelid_config::ControlSetting;
 use super::kernel::{Node, QueryControl};
 use crate::source::hardware::control::{Control, HandedOver, Kind, Value};
 
-/// Controls that do nothing while an automatic sets them: by the kernel's names since 5.16 and those before.
+/// Controls that do nothing while an automatic sets them: by the kernel's names since 5.16 and
+/// those before.
 pub(super) const HANDED_OVER: [HandedOver; 8] = [
     ("exposure_time_absolute", "auto_exposure", "manual_mode"),
     ("exposure_absolute", "exposure_auto", "manual_mode"),

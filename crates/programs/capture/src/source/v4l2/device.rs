@@ -11,8 +11,8 @@ use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::Format;
 use eyelid_jpeg::Turn;
 
-/// How many buffers there are unless the user says otherwise: one is held here, the camera fills one, one waits, and one is
-/// for a machine that is late.
+/// How many buffers there are unless the user says otherwise: one is held here, the camera fills
+/// one, one waits, and one is for a machine that is late.
 const BUFFERS: u32 = 4;
 
 /// How a camera is to be configured.
@@ -125,8 +125,8 @@ impl Device {
         self.node.stream_off()
     }
 
-    /// Takes in what has come. Gives the timestamp in nanoseconds if there is a new newest exposure; all others are given
-    /// back to the camera at once.
+    /// Takes in what has come. Gives the timestamp in nanoseconds if there is a new newest
+    /// exposure; all others are given back to the camera at once.
     ///
     /// # Errors
     /// Why there will be no further exposure. `ENODEV`: it was unplugged.
@@ -212,7 +212,8 @@ fn layout(given: &PixelFormat, config: &Config) -> io::Result<Layout> {
     })
 }
 
-/// The bytes of a whole frame, the padding of its last row left out; 0 where that is not known before.
+/// The bytes of a whole frame, the padding of its last row left out; 0 where that is not known
+/// before.
 fn frame_bytes(layout: &Layout) -> usize {
     let (stride, width) = (layout.stride, layout.size.width as usize);
     let height = layout.size.height as usize;

@@ -1,7 +1,7 @@
 //! Which of the device nodes are cameras, and which camera is meant.
 //!
-//! A machine has many nodes that are none: a camera's metadata, converters of pictures, and the parts of a pipeline that
-//! only libcamera can put together.
+//! A machine has many nodes that are none: a camera's metadata, converters of pictures, and the
+//! parts of a pipeline that only libcamera can put together.
 
 use std::fs;
 use std::io;
@@ -27,7 +27,8 @@ const CAN_STREAM: u32 = 0x0400_0000;
 /// `V4L2_CAP_IO_MC`: the node is a part of a pipeline that a media controller puts together.
 const IS_A_PART: u32 = 0x2000_0000;
 
-/// Drivers of image processors that do not say so themselves. They take pictures in and give them out converted.
+/// Drivers of image processors that do not say so themselves. They take pictures in and give them
+/// out converted.
 const PROCESSORS: [&str; 3] = ["bcm2835-isp", "pispbe", "bcm2835-codec"];
 
 /// Sizes to name of a camera that has all in a range.

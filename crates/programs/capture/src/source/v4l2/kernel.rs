@@ -1,8 +1,11 @@
-//! V4L2 as the kernel has it (linux/videodev2.h): structures, ioctls and mapped buffers. The only unsafe code of this source.
+//! V4L2 as the kernel has it (linux/videodev2.h): structures, ioctls and mapped buffers. The only
+//! unsafe code of this source.
 //!
-//! By hand, for it is little: crates that wrap V4L2 make their bindings with bindgen, which needs libclang, and the default
-//! build needs nothing but Rust and a C compiler. Sizes are checked below, for the number of an ioctl has that of its
-//! structure in it. The time in a buffer is 64 bits wide everywhere, which 32-bit kernels know since 5.6.
+//! By hand, for it is little: crates that wrap V4L2 make their bindings with bindgen, which needs
+//! libclang, and the default build needs nothing but Rust and a C compiler. Sizes are checked
+//! below, for the number of an ioctl has that of its structure in it. The time in a buffer is 64
+//! bits wide everywhere, which 32-bit kernels know since 5.6. Longer than our files are: half of it
+//! is those structures, whose fields nobody but the ioctls below may see.
 #![expect(unsafe_code, reason = "ioctl(2) and mmap(2) have no safe form")]
 
 use std::ffi::c_int;
@@ -80,7 +83,8 @@ pub(super) struct PixelFormat {
     transfer_function: u32,
 }
 
-/// `struct v4l2_format`. What it holds is a union of 200 bytes, some of whose members have pointers.
+/// `struct v4l2_format`. What it holds is a union of 200 bytes, some of whose members have
+/// pointers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 struct Format {
@@ -383,7 +387,8 @@ impl Node {
         Ok(format.pixels)
     }
 
-    /// Sets the time between frames, where one is given; gives what it is. `None` where the camera does not say.
+    /// Sets the time between frames, where one is given; gives what it is. `None` where the camera
+    /// does not say.
     pub(super) fn set_interval(&self, interval: Option<Fraction>) -> io::Result<Option<Fraction>> {
         let mut parameters = StreamParameters {
             kind: VIDEO_CAPTURE,
@@ -462,7 +467,8 @@ impl Node {
         (control.id > id).then_some(control)
     }
 
-    /// The name of a choice of a control, or the bytes of its number. `None`: there is no such choice.
+    /// The name of a choice of a control, or the bytes of its number. `None`: there is no such
+    /// choice.
     pub(super) fn menu_item(&self, id: u32, index: u32) -> Option<[u8; 32]> {
         let mut item = QueryMenu {
             id,
@@ -483,8 +489,9 @@ impl Node {
         argument: &mut T,
     ) -> io::Result<()> {
         loop {
-            // SAFETY: `ioctl` is one of those above, each of which has the size of its structure in its number: the kernel
-            // reads and writes that much, and any bytes are a valid `T`. None of them has the kernel follow a pointer.
+            // SAFETY: `ioctl` is one of those above, each of which has the size of its structure in
+            // its number: the kernel reads and writes that much, and any bytes are a valid `T`.
+            // None of them has the kernel follow a pointer.
             match unsafe { ioctl(self.0.as_raw_fd(), argument) } {
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
@@ -539,7 +546,8 @@ impl Map {
     fn new(fd: BorrowedFd<'_>, length: u32, offset: u32) -> io::Result<Self> {
         let length = NonZeroUsize::new(length as usize)
             .ok_or_else(|| io::Error::other("it has buffers of no bytes"))?;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in
+        // use.
         let address = unsafe {
             mmap(
                 None,
@@ -559,15 +567,17 @@ impl Map {
 
     /// The bytes. To be read only while the buffer is not queued.
     pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping is that long, readable and lives as long as `self`. The camera writes to it only while it is
-        // queued; the device module hands out bytes of the one buffer that is not.
+        // SAFETY: the mapping is that long, readable and lives as long as `self`. The camera writes
+        // to it only while it is queued; the device module hands out bytes of the one buffer that
+        // is not.
         unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), self.length) }
     }
 }
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `Map::new`, and `bytes` borrows it no longer than `self` lives.
+        // SAFETY: the mapping was made by `Map::new`, and `bytes` borrows it no longer than `self`
+        // lives.
         if let Err(errno) = unsafe { munmap(self.address, self.length) } {
             log::debug!("v4l2: munmap: {errno}");
         }

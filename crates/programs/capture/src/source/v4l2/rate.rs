@@ -32,8 +32,8 @@ impl Rates {
         Some((slowest, rates.iter().copied().reduce(f64::max)?))
     }
 
-    /// Chooses the slowest one that gives as many frames as asked for, else the fastest. The caller holds back what is
-    /// too many. A camera that lists none is asked for just that.
+    /// Chooses the slowest one that gives as many frames as asked for, else the fastest. The caller
+    /// holds back what is too many. A camera that lists none is asked for just that.
     pub(super) fn choose(&self, fps: Fps) -> Fraction {
         let wanted = fps.per_second();
         let exactly = Fraction {

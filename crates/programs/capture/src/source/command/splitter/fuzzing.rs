@@ -6,7 +6,8 @@ use eyelid_jpeg::whole;
 
 use super::{START, Splitter};
 
-/// The same JPEGs are found whatever the pieces in which a stream comes, and found again if they come raw or as multipart.
+/// The same JPEGs are found whatever the pieces in which a stream comes, and found again if they
+/// come raw or as multipart.
 ///
 /// # Panics
 /// Where that does not hold.

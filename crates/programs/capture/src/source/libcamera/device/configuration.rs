@@ -90,7 +90,8 @@ fn is_limited(stream: &StreamConfigurationRef<'_>) -> bool {
         .is_some_and(|space| matches!(space.range, ColorRange::Limited))
 }
 
-/// libcamera's orientations have the numbers of EXIF's (libcamera, `orientation.h`): 1 to 8, how a picture lies.
+/// libcamera's orientations have the numbers of EXIF's (libcamera, `orientation.h`): 1 to 8, how a
+/// picture lies.
 const ORIENTATIONS: [Orientation; 8] = [
     Orientation::Rotate0,
     Orientation::Rotate0Mirror,
@@ -102,8 +103,8 @@ const ORIENTATIONS: [Orientation; 8] = [
     Orientation::Rotate90,
 ];
 
-/// Says whether a camera cares for orientations. libcamera would put another one in place of what a camera cannot do, and
-/// none can do a quarter turn: where that stays, it was not looked at.
+/// Says whether a camera cares for orientations. libcamera would put another one in place of what a
+/// camera cannot do, and none can do a quarter turn: where that stays, it was not looked at.
 fn can_turn(camera: &Camera<'_>) -> bool {
     let configuration = camera.generate_configuration(&[StreamRole::VideoRecording]);
     configuration.is_some_and(|mut configuration| {

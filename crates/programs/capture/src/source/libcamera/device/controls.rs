@@ -104,7 +104,8 @@ fn value_of(value: ControlValue) -> Option<Value> {
     }
 }
 
-/// Puts a value into a list, in the type that the control has. Values that do not fit it were refused when they were read.
+/// Puts a value into a list, in the type that the control has. Values that do not fit it were
+/// refused when they were read.
 pub(super) fn set(list: &mut ControlList, id: u32, value: &Value) {
     let Some(raw) = ControlId::try_from(id)
         .ok()

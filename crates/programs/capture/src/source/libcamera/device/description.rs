@@ -61,7 +61,8 @@ pub(super) fn describe(camera: &Camera<'_>) -> Description {
     }
 }
 
-/// What a camera has of one format. It may name sizes that it will not be configured to: each is tried.
+/// What a camera has of one format. It may name sizes that it will not be configured to: each is
+/// tried.
 fn offer(
     camera: &Camera<'_>,
     format: Format,
@@ -78,7 +79,8 @@ fn offer(
     let named = sizes.len();
     sizes.retain(|size| has(camera, format, *size));
     let means_it = sizes.len() == named;
-    // libcamera names the sizes that are usual and lie in the range, which need not be those that the camera has.
+    // libcamera names the sizes that are usual and lie in the range, which need not be those that
+    // the camera has.
     ends.retain(|end| !sizes.contains(end) && has(camera, format, *end));
     sizes.extend(ends);
     Offer {

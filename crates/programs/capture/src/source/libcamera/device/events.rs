@@ -1,4 +1,5 @@
-//! What libcamera's own thread tells ours: two flags and an eventfd, which is all that its callbacks touch.
+//! What libcamera's own thread tells ours: two flags and an eventfd, which is all that its
+//! callbacks touch.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

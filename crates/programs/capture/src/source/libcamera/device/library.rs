@@ -69,7 +69,8 @@ impl Library {
         Ok(controls::describe(self.camera(id)?.controls()))
     }
 
-    /// Gives the fastest and the slowest rate, in frames per second, of each format and size, as far as the camera says.
+    /// Gives the fastest and the slowest rate, in frames per second, of each format and size, as
+    /// far as the camera says.
     ///
     /// # Errors
     /// Why it cannot be acquired. `EBUSY`: another process has it.

@@ -1,7 +1,8 @@
 //! A camera's buffers, seen from the CPU: the only unsafe code of this source.
 //!
-//! Buffers are dma-bufs (kernel: driver-api/dma-buf). What a device has written to one may not be what the CPU's caches
-//! hold, so each read stands between `DMA_BUF_SYNC_START` and `DMA_BUF_SYNC_END`.
+//! Buffers are dma-bufs (kernel: driver-api/dma-buf). What a device has written to one may not be
+//! what the CPU's caches hold, so each read stands between `DMA_BUF_SYNC_START` and
+//! `DMA_BUF_SYNC_END`.
 #![expect(unsafe_code, reason = "mmap(2) and ioctl(2) have no safe form")]
 
 use std::io;
@@ -38,7 +39,8 @@ pub(super) struct Plane<'a> {
 
 /// Lends a descriptor that libcamera owns.
 pub(super) fn borrow<'a>(fd: i32, _owner: &'a FrameBuffer) -> BorrowedFd<'a> {
-    // SAFETY: the frame buffer owns the descriptor and keeps it open as long as it lives, which is as long as the borrow.
+    // SAFETY: the frame buffer owns the descriptor and keeps it open as long as it lives, which is
+    // as long as the borrow.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -103,7 +105,8 @@ impl DmaBuffer {
         }
     }
 
-    /// Gives a plane's bytes. To be read between [`DmaBuffer::begin_read`] and [`DmaBuffer::end_read`] only.
+    /// Gives a plane's bytes. To be read between [`DmaBuffer::begin_read`] and
+    /// [`DmaBuffer::end_read`] only.
     pub(super) fn plane(&self, index: usize) -> Option<&[u8]> {
         let (map, range) = self.planes.get(index)?;
         self.maps.get(*map)?.bytes().get(range.clone())
@@ -112,7 +115,8 @@ impl DmaBuffer {
     fn sync(&self, flags: u64) {
         for map in &self.maps {
             loop {
-                // SAFETY: the descriptor is open, and the kernel only reads the structure, which outlives the call.
+                // SAFETY: the descriptor is open, and the kernel only reads the structure, which
+                // outlives the call.
                 let result = unsafe { dma_buf_sync(map.fd.as_raw_fd(), &DmaBufSync { flags }) };
                 match result {
                     Err(Errno::EINTR | Errno::EAGAIN) => {}
@@ -129,7 +133,8 @@ impl DmaBuffer {
 
 impl Map {
     fn new(fd: BorrowedFd<'_>, length: NonZeroUsize) -> io::Result<Self> {
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in
+        // use.
         let address = unsafe {
             mmap(
                 None,
@@ -148,15 +153,17 @@ impl Map {
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping is that long, readable and lives as long as `self`. The device writes to it only while its
-        // request is queued; the device module hands out bytes of buffers that are not.
+        // SAFETY: the mapping is that long, readable and lives as long as `self`. The device writes
+        // to it only while its request is queued; the device module hands out bytes of buffers that
+        // are not.
         unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), self.length) }
     }
 }
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `Map::new`, and `bytes` borrows it no longer than `self` lives.
+        // SAFETY: the mapping was made by `Map::new`, and `bytes` borrows it no longer than `self`
+        // lives.
         if let Err(errno) = unsafe { munmap(self.address, self.length) } {
             log::debug!("libcamera: munmap: {errno}");
         }
