@@ -42,7 +42,7 @@ use crate::programs::{CAPTURE, Places};
 use crate::signals::SignalStream;
 use crate::slots::Slots;
 use crate::sockets::Sockets;
-use crate::supervisor::{Held, Supervisor};
+use crate::supervisor::{Resources, Supervisor};
 
 /// Runs server and capture until it is told to end; or does what else was asked for, and ends.
 ///
@@ -85,14 +85,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         eyelid_daemon::manager::ready();
         let health = Health::new();
         let claim = slots.claim().context("cannot answer about health")?;
-        let held = Held {
+        let resources = Resources {
             places,
             slots: &mut slots,
             sockets: &sockets,
             doors: &doors,
             health: &health,
         };
-        let supervisor = Supervisor::new(arguments, plan, installed, held, signals);
+        let supervisor = Supervisor::new(arguments, plan, installed, resources, signals);
         let ended = tokio::select! {
             ended = supervisor.run() => ended,
             error = health.answer(claim, &sockets) => error.map(|never| match never {}).context("cannot answer about health"),

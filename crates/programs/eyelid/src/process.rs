@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use tokio::process::Child;
 use tokio::time::{Instant, timeout};
 
-use crate::spawn::{self, Passed};
+use crate::spawn::{self, Inherited};
 
 /// How long a program may take to end before it is killed: `eyelid-capture` gives its command 2 s.
 const KILL_AFTER: Duration = Duration::from_secs(4);
@@ -111,9 +111,9 @@ impl Process {
     ///
     /// # Errors
     /// What the system said.
-    pub(crate) fn start(&mut self, passed: &Passed<'_>) -> anyhow::Result<()> {
+    pub(crate) fn start(&mut self, inherited: &Inherited<'_>) -> anyhow::Result<()> {
         let failed = || format!("cannot start {:?}", self.path);
-        self.condition = match spawn::start(&self.path, &self.arguments, passed) {
+        self.condition = match spawn::start(&self.path, &self.arguments, inherited) {
             Ok(child) => Condition::Up {
                 child,
                 since: Instant::now(),

@@ -21,7 +21,7 @@ const FIRST: RawFd = 3;
 const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
 /// What a program gets beside its arguments.
-pub(crate) struct Passed<'a> {
+pub(crate) struct Inherited<'a> {
     /// Listening sockets, in their order.
     pub(crate) sockets: Vec<BorrowedFd<'a>>,
     /// What each of them is called.
@@ -47,20 +47,20 @@ pub(crate) enum Password {
 pub(crate) fn start(
     program: &Path,
     arguments: &[OsString],
-    passed: &Passed<'_>,
+    inherited: &Inherited<'_>,
 ) -> io::Result<Child> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
-    if passed.password == Password::Withheld {
+    if inherited.password == Password::Withheld {
         command.env_remove(PASSWORD_VARIABLE);
     }
     for variable in VARIABLES {
         command.env_remove(variable);
     }
-    let count = passed.sockets.len();
+    let count = inherited.sockets.len();
     if count > 0 {
         command.env("LISTEN_FDS", count.to_string());
-        command.env("LISTEN_FDNAMES", vec![passed.name; count].join(":"));
+        command.env("LISTEN_FDNAMES", vec![inherited.name; count].join(":"));
     }
     let parent = std::process::id();
     let end_with_parent = move || {
@@ -89,7 +89,7 @@ pub(crate) fn start(
             child_fd,
         })
     };
-    let mappings = (FIRST..).zip(&passed.sockets).map(mapping);
+    let mappings = (FIRST..).zip(&inherited.sockets).map(mapping);
     command
         .fd_mappings(mappings.collect::<io::Result<_>>()?)
         .map_err(io::Error::other)?;

@@ -24,7 +24,7 @@ use crate::programs::{Places, Start};
 use crate::signals::{SignalStream, Signalled};
 use crate::slots::{Slots, note_refused};
 use crate::sockets::Sockets;
-use crate::spawn::{Passed, Password};
+use crate::spawn::{Inherited, Password};
 use crate::{check, orphans};
 
 /// How long a camera that a reader woke may take to say that it is awake: libcamera takes 2 s on a
@@ -39,14 +39,14 @@ pub(crate) struct Supervisor<'a> {
     arguments: Arguments,
     plan: Plan,
     installed: Installed,
-    held: Held<'a>,
+    resources: Resources<'a>,
     signals: SignalStream,
     jobs: Vec<Job>,
     cameras: Cameras,
 }
 
 /// What this process has for as long as it lives.
-pub(crate) struct Held<'a> {
+pub(crate) struct Resources<'a> {
     /// Where things are.
     pub(crate) places: Places,
     /// The slots directory.
@@ -90,16 +90,16 @@ impl<'a> Supervisor<'a> {
         arguments: Arguments,
         plan: Plan,
         installed: Installed,
-        held: Held<'a>,
+        resources: Resources<'a>,
         signals: SignalStream,
     ) -> Self {
         let now = Instant::now();
         Self {
-            jobs: jobs(&plan, &installed, &held.places),
+            jobs: jobs(&plan, &installed, &resources.places),
             arguments,
             plan,
             installed,
-            held,
+            resources,
             signals,
             cameras: Cameras {
                 cards: None,
@@ -149,11 +149,11 @@ impl<'a> Supervisor<'a> {
         let down: Vec<_> = self.jobs.iter().filter_map(Job::closed_door).collect();
         tokio::select! {
             signalled = self.signals.next() => Ok(Event::Signal(signalled)),
-            ready = self.held.sockets.wait_for_connection(), if !is_served => {
+            ready = self.resources.sockets.wait_for_connection(), if !is_served => {
                 ready.map(|()| Event::Connection)
             }
             opened = opened(&mut self.cameras.cards) => opened.map(|()| Event::Look),
-            door = self.held.doors.wait_for_connection(&down) => door.map(Event::Door),
+            door = self.resources.doors.wait_for_connection(&down) => door.map(Event::Door),
             () = at(time) => Ok(Event::Time),
         }
     }
@@ -180,14 +180,14 @@ impl<'a> Supervisor<'a> {
         match program.start {
             Start::Connection if status.success() => {
                 process.ended();
-                self.held.health.server_ended();
+                self.resources.health.server_ended();
                 self.cameras.look_at = Instant::now();
             }
             Start::Connection => {
                 if process.died(status) == Consequence::Refused {
                     bail!("{} cannot run with its configuration", process.label());
                 }
-                self.held.health.server_died(status);
+                self.resources.health.server_died(status);
             }
             // One camera that cannot be used harms no other: who looks at it is told why, and it is
             // started again with the next first connection.
@@ -232,7 +232,7 @@ impl<'a> Supervisor<'a> {
     fn open(&mut self, name: &'static str) -> anyhow::Result<()> {
         let is_it = |job: &Job| job.program.start == Start::Door(name);
         if self.jobs.iter().any(|job| is_it(job) && job.is_refused) {
-            self.held.doors.turn_away(name);
+            self.resources.doors.turn_away(name);
             return Ok(());
         }
         log::debug!("woken by a connection for {name}");
@@ -262,20 +262,20 @@ impl<'a> Supervisor<'a> {
         for job in self.jobs.iter_mut().filter(|job| is_wanted(job)) {
             match job.program.start {
                 Start::Connection => {
-                    job.process.start(&Passed {
-                        sockets: self.held.sockets.descriptors(),
+                    job.process.start(&Inherited {
+                        sockets: self.resources.sockets.descriptors(),
                         name: "http",
                         password: Password::Given,
                     })?;
-                    self.held.health.server_runs();
+                    self.resources.health.server_runs();
                 }
-                Start::Look => job.process.start(&Passed {
+                Start::Look => job.process.start(&Inherited {
                     sockets: Vec::new(),
                     name: "",
                     password: Password::Withheld,
                 })?,
-                Start::Door(name) => job.process.start(&Passed {
-                    sockets: self.held.doors.socket(name).into_iter().collect(),
+                Start::Door(name) => job.process.start(&Inherited {
+                    sockets: self.resources.doors.socket(name).into_iter().collect(),
                     name,
                     password: Password::Withheld,
                 })?,
@@ -318,7 +318,7 @@ impl<'a> Supervisor<'a> {
     async fn rest(&mut self) {
         let cameras = self.jobs.iter_mut();
         end(cameras.filter(|job| job.program.start == Start::Look)).await;
-        self.held.health.server_ended();
+        self.resources.health.server_ended();
         log::info!("nobody looks: server and camera have ended until somebody does");
         self.cameras.cards = Some(self.lay_cards());
     }
@@ -334,7 +334,7 @@ impl<'a> Supervisor<'a> {
         // Slots may come and go.
         let is_asleep = self.cameras.cards.take().is_some();
         let read = Plan::new(self.arguments.clone()).and_then(|plan| {
-            check::check(&plan, &self.installed, &self.held.places)?;
+            check::check(&plan, &self.installed, &self.resources.places)?;
             Ok(plan)
         });
         match read {
@@ -354,7 +354,7 @@ impl<'a> Supervisor<'a> {
         self.keep_what_is_fixed(&mut plan);
         let before = std::mem::replace(
             &mut self.jobs,
-            jobs(&plan, &self.installed, &self.held.places),
+            jobs(&plan, &self.installed, &self.resources.places),
         );
         let mut gone = hand_over(before, &mut self.jobs);
         end(gone.iter_mut()).await;
@@ -365,12 +365,12 @@ impl<'a> Supervisor<'a> {
             .collect();
         for slot in gone.iter().filter_map(|job| job.slot.as_ref()) {
             if !kept.contains(&slot) {
-                self.held.slots.remove(slot);
+                self.resources.slots.remove(slot);
             }
         }
         for job in &self.jobs {
             if let Some(slot) = &job.slot
-                && let Err(error) = self.held.slots.add(slot)
+                && let Err(error) = self.resources.slots.add(slot)
             {
                 log::error!("{}: {error:#}", job.process.label());
             }

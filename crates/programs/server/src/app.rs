@@ -20,7 +20,7 @@ use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::part::Part;
 use crate::respond::{Found, StreamRequest, respond};
-use crate::settings::{Configured, Settings};
+use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, Status};
 use crate::stream::Stream;
 use crate::stream_head;
@@ -167,7 +167,7 @@ impl App {
 
 /// Parts what the configuration says of cameras: where their slots are, and how people call them.
 fn split(
-    configured: IndexMap<CameraName, Configured>,
+    configured: IndexMap<CameraName, ConfiguredCamera>,
 ) -> (eyelid_consumer::Configured, HashMap<CameraName, Title>) {
     let mut titles = HashMap::new();
     let slots = configured.into_iter().map(|(name, camera)| {

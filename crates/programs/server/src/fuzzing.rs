@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::part::HeaderTiming;
 use crate::respond::{Found, respond};
 use crate::route::{Asset, Route, StreamParameters, Which};
-use crate::settings::{Configured, Settings};
+use crate::settings::{ConfiguredCamera, Settings};
 
 /// A request line without its version gets a proper response, whatever its method and target; and
 /// there is a plain way to ask for the same.
@@ -117,7 +117,7 @@ impl Server {
             slots: PathBuf::from("/dev/null/no-slots"),
             cameras: ["default", "front"]
                 .iter()
-                .filter_map(|name| Some((name.parse().ok()?, Configured::default())))
+                .filter_map(|name| Some((name.parse().ok()?, ConfiguredCamera::default())))
                 .collect(),
             doors: PathBuf::from("/dev/null/no-doors"),
             advice: Advice {

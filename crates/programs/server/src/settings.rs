@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     /// life of the process.
     pub(crate) doors: PathBuf,
     /// Cameras that exist before their slots do, in the order in which they are shown.
-    pub(crate) cameras: IndexMap<CameraName, Configured>,
+    pub(crate) cameras: IndexMap<CameraName, ConfiguredCamera>,
     /// What is said to who asks for a name that is not known. Fixed for the life of the process.
     pub(crate) advice: Advice,
     /// How long clients wait for frames.
@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 
 /// What the configuration says of a camera.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Configured {
+pub(crate) struct ConfiguredCamera {
     /// Its slot, if that is not the usual one.
     pub(crate) slot: Option<PathBuf>,
     /// How people call it.
@@ -58,12 +58,12 @@ impl Settings {
             has_file: arguments.config.is_some(),
         };
         let options = arguments.server.or(own);
-        let mut cameras: IndexMap<CameraName, Configured> = file
+        let mut cameras: IndexMap<CameraName, ConfiguredCamera> = file
             .cameras
             .into_iter()
             .map(|(name, camera)| {
                 let (slot, title) = (camera.slot, camera.title);
-                (name, Configured { slot, title })
+                (name, ConfiguredCamera { slot, title })
             })
             .collect();
         for name in arguments.name {
