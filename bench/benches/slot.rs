@@ -1,6 +1,8 @@
-//! What the slot costs a consumer and a producer for each frame, and what checking a JPEG to its end costs.
+//! What the slot costs a consumer and a producer for each frame, and what checking a JPEG to its
+//! end costs.
 //!
-//! `cargo bench --bench slot`. What follows `--` is criterion's: a part of a name, `--save-baseline`, ...
+//! `cargo bench --bench slot`. What follows `--` is criterion's: a part of a name,
+//! `--save-baseline`, ...
 
 #[path = "../src/picture.rs"]
 #[allow(

@@ -1,5 +1,6 @@
-//! A path that takes long: what goes into one network interface comes out of another, so much later. For kernels without
-//! netem. The interfaces are TUN devices that exist; `slow-link` makes them, and routes through them.
+//! A path that takes long: what goes into one network interface comes out of another, so much
+//! later. For kernels without netem. The interfaces are TUN devices that exist; `slow-link` makes
+//! them, and routes through them.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -74,7 +75,8 @@ mod tun {
     use nix::errno::Errno;
     use nix::libc;
 
-    // Its number says that the kernel reads an int. It reads and writes an ifreq (tun_chr_ioctl in drivers/net/tun.c).
+    // Its number says that the kernel reads an int. It reads and writes an ifreq (tun_chr_ioctl in
+    // drivers/net/tun.c).
     nix::ioctl_readwrite_bad!(
         tunsetiff,
         nix::request_code_write!(b'T', 202, size_of::<libc::c_int>()),

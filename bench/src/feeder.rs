@@ -62,7 +62,8 @@ impl Drop for Feeder {
     }
 }
 
-/// Exposes at every tick, and publishes the newest exposure as soon as it is wished for, as `docs/slot.md` has it.
+/// Exposes at every tick, and publishes the newest exposure as soon as it is wished for, as
+/// `docs/slot.md` has it.
 fn feed(mut publisher: Publisher, mut picture: Picture, stop: &AtomicBool) -> anyhow::Result<()> {
     let period = Duration::from_secs_f64(1.0 / FPS);
     let mut next = Instant::now() + period;

@@ -1,10 +1,12 @@
-//! How many instructions `eyelid-server` needs for a frame, counted by valgrind's callgrind and compared with a stored
-//! baseline: a figure that repeats on any machine of one kind, however busy, where CPU time does not.
+//! How many instructions `eyelid-server` needs for a frame, counted by valgrind's callgrind and
+//! compared with a stored baseline: a figure that repeats on any machine of one kind, however busy,
+//! where CPU time does not.
 //!
-//! Feeder and clients keep in step: the next frame is published when every client has the last one whole, so that no
-//! frame is skipped. `bench/instructions` gives it a network in which receivers acknowledge at once: then a write returns
-//! with everything acknowledged, and how often the server looks again at its sockets does not depend on the clock. Of two
-//! runs only the difference counts: start, connections and end are in both.
+//! Feeder and clients keep in step: the next frame is published when every client has the last one
+//! whole, so that no frame is skipped. `bench/instructions` gives it a network in which receivers
+//! acknowledge at once: then a write returns with everything acknowledged, and how often the server
+//! looks again at its sockets does not depend on the clock. Of two runs only the difference counts:
+//! start, connections and end are in both.
 
 use std::fmt::Write;
 use std::fs;
@@ -23,10 +25,12 @@ use crate::viewers::Viewers;
 /// Frames in the short and in the long run.
 const FRAMES: [usize; 2] = [100, 600];
 
-/// How many clients look: with one, all that is done for a frame; with ten, mostly what is done for each client.
+/// How many clients look: with one, all that is done for a frame; with ten, mostly what is done for
+/// each client.
 const CLIENTS: [usize; 2] = [1, 10];
 
-/// By how much a figure may differ from the baseline. Two runs of one program differ by less than 1 %.
+/// By how much a figure may differ from the baseline. Two runs of one program differ by
+/// less than 1 %.
 const TOLERANCE: f64 = 0.10;
 
 const HEADER: &str =

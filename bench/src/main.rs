@@ -1,6 +1,8 @@
-//! `eyelid-bench`: measures what Eyelid promises, each section as a Markdown table on standard output.
+//! `eyelid-bench`: measures what Eyelid promises, each section as a Markdown table on standard
+//! output.
 //!
-//! `bench/run` runs all sections and puts the tables into `docs/performance.md`, which says what they mean.
+//! `bench/run` runs all sections and puts the tables into `docs/performance.md`, which says what
+//! they mean.
 
 mod delay;
 mod feeder;
@@ -92,7 +94,8 @@ enum Command {
     },
     /// Draws lines
     Plot(Plot),
-    /// Says what a link that faded did to a client: age p50 before, p50 and maximum after, longest pause, all in ms
+    /// Says what a link that faded did to a client: age p50 before, p50 and maximum after, longest
+    /// pause, all in ms
     Fade {
         /// What `watch --trace` wrote
         trace: PathBuf,

@@ -1,4 +1,5 @@
-//! The frames that the bench publishes: one picture, and in each copy of it the moment when it was published.
+//! The frames that the bench publishes: one picture, and in each copy of it the moment when it was
+//! published.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,11 +10,12 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 /// Frames per second, of the feeder and of the bare loop.
 pub(crate) const FPS: f64 = 30.0;
 
-/// A JPEG's comment marker (ITU T.81, B.2.4.5), the segment's length, and what tells this comment from others.
+/// A JPEG's comment marker (ITU T.81, B.2.4.5), the segment's length, and what tells this comment
+/// from others.
 const COMMENT: [u8; 8] = [0xFF, 0xFE, 0x00, 0x0F, b's', b'e', b'e', b'n'];
 
-/// Bytes of the moment: nanoseconds since 1970, seven bits in each. `eyelid-capture` drops a comment that has an FF in it,
-/// as a camera's might.
+/// Bytes of the moment: nanoseconds since 1970, seven bits in each. `eyelid-capture` drops a
+/// comment that has an FF in it, as a camera's might.
 const MOMENT_BYTES: usize = 9;
 
 /// Bytes of the comment.

@@ -20,7 +20,8 @@ use crate::multipart::Moment;
 use crate::picture::{Picture, Spec};
 use crate::viewers::Viewers;
 
-/// Where the server runs, and where everything else does: two cores, so that neither waits for the other.
+/// Where the server runs, and where everything else does: two cores, so that neither waits for the
+/// other.
 pub(crate) const SERVER: Cores = Cores::One(0);
 pub(crate) const REST: Cores = Cores::One(1);
 

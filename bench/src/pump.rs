@@ -1,6 +1,7 @@
-//! The bare loop: the least that a program with one thread can do to send frames to many sockets. It takes every request
-//! for one for the stream, makes a frame [`FPS`] times a second, and writes it to each client that is done with its last
-//! one. There is no slot and no rule about when a frame may be sent; socket options are the kernel's defaults.
+//! The bare loop: the least that a program with one thread can do to send frames to many sockets.
+//! It takes every request for one for the stream, makes a frame [`FPS`] times a second, and writes
+//! it to each client that is done with its last one. There is no slot and no rule about when a
+//! frame may be sent; socket options are the kernel's defaults.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};

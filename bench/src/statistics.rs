@@ -23,7 +23,8 @@ pub(crate) fn age_ms(seen: &[Seen], percent: f64) -> f64 {
     percentile(ages.collect(), percent)
 }
 
-/// Frames a second, from the first to the last: with few frames it matters where the window happens to end.
+/// Frames a second, from the first to the last: with few frames it matters where the window happens
+/// to end.
 pub(crate) fn frames_per_s(seen: &[Seen]) -> f64 {
     match seen {
         [first, .., last] => (seen.len() - 1) as f64 / (last.after - first.after).as_secs_f64(),

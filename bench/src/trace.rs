@@ -1,5 +1,5 @@
-//! Ages over time: a file with a line for each frame, when it came (in seconds since the watch began) and its age in ms.
-//! `plot` draws such files.
+//! Ages over time: a file with a line for each frame, when it came (in seconds since the watch
+//! began) and its age in ms. `plot` draws such files.
 
 use std::fs;
 use std::path::Path;

@@ -12,7 +12,8 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use crate::multipart::{Moment, Parser, Part};
 
-/// Clients look as hard as they can: what is not looked at is discarded by the kernel (MSG_TRUNC, tcp(7)).
+/// Clients look as hard as they can: what is not looked at is discarded by the kernel (MSG_TRUNC,
+/// tcp(7)).
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// A first frame takes less, or there will be none.
@@ -78,7 +79,8 @@ impl Viewers {
     /// Receives for some time.
     ///
     /// # Errors
-    /// A client that was refused, lost its connection, or got anything but whole frames: then nothing was measured.
+    /// A client that was refused, lost its connection, or got anything but whole frames: then
+    /// nothing was measured.
     pub(crate) fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
         let start = Instant::now();
         let end = start + time;
@@ -110,7 +112,8 @@ impl Viewers {
         Ok(())
     }
 
-    /// Receives what has come, or the next that comes in this time, in a watch that began at `start`.
+    /// Receives what has come, or the next that comes in this time, in a watch that began at
+    /// `start`.
     fn receive(
         &mut self,
         time: Duration,
@@ -186,8 +189,8 @@ pub(crate) fn receive(
     }
 }
 
-/// Reads on to the first frame that was captured at `since` or later; blocks until it has come. Gives when the first
-/// frame of all had come.
+/// Reads on to the first frame that was captured at `since` or later; blocks until it has come.
+/// Gives when the first frame of all had come.
 ///
 /// # Errors
 /// No frame.

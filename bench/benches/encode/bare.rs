@@ -1,4 +1,5 @@
-//! The limit: libjpeg-turbo called as its manual says, with one handle and one buffer for all pictures.
+//! The limit: libjpeg-turbo called as its manual says, with one handle and one buffer for all
+//! pictures.
 #![expect(unsafe_code, reason = "C is called")]
 
 use std::ffi::c_int;
@@ -40,15 +41,16 @@ impl Bare {
         Some(this)
     }
 
-    /// Encodes a picture of the size that was given, with even sides and all its samples. Gives the JPEG's length.
+    /// Encodes a picture of the size that was given, with even sides and all its samples. Gives the
+    /// JPEG's length.
     pub(crate) fn encode(&mut self, picture: &Yuv420<'_>) -> Result<usize, &'static str> {
         let all = [picture.y, picture.u, picture.v];
         let planes = all.map(|plane: Plane<'_>| plane.bytes.as_ptr());
         let strides = all.map(|plane| plane.stride as c_int);
         let mut at = self.jpeg.as_mut_ptr();
         let mut length = self.jpeg.len() as _;
-        // SAFETY: planes and strides are those of a whole picture, the buffer is as long as is said, and with NOREALLOC
-        // it stays where it is.
+        // SAFETY: planes and strides are those of a whole picture, the buffer is as long as is
+        // said, and with NOREALLOC it stays where it is.
         let failed = unsafe {
             c::tj3CompressFromYUVPlanes8(
                 self.handle,

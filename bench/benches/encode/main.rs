@@ -1,5 +1,6 @@
-//! What making a JPEG costs: Eyelid's encoders with each kind of picture, beside a bare loop around libjpeg-turbo,
-//! which is the limit. Counted is the thread's CPU time, which others on the machine disturb less.
+//! What making a JPEG costs: Eyelid's encoders with each kind of picture, beside a bare loop around
+//! libjpeg-turbo, which is the limit. Counted is the thread's CPU time, which others on the machine
+//! disturb less.
 //!
 //! `bench/run encode` puts the table that is printed last into `docs/performance.md`. What follows
 //! `cargo bench --bench encode --` is criterion's: a part of a name, `--save-baseline`, ...

@@ -1,5 +1,5 @@
-//! A picture that is about as hard for JPEG as a photo: surfaces, textures of all sizes, edges, and the grain of a
-//! sensor.
+//! A picture that is about as hard for JPEG as a photo: surfaces, textures of all sizes, edges, and
+//! the grain of a sensor.
 
 use eyelid_picture::{Nv12, Plane, Range, Yuv420, Yuyv};
 

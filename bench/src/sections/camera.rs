@@ -1,5 +1,5 @@
-//! From a camera that gives JPEGs to the clients: capture and server together, beside the peers that
-//! are installed, on the same camera.
+//! From a camera that gives JPEGs to the clients: capture and server together, beside the peers
+//! that are installed, on the same camera.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -39,8 +39,8 @@ pub(crate) fn run(programs: &Programs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts everything by connecting. Gives the time to the end of the first frame, which may lie in the slot from the
-/// time before, and to that of the first one captured since.
+/// Starts everything by connecting. Gives the time to the end of the first frame, which may lie in
+/// the slot from the time before, and to that of the first one captured since.
 fn start(
     eyelid: &Program,
     address: SocketAddr,

@@ -43,7 +43,8 @@ pub(crate) fn run(programs: &Programs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts renames in a slot from now on, without opening anything in it. The thread ends with the slot.
+/// Counts renames in a slot from now on, without opening anything in it. The thread ends with the
+/// slot.
 pub(crate) fn count_frames(slot: &std::path::Path) -> anyhow::Result<Arc<AtomicU64>> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
     inotify.add_watch(

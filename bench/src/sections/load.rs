@@ -20,7 +20,8 @@ use crate::viewers::Viewers;
 const SMALL_CLIENTS: &[usize] = &[1, 10, 100, 500, 1000];
 const LARGE_CLIENTS: &[usize] = &[1, 10, 100, 500];
 
-/// Many short windows, in turn: what else the machine does then meets both alike, and the median leaves it out.
+/// Many short windows, in turn: what else the machine does then meets both alike, and the median
+/// leaves it out.
 const WINDOWS: usize = 5;
 const PEER_WINDOWS: usize = 3;
 const WINDOW: Duration = Duration::from_secs(2);

@@ -1,5 +1,5 @@
-//! Many clients that ask for snapshots again and again, each on one connection: how long an answer takes, whether it is
-//! fresh, and how many frames the camera made for all of them.
+//! Many clients that ask for snapshots again and again, each on one connection: how long an answer
+//! takes, whether it is fresh, and how many frames the camera made for all of them.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};

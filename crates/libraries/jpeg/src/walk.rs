@@ -342,7 +342,8 @@ pub(crate) mod tests {
                 let at = bytes.len() % 40;
                 let tail = bytes.split_off(bytes.len() / 2);
                 bytes = tricky();
-                bytes.splice(at..(at + tail.len() % 3).min(bytes.len()), tail.iter().take(2).copied());
+                let end = (at + tail.len() % 3).min(bytes.len());
+                bytes.splice(at..end, tail.iter().take(2).copied());
             }
             let at_once = Walker::default().feed(&bytes);
             let mut walker = Walker::default();

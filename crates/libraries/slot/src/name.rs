@@ -11,8 +11,9 @@ const DEFAULT: &str = "default";
 /// What the names of a slot's own files begin with (docs/slot.md), and those of no camera.
 const FILES: &str = "current.";
 
-/// The name of a camera: 1 to 64 of `A-Z a-z 0-9 _ -` and, not first, `.`; but not one of a slot's files. The camera called `default` owns the slots
-/// directory itself; every other one a subdirectory with its name.
+/// The name of a camera: 1 to 64 of `A-Z a-z 0-9 _ -` and, not first, `.`; but not one of a slot's
+/// files. The camera called `default` owns the slots directory itself; every other one a
+/// subdirectory with its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CameraName(String);
@@ -20,7 +21,8 @@ pub struct CameraName(String);
 /// A name that cannot be a camera's.
 #[derive(Debug, thiserror::Error)]
 pub enum NameError {
-    /// The name is empty, too long, or has a character that a URL or a file name would have to escape.
+    /// The name is empty, too long, or has a character that a URL or a file name would have to
+    /// escape.
     #[error(
         "camera name {0:?}: use 1 to 64 letters, digits, '_', '-' or '.', the first of them not '.'"
     )]

@@ -106,9 +106,9 @@ pub enum SourceError {
     },
     /// The program cannot do what was asked for.
     #[error(
-        "source libcamera: this eyelid-capture was built without it; install package eyelid-capture-libcamera, \
-         build it with --features libcamera, or use source v4l2 for a USB camera, command:rpicam-vid ... for one of a \
-         Raspberry Pi (docs/raspberry-pi.md)"
+        "source libcamera: this eyelid-capture was built without it; install package \
+         eyelid-capture-libcamera, build it with --features libcamera, or use source v4l2 for a \
+         USB camera, command:rpicam-vid ... for one of a Raspberry Pi (docs/raspberry-pi.md)"
     )]
     NotBuilt,
     /// A picture could not be encoded.

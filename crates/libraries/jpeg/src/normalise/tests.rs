@@ -236,10 +236,14 @@ proptest! {
     #[test]
     fn never_panics_and_always_gives_a_whole_jpeg(
         changes in proptest::collection::vec((0usize..800, any::<u8>()), 0..6),
-        extra in proptest::collection::vec((0xE0u8..=0xFE, proptest::collection::vec(any::<u8>(), 0..40)), 0..5),
+        extra in proptest::collection::vec(
+            (0xE0u8..=0xFE, proptest::collection::vec(any::<u8>(), 0..40)),
+            0..5,
+        ),
         exif_bytes in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
-        let mut head: Vec<u8> = extra.iter().flat_map(|(code, payload)| segment(*code, payload)).collect();
+        let segments = extra.iter().map(|(code, payload)| segment(*code, payload));
+        let mut head: Vec<u8> = segments.flatten().collect();
         head.extend(segment(APP1, &[&b"Exif\0\0II*\0"[..], &exif_bytes].concat()));
         let mut jpeg = with_head(&head);
         for (at, byte) in changes {

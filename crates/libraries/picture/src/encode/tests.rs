@@ -390,7 +390,8 @@ fn limited_range_is_stretched() {
 
 // With one encoder there is nothing to compare: .ci/run tests with both.
 #[cfg(feature = "turbojpeg")]
-/// Without the feature there is one encoder, and nothing to compare it with; `.ci/run` tests with it, too.
+/// Without the feature there is one encoder, and nothing to compare it with; `.ci/run` tests with
+/// it, too.
 #[cfg(feature = "turbojpeg")]
 #[test]
 fn the_encoders_give_the_same_picture() {

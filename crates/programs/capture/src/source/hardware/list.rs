@@ -137,7 +137,8 @@ mod tests {
         assert_eq!(
             camera_text(&camera),
             "/base/imx219@10\n    libcamera, imx219, external, mounted at 180 degrees\n    \
-             YUV420  640x480 (5 to 30 fps), 1280x720 (30 fps), 1920x1080, and all from 32x32 to 3280x2464\n    \
+             YUV420  640x480 (5 to 30 fps), 1280x720 (30 fps), 1920x1080, \
+             and all from 32x32 to 3280x2464\n    \
              not used here: RGB888\n    no rates: busy\n"
         );
     }
