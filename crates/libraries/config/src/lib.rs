@@ -2,7 +2,8 @@
 //!
 //! Every option is declared once, as a field of a [`Section`]: clap makes the flag of it, serde the
 //! key in the file. A program reads its own tables and what all have in common ([`Config`]); a key
-//! that no program knows is refused by all. Defaults are the programs' own.
+//! that no program knows is refused by all, so the options of all programs are declared here: who
+//! refuses a key has to know all of them. Defaults are the programs' own.
 
 mod address;
 mod camera;

@@ -26,8 +26,9 @@ pub fn bind_tcp(address: &str) -> io::Result<TcpListener> {
 /// Listens on a Unix socket, in the place of one on which nobody listens any more. The socket is
 /// non-blocking.
 ///
-/// # Errors What the system said; a file that is no socket, or a socket that somebody has, is there
-/// and stays.
+/// # Errors
+/// What the system said. A file that is no socket, and a socket on which somebody listens, are
+/// errors, and stay.
 pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     remove_stale(path)?;
     let listener = UnixListener::bind(path)?;
@@ -52,8 +53,8 @@ pub fn bind_seqpacket(path: &Path) -> io::Result<OwnedFd> {
     Ok(listener)
 }
 
-/// connect(2) refuses a file that is no socket in the same way as a socket that nobody has: only
-/// what is both goes.
+/// Removes a socket on which nobody listens any more. connect(2) refuses a file that is no socket
+/// with the same error, so it must be a socket, too.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(metadata) = fs::symlink_metadata(path) else {
         return Ok(());

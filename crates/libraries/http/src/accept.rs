@@ -112,8 +112,8 @@ impl<H: Handler> Acceptor<H> {
                 }
                 () = at(paused_until), if paused_until.is_some() => paused_until = None,
                 () = at(idle.map(|idle| idle_since + idle)), if idle.is_some() => {
-                    // Of who came while this process got no time, the runtime hears when it asks
-                    // the kernel again.
+                    // Somebody may have come while this process got no processor time. The runtime
+                    // learns of that only when it asks the kernel again: it does so in between.
                     if seems_idle {
                         return End::Idle;
                     }

@@ -1,7 +1,7 @@
-//! Room for connections. Those that have sent no whole request, or none since their last answer,
-//! wait apart from clients: of the first there may be only so many, and who has waited longest goes
-//! when another comes. So connections that ask for nothing cost little, however many come, and
-//! never keep a client out.
+//! Room for connections. One that has sent no whole request, or none since its last answer, is
+//! waiting; one whose request is being answered is a client. Both have a bound of their own. When
+//! one more than allowed is waiting, the one that has waited longest is closed. So connections that
+//! ask for nothing cost little, however many come, and never keep a client out.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

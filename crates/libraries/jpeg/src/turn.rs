@@ -179,8 +179,8 @@ fn rows_to_rows<'a, const BYTES: usize>(
     }
 }
 
-/// How many columns are written at once: so many lines of the cache are in use, and all of the line
-/// that is read.
+/// How many columns are written at once: each takes one line of the processor's cache, which fits
+/// well within its first level, and every byte of a line that was fetched for reading is used.
 const BAND: usize = 16;
 
 /// The first of `rows` becomes the left column. It is read `backwards` if its last pixel becomes

@@ -119,8 +119,8 @@ impl Walker {
         self.header
     }
 
-    /// Advances over at least one byte; gives how many, and whether that was the end. Long, as a
-    /// table is: one arm for each position.
+    /// Advances over at least one byte; gives how many, and whether that was the end. It is longer
+    /// than other functions because it is a table: one arm for each position.
     fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), JpegError> {
         let byte = bytes[0];
         self.position = match self.position {

@@ -202,8 +202,8 @@ impl Machine {
         None
     }
 
-    /// When the next frame may be published. Frames that come at the rate asked for are not held
-    /// back as well.
+    /// When the next frame may be published. A source that keeps the configured rate by itself is
+    /// not held back.
     fn due(&self, source: SourceStatus) -> Instant {
         if source.keeps_rate {
             self.slot_retry

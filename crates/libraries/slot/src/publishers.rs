@@ -61,8 +61,8 @@ pub(crate) struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SlotId(u64);
 
-/// The slots that are open, and whose each watch is: a frame that was replaced is watched until its
-/// last reader is done.
+/// The slots that are open, and which of them each watch belongs to. A slot has several watches: a
+/// frame that was replaced is watched until its last reader has closed it.
 #[derive(Debug, Default)]
 struct Table {
     next_id: u64,

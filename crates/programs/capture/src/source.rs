@@ -117,7 +117,8 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Says whether it is what was asked for that cannot be. Trying again changes nothing.
+    /// Says whether the configuration asks for what this camera or build cannot do, so that trying
+    /// again changes nothing.
     pub fn is_setup(&self) -> bool {
         matches!(self, Self::Unsuitable { .. } | Self::NotBuilt)
     }

@@ -128,7 +128,8 @@ impl Drop for Doors {
     }
 }
 
-/// Makes a directory for this user alone, or has one be so that an `eyelid` left which was killed.
+/// Makes a directory for this user alone. If one is there, an `eyelid` that was killed has left it:
+/// it is used, and made this user's alone, too.
 fn make_private(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

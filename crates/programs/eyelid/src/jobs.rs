@@ -41,9 +41,9 @@ impl Job {
         }
     }
 
-    /// Says whether its process can go on as the other one, which is to run under a new plan. A
-    /// process finds out by itself what has changed for it in the configuration; a camera's
-    /// arguments have to be the same.
+    /// Says whether its process may be kept for the job `other` of a new plan. The process reads
+    /// the configuration again by itself; but a camera's arguments were given when it started, and
+    /// must be the same.
     fn goes_on_as(&self, other: &Self) -> bool {
         let same_program = self.program.name == other.program.name && self.slot == other.slot;
         match self.program.start {

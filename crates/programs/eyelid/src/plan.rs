@@ -127,7 +127,8 @@ impl Plan {
     /// The arguments of `eyelid-capture` for one camera.
     pub(crate) fn capture_arguments(&self, camera: &Camera, slots: &Path) -> Vec<OsString> {
         let mut arguments = camera.flags.clone();
-        // One that is given needs no words: errors then name the place where it is.
+        // A slot that the configuration file gives is not repeated as a flag, so that an error about
+        // it names its line in the file.
         if camera.slot.is_none() {
             arguments.push(flag("slot", camera.slot(slots)));
         }

@@ -63,7 +63,7 @@ pub(crate) struct Resources<'a> {
 struct Cameras {
     /// While they do not, what lies in the slots.
     cards: Option<Asleep>,
-    /// While they do and no server runs: when it is looked next whether one of them is awake.
+    /// While they do and no server runs: when to look next whether one of the cameras is awake.
     look_at: Instant,
     /// Until when they run even if none of them is.
     until: Instant,

@@ -60,7 +60,7 @@ impl HeaderTiming {
         self.cut(frame.enveloped(), frame.jpeg_start())
     }
 
-    /// Those of a part's bytes that the client gets, where `jpeg` is where the JPEG begins.
+    /// The bytes of a part that this client gets; the JPEG begins at `jpeg`.
     fn cut(self, part: &[u8], jpeg: usize) -> &[u8] {
         match self {
             Self::WithFrame => &part[..part.len() - IN_ADVANCE.len()],

@@ -231,7 +231,8 @@ fn add_slash(name: &CameraName) -> FullResponse {
     response
 }
 
-/// Says which cameras there are, and where they have what was asked of one that is not there.
+/// Answers a request for a camera that does not exist with the cameras that do, and with the URL of
+/// the same thing for each of them.
 fn no_camera(app: &App, which: &Which, action: &str) -> FullResponse {
     let asked = match which {
         Which::Name(name) => format!("there is no camera {:?}", name.as_str()),

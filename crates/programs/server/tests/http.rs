@@ -611,7 +611,7 @@ fn ends_at_once_when_told_to_though_clients_stream() {
     assert_eq!(server.get("/status").status(), 200);
     let told = std::time::Instant::now();
     assert!(server.terminate().success());
-    // Whoever does not hang up is waited for (`DRAIN` in serve.rs), and nobody else is.
+    // Whoever does not hang up is waited for (`DRAIN` in http's accept.rs), and nobody else is.
     assert!(
         told.elapsed() < 2 * Duration::from_secs(2),
         "{:?}",

@@ -138,7 +138,6 @@ fn a_newer_frame_is_used_one_interval_and_its_encoding_after_one_open() {
         slot.pass(ENCODING);
         slot.frame_comes(exposed);
         assert_eq!(slot.step(&mut stream), Step::Use, "{phase} ms");
-        assert!(slot.now.monotonic - stream.start <= INTERVAL + ENCODING);
     }
 }
 

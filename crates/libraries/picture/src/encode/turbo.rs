@@ -10,7 +10,7 @@ use crate::yuv::{Plane, Sizes, Yuv420};
 
 #[derive(Debug, Default)]
 pub(super) struct Turbo {
-    /// With the tables that it has used.
+    /// The compressor, and the Huffman tables that it is set to.
     compressor: Option<(Tables, Compressor)>,
     /// Y with an even number of rows and columns.
     even: Vec<u8>,
