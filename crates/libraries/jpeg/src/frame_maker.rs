@@ -171,7 +171,6 @@ fn decode(jpeg: &[u8], header: Header, kind: Kind) -> Result<Pixels, PictureErro
 mod tests {
     use super::*;
     use crate::whole;
-    use eyelid_config::{Flip, Rotation};
 
     fn maker(turn: Turn) -> FrameMaker {
         FrameMaker::new(FrameOptions {
@@ -206,14 +205,9 @@ mod tests {
         let source = jpeg();
         let exif = b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
         let lying = [&source[..2], exif, &source[2..]].concat();
-        for (flip, rotation, exif) in [
-            (None, Rotation::Right, 6),
-            (Some(Flip::Vertical), Rotation::None, 4),
-            (Some(Flip::Horizontal), Rotation::Right, 7),
-        ] {
-            let wished = Turn::from_exif(exif);
+        for wished in [6, 4, 7].map(Turn::from_exif) {
             for (source, own) in [(&source, Turn::NONE), (&lying, Turn::from_exif(6))] {
-                let mut maker = maker(Turn::wished(flip, rotation));
+                let mut maker = maker(wished);
                 let made = maker.jpeg(source, Check::Markers).unwrap();
                 let expected = own.followed_by(wished).apply(pixels(source));
                 assert_eq!((made.width, made.height), (expected.width, expected.height));

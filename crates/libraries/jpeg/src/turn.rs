@@ -1,6 +1,5 @@
 //! Quarter turns and mirrors.
 
-use eyelid_config::{Flip, Rotation};
 use eyelid_picture::Plane;
 
 use crate::pixels::Pixels;
@@ -19,6 +18,26 @@ impl Turn {
         mirrored: false,
         quarters: 0,
     };
+    /// Mirrored left to right.
+    pub const MIRRORED: Self = Self {
+        mirrored: true,
+        quarters: 0,
+    };
+    /// A quarter clockwise.
+    pub const RIGHT: Self = Self {
+        mirrored: false,
+        quarters: 1,
+    };
+    /// Upside down.
+    pub const HALF: Self = Self {
+        mirrored: false,
+        quarters: 2,
+    };
+    /// A quarter anticlockwise.
+    pub const LEFT: Self = Self {
+        mirrored: false,
+        quarters: 3,
+    };
 
     /// What an EXIF orientation (tag 0x0112) asks for. Values that EXIF does not know ask for
     /// nothing.
@@ -34,39 +53,6 @@ impl Turn {
             _ => (false, 0),
         };
         Self { mirrored, quarters }
-    }
-
-    /// What a user asks for: a mirror, and then a rotation.
-    pub fn wished(flip: Option<Flip>, rotation: Rotation) -> Self {
-        let mirror = Self::NONE.mirrored();
-        let flipped = match flip {
-            None => Self::NONE,
-            Some(Flip::Horizontal) => mirror,
-            Some(Flip::Vertical) => mirror.then(Rotation::Half),
-        };
-        flipped.then(rotation)
-    }
-
-    /// This, and then a rotation.
-    pub fn then(self, rotation: Rotation) -> Self {
-        let quarters = match rotation {
-            Rotation::None => 0,
-            Rotation::Right => 1,
-            Rotation::Half => 2,
-            Rotation::Left => 3,
-        };
-        self.followed_by(Self {
-            mirrored: false,
-            quarters,
-        })
-    }
-
-    /// This, and then mirrored left to right.
-    pub fn mirrored(self) -> Self {
-        self.followed_by(Self {
-            mirrored: true,
-            quarters: 0,
-        })
     }
 
     /// This, and then another.
@@ -228,11 +214,10 @@ mod tests {
 
     #[test]
     fn rotates_clockwise() {
-        let rotated = |rotation| turned(Turn::NONE.then(rotation));
-        assert_eq!(rotated(Rotation::None), "abc/def");
-        assert_eq!(rotated(Rotation::Right), "da/eb/fc");
-        assert_eq!(rotated(Rotation::Half), "fed/cba");
-        assert_eq!(rotated(Rotation::Left), "cf/be/ad");
+        assert_eq!(turned(Turn::NONE), "abc/def");
+        assert_eq!(turned(Turn::RIGHT), "da/eb/fc");
+        assert_eq!(turned(Turn::HALF), "fed/cba");
+        assert_eq!(turned(Turn::LEFT), "cf/be/ad");
     }
 
     #[test]
@@ -246,9 +231,11 @@ mod tests {
         for (orientation, expected) in (1..).zip(expected) {
             let turn = Turn::from_exif(orientation);
             assert_eq!(turned(turn), expected, "{orientation}");
-            assert_eq!(turn.then(Rotation::Left).then(Rotation::Right), turn);
+            let turned_back = turn.followed_by(Turn::LEFT).followed_by(Turn::RIGHT);
+            assert_eq!(turned_back, turn);
         }
-        assert_eq!(turned(Turn::from_exif(6).then(Rotation::Left)), "abc/def");
+        let upright = Turn::from_exif(6).followed_by(Turn::LEFT);
+        assert_eq!(turned(upright), "abc/def");
         assert_eq!(Turn::from_exif(0), Turn::NONE);
         assert_eq!(Turn::from_exif(9), Turn::NONE);
     }
@@ -284,14 +271,9 @@ mod tests {
 
     #[test]
     fn mirrors_left_and_right_after_what_was_before() {
-        assert_eq!(turned(Turn::NONE.mirrored()), "cba/fed");
-        let upright = Turn::NONE.then(Rotation::Right);
-        assert_eq!(turned(upright.mirrored()), "ad/be/cf");
-        let wished = |flip, rotation| turned(Turn::wished(flip, rotation));
-        assert_eq!(wished(None, Rotation::Right), "da/eb/fc");
-        assert_eq!(wished(Some(Flip::Horizontal), Rotation::None), "cba/fed");
-        assert_eq!(wished(Some(Flip::Vertical), Rotation::None), "def/abc");
-        assert_eq!(wished(Some(Flip::Vertical), Rotation::Right), "ad/be/cf");
+        assert_eq!(turned(Turn::MIRRORED), "cba/fed");
+        let sideways = Turn::RIGHT.followed_by(Turn::MIRRORED);
+        assert_eq!(turned(sideways), "ad/be/cf");
     }
 
     #[test]

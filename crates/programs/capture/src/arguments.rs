@@ -117,7 +117,7 @@ pub struct Settings {
 impl Settings {
     /// What is done to a picture that is upright.
     pub(crate) fn turn(&self) -> Turn {
-        Turn::wished(self.flip, self.rotate)
+        crate::turn::wished(self.flip, self.rotate)
     }
 
     /// The Huffman tables of what is encoded here.

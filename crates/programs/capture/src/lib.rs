@@ -12,6 +12,7 @@ mod full_build;
 pub mod fuzzing;
 mod run;
 pub mod source;
+mod turn;
 
 pub use arguments::{Arguments, ListRequest, ListWhat, Settings, SetupError, SizeLimits};
 pub use run::run;
