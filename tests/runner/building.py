@@ -8,7 +8,9 @@ from pathlib import Path
 
 from runner.suites import REPOSITORY
 
-PROGRAMS = ["eyelid", "eyelid-capture", "eyelid-server"]
+# Those that are packaged, a row each.
+ROWS = (REPOSITORY / "packaging/programs").read_text().splitlines()
+PROGRAMS = sorted(row.split()[0] for row in ROWS if not row.startswith("#"))
 
 
 def cargo():
