@@ -127,8 +127,8 @@ impl Plan {
     /// The arguments of `eyelid-capture` for one camera.
     pub(crate) fn capture_arguments(&self, camera: &Camera, slots: &Path) -> Vec<OsString> {
         let mut arguments = camera.flags.clone();
-        // A slot that the configuration file gives is not repeated as a flag, so that an error about
-        // it names its line in the file.
+        // A slot that the configuration file gives is not repeated as a flag, so that an error
+        // about it names its line in the file.
         if camera.slot.is_none() {
             arguments.push(flag("slot", camera.slot(slots)));
         }
