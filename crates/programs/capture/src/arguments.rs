@@ -217,7 +217,7 @@ impl Arguments {
     ///
     /// # Errors
     /// See [`SetupError`].
-    pub fn settle(self) -> Result<Settings, SetupError> {
+    pub fn resolve(self) -> Result<Settings, SetupError> {
         let config = Config::load(self.config.as_deref())?;
         let name = self.name.clone().unwrap_or_default();
         let is_in_file = config.cameras.contains_key(&name);
@@ -300,11 +300,11 @@ fn list(config: &Config) -> String {
 mod tests {
     use super::*;
 
-    fn settle(arguments: &[&str]) -> Result<Settings, String> {
+    fn resolve(arguments: &[&str]) -> Result<Settings, String> {
         let program = std::iter::once(&"eyelid-capture");
         Arguments::try_parse_from(program.chain(arguments))
             .map_err(|e| e.to_string())?
-            .settle()
+            .resolve()
             .map_err(|e| e.to_string())
     }
 
@@ -320,7 +320,7 @@ mod tests {
             "[server]\nslots = \"/run/webcam\"\n[cameras.front]\nsource = \"test\"\nfps = 5\nquality = 50",
         );
         let path = file.path().to_str().unwrap();
-        let settings = settle(&["--config", path, "--name", "front", "--fps", "7"]).unwrap();
+        let settings = resolve(&["--config", path, "--name", "front", "--fps", "7"]).unwrap();
         assert_eq!(settings.slot, PathBuf::from("/run/webcam/front"));
         assert_eq!(settings.source, SourceSpec::Test);
         assert_eq!(settings.fps.unwrap().per_second(), 7.0);
@@ -358,12 +358,12 @@ mod tests {
                 "/nowhere/eyelid.toml",
             ),
         ] {
-            let error = settle(arguments).unwrap_err();
+            let error = resolve(arguments).unwrap_err();
             assert!(error.contains(words), "{arguments:?}: {error}");
         }
-        let twelve = settle(&["--slot", "/x", "--source", "test", "--size", "4056x3040"]);
+        let twelve = resolve(&["--slot", "/x", "--source", "test", "--size", "4056x3040"]);
         assert!(twelve.is_ok());
-        let bare = settle(&["--config", path, "--source", "test", "--slot", "/x"]);
+        let bare = resolve(&["--config", path, "--source", "test", "--slot", "/x"]);
         assert!(bare.unwrap().name.is_default());
     }
 
@@ -383,7 +383,7 @@ mod tests {
             ("c", 9, "", "no source: give one"),
             ("d", 12, ".slot", "is the folder of the pictures"),
         ] {
-            let error = settle(&["--config", path, "--name", camera]).unwrap_err();
+            let error = resolve(&["--config", path, "--name", camera]).unwrap_err();
             let start =
                 format!("configuration {path:?}, line {line}, key \"cameras.{camera}{key}\": ");
             assert!(
@@ -391,7 +391,7 @@ mod tests {
                 "{error}"
             );
         }
-        let flag = settle(&["--config", path, "--name", "b", "--control", "B=2"]).unwrap_err();
+        let flag = resolve(&["--config", path, "--name", "b", "--control", "B=2"]).unwrap_err();
         assert!(flag.starts_with("--control: works"), "{flag}");
     }
 

@@ -27,7 +27,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         full_build::exec_for(&request.source)?;
         return Ok(source::print(&request)?);
     }
-    let mut settings = arguments.clone().settle()?;
+    let mut settings = arguments.clone().resolve()?;
     full_build::exec_for(&settings.source)?;
     if arguments.is_check() {
         return Ok(source::check(&settings)?);
@@ -146,7 +146,7 @@ fn say_failed(settings: &Settings, error: &source::SourceError) {
 /// Reads the configuration again; gives the settings if they have changed and can be used by this
 /// process.
 fn reread(arguments: &Arguments, settings: &Settings) -> Option<Settings> {
-    match arguments.clone().settle() {
+    match arguments.clone().resolve() {
         Ok(new) if new == *settings => {
             log::info!("configuration read again: nothing has changed");
             None

@@ -155,7 +155,7 @@ mod tests {
     fn test_picture(arguments: &[&str]) -> TestPicture {
         let given = ["eyelid-capture", "--slot", "/x", "--source", "test"];
         let arguments = Arguments::parse_from(given.iter().chain(arguments));
-        TestPicture::new(&arguments.settle().unwrap())
+        TestPicture::new(&arguments.resolve().unwrap())
     }
 
     #[test]

@@ -181,7 +181,7 @@ mod tests {
 
     fn encoder(format: Format, turn: Turn) -> BufferEncoder {
         let given = ["eyelid-capture", "--slot", "/x", "--source", "libcamera"];
-        let mut encoder = BufferEncoder::new(&Arguments::parse_from(given).settle().unwrap());
+        let mut encoder = BufferEncoder::new(&Arguments::parse_from(given).resolve().unwrap());
         encoder.configure(Layout {
             format,
             size: "48x32".parse().unwrap(),
