@@ -42,7 +42,7 @@ pub(crate) struct Health(Cell<Server>);
 enum Server {
     Down,
     Up,
-    Died(ExitStatus),
+    Exited(ExitStatus),
 }
 
 impl Health {
@@ -56,9 +56,9 @@ impl Health {
         self.0.set(Server::Up);
     }
 
-    /// The server has died, and waits for its next start.
-    pub(crate) fn server_died(&self, status: ExitStatus) {
-        self.0.set(Server::Died(status));
+    /// The server has exited, and waits for its next start.
+    pub(crate) fn server_exited(&self, status: ExitStatus) {
+        self.0.set(Server::Exited(status));
     }
 
     /// The server has been ended, and will be started with the next connection.
@@ -97,7 +97,7 @@ impl Health {
         let patience = Instant::now() + PATIENCE;
         loop {
             match self.0.get() {
-                Server::Died(status) => {
+                Server::Exited(status) => {
                     return format!(
                         "{ILL}eyelid-server ended ({status}) and is yet to be started again"
                     );

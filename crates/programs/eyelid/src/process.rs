@@ -20,7 +20,7 @@ use crate::spawn::{self, Inherited};
 /// How long a program may take to end before it is killed: `eyelid-capture` gives its command 2 s.
 const KILL_AFTER: Duration = Duration::from_secs(4);
 
-/// The pauses before a program that died is started again. The first is long enough for what it
+/// The pauses before a program that exited is started again. The first is long enough for what it
 /// needs to be released, the longest short enough for who waits.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
@@ -135,7 +135,7 @@ impl Process {
     }
 
     /// Says how it ended, if it has and that was not known yet. It counts as running until
-    /// [`Self::ended`] or [`Self::died`].
+    /// [`Self::ended`] or [`Self::exited`].
     ///
     /// # Errors
     /// What wait(2) said.
@@ -153,7 +153,7 @@ impl Process {
 
     /// Takes note of an end that was not asked for. One that a new start would only repeat is
     /// final.
-    pub(crate) fn died(&mut self, status: ExitStatus) -> Consequence {
+    pub(crate) fn exited(&mut self, status: ExitStatus) -> Consequence {
         let ran = match &self.condition {
             Condition::Up { since, .. } => since.elapsed(),
             _ => Duration::ZERO,

@@ -184,15 +184,15 @@ impl<'a> Supervisor<'a> {
                 self.cameras.look_at = Instant::now();
             }
             Start::Connection => {
-                if process.died(status) == Consequence::Refused {
+                if process.exited(status) == Consequence::Refused {
                     bail!("{} cannot run with its configuration", process.label());
                 }
-                self.resources.health.server_died(status);
+                self.resources.health.server_exited(status);
             }
             // One camera that cannot be used harms no other: who looks at it is told why, and it is
             // started again with the next first connection.
             Start::Look => {
-                if process.died(status) == Consequence::Refused {
+                if process.exited(status) == Consequence::Refused {
                     log::error!(
                         "{} cannot run with its configuration; it stays failed until that is read again",
                         process.label()
@@ -204,7 +204,7 @@ impl<'a> Supervisor<'a> {
             }
             Start::Door(_) if status.success() => process.ended(),
             Start::Door(_) => {
-                if process.died(status) == Consequence::Refused {
+                if process.exited(status) == Consequence::Refused {
                     log::error!(
                         "{} cannot run with its configuration; it takes nobody over until that is read again",
                         process.label()
