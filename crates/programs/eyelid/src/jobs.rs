@@ -77,7 +77,7 @@ pub(crate) async fn end<'j>(jobs: impl Iterator<Item = &'j mut Job>) {
 
 /// Has the jobs of a new plan go on with the processes of those `before` where they can. Gives
 /// those that have no place in the new plan.
-pub(crate) fn hand_over(before: Vec<Job>, jobs: &mut [Job]) -> Vec<Job> {
+pub(crate) fn adopt(before: Vec<Job>, jobs: &mut [Job]) -> Vec<Job> {
     let mut before = before;
     for job in jobs {
         let Some(index) = before.iter().position(|old| old.goes_on_as(job)) else {

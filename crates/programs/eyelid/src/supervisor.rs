@@ -17,7 +17,7 @@ use crate::asleep::Asleep;
 use crate::doors::Doors;
 use crate::health::Health;
 use crate::installed::Installed;
-use crate::jobs::{Job, end, hand_over, jobs};
+use crate::jobs::{Job, adopt, end, jobs};
 use crate::plan::Plan;
 use crate::process::Consequence;
 use crate::programs::{Places, Start};
@@ -356,7 +356,7 @@ impl<'a> Supervisor<'a> {
             &mut self.jobs,
             jobs(&plan, &self.installed, &self.resources.places),
         );
-        let mut gone = hand_over(before, &mut self.jobs);
+        let mut gone = adopt(before, &mut self.jobs);
         end(gone.iter_mut()).await;
         let kept: Vec<_> = self
             .jobs
