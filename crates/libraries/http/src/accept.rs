@@ -25,7 +25,7 @@ use crate::socket::Socket;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How far apart lines about that are. A day full of them is not a megabyte of log.
-const FAILURES_TOLD: Duration = Duration::from_secs(10);
+const FAILURES_LOGGED: Duration = Duration::from_secs(10);
 
 /// How many connections are accepted before those there are have a turn. A turn is some 60 steps of
 /// theirs (tokio's LocalSet), and a connection of a stranger takes 4 from its start to its end:
@@ -48,7 +48,7 @@ pub struct Acceptor<H> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// A signal told the program to.
-    Told,
+    Signalled,
     /// Nobody was connected for long enough.
     Idle,
     /// There is no listening socket, and the connections there were have been served.
@@ -62,7 +62,7 @@ impl<H: Handler> Acceptor<H> {
             door,
             handler,
             served: JoinSet::new(),
-            failures: LogLimit::new(1, FAILURES_TOLD),
+            failures: LogLimit::new(1, FAILURES_LOGGED),
         }
     }
 
@@ -97,7 +97,7 @@ impl<H: Handler> Acceptor<H> {
                 // Ended connections are cleared away however many come, and who has come is served
                 // before idleness ends us.
                 biased;
-                () = any(signals) => return End::Told,
+                () = any(signals) => return End::Signalled,
                 () = pulse.answer() => {}
                 Some(ended) = self.served.join_next() => {
                     report(ended);
@@ -164,7 +164,7 @@ impl End {
     /// Says why, for the log.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Told => "told to",
+            Self::Signalled => "told to",
             Self::Idle => "idle",
             Self::Served => "the connection has ended",
         }

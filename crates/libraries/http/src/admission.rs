@@ -56,7 +56,7 @@ impl Admission {
         let permit = Permit {
             admission: self.clone(),
             state: Cell::new(PermitState::Gone),
-            told: Rc::default(),
+            shed: Rc::default(),
         };
         permit.wait();
         permit
@@ -70,8 +70,8 @@ impl Admission {
     /// Tells the connection that has waited longest to go. Gives whether there is one.
     pub(crate) fn shed(&self) -> bool {
         let longest = self.waiting.borrow_mut().pop_first();
-        if let Some((_, told)) = &longest {
-            told.notify_one();
+        if let Some((_, shed)) = &longest {
+            shed.notify_one();
             self.shed.set(self.shed.get() + 1);
         }
         longest.is_some()
@@ -82,7 +82,7 @@ impl Admission {
 pub(crate) struct Permit {
     admission: Rc<Admission>,
     state: Cell<PermitState>,
-    told: Rc<Notify>,
+    shed: Rc<Notify>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -123,14 +123,14 @@ impl Permit {
         self.admission
             .waiting
             .borrow_mut()
-            .insert(number, self.told.clone());
+            .insert(number, self.shed.clone());
         self.state.set(PermitState::Waiting(number));
     }
 
     /// Waits until the connection has waited longest and must go for another.
     pub(crate) async fn until_shed(&self) {
         loop {
-            self.told.notified().await;
+            self.shed.notified().await;
             // A request that has arrived saves it, though the runtime may not have looked for it
             // yet; now it does.
             yield_now().await;

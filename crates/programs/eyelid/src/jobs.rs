@@ -64,13 +64,13 @@ pub(crate) fn jobs(plan: &Plan, installed: &Installed, places: &Places) -> Vec<J
     jobs
 }
 
-/// Ends jobs: all are told to before the first is waited for.
+/// Ends jobs: all are signalled before the first is waited for.
 pub(crate) async fn end<'j>(jobs: impl Iterator<Item = &'j mut Job>) {
-    let mut told: Vec<_> = jobs.collect();
-    for job in &told {
+    let mut signalled: Vec<_> = jobs.collect();
+    for job in &signalled {
         job.process.signal(Signal::SIGTERM);
     }
-    for job in &mut told {
+    for job in &mut signalled {
         job.process.wait_for_end().await;
     }
 }

@@ -27,7 +27,7 @@ use crate::stream_head;
 use crate::writer::StreamWriter;
 
 /// How far apart lines are about programs that take no connection: strangers cause them.
-const CLOSED_TOLD: Duration = Duration::from_secs(10);
+const CLOSED_LOGGED: Duration = Duration::from_secs(10);
 
 /// The shared part of the server. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
@@ -54,7 +54,7 @@ impl App {
             door: Rc::new(door),
             cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
             recipients: Recipients::new(settings.doors),
-            closed: LogLimit::new(1, CLOSED_TOLD),
+            closed: LogLimit::new(1, CLOSED_LOGGED),
             titles: RefCell::new(titles),
             clients: Rc::default(),
             metrics: Metrics::new(),

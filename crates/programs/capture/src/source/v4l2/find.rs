@@ -189,7 +189,7 @@ pub(super) fn pick<'a>(
         return Err(SourceError::V4l2 {
             what: format!(
                 "no camera {part:?}: there is {}",
-                told(found.cameras.iter())
+                listed(found.cameras.iter())
             ),
         });
     };
@@ -199,14 +199,14 @@ pub(super) fn pick<'a>(
             id: part.to_owned(),
             what: format!(
                 "several cameras have that in their name, place or id: {}; take a part that only one has",
-                told(like())
+                listed(like())
             ),
         });
     }
     Ok(first)
 }
 
-fn told<'a>(cameras: impl Iterator<Item = &'a Description>) -> String {
+fn listed<'a>(cameras: impl Iterator<Item = &'a Description>) -> String {
     let cameras: Vec<String> = cameras
         .map(|c| format!("{:?} ({}, at {})", c.card, c.path.display(), c.bus))
         .collect();
