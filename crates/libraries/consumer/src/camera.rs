@@ -211,7 +211,7 @@ impl Camera {
                     }
                     if timeout_at(until.into(), changed).await.is_err() {
                         rewatch(self);
-                        self.look();
+                        self.look_for_changes();
                     }
                 }
             }
@@ -259,7 +259,7 @@ impl Camera {
     }
 
     /// Finds out by looking what inotify may not have told, without waking a camera.
-    fn look(&self) {
+    fn look_for_changes(&self) {
         let lies_there = self.reader.newest();
         let mut inner = self.inner.borrow_mut();
         let read = inner.newest.as_ref().map(|frame| frame.id);

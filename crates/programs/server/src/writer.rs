@@ -80,13 +80,13 @@ impl StreamWriter {
     /// # Errors
     /// What the socket said; `TimedOut` when nothing left it for [`STALL`].
     pub(crate) async fn drained(&self) -> io::Result<()> {
-        while let Some(pause) = self.look()? {
+        while let Some(pause) = self.poll_socket()? {
             sleep(pause).await;
         }
         Ok(())
     }
 
-    fn look(&self) -> io::Result<Option<Duration>> {
+    fn poll_socket(&self) -> io::Result<Option<Duration>> {
         let unacknowledged = unacknowledged_bytes(&self.socket)?;
         let (mut pacer, now) = (self.pacer.borrow_mut(), Instant::now());
         // Asked for only when it matters.
