@@ -7,9 +7,9 @@ use eyelid_picture::{Encoder, Tables};
 
 use crate::decode::{check_jpeg, decode_jpeg, decode_png, refuse_large};
 use crate::error::PictureError;
-use crate::kind::Kind;
+use crate::kind::JpegKind;
 #[cfg(feature = "turbojpeg")]
-use crate::kind::Process;
+use crate::kind::JpegProcess;
 #[cfg(feature = "turbojpeg")]
 use crate::lossless::Lossless;
 use crate::normalise::normalise;
@@ -113,7 +113,7 @@ impl FrameMaker {
         // Even one that is not decoded here: those who look at it would.
         refuse_large(header.width, header.height)?;
         let turn = normal.turn.followed_by(self.turn);
-        let kind = Kind::of(&normal.jpeg).ok_or(PictureError::Head)?;
+        let kind = JpegKind::of(&normal.jpeg).ok_or(PictureError::Head)?;
         if let Some(why) = kind.hidden_by() {
             let pixels = decode(&normal.jpeg, header, kind);
             let pixels = pixels.map_err(|error| PictureError::Hidden {
@@ -159,10 +159,10 @@ impl FrameMaker {
 }
 
 /// Decodes what browsers do not show.
-fn decode(jpeg: &[u8], header: Header, kind: Kind) -> Result<Pixels, PictureError> {
+fn decode(jpeg: &[u8], header: Header, kind: JpegKind) -> Result<Pixels, PictureError> {
     match kind.process {
         #[cfg(feature = "turbojpeg")]
-        Process::Arithmetic | Process::Lossless => decode_rare_jpeg(jpeg, header),
+        JpegProcess::Arithmetic | JpegProcess::Lossless => decode_rare_jpeg(jpeg, header),
         _ => decode_jpeg(jpeg, header),
     }
 }
@@ -247,7 +247,7 @@ mod tests {
             for check in [Check::Markers, Check::Decoded] {
                 let mut maker = maker(Turn::NONE);
                 let made = maker.jpeg(jpeg, check).unwrap();
-                let kind = Kind::of(&made.jpeg).unwrap();
+                let kind = JpegKind::of(&made.jpeg).unwrap();
                 assert_eq!(kind.to_string(), "baseline-420", "{name}");
                 let difference = mean_difference(&pixels(&made.jpeg), &original);
                 assert!(difference < 12.0, "{name}: {difference}");

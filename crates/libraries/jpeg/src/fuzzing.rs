@@ -7,7 +7,7 @@ use eyelid_picture::Tables;
 
 use crate::markers::SOS;
 use crate::{
-    Check, EncodedPicture, FrameMaker, FrameOptions, Header, JpegError, Kind, MAX_PIXELS,
+    Check, EncodedPicture, FrameMaker, FrameOptions, Header, JpegError, JpegKind, MAX_PIXELS,
     PictureError, Progress, Segment, Turn, Walker, decode_jpeg, decode_luma, normalise, segments,
     whole,
 };
@@ -38,8 +38,8 @@ pub fn walker(bytes: &[u8]) {
                 whole(&jpeg[..length - 1]),
                 Err(JpegError::CutOff(length - 1))
             );
-            let kind = Kind::of(jpeg);
-            assert_eq!(kind, Kind::of(bytes), "what follows a JPEG matters");
+            let kind = JpegKind::of(jpeg);
+            assert_eq!(kind, JpegKind::of(bytes), "what follows a JPEG matters");
             if let Some(kind) = kind {
                 check_words(&kind.to_string());
             }
@@ -151,7 +151,7 @@ fn check_markers(made: &EncodedPicture<'_>) {
     let (header, length) = whole(&made.jpeg).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(length, made.jpeg.len());
     assert_eq!((header.width, header.height), (made.width, made.height));
-    let kind = Kind::of(&made.jpeg).unwrap_or_else(|| panic!("no kind"));
+    let kind = JpegKind::of(&made.jpeg).unwrap_or_else(|| panic!("no kind"));
     assert_eq!(kind.hidden_by(), None, "{kind}");
     let segments: Vec<Segment<'_>> = segments(&made.jpeg).collect();
     let first = segments.first().map(|segment| segment.bytes);

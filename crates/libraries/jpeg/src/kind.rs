@@ -16,9 +16,9 @@ const AC_BYTES: usize = 1 + 16 + 162;
 
 /// A kind of JPEG. [`fmt::Display`] gives it as `state.json` says it: `baseline-420`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct JpegKind {
     /// How it is coded.
-    pub process: Process,
+    pub process: JpegProcess,
     /// Bits a sample: 8 in all that browsers show.
     pub bits: u8,
     /// Which colours it has, and how finely.
@@ -29,7 +29,7 @@ pub struct Kind {
 
 /// How a JPEG is coded, by its frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Process {
+pub enum JpegProcess {
     /// SOF0.
     Baseline,
     /// SOF1: baseline with more tables, or with 12 bits.
@@ -77,7 +77,7 @@ pub enum Peculiarity {
     Unusual,
 }
 
-impl Kind {
+impl JpegKind {
     /// Reads what kind of JPEG this is. `None` where its head is broken.
     pub fn of(jpeg: &[u8]) -> Option<Self> {
         let head: Vec<Segment<'_>> = head(jpeg).collect();
@@ -88,10 +88,10 @@ impl Kind {
             return None;
         };
         let (components, _) = components.get(..usize::from(count) * 3)?.as_chunks::<3>();
-        let process = Process::of(frame.code);
+        let process = JpegProcess::of(frame.code);
         let sampling = Sampling::of(components);
         let peculiarity = match process {
-            Process::Baseline | Process::Extended => peculiarity(components, &head),
+            JpegProcess::Baseline | JpegProcess::Extended => peculiarity(components, &head),
             _ => None,
         };
         Some(Self {
@@ -105,10 +105,10 @@ impl Kind {
     /// Why browsers, or some of them, do not show such a JPEG; `None` if all do.
     pub fn hidden_by(self) -> Option<&'static str> {
         match self.process {
-            Process::Arithmetic => return Some("arithmetic coding"),
-            Process::Lossless => return Some("lossless coding"),
-            Process::Hierarchical => return Some("hierarchical coding"),
-            Process::Baseline | Process::Extended | Process::Progressive => {}
+            JpegProcess::Arithmetic => return Some("arithmetic coding"),
+            JpegProcess::Lossless => return Some("lossless coding"),
+            JpegProcess::Hierarchical => return Some("hierarchical coding"),
+            JpegProcess::Baseline | JpegProcess::Extended | JpegProcess::Progressive => {}
         }
         match self.sampling {
             _ if self.bits != 8 => Some("other than 8 bits a sample"),
@@ -119,15 +119,15 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for JpegKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let process = match self.process {
-            Process::Baseline => "baseline",
-            Process::Extended => "extended",
-            Process::Progressive => "progressive",
-            Process::Lossless => "lossless",
-            Process::Arithmetic => "arithmetic",
-            Process::Hierarchical => "hierarchical",
+            JpegProcess::Baseline => "baseline",
+            JpegProcess::Extended => "extended",
+            JpegProcess::Progressive => "progressive",
+            JpegProcess::Lossless => "lossless",
+            JpegProcess::Arithmetic => "arithmetic",
+            JpegProcess::Hierarchical => "hierarchical",
         };
         let sampling = match self.sampling {
             Sampling::Grey => "grey",
@@ -148,7 +148,7 @@ impl fmt::Display for Kind {
     }
 }
 
-impl Process {
+impl JpegProcess {
     fn of(frame_header: u8) -> Self {
         match frame_header {
             0xC0 => Self::Baseline,
@@ -311,7 +311,7 @@ mod tests {
             (case!("jpeg-extended"), "extended-420-unusual"),
             (case!("jpeg-progressive"), "progressive-420"),
         ] {
-            let kind = Kind::of(jpeg).unwrap();
+            let kind = JpegKind::of(jpeg).unwrap();
             assert_eq!(kind.to_string(), expected);
             assert_eq!(kind.hidden_by(), None, "{expected}");
         }
@@ -326,7 +326,7 @@ mod tests {
             (case!("jpeg-arithmetic"), "arithmetic-420", "arithmetic"),
             (case!("jpeg-lossless"), "lossless-444", "lossless"),
         ] {
-            let kind = Kind::of(jpeg).unwrap();
+            let kind = JpegKind::of(jpeg).unwrap();
             assert!(kind.to_string().starts_with(expected), "{kind}");
             assert!(kind.hidden_by().unwrap().contains(words), "{expected}");
         }
@@ -334,7 +334,7 @@ mod tests {
         let frame = jpeg.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
         for code in [0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF] {
             jpeg[frame + 1] = code;
-            let hidden = Kind::of(&jpeg).unwrap().hidden_by();
+            let hidden = JpegKind::of(&jpeg).unwrap().hidden_by();
             assert_eq!(hidden, Some("hierarchical coding"), "{code:02X}");
         }
     }
@@ -349,7 +349,7 @@ mod tests {
             for at in start..start + tables.payload.len() {
                 let mut changed = jpeg.to_vec();
                 changed[at] ^= 1;
-                let kind = Kind::of(&changed).unwrap();
+                let kind = JpegKind::of(&changed).unwrap();
                 assert_eq!(kind.peculiarity, Some(Peculiarity::OwnTables), "{at}");
             }
         }
@@ -360,7 +360,7 @@ mod tests {
         let jpeg = case!("jpeg-422-by-cjpeg");
         let scan = jpeg.windows(2).position(|w| w == [0xFF, 0xDA]).unwrap();
         for length in 0..scan {
-            let kind = Kind::of(&jpeg[..length]);
+            let kind = JpegKind::of(&jpeg[..length]);
             assert!(
                 kind.is_none_or(|kind| kind.peculiarity.is_some()),
                 "{length}"

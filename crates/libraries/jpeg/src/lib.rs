@@ -1,7 +1,7 @@
 //! Pictures of strangers, bounded before memory is spent on them.
 //!
-//! [`Walker`] finds where a JPEG ends in bytes that come in pieces, [`segments`] and [`Kind`] say
-//! what it is without decoding it, [`normalise`] makes of it what every client takes, and
+//! [`Walker`] finds where a JPEG ends in bytes that come in pieces, [`segments`] and [`JpegKind`]
+//! say what it is without decoding it, [`normalise`] makes of it what every client takes, and
 //! [`FrameMaker`] does all that stands between a stranger's picture and a frame: whoever publishes
 //! what others made goes through it. [`decode_jpeg`] and [`decode_luma`] give pixels to those who
 //! look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
@@ -30,7 +30,7 @@ pub use decode::{decode_jpeg, decode_luma, decode_png};
 pub use error::PictureError;
 pub use frame_maker::{Check, EncodedPicture, FrameMaker, FrameOptions};
 pub use huffman::STANDARD_TABLES;
-pub use kind::{Kind, Peculiarity, Process, Sampling};
+pub use kind::{JpegKind, JpegProcess, Peculiarity, Sampling};
 pub use markers::{EOI, SOI, SOS};
 pub use normalise::{Normalised, normalise};
 pub use pixels::{Luma, MAX_PIXELS, Pixels};

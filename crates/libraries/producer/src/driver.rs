@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_daemon::backoff::jitter;
-use eyelid_jpeg::Kind;
+use eyelid_jpeg::JpegKind;
 use eyelid_slot::{Phase, PublishError, Publisher, State};
 
 use crate::kinds::Kinds;
@@ -207,7 +207,7 @@ impl<S: Source> Driver<S> {
                 self.state.width = Some(width);
                 self.state.height = Some(height);
                 self.kinds
-                    .tell(Kind::of(&picture.jpeg), now, &mut self.state.jpeg);
+                    .tell(JpegKind::of(&picture.jpeg), now, &mut self.state.jpeg);
                 self.machine.published(now, sequence);
                 self.slot_log.well();
                 self.state_retry_at = None;

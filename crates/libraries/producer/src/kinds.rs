@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use eyelid_jpeg::Kind;
+use eyelid_jpeg::JpegKind;
 
 /// A kind that has changed twice within this is told as [`MIXED`], until it has been the same for
 /// as long.
@@ -14,14 +14,14 @@ const MIXED: &str = "mixed";
 /// The kinds of the last frames.
 #[derive(Debug, Default)]
 pub(crate) struct Kinds {
-    newest: Option<Kind>,
+    newest: Option<JpegKind>,
     changed: Option<Instant>,
     mixed: bool,
 }
 
 impl Kinds {
     /// A frame of this kind was published: has `told` say so.
-    pub(crate) fn tell(&mut self, kind: Option<Kind>, now: Instant, told: &mut Option<String>) {
+    pub(crate) fn tell(&mut self, kind: Option<JpegKind>, now: Instant, told: &mut Option<String>) {
         let is_steady = self
             .changed
             .is_none_or(|at| now.duration_since(at) >= STEADY);
@@ -45,10 +45,10 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyelid_jpeg::{Process, Sampling};
+    use eyelid_jpeg::{JpegProcess, Sampling};
 
-    fn kind(process: Process) -> Option<Kind> {
-        Some(Kind {
+    fn kind(process: JpegProcess) -> Option<JpegKind> {
+        Some(JpegKind {
             process,
             bits: 8,
             sampling: Sampling::Yuv420,
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_kind_that_changes_all_the_time_is_told_once() {
-        let (baseline, progressive) = (kind(Process::Baseline), kind(Process::Progressive));
+        let (baseline, progressive) = (kind(JpegProcess::Baseline), kind(JpegProcess::Progressive));
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let (mut kinds, mut told, mut changes) = (Kinds::default(), None, Vec::new());
         let mut frame = |at: u32, kind| {
