@@ -1,7 +1,7 @@
 //! A picture that is about as hard for JPEG as a photo: surfaces, textures of all sizes, edges, and
 //! the grain of a sensor.
 
-use eyelid_picture::{Nv12, Plane, Range, Yuv420, Yuyv};
+use eyelid_picture::{Nv12, Plane, SampleRange, Yuv420, Yuyv};
 
 /// One picture in each of the forms that cameras give. Sides have to be even.
 pub(crate) struct Photo {
@@ -61,7 +61,7 @@ impl Photo {
             y: plane(&self.y, self.width),
             u: plane(&self.u, self.width / 2),
             v: plane(&self.v, self.width / 2),
-            range: Range::Full,
+            range: SampleRange::Full,
         }
     }
 
@@ -71,7 +71,7 @@ impl Photo {
             height: self.height,
             y: plane(&self.y, self.width),
             uv: plane(&self.uv, self.width),
-            range: Range::Full,
+            range: SampleRange::Full,
         }
     }
 
@@ -80,7 +80,7 @@ impl Photo {
             width: self.width,
             height: self.height,
             pixels: plane(&self.yuyv, self.width * 2),
-            range: Range::Full,
+            range: SampleRange::Full,
         }
     }
 }

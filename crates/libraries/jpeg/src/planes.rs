@@ -46,7 +46,7 @@ impl TurnedPlanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyelid_picture::Range;
+    use eyelid_picture::SampleRange;
 
     #[test]
     fn turns_all_planes_and_keeps_the_range() {
@@ -61,14 +61,14 @@ mod tests {
             y: plane(0, 4),
             u: plane(1, 2),
             v: plane(4, 2),
-            range: Range::Limited,
+            range: SampleRange::Limited,
         };
         let mut memory = TurnedPlanes::default();
         let right = memory.turn(&picture, Turn::from_exif(6));
         right.check().unwrap();
         assert_eq!(
             (right.width, right.height, right.range),
-            (2, 3, Range::Limited)
+            (2, 3, SampleRange::Limited)
         );
         assert_eq!(
             (right.y.bytes, right.y.stride),

@@ -3,7 +3,7 @@
 //! compiler makes vector instructions of them.
 
 use crate::error::EncodeError;
-use crate::yuv::{Nv12, Plane, Range, Sizes, Yuv420, Yuyv};
+use crate::yuv::{Nv12, Plane, SampleRange, Sizes, Yuv420, Yuyv};
 
 /// Memory for three planes.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Planes {
     /// [`EncodeError::Size`], [`EncodeError::Plane`].
     pub fn full_range<'a>(&'a mut self, picture: &Yuv420<'a>) -> Result<Yuv420<'a>, EncodeError> {
         let sizes = picture.sizes()?;
-        if picture.range == Range::Full {
+        if picture.range == SampleRange::Full {
             return Ok(*picture);
         }
         self.resize_luma(sizes);
@@ -41,12 +41,12 @@ impl Planes {
         let rows = picture.uv.rows(sizes.chroma_width * 2, sizes.chroma_height);
         for (uv, (u, v)) in rows.zip(self.chroma_rows(sizes)) {
             take_apart(uv, u, v);
-            if picture.range == Range::Limited {
+            if picture.range == SampleRange::Limited {
                 stretch(u, stretched_chroma);
                 stretch(v, stretched_chroma);
             }
         }
-        if picture.range == Range::Full {
+        if picture.range == SampleRange::Full {
             return Ok(Yuv420 {
                 y: picture.y,
                 ..self.picture(sizes)
@@ -69,7 +69,7 @@ impl Planes {
         let pixels = picture.pixels.rows(row_bytes, sizes.height);
         for (row, y) in pixels.zip(self.y.chunks_mut(sizes.width)) {
             every_second(row, y);
-            if picture.range == Range::Limited {
+            if picture.range == SampleRange::Limited {
                 stretch(y, stretched_luma);
             }
         }
@@ -81,7 +81,7 @@ impl Planes {
             .step_by(2);
         for (upper, (u, v)) in upper.zip(self.chroma_rows(sizes)) {
             mean_chroma(upper, lower.next().unwrap_or(upper), u, v);
-            if picture.range == Range::Limited {
+            if picture.range == SampleRange::Limited {
                 stretch(u, stretched_chroma);
                 stretch(v, stretched_chroma);
             }
@@ -112,7 +112,7 @@ impl Planes {
             y: plane(&self.y, sizes.width),
             u: plane(&self.u, sizes.chroma_width),
             v: plane(&self.v, sizes.chroma_width),
-            range: Range::Full,
+            range: SampleRange::Full,
         }
     }
 }
@@ -209,7 +209,7 @@ mod tests {
             height: 8,
             y: plane,
             uv: plane,
-            range: Range::Full,
+            range: SampleRange::Full,
         };
         let picture = planes.from_nv12(&nv12).unwrap();
         assert!(std::ptr::eq(picture.y.bytes, &bytes[..]));

@@ -16,7 +16,7 @@ pub struct Plane<'a> {
 
 /// Which values a camera uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Range {
+pub enum SampleRange {
     /// 0 to 255, as JFIF wants it.
     #[default]
     Full,
@@ -38,7 +38,7 @@ pub struct Yuv420<'a> {
     /// Red difference (Cr).
     pub v: Plane<'a>,
     /// Which values are used.
-    pub range: Range,
+    pub range: SampleRange,
 }
 
 /// 4:2:0 in two planes: U and V take turns in the second.
@@ -53,7 +53,7 @@ pub struct Nv12<'a> {
     /// U, V, U, V: half the height and as many bytes as pixels in a row, both rounded up to pairs.
     pub uv: Plane<'a>,
     /// Which values are used.
-    pub range: Range,
+    pub range: SampleRange,
 }
 
 /// 4:2:2 in one plane: Y, U, Y, V for two pixels.
@@ -66,7 +66,7 @@ pub struct Yuyv<'a> {
     /// 4 bytes for two pixels. With an odd width, the second Y of the last pair is not looked at.
     pub pixels: Plane<'a>,
     /// Which values are used.
-    pub range: Range,
+    pub range: SampleRange,
 }
 
 /// What a JPEG can hold, in samples: the size of Y, and that of U and V.

@@ -7,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use eyelid_picture::{Encoder, Nv12, Plane, Planes, Range, Yuv420, Yuyv};
+use eyelid_picture::{Encoder, Nv12, Plane, Planes, SampleRange, Yuv420, Yuyv};
 
 struct Counting;
 
@@ -87,7 +87,7 @@ fn costs(mut job: impl FnMut(&Yuv420<'_>, &Nv12<'_>, &Yuyv<'_>, usize)) -> Vec<C
     };
     let (width, height) = (WIDTH as u32, HEIGHT as u32);
     let mut costs = Vec::new();
-    for range in [Range::Full, Range::Limited] {
+    for range in [SampleRange::Full, SampleRange::Limited] {
         let yuv420 = Yuv420 {
             width,
             height,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::yuv::{Plane, Range};
+use crate::yuv::{Plane, SampleRange};
 use eyelid_jpeg::{segments, whole};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -65,7 +65,7 @@ impl Samples {
         self.width.div_ceil(2) as usize
     }
 
-    fn yuv420(&self, range: Range) -> Yuv420<'_> {
+    fn yuv420(&self, range: SampleRange) -> Yuv420<'_> {
         let plane = |bytes, stride| Plane { bytes, stride };
         Yuv420 {
             width: self.width,
@@ -190,7 +190,7 @@ fn is_baseline_420_with_the_standard_tables_and_jfif_first() {
     let rgb: Vec<u8> = samples.y.repeat(3);
     for (name, mut encoder) in encoders() {
         for quality in [0, 1, 50, 85, 95, 100, 255] {
-            let planar = encoder.encode_yuv420(&samples.yuv420(Range::Full), quality);
+            let planar = encoder.encode_yuv420(&samples.yuv420(SampleRange::Full), quality);
             assert_is_plain(planar.unwrap(), name);
             assert_is_plain(encoder.encode_rgb(&rgb, 50, 37, quality).unwrap(), name);
         }
@@ -236,7 +236,7 @@ fn scans(jpeg: &[u8]) -> usize {
 #[test]
 fn optimised_tables_make_it_smaller_and_are_given_up_again() {
     let samples = samples(131, 99);
-    let picture = samples.yuv420(Range::Full);
+    let picture = samples.yuv420(SampleRange::Full);
     for (name, mut encoder) in encoders() {
         let plain = encoder.encode_yuv420(&picture, 85).unwrap().to_vec();
         encoder.set_tables(Tables::Optimised);
@@ -260,7 +260,7 @@ fn planar_pictures_look_like_what_was_given() {
     for (name, mut encoder) in encoders() {
         for (width, height) in SIZES {
             let samples = samples(width, height);
-            let jpeg = encoder.encode_yuv420(&samples.yuv420(Range::Full), 95);
+            let jpeg = encoder.encode_yuv420(&samples.yuv420(SampleRange::Full), 95);
             assert_shows(jpeg.unwrap(), &samples, name);
         }
     }
@@ -289,7 +289,7 @@ fn rows_may_lie_apart_with_anything_between_them() {
     for (name, mut encoder) in encoders() {
         for (width, height) in SIZES {
             let samples = samples(width, height);
-            let tight = samples.yuv420(Range::Full);
+            let tight = samples.yuv420(SampleRange::Full);
             let expected = encoder.encode_yuv420(&tight, 85).unwrap().to_vec();
             for gap in [1, 7, 64] {
                 let (y_stride, uv_stride) = (tight.y.stride + gap, tight.u.stride + gap);
@@ -314,7 +314,7 @@ fn rows_may_lie_apart_with_anything_between_them() {
 fn nv12_gives_what_its_planes_give() {
     for (name, mut encoder) in encoders() {
         for (width, height) in SIZES {
-            for range in [Range::Full, Range::Limited] {
+            for range in [SampleRange::Full, SampleRange::Limited] {
                 let samples = samples(width, height);
                 let planar = samples.yuv420(range);
                 let expected = encoder.encode_yuv420(&planar, 85).unwrap().to_vec();
@@ -347,10 +347,10 @@ fn yuyv_gives_the_mean_of_two_rows_of_colour() {
     for (name, mut encoder) in encoders() {
         for (width, height) in SIZES {
             for (range, apart, gap) in [
-                (Range::Full, 0, 0),
-                (Range::Full, 9, 0),
-                (Range::Full, 9, 5),
-                (Range::Limited, 9, 5),
+                (SampleRange::Full, 0, 0),
+                (SampleRange::Full, 9, 0),
+                (SampleRange::Full, 9, 5),
+                (SampleRange::Limited, 9, 5),
             ] {
                 let samples = samples(width, height);
                 let planar = samples.yuv420(range);
@@ -382,7 +382,7 @@ fn limited_range_is_stretched() {
         for (width, height) in SIZES {
             let samples = samples(width, height);
             let limited = samples.limited();
-            let jpeg = encoder.encode_yuv420(&limited.yuv420(Range::Limited), 95);
+            let jpeg = encoder.encode_yuv420(&limited.yuv420(SampleRange::Limited), 95);
             assert_shows(jpeg.unwrap(), &samples, name);
         }
     }
@@ -397,7 +397,7 @@ fn limited_range_is_stretched() {
 fn the_encoders_give_the_same_picture() {
     for (width, height) in SIZES {
         let samples = samples(width, height);
-        let picture = samples.yuv420(Range::Full);
+        let picture = samples.yuv420(SampleRange::Full);
         let mut rgb = Vec::new();
         for (index, y) in samples.y.iter().enumerate() {
             rgb.extend([*y, (index % 200) as u8, 255 - *y]);
@@ -423,9 +423,9 @@ fn refuses_planes_that_are_too_short() {
     for (name, mut encoder) in encoders() {
         for (width, height) in SIZES {
             let samples = samples(width, height);
-            let whole = samples.yuv420(Range::Full);
+            let whole = samples.yuv420(SampleRange::Full);
             let (uv, pixels) = (samples.uv(), samples.yuyv(0));
-            for range in [Range::Full, Range::Limited] {
+            for range in [SampleRange::Full, SampleRange::Limited] {
                 for index in 0..3 {
                     for broken in [shortened, narrowed, widened] {
                         let mut picture = Yuv420 { range, ..whole };
@@ -495,7 +495,7 @@ fn widened(plane: &mut Plane<'_>) {
 #[test]
 fn refuses_sizes_that_a_jpeg_cannot_have() {
     let samples = samples(16, 16);
-    let whole = samples.yuv420(Range::Full);
+    let whole = samples.yuv420(SampleRange::Full);
     for (_, mut encoder) in encoders() {
         for (width, height) in [
             (0, 1),
@@ -515,13 +515,13 @@ fn refuses_sizes_that_a_jpeg_cannot_have() {
                 height,
                 y: whole.y,
                 uv: whole.y,
-                range: Range::Limited,
+                range: SampleRange::Limited,
             };
             let yuyv = Yuyv {
                 width,
                 height,
                 pixels: whole.y,
-                range: Range::Limited,
+                range: SampleRange::Limited,
             };
             for error in [
                 encoder.encode_yuv420(&planar, 85).unwrap_err(),
@@ -539,7 +539,10 @@ fn refuses_sizes_that_a_jpeg_cannot_have() {
 fn an_encoder_goes_on_after_an_error_and_with_another_size() {
     let (small, large) = (samples(17, 16), samples(131, 99));
     for (name, mut encoder) in encoders() {
-        let (small, large) = (small.yuv420(Range::Full), large.yuv420(Range::Full));
+        let (small, large) = (
+            small.yuv420(SampleRange::Full),
+            large.yuv420(SampleRange::Full),
+        );
         let first = encoder.encode_yuv420(&small, 85).unwrap().to_vec();
         encoder.encode_yuv420(&large, 85).unwrap();
         let mut broken = large;

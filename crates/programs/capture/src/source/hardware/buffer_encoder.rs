@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use eyelid_config::Size;
 use eyelid_jpeg::{Check, EncodedPicture, FrameMaker, Turn, TurnedPlanes};
-use eyelid_picture::{EncodeError, Encoder, Nv12, Plane, Planes, Range, Yuv420, Yuyv};
+use eyelid_picture::{EncodeError, Encoder, Nv12, Plane, Planes, SampleRange, Yuv420, Yuyv};
 use eyelid_producer::EncodedFrame;
 
 use super::choice::Format;
@@ -134,9 +134,9 @@ impl BufferEncoder {
 fn buffer<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Buffer<'a>> {
     let (width, height) = (layout.size.width, layout.size.height);
     let range = if layout.limited_range {
-        Range::Limited
+        SampleRange::Limited
     } else {
-        Range::Full
+        SampleRange::Full
     };
     let plane = |bytes, stride| Plane { bytes, stride };
     // libcamera gives the stride of the first plane only; the others follow from it (DRM's rule for
