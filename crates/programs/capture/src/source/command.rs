@@ -52,7 +52,7 @@ const BROKEN_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct Command {
     shell: String,
     environment: Vec<(&'static str, String)>,
-    running: Option<Running>,
+    running: Option<RunningCommand>,
     ending: Option<Ending>,
     wanted: bool,
     splitter: Splitter,
@@ -66,7 +66,7 @@ pub(crate) struct Command {
     broken_limit: LogLimit,
 }
 
-struct Running {
+struct RunningCommand {
     process: Process,
     lines: Lines,
     frames: u64,
@@ -113,7 +113,7 @@ impl Command {
                 reason,
             }
         })?;
-        self.running = Some(Running {
+        self.running = Some(RunningCommand {
             process,
             lines: Lines::default(),
             frames: self.splitter.count(),
@@ -158,11 +158,14 @@ impl Source for Command {
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.running.iter().flat_map(Running::descriptors).collect()
+        self.running
+            .iter()
+            .flat_map(RunningCommand::descriptors)
+            .collect()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let running = self.running.as_ref().map(Running::deadline);
+        let running = self.running.as_ref().map(RunningCommand::deadline);
         let ending = self.ending.as_ref().map(Ending::deadline);
         running.into_iter().chain(ending).min()
     }
@@ -223,7 +226,7 @@ impl Source for Command {
     }
 }
 
-impl Running {
+impl RunningCommand {
     fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let stdout = self.process.stdout.as_ref().map(AsFd::as_fd);
         stdout

@@ -31,8 +31,8 @@ use super::hardware::timestamp::Clocks;
 use super::hardware::{choice, holder};
 use crate::Settings;
 use arrivals::Arrivals;
-use device::{Config, Device, is};
-use find::Description;
+use device::{V4l2Config, V4l2Device, is};
+use find::V4l2Description;
 use kernel::Node;
 
 pub(crate) use list::{cameras, controls};
@@ -44,7 +44,7 @@ pub(crate) struct V4l2 {
     settings: Settings,
     arrivals: Arrivals,
     open: Option<Open>,
-    running: Option<Running>,
+    running: Option<RunningCamera>,
     sequence: u64,
     captured: SystemTime,
     encoder: BufferEncoder,
@@ -53,11 +53,11 @@ pub(crate) struct V4l2 {
 /// The camera that is open.
 struct Open {
     path: PathBuf,
-    device: Device,
+    device: V4l2Device,
 }
 
 /// A camera that captures.
-struct Running {
+struct RunningCamera {
     heard_at: Instant,
     frame_rate: FrameRate,
     attempt: Attempt,
@@ -116,8 +116,8 @@ impl V4l2 {
             .map_err(|error| unsuitable(error.to_string()))?;
         let fourcc = camera.offers.iter().find(|(_, o)| o.format == format);
         let fourcc = fourcc.map_or(0, |(fourcc, _)| *fourcc);
-        let rates = rate::Rates::of(&node, fourcc, (size.width, size.height));
-        let config = Config {
+        let rates = rate::V4l2Rates::of(&node, fourcc, (size.width, size.height));
+        let config = V4l2Config {
             format,
             fourcc,
             size,
@@ -129,7 +129,7 @@ impl V4l2 {
         let controls = controls::describe(&node);
         let set = self.controls_to_set(&controls);
         let set = set.map_err(|error| unsuitable(error.to_string()))?;
-        let device = Device::configure(node, &config)
+        let device = V4l2Device::configure(node, &config)
             .map_err(|(what, reason)| failed(&camera.path, what, reason))?;
         controls::set(device.node(), &id(), &set, &controls);
         let layout = device.layout();
@@ -182,7 +182,7 @@ impl V4l2 {
                 other => Err(other),
             };
         }
-        self.running = Some(Running {
+        self.running = Some(RunningCamera {
             heard_at: now,
             frame_rate: FrameRate::new(self.settings.fps.map(|fps| fps.interval())),
             attempt,
@@ -311,13 +311,13 @@ impl Source for V4l2 {
 
     fn status(&self) -> SourceStatus {
         let device = self.open.as_ref().map(|open| &open.device);
-        let has_frame = device.is_some_and(Device::has_frame);
+        let has_frame = device.is_some_and(V4l2Device::has_frame);
         let running = self.running.as_ref();
         SourceStatus {
             sequence: has_frame.then_some(self.sequence),
             works: has_frame,
             keeps_rate: running.is_some_and(|running| running.frame_rate.is_kept()),
-            fps: device.and_then(Device::interval).map(rate::rate),
+            fps: device.and_then(V4l2Device::interval).map(rate::rate),
             ..SourceStatus::default()
         }
     }
@@ -335,14 +335,14 @@ impl Source for V4l2 {
 }
 
 /// Finds the camera that is wanted and opens it.
-fn find_and_open(wanted: Option<&str>) -> Result<(Description, Node), SourceError> {
+fn find_and_open(wanted: Option<&str>) -> Result<(V4l2Description, Node), SourceError> {
     let path = match wanted {
         Some(path) if path.starts_with('/') => std::fs::canonicalize(path)
             .map_err(|reason| failed(Path::new(path), "find it", reason))?,
         part => find::pick(&find::all(), part)?.path.clone(),
     };
     let node = Node::open(&path).map_err(|reason| failed(&path, "open it", reason))?;
-    let camera = Description::of(&path, &node);
+    let camera = V4l2Description::of(&path, &node);
     let camera = camera.map_err(|reason| failed(&path, "ask what it is", reason))?;
     match camera.gives_nothing() {
         Some(why) => Err(SourceError::Unsuitable {

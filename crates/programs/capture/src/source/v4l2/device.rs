@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use eyelid_config::Size;
 use nix::errno::Errno;
 
-use super::kernel::{Fraction, Map, Node, PixelFormat};
+use super::kernel::{BufferMap, Fraction, Node, PixelFormat};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::Format;
 use eyelid_jpeg::Turn;
@@ -17,7 +17,7 @@ const BUFFERS: u32 = 4;
 
 /// How a camera is to be configured.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Config {
+pub(super) struct V4l2Config {
     pub(super) format: Format,
     pub(super) fourcc: u32,
     pub(super) size: Size,
@@ -29,9 +29,9 @@ pub(super) struct Config {
 
 /// A camera. Its buffers are there as long as it is: no other program can have it meanwhile.
 #[derive(Debug)]
-pub(super) struct Device {
+pub(super) struct V4l2Device {
     // Dropped in this order, though the kernel would keep what is mapped.
-    buffers: Vec<Map>,
+    buffers: Vec<BufferMap>,
     node: Node,
     layout: Layout,
     interval: Option<Fraction>,
@@ -48,14 +48,14 @@ struct Exposure {
     bytes: usize,
 }
 
-impl Device {
+impl V4l2Device {
     /// Configures a camera and maps its buffers.
     ///
     /// # Errors
     /// What was tried, and why not. `EBUSY`: another process has it.
     pub(super) fn configure(
         node: Node,
-        config: &Config,
+        config: &V4l2Config,
     ) -> Result<Self, (&'static str, io::Error)> {
         let configure = |error| ("configure it", error);
         let given = node
@@ -170,7 +170,7 @@ impl Device {
     }
 }
 
-impl AsFd for Device {
+impl AsFd for V4l2Device {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.node.as_fd()
     }
@@ -180,7 +180,7 @@ pub(super) fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno as i32)
 }
 
-fn layout(given: &PixelFormat, config: &Config) -> io::Result<Layout> {
+fn layout(given: &PixelFormat, config: &V4l2Config) -> io::Result<Layout> {
     const JPEG_COLOURS: u32 = 7;
     const FULL_RANGE: u32 = 1;
     const LIMITED_RANGE: u32 = 2;
@@ -251,8 +251,8 @@ fn split<'a>(bytes: &'a [u8], layout: &Layout) -> Option<Vec<&'a [u8]>> {
 mod tests {
     use super::*;
 
-    fn config(format: Format, fourcc: &[u8; 4]) -> Config {
-        Config {
+    fn config(format: Format, fourcc: &[u8; 4]) -> V4l2Config {
+        V4l2Config {
             format,
             fourcc: u32::from_le_bytes(*fourcc),
             size: "640x480".parse().unwrap(),

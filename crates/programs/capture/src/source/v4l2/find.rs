@@ -48,7 +48,7 @@ const MOST: u32 = 256;
 
 /// A camera, as its driver describes it.
 #[derive(Clone, Debug)]
-pub(super) struct Description {
+pub(super) struct V4l2Description {
     /// Its device node.
     pub(super) path: PathBuf,
     /// Its name.
@@ -65,7 +65,7 @@ pub(super) struct Description {
     bits: u32,
 }
 
-impl Description {
+impl V4l2Description {
     /// Describes what is behind an open node.
     pub(super) fn of(path: &Path, node: &Node) -> io::Result<Self> {
         let capability = node.capability()?;
@@ -135,7 +135,7 @@ impl Description {
 /// What was found by looking at every device node.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) cameras: Vec<Description>,
+    pub(super) cameras: Vec<V4l2Description>,
     /// Nodes that could not be opened.
     pub(super) closed: Vec<(PathBuf, io::Error)>,
 }
@@ -146,10 +146,10 @@ pub(super) fn all() -> Found {
     for path in nodes(Path::new(DEVICES)) {
         match Node::open(&path) {
             Ok(node) => {
-                let description = Description::of(&path, &node).ok();
+                let description = V4l2Description::of(&path, &node).ok();
                 found
                     .cameras
-                    .extend(description.filter(Description::is_camera));
+                    .extend(description.filter(V4l2Description::is_camera));
             }
             Err(error) => found.closed.push((path, error)),
         }
@@ -177,7 +177,7 @@ fn nodes(directory: &Path) -> Vec<PathBuf> {
 pub(super) fn pick<'a>(
     found: &'a Found,
     part: Option<&str>,
-) -> Result<&'a Description, SourceError> {
+) -> Result<&'a V4l2Description, SourceError> {
     let Some(part) = part else {
         return found.cameras.first().ok_or_else(|| none(found));
     };
@@ -206,7 +206,7 @@ pub(super) fn pick<'a>(
     Ok(first)
 }
 
-fn listed<'a>(cameras: impl Iterator<Item = &'a Description>) -> String {
+fn listed<'a>(cameras: impl Iterator<Item = &'a V4l2Description>) -> String {
     let cameras: Vec<String> = cameras
         .map(|c| format!("{:?} ({}, at {})", c.card, c.path.display(), c.bus))
         .collect();
@@ -327,8 +327,8 @@ mod tests {
 
     const CAMERA: u32 = CAN_CAPTURE | CAN_STREAM;
 
-    fn camera(number: u32, card: &str, bus: &str) -> Description {
-        Description {
+    fn camera(number: u32, card: &str, bus: &str) -> V4l2Description {
+        V4l2Description {
             path: format!("/dev/video{number}").into(),
             card: card.to_owned(),
             driver: "uvcvideo".to_owned(),
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn nodes_that_are_no_cameras_are_passed_over() {
         assert!(camera(0, "C525", "usb").is_camera());
-        let with = |change: &dyn Fn(&mut Description)| {
+        let with = |change: &dyn Fn(&mut V4l2Description)| {
             let mut node = camera(1, "x", "y");
             change(&mut node);
             node

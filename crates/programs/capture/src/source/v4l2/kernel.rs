@@ -87,7 +87,7 @@ pub(super) struct PixelFormat {
 /// pointers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-struct Format {
+struct V4l2Format {
     kind: u32,
     alignment: [usize; 0],
     pixels: PixelFormat,
@@ -162,7 +162,7 @@ struct RequestBuffers {
 /// `struct v4l2_buffer`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Buffer {
+pub(super) struct V4l2Buffer {
     pub(super) index: u32,
     kind: u32,
     pub(super) bytes_used: u32,
@@ -188,7 +188,7 @@ struct Offset {
     rest: [u32; size_of::<usize>() / 4 - 1],
 }
 
-impl Buffer {
+impl V4l2Buffer {
     fn numbered(index: u32) -> Self {
         Self {
             index,
@@ -251,7 +251,7 @@ const _: () = {
     assert!(size_of::<Capability>() == 104);
     assert!(size_of::<FormatDescription>() == 64);
     assert!(size_of::<PixelFormat>() == 48);
-    assert!(size_of::<Format>() == 200 + size_of::<usize>());
+    assert!(size_of::<V4l2Format>() == 200 + size_of::<usize>());
     assert!(size_of::<FrameSize>() == 44);
     assert!(size_of::<FrameInterval>() == 52);
     assert!(size_of::<StreamParameters>() == 204);
@@ -259,7 +259,7 @@ const _: () = {
     // Where 64 bits need no alignment there is no gap before the time.
     let gap = align_of::<i64>() - 4;
     assert!(
-        size_of::<Buffer>()
+        size_of::<V4l2Buffer>()
             == if size_of::<usize>() == 8 {
                 88
             } else {
@@ -273,12 +273,12 @@ const _: () = {
 
 nix::ioctl_read!(querycap, b'V', 0, Capability);
 nix::ioctl_readwrite!(enum_fmt, b'V', 2, FormatDescription);
-nix::ioctl_readwrite!(g_fmt, b'V', 4, Format);
-nix::ioctl_readwrite!(s_fmt, b'V', 5, Format);
+nix::ioctl_readwrite!(g_fmt, b'V', 4, V4l2Format);
+nix::ioctl_readwrite!(s_fmt, b'V', 5, V4l2Format);
 nix::ioctl_readwrite!(reqbufs, b'V', 8, RequestBuffers);
-nix::ioctl_readwrite!(querybuf, b'V', 9, Buffer);
-nix::ioctl_readwrite!(qbuf, b'V', 15, Buffer);
-nix::ioctl_readwrite!(dqbuf, b'V', 17, Buffer);
+nix::ioctl_readwrite!(querybuf, b'V', 9, V4l2Buffer);
+nix::ioctl_readwrite!(qbuf, b'V', 15, V4l2Buffer);
+nix::ioctl_readwrite!(dqbuf, b'V', 17, V4l2Buffer);
 nix::ioctl_readwrite!(g_parm, b'V', 21, StreamParameters);
 nix::ioctl_readwrite!(s_parm, b'V', 22, StreamParameters);
 nix::ioctl_readwrite!(s_ctrl, b'V', 28, ControlValue);
@@ -366,7 +366,7 @@ impl Node {
 
     /// The format that the camera has now.
     pub(super) fn format(&self) -> io::Result<PixelFormat> {
-        let mut format = Format::new(PixelFormat::default());
+        let mut format = V4l2Format::new(PixelFormat::default());
         self.ask(g_fmt, &mut format)?;
         Ok(format.pixels)
     }
@@ -377,7 +377,7 @@ impl Node {
         fourcc: u32,
         (width, height): (u32, u32),
     ) -> io::Result<PixelFormat> {
-        let mut format = Format::new(PixelFormat {
+        let mut format = V4l2Format::new(PixelFormat {
             width,
             height,
             fourcc,
@@ -421,20 +421,20 @@ impl Node {
     }
 
     /// Maps a buffer.
-    pub(super) fn map(&self, index: u32) -> io::Result<Map> {
-        let mut buffer = Buffer::numbered(index);
+    pub(super) fn map(&self, index: u32) -> io::Result<BufferMap> {
+        let mut buffer = V4l2Buffer::numbered(index);
         self.ask(querybuf, &mut buffer)?;
-        Map::new(self.0.as_fd(), buffer.length, buffer.offset.bytes)
+        BufferMap::new(self.0.as_fd(), buffer.length, buffer.offset.bytes)
     }
 
     /// Lets the camera fill a buffer.
     pub(super) fn queue(&self, index: u32) -> io::Result<()> {
-        self.ask(qbuf, &mut Buffer::numbered(index))
+        self.ask(qbuf, &mut V4l2Buffer::numbered(index))
     }
 
     /// Takes back the buffer that was filled first. `None`: the next one is not ready.
-    pub(super) fn dequeue(&self) -> io::Result<Option<Buffer>> {
-        let mut buffer = Buffer::numbered(0);
+    pub(super) fn dequeue(&self) -> io::Result<Option<V4l2Buffer>> {
+        let mut buffer = V4l2Buffer::numbered(0);
         match self.ask(dqbuf, &mut buffer) {
             Ok(()) => Ok(Some(buffer)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -523,7 +523,7 @@ pub(super) enum Span<T> {
     },
 }
 
-impl Format {
+impl V4l2Format {
     fn new(mut pixels: PixelFormat) -> Self {
         pixels.private = PRIV_MAGIC;
         Self {
@@ -537,12 +537,12 @@ impl Format {
 
 /// A buffer, mapped for reading until it is dropped.
 #[derive(Debug)]
-pub(super) struct Map {
+pub(super) struct BufferMap {
     address: NonNull<c_void>,
     length: usize,
 }
 
-impl Map {
+impl BufferMap {
     fn new(fd: BorrowedFd<'_>, length: u32, offset: u32) -> io::Result<Self> {
         let length = NonZeroUsize::new(length as usize)
             .ok_or_else(|| io::Error::other("it has buffers of no bytes"))?;
@@ -574,10 +574,10 @@ impl Map {
     }
 }
 
-impl Drop for Map {
+impl Drop for BufferMap {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `Map::new`, and `bytes` borrows it no longer than `self`
-        // lives.
+        // SAFETY: the mapping was made by `BufferMap::new`, and `bytes` borrows it no longer than
+        // `self` lives.
         if let Err(errno) = unsafe { munmap(self.address, self.length) } {
             log::debug!("v4l2: munmap: {errno}");
         }
@@ -601,25 +601,25 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn numbers_of_ioctls_are_those_of_the_kernel() {
-        let read_write = nix::request_code_readwrite!(b'V', 5, size_of::<Format>());
+        let read_write = nix::request_code_readwrite!(b'V', 5, size_of::<V4l2Format>());
         assert_eq!(read_write, 0xC0D0_5605);
-        let dequeue = nix::request_code_readwrite!(b'V', 17, size_of::<Buffer>());
+        let dequeue = nix::request_code_readwrite!(b'V', 17, size_of::<V4l2Buffer>());
         assert_eq!(dequeue, 0xC058_5611);
-        assert_eq!(std::mem::offset_of!(Format, pixels), 8);
-        assert_eq!(std::mem::offset_of!(Buffer, seconds), 24);
-        assert_eq!(std::mem::offset_of!(Buffer, offset), 64);
+        assert_eq!(std::mem::offset_of!(V4l2Format, pixels), 8);
+        assert_eq!(std::mem::offset_of!(V4l2Buffer, seconds), 24);
+        assert_eq!(std::mem::offset_of!(V4l2Buffer, offset), 64);
     }
 
     #[test]
     fn a_timestamp_is_counted_in_nanoseconds() {
-        let buffer = Buffer {
+        let buffer = V4l2Buffer {
             seconds: 5,
             microseconds: 250,
-            ..Buffer::default()
+            ..V4l2Buffer::default()
         };
         assert_eq!(buffer.timestamp_ns(), 5_000_250_000);
         assert_eq!(
-            Buffer {
+            V4l2Buffer {
                 seconds: -1,
                 ..buffer
             }

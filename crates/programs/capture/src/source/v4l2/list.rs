@@ -1,8 +1,8 @@
 //! V4L2's part of `--list` and `--list-controls`.
 
-use super::find::{self, Description};
+use super::find::{self, V4l2Description};
 use super::kernel::Node;
-use super::rate::Rates;
+use super::rate::V4l2Rates;
 use super::{controls as own_controls, find_and_open};
 use crate::source::SourceError;
 use crate::source::hardware::control::Control;
@@ -37,10 +37,10 @@ pub(crate) fn controls(wanted: Option<&str>) -> Result<Vec<Control>, SourceError
     Ok(own_controls::describe(&node))
 }
 
-fn listed(camera: &Description, node: Option<&Node>) -> ListedCamera {
+fn listed(camera: &V4l2Description, node: Option<&Node>) -> ListedCamera {
     let formats = camera.offers.iter().map(|(fourcc, offer)| {
         let size = |size: &eyelid_config::Size| {
-            let rates = node.map(|node| Rates::of(node, *fourcc, (size.width, size.height)));
+            let rates = node.map(|node| V4l2Rates::of(node, *fourcc, (size.width, size.height)));
             let ends = rates.and_then(|rates| rates.ends());
             ListedSize {
                 size: size.to_string(),

@@ -12,9 +12,9 @@ const MOST: u32 = 64;
 
 /// The times between frames that a camera can have at one format and size.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rates(Vec<Span<Fraction>>);
+pub(super) struct V4l2Rates(Vec<Span<Fraction>>);
 
-impl Rates {
+impl V4l2Rates {
     /// Asks a camera.
     pub(super) fn of(node: &Node, fourcc: u32, size: (u32, u32)) -> Self {
         let all = (0..MOST).map_while(|index| node.interval(fourcc, size, index));
@@ -79,13 +79,13 @@ mod tests {
         }
     }
 
-    fn chosen(rates: &Rates, fps: f64) -> f64 {
+    fn chosen(rates: &V4l2Rates, fps: f64) -> f64 {
         rate(rates.choose(fps.try_into().unwrap()))
     }
 
     #[test]
     fn of_listed_rates_the_slowest_that_is_enough_is_taken() {
-        let rates = Rates([30, 15, 5].map(|fps| Span::One(interval(1, fps))).to_vec());
+        let rates = V4l2Rates([30, 15, 5].map(|fps| Span::One(interval(1, fps))).to_vec());
         for (wanted, taken) in [
             (30.0, 30.0),
             (10.0, 15.0),
@@ -96,13 +96,13 @@ mod tests {
             assert_eq!(chosen(&rates, wanted), taken, "{wanted}");
         }
         assert_eq!(rates.ends(), Some((5.0, 30.0)));
-        let tv = Rates(vec![Span::One(interval(1001, 30_000))]);
+        let tv = V4l2Rates(vec![Span::One(interval(1001, 30_000))]);
         assert!((chosen(&tv, 30.0) - 29.97).abs() < 0.01);
     }
 
     #[test]
     fn of_a_range_it_is_what_was_asked_for() {
-        let rates = Rates(vec![Span::Range {
+        let rates = V4l2Rates(vec![Span::Range {
             min: interval(1, 60),
             max: interval(1, 5),
             step: interval(1, 1),
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_camera_that_says_nothing_is_asked_for_just_that() {
-        let none = Rates(Vec::new());
+        let none = V4l2Rates(Vec::new());
         assert_eq!((chosen(&none, 12.5), none.ends()), (12.5, None));
         assert_eq!(chosen(&none, 0.01), 0.01, "100 s are no overflow");
     }
