@@ -28,10 +28,10 @@ const COSTS: RangeInclusive<u32> = 4..=17;
 /// one a picture.
 const REMEMBERED: usize = 64;
 
-/// In how many lanes credentials wait to be checked. Who guesses stands in one, and a newcomer in
-/// another waits for one of the guesses and not for hundreds; with all lanes full that is some
-/// seconds, as long as a person waits.
-const LANES: usize = 64;
+/// In how many queues credentials wait to be checked. Who guesses stands in one, and a newcomer in
+/// another waits for one of the guesses and not for hundreds; with all queues full that is some
+/// seconds, as long as a person waits. (Stochastic fairness queueing, McKenney 1990.)
+const QUEUES: usize = 64;
 
 /// Who may look.
 pub(crate) struct Users {
@@ -44,9 +44,9 @@ pub(crate) struct Users {
     right: RefCell<Vec<Vec<u8>>>,
     /// Hashing costs tens of milliseconds: one at a time, so that guessing cannot take every core.
     one_at_a_time: Semaphore,
-    /// Of each lane one may wait for that. Addresses are spread over lanes in a way that strangers
-    /// cannot know.
-    lanes: [Semaphore; LANES],
+    /// Of each queue the first may wait for that. Addresses are spread over queues in a way that
+    /// strangers cannot know.
+    queues: [Semaphore; QUEUES],
     spread: RandomState,
 }
 
@@ -128,7 +128,7 @@ impl Users {
             decoy,
             right: RefCell::default(),
             one_at_a_time: Semaphore::new(1),
-            lanes: std::array::from_fn(|_| Semaphore::new(1)),
+            queues: std::array::from_fn(|_| Semaphore::new(1)),
             spread: RandomState::new(),
         })
     }
@@ -147,7 +147,7 @@ impl Users {
         }
         let known = self.hashes.get(&user).cloned();
         let hash = known.clone().unwrap_or_else(|| self.decoy.clone());
-        let _lane = self.lanes[self.lane(peer)].acquire().await.ok()?;
+        let _queue = self.queues[self.queue(peer)].acquire().await.ok()?;
         let _permit = self.one_at_a_time.acquire().await.ok()?;
         let verified =
             tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false));
@@ -162,7 +162,7 @@ impl Users {
         admitted.then_some(user)
     }
 
-    fn lane(&self, peer: Peer) -> usize {
+    fn queue(&self, peer: Peer) -> usize {
         let place = match peer {
             Peer::Unix | Peer::Unknown => None,
             // A host has all addresses of its network to itself (RFC 7421).
@@ -171,7 +171,7 @@ impl Users {
                 v4 => v4,
             }),
         };
-        (self.spread.hash_one(place) % LANES as u64) as usize
+        (self.spread.hash_one(place) % QUEUES as u64) as usize
     }
 }
 
@@ -293,12 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn guesses_from_one_place_wait_in_one_lane() {
+    fn guesses_from_one_place_wait_in_one_queue() {
         let users = parse(&format!("anna:{}", bcrypt::hash("x", 4).unwrap())).unwrap();
-        let lane = |address: &str| users.lane(Peer::Tcp(address.parse().unwrap()));
-        assert_eq!(lane("192.0.2.1:1000"), lane("192.0.2.1:2000"));
-        assert_eq!(lane("192.0.2.1:1000"), lane("[::ffff:192.0.2.1]:1000"));
-        assert_eq!(lane("[2001:db8::1]:1"), lane("[2001:db8::ffff:2]:1"));
+        let queue = |address: &str| users.queue(Peer::Tcp(address.parse().unwrap()));
+        assert_eq!(queue("192.0.2.1:1000"), queue("192.0.2.1:2000"));
+        assert_eq!(queue("192.0.2.1:1000"), queue("[::ffff:192.0.2.1]:1000"));
+        assert_eq!(queue("[2001:db8::1]:1"), queue("[2001:db8::ffff:2]:1"));
         for places in [
             (0..200)
                 .map(|n| format!("192.0.2.{n}:1"))
@@ -307,10 +307,10 @@ mod tests {
                 .map(|n| format!("[2001:db8:0:{n:x}::1]:1"))
                 .collect(),
         ] {
-            let mut lanes: Vec<_> = places.iter().map(|place| lane(place)).collect();
-            lanes.sort_unstable();
-            lanes.dedup();
-            assert!(lanes.len() > LANES / 2, "{lanes:?}");
+            let mut queues: Vec<_> = places.iter().map(|place| queue(place)).collect();
+            queues.sort_unstable();
+            queues.dedup();
+            assert!(queues.len() > QUEUES / 2, "{queues:?}");
         }
     }
 
