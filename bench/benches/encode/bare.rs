@@ -4,7 +4,7 @@
 
 use std::ffi::c_int;
 
-use eyelid_picture::{Plane, Yuv420};
+use eyelid_picture::{SamplePlane, Yuv420};
 use turbojpeg_sys as c;
 
 pub(crate) struct Bare {
@@ -45,7 +45,7 @@ impl Bare {
     /// JPEG's length.
     pub(crate) fn encode(&mut self, picture: &Yuv420<'_>) -> Result<usize, &'static str> {
         let all = [picture.y, picture.u, picture.v];
-        let planes = all.map(|plane: Plane<'_>| plane.bytes.as_ptr());
+        let planes = all.map(|plane: SamplePlane<'_>| plane.bytes.as_ptr());
         let strides = all.map(|plane| plane.stride as c_int);
         let mut at = self.jpeg.as_mut_ptr();
         let mut length = self.jpeg.len() as _;

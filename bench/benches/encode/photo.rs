@@ -1,7 +1,7 @@
 //! A picture that is about as hard for JPEG as a photo: surfaces, textures of all sizes, edges, and
 //! the grain of a sensor.
 
-use eyelid_picture::{Nv12, Plane, SampleRange, Yuv420, Yuyv};
+use eyelid_picture::{Nv12, SamplePlane, SampleRange, Yuv420, Yuyv};
 
 /// One picture in each of the forms that cameras give. Sides have to be even.
 pub(crate) struct Photo {
@@ -85,8 +85,8 @@ impl Photo {
     }
 }
 
-fn plane(bytes: &[u8], stride: u32) -> Plane<'_> {
-    Plane {
+fn plane(bytes: &[u8], stride: u32) -> SamplePlane<'_> {
+    SamplePlane {
         bytes,
         stride: stride as usize,
     }

@@ -1,6 +1,6 @@
 //! Planar pictures are turned plane by plane, for cameras that cannot turn.
 
-use eyelid_picture::{Plane, Yuv420};
+use eyelid_picture::{SamplePlane, Yuv420};
 
 use crate::turn::Turn;
 
@@ -31,7 +31,7 @@ impl TurnedPlanes {
         let (width, height) = turn.size(picture.width, picture.height);
         let (stride, _) = turn.size(columns, rows);
         let (half_stride, _) = turn.size(half_columns, half_rows);
-        let plane = |bytes, stride| Plane { bytes, stride };
+        let plane = |bytes, stride| SamplePlane { bytes, stride };
         Yuv420 {
             width,
             height,
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn turns_all_planes_and_keeps_the_range() {
         let bytes: Vec<u8> = (0..8).collect();
-        let plane = |start: usize, stride| Plane {
+        let plane = |start: usize, stride| SamplePlane {
             bytes: &bytes[start..],
             stride,
         };

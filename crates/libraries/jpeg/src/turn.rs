@@ -1,6 +1,6 @@
 //! Quarter turns and mirrors.
 
-use eyelid_picture::Plane;
+use eyelid_picture::SamplePlane;
 
 use crate::pixels::Pixels;
 
@@ -111,7 +111,7 @@ impl Turn {
     /// Turns a picture into memory that is there already.
     pub fn apply_into(self, rgb: &[u8], width: u32, height: u32, turned: &mut Pixels) {
         let (columns, rows) = (width as usize, height as usize);
-        let plane = Plane {
+        let plane = SamplePlane {
             bytes: rgb,
             stride: columns * 3,
         };
@@ -125,7 +125,7 @@ impl Turn {
     /// If there are fewer bytes than pixels, or the plane's stride is less than its width or 0.
     pub fn apply_to_plane<const BYTES: usize>(
         self,
-        plane: Plane<'_>,
+        plane: SamplePlane<'_>,
         width: usize,
         height: usize,
         turned: &mut Vec<u8>,
@@ -287,7 +287,7 @@ mod tests {
                 apart.extend_from_slice(row);
                 apart.extend([0xAA; 3]);
             }
-            let plane = Plane {
+            let plane = SamplePlane {
                 bytes: &apart[..apart.len() - gap],
                 stride: width + gap,
             };
@@ -305,7 +305,7 @@ mod tests {
             }
         }
         let mut turned = vec![1];
-        let nothing = Plane {
+        let nothing = SamplePlane {
             bytes: &[],
             stride: 0,
         };

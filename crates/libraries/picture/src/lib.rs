@@ -19,4 +19,4 @@ pub use encode::{Encoder, Tables};
 pub use error::EncodeError;
 pub use lettering::Lettering;
 pub use planes::Planes;
-pub use yuv::{Nv12, Plane, SampleRange, Yuv420, Yuyv};
+pub use yuv::{Nv12, SamplePlane, SampleRange, Yuv420, Yuyv};

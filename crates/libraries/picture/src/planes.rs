@@ -3,7 +3,7 @@
 //! compiler makes vector instructions of them.
 
 use crate::error::EncodeError;
-use crate::yuv::{Nv12, Plane, SampleRange, Sizes, Yuv420, Yuyv};
+use crate::yuv::{Nv12, SamplePlane, SampleRange, Sizes, Yuv420, Yuyv};
 
 /// Memory for three planes.
 #[derive(Debug, Default)]
@@ -105,7 +105,7 @@ impl Planes {
     }
 
     fn picture(&self, sizes: Sizes) -> Yuv420<'_> {
-        let plane = |bytes, stride| Plane { bytes, stride };
+        let plane = |bytes, stride| SamplePlane { bytes, stride };
         Yuv420 {
             width: sizes.width as u32,
             height: sizes.height as u32,
@@ -117,7 +117,7 @@ impl Planes {
     }
 }
 
-fn stretch_plane(from: Plane<'_>, to: &mut [u8], width: usize, stretched: impl Fn(u8) -> u8) {
+fn stretch_plane(from: SamplePlane<'_>, to: &mut [u8], width: usize, stretched: impl Fn(u8) -> u8) {
     let rows = to.chunks_mut(width);
     let count = rows.len();
     for (from, to) in from.rows(width, count).zip(rows) {
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn what_lies_right_is_not_copied() {
         let bytes = [7; 64];
-        let plane = Plane {
+        let plane = SamplePlane {
             bytes: &bytes,
             stride: 8,
         };

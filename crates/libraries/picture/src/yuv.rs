@@ -6,7 +6,7 @@ use crate::error::EncodeError;
 
 /// Rows of bytes in memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Plane<'a> {
+pub struct SamplePlane<'a> {
     /// The rows. What lies behind each row's end is not looked at, and need not be there after the
     /// last one.
     pub bytes: &'a [u8],
@@ -32,11 +32,11 @@ pub struct Yuv420<'a> {
     /// Height in pixels.
     pub height: u32,
     /// Brightness.
-    pub y: Plane<'a>,
+    pub y: SamplePlane<'a>,
     /// Blue difference (Cb).
-    pub u: Plane<'a>,
+    pub u: SamplePlane<'a>,
     /// Red difference (Cr).
-    pub v: Plane<'a>,
+    pub v: SamplePlane<'a>,
     /// Which values are used.
     pub range: SampleRange,
 }
@@ -49,9 +49,9 @@ pub struct Nv12<'a> {
     /// Height in pixels.
     pub height: u32,
     /// Brightness.
-    pub y: Plane<'a>,
+    pub y: SamplePlane<'a>,
     /// U, V, U, V: half the height and as many bytes as pixels in a row, both rounded up to pairs.
-    pub uv: Plane<'a>,
+    pub uv: SamplePlane<'a>,
     /// Which values are used.
     pub range: SampleRange,
 }
@@ -64,7 +64,7 @@ pub struct Yuyv<'a> {
     /// Height in pixels.
     pub height: u32,
     /// 4 bytes for two pixels. With an odd width, the second Y of the last pair is not looked at.
-    pub pixels: Plane<'a>,
+    pub pixels: SamplePlane<'a>,
     /// Which values are used.
     pub range: SampleRange,
 }
@@ -97,7 +97,7 @@ impl Sizes {
     }
 }
 
-impl<'a> Plane<'a> {
+impl<'a> SamplePlane<'a> {
     /// The first `row_bytes` of a row. They have to be there.
     pub(crate) fn row(self, row: usize, row_bytes: usize) -> &'a [u8] {
         &self.bytes[row * self.stride..][..row_bytes]

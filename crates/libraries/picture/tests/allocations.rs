@@ -7,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use eyelid_picture::{Encoder, Nv12, Plane, Planes, SampleRange, Yuv420, Yuyv};
+use eyelid_picture::{Encoder, Nv12, Planes, SamplePlane, SampleRange, Yuv420, Yuyv};
 
 struct Counting;
 
@@ -81,7 +81,7 @@ fn costs(mut job: impl FnMut(&Yuv420<'_>, &Nv12<'_>, &Yuyv<'_>, usize)) -> Vec<C
         .map(|n| (n / 7 % 256) as u8)
         .collect();
     let stride = WIDTH.next_multiple_of(2);
-    let plane = |stride| Plane {
+    let plane = |stride| SamplePlane {
         bytes: &bytes,
         stride,
     };

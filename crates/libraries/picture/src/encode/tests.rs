@@ -1,5 +1,5 @@
 use super::*;
-use crate::yuv::{Plane, SampleRange};
+use crate::yuv::{SamplePlane, SampleRange};
 use eyelid_jpeg::{segments, whole};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -66,7 +66,7 @@ impl Samples {
     }
 
     fn yuv420(&self, range: SampleRange) -> Yuv420<'_> {
-        let plane = |bytes, stride| Plane { bytes, stride };
+        let plane = |bytes, stride| SamplePlane { bytes, stride };
         Yuv420 {
             width: self.width,
             height: self.height,
@@ -296,7 +296,7 @@ fn rows_may_lie_apart_with_anything_between_them() {
                 let y = spread(&samples.y, tight.y.stride, gap);
                 let u = spread(&samples.u, tight.u.stride, gap);
                 let v = spread(&samples.v, tight.v.stride, gap);
-                let plane = |bytes, stride| Plane { bytes, stride };
+                let plane = |bytes, stride| SamplePlane { bytes, stride };
                 let apart = Yuv420 {
                     y: plane(&y, y_stride),
                     u: plane(&u, uv_stride),
@@ -325,7 +325,7 @@ fn nv12_gives_what_its_planes_give() {
                         width,
                         height,
                         y: planar.y,
-                        uv: Plane {
+                        uv: SamplePlane {
                             bytes: &uv,
                             stride: row_bytes + gap,
                         },
@@ -360,7 +360,7 @@ fn yuyv_gives_the_mean_of_two_rows_of_colour() {
                 let picture = Yuyv {
                     width,
                     height,
-                    pixels: Plane {
+                    pixels: SamplePlane {
                         bytes: &pixels,
                         stride: row_bytes + gap,
                     },
@@ -437,7 +437,7 @@ fn refuses_planes_that_are_too_short() {
                     }
                 }
                 for broken in [shortened, narrowed, widened] {
-                    let uv = Plane {
+                    let uv = SamplePlane {
                         bytes: &uv,
                         stride: samples.half_width() * 2,
                     };
@@ -458,7 +458,7 @@ fn refuses_planes_that_are_too_short() {
                     let mut picture = Yuyv {
                         width,
                         height,
-                        pixels: Plane {
+                        pixels: SamplePlane {
                             bytes: &pixels,
                             stride: samples.half_width() * 4,
                         },
@@ -480,15 +480,15 @@ fn refuses_planes_that_are_too_short() {
     }
 }
 
-fn shortened(plane: &mut Plane<'_>) {
+fn shortened(plane: &mut SamplePlane<'_>) {
     plane.bytes = &plane.bytes[1..];
 }
 
-fn narrowed(plane: &mut Plane<'_>) {
+fn narrowed(plane: &mut SamplePlane<'_>) {
     plane.stride -= 1;
 }
 
-fn widened(plane: &mut Plane<'_>) {
+fn widened(plane: &mut SamplePlane<'_>) {
     plane.stride = usize::MAX;
 }
 

@@ -6,7 +6,7 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
 use super::Tables;
 use crate::error::EncodeError;
-use crate::yuv::{Plane, Sizes, Yuv420};
+use crate::yuv::{SamplePlane, Sizes, Yuv420};
 
 #[derive(Debug, Default)]
 pub(super) struct Turbo {
@@ -95,7 +95,7 @@ fn compressor(
 
 /// libjpeg-turbo reads whole pairs of Y. The last column and row of an odd size are doubled, in
 /// memory of ours.
-fn even<'a>(y: Plane<'a>, sizes: Sizes, copy: &'a mut Vec<u8>) -> Plane<'a> {
+fn even<'a>(y: SamplePlane<'a>, sizes: Sizes, copy: &'a mut Vec<u8>) -> SamplePlane<'a> {
     let (width, height) = (sizes.chroma_width * 2, sizes.chroma_height * 2);
     if (width, height) == (sizes.width, sizes.height) {
         return y;
@@ -110,7 +110,7 @@ fn even<'a>(y: Plane<'a>, sizes: Sizes, copy: &'a mut Vec<u8>) -> Plane<'a> {
         let last = (sizes.height - 1) * width;
         copy.copy_within(last..last + width, last + width);
     }
-    Plane {
+    SamplePlane {
         bytes: copy,
         stride: width,
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use eyelid_config::Size;
 use eyelid_jpeg::{Check, EncodedPicture, FrameMaker, Turn, TurnedPlanes};
-use eyelid_picture::{EncodeError, Encoder, Nv12, Plane, Planes, SampleRange, Yuv420, Yuyv};
+use eyelid_picture::{EncodeError, Encoder, Nv12, Planes, SamplePlane, SampleRange, Yuv420, Yuyv};
 use eyelid_producer::EncodedFrame;
 
 use super::choice::Format;
@@ -138,7 +138,7 @@ fn buffer<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Buffer<'a>> {
     } else {
         SampleRange::Full
     };
-    let plane = |bytes, stride| Plane { bytes, stride };
+    let plane = |bytes, stride| SamplePlane { bytes, stride };
     // libcamera gives the stride of the first plane only; the others follow from it (DRM's rule for
     // these formats).
     let (stride, half) = (layout.stride, layout.stride.div_ceil(2));
