@@ -28,7 +28,7 @@ def stand_in():
         target = ["--target-dir", directory.parent]
         subprocess.run([*build, *example, *target], cwd=REPOSITORY, check=True)
     if not path.exists():
-        pytest.skip("there is no cargo to build it with")
+        pytest.fail(f"no {str(path)!r}, and no cargo to build it with")
     return path
 
 
