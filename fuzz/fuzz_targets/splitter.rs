@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_capture::fuzzing::splitter(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyelid_jpeg::fuzzing::splitter(bytes));

@@ -12,7 +12,7 @@ use crate::kind::JpegKind;
 use crate::kind::JpegProcess;
 #[cfg(feature = "turbojpeg")]
 use crate::lossless::Lossless;
-use crate::normalise::normalise;
+use crate::normalise::{Normalised, normalise};
 use crate::pixels::Pixels;
 #[cfg(feature = "turbojpeg")]
 use crate::rare::decode_rare_jpeg;
@@ -108,13 +108,14 @@ impl FrameMaker {
         bytes: &'a [u8],
         check: Check,
     ) -> Result<EncodedPicture<'a>, PictureError> {
-        let normal = normalise(bytes)?;
+        let Judged {
+            normal,
+            kind,
+            hidden_by,
+        } = Judged::new(bytes)?;
         let header = normal.header;
-        // Even one that is not decoded here: those who look at it would.
-        refuse_large(header.width, header.height)?;
         let turn = normal.turn.followed_by(self.turn);
-        let kind = JpegKind::of(&normal.jpeg).ok_or(PictureError::Head)?;
-        if let Some(why) = kind.hidden_by() {
+        if let Some(why) = hidden_by {
             let pixels = decode(&normal.jpeg, header, kind);
             let pixels = pixels.map_err(|error| PictureError::Hidden {
                 why,
@@ -156,6 +157,46 @@ impl FrameMaker {
             height,
         })
     }
+}
+
+/// A JPEG that its markers make one.
+struct Judged<'a> {
+    normal: Normalised<'a>,
+    kind: JpegKind,
+    /// Why browsers do not show it, if so.
+    hidden_by: Option<&'static str>,
+}
+
+impl<'a> Judged<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self, PictureError> {
+        let normal = normalise(bytes)?;
+        // Even one that is not decoded here: those who look at it would.
+        refuse_large(normal.header.width, normal.header.height)?;
+        let kind = JpegKind::of(&normal.jpeg).ok_or(PictureError::Head)?;
+        let hidden_by = kind.hidden_by();
+        Ok(Self {
+            normal,
+            kind,
+            hidden_by,
+        })
+    }
+}
+
+/// Makes a frame of a JPEG that needs neither decoding nor turning; its markers are checked. `None`
+/// where it takes a [`FrameMaker`], and the time for that.
+///
+/// # Errors
+/// See [`PictureError`].
+pub fn as_it_is(bytes: &[u8]) -> Result<Option<EncodedPicture<'_>>, PictureError> {
+    let Judged {
+        normal, hidden_by, ..
+    } = Judged::new(bytes)?;
+    let needs_more = hidden_by.is_some() || normal.stores_rgb || normal.turn != Turn::NONE;
+    Ok((!needs_more).then_some(EncodedPicture {
+        jpeg: normal.jpeg,
+        width: normal.header.width,
+        height: normal.header.height,
+    }))
 }
 
 /// Decodes what browsers do not show.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use eyelid_picture::Tables;
 
 use crate::markers::SOS;
+pub use crate::splitter::splitter;
 use crate::{
     Check, EncodedPicture, FrameMaker, FrameOptions, Header, JpegError, JpegKind, MAX_PIXELS,
     PictureError, Progress, Segment, Turn, Walker, decode_jpeg, decode_luma, normalise, segments,
@@ -191,6 +192,11 @@ mod tests {
     #[test]
     fn walker_corpus() {
         eyelid_replay::replay("walker", walker);
+    }
+
+    #[test]
+    fn splitter_corpus() {
+        eyelid_replay::replay("splitter", splitter);
     }
 
     #[test]

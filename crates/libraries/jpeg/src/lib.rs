@@ -1,6 +1,7 @@
 //! Pictures of strangers, bounded before memory is spent on them.
 //!
-//! [`Walker`] finds where a JPEG ends in bytes that come in pieces, [`segments`] and [`JpegKind`]
+//! [`Walker`] finds where a JPEG ends in bytes that come in pieces, [`Splitter`] the JPEGs in a
+//! stream, [`segments`] and [`JpegKind`]
 //! say what it is without decoding it, [`normalise`] makes of it what every client takes, and
 //! [`FrameMaker`] does all that stands between a stranger's picture and a frame: whoever publishes
 //! what others made goes through it. [`decode_jpeg`] and [`decode_luma`] give pixels to those who
@@ -23,12 +24,13 @@ mod planes;
 #[cfg(feature = "turbojpeg")]
 mod rare;
 mod segments;
+mod splitter;
 mod turn;
 mod walk;
 
 pub use decode::{decode_jpeg, decode_luma, decode_png};
 pub use error::PictureError;
-pub use frame_maker::{Check, EncodedPicture, FrameMaker, FrameOptions};
+pub use frame_maker::{Check, EncodedPicture, FrameMaker, FrameOptions, as_it_is};
 pub use huffman::STANDARD_TABLES;
 pub use kind::{JpegKind, JpegProcess, Peculiarity, Sampling};
 pub use markers::{EOI, SOI, SOS};
@@ -36,5 +38,6 @@ pub use normalise::{Normalised, normalise};
 pub use pixels::{Luma, MAX_PIXELS, Pixels};
 pub use planes::TurnedPlanes;
 pub use segments::{Segment, segments};
+pub use splitter::{Splitter, TooLong};
 pub use turn::Turn;
 pub use walk::{Header, JpegError, Progress, Walker, whole};

@@ -8,8 +8,6 @@
 mod arguments;
 mod fit;
 mod full_build;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
 mod run;
 pub mod source;
 mod turn;

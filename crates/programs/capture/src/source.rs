@@ -18,8 +18,6 @@ use eyelid_picture::EncodeError;
 use eyelid_producer::{Source, SourceFailure};
 
 use crate::{ListRequest, ListWhat, Settings};
-#[cfg(any(test, fuzzing))]
-pub use command::check_splitter;
 use hardware::control::Control;
 use hardware::list::{self, ListedCamera, ListedControl};
 

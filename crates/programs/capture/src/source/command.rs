@@ -9,14 +9,13 @@ mod ending;
 mod lines;
 mod opening;
 mod process;
-mod splitter;
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_daemon::LogLimit;
-use eyelid_jpeg::{Check, FrameMaker};
+use eyelid_jpeg::{Check, FrameMaker, Splitter};
 use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 
 use super::SourceError;
@@ -25,9 +24,6 @@ use ending::{Ending, kill};
 use lines::Lines;
 use opening::Opening;
 use process::{Process, exit};
-use splitter::Splitter;
-#[cfg(any(test, fuzzing))]
-pub use splitter::check_splitter;
 
 /// How long a command may be without a complete frame. rpicam-vid and RTSP cameras need up to 5 s
 /// for their first.

@@ -1,10 +1,9 @@
-//! What must hold whatever a command writes.
+//! What must hold whatever is in a stream.
 
 use std::time::SystemTime;
 
-use eyelid_jpeg::whole;
-
 use super::{START, Splitter};
+use crate::whole;
 
 /// The same JPEGs are found whatever the pieces in which a stream comes, and found again if they
 /// come raw or as multipart.

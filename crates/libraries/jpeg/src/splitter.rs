@@ -2,15 +2,21 @@
 
 use std::time::SystemTime;
 
-use eyelid_jpeg::{Progress, SOI, Walker};
+use eyelid_slot::MAX_FRAME_BYTES;
+
+use crate::markers::SOI;
+use crate::walk::{JpegError, Progress, Walker};
 
 /// Every JPEG starts with SOI and the first byte of another marker.
 const START: [u8; 3] = [0xFF, SOI, 0xFF];
 
+/// In pieces of so many bytes a stream is looked at where JPEGs have a bound.
+const PIECE_BYTES: usize = 16 << 10;
+
 /// Splits a stream and keeps the newest complete JPEG. It holds at most two, in memory that it uses
 /// again.
 #[derive(Debug)]
-pub(super) struct Splitter {
+pub struct Splitter {
     place: Place,
     building: Vec<u8>,
     started: SystemTime,
@@ -18,6 +24,8 @@ pub(super) struct Splitter {
     captured: Option<SystemTime>,
     count: u64,
     broken: u64,
+    last_error: Option<JpegError>,
+    max_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -37,13 +45,66 @@ impl Default for Splitter {
             captured: None,
             count: 0,
             broken: 0,
+            last_error: None,
+            max_bytes: MAX_FRAME_BYTES,
         }
     }
 }
 
+/// A JPEG in the stream has more bytes than one may have. Nothing of the stream is of use then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a picture has more than {max_bytes} bytes")]
+pub struct TooLong {
+    /// How many it may have.
+    pub max_bytes: usize,
+}
+
 impl Splitter {
+    /// Holds JPEGs of so many bytes at most.
+    pub fn with_max_bytes(max_bytes: usize) -> Self {
+        Self {
+            max_bytes: max_bytes.min(MAX_FRAME_BYTES),
+            ..Self::default()
+        }
+    }
+
     /// Takes the next bytes, which have arrived at this moment.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], arrived: SystemTime) {
+    ///
+    /// # Errors
+    /// [`TooLong`]; the JPEG is forgotten then.
+    pub fn feed_bounded(&mut self, bytes: &[u8], arrived: SystemTime) -> Result<(), TooLong> {
+        // So that what is too long is seen before it is complete, in whatever pieces it comes.
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.feed(piece, arrived);
+            let newest = self.captured.map_or(0, |_| self.newest.len());
+            if self.building.len().max(newest) > self.max_bytes {
+                self.clear();
+                return Err(TooLong {
+                    max_bytes: self.max_bytes,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the newest complete JPEG out, with the moment at which its first byte arrived.
+    pub fn take_newest(&mut self) -> Option<(Vec<u8>, SystemTime)> {
+        let captured = self.captured.take()?;
+        Some((std::mem::take(&mut self.newest), captured))
+    }
+
+    /// What was wrong with the JPEG that broke last.
+    pub fn last_error(&self) -> Option<JpegError> {
+        self.last_error.clone()
+    }
+
+    /// Says whether a JPEG has begun and is not complete.
+    pub fn is_inside(&self) -> bool {
+        matches!(self.place, Place::Inside(_))
+    }
+
+    /// Takes the next bytes, which have arrived at this moment.
+    pub fn feed(&mut self, mut bytes: &[u8], arrived: SystemTime) {
         while !bytes.is_empty() {
             let used = match &mut self.place {
                 Place::Between(_) => self.search(bytes, arrived),
@@ -54,22 +115,22 @@ impl Splitter {
     }
 
     /// The newest complete JPEG and the moment at which its first byte arrived.
-    pub(super) fn newest(&self) -> Option<(&[u8], SystemTime)> {
+    pub fn newest(&self) -> Option<(&[u8], SystemTime)> {
         self.captured.map(|captured| (&self.newest[..], captured))
     }
 
     /// How many JPEGs were complete.
-    pub(super) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.count
     }
 
     /// How many were not.
-    pub(super) fn broken(&self) -> u64 {
+    pub fn broken(&self) -> u64 {
         self.broken
     }
 
     /// Forgets what it has, but not how many there were.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.place = Place::Between(0);
         self.building.clear();
         self.captured = None;
@@ -126,7 +187,10 @@ impl Splitter {
                 self.place = Place::Between(0);
                 length
             }
-            Err(_) => self.resume(before, bytes, arrived),
+            Err(error) => {
+                self.last_error = Some(error);
+                self.resume(before, bytes, arrived)
+            }
         }
     }
 
@@ -156,7 +220,7 @@ impl Splitter {
 mod fuzzing;
 
 #[cfg(any(test, fuzzing))]
-pub use fuzzing::splitter as check_splitter;
+pub use fuzzing::splitter;
 
 #[cfg(test)]
 mod tests;
