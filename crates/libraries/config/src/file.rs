@@ -22,6 +22,11 @@ pub struct Config {
     pub slots: Option<PathBuf>,
     /// The cameras in the file's order; the default camera is called `default`.
     pub cameras: IndexMap<CameraName, CameraPlace>,
+    /// Those that push their frames (`[receive.cameras.NAME]`), in the file's order. No name is in
+    /// both.
+    pub pushed_cameras: IndexMap<CameraName, CameraPlace>,
+    /// Whether the file has `[receive]`, or a table below it.
+    pub has_receive: bool,
     pub(crate) text: String,
     pub(crate) path: PathBuf,
 }
@@ -42,6 +47,13 @@ pub struct CameraPlace {
 #[derive(Default)]
 struct Common {
     server: Server,
+    cameras: IndexMap<CameraName, CameraPlace>,
+    receive: Option<Receive>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, expecting = "a table, [receive]")]
+struct Receive {
     cameras: IndexMap<CameraName, CameraPlace>,
 }
 
@@ -138,6 +150,8 @@ impl Config {
         let config = Self {
             slots: common.server.slots,
             cameras: common.cameras,
+            has_receive: common.receive.is_some(),
+            pushed_cameras: common.receive.unwrap_or_default().cameras,
             text: text.to_owned(),
             path: path.to_owned(),
         };
@@ -473,7 +487,7 @@ mod tests {
         let error = Config::parse(file, Path::new("f")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected `server` or `cameras`"
+            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`"
         );
     }
 
@@ -541,7 +555,7 @@ mod tests {
                 "zzz = 1\n",
                 1,
                 "zzz",
-                "expected one of `server`, `cameras`, `telescope`",
+                "expected one of `server`, `cameras`, `receive`, `telescope`",
             ),
         ] {
             let error = parse(own).unwrap_err();

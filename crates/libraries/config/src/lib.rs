@@ -6,6 +6,7 @@
 //! refuses a key has to know all of them. Defaults are the programs' own.
 
 mod address;
+mod byte_size;
 mod camera;
 mod duration;
 mod file;
@@ -16,17 +17,20 @@ mod host;
 mod keys;
 mod name;
 mod place;
+mod receive;
 mod sections;
 mod server;
 mod title;
 mod values;
 
 pub use address::{Address, AddressError};
+pub use byte_size::FrameBytes;
 pub use camera::CameraOptions;
 pub use file::{CameraPlace, Config, ConfigError};
 pub use host::{AllowedHost, AllowedHostError, host_name};
 pub use name::{CameraNameError, camera_name, is_taken};
 pub use place::{one_slot, same_slot};
+pub use receive::{PushedCameraOptions, ReceiveOptions};
 pub use sections::Section;
 pub use server::{Origin, ServerOptions};
 pub use title::{Title, TitleError};

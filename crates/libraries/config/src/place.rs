@@ -6,12 +6,22 @@ use std::path::{Path, PathBuf};
 use eyelid_slot::CameraName;
 use toml::de::DeTable;
 
-use crate::{Config, ConfigError, Section, name};
+use crate::{CameraPlace, Config, ConfigError, Section, name};
+
+/// The tables of cameras.
+const CAMERAS: &[&str] = &["cameras"];
+const PUSHED: &[&str] = &["receive", "cameras"];
 
 impl ConfigError {
     /// What is wrong with a key of a camera, or with the camera as a whole, in the file at `path`.
     pub fn camera(path: &Path, name: &CameraName, key: Option<&str>, message: String) -> Self {
         let keys = ["cameras", name.as_str()].into_iter().chain(key);
+        Self::at(path, keys, message)
+    }
+
+    /// What is wrong with a key of a camera that pushes its frames, in the file at `path`.
+    pub fn pushed_camera(path: &Path, name: &CameraName, key: &str, message: String) -> Self {
+        let keys = PUSHED.iter().copied().chain([name.as_str(), key]);
         Self::at(path, keys, message)
     }
 
@@ -42,37 +52,59 @@ impl ConfigError {
 }
 
 impl Config {
-    /// A camera whose name a URL has could not be asked for.
+    /// A camera whose name a URL has could not be asked for, and one in two tables would have two
+    /// producers.
     pub(crate) fn check_names(&self) -> Result<(), ConfigError> {
-        let wrong = |name: &CameraName| {
-            let error = name::check(name).err()?;
-            let keys = ["cameras", name.as_str()].into_iter();
-            let message = error.to_string();
-            Some(ConfigError::in_text(&self.text, &self.path, keys, message))
+        let wrong = |(table, name): (&[&'static str], &CameraName)| {
+            let message = match name::check(name) {
+                Err(error) => error.to_string(),
+                Ok(()) if table == PUSHED && self.cameras.contains_key(name) => format!(
+                    "camera {:?} is in [cameras] already; one that pushes its frames needs a name of its own",
+                    name.as_str()
+                ),
+                Ok(()) => return None,
+            };
+            Some(self.wrong_camera(table, name, None, message))
         };
-        self.cameras.keys().find_map(wrong).map_or(Ok(()), Err)
+        let mut names = self.all_cameras().map(|(table, name, _)| (table, name));
+        names.find_map(wrong).map_or(Ok(()), Err)
     }
 
     /// Two cameras with one slot would mix their pictures.
     pub(crate) fn check_slots(&self) -> Result<(), ConfigError> {
         let slots = self.slots.as_deref();
-        let slots = self.cameras.iter().filter_map(|(name, camera)| {
+        let slots = self.all_cameras().filter_map(|(_, name, camera)| {
             let usual = || slots.map(|slots| name.directory(slots));
             Some((name, camera.slot.clone().or_else(usual)?))
         });
-        match same_slot(slots.collect::<Vec<_>>().as_slice()) {
-            Some((name, other)) => {
-                let key = self.cameras[name].slot.as_ref().map(|_| "slot");
-                let keys = ["cameras", name.as_str()].into_iter().chain(key);
-                Err(ConfigError::in_text(
-                    &self.text,
-                    &self.path,
-                    keys,
-                    one_slot(other),
-                ))
-            }
-            None => Ok(()),
-        }
+        let Some((name, other)) = same_slot(slots.collect::<Vec<_>>().as_slice()) else {
+            return Ok(());
+        };
+        let mut cameras = self.all_cameras();
+        let (table, key) = cameras
+            .find(|(_, it, _)| *it == name)
+            .map_or((CAMERAS, None), |(table, _, camera)| {
+                (table, camera.slot.as_ref().map(|_| "slot"))
+            });
+        Err(self.wrong_camera(table, name, key, one_slot(other)))
+    }
+
+    /// All cameras, each with the keys that lead to its table.
+    fn all_cameras(&self) -> impl Iterator<Item = (&[&'static str], &CameraName, &CameraPlace)> {
+        let table = |keys: &'static [&'static str]| move |(name, camera)| (keys, name, camera);
+        let own = self.cameras.iter().map(table(CAMERAS));
+        own.chain(self.pushed_cameras.iter().map(table(PUSHED)))
+    }
+
+    fn wrong_camera(
+        &self,
+        table: &[&str],
+        name: &CameraName,
+        key: Option<&str>,
+        message: String,
+    ) -> ConfigError {
+        let keys = table.iter().copied().chain([name.as_str()]).chain(key);
+        ConfigError::in_text(&self.text, &self.path, keys, message)
     }
 }
 
@@ -136,6 +168,25 @@ mod tests {
         ] {
             assert_eq!(line(text, keys.iter().copied()), expected, "{keys:?}");
         }
+    }
+
+    #[test]
+    fn a_camera_has_one_producer() {
+        let text = "[cameras.a]\n[receive.cameras.b]\n[receive.cameras.a]\n";
+        let error = parse(text).unwrap_err();
+        let start = "configuration \"eyelid.toml\", line 3, key \"receive.cameras.a\": ";
+        assert!(error.starts_with(start), "{error}");
+        let text = "[server]\nslots = \"/s\"\n[cameras.a]\n[receive.cameras.b]\nslot = \"/s/a\"\n";
+        let error = parse(text).unwrap_err();
+        let start = "configuration \"eyelid.toml\", line 5, key \"receive.cameras.b.slot\": ";
+        assert!(error.starts_with(start), "{error}");
+        let error = parse("[receive.cameras.stream]\n").unwrap_err();
+        assert!(
+            error.contains("line 1") && error.contains("taken"),
+            "{error}"
+        );
+        let config = parse("[receive]\n").unwrap();
+        assert!(config.has_receive && config.pushed_cameras.is_empty());
     }
 
     #[test]

@@ -12,10 +12,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::keys::{Keys, keys_of};
-use crate::{CameraOptions, ServerOptions};
+use crate::{CameraOptions, PushedCameraOptions, ReceiveOptions, ServerOptions};
 
 /// All tables. A new program adds a row for each of its own.
-pub(crate) const TABLES: &[Table] = &[Table::of::<ServerOptions>(), Table::of::<CameraOptions>()];
+pub(crate) const TABLES: &[Table] = &[
+    Table::of::<ServerOptions>(),
+    Table::of::<CameraOptions>(),
+    Table::of::<ReceiveOptions>(),
+    Table::of::<PushedCameraOptions>(),
+];
 
 /// Stands for the name of a camera in the place of a table.
 pub(crate) const CAMERA: &str = "*";
@@ -173,7 +178,7 @@ pub(crate) mod made_up {
     use serde::{Deserialize, Serialize};
 
     use super::{CAMERA, Section, TABLES, Table};
-    use crate::{CameraOptions, Fps, ServerOptions};
+    use crate::{CameraOptions, Fps, PushedCameraOptions, ReceiveOptions, ServerOptions};
 
     /// `[telescope]`
     #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -212,6 +217,8 @@ pub(crate) mod made_up {
     pub(crate) const WITH_TELESCOPE: &[Table] = &[
         Table::of::<ServerOptions>(),
         Table::of::<CameraOptions>(),
+        Table::of::<ReceiveOptions>(),
+        Table::of::<PushedCameraOptions>(),
         Table::of::<Telescope>(),
         Table::of::<Eyepiece>(),
         Table::of::<Star>(),

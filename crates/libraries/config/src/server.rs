@@ -122,11 +122,14 @@ impl ServerOptions {
 }
 
 /// A list of flags replaces that of the file.
-fn given<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
+pub(crate) fn given<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
     if flags.is_empty() { file } else { flags }
 }
 
-fn at_least_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+/// A number that is no zero.
+pub(crate) fn at_least_one<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<u32>, D::Error> {
     let number = std::num::NonZeroU32::deserialize(from)?;
     Ok(Some(number.get()))
 }
