@@ -91,6 +91,22 @@ impl<S: Source> Driver<S> {
         &self.state
     }
 
+    /// Says more in the slot than all producers say: the value of a key of `state.json` that is
+    /// none of theirs.
+    pub fn tell(&mut self, key: &str, value: serde_json::Value) {
+        self.state.more.insert(key.to_owned(), value);
+    }
+
+    /// Publishes the newest frame at hand although nobody wishes for it: what comes later cannot be
+    /// had from this process.
+    pub fn publish_newest(&mut self, now: Instant) {
+        if let Some(sequence) = self.source.status().sequence
+            && self.machine.is_new(sequence)
+        {
+            self.publish(now, sequence);
+        }
+    }
+
     /// Why it has failed, where only a new process may help.
     pub(crate) fn fatal(&self) -> Option<&str> {
         self.is_fatal

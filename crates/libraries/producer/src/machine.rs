@@ -136,6 +136,11 @@ impl Machine {
         }
     }
 
+    /// Says whether the frame of this number was not published, nor found unusable.
+    pub fn is_new(&self, sequence: u64) -> bool {
+        Some(sequence) > self.published && Some(sequence) > self.unusable
+    }
+
     /// The frame of this number was published.
     pub fn published(&mut self, now: Instant, sequence: u64) {
         self.published = Some(sequence);

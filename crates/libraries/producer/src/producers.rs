@@ -90,6 +90,16 @@ impl<S: Source> Producers<S> {
         }
     }
 
+    /// Takes in what one camera's source has, and does what there is to do for it now. What has
+    /// happened to slots stays there for [`Producers::step`]. Gives when the camera wants that to be
+    /// called although nothing happens.
+    pub fn step_one(&mut self, id: DriverId, now: Instant) -> Option<Instant> {
+        let driver = self.get_mut(id)?;
+        driver.advance(now);
+        driver.act(now);
+        driver.deadline()
+    }
+
     /// When to call [`Producers::step`] although no descriptor is readable.
     pub fn deadline(&self) -> Option<Instant> {
         self.drivers
@@ -109,6 +119,11 @@ impl<S: Source> Producers<S> {
     /// Why a camera has failed that only a new process may mend.
     pub fn fatal(&self) -> Option<&str> {
         self.drivers.iter().find_map(|(_, driver)| driver.fatal())
+    }
+
+    /// All cameras.
+    pub fn drivers(&mut self) -> impl Iterator<Item = &mut Driver<S>> {
+        self.drivers.iter_mut().map(|(_, driver)| driver)
     }
 
     /// Stops all sources, waits until they have ended, and says so in the slots.
