@@ -4,6 +4,7 @@
 //! A program that drives one camera of several says of which it speaks, in each line and in a field
 //! of the journal.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::SystemTime;
 
@@ -49,6 +50,15 @@ pub fn start(program: &'static str, camera: Option<&str>) {
             writeln!(out, "{program}: {level}: {prefix}{}", record.args())
         })
         .try_init();
+}
+
+/// Says why the program ends: on stdout where it was only to check its options, else in the log.
+pub fn say(error: &impl Display, is_check: bool) {
+    if is_check {
+        println!("{error:#}");
+    } else {
+        log::error!("{error:#}");
+    }
 }
 
 /// A log whose messages all begin with the same words.

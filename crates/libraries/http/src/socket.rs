@@ -57,6 +57,22 @@ impl Socket {
         }
     }
 
+    /// Has the loss of a peer noticed within 12 s that sends and answers nothing, without a word from
+    /// either side (tcp(7)): one that lost its power, or its network.
+    pub fn notice_loss(&self) {
+        let Self::Tcp(stream) = self else {
+            return;
+        };
+        let noticed = setsockopt(stream, sockopt::KeepAlive, &true)
+            .and_then(|()| setsockopt(stream, sockopt::TcpKeepIdle, &5))
+            .and_then(|()| setsockopt(stream, sockopt::TcpKeepInterval, &5))
+            .and_then(|()| setsockopt(stream, sockopt::TcpKeepCount, &2))
+            .and_then(|()| setsockopt(stream, sockopt::TcpUserTimeout, &10_000));
+        if let Err(errno) = noticed {
+            log::debug!("socket options not set: {errno}");
+        }
+    }
+
     /// Says who is at the other end.
     pub fn peer(&self) -> Peer {
         match self {

@@ -13,11 +13,7 @@ fn main() -> ExitCode {
     let Err(error) = run(arguments) else {
         return ExitCode::SUCCESS;
     };
-    if check {
-        println!("{error:#}");
-    } else {
-        log::error!("{error:#}");
-    }
+    eyelid_daemon::logging::say(&error, check);
     // A check tells what is written down wrong from a source that may be all right tomorrow, or in
     // another build.
     let source = error.downcast_ref::<SourceError>().filter(|_| !check);

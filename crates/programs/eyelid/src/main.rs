@@ -11,11 +11,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if check {
-                println!("{error:#}");
-            } else {
-                log::error!("{error:#}");
-            }
+            eyelid_daemon::logging::say(&error, check);
             ExitCode::from(exit_status(&error))
         }
     }

@@ -50,7 +50,7 @@ pub(crate) enum Found {
 pub(crate) async fn respond(app: &App, request: &Parts, peer: Peer) -> Found {
     let route = Route::parse(request.uri.path(), request.uri.query());
     let methods = match route {
-        Route::Other(..) => Methods::All,
+        Route::Other(program, _) => program.methods(),
         _ => Methods::ReadOnly,
     };
     let found = match app.door.check(request, peer, methods).await {

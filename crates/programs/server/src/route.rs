@@ -1,6 +1,7 @@
 //! What a request asks for: paths and queries, apart from HTTP.
 
 use eyelid_config::camera_name;
+use eyelid_http::Methods;
 use eyelid_slot::CameraName;
 
 use crate::part::HeaderTiming;
@@ -52,6 +53,14 @@ impl Program {
             Self::Receive => "receive",
             Self::Watch => "watch",
             Self::Control => "control",
+        }
+    }
+
+    /// What is checked before it takes a request over.
+    pub(crate) fn methods(self) -> Methods {
+        match self {
+            Self::Receive => Methods::Program,
+            Self::Video | Self::Watch | Self::Control => Methods::All,
         }
     }
 

@@ -61,6 +61,7 @@ impl Settings {
         let mut cameras: IndexMap<CameraName, ConfiguredCamera> = file
             .cameras
             .into_iter()
+            .chain(file.pushed_cameras)
             .map(|(name, camera)| {
                 let (slot, title) = (camera.slot, camera.title);
                 (name, ConfiguredCamera { slot, title })

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::clients::Client;
 
+/// The key of `state.json` for that.
+const PUSH: &str = "push";
+
 /// The whole answer.
 #[derive(Serialize)]
 pub(crate) struct Status {
@@ -39,6 +42,8 @@ pub(crate) struct CameraStatus {
     waiting: Option<String>,
     age_ms: Option<u128>,
     clients: usize,
+    /// What `eyelid-receive` tells of a camera that pushes.
+    push: Option<serde_json::Value>,
 }
 
 /// One streaming client.
@@ -101,6 +106,10 @@ impl CameraStatus {
             settling: state.as_ref().is_some_and(|state| state.settling),
             retry: state.as_ref().and_then(|state| state.retry).map(rfc3339),
             waiting: state.as_ref().and_then(|state| state.waiting.clone()),
+            push: state
+                .as_ref()
+                .and_then(|state| state.more.get(PUSH).cloned())
+                .filter(serde_json::Value::is_object),
             error: state.and_then(|state| state.error),
             age_ms: camera.age().map(|age| age.as_millis()),
             clients: camera.viewers(),
