@@ -1,0 +1,298 @@
+//! All cameras that push to this process, and their slots: many on one inotify instance.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use bytes::Bytes;
+use eyelid_daemon::pulse::Pulse;
+use eyelid_daemon::readiness;
+use eyelid_jpeg::PictureError;
+use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
+use eyelid_slot::{CameraName, Publisher};
+use indexmap::IndexMap;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::sleep_until;
+
+use crate::intake::Intake;
+use crate::prepare::{Picture, Prepared, encode_again, prepare};
+use crate::settings::CameraSettings;
+use crate::source::PushSource;
+
+/// The key of `state.json` that says what is known of the camera beside its frames.
+const KEY: &str = "push";
+
+/// How often that is written while somebody looks.
+const TELL: Duration = Duration::from_secs(2);
+
+/// A camera that may push.
+pub(crate) struct Camera {
+    /// Its name.
+    pub(crate) name: CameraName,
+    /// What it has sent.
+    pub(crate) intake: Rc<Intake>,
+    settings: RefCell<Rc<CameraSettings>>,
+    driver: Cell<DriverId>,
+}
+
+impl Camera {
+    /// What the configuration says of it now.
+    pub(crate) fn settings(&self) -> Rc<CameraSettings> {
+        self.settings.borrow().clone()
+    }
+}
+
+/// All of them.
+pub(crate) struct Cameras {
+    producers: RefCell<Producers<PushSource>>,
+    cameras: RefCell<IndexMap<CameraName, Rc<Camera>>>,
+    /// Something has happened that [`Cameras::run`] does not wait for.
+    changed: Notify,
+    /// Until when it sleeps.
+    wake_at: Cell<Option<Instant>>,
+    /// Decoding takes a core for as long as it lasts: one picture at a time, of all cameras.
+    decoding: Semaphore,
+}
+
+impl Cameras {
+    /// Opens the slots.
+    ///
+    /// # Errors
+    /// A slot that cannot be used.
+    pub(crate) fn new(settings: IndexMap<CameraName, CameraSettings>) -> anyhow::Result<Self> {
+        let cameras = Self {
+            producers: RefCell::new(Producers::new()?),
+            cameras: RefCell::default(),
+            changed: Notify::new(),
+            wake_at: Cell::default(),
+            decoding: Semaphore::new(1),
+        };
+        for (name, settings) in settings {
+            cameras.add(name, settings)?;
+        }
+        Ok(cameras)
+    }
+
+    /// Gives a camera.
+    pub(crate) fn camera(&self, name: &CameraName) -> Option<Rc<Camera>> {
+        self.cameras.borrow().get(name).cloned()
+    }
+
+    /// Gives all of them, in the order of the configuration.
+    pub(crate) fn all(&self) -> Vec<Rc<Camera>> {
+        self.cameras.borrow().values().cloned().collect()
+    }
+
+    /// Takes these cameras instead. Those that stay keep their connections and slots; those that go
+    /// lose both.
+    ///
+    /// # Errors
+    /// A slot that cannot be used; the cameras before it are as they should be then.
+    pub(crate) fn reconfigure(
+        &self,
+        settings: IndexMap<CameraName, CameraSettings>,
+    ) -> anyhow::Result<()> {
+        for camera in self.all() {
+            if !settings.contains_key(&camera.name) {
+                camera.intake.release();
+                self.producers.borrow_mut().remove(camera.driver.get());
+                self.cameras.borrow_mut().shift_remove(&camera.name);
+            }
+        }
+        for (name, settings) in settings {
+            match self.camera(&name) {
+                Some(camera) => self.change(&camera, settings)?,
+                None => self.add(name, settings)?,
+            }
+        }
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn add(&self, name: CameraName, settings: CameraSettings) -> anyhow::Result<()> {
+        let intake = Rc::new(Intake::default());
+        let publisher = self.producers.borrow().open(&settings.slot)?;
+        let driver = self.drive(&name, &settings, publisher, intake.clone());
+        let camera = Camera {
+            name: name.clone(),
+            intake,
+            settings: RefCell::new(Rc::new(settings)),
+            driver: Cell::new(driver),
+        };
+        let camera = Rc::new(camera);
+        self.tell(&camera);
+        self.cameras.borrow_mut().insert(name, camera);
+        Ok(())
+    }
+
+    fn change(&self, camera: &Camera, settings: CameraSettings) -> anyhow::Result<()> {
+        let before = camera.settings();
+        if (&before.slot, before.linger) != (&settings.slot, settings.linger) {
+            let kept = self.producers.borrow_mut().remove(camera.driver.get());
+            let publisher = match kept.filter(|_| before.slot == settings.slot) {
+                Some(publisher) => publisher,
+                None => self.producers.borrow().open(&settings.slot)?,
+            };
+            let driver = self.drive(&camera.name, &settings, publisher, camera.intake.clone());
+            camera.driver.set(driver);
+            self.tell(camera);
+        }
+        camera.settings.replace(Rc::new(settings));
+        Ok(())
+    }
+
+    fn drive(
+        &self,
+        name: &CameraName,
+        settings: &CameraSettings,
+        publisher: Publisher,
+        intake: Rc<Intake>,
+    ) -> DriverId {
+        let options = DriverOptions {
+            log_name: format!("camera {:?}", name.as_str()),
+            shown_source: "push".to_owned(),
+            max_fps: None,
+            linger: settings.linger,
+        };
+        let source = PushSource::new(intake);
+        let driver = Driver::new(options, publisher, source, Instant::now());
+        self.producers.borrow_mut().add(driver)
+    }
+
+    /// Takes a message of a camera in: publishes it if somebody wishes for it, else keeps it at
+    /// hand. What has to be decoded first is dropped while nobody looks, or while another is.
+    ///
+    /// # Errors
+    /// What makes it no frame.
+    pub(crate) async fn take(
+        &self,
+        camera: &Camera,
+        message: &Bytes,
+        captured: SystemTime,
+    ) -> Result<(), PictureError> {
+        let intake = &camera.intake;
+        let picture = match prepare(message).inspect_err(|error| {
+            intake.count_refused(error.to_string());
+        })? {
+            Prepared::Ready(picture) => picture,
+            // One that posts has been told that its picture was taken.
+            Prepared::Slow(_) if !intake.is_awake() && intake.is_connected() => return Ok(()),
+            Prepared::Slow(jpeg) => {
+                let Ok(_turn) = self.decoding.try_acquire() else {
+                    intake.count_dropped();
+                    return Ok(());
+                };
+                let made = tokio::task::spawn_blocking(move || encode_again(&jpeg)).await;
+                // It ends in another way only if it panics, which is a fault of ours.
+                match made.unwrap_or(Err(PictureError::Head)) {
+                    Ok(picture) => picture,
+                    Err(error) => {
+                        intake.count_refused(error.to_string());
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        self.put(camera, picture, captured);
+        Ok(())
+    }
+
+    fn put(&self, camera: &Camera, picture: Picture, captured: SystemTime) {
+        let Picture {
+            jpeg,
+            width,
+            height,
+        } = picture;
+        camera.intake.put(jpeg, width, height, captured);
+        self.step_one(camera);
+    }
+
+    /// Does for one camera what there is to do, now that something of it has come or gone.
+    fn step_one(&self, camera: &Camera) {
+        let mut producers = self.producers.borrow_mut();
+        let deadline = producers.step_one(camera.driver.get(), Instant::now());
+        // It may be due for something earlier than before.
+        let is_earlier = |at| self.wake_at.get().is_none_or(|wake_at| at < wake_at);
+        if deadline.is_some_and(is_earlier) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// A connection of the camera has come or gone: its slot says so.
+    pub(crate) fn connection_changed(&self, camera: &Camera) {
+        self.tell(camera);
+        self.step_one(camera);
+    }
+
+    fn tell(&self, camera: &Camera) {
+        let report = serde_json::to_value(camera.intake.report(Instant::now()));
+        let mut producers = self.producers.borrow_mut();
+        if let (Some(driver), Ok(report)) = (producers.get_mut(camera.driver.get()), report) {
+            driver.tell(KEY, report);
+        }
+    }
+
+    /// Does what readers of the slots want, until the process ends. With nobody looking and nothing
+    /// coming it sleeps.
+    ///
+    /// # Errors
+    /// What reading inotify said.
+    pub(crate) async fn run(&self, pulse: &Pulse) -> anyhow::Result<()> {
+        let inotify = self.inotify().context("cannot wait for readers")?;
+        let mut tell_at = Instant::now();
+        loop {
+            let now = Instant::now();
+            let is_awake = self.all().iter().any(|camera| camera.intake.is_awake());
+            if is_awake && now >= tell_at {
+                let cameras = self.all();
+                let awake = cameras.iter().filter(|camera| camera.intake.is_awake());
+                awake.for_each(|camera| self.tell(camera));
+                tell_at = now + TELL;
+            }
+            let mut producers = self.producers.borrow_mut();
+            producers.step(now).context("cannot read inotify")?;
+            let deadline = producers.deadline();
+            drop(producers);
+            let wake_at = deadline
+                .into_iter()
+                .chain(is_awake.then_some(tell_at))
+                .min();
+            self.wake_at.set(wake_at);
+            tokio::select! {
+                ready = inotify.readable() => ready?.clear_ready(),
+                () = self.changed.notified() => {}
+                () = at(wake_at) => {}
+                () = pulse.answer() => {}
+            }
+        }
+    }
+
+    fn inotify(&self) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+        let producers = self.producers.borrow();
+        let descriptors = producers.descriptors();
+        // Its sources have none of their own.
+        let inotify = descriptors.first().ok_or(io::ErrorKind::NotFound)?;
+        let inotify = inotify.try_clone_to_owned()?;
+        readiness::readable(inotify)
+    }
+
+    /// Leaves in the slots what came last, and that the cameras are asleep.
+    pub(crate) fn end(&self) {
+        let mut producers = self.producers.borrow_mut();
+        let now = Instant::now();
+        producers
+            .drivers()
+            .for_each(|driver| driver.publish_newest(now));
+        producers.end();
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

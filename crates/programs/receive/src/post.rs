@@ -1,0 +1,276 @@
+//! The body of a POST or PUT: one picture, a form with one, or pictures without end.
+//!
+//! Sketches name the content as they like, and some name a form without a boundary, so a body is
+//! what is in it: each JPEG that it has is a frame, whatever stands between them.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use eyelid_http::Peer;
+use eyelid_http::response::{FullResponse, close, problem, typed};
+use eyelid_jpeg::{PictureError, Splitter};
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use hyper::body::{Body, Incoming};
+use tokio::task::yield_now;
+use tokio::time::timeout;
+
+use crate::arrivals::{Arrivals, Verdict};
+use crate::cameras::{Camera, Cameras};
+use crate::intake::{Claim, Lost, Way};
+
+/// How long a body may pause, and how long one may take that has no whole picture yet.
+const PAUSE: Duration = Duration::from_secs(10);
+const WITHOUT_PICTURE: Duration = Duration::from_secs(60);
+
+/// What may stand around pictures: the fields of a form.
+const MOST_BETWEEN_BYTES: usize = 1 << 20;
+
+/// How many pictures in a row may be none.
+const MOST_BAD: u32 = 10;
+
+/// How long it may take to look for a newer picture in the body.
+const DRAIN: Duration = Duration::from_millis(20);
+
+/// How often hyper is let read from the socket before that is taken for empty: once for what has
+/// come, and once for what it did not take at once.
+const READS: u32 = 2;
+
+/// A body that is read.
+pub(crate) struct Post {
+    cameras: Rc<Cameras>,
+    camera: Rc<Camera>,
+    peer: Peer,
+    splitter: Splitter,
+    arrivals: Arrivals,
+    /// There once a second picture has come: it is a stream.
+    claim: Option<Claim>,
+    pictures: u64,
+    taken: u64,
+    bad_in_a_row: u32,
+    /// Bytes that belong to no picture.
+    between_bytes: usize,
+    last_error: Option<PictureError>,
+}
+
+/// Why a body is not read further.
+enum End {
+    /// It ended.
+    Whole,
+    /// It is refused.
+    Refused(StatusCode, String),
+}
+
+impl Post {
+    /// Prepares to read one.
+    pub(crate) fn new(cameras: Rc<Cameras>, camera: Rc<Camera>, peer: Peer) -> Self {
+        let max_bytes = camera.settings().max_bytes;
+        Self {
+            cameras,
+            camera,
+            peer,
+            splitter: Splitter::with_max_bytes(max_bytes),
+            arrivals: Arrivals::default(),
+            claim: None,
+            pictures: 0,
+            taken: 0,
+            bad_in_a_row: 0,
+            between_bytes: 0,
+            last_error: None,
+        }
+    }
+
+    /// Reads it to its end, and answers.
+    pub(crate) async fn respond(mut self, body: Incoming) -> FullResponse {
+        let max_bytes = self.camera.settings().max_bytes;
+        // One picture alone tells beforehand that it is too large; streams never say a length.
+        let most = (max_bytes + MOST_BETWEEN_BYTES) as u64;
+        let end = if body.size_hint().exact().is_some_and(|bytes| bytes > most) {
+            too_large(max_bytes)
+        } else {
+            self.read(body).await
+        };
+        let had_claim = self.claim.take().is_some();
+        if had_claim {
+            self.cameras.connection_changed(&self.camera);
+        }
+        let (status, what) = match end {
+            End::Whole if self.taken > 0 => {
+                let awake = self.camera.intake.is_awake();
+                let said = serde_json::json!({ "awake": awake }).to_string();
+                return typed(Bytes::from(said), "application/json");
+            }
+            End::Whole => (StatusCode::UNPROCESSABLE_ENTITY, self.no_picture()),
+            End::Refused(status, what) => (status, what),
+        };
+        self.camera.intake.note_error(what.clone());
+        let mut response = problem(status, &what);
+        close(response.headers_mut());
+        response
+    }
+
+    async fn read(&mut self, body: Incoming) -> End {
+        let mut body = pin!(body);
+        let began = Instant::now();
+        loop {
+            if self.pictures == 0 && began.elapsed() > WITHOUT_PICTURE {
+                let what = "no whole picture within a minute";
+                return End::Refused(StatusCode::REQUEST_TIMEOUT, what.to_owned());
+            }
+            let piece = tokio::select! {
+                biased;
+                lost = lost(&mut self.claim) => return replaced(lost),
+                piece = timeout(PAUSE, body.frame()) => piece,
+            };
+            let piece = match piece {
+                Err(_) => {
+                    let what = "nothing has come for 10s, and the body has not ended";
+                    return End::Refused(StatusCode::REQUEST_TIMEOUT, what.to_owned());
+                }
+                Ok(None) => return End::Whole,
+                Ok(Some(Err(error))) => {
+                    return End::Refused(StatusCode::BAD_REQUEST, error.to_string());
+                }
+                Ok(Some(Ok(piece))) => piece,
+            };
+            let Ok(bytes) = piece.into_data() else {
+                continue;
+            };
+            if let Err(end) = self.feed(&bytes) {
+                return end;
+            }
+            if let Err(end) = self.take_newest(body.as_mut()).await {
+                return end;
+            }
+        }
+    }
+
+    fn feed(&mut self, bytes: &Bytes) -> Result<(), End> {
+        let before = self.splitter.count();
+        if self
+            .splitter
+            .feed_bounded(bytes, SystemTime::now())
+            .is_err()
+        {
+            return Err(too_large(self.camera.settings().max_bytes));
+        }
+        let new = self.splitter.count() - before;
+        if new == 0 && !self.splitter.is_inside() {
+            self.between_bytes += bytes.len();
+            if self.between_bytes > MOST_BETWEEN_BYTES {
+                let what = "more than 1 MiB without a picture".to_owned();
+                return Err(End::Refused(StatusCode::PAYLOAD_TOO_LARGE, what));
+            }
+        }
+        if new > 0 {
+            self.between_bytes = 0;
+        }
+        self.pictures += new;
+        (1..new).for_each(|_| self.camera.intake.count_dropped());
+        Ok(())
+    }
+
+    /// Takes the newest picture that is there, once the socket has no more to give now.
+    async fn take_newest(&mut self, mut body: Pin<&mut Incoming>) -> Result<(), End> {
+        let began = Instant::now();
+        let Some(mut newest) = self.arrived() else {
+            return Ok(());
+        };
+        if self.pictures > 1 && self.claim.is_none() {
+            self.claim = Some(self.camera.intake.claim(Way::Post, self.peer));
+            self.cameras.connection_changed(&self.camera);
+        }
+        while began.elapsed() < DRAIN
+            && let Some(bytes) = at_hand(body.as_mut()).await
+        {
+            self.feed(&bytes)?;
+            if let Some(newer) = self.arrived() {
+                self.camera.intake.count_dropped();
+                newest = newer;
+            }
+        }
+        let (picture, captured) = newest;
+        match self.cameras.take(&self.camera, &picture, captured).await {
+            Ok(()) => {
+                self.taken += 1;
+                self.bad_in_a_row = 0;
+            }
+            Err(error) => {
+                self.last_error = Some(error);
+                self.bad_in_a_row += 1;
+                if self.bad_in_a_row == MOST_BAD {
+                    return Err(End::Refused(
+                        StatusCode::UNPROCESSABLE_ENTITY,
+                        self.no_picture(),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the picture that has become whole, if it is new.
+    fn arrived(&mut self) -> Option<(Bytes, SystemTime)> {
+        let (picture, captured) = self.splitter.take_newest()?;
+        let (now, intake) = (Instant::now(), &self.camera.intake);
+        intake.count(picture.len(), now);
+        if self.arrivals.arrived(now) == Verdict::Stale {
+            intake.count_dropped();
+            return None;
+        }
+        Some((picture.into(), captured))
+    }
+
+    fn no_picture(&self) -> String {
+        let cause = match (&self.last_error, self.splitter.last_error()) {
+            (Some(error), _) => error.to_string(),
+            (None, Some(error)) => error.to_string(),
+            (None, None) if self.splitter.is_inside() => "it ends within one".to_owned(),
+            (None, None) => "nothing in it begins as one".to_owned(),
+        };
+        format!("no whole JPEG in the body: {cause}")
+    }
+}
+
+/// Gives the next piece of a body, if its bytes have come. The same task reads them from the
+/// socket: it is let do so.
+async fn at_hand(mut body: Pin<&mut Incoming>) -> Option<Bytes> {
+    for _ in 0..READS {
+        let mut polled = body.frame();
+        let next = std::future::poll_fn(|cx: &mut Context<'_>| {
+            Poll::Ready(match Pin::new(&mut polled).poll(cx) {
+                Poll::Ready(Some(Ok(piece))) => Some(piece),
+                _ => None,
+            })
+        });
+        if let Some(piece) = next.await {
+            return piece.into_data().ok();
+        }
+        yield_now().await;
+    }
+    None
+}
+
+async fn lost(claim: &mut Option<Claim>) -> Lost {
+    match claim {
+        Some(claim) => claim.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn replaced(lost: Lost) -> End {
+    let what = match lost {
+        Lost::Taken => "a newer connection has this camera",
+        Lost::Removed => "this camera is configured no longer",
+    };
+    End::Refused(StatusCode::CONFLICT, what.to_owned())
+}
+
+fn too_large(max_bytes: usize) -> End {
+    let what = format!("a picture may have {max_bytes} bytes here; max-bytes says how many");
+    End::Refused(StatusCode::PAYLOAD_TOO_LARGE, what)
+}

@@ -1,0 +1,93 @@
+//! The life of the process: bind, receive, and end when there is a reason to.
+
+use std::io;
+use std::rc::Rc;
+
+use anyhow::Context;
+use eyelid_daemon::manager;
+use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_http::{
+    Acceptor, Advice, Door, Listener, LiveConfig, ServeOptions, Sockets, raise_descriptor_limit,
+    reload_on_hang_up,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::cameras::Cameras;
+use crate::settings::{Settings, fixed_changes};
+
+/// Runs until it is told to end, or has been idle for long enough. `reread` gives what the
+/// configuration says now; SIGHUP asks for it.
+pub(crate) async fn run(
+    settings: Settings,
+    mut sockets: Sockets,
+    reread: impl Fn() -> anyhow::Result<Settings>,
+) -> anyhow::Result<()> {
+    let descriptors = raise_descriptor_limit();
+    for address in &settings.listen {
+        sockets.listeners.push(Listener::bind(address)?);
+    }
+    if sockets.listeners.is_empty() && sockets.connections.is_empty() {
+        anyhow::bail!(
+            "nothing to listen on: give --listen ADDR, or listen in [receive] of the configuration"
+        );
+    }
+    if settings.cameras.is_empty() {
+        log::warn!("no camera may push: name each in the configuration, as [receive.cameras.NAME]");
+    }
+    let fixed = settings.clone();
+    let cameras = Rc::new(Cameras::new(settings.cameras.clone())?);
+    let advice = Advice {
+        program: "eyelid-receive".to_owned(),
+        has_file: true,
+    };
+    let door = Rc::new(Door::new(options(&settings), advice, descriptors)?);
+    let app = Rc::new(App::new(cameras.clone()));
+    let mut acceptor = Acceptor::new(door.clone(), app);
+    for socket in sockets.connections {
+        acceptor.take(socket);
+    }
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()];
+    let mut signals = signals
+        .map(signal)
+        .into_iter()
+        .collect::<io::Result<Vec<_>>>()
+        .context("cannot listen for signals")?;
+    let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let (accepting, watching) = (Pulse::default(), Pulse::default());
+    let accepted = acceptor.accept_until_done(&sockets.listeners, &mut signals, &accepting);
+    manager::ready();
+    let reload = || {
+        let settings = reread()?;
+        for what in fixed_changes(&fixed, &settings) {
+            log::warn!("{what} takes a restart to change");
+        }
+        door.reload(LiveConfig::read(options(&settings))?);
+        cameras.reconfigure(settings.cameras)
+    };
+    let ended = tokio::select! {
+        end = accepted => {
+            log::info!("ending: {}", end.reason());
+            Ok(())
+        }
+        Err(error) = cameras.run(&watching) => Err(error),
+        () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
+        () = reload_on_hang_up(hang_ups, reload) => Ok(()),
+    };
+    manager::stopping();
+    drop(sockets.listeners);
+    // Before connections end, and what they have sent with them.
+    cameras.end();
+    door.stop();
+    acceptor.drain().await;
+    ended
+}
+
+/// Who may push is decided for each camera, so the door lets everybody ask.
+fn options(settings: &Settings) -> ServeOptions {
+    ServeOptions {
+        idle_exit: settings.idle_exit,
+        max_clients: settings.max_connections,
+        ..ServeOptions::default()
+    }
+}

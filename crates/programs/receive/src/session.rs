@@ -1,0 +1,309 @@
+//! One camera's WebSocket: what it sends is read as fast as it comes, and the newest of it taken.
+//!
+//! The task of a session waits for its socket, for a change of who looks (where the camera wants to
+//! be told), for a newer connection of the camera, and for silence. It ends with the connection.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use eyelid_http::Peer;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use crate::arrivals::{Arrivals, Verdict};
+use crate::camera_clock::CameraClock;
+use crate::cameras::{Camera, Cameras};
+use crate::intake::{Claim, Lost, Way};
+use crate::websocket::{Ended, Received, WebSocket};
+
+/// The protocol of cameras that want to be told.
+pub(crate) const PROTOCOL: &str = "eyelid.v1";
+
+const SLEEP: &str = "{\"eyelid\":\"sleep\"}";
+const WAKE: &str = "{\"eyelid\":\"wake\"}";
+
+/// How many messages in a row may be no frame. A camera that is out of step does not find back.
+const MOST_BAD: u32 = 10;
+
+/// How long it may take to look for a newer frame in the socket: less than the time to the next.
+const DRAIN: Duration = Duration::from_millis(20);
+
+/// After which silence a sign of life is asked for, and how long that may take.
+const SILENCE: Duration = Duration::from_secs(30);
+const SIGN: Duration = Duration::from_secs(10);
+
+/// The longest text: sketches say hello and tell of sensors.
+const MOST_TEXT: usize = 64 << 10;
+
+/// A camera's connection.
+pub(crate) struct Session {
+    cameras: Rc<Cameras>,
+    camera: Rc<Camera>,
+    way: Way,
+    arrivals: Arrivals,
+    clock: CameraClock,
+    /// What the camera said that its next frame's moment is, in milliseconds.
+    told_ms: Option<f64>,
+    bad_in_a_row: u32,
+    has_logged_text: bool,
+    heard: Instant,
+    /// A sign of life was asked for.
+    has_asked: bool,
+}
+
+/// How a session ends, from our side.
+struct Close {
+    code: u16,
+    reason: String,
+}
+
+impl Close {
+    fn new(code: u16, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { code, reason }
+    }
+}
+
+/// Why a session ends.
+enum End {
+    Ours(Close),
+    Theirs(Ended),
+}
+
+impl From<Ended> for End {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Refused { code, reason } => Self::Ours(Close { code, reason }),
+            other => Self::Theirs(other),
+        }
+    }
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Ours(close)
+    }
+}
+
+impl Session {
+    /// Prepares for a camera that has connected.
+    pub(crate) fn new(cameras: Rc<Cameras>, camera: Rc<Camera>, protocol: Option<&str>) -> Self {
+        Self {
+            cameras,
+            camera,
+            way: match protocol {
+                Some(PROTOCOL) => Way::Told,
+                _ => Way::WebSocket,
+            },
+            arrivals: Arrivals::default(),
+            clock: CameraClock::default(),
+            told_ms: None,
+            bad_in_a_row: 0,
+            has_logged_text: false,
+            heard: Instant::now(),
+            has_asked: false,
+        }
+    }
+
+    /// Takes what the camera sends until the connection ends.
+    pub(crate) async fn run(mut self, mut socket: WebSocket, peer: Peer) {
+        let camera = self.camera.clone();
+        let mut claim = camera.intake.claim(self.way, peer);
+        self.cameras.connection_changed(&camera);
+        log::debug!("camera {:?} connected from {peer}", camera.name.as_str());
+        let end = self.receive(&mut socket, &mut claim).await;
+        let reason = match end {
+            End::Theirs(ended) => ended.to_string(),
+            End::Ours(Close { code, reason }) => {
+                // The camera is free for the connection that took it.
+                drop(claim);
+                self.cameras.connection_changed(&camera);
+                camera.intake.note_error(reason.clone());
+                self.log_end(&reason);
+                return socket.close(code, &reason).await;
+            }
+        };
+        drop(claim);
+        self.cameras.connection_changed(&camera);
+        self.log_end(&reason);
+    }
+
+    fn log_end(&self, reason: &str) {
+        log::debug!(
+            "camera {:?} disconnected: {reason}",
+            self.camera.name.as_str()
+        );
+    }
+
+    async fn receive(&mut self, socket: &mut WebSocket, claim: &mut Claim) -> End {
+        let mut awake = self.camera.intake.subscribe_awake();
+        if let Err(ended) = self.tell(socket, &mut awake).await {
+            return ended.into();
+        }
+        loop {
+            let deadline = self.heard + if self.has_asked { SIGN } else { SILENCE };
+            let step = tokio::select! {
+                biased;
+                lost = claim.lost() => Err(lost_camera(lost).into()),
+                _ = awake.changed(), if self.way == Way::Told => {
+                    self.tell(socket, &mut awake).await.map_err(End::from)
+                }
+                received = socket.next() => match received {
+                    Ok(received) => self.received(received, socket).await,
+                    Err(ended) => Err(ended.into()),
+                },
+                () = sleep_until(deadline.into()) => self.silent(socket).await,
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    /// Tells the camera whether somebody looks, if it wants to be told.
+    async fn tell(
+        &mut self,
+        socket: &mut WebSocket,
+        awake: &mut watch::Receiver<bool>,
+    ) -> Result<(), Ended> {
+        if self.way != Way::Told {
+            return Ok(());
+        }
+        let awake = *awake.borrow_and_update();
+        self.arrivals.expect_silence();
+        socket.send_text(if awake { WAKE } else { SLEEP }).await
+    }
+
+    async fn silent(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+        if self.has_asked {
+            return Err(Close::new(1001, "no sign of life").into());
+        }
+        socket.ping().await?;
+        self.has_asked = true;
+        self.heard = Instant::now();
+        Ok(())
+    }
+
+    /// Takes in what has come, and what else of it is there already: the newest frame is the one.
+    async fn received(&mut self, first: Received, socket: &mut WebSocket) -> Result<(), End> {
+        let began = Instant::now();
+        self.heard = began;
+        self.has_asked = false;
+        let (mut newest, mut end) = (None, Ok(()));
+        let mut next = Some(first);
+        while let Some(received) = next {
+            match received {
+                Received::Binary(message, came) => {
+                    if let Some(frame) = self.arrived(message, came)
+                        && newest.replace(frame).is_some()
+                    {
+                        self.camera.intake.count_dropped();
+                    }
+                }
+                Received::Text(text) => self.text(&text)?,
+                Received::Sign => {}
+            }
+            if newest.is_none() || began.elapsed() > DRAIN {
+                break;
+            }
+            next = match socket.try_next() {
+                Ok(next) => next,
+                // What came before the end is a frame all the same.
+                Err(ended) => {
+                    end = Err(ended.into());
+                    None
+                }
+            };
+        }
+        if let Some((message, captured)) = newest {
+            self.take(&message, captured).await?;
+        }
+        end
+    }
+
+    /// A binary message is there; gives it with its moment of capture, if it is new.
+    fn arrived(&mut self, message: Bytes, came: SystemTime) -> Option<(Bytes, SystemTime)> {
+        let (now, intake) = (Instant::now(), &self.camera.intake);
+        intake.count(message.len(), now);
+        let captured = match self.told_ms.take() {
+            Some(told_ms) => self.clock.captured(told_ms, came, now),
+            None => came,
+        };
+        match self.arrivals.arrived(now) {
+            Verdict::Current => Some((message, captured)),
+            Verdict::Stale => {
+                intake.count_dropped();
+                None
+            }
+        }
+    }
+
+    async fn take(&mut self, message: &Bytes, captured: SystemTime) -> Result<(), End> {
+        match self.cameras.take(&self.camera, message, captured).await {
+            Ok(()) => {
+                self.bad_in_a_row = 0;
+                Ok(())
+            }
+            Err(error) => {
+                self.bad_in_a_row += 1;
+                if self.bad_in_a_row < MOST_BAD {
+                    return Ok(());
+                }
+                let what = format!("{MOST_BAD} messages in a row are no frame; the last: {error}");
+                Err(Close::new(1003, what).into())
+            }
+        }
+    }
+
+    /// A text is the camera's clock, where it speaks our protocol; else it is nothing to us.
+    fn text(&mut self, text: &str) -> Result<(), Close> {
+        if text.len() > MOST_TEXT {
+            return Err(Close::new(1009, "a text of more than 64 KiB"));
+        }
+        if self.way == Way::Told
+            && let Some(told_ms) = told_ms(text)
+        {
+            self.told_ms = Some(told_ms);
+            return Ok(());
+        }
+        if !self.has_logged_text {
+            self.has_logged_text = true;
+            log::debug!(
+                "camera {:?} sends texts, which are ignored",
+                self.camera.name.as_str()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn lost_camera(lost: Lost) -> Close {
+    match lost {
+        Lost::Taken => Close::new(4001, "a newer connection has this camera"),
+        Lost::Removed => Close::new(1001, "this camera is configured no longer"),
+    }
+}
+
+/// The moment in `{"t": MILLISECONDS}`.
+fn told_ms(text: &str) -> Option<f64> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        t: f64,
+    }
+    serde_json::from_str(text).ok().map(|told: Told| told.t)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_number_of_milliseconds() {
+        assert_eq!(told_ms("{\"t\": 12345}"), Some(12345.0));
+        assert_eq!(told_ms("{\"t\":12.5,\"more\":1}"), Some(12.5));
+        for text in ["", "PING", "{}", "{\"t\":\"1\"}", "{\"type\":\"hello\"}"] {
+            assert_eq!(told_ms(text), None, "{text}");
+        }
+    }
+}

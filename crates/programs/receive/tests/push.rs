@@ -1,0 +1,156 @@
+//! The built program: what a camera sends reaches its slot, when somebody looks.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use eyelid_picture::Encoder;
+use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+
+/// How long anything may take here.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A receiver of one camera, "door", that falls asleep at once.
+struct Receiver {
+    child: Child,
+    address: String,
+    directory: TempDir,
+}
+
+impl Receiver {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("eyelid.toml");
+        fs::write(&config, "[receive.cameras.door]\nlinger = \"300ms\"\n").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_eyelid-receive"))
+            .arg("--listen=127.0.0.1:0")
+            .arg(format!(
+                "--slots={}",
+                directory.path().join("slots").display()
+            ))
+            .arg(format!("--config={}", config.display()))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = log.find_map(|line| {
+            let line = line.unwrap();
+            line.split_once("http://")
+                .map(|(_, address)| address.to_owned())
+        });
+        std::thread::spawn(move || log.for_each(drop));
+        Self {
+            child,
+            address: address.unwrap(),
+            directory,
+        }
+    }
+
+    fn frame(&self) -> PathBuf {
+        self.directory.path().join("slots/door/current.jpg")
+    }
+
+    /// Looks as `cat` does, until what lies in the slot is this.
+    fn wait_for(&self, jpeg: &[u8]) {
+        let deadline = Instant::now() + PATIENCE;
+        while fs::read(self.frame()).ok().as_deref() != Some(jpeg) {
+            assert!(Instant::now() < deadline, "the picture does not come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn post(&self, path: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
+    }
+
+    fn connect(&self, protocol: Option<&'static str>) -> WebSocket<TcpStream> {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let url = format!("ws://{}/door", self.address);
+        let mut request = url.into_client_request().unwrap();
+        if let Some(protocol) = protocol {
+            let name = "Sec-WebSocket-Protocol";
+            request
+                .headers_mut()
+                .insert(name, protocol.parse().unwrap());
+        }
+        tungstenite::client(request, stream).unwrap().0
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn jpeg(shade: u8) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    let rgb = [shade; 32 * 32 * 3];
+    encoder.encode_rgb(&rgb, 32, 32, 80).unwrap().to_vec()
+}
+
+#[test]
+fn a_posted_picture_lies_in_the_slot_and_what_is_none_is_refused() {
+    let receiver = Receiver::start();
+    let response = receiver.post("/door", &jpeg(10));
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    receiver.wait_for(&jpeg(10));
+    let half = &jpeg(10)[..200];
+    for (path, body, status) in [
+        ("/door", half, "422"),
+        ("/attic", &jpeg(10)[..], "404"),
+        ("/door", &[0; 3 << 20], "413"),
+    ] {
+        let response = receiver.post(path, body);
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{response}"
+        );
+    }
+}
+
+#[test]
+fn a_camera_that_asks_is_told_to_sleep_and_to_wake() {
+    let receiver = Receiver::start();
+    let mut camera = receiver.connect(Some("eyelid.v1"));
+    // A slot without a frame is wished for: nobody who looks could be seen there.
+    assert_eq!(text(&mut camera), "{\"eyelid\":\"wake\"}");
+    camera.send(Message::binary(jpeg(1))).unwrap();
+    assert_eq!(text(&mut camera), "{\"eyelid\":\"sleep\"}");
+    assert_eq!(fs::read(receiver.frame()).unwrap(), jpeg(1));
+    assert_eq!(text(&mut camera), "{\"eyelid\":\"wake\"}");
+    camera.send(Message::binary(jpeg(2))).unwrap();
+    receiver.wait_for(&jpeg(2));
+}
+
+/// Waits for what the camera is told next that is news to it.
+fn text(camera: &mut WebSocket<TcpStream>) -> String {
+    camera.read().unwrap().into_text().unwrap().to_string()
+}
+
+#[test]
+fn the_newest_connection_has_the_camera() {
+    let receiver = Receiver::start();
+    let mut old = receiver.connect(None);
+    let mut new = receiver.connect(None);
+    let Message::Close(Some(close)) = old.read().unwrap() else {
+        panic!("it goes on");
+    };
+    assert_eq!(u16::from(close.code), 4001);
+    new.send(Message::binary(jpeg(3))).unwrap();
+    receiver.wait_for(&jpeg(3));
+}
