@@ -57,8 +57,8 @@ impl Socket {
         }
     }
 
-    /// Has the loss of a peer noticed within 12 s that sends and answers nothing, without a word from
-    /// either side (tcp(7)): one that lost its power, or its network.
+    /// Has the loss of a peer noticed within 12 s that sends and answers nothing, without a word
+    /// from either side (tcp(7)): one that lost its power, or its network.
     pub fn notice_loss(&self) {
         let Self::Tcp(stream) = self else {
             return;

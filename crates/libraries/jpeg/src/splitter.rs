@@ -95,7 +95,7 @@ impl Splitter {
 
     /// What was wrong with the JPEG that broke last.
     pub fn last_error(&self) -> Option<JpegError> {
-        self.last_error.clone()
+        self.last_error
     }
 
     /// Says whether a JPEG has begun and is not complete.

@@ -244,7 +244,9 @@ impl<S: Source> Driver<S> {
         let seconds = delay.as_secs_f64().round().max(1.0);
         let name = &self.log_name;
         // A camera that stays away for days fails every half minute, always for the same reason.
-        if self.last_reason.as_ref() == Some(&reason) {
+        if error.is_absence() {
+            log::debug!("{name} is not there: {reason}");
+        } else if self.last_reason.as_ref() == Some(&reason) {
             log::debug!("{name} failed: {reason}; next try in {seconds}s");
         } else {
             log::warn!("{name} failed: {reason}; next try in {seconds}s");

@@ -91,8 +91,8 @@ impl<S: Source> Producers<S> {
     }
 
     /// Takes in what one camera's source has, and does what there is to do for it now. What has
-    /// happened to slots stays there for [`Producers::step`]. Gives when the camera wants that to be
-    /// called although nothing happens.
+    /// happened to slots stays there for [`Producers::step`]. Gives when the camera wants that to
+    /// be called although nothing happens.
     pub fn step_one(&mut self, id: DriverId, now: Instant) -> Option<Instant> {
         let driver = self.get_mut(id)?;
         driver.advance(now);

@@ -78,6 +78,11 @@ pub trait SourceFailure: std::error::Error {
     fn is_fatal(&self) -> bool {
         false
     }
+
+    /// Says whether the camera is just not there, as may be: nobody has to be warned.
+    fn is_absence(&self) -> bool {
+        false
+    }
 }
 
 /// A frame that can be published.

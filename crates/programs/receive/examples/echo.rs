@@ -38,8 +38,9 @@ async fn echo(handshake: Handshake, taken: TakenOver) {
     let Ok(mut socket) = handshake.accept(taken, BOUNDS).await else {
         return;
     };
-    if let Err(Ended::Refused { code, reason }) = send_back(&mut socket).await {
-        socket.close(code, &reason).await;
+    match send_back(&mut socket).await {
+        Err(Ended::Refused { code, reason }) => socket.close(code, &reason).await,
+        _ => socket.finish().await,
     }
 }
 

@@ -37,8 +37,13 @@ pub(crate) struct App {
     refused: LogLimit,
 }
 
-/// A response instead of what was asked for.
-type Rejection = FullResponse;
+/// What a path leads to.
+enum Asked {
+    /// A camera that may push.
+    Camera(Rc<Camera>),
+    /// Something that can be answered at once.
+    Answer(FullResponse),
+}
 
 impl App {
     /// Serves these cameras.
@@ -53,8 +58,8 @@ impl App {
     async fn respond(&self, request: Request<Incoming>, arrival: &Arrival) -> Outcome {
         let (parts, body) = request.into_parts();
         let camera = match self.asked(&parts, arrival) {
-            Ok(camera) => camera,
-            Err(rejection) => return Outcome::Response(rejection),
+            Asked::Camera(camera) => camera,
+            Asked::Answer(response) => return Outcome::Response(response),
         };
         let peer = arrival.peer();
         let access = self.check(&parts, peer, &camera);
@@ -85,27 +90,30 @@ impl App {
         Outcome::take_over(move |taken| open(handshake, taken, cameras, camera, peer, is_admitted))
     }
 
-    /// Gives the camera that a request is for.
-    fn asked(&self, request: &Parts, arrival: &Arrival) -> Result<Rc<Camera>, Rejection> {
+    fn asked(&self, request: &Parts, arrival: &Arrival) -> Asked {
         let route = match arrival {
             Arrival::Accepted(_) => Route::parse(request.uri.path()),
             // The server has read the path.
             Arrival::HandedOver(known) => known.camera.clone().map_or(Route::NotFound, Route::Push),
         };
-        match route {
-            Route::Status => Err(self.status(request, arrival.peer())),
-            Route::Push(name) => self.cameras.camera(&name).ok_or_else(|| {
+        let name = match route {
+            Route::Status => return Asked::Answer(self.status(request, arrival.peer())),
+            Route::Push(name) => name,
+            Route::NotFound => {
+                let what = "nothing here; a camera pushes to /NAME";
+                return Asked::Answer(rejection(StatusCode::NOT_FOUND, what));
+            }
+        };
+        self.cameras.camera(&name).map_or_else(
+            || {
                 let what = format!(
                     "no camera {:?} may push here; [receive.cameras.{name}] of the configuration lets it",
                     name.as_str()
                 );
-                rejection(StatusCode::NOT_FOUND, &what)
-            }),
-            Route::NotFound => Err(rejection(
-                StatusCode::NOT_FOUND,
-                "nothing here; a camera pushes to /NAME",
-            )),
-        }
+                Asked::Answer(rejection(StatusCode::NOT_FOUND, &what))
+            },
+            Asked::Camera,
+        )
     }
 
     fn status(&self, request: &Parts, peer: Peer) -> FullResponse {

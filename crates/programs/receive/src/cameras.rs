@@ -174,9 +174,7 @@ impl Cameras {
         captured: SystemTime,
     ) -> Result<(), PictureError> {
         let intake = &camera.intake;
-        let picture = match prepare(message).inspect_err(|error| {
-            intake.count_refused(error.to_string());
-        })? {
+        let picture = match prepare(message)? {
             Prepared::Ready(picture) => picture,
             // One that posts has been told that its picture was taken.
             Prepared::Slow(_) if !intake.is_awake() && intake.is_connected() => return Ok(()),
@@ -187,13 +185,7 @@ impl Cameras {
                 };
                 let made = tokio::task::spawn_blocking(move || encode_again(&jpeg)).await;
                 // It ends in another way only if it panics, which is a fault of ours.
-                match made.unwrap_or(Err(PictureError::Head)) {
-                    Ok(picture) => picture,
-                    Err(error) => {
-                        intake.count_refused(error.to_string());
-                        return Err(error);
-                    }
-                }
+                made.unwrap_or(Err(PictureError::Head))?
             }
         };
         self.put(camera, picture, captured);
@@ -247,15 +239,10 @@ impl Cameras {
             let now = Instant::now();
             let is_awake = self.all().iter().any(|camera| camera.intake.is_awake());
             if is_awake && now >= tell_at {
-                let cameras = self.all();
-                let awake = cameras.iter().filter(|camera| camera.intake.is_awake());
-                awake.for_each(|camera| self.tell(camera));
+                self.tell_of_those_awake();
                 tell_at = now + TELL;
             }
-            let mut producers = self.producers.borrow_mut();
-            producers.step(now).context("cannot read inotify")?;
-            let deadline = producers.deadline();
-            drop(producers);
+            let deadline = self.step(now).context("cannot read inotify")?;
             let wake_at = deadline
                 .into_iter()
                 .chain(is_awake.then_some(tell_at))
@@ -268,6 +255,20 @@ impl Cameras {
                 () = pulse.answer() => {}
             }
         }
+    }
+
+    /// Does for all cameras what there is to do; gives when to do so again although nothing
+    /// happens.
+    fn step(&self, now: Instant) -> io::Result<Option<Instant>> {
+        let mut producers = self.producers.borrow_mut();
+        producers.step(now)?;
+        Ok(producers.deadline())
+    }
+
+    fn tell_of_those_awake(&self) {
+        let cameras = self.all();
+        let awake = cameras.iter().filter(|camera| camera.intake.is_awake());
+        awake.for_each(|camera| self.tell(camera));
     }
 
     fn inotify(&self) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {

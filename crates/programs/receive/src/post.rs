@@ -107,7 +107,14 @@ impl Post {
             End::Whole => (StatusCode::UNPROCESSABLE_ENTITY, self.no_picture()),
             End::Refused(status, what) => (status, what),
         };
-        self.camera.intake.note_error(what.clone());
+        match status {
+            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE
+                if self.last_error.is_none() =>
+            {
+                self.camera.intake.count_refused(what.clone());
+            }
+            _ => self.camera.intake.note_error(what.clone()),
+        }
         let mut response = problem(status, &what);
         close(response.headers_mut());
         response
@@ -200,6 +207,7 @@ impl Post {
                 self.bad_in_a_row = 0;
             }
             Err(error) => {
+                self.camera.intake.count_refused(error.to_string());
                 self.last_error = Some(error);
                 self.bad_in_a_row += 1;
                 if self.bad_in_a_row == MOST_BAD {

@@ -127,6 +127,7 @@ impl Session {
         drop(claim);
         self.cameras.connection_changed(&camera);
         self.log_end(&reason);
+        socket.finish().await;
     }
 
     fn log_end(&self, reason: &str) {
@@ -246,6 +247,7 @@ impl Session {
                 Ok(())
             }
             Err(error) => {
+                self.camera.intake.count_refused(error.to_string());
                 self.bad_in_a_row += 1;
                 if self.bad_in_a_row < MOST_BAD {
                     return Ok(());

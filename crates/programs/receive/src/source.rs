@@ -23,7 +23,11 @@ pub(crate) struct PushSource {
 #[error("the camera is not connected to eyelid-receive, and has posted no picture")]
 pub(crate) struct NotConnected;
 
-impl SourceFailure for NotConnected {}
+impl SourceFailure for NotConnected {
+    fn is_absence(&self) -> bool {
+        true
+    }
+}
 
 impl PushSource {
     /// A source of what comes in.

@@ -240,14 +240,20 @@ impl WebSocket {
             // As much as a control frame takes (section 5.5) beside the code.
             reason: reason.chars().take(100).collect::<String>().into(),
         };
+        if let Ok(Ok(())) = timeout(CLOSE_TIMEOUT, self.stream.close(Some(frame))).await {
+            self.finish().await;
+        }
+    }
+
+    /// Ends a connection of which the other side has closed its half, or is to: it gets the answer
+    /// to its close.
+    pub async fn finish(mut self) {
         let closing = async {
-            if self.stream.close(Some(frame)).await.is_ok() {
-                while let Some(Ok(_)) = self.stream.next().await {}
-            }
+            // The answer is written as the next message is looked for, of which there is none.
+            while let Some(Ok(_)) = self.stream.next().await {}
+            self.stream.get_mut().socket.shutdown().await
         };
         let _ = timeout(CLOSE_TIMEOUT, closing).await;
-        let socket = &mut self.stream.get_mut().socket;
-        let _ = timeout(CLOSE_TIMEOUT, socket.shutdown()).await;
     }
 }
 
