@@ -19,7 +19,7 @@ const OF_PROXIES: [HeaderName; 4] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Why somebody may not push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,8 @@ mod app;
 mod arrivals;
 mod camera_clock;
 mod cameras;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod intake;
 mod post;
 mod prepare;

@@ -7,7 +7,7 @@ use eyelid_picture::Tables;
 
 /// How far into a message its JPEG may begin: some sketches put 12 or 16 bytes of their own before
 /// it.
-const PREFIX_BYTES: usize = 64;
+pub(crate) const PREFIX_BYTES: usize = 64;
 
 /// Every JPEG starts with SOI and the first byte of another marker.
 const START: &[u8] = b"\xFF\xD8\xFF";

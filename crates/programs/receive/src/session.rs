@@ -288,7 +288,7 @@ fn lost_camera(lost: Lost) -> Close {
 }
 
 /// The moment in `{"t": MILLISECONDS}`.
-fn told_ms(text: &str) -> Option<f64> {
+pub(crate) fn told_ms(text: &str) -> Option<f64> {
     #[derive(serde::Deserialize)]
     struct Told {
         t: f64,

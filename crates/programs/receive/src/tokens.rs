@@ -63,20 +63,26 @@ impl Tokens {
     /// # Errors
     /// See [`TokenError`].
     pub(crate) fn load(path: &Path) -> Result<Self, TokenError> {
-        fs::read_to_string(path)
-            .map_err(|error| TokenFault::Read(path.to_owned(), error))
-            .and_then(|text| Self::parse(&text, path))
-            .map_err(|fault| TokenError { fault })
+        let text = fs::read_to_string(path).map_err(|error| TokenError {
+            fault: TokenFault::Read(path.to_owned(), error),
+        })?;
+        Self::parse(&text, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, TokenFault> {
+    /// Reads the lines of a file.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, TokenError> {
         let mut tokens: HashMap<CameraName, Vec<Hash>> = HashMap::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let wrong = |what| TokenFault::Line(path.to_owned(), number + 1, what);
+            let wrong = |what| TokenError {
+                fault: TokenFault::Line(path.to_owned(), number + 1, what),
+            };
             let (name, hash) = line
                 .split_once(':')
                 .ok_or_else(|| wrong("no colon after the camera's name"))?;
