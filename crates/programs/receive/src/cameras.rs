@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use bytes::Bytes;
 use eyelid_daemon::pulse::Pulse;
-use eyelid_daemon::readiness;
+use eyelid_daemon::{LogLimit, readiness};
 use eyelid_jpeg::PictureError;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
 use eyelid_slot::{CameraName, Publisher};
@@ -28,6 +28,10 @@ const KEY: &str = "push";
 /// How often that is written while somebody looks.
 const TELL: Duration = Duration::from_secs(2);
 
+/// How many lines the log gets of a camera's connections.
+const LINES: u32 = 6;
+const LINES_PERIOD: Duration = Duration::from_secs(60);
+
 /// A camera that may push.
 pub(crate) struct Camera {
     /// Its name.
@@ -36,12 +40,25 @@ pub(crate) struct Camera {
     pub(crate) intake: Rc<Intake>,
     settings: RefCell<Rc<CameraSettings>>,
     driver: Cell<DriverId>,
+    logged: LogLimit,
 }
 
 impl Camera {
     /// What the configuration says of it now.
     pub(crate) fn settings(&self) -> Rc<CameraSettings> {
         self.settings.borrow().clone()
+    }
+
+    /// Tells the log that a connection of the camera has come or gone. One whose link is bad comes
+    /// and goes all day.
+    pub(crate) fn log_connection(&self, what: &str) {
+        if let Some(suppressed) = self.logged.allow(Instant::now()) {
+            let name = self.name.as_str();
+            match suppressed {
+                0 => log::info!("camera {name:?} {what}"),
+                more => log::info!("camera {name:?} {what} ({more} lines left out before)"),
+            }
+        }
     }
 }
 
@@ -121,6 +138,7 @@ impl Cameras {
             intake,
             settings: RefCell::new(Rc::new(settings)),
             driver: Cell::new(driver),
+            logged: LogLimit::new(LINES, LINES_PERIOD),
         };
         let camera = Rc::new(camera);
         self.tell(&camera);
@@ -131,11 +149,12 @@ impl Cameras {
     fn change(&self, camera: &Camera, settings: CameraSettings) -> anyhow::Result<()> {
         let before = camera.settings();
         if (&before.slot, before.linger) != (&settings.slot, settings.linger) {
+            // Before the old slot is left: one that cannot be used changes nothing.
+            let moved = (before.slot != settings.slot)
+                .then(|| self.producers.borrow().open(&settings.slot))
+                .transpose()?;
             let kept = self.producers.borrow_mut().remove(camera.driver.get());
-            let publisher = match kept.filter(|_| before.slot == settings.slot) {
-                Some(publisher) => publisher,
-                None => self.producers.borrow().open(&settings.slot)?,
-            };
+            let publisher = moved.or(kept).context("the camera has no slot")?;
             let driver = self.drive(&camera.name, &settings, publisher, camera.intake.clone());
             camera.driver.set(driver);
             self.tell(camera);

@@ -1,5 +1,5 @@
-//! What must hold whatever a camera sends. The fuzz target calls this, and a test with what it found
-//! (`fuzz/README.md`).
+//! What must hold whatever a camera sends. The fuzz target calls this, and a test with what it
+//! found (`fuzz/README.md`).
 
 use std::path::Path;
 use std::time::{Instant, SystemTime};
@@ -20,8 +20,8 @@ use crate::tokens::Tokens;
 /// How many bytes a picture in a body may have here.
 const MAX_BYTES: usize = 600;
 
-/// Whatever the bytes are taken for, they open no door, are no moment after now, and become no frame
-/// that is no whole JPEG; and of a body no more is kept than a picture may have.
+/// Whatever the bytes are taken for, they open no door, are no moment after now, and become no
+/// frame that is no whole JPEG; and of a body no more is kept than a picture may have.
 ///
 /// # Panics
 /// Where that does not hold.

@@ -96,6 +96,7 @@ impl Post {
         };
         let had_claim = self.claim.take().is_some();
         if had_claim {
+            self.camera.log_connection("disconnected");
             self.cameras.connection_changed(&self.camera);
         }
         let (status, what) = match end {
@@ -189,6 +190,8 @@ impl Post {
         };
         if self.pictures > 1 && self.claim.is_none() {
             self.claim = Some(self.camera.intake.claim(Way::Post, self.peer));
+            let what = format!("connected from {} by a POST without end", self.peer);
+            self.camera.log_connection(&what);
             self.cameras.connection_changed(&self.camera);
         }
         while began.elapsed() < DRAIN

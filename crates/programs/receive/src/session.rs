@@ -111,7 +111,11 @@ impl Session {
         let camera = self.camera.clone();
         let mut claim = camera.intake.claim(self.way, peer);
         self.cameras.connection_changed(&camera);
-        log::debug!("camera {:?} connected from {peer}", camera.name.as_str());
+        let what = match self.way {
+            Way::Told => "and sleeps when told to",
+            _ => "and does not sleep",
+        };
+        camera.log_connection(&format!("connected from {peer} {what}"));
         let end = self.receive(&mut socket, &mut claim).await;
         let reason = match end {
             End::Theirs(ended) => ended.to_string(),
@@ -120,21 +124,14 @@ impl Session {
                 drop(claim);
                 self.cameras.connection_changed(&camera);
                 camera.intake.note_error(reason.clone());
-                self.log_end(&reason);
+                camera.log_connection(&format!("disconnected: {reason}"));
                 return socket.close(code, &reason).await;
             }
         };
         drop(claim);
         self.cameras.connection_changed(&camera);
-        self.log_end(&reason);
+        camera.log_connection(&format!("disconnected: {reason}"));
         socket.finish().await;
-    }
-
-    fn log_end(&self, reason: &str) {
-        log::debug!(
-            "camera {:?} disconnected: {reason}",
-            self.camera.name.as_str()
-        );
     }
 
     async fn receive(&mut self, socket: &mut WebSocket, claim: &mut Claim) -> End {
