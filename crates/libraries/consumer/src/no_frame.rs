@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use eyelid_slot::{Phase, ReadError, State};
 
+/// What `eyelid-receive` says as the source of its cameras (docs/slot.md).
+const PUSH: &str = "push";
+
 /// Why a client gets no frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoFrame {
@@ -35,6 +38,9 @@ pub enum Cause {
     SlotFull,
     /// The camera is asleep although it was wished for.
     Asleep,
+    /// The same of a camera that pushes its frames: nobody can wake it, for its program ends when
+    /// nothing comes any more.
+    NotPushing,
     /// The camera is awake, and nothing else is known.
     Awake,
 }
@@ -62,7 +68,10 @@ impl NoFrame {
                 Some(why) => Cause::Waiting(why.clone()),
                 // It may not have had the room to say so itself.
                 None if is_full() => Cause::SlotFull,
-                None if state.state == Phase::Asleep => Cause::Asleep,
+                None if state.state == Phase::Asleep => match state.source.as_deref() {
+                    Some(PUSH) => Cause::NotPushing,
+                    _ => Cause::Asleep,
+                },
                 None => Cause::Awake,
             },
         };
@@ -121,6 +130,7 @@ impl Cause {
             Self::Waiting(why) => why,
             Self::SlotFull => "the slot's file system is full",
             Self::Asleep => "the camera is asleep and does not wake (does its eyelid-capture run?)",
+            Self::NotPushing => "the camera pushes its pictures, and none has come of late",
             Self::NoProducer | Self::Awake => "",
         }
     }
@@ -175,6 +185,10 @@ mod tests {
         let waiting = state(Phase::Awake, None, Some("no picture in folder"));
         let asleep = state(Phase::Asleep, None, None);
         let failed = state(Phase::Failed, Some("unplugged"), None);
+        let pushed = State {
+            source: Some(PUSH.to_owned()),
+            ..asleep.clone()
+        };
         for (state, problem, full, expected) in [
             (
                 None,
@@ -213,6 +227,12 @@ mod tests {
                 None,
                 false,
                 "no new frame for 4s: the camera is asleep and",
+            ),
+            (
+                Some(&pushed),
+                None,
+                false,
+                "no new frame for 4s: the camera pushes its pictures, and none",
             ),
             (Some(&failed), missing(), false, "camera failed: unplugged"),
         ] {
