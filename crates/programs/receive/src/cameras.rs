@@ -1,8 +1,10 @@
 //! All cameras that push to this process, and their slots: many on one inotify instance.
 
 use std::cell::{Cell, RefCell};
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,7 +14,7 @@ use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::{LogLimit, readiness};
 use eyelid_jpeg::PictureError;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
-use eyelid_slot::{CameraName, Publisher};
+use eyelid_slot::{CameraName, FRAME_FILE, Publisher, STATE_FILE};
 use indexmap::IndexMap;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep_until;
@@ -117,6 +119,7 @@ impl Cameras {
                 camera.intake.release();
                 self.producers.borrow_mut().remove(camera.driver.get());
                 self.cameras.borrow_mut().shift_remove(&camera.name);
+                clear(&camera.name, &camera.settings().slot);
             }
         }
         for (name, settings) in settings {
@@ -154,6 +157,9 @@ impl Cameras {
                 .then(|| self.producers.borrow().open(&settings.slot))
                 .transpose()?;
             let kept = self.producers.borrow_mut().remove(camera.driver.get());
+            if moved.is_some() {
+                clear(&camera.name, &before.slot);
+            }
             let publisher = moved.or(kept).context("the camera has no slot")?;
             let driver = self.drive(&camera.name, &settings, publisher, camera.intake.clone());
             camera.driver.set(driver);
@@ -307,6 +313,19 @@ impl Cameras {
             .drivers()
             .for_each(|driver| driver.publish_newest(now));
         producers.end();
+    }
+}
+
+/// Takes away what a camera has left in a slot that is its own no longer: who lists the slots would
+/// take it for a camera that is there.
+fn clear(name: &CameraName, slot: &Path) {
+    for file in [FRAME_FILE, STATE_FILE] {
+        let _ = fs::remove_file(slot.join(file));
+    }
+    // One that is not called so was perhaps not made for the camera alone. What something else lies
+    // in stays.
+    if slot.file_name() == Some(name.as_str().as_ref()) {
+        let _ = fs::remove_dir(slot);
     }
 }
 
