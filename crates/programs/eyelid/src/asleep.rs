@@ -5,6 +5,9 @@
 //! left is no answer to who comes much later, so the card takes its place. It is dated 1970: who
 //! looks at the date, as docs/slot.md has it, takes it for the old frame that it is, and waits for
 //! the next. It is taken away before a program starts.
+//!
+//! Cameras that push have none. Who opens their frames cannot make them come, and what they pushed
+//! last, with its own date, is what there is of them: a time-lapse camera sleeps for hours.
 
 use std::future::poll_fn;
 use std::os::fd::{AsFd, OwnedFd};

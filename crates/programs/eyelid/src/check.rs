@@ -27,13 +27,14 @@ struct Finding {
 }
 
 /// Asks all programs. What is written down wrong ends the start, and so does a server that cannot
-/// run. A camera that cannot be used as things are is told; it fails by itself, beside others that
+/// run, or a program that the configuration wants and that is not there. A camera that cannot be used as things are is told; it fails by itself, beside others that
 /// work.
 ///
 /// # Errors
 /// [`Refused`], or that no camera can be used.
 pub(crate) fn check(plan: &Plan, installed: &Installed, places: &Places) -> anyhow::Result<()> {
     plan.check_slots(&places.slots)?;
+    installed.check(plan)?;
     let (mut usable, mut unusable) = (0, Vec::new());
     for program in installed.programs() {
         for instance in program.instances(plan, places) {
@@ -50,7 +51,8 @@ pub(crate) fn check(plan: &Plan, installed: &Installed, places: &Places) -> anyh
             }
         }
     }
-    if usable == 0 {
+    // Of one that pushes nobody knows before it comes.
+    if usable == 0 && plan.pushed.cameras.is_empty() {
         bail!("no camera can be used: {}", unusable.join("; "));
     }
     for text in unusable {

@@ -1,88 +1,130 @@
-//! The sockets at which the server hands connections over to other programs
-//! (docs/architecture.md#handing-over). They are held here, so that a program need not run before
-//! the first connection is handed to it.
+//! The sockets of all programs but the server: those at which that hands connections over to them
+//! (docs/architecture.md#handing-over), and their own ports. They are held here, so that a program
+//! need not run before the first connection comes.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::task::Poll;
+use std::task::{self, Poll};
 
 use anyhow::Context;
 use eyelid_daemon::listening::bind_seqpacket;
-use nix::sys::socket::accept;
 
 use crate::installed::Installed;
 use crate::plan::Plan;
-use crate::programs::Start;
-use crate::sockets::ListeningSocket;
+use crate::programs::{Port, Start};
+use crate::sockets::{Bound, ListeningSocket, Sockets};
 
-/// The directory of the sockets, in that of the slots: no camera's name begins so.
+/// The directory of the sockets for handing over, in that of the slots: no camera's name begins so.
 const DIRECTORY: &str = ".doors";
 
-/// The sockets. They are removed at the end, with their directory.
+/// The sockets. Those that have a path are removed at the end, with their directory.
 pub(crate) struct Doors {
     directory: Option<PathBuf>,
     doors: Vec<Door>,
 }
 
+/// The sockets of one program.
 struct Door {
     name: &'static str,
+    /// Where the server hands connections over, if that is here.
+    hand_over: Option<HandOver>,
+    /// Its own port, and what that is called; empty unless the configuration wants it.
+    port: (&'static str, Sockets),
+}
+
+struct HandOver {
     path: PathBuf,
     socket: ListeningSocket,
 }
 
-/// Where the sockets are, or will be: nowhere if there is no program for them, or if the user says
-/// that others have them.
+/// Where the sockets for handing over are, or will be: nowhere if there is no program for them, or
+/// if the user says that others have them.
 pub(crate) fn directory(plan: &Plan, installed: &Installed, slots: &Path) -> Option<PathBuf> {
-    let is_needed = plan.doors.is_none() && names(installed).next().is_some();
+    let is_needed = plan.doors.is_none() && programs(installed).next().is_some();
     is_needed.then(|| slots.join(DIRECTORY))
 }
 
-fn names(installed: &Installed) -> impl Iterator<Item = &'static str> {
+/// The programs that are started by such sockets, by the names of their doors.
+fn programs(installed: &Installed) -> impl Iterator<Item = (&'static str, Option<&'static Port>)> {
     installed
         .programs()
         .filter_map(|program| match program.start {
-            Start::Door(name) => Some(name),
+            Start::Door(name) => Some((name, program.port.as_ref())),
             _ => None,
         })
 }
 
 impl Doors {
-    /// Binds a socket for each program that is there and is started by one.
+    /// Binds the sockets of each program that is there and is started by them.
     ///
     /// # Errors
     /// Names what cannot be made.
-    pub(crate) fn bind(directory: Option<PathBuf>, installed: &Installed) -> anyhow::Result<Self> {
+    pub(crate) fn bind(
+        directory: Option<PathBuf>,
+        plan: &Plan,
+        installed: &Installed,
+    ) -> anyhow::Result<Self> {
+        if let Some(directory) = &directory {
+            make_private(directory).with_context(|| {
+                format!("cannot make the directory {directory:?}; give another with --slots DIR")
+            })?;
+        }
+        // What has been made goes with it, also where something cannot be had.
         let mut doors = Self {
             directory,
             doors: Vec::new(),
         };
-        let Some(directory) = &doors.directory else {
-            return Ok(doors);
-        };
-        make_private(directory).with_context(|| {
-            format!("cannot make the directory {directory:?}; give another with --slots DIR")
-        })?;
-        for name in names(installed) {
-            let path = directory.join(name);
-            let socket = bind_seqpacket(&path).and_then(ListeningSocket::new);
-            let socket = socket.with_context(|| {
-                format!("cannot listen at {path:?}; give another directory with --slots DIR")
-            })?;
-            doors.doors.push(Door { name, path, socket });
+        for (name, port) in programs(installed) {
+            let directory = doors.directory.as_deref();
+            let hand_over = directory.map(|directory| HandOver::bind(directory.join(name)));
+            let mut door = Door {
+                name,
+                hand_over: hand_over.transpose()?,
+                port: ("", Sockets::default()),
+            };
+            if let Some(port) = port
+                && let Some(listen) = (port.listen)(plan)
+            {
+                door.port = (port.name, Sockets::bind(listen)?);
+            }
+            doors.doors.push(door);
         }
         Ok(doors)
     }
 
-    /// The socket of a program.
-    pub(crate) fn socket(&self, name: &str) -> Option<BorrowedFd<'_>> {
-        self.find(name).map(|door| door.socket.as_fd())
+    /// The sockets of a program, its own first, each with what it is called.
+    pub(crate) fn sockets(&self, name: &'static str) -> Vec<(&'static str, BorrowedFd<'_>)> {
+        let Some(door) = self.find(name) else {
+            return Vec::new();
+        };
+        let (port, own) = &door.port;
+        let own = own.descriptors().into_iter().map(|socket| (*port, socket));
+        let hand_over = door.hand_over.iter();
+        own.chain(hand_over.map(|it| (name, it.socket.as_fd())))
+            .collect()
     }
 
-    /// Waits until a connection is handed over to one of these programs, and leaves it to that.
+    /// Where a program listens by itself.
+    pub(crate) fn bound(&self, name: &str) -> impl Iterator<Item = &Bound> + Clone {
+        let door = self.find(name).into_iter();
+        door.flat_map(|door| door.port.1.bound())
+    }
+
+    /// Says whether a program has a port of its own.
+    pub(crate) fn has_port(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|door| !door.port.1.is_empty())
+    }
+
+    /// Says whether somebody has connected to the port of one of them and was not let in yet.
+    pub(crate) fn somebody_waits(&self) -> bool {
+        self.doors.iter().any(|door| door.port.1.somebody_waits())
+    }
+
+    /// Waits until a connection comes for one of these programs, and leaves it to that.
     ///
     /// # Errors
     /// What the system said.
@@ -92,7 +134,7 @@ impl Doors {
     ) -> io::Result<&'static str> {
         poll_fn(|cx| {
             let mut wanted = self.doors.iter().filter(|door| names.contains(&door.name));
-            let ready = wanted.find_map(|door| match door.socket.poll_connection(cx) {
+            let ready = wanted.find_map(|door| match door.poll_connection(cx) {
                 Poll::Ready(ready) => Some(ready.map(|()| door.name)),
                 Poll::Pending => None,
             });
@@ -101,14 +143,12 @@ impl Doors {
         .await
     }
 
-    /// Closes all connections that are handed over to a program which takes none.
+    /// Closes all connections that wait for a program which takes none.
     pub(crate) fn turn_away(&self, name: &str) {
-        let Some(socket) = self.socket(name) else {
-            return;
-        };
-        // What was passed on it is closed with it.
-        while let Ok(link) = accept(socket.as_raw_fd()) {
-            let _ = nix::unistd::close(link);
+        if let Some(door) = self.find(name) {
+            door.port.1.turn_away();
+            let hand_over = door.hand_over.iter();
+            hand_over.for_each(|hand_over| hand_over.socket.turn_away());
         }
     }
 
@@ -117,11 +157,36 @@ impl Doors {
     }
 }
 
+impl Door {
+    fn poll_connection(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(hand_over) = &self.hand_over
+            && let Poll::Ready(ready) = hand_over.socket.poll_connection(cx)
+        {
+            return Poll::Ready(ready);
+        }
+        self.port.1.poll_connection(cx)
+    }
+}
+
+impl HandOver {
+    fn bind(path: PathBuf) -> anyhow::Result<Self> {
+        let socket = bind_seqpacket(&path).and_then(ListeningSocket::new);
+        let socket = socket.with_context(|| {
+            format!("cannot listen at {path:?}; give another directory with --slots DIR")
+        })?;
+        Ok(Self { path, socket })
+    }
+}
+
+impl Drop for HandOver {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 impl Drop for Doors {
     fn drop(&mut self) {
-        for door in &self.doors {
-            let _ = fs::remove_file(&door.path);
-        }
+        self.doors.clear();
         if let Some(directory) = &self.directory {
             let _ = fs::remove_dir(directory);
         }

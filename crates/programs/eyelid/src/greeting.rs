@@ -95,9 +95,10 @@ fn is_reachable(address: IpAddr) -> bool {
     }
 }
 
-/// The greeting for what is listened on.
+/// The greeting for what is listened on: for the server's clients, and for cameras that `push`.
 pub(crate) fn greeting<'a>(
     bound: impl Iterator<Item = &'a Bound> + Clone,
+    push: impl Iterator<Item = &'a Bound> + Clone,
     plan: &Plan,
     slots: &Path,
     names: &Names,
@@ -124,18 +125,19 @@ pub(crate) fn greeting<'a>(
             }
         }
     }
-    for camera in &plan.cameras {
-        line(&mut text, "slot", &camera.slot(slots).display().to_string());
+    for slot in plan.camera_slots(slots) {
+        line(&mut text, "slot", &slot.display().to_string());
     }
-    let mut sockets = bound;
-    let is_open =
-        sockets.any(|address| matches!(address, Bound::Tcp(socket) if !socket.ip().is_loopback()));
+    push_addresses(&mut text, push.clone(), plan, names);
+    let is_elsewhere =
+        |address: &Bound| matches!(address, Bound::Tcp(socket) if !socket.ip().is_loopback());
+    let is_open = bound.clone().any(is_elsewhere);
     if is_open && !plan.has_password {
         text.push_str(
             "Everybody who can reach this computer may look: give a password with --password-file or --auth-file.\n",
         );
     }
-    if is_open && names.in_container {
+    if bound.chain(push).any(is_elsewhere) && names.in_container {
         text.push_str(
             "This is a container: others use its host's name, and the port that is published there.\n",
         );
@@ -147,14 +149,34 @@ pub(crate) fn greeting<'a>(
 /// The three addresses that programs ask for, at `url`.
 fn addresses(text: &mut String, url: &str, plan: &Plan) {
     line(text, "viewer", &format!("{url}/"));
-    for camera in &plan.cameras {
-        let prefix = if camera.name.is_default() {
-            String::new()
-        } else {
-            format!("{}/", camera.name)
+    for name in plan.names() {
+        let prefix = match name.is_default() {
+            true => String::new(),
+            false => format!("{name}/"),
         };
         line(text, "stream", &format!("{url}/{prefix}stream"));
         line(text, "snapshot", &format!("{url}/{prefix}snapshot"));
+    }
+}
+
+/// Where cameras push, each by its first way in.
+fn push_addresses<'a>(
+    text: &mut String,
+    push: impl Iterator<Item = &'a Bound> + Clone,
+    plan: &Plan,
+    names: &Names,
+) {
+    let is_first = |address: SocketAddr| !has_v4_of(push.clone(), address);
+    let hosts = push.clone().filter_map(|address| match address {
+        Bound::Tcp(socket) => is_first(*socket).then(|| names.hosts(*socket)),
+        Bound::Unix(_) => None,
+    });
+    for host in hosts.filter_map(|hosts| hosts.into_iter().next()) {
+        for camera in &plan.pushed.cameras {
+            let name = &camera.name;
+            let both = format!("ws://{host}/{name}, or POST to http://{host}/{name}");
+            line(text, "push", &both);
+        }
     }
 }
 
@@ -177,17 +199,46 @@ mod tests {
     use clap::Parser;
 
     fn greet(bound: &[&str], arguments: &[&str]) -> String {
-        let bound: Vec<_> = bound
-            .iter()
-            .map(|text| Bound::Tcp(text.parse().unwrap()))
-            .collect();
+        greet_both(bound, &[], arguments)
+    }
+
+    fn greet_both(bound: &[&str], push: &[&str], arguments: &[&str]) -> String {
+        let [bound, push] = [bound, push].map(|addresses| {
+            let addresses = addresses.iter();
+            let bound = addresses.map(|text| Bound::Tcp(text.parse().unwrap()));
+            bound.collect::<Vec<_>>()
+        });
         let plan = Plan::new(Arguments::parse_from([&["eyelid"], arguments].concat())).unwrap();
         let names = Names {
             addresses: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
             local: Some("pi.local".into()),
             in_container: false,
         };
-        greeting(bound.iter(), &plan, Path::new("/s"), &names)
+        greeting(bound.iter(), push.iter(), &plan, Path::new("/s"), &names)
+    }
+
+    #[test]
+    fn names_where_cameras_push_and_where_they_are_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("eyelid.toml");
+        std::fs::write(&file, "[receive.cameras.door]\n").unwrap();
+        let file = ["--config", file.to_str().unwrap()];
+        let local = ["127.0.0.1:8765", "[::1]:8765"];
+        let text = greet_both(&["127.0.0.1:80"], &local, &file);
+        for words in [
+            "stream    http://127.0.0.1:80/door/stream\n",
+            "slot      /s/door\n",
+            "push      ws://127.0.0.1:8765/door, or POST to http://127.0.0.1:8765/door\n",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
+        assert!(!text.contains("[::1]") && !text.contains("/s\n"), "{text}");
+        let text = greet_both(&["127.0.0.1:80"], &["0.0.0.0:8765"], &file);
+        assert!(text.contains("ws://192.0.2.1:8765/door"), "{text}");
+        assert!(
+            !text.contains("Everybody"),
+            "pushing is not looking: {text}"
+        );
     }
 
     #[test]
@@ -228,7 +279,8 @@ mod tests {
                 in_container,
                 ..Names::default()
             };
-            let text = greeting(bound.iter(), &plan, Path::new("/s"), &names);
+            let none = [].iter();
+            let text = greeting(bound.iter(), none, &plan, Path::new("/s"), &names);
             assert_eq!(text.contains("This is a container"), said, "{text}");
         }
     }

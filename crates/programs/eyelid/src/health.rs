@@ -3,10 +3,11 @@
 //!
 //! The question goes to the socket that says that the slots directory is taken. A connection to one
 //! of the sockets that clients use would start server and cameras, and one every 30 s would keep
-//! them from ever ending. A camera that fails is no matter of health: no new start of `eyelid`
+//! them from ever ending. The same is true of `eyelid-receive` and its port. A camera that fails is no matter of health: no new start of `eyelid`
 //! would bring it back, and `/status` tells of it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,10 +18,11 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use tokio::time::{Instant, sleep};
 
+use crate::doors::Doors;
 use crate::slots::claim_name;
 use crate::sockets::Sockets;
 
-/// How long a connection may wait for the server to take it: its start takes a tenth of that on a
+/// How long a connection may wait for the program to take it: a start takes a tenth of that on a
 /// Raspberry Pi.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -34,36 +36,32 @@ const LOOK: Duration = Duration::from_millis(50);
 const WELL: &str = "healthy: ";
 const ILL: &str = "unhealthy: ";
 
-/// What is known of the server, kept by the supervisor.
-#[derive(Debug)]
-pub(crate) struct Health(Cell<Server>);
+/// What is known of the programs that people connect to, kept by the supervisor. At first nobody has
+/// connected, and none of them runs.
+#[derive(Debug, Default)]
+pub(crate) struct Health(RefCell<BTreeMap<&'static str, Condition>>);
 
 #[derive(Debug, Clone, Copy)]
-enum Server {
-    Down,
+enum Condition {
     Up,
     Exited(ExitStatus),
 }
 
 impl Health {
-    /// Nobody has connected yet.
-    pub(crate) fn new() -> Self {
-        Self(Cell::new(Server::Down))
+    /// A program has been started.
+    pub(crate) fn runs(&self, program: &'static str) {
+        self.0.borrow_mut().insert(program, Condition::Up);
     }
 
-    /// The server has been started.
-    pub(crate) fn server_runs(&self) {
-        self.0.set(Server::Up);
+    /// A program has exited, and waits for its next start.
+    pub(crate) fn exited(&self, program: &'static str, status: ExitStatus) {
+        let exited = Condition::Exited(status);
+        self.0.borrow_mut().insert(program, exited);
     }
 
-    /// The server has exited, and waits for its next start.
-    pub(crate) fn server_exited(&self, status: ExitStatus) {
-        self.0.set(Server::Exited(status));
-    }
-
-    /// The server has been ended, and will be started with the next connection.
-    pub(crate) fn server_ended(&self) {
-        self.0.set(Server::Down);
+    /// A program has been ended, and will be started with the next connection.
+    pub(crate) fn ended(&self, program: &'static str) {
+        self.0.borrow_mut().remove(program);
     }
 
     /// Answers all that ask, for ever: one after the other, and each with one line.
@@ -74,13 +72,14 @@ impl Health {
         &self,
         claim: UnixListener,
         sockets: &Sockets,
+        doors: &Doors,
     ) -> io::Result<Infallible> {
         claim.set_nonblocking(true)?;
         let claim = tokio::net::UnixListener::from_std(claim)?;
         loop {
             match claim.accept().await {
                 Ok((asking, _)) => {
-                    let line = format!("{}\n", self.line(sockets).await);
+                    let line = format!("{}\n", self.line(sockets, doors).await);
                     // Whoever has gone needs no answer; the line fits into the socket.
                     let _ = asking.try_write(line.as_bytes());
                 }
@@ -93,18 +92,14 @@ impl Health {
         }
     }
 
-    async fn line(&self, sockets: &Sockets) -> String {
+    async fn line(&self, sockets: &Sockets, doors: &Doors) -> String {
         let patience = Instant::now() + PATIENCE;
         loop {
-            match self.0.get() {
-                Server::Exited(status) => {
-                    return format!(
-                        "{ILL}eyelid-server ended ({status}) and is yet to be started again"
-                    );
-                }
-                _ if sockets.somebody_waits() => {}
-                Server::Down => return format!("{WELL}nobody is connected, nothing else runs"),
-                Server::Up => return format!("{WELL}eyelid-server runs"),
+            if let Some(ill) = self.exit() {
+                return ill;
+            }
+            if !sockets.somebody_waits() && !doors.somebody_waits() {
+                return self.what_runs();
             }
             if Instant::now() >= patience {
                 return format!(
@@ -113,6 +108,28 @@ impl Health {
                 );
             }
             sleep(LOOK).await;
+        }
+    }
+
+    fn exit(&self) -> Option<String> {
+        let programs = self.0.borrow();
+        programs
+            .iter()
+            .find_map(|(name, condition)| match condition {
+                Condition::Exited(status) => Some(format!(
+                    "{ILL}{name} ended ({status}) and is yet to be started again"
+                )),
+                Condition::Up => None,
+            })
+    }
+
+    fn what_runs(&self) -> String {
+        let programs = self.0.borrow();
+        let names: Vec<_> = programs.keys().copied().collect();
+        match names[..] {
+            [] => format!("{WELL}nobody is connected, nothing else runs"),
+            [one] => format!("{WELL}{one} runs"),
+            _ => format!("{WELL}{} run", names.join(" and ")),
         }
     }
 }

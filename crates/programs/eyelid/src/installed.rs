@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use crate::plan::Plan;
 use crate::programs::{CAPTURE, Need, PROGRAMS, Program};
 
 /// What this build of the launcher was given by `--features`, and so what its siblings are to be
@@ -25,23 +26,22 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    /// Finds them beside this program.
+    /// Finds them beside this program. Under `cargo run` those are built first without which
+    /// nothing works, and of the others those that the configuration wants: nobody else is to wait
+    /// for what they are made of.
     ///
     /// # Errors
     /// Names one that is missing, though nothing works without it.
-    pub(crate) fn find() -> anyhow::Result<Self> {
+    pub(crate) fn find(wanted: &[&'static Program]) -> anyhow::Result<Self> {
         let this = std::env::current_exe().context("cannot tell where this program is")?;
         let directory = this.parent().context("this program is in no directory")?;
         let installed = Self {
             directory: directory.to_owned(),
         };
         if let Some(cargo) = cargo_that_started_this(directory) {
-            installed.build(cargo)?;
+            installed.build(cargo, wanted)?;
         }
-        let required = PROGRAMS
-            .iter()
-            .filter(|program| program.need == Need::Required);
-        for program in required.map(|program| installed.path(program.name)) {
+        for program in required().map(|program| installed.path(program.name)) {
             if !program.is_file() {
                 bail!(
                     "{program:?} is missing: install it beside eyelid (from source: cargo build --release)"
@@ -49,6 +49,26 @@ impl Installed {
             }
         }
         Ok(installed)
+    }
+
+    /// Says of a program that the configuration wants whether it is there.
+    ///
+    /// # Errors
+    /// Names one that is not.
+    pub(crate) fn check(&self, plan: &Plan) -> anyhow::Result<()> {
+        for program in PROGRAMS.iter().filter(|program| program.is_wanted(plan)) {
+            let path = self.path(program.name);
+            if let Some(port) = &program.port
+                && !path.is_file()
+            {
+                bail!(
+                    "{path:?} is missing, and the configuration has {}: install package {name} (from source: cargo build --release -p {name})",
+                    port.table,
+                    name = program.name
+                );
+            }
+        }
+        Ok(())
     }
 
     /// The programs of the table that are there.
@@ -63,7 +83,15 @@ impl Installed {
     }
 
     /// Has cargo build them, and says why: cargo has just said that it has finished.
-    fn build(&self, mut cargo: Command) -> anyhow::Result<()> {
+    fn build(&self, mut cargo: Command, wanted: &[&'static Program]) -> anyhow::Result<()> {
+        let programs = required().chain(wanted.iter().copied());
+        let names: Vec<_> = programs.map(|program| program.name).collect();
+        if !wanted.is_empty() {
+            // Together with those that cargo builds by default, whose features they share.
+            let own = std::iter::once(env!("CARGO_PKG_NAME"));
+            let all = own.chain(names.iter().copied());
+            cargo.args(all.flat_map(|name| ["--package", name]));
+        }
         let before = version_of(&self.path(CAPTURE)).unwrap_or_default();
         if let Some(lost) = lost(features(&before), FEATURES) {
             eprintln!(
@@ -84,34 +112,31 @@ impl Installed {
             let line = String::from_utf8_lossy(&line);
             if !explained && line.contains("Compiling ") {
                 explained = true;
-                eprintln!("{}", explanation());
+                eprintln!("{}", explanation(&names));
             }
             eprintln!("{line}");
         }
         if !building.wait().context("cannot wait for cargo")?.success() {
-            bail!("cargo could not build {}", required());
+            bail!("cargo could not build {}", names.join(" and "));
         }
         Ok(())
     }
 }
 
-/// The names of the programs without which nothing works.
-fn required() -> String {
-    let required = PROGRAMS
-        .iter()
-        .filter(|program| program.need == Need::Required);
-    let names: Vec<_> = required.map(|program| program.name).collect();
-    names.join(" and ")
+/// The programs without which nothing works.
+fn required() -> impl Iterator<Item = &'static Program> {
+    let all = PROGRAMS.iter();
+    all.filter(|program| program.need == Need::Required)
 }
 
-fn explanation() -> String {
+fn explanation(names: &[&str]) -> String {
     let with = match FEATURES {
         "" => String::new(),
         features => format!(" with {features}"),
     };
     format!(
         "eyelid: cargo run builds only what it starts; now {}{with}, for the first time or because something has changed",
-        required()
+        names.join(" and ")
     )
 }
 

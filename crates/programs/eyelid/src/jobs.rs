@@ -33,7 +33,7 @@ impl Job {
         }
     }
 
-    /// The name of the socket at which a connection is to start it, if it does not run.
+    /// The name of the sockets at which a connection is to start it, if it does not run.
     pub(crate) fn closed_door(&self) -> Option<&'static str> {
         match self.program.start {
             Start::Door(name) if self.process.is_down() => Some(name),
@@ -88,7 +88,8 @@ pub(crate) fn adopt(before: Vec<Job>, jobs: &mut [Job]) -> Vec<Job> {
         if old.process.arguments() != arguments {
             if !old.process.is_down() {
                 log::warn!(
-                    "configuration: a change of idle-exit is used once the server has ended"
+                    "configuration: a change of idle-exit is used once {} has ended",
+                    job.process.label()
                 );
             }
             old.process.set_arguments(arguments);

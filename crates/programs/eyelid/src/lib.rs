@@ -2,8 +2,8 @@
 //!
 //! It does what systemd does for the packaged units: it holds the listening sockets, starts
 //! `eyelid-server` and one `eyelid-capture` for each camera with the first connection, restarts
-//! what dies, and ends all of them when the server has been idle. It reads no frame and answers no
-//! request itself.
+//! what dies, and ends all of them when the server has been idle. `eyelid-receive` is started when
+//! a camera connects to it. It reads no frame and answers no request itself.
 
 mod arguments;
 mod asleep;
@@ -17,6 +17,7 @@ mod orphans;
 mod plan;
 mod process;
 mod programs;
+mod pushed;
 mod signals;
 mod slots;
 mod sockets;
@@ -38,7 +39,7 @@ use crate::greeting::{Names, greeting};
 use crate::health::Health;
 use crate::installed::Installed;
 use crate::plan::Plan;
-use crate::programs::{CAPTURE, Places};
+use crate::programs::{CAPTURE, PROGRAMS, Places, RECEIVE_DOOR};
 use crate::signals::SignalStream;
 use crate::slots::Slots;
 use crate::sockets::Sockets;
@@ -54,12 +55,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         return writeln!(io::stdout(), "{line}").context("cannot write the answer");
     }
     if let Some(list) = arguments.list()? {
-        let capture = Installed::find()?.path(CAPTURE);
+        let capture = Installed::find(&[])?.path(CAPTURE);
         let error = Command::new(&capture).args(list).exec();
         return Err(error).with_context(|| format!("cannot start {capture:?}"));
     }
     let plan = Plan::new(arguments.clone())?;
-    let installed = Installed::find()?;
+    let wanted: Vec<_> = PROGRAMS.iter().filter(|it| it.is_wanted(&plan)).collect();
+    let installed = Installed::find(&wanted)?;
     if arguments.check {
         return check::check(
             &plan,
@@ -77,13 +79,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let mut slots = Slots::take(&plan)?;
         let places = places(&plan, &installed, slots.path().to_owned());
         check::check(&plan, &installed, &places)?;
-        let sockets = Sockets::bind(&plan.listen, &plan.listen_from)?;
-        let doors = Doors::bind(places.doors.clone(), &installed)?;
-        let greeting = greeting(sockets.bound(), &plan, slots.path(), &Names::find());
+        let sockets = Sockets::bind(&plan.listen)?;
+        let doors = Doors::bind(places.doors.clone(), &plan, &installed)?;
+        let push = doors.bound(RECEIVE_DOOR);
+        let greeting = greeting(sockets.bound(), push, &plan, slots.path(), &Names::find());
         // Nobody may be reading; the camera works all the same.
         let _ = io::stdout().write_all(greeting.as_bytes());
         eyelid_daemon::manager::ready();
-        let health = Health::new();
+        let health = Health::default();
         let claim = slots.claim().context("cannot answer about health")?;
         let resources = Resources {
             places,
@@ -95,7 +98,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let supervisor = Supervisor::new(arguments, plan, installed, resources, signals);
         let ended = tokio::select! {
             ended = supervisor.run() => ended,
-            error = health.answer(claim, &sockets) => error.map(|never| match never {}).context("cannot answer about health"),
+            error = health.answer(claim, &sockets, &doors) => error.map(|never| match never {}).context("cannot answer about health"),
         };
         eyelid_daemon::manager::stopping();
         ended

@@ -15,20 +15,24 @@ use eyelid_slot::CameraName;
 
 use crate::arguments::Arguments;
 use crate::programs::Places;
+use crate::pushed::Pushed;
 
-/// After how long without a connection server and captures end: pages that ask every 10 or 20 s
-/// keep them.
-const IDLE_EXIT: Duration = Duration::from_secs(30);
+/// After how long without a connection server, captures and others end: pages that ask every 10 or
+/// 20 s keep them.
+pub(crate) const IDLE_EXIT: Duration = Duration::from_secs(30);
+
+/// Where clients of the server find it unless told otherwise.
+const PORT: u16 = 8080;
 
 /// What is to run.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Where to listen.
-    pub(crate) listen: Vec<Address>,
-    /// Where that is written.
-    pub(crate) listen_from: ListenFrom,
-    /// The cameras, at least one.
+    /// Where to listen for the server's clients.
+    pub(crate) listen: Listen,
+    /// The cameras that are driven here: at least one, if none pushes.
     pub(crate) cameras: Vec<Camera>,
+    /// Those that push their frames.
+    pub(crate) pushed: Pushed,
     /// The slots directory, if one was given.
     pub(crate) slots: Option<PathBuf>,
     /// The directory of the sockets at which others take connections over, if one was given.
@@ -39,13 +43,24 @@ pub(crate) struct Plan {
     config: Option<PathBuf>,
 }
 
+/// Where to listen for a program.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Listen {
+    /// The addresses.
+    pub(crate) addresses: Vec<Address>,
+    /// Where they are written.
+    pub(crate) from: ListenFrom,
+}
+
 /// Who said where to listen.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ListenFrom {
     /// Flags, or nobody.
     Flags,
-    /// This configuration file.
+    /// This configuration file, in the place of flags.
     File(PathBuf),
+    /// This table of a configuration file, which no flags are for.
+    Table(PathBuf, &'static str),
 }
 
 /// One camera.
@@ -72,9 +87,10 @@ impl Plan {
         let config = config.unwrap_or_else(|_| arguments.config.clone());
         let file = Config::load(config.as_deref())?;
         let cameras = cameras(arguments.camera, &file)?;
+        let pushed = Pushed::new(&file, config.as_deref())?;
         let in_file: ServerOptions = file.section()?;
         let mut server = arguments.server;
-        let listen_from = match &config {
+        let from = match &config {
             Some(path) if server.listen.is_empty() && !in_file.listen.is_empty() => {
                 ListenFrom::File(path.clone())
             }
@@ -86,14 +102,14 @@ impl Plan {
         // Both are given to it in other ways.
         server.listen.clear();
         server.slots = None;
+        let addresses = match both.listen {
+            none if none.is_empty() => localhost(PORT),
+            some => some,
+        };
         Ok(Self {
-            listen: if both.listen.is_empty() {
-                localhost()
-            } else {
-                both.listen
-            },
-            listen_from,
+            listen: Listen { addresses, from },
             cameras,
+            pushed,
             slots: both.slots,
             doors: both.doors,
             has_password: both.auth_file.is_some()
@@ -145,16 +161,37 @@ impl Plan {
     /// Names both, and the file.
     pub(crate) fn check_slots(&self, slots: &Path) -> anyhow::Result<()> {
         let theirs = self.cameras.iter();
-        let theirs: Vec<_> = theirs
-            .map(|camera| (&camera.name, camera.slot(slots)))
-            .collect();
-        let Some((name, other)) = same_slot(&theirs) else {
+        let theirs = theirs.map(|camera| (&camera.name, camera.slot(slots)));
+        let pushed = self.pushed.cameras.iter();
+        let pushed = pushed.map(|camera| (&camera.name, camera.slot(slots)));
+        let all: Vec<_> = theirs.chain(pushed).collect();
+        let Some((name, other)) = same_slot(&all) else {
             return Ok(());
         };
+        let is_pushed = self.pushed.cameras.iter().any(|it| it.name == *name);
+        let wrong = one_slot(other);
         match &self.config {
-            Some(path) => Err(ConfigError::camera(path, name, None, one_slot(other)).into()),
-            None => bail!("camera {:?}: {}", name.as_str(), one_slot(other)),
+            Some(path) if is_pushed => {
+                Err(ConfigError::pushed_camera(path, name, "slot", wrong).into())
+            }
+            Some(path) => Err(ConfigError::camera(path, name, None, wrong).into()),
+            None => bail!("camera {:?}: {wrong}", name.as_str()),
         }
+    }
+
+    /// The names of all cameras.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &CameraName> {
+        let pushed = self.pushed.cameras.iter().map(|camera| &camera.name);
+        self.cameras.iter().map(|camera| &camera.name).chain(pushed)
+    }
+
+    /// The slots of all cameras, in the same order.
+    pub(crate) fn camera_slots<'a>(
+        &'a self,
+        slots: &'a Path,
+    ) -> impl Iterator<Item = PathBuf> + 'a {
+        let own = self.cameras.iter().map(|camera| camera.slot(slots));
+        own.chain(self.pushed.slots(slots))
     }
 
     /// The slots directory, as far as that is known before one is made.
@@ -177,13 +214,20 @@ impl Plan {
     }
 }
 
-/// The cameras of the file, and the default camera if it is there, is described by flags, or would
-/// be the only one.
+/// The cameras of the file that do not push, and the default camera if it is there, is described by
+/// flags, or would be the only one of all.
 fn cameras(mut flags: CameraOptions, file: &Config) -> anyhow::Result<Vec<Camera>> {
     let default = CameraName::default();
     let is_in_file = file.cameras.contains_key(&default);
     let mut cameras = Vec::new();
-    if is_in_file || flags != CameraOptions::default() || file.cameras.is_empty() {
+    let is_described = flags != CameraOptions::default();
+    if is_described && file.pushed_cameras.contains_key(&default) {
+        bail!(
+            "flags for a camera are the default camera's, and that pushes its frames: it is in [receive.cameras]"
+        );
+    }
+    let is_alone = file.cameras.is_empty() && file.pushed_cameras.is_empty();
+    if is_in_file || is_described || is_alone {
         let in_file: CameraOptions = file.of_camera(&default)?;
         if flags.source.is_none() && in_file.source.is_none() {
             flags.source = Some(SourceSpec::Test);
@@ -217,7 +261,7 @@ impl Camera {
 }
 
 /// A flag with its value in one word, so that a value that begins with a dash is no other flag.
-fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
+pub(crate) fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
     let mut flag = OsString::from(format!("--{name}="));
     flag.push(value);
     flag
@@ -225,10 +269,10 @@ fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
 
 /// Where to listen unless told otherwise. Some programs take `localhost` for its IPv6 address
 /// alone, which not every computer has.
-fn localhost() -> Vec<Address> {
-    let mut addresses = vec![Address::Tcp("127.0.0.1:8080".into())];
+pub(crate) fn localhost(port: u16) -> Vec<Address> {
+    let mut addresses = vec![Address::Tcp(format!("127.0.0.1:{port}"))];
     if TcpListener::bind("[::1]:0").is_ok() {
-        addresses.push(Address::Tcp("[::1]:8080".into()));
+        addresses.push(Address::Tcp(format!("[::1]:{port}")));
     }
     addresses
 }
@@ -251,7 +295,8 @@ mod tests {
     #[test]
     fn without_arguments_there_is_a_test_picture_on_localhost() {
         let plan = plan(&[]).unwrap();
-        let listen: Vec<_> = plan.listen.iter().map(ToString::to_string).collect();
+        let listen = plan.listen.addresses.iter();
+        let listen: Vec<_> = listen.map(ToString::to_string).collect();
         let both = ["127.0.0.1:8080", "[::1]:8080"];
         let has_v6 = TcpListener::bind("[::1]:0").is_ok();
         assert_eq!(listen, both[..1 + usize::from(has_v6)]);
@@ -282,7 +327,7 @@ mod tests {
         .unwrap();
         let path = file.to_str().unwrap();
         let plan = plan(&["--config", path, "--fps", "7", "--size", "320x240"]).unwrap();
-        assert_eq!(plan.listen, ["[::1]:1".parse().unwrap()]);
+        assert_eq!(plan.listen.addresses, ["[::1]:1".parse().unwrap()]);
         let slots = Path::new("/s");
         let places = Places {
             slots: slots.to_owned(),
@@ -299,6 +344,36 @@ mod tests {
         assert_eq!(
             text(plan.server_arguments(&places)),
             format!("--slots=/s --idle-exit=1m30s --program=eyelid --config={path}")
+        );
+    }
+
+    #[test]
+    fn where_cameras_push_there_is_no_test_picture() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("eyelid.toml");
+        let path = file.to_str().unwrap();
+        let of_file = |text: &str, flags: &[&str]| {
+            fs::write(&file, text).unwrap();
+            plan(&[&["--config", path], flags].concat())
+        };
+        let door = of_file("[receive.cameras.door]\n", &[]).unwrap();
+        assert!(door.cameras.is_empty());
+        let names: Vec<_> = door.names().map(CameraName::as_str).collect();
+        assert_eq!(names, ["door"]);
+        let slots: Vec<_> = door.camera_slots(Path::new("/s")).collect();
+        assert_eq!(slots, [Path::new("/s/door")]);
+        let both = of_file("[receive.cameras.door]\n", &["--fps", "5"]).unwrap();
+        assert_eq!(both.cameras[0].name.as_str(), "default");
+
+        let default = "[receive.cameras.default]\n";
+        let error = of_file(default, &["--fps", "5"]).unwrap_err().to_string();
+        assert!(error.contains("[receive.cameras]"), "{error}");
+        let one = "[receive.cameras.door]\nslot = \"/s\"\n[cameras.default]\n";
+        let error = of_file(one, &[]).unwrap().check_slots(Path::new("/s"));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("line 2, key \"receive.cameras.door.slot\""),
+            "{error}"
         );
     }
 

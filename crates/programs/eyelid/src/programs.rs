@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::plan::{Camera, Plan};
+use crate::plan::{Camera, Listen, Plan};
+use crate::pushed;
 
 /// A program, and a package of cargo's with the same name.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Program {
     pub(crate) need: Need,
     /// What starts it.
     pub(crate) start: Start,
+    /// Its own port, besides what `start` says.
+    pub(crate) port: Option<Port>,
     /// What is to run of it under a plan.
     instances: fn(&Program, &Plan, &Places) -> Vec<Instance>,
 }
@@ -24,7 +27,7 @@ pub(crate) struct Program {
 pub(crate) enum Need {
     /// Without it nothing works.
     Required,
-    /// Without it all else works.
+    /// Without it all else works, unless the configuration wants its [`Port`].
     Optional,
 }
 
@@ -38,9 +41,20 @@ pub(crate) enum Start {
     /// nobody looks.
     Look,
     /// The server hands a connection over at the socket with this name
-    /// (docs/http.md#urls-of-other-programs). The program gets that socket, and ends by itself when
-    /// it has nothing to do.
+    /// (docs/http.md#urls-of-other-programs), or somebody connects to its own [`Port`]. The program
+    /// gets these sockets, and ends by itself when it has nothing to do.
     Door(&'static str),
+}
+
+/// Where people connect to a program itself.
+#[derive(Debug)]
+pub(crate) struct Port {
+    /// What its sockets are called where they are passed (LISTEN_FDNAMES).
+    pub(crate) name: &'static str,
+    /// The table of the configuration that wants it.
+    pub(crate) table: &'static str,
+    /// Where it listens under a plan, if the configuration wants it.
+    pub(crate) listen: fn(&Plan) -> Option<&Listen>,
 }
 
 /// Where things are that programs have in common.
@@ -71,22 +85,38 @@ pub(crate) const PROGRAMS: &[Program] = &[
         name: "eyelid-server",
         need: Need::Required,
         start: Start::Connection,
+        port: None,
         instances: server,
     },
     Program {
         name: CAPTURE,
         need: Need::Required,
         start: Start::Look,
+        port: None,
         instances: captures,
     },
     at_door("eyelid-video", "video"),
-    at_door("eyelid-receive", "receive"),
+    Program {
+        port: Some(Port {
+            name: "push",
+            table: pushed::TABLE,
+            listen: |plan| plan.pushed.listen.as_ref(),
+        }),
+        instances: receive,
+        ..at_door(RECEIVE, RECEIVE_DOOR)
+    },
     at_door("eyelid-watch", "watch"),
     at_door("eyelid-control", "control"),
 ];
 
 /// The program that lists cameras, too.
 pub(crate) const CAPTURE: &str = "eyelid-capture";
+
+/// The program that cameras push their frames to...
+pub(crate) const RECEIVE: &str = "eyelid-receive";
+
+/// ...and its door.
+pub(crate) const RECEIVE_DOOR: &str = "receive";
 
 /// A program that takes connections over. It is told where the slots are and which configuration
 /// file there is.
@@ -95,11 +125,18 @@ const fn at_door(name: &'static str, door: &'static str) -> Program {
         name,
         need: Need::Optional,
         start: Start::Door(door),
+        port: None,
         instances: one,
     }
 }
 
 impl Program {
+    /// Says whether the configuration wants it, though all else works without it.
+    pub(crate) fn is_wanted(&self, plan: &Plan) -> bool {
+        let port = self.port.as_ref();
+        port.is_some_and(|port| (port.listen)(plan).is_some())
+    }
+
     /// What is to run of it under a plan.
     pub(crate) fn instances(&self, plan: &Plan, places: &Places) -> Vec<Instance> {
         (self.instances)(self, plan, places)
@@ -132,4 +169,14 @@ fn one(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
         arguments: plan.common_arguments(places),
         slot: None,
     }]
+}
+
+/// Its slots are those of many cameras: nobody who opens one has it started, for no camera that
+/// pushes comes any sooner.
+fn receive(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
+    let mut instances = one(program, plan, places);
+    for instance in &mut instances {
+        instance.arguments.extend(plan.pushed.idle_exit_argument());
+    }
+    instances
 }

@@ -64,8 +64,8 @@ impl Slots {
             made,
             claim,
         };
-        for camera in &plan.cameras {
-            slots.add(&camera.slot(&slots.path))?;
+        for slot in plan.camera_slots(&slots.path.clone()) {
+            slots.add(&slot)?;
         }
         Ok(slots)
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::{fs, io};
@@ -12,11 +12,13 @@ use eyelid_config::Address;
 use eyelid_daemon::listening::{bind_tcp, bind_unix};
 use eyelid_daemon::readiness;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::accept;
 use tokio::io::unix::AsyncFd;
 
-use crate::plan::ListenFrom;
+use crate::plan::{Listen, ListenFrom};
 
-/// All listening sockets.
+/// The listening sockets of one program.
+#[derive(Default)]
 pub(crate) struct Sockets(Vec<Listening>);
 
 struct Listening {
@@ -40,20 +42,27 @@ impl Sockets {
     ///
     /// # Errors
     /// Names the address that cannot be had.
-    pub(crate) fn bind(addresses: &[Address], from: &ListenFrom) -> anyhow::Result<Self> {
+    pub(crate) fn bind(listen: &Listen) -> anyhow::Result<Self> {
         let bind = |address: &Address| {
-            bind(address).with_context(|| match from {
+            bind(address).with_context(|| match &listen.from {
                 ListenFrom::Flags => {
                     format!("cannot listen on {address}; give another with --listen ADDR")
                 }
                 ListenFrom::File(path) => format!(
                     "cannot listen on {address}, as configuration {path:?} has it in listen; give another there, or with --listen ADDR"
                 ),
+                ListenFrom::Table(path, table) => format!(
+                    "cannot listen on {address}; give another with listen in {table} of configuration {path:?}"
+                ),
             })
         };
-        Ok(Self(
-            addresses.iter().map(bind).collect::<anyhow::Result<_>>()?,
-        ))
+        let bound = listen.addresses.iter().map(bind);
+        Ok(Self(bound.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// Says whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The sockets, in the order of the addresses.
@@ -64,17 +73,26 @@ impl Sockets {
             .collect()
     }
 
-    /// Waits until somebody wants to connect, and leaves the connection to the server.
+    /// Waits until somebody wants to connect, and leaves the connection to the program.
     pub(crate) async fn wait_for_connection(&self) -> io::Result<()> {
-        poll_fn(|cx| {
-            let sockets = self.0.iter().map(|listening| &listening.socket);
-            let mut ready = sockets.map(|socket| socket.poll_connection(cx));
-            ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
-        })
-        .await
+        poll_fn(|cx| self.poll_connection(cx)).await
     }
 
-    /// Says whether somebody has connected whom the server has not let in yet.
+    /// Says when somebody wants to connect, as [`Sockets::wait_for_connection`].
+    pub(crate) fn poll_connection(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sockets = self.0.iter().map(|listening| &listening.socket);
+        let mut ready = sockets.map(|socket| socket.poll_connection(cx));
+        ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    }
+
+    /// Closes all connections that wait.
+    pub(crate) fn turn_away(&self) {
+        for listening in &self.0 {
+            listening.socket.turn_away();
+        }
+    }
+
+    /// Says whether somebody has connected whom the program has not let in yet.
     pub(crate) fn somebody_waits(&self) -> bool {
         let mut sockets: Vec<_> = self
             .0
@@ -110,6 +128,14 @@ impl ListeningSocket {
         match poll(&mut socket, PollTimeout::ZERO)? {
             0 => Poll::Pending,
             _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Closes all connections that wait, for there is nobody to take them.
+    pub(crate) fn turn_away(&self) {
+        // What was passed on one is closed with it.
+        while let Ok(connection) = accept(self.as_fd().as_raw_fd()) {
+            let _ = nix::unistd::close(connection);
         }
     }
 }

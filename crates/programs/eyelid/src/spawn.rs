@@ -22,10 +22,8 @@ const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
 /// What a program gets beside its arguments.
 pub(crate) struct Inherited<'a> {
-    /// Listening sockets, in their order.
-    pub(crate) sockets: Vec<BorrowedFd<'a>>,
-    /// What each of them is called.
-    pub(crate) name: &'static str,
+    /// Listening sockets, in their order, each with what it is called.
+    pub(crate) sockets: Vec<(&'static str, BorrowedFd<'a>)>,
     /// Whether the program lets people in, and so knows the password: no camera's command is to
     /// know it.
     pub(crate) password: Password,
@@ -60,7 +58,8 @@ pub(crate) fn start(
     let count = inherited.sockets.len();
     if count > 0 {
         command.env("LISTEN_FDS", count.to_string());
-        command.env("LISTEN_FDNAMES", vec![inherited.name; count].join(":"));
+        let names: Vec<_> = inherited.sockets.iter().map(|(name, _)| *name).collect();
+        command.env("LISTEN_FDNAMES", names.join(":"));
     }
     let parent = std::process::id();
     let end_with_parent = move || {
@@ -82,7 +81,7 @@ pub(crate) fn start(
     };
     // The numbers from FIRST on are in use long before std opens what it needs for this start: none
     // of that is replaced.
-    let mapping = |(child_fd, socket): (RawFd, &BorrowedFd<'_>)| {
+    let mapping = |(child_fd, (_, socket)): (RawFd, &(&str, BorrowedFd<'_>))| {
         let parent_fd = socket.try_clone_to_owned()?;
         Ok(FdMapping {
             parent_fd,

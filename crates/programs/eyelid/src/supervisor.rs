@@ -1,15 +1,15 @@
 //! Starts the programs when somebody connects or opens a slot's frame, again when they die, and
 //! ends them when nobody is there.
 
+mod reload;
+
 use std::future::pending;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use eyelid_daemon::manager;
 use eyelid_slot::{Phase, Reader};
-use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::Arguments;
@@ -17,7 +17,8 @@ use crate::asleep::Asleep;
 use crate::doors::Doors;
 use crate::health::Health;
 use crate::installed::Installed;
-use crate::jobs::{Job, adopt, end, jobs};
+use crate::jobs::{Job, end, jobs};
+use crate::orphans;
 use crate::plan::Plan;
 use crate::process::Consequence;
 use crate::programs::{Places, Start};
@@ -25,7 +26,6 @@ use crate::signals::{SignalStream, Signalled};
 use crate::slots::{Slots, note_refused};
 use crate::sockets::Sockets;
 use crate::spawn::{Inherited, Password};
-use crate::{check, orphans};
 
 /// How long a camera that a reader woke may take to say that it is awake: libcamera takes 2 s on a
 /// Raspberry Pi.
@@ -51,11 +51,11 @@ pub(crate) struct Resources<'a> {
     pub(crate) places: Places,
     /// The slots directory.
     pub(crate) slots: &'a mut Slots,
-    /// The sockets that clients connect to.
+    /// The sockets that clients of the server connect to.
     pub(crate) sockets: &'a Sockets,
-    /// The sockets at which connections are handed over.
+    /// The sockets of all others.
     pub(crate) doors: &'a Doors,
-    /// What is known of the server.
+    /// What is known of the programs that people connect to.
     pub(crate) health: &'a Health,
 }
 
@@ -78,7 +78,7 @@ enum Event {
     Connection,
     /// Somebody opened a slot's frame: only the cameras are wanted.
     Look,
-    /// A connection is handed over at the socket with this name.
+    /// A connection waits for the program whose door has this name.
     Door(&'static str),
     /// It is time to start something again, or to look whether a camera is awake.
     Time,
@@ -180,14 +180,14 @@ impl<'a> Supervisor<'a> {
         match program.start {
             Start::Connection if status.success() => {
                 process.ended();
-                self.resources.health.server_ended();
+                self.resources.health.ended(program.name);
                 self.cameras.look_at = Instant::now();
             }
             Start::Connection => {
                 if process.exited(status) == Consequence::Refused {
                     bail!("{} cannot run with its configuration", process.label());
                 }
-                self.resources.health.server_exited(status);
+                self.resources.health.exited(program.name, status);
             }
             // One camera that cannot be used harms no other: who looks at it is told why, and it is
             // started again with the next first connection.
@@ -202,14 +202,20 @@ impl<'a> Supervisor<'a> {
                     }
                 }
             }
-            Start::Door(_) if status.success() => process.ended(),
-            Start::Door(_) => {
+            Start::Door(_) if status.success() => {
+                process.ended();
+                self.resources.health.ended(program.name);
+            }
+            Start::Door(door) => {
+                self.resources.health.ended(program.name);
                 if process.exited(status) == Consequence::Refused {
                     log::error!(
                         "{} cannot run with its configuration; it takes nobody over until that is read again",
                         process.label()
                     );
                     *is_refused = true;
+                } else if self.resources.doors.has_port(door) {
+                    self.resources.health.exited(program.name, status);
                 }
             }
         }
@@ -223,12 +229,13 @@ impl<'a> Supervisor<'a> {
             // It has rested: the next connection starts it, which may be waiting already.
             if let Start::Door(_) = job.program.start {
                 job.process.ended();
+                self.resources.health.ended(job.program.name);
             }
         }
         self.start(is_due)
     }
 
-    /// Starts the program to which a connection is handed over.
+    /// Starts the program for which a connection waits.
     fn open(&mut self, name: &'static str) -> anyhow::Result<()> {
         let is_it = |job: &Job| job.program.start == Start::Door(name);
         if self.jobs.iter().any(|job| is_it(job) && job.is_refused) {
@@ -262,23 +269,26 @@ impl<'a> Supervisor<'a> {
         for job in self.jobs.iter_mut().filter(|job| is_wanted(job)) {
             match job.program.start {
                 Start::Connection => {
+                    let sockets = self.resources.sockets.descriptors().into_iter();
                     job.process.start(&Inherited {
-                        sockets: self.resources.sockets.descriptors(),
-                        name: "http",
+                        sockets: sockets.map(|socket| ("http", socket)).collect(),
                         password: Password::Given,
                     })?;
-                    self.resources.health.server_runs();
+                    self.resources.health.runs(job.program.name);
                 }
                 Start::Look => job.process.start(&Inherited {
                     sockets: Vec::new(),
-                    name: "",
                     password: Password::Withheld,
                 })?,
-                Start::Door(name) => job.process.start(&Inherited {
-                    sockets: self.resources.doors.socket(name).into_iter().collect(),
-                    name,
-                    password: Password::Withheld,
-                })?,
+                Start::Door(name) => {
+                    job.process.start(&Inherited {
+                        sockets: self.resources.doors.sockets(name),
+                        password: Password::Withheld,
+                    })?;
+                    if self.resources.doors.has_port(name) {
+                        self.resources.health.runs(job.program.name);
+                    }
+                }
             }
         }
         Ok(())
@@ -318,80 +328,12 @@ impl<'a> Supervisor<'a> {
     async fn rest(&mut self) {
         let cameras = self.jobs.iter_mut();
         end(cameras.filter(|job| job.program.start == Start::Look)).await;
-        self.resources.health.server_ended();
         log::info!("nobody looks: server and camera have ended until somebody does");
         self.cameras.cards = Some(self.lay_cards());
     }
 
     fn lay_cards(&self) -> Asleep {
         Asleep::new(self.jobs.iter().filter_map(|job| job.slot.as_deref()))
-    }
-
-    /// Reads the configuration again and has the programs do so. With one that cannot be used all
-    /// goes on as it was.
-    async fn reload(&mut self) -> anyhow::Result<()> {
-        manager::reloading();
-        // Slots may come and go.
-        let is_asleep = self.cameras.cards.take().is_some();
-        let read = Plan::new(self.arguments.clone()).and_then(|plan| {
-            check::check(&plan, &self.installed, &self.resources.places)?;
-            Ok(plan)
-        });
-        match read {
-            Ok(plan) => self.follow(plan).await,
-            Err(error) => log::error!("configuration not used: {error:#}"),
-        }
-        if is_asleep {
-            self.cameras.cards = Some(self.lay_cards());
-        } else {
-            self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
-        }
-        manager::ready();
-        Ok(())
-    }
-
-    async fn follow(&mut self, mut plan: Plan) {
-        self.keep_what_is_fixed(&mut plan);
-        let before = std::mem::replace(
-            &mut self.jobs,
-            jobs(&plan, &self.installed, &self.resources.places),
-        );
-        let mut gone = adopt(before, &mut self.jobs);
-        end(gone.iter_mut()).await;
-        let kept: Vec<_> = self
-            .jobs
-            .iter()
-            .filter_map(|job| job.slot.as_ref())
-            .collect();
-        for slot in gone.iter().filter_map(|job| job.slot.as_ref()) {
-            if !kept.contains(&slot) {
-                self.resources.slots.remove(slot);
-            }
-        }
-        for job in &self.jobs {
-            if let Some(slot) = &job.slot
-                && let Err(error) = self.resources.slots.add(slot)
-            {
-                log::error!("{}: {error:#}", job.process.label());
-            }
-        }
-        self.plan = plan;
-        for job in &self.jobs {
-            job.process.signal(Signal::SIGHUP);
-        }
-        log::info!("configuration read again");
-    }
-
-    /// Says what has changed that this process has for as long as it lives.
-    fn keep_what_is_fixed(&self, plan: &mut Plan) {
-        if plan.listen != self.plan.listen {
-            log::warn!("configuration: a change of listen takes a restart of eyelid");
-            plan.listen.clone_from(&self.plan.listen);
-        }
-        if plan.slots != self.plan.slots {
-            log::warn!("configuration: a change of slots takes a restart of eyelid");
-            plan.slots.clone_from(&self.plan.slots);
-        }
     }
 }
 

@@ -24,13 +24,9 @@ const WELL: Behaviour = Behaviour {
     check: "exit 0",
 };
 
-/// A directory with the launcher, its programs, and the stand-in. It is on the same file system,
-/// and so has them as links.
+/// A directory with the launcher, its programs, and the stand-in.
 fn house(behaviour: &Behaviour) -> (TempDir, PathBuf) {
-    let house = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for name in ["eyelid", "eyelid-server", "eyelid-capture"] {
-        fs::hard_link(launcher().with_file_name(name), house.path().join(name)).unwrap();
-    }
+    let house = bare_house();
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in *--check) {} ;; esac\n{}\n",
         behaviour.check, behaviour.run
@@ -40,6 +36,16 @@ fn house(behaviour: &Behaviour) -> (TempDir, PathBuf) {
     fs::set_permissions(&video, Permissions::from_mode(0o755)).unwrap();
     let eyelid = house.path().join("eyelid");
     (house, eyelid)
+}
+
+/// A directory with the launcher and those programs without which nothing works. It is on the same
+/// file system, and so has them as links.
+pub(crate) fn bare_house() -> TempDir {
+    let house = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for name in ["eyelid", "eyelid-server", "eyelid-capture"] {
+        fs::hard_link(launcher().with_file_name(name), house.path().join(name)).unwrap();
+    }
+    house
 }
 
 fn start(eyelid: &Path, variables: &[(&str, &str)]) -> Eyelid {

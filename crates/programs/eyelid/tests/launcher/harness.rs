@@ -33,6 +33,9 @@ fn build_siblings(eyelid: &Path) {
         // All that runs together, so that features are those of every other build.
         build(eyelid, &[]);
     }
+    if !is_new("eyelid-receive") {
+        build(eyelid, &["--package", "eyelid-receive"]);
+    }
 }
 
 /// Has cargo build something to where the launcher is.

@@ -4,6 +4,7 @@
 
 mod doors;
 mod harness;
+mod receive;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
