@@ -11,8 +11,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "install.md").read_text()
 PACKAGES = Path(os.environ["EYELID_PACKAGES"])
 LIBCAMERA = "eyelid-capture-libcamera"
-# For armhf there is the first one only (docs/install.md).
-NAMES = ["eyelid", LIBCAMERA] if (PACKAGES / "libcamera").is_dir() else ["eyelid"]
+PLAIN = ["eyelid", "eyelid-receive"]
+# For armhf there are the first ones only (docs/install.md).
+NAMES = [*PLAIN, LIBCAMERA] if (PACKAGES / "libcamera").is_dir() else PLAIN
 ROWS = (REPOSITORY / "packaging" / "programs").read_text().splitlines()
 PROGRAMS = [row.split()[0] for row in ROWS if not row.startswith("#")]
 
@@ -86,7 +87,7 @@ def test_there_are_packages_of_the_workspaces_version():
     )[1]
     assert LIBCAMERA in NAMES or architecture() == "armhf"
     # `apt install ./eyelid*.deb` is to work without libcamera.
-    wanted = [PACKAGES / f"eyelid_{version}_{architecture()}.deb"]
+    wanted = [PACKAGES / f"{name}_{version}_{architecture()}.deb" for name in PLAIN]
     if LIBCAMERA in NAMES:
         wanted.append(PACKAGES / "libcamera" / f"{LIBCAMERA}_{version}_{architecture()}.deb")
     assert sorted(PACKAGES.rglob("*.deb")) == sorted(wanted)
@@ -100,8 +101,11 @@ def test_dependencies_are_those_of_the_programs():
     assert plain["libc6"] and set(plain) <= {"libc6", "libgcc-s1", "systemd"} | standalone, plain
     for name in NAMES[1:]:
         there = relations(name, "Depends")
-        assert there["libc6"] and there["libcamera0.7"] and "libcamera-ipa" in there, there
-        assert there["eyelid"] == f"= {field('eyelid', 'Version')}"
+        assert there["libc6"] and there["eyelid"] == f"= {field('eyelid', 'Version')}"
+        if name == LIBCAMERA:
+            assert there["libcamera0.7"] and "libcamera-ipa" in there, there
+        else:
+            assert set(there) <= {"libc6", "libgcc-s1", "eyelid"}, there
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -240,15 +244,17 @@ def test_purging_leaves_nothing_but_the_user():
         pytest.skip(f"packages for {architecture()}")
     run("dpkg", "--install", *(package(name) for name in NAMES))
     # As `systemctl enable` makes them, and what docs/systemd.md has users put there.
-    wants = {
-        "sockets.target.wants": "eyelid.socket",
-        "eyelid-server.service.wants": "eyelid-capture@door.service",
-    }
-    for directory, unit in wants.items():
+    wants = [
+        ("sockets.target.wants", "eyelid.socket"),
+        ("sockets.target.wants", "eyelid-receive.socket"),
+        ("eyelid-server.service.wants", "eyelid-capture@door.service"),
+    ]
+    for directory, unit in wants:
         link = Path("/etc/systemd/system") / directory / unit
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(f"/usr/lib/systemd/system/{re.sub('@.*[.]', '@.', unit)}")
     Path("/etc/eyelid/htpasswd").write_text("user:hash\n")
+    Path("/etc/eyelid/tokens").write_text("door:hash\n")
     assert Path("/run/webcam").is_dir()
     run("dpkg", "--purge", *reversed(NAMES))
     assert traces() == []

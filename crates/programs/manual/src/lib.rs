@@ -38,6 +38,10 @@ pub const PROGRAMS: &[Program] = &[
         command: eyelid_capture::Arguments::command,
         page: include_str!("../pages/eyelid-capture.man"),
     },
+    Program {
+        command: eyelid_receive::Arguments::command,
+        page: include_str!("../pages/eyelid-receive.man"),
+    },
 ];
 
 /// Writes all pages and completions into `directory`, laid out as below /usr/share. Gives their
