@@ -2,7 +2,7 @@
 FROM debian:trixie-slim
 RUN apt-get update && apt-get install -y --no-install-recommends openrc && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --no-create-home --home-dir / --shell /usr/sbin/nologin --groups video eyelid
-COPY --from=eyelid /usr/bin/eyelid /usr/bin/eyelid-capture /usr/bin/eyelid-server /usr/bin/
+COPY --from=eyelid /usr/bin/eyelid* /usr/bin/
 COPY openrc/eyelid /etc/init.d/eyelid
 COPY eyelid.toml /etc/eyelid/
 RUN rc-update add eyelid default
