@@ -534,7 +534,7 @@ StandardOutput=file:{loot}
 
 def newer(directory):
     """Makes packages of a higher version, with other units, out of those here."""
-    for deb in DEBS.glob("*.deb"):
+    for deb in [path for name in PACKAGES for path in DEBS.glob(f"{name}_*.deb")]:
         tree = directory / deb.stem
         run("dpkg-deb", "--raw-extract", deb, tree)
         control = tree / "DEBIAN" / "control"
