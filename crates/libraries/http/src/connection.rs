@@ -1,10 +1,8 @@
 //! One connection: HTTP by hyper, until a handler takes it over.
 
-use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,10 +18,11 @@ use crate::admission::Permit;
 use crate::door::Door;
 use crate::framing;
 use crate::hand_over::{self, HandedOver, Known};
-use crate::recording::{Recording, head_length};
+use crate::progress::Progress;
 use crate::response::{FullResponse, add_common_headers, close};
 use crate::socket::{Peer, Socket};
 use crate::stall_timeout::StallTimeout;
+use crate::take_over::{TakeOver, TakenOver};
 
 /// How long a client may take for a request's header, and idle between two: browsers and pollers
 /// ask again well within it, and one that trickles is gone after it.
@@ -72,27 +71,6 @@ pub enum Outcome {
     TakeOver(TakeOver),
 }
 
-/// What is done with a connection that is taken over. It is dropped when the program is told to
-/// end.
-pub type TakeOver = Box<dyn FnOnce(TakenOver) -> Pin<Box<dyn Future<Output = ()>>>>;
-
-/// A connection that was taken over.
-pub struct TakenOver {
-    /// The client's socket, from which the request was read and to which nothing was written in
-    /// response to it.
-    pub socket: Socket,
-    /// What was read from it, from the request's first byte on, if that is not too much.
-    pub read: Option<Vec<u8>>,
-}
-
-impl TakenOver {
-    /// Gives what was read behind the request's head: the beginning of what the client says next.
-    pub fn read_behind_head(&self) -> &[u8] {
-        let read = self.read.as_deref().unwrap_or_default();
-        &read[head_length(read).unwrap_or(read.len())..]
-    }
-}
-
 impl Outcome {
     /// Takes the connection over.
     pub fn take_over<F: Future<Output = ()> + 'static>(
@@ -100,19 +78,6 @@ impl Outcome {
     ) -> Self {
         Self::TakeOver(Box::new(|taken| Box::pin(take_over(taken))))
     }
-}
-
-/// How far a connection is: what its parts tell each other.
-#[derive(Default)]
-pub(crate) struct Progress {
-    /// A request is being answered.
-    answering: Cell<bool>,
-    /// There is something to write that the client does not take yet.
-    pub(crate) blocked: Cell<bool>,
-    /// What was read of the request that is being answered, and behind it.
-    pub(crate) recording: RefCell<Recording>,
-    /// A handler wants the connection.
-    wanted: RefCell<Option<TakeOver>>,
 }
 
 /// How HTTP on a connection ends.
@@ -221,7 +186,7 @@ impl<H: Handler> Connection<'_, H> {
                 ended = ended => break ended,
                 () = self.door.stopped(), if !stopped => {
                     stopped = true;
-                    Pin::new(&mut connection).graceful_shutdown();
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
                 }
             }
         };
@@ -247,7 +212,7 @@ impl<H: Handler> Connection<'_, H> {
         if let Some(take_over) = self.progress.wanted.take() {
             return Poll::Ready(Ended::TakenOver(take_over));
         }
-        if polled.is_pending() && !self.progress.answering.get() && !self.progress.blocked.get() {
+        if polled.is_pending() && self.progress.is_idle() {
             self.wait();
         }
         polled.map(Ended::Closed)
@@ -271,8 +236,7 @@ impl<H: Handler> Connection<'_, H> {
         let handling = self.handler.clone().handle(request, self.arrival.clone());
         match handling.await {
             Outcome::Response(mut response) => {
-                self.progress.answering.set(false);
-                self.progress.recording.borrow_mut().request_ended();
+                self.progress.answered();
                 if has_body || self.permit.is_none() {
                     close(response.headers_mut());
                 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::connection::Progress;
+use crate::progress::Progress;
 use crate::socket::{STALL, Socket};
 
 /// The socket. A write fails with `TimedOut` when the client took nothing for [`STALL`].

@@ -15,9 +15,9 @@ use rustix::net::{
 };
 use tokio::io::unix::AsyncFd;
 
-use super::Known;
-use crate::connection::TakenOver;
+use super::message::Known;
 use crate::response::{close, head_bytes};
+use crate::take_over::TakenOver;
 
 /// The programs that take connections over: the directory of their sockets.
 #[derive(Clone, Debug)]

@@ -18,8 +18,7 @@ use rustix::net::{
 use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
-use super::Known;
-use super::message::MESSAGE_BYTES;
+use super::message::{Known, MESSAGE_BYTES};
 use crate::socket::Socket;
 
 /// How long a message may take to come: it is sent at once after connecting.
