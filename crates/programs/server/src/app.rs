@@ -6,25 +6,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use eyelid_config::{Title, is_taken};
-use eyelid_consumer::{Camera, Cameras, Deadline, RateCap};
+use eyelid_consumer::{Camera, Cameras, Deadline};
 use eyelid_daemon::LogLimit;
 use eyelid_http::hand_over::{ClosedError, Recipients};
-use eyelid_http::{Arrival, AuthError, Door, Handler, LiveConfig, Outcome, Peer, Socket};
+use eyelid_http::{AuthError, Door, LiveConfig};
 use eyelid_slot::CameraName;
-use hyper::Request;
-use hyper::body::Incoming;
 use indexmap::IndexMap;
 use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::part::Part;
-use crate::respond::{Found, StreamRequest, respond};
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, Status};
-use crate::stream::Stream;
-use crate::stream_head;
-use crate::writer::StreamWriter;
 
 /// How far apart lines are about programs that take no connection: strangers cause them.
 const CLOSED_LOGGED: Duration = Duration::from_secs(10);
@@ -127,41 +121,6 @@ impl App {
         self.names()
             .into_iter()
             .filter_map(|name| self.cameras.camera(&name))
-    }
-}
-
-impl Handler for App {
-    async fn handle(self: Rc<Self>, request: Request<Incoming>, arrival: Arrival) -> Outcome {
-        let peer = arrival.peer();
-        let (request, _body) = request.into_parts();
-        match respond(&self, &request, peer).await {
-            Found::Response(response) => Outcome::Response(response),
-            Found::HandOver(recipient, known) => Outcome::take_over(move |taken| async move {
-                let camera = known.camera.clone();
-                let _entry = camera.map(|camera| self.clients.enter(peer.to_string(), camera));
-                recipient.hand_over(&known, taken).await;
-            }),
-            Found::Stream(stream) => Outcome::take_over(move |taken| async move {
-                self.stream(stream, taken.socket, peer).run().await;
-            }),
-        }
-    }
-}
-
-impl App {
-    /// A stream for a client whose request is read, and nothing answered yet.
-    fn stream(&self, request: StreamRequest, socket: Socket, peer: Peer) -> Stream {
-        let name = request.camera.name();
-        let entry = self.clients.enter(peer.to_string(), name.clone());
-        let counters = self.metrics.streams(name);
-        let interval = |fps| Duration::from_secs_f64(1.0 / fps);
-        let cap = request.fps.map(|fps| RateCap::new(interval(fps)));
-        Stream {
-            writer: Rc::new(StreamWriter::new(socket, entry, request.header, counters)),
-            view: self.cameras.view(request.camera, cap),
-            head: stream_head::bytes(self.door.live().options.allow_origin.as_ref()),
-            deadline: self.deadline(),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ mod app;
 mod clients;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod handler;
 mod metrics;
 mod part;
 mod problem;

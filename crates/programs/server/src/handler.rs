@@ -1,0 +1,49 @@
+//! From a request to what is done with its connection: a response, a stream on it, or another
+//! program's.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use eyelid_consumer::RateCap;
+use eyelid_http::{Arrival, Handler, Outcome, Peer, Socket};
+use hyper::Request;
+use hyper::body::Incoming;
+
+use crate::app::App;
+use crate::respond::{Found, StreamRequest, respond};
+use crate::stream::Stream;
+use crate::stream_head;
+use crate::writer::StreamWriter;
+
+impl Handler for App {
+    async fn handle(self: Rc<Self>, request: Request<Incoming>, arrival: Arrival) -> Outcome {
+        let peer = arrival.peer();
+        let (request, _body) = request.into_parts();
+        match respond(&self, &request, peer).await {
+            Found::Response(response) => Outcome::Response(response),
+            Found::HandOver(recipient, known) => Outcome::take_over(move |taken| async move {
+                let camera = known.camera.clone();
+                let _entry = camera.map(|camera| self.clients.enter(peer.to_string(), camera));
+                recipient.hand_over(&known, taken).await;
+            }),
+            Found::Stream(request) => Outcome::take_over(move |taken| async move {
+                stream(&self, request, taken.socket, peer).run().await;
+            }),
+        }
+    }
+}
+
+/// A stream for a client whose request is read, and nothing answered yet.
+fn stream(app: &App, request: StreamRequest, socket: Socket, peer: Peer) -> Stream {
+    let name = request.camera.name();
+    let entry = app.clients.enter(peer.to_string(), name.clone());
+    let counters = app.metrics.streams(name);
+    let interval = |fps| Duration::from_secs_f64(1.0 / fps);
+    let cap = request.fps.map(|fps| RateCap::new(interval(fps)));
+    Stream {
+        writer: Rc::new(StreamWriter::new(socket, entry, request.header, counters)),
+        view: app.cameras.view(request.camera, cap),
+        head: stream_head::bytes(app.door.live().options.allow_origin.as_ref()),
+        deadline: app.deadline(),
+    }
+}
