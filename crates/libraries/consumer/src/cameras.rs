@@ -1,19 +1,19 @@
-//! All cameras of this process, and the one inotify instance that serves them.
+//! All cameras of this process: which there are, and what inotify tells of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::readiness;
-use eyelid_slot::{CameraName, Change, Changes, FRAME_FILE, STATE_FILE};
+use eyelid_slot::{CameraName, Change, FRAME_FILE, STATE_FILE};
 use indexmap::IndexMap;
 
 use crate::tracker::Watching;
+use crate::watches::Watches;
 use crate::{Camera, Envelope, RateCap, View};
 
 /// The cameras that exist even before their slots do, in their order; each with its slot, where
@@ -26,10 +26,7 @@ pub struct Cameras {
     envelope: Rc<dyn Envelope>,
     configured: RefCell<Configured>,
     cameras: RefCell<BTreeMap<CameraName, Rc<Camera>>>,
-    /// `None` where the kernel gives no inotify instance: then slots are polled while somebody
-    /// looks.
-    changes: Option<RefCell<Changes<CameraName>>>,
-    complained: Cell<bool>,
+    watches: Rc<Watches>,
 }
 
 impl Cameras {
@@ -40,17 +37,12 @@ impl Cameras {
         configured: Configured,
         envelope: impl Envelope + 'static,
     ) -> Self {
-        let changes = Changes::new()
-            .inspect_err(|error| log::warn!("slots are polled while somebody looks: {error}"))
-            .ok()
-            .map(RefCell::new);
         Self {
             directory,
             envelope: Rc::new(envelope),
             configured: RefCell::new(configured),
             cameras: RefCell::default(),
-            changes,
-            complained: Cell::new(false),
+            watches: Rc::new(Watches::new()),
         }
     }
 
@@ -116,11 +108,8 @@ impl Cameras {
 
     /// Lets one client look at a camera, with its own limit to the rate of its frames if it has
     /// one.
-    pub fn view(self: &Rc<Self>, camera: Rc<Camera>, cap: Option<RateCap>) -> View {
-        if camera.enter() {
-            self.watch(&camera);
-        }
-        View::new(self.clone(), camera, cap)
+    pub fn view(&self, camera: Rc<Camera>, cap: Option<RateCap>) -> View {
+        View::new(self.watches.clone(), camera, cap)
     }
 
     /// Hands on what inotify tells, until the process ends. Waits for inotify and the watchdog
@@ -129,19 +118,18 @@ impl Cameras {
     /// # Errors
     /// What reading inotify said.
     pub async fn run(&self, pulse: &Pulse) -> io::Result<()> {
-        let Some(changes) = &self.changes else {
+        let Some(descriptor) = self.watches.descriptor()? else {
             loop {
                 pulse.answer().await;
             }
         };
-        let descriptor: OwnedFd = changes.borrow().as_fd().try_clone_to_owned()?;
         let descriptor = readiness::readable(descriptor)?;
         loop {
             let mut ready = tokio::select! {
                 ready = descriptor.readable() => ready?,
                 () = pulse.answer() => continue,
             };
-            let changes = changes.borrow_mut().read()?;
+            let changes = self.watches.read()?;
             ready.clear_ready();
             for change in changes {
                 self.hand_on(change);
@@ -172,38 +160,6 @@ impl Cameras {
                     camera.anything_changed(camera.watching());
                 }
             }
-        }
-    }
-
-    /// Watches a camera's slot by inotify, if that can be; else it is polled.
-    pub(crate) fn watch(&self, camera: &Camera) {
-        let watching = match &self.changes {
-            None => Watching::Polling,
-            Some(changes) => {
-                let name = camera.name().clone();
-                match changes.borrow_mut().add(name, camera.directory()) {
-                    Ok(()) => {
-                        self.complained.set(false);
-                        Watching::Inotify
-                    }
-                    Err(error) => {
-                        if !self.complained.replace(true) {
-                            log::warn!("{error}; looking for it while somebody waits");
-                        }
-                        Watching::Polling
-                    }
-                }
-            }
-        };
-        if watching != camera.watching() {
-            camera.anything_changed(watching);
-        }
-    }
-
-    /// Watches a camera's slot no longer.
-    pub(crate) fn unwatch(&self, camera: &Camera) {
-        if let Some(changes) = &self.changes {
-            changes.borrow_mut().remove(camera.name());
         }
     }
 }

@@ -54,6 +54,7 @@ mod subscribers;
 mod tracker;
 mod view;
 mod wait;
+mod watches;
 
 pub use camera::Camera;
 pub use cameras::{Cameras, Configured};

@@ -7,22 +7,25 @@ use std::time::Duration;
 use tokio::time::sleep_until;
 
 use crate::clock::Now;
+use crate::watches::Watches;
 use crate::{
-    Camera, Cameras, Deadline, FrameNumber, Freshness, NoFrame, RateCap, SharedFrame, Subscriber,
-    Wake,
+    Camera, Deadline, FrameNumber, Freshness, NoFrame, RateCap, SharedFrame, Subscriber, Wake,
 };
 
 /// A client's look at a camera. While any is alive, the slot is watched.
 pub struct View {
-    cameras: Rc<Cameras>,
+    watches: Rc<Watches>,
     camera: Rc<Camera>,
     cap: Cell<Option<RateCap>>,
 }
 
 impl View {
-    pub(crate) fn new(cameras: Rc<Cameras>, camera: Rc<Camera>, cap: Option<RateCap>) -> Self {
+    pub(crate) fn new(watches: Rc<Watches>, camera: Rc<Camera>, cap: Option<RateCap>) -> Self {
+        if camera.enter() {
+            watches.watch(&camera);
+        }
         Self {
-            cameras,
+            watches,
             camera,
             cap: Cell::new(cap),
         }
@@ -70,7 +73,7 @@ impl View {
         deadline: Deadline,
     ) -> Result<Rc<SharedFrame>, NoFrame> {
         self.camera
-            .frame(freshness, deadline, |camera| self.cameras.watch(camera))
+            .frame(freshness, deadline, |camera| self.watches.watch(camera))
             .await
     }
 
@@ -94,7 +97,7 @@ impl View {
 impl Drop for View {
     fn drop(&mut self) {
         if self.camera.leave() {
-            self.cameras.unwatch(&self.camera);
+            self.watches.unwatch(&self.camera);
         }
     }
 }
