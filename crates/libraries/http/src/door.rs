@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eyelid_config::{AllowedHost, Origin};
 use hyper::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
@@ -166,7 +166,7 @@ impl Door {
     pub async fn check(&self, request: &Parts, peer: Peer, methods: Methods) -> Checked {
         let hosts = match host::asked(request) {
             Ok(hosts) => hosts,
-            Err(what) => return Checked::Rejected(no_http(what)),
+            Err(error) => return Checked::Rejected(no_http(&error.to_string())),
         };
         let changes_nothing = [Method::GET, Method::HEAD, Method::OPTIONS];
         if methods == Methods::ReadOnly && !changes_nothing.contains(&request.method) {
@@ -177,7 +177,7 @@ impl Door {
         if peer != Peer::Unix
             && let Some(name) = live.known_hosts.unknown(&hosts)
         {
-            let what = self.unknown_hosts.refuse(name);
+            let what = self.unknown_hosts.refuse(name, Instant::now());
             return Checked::Rejected(problem(StatusCode::MISDIRECTED_REQUEST, &what));
         }
         let allowed = live.options.allow_origin.as_ref();

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eyelid_config::{AllowedHost, host_name};
 use eyelid_daemon::LogLimit;
@@ -14,7 +14,6 @@ use hyper::Version;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use nix::unistd::gethostname;
-use tokio::time::Instant;
 
 /// What nobody can register a name below: reserved for names of this machine and of this network
 /// (RFC 6761, 6762 with its appendix G, 8375; ICANN's resolutions 2018.02.04.12 and 2024.07.29.06),
@@ -50,16 +49,30 @@ pub(crate) enum Host {
     Unsaid,
 }
 
+/// Why a request is no HTTP (RFC 9112, section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HostError {
+    /// It says more than once what it is for.
+    #[error("more than one Host")]
+    Repeated,
+    /// It does not say what it is for, although its version has to.
+    #[error("no Host")]
+    Missing,
+    /// What it says it is for is nothing.
+    #[error("Host is no name or address with a port")]
+    Malformed,
+}
+
 /// Gives what a request is for, as its `Host` and its target say.
 ///
 /// # Errors
-/// For which reason it is no HTTP (RFC 9112, section 3.2).
-pub(crate) fn asked(request: &Parts) -> Result<[Host; 2], &'static str> {
+/// Why it is no HTTP.
+pub(crate) fn asked(request: &Parts) -> Result<[Host; 2], HostError> {
     let mut headers = request.headers.get_all(HOST).iter();
     let header = match (headers.next(), headers.next()) {
-        (Some(_), Some(_)) => return Err("more than one Host"),
+        (Some(_), Some(_)) => return Err(HostError::Repeated),
         (Some(header), None) => header.to_str().ok().and_then(Host::parse),
-        (None, _) if request.version >= Version::HTTP_11 => return Err("no Host"),
+        (None, _) if request.version >= Version::HTTP_11 => return Err(HostError::Missing),
         (None, _) => Some(Host::Unsaid),
     };
     let target = match request.uri.authority() {
@@ -68,7 +81,7 @@ pub(crate) fn asked(request: &Parts) -> Result<[Host; 2], &'static str> {
     };
     match (header, target) {
         (Some(header), Some(target)) => Ok([header, target]),
-        _ => Err("Host is no name or address with a port"),
+        _ => Err(HostError::Malformed),
     }
 }
 
@@ -151,18 +164,18 @@ impl UnknownHosts {
     }
 
     /// A request for `name` is refused. Gives what its sender is told.
-    pub(crate) fn refuse(&self, name: &str) -> String {
+    pub(crate) fn refuse(&self, name: &str, now: Instant) -> String {
         let what = self.advice.on(name);
-        self.log(name, &what);
+        self.log(name, &what, now);
         what
     }
 
-    fn log(&self, name: &str, what: &str) {
+    fn log(&self, name: &str, what: &str, now: Instant) {
         let mut seen = self.seen.borrow_mut();
         if seen.len() >= REMEMBERED || seen.contains(name) {
             return;
         }
-        if self.limit.allow(Instant::now().into_std()).is_none() {
+        if self.limit.allow(now).is_none() {
             return;
         }
         log::warn!("refused a request: {what}");
@@ -309,13 +322,13 @@ mod tests {
             let hosts = ask(new, target, &hosts).unwrap();
             assert_eq!(names(None, &[]).unknown(&hosts), Some("evil.example"));
         }
-        for (version, hosts) in [
-            (new, vec![]),
-            (new, vec!["a", "a"]),
-            (old, vec!["a", "b"]),
-            (new, vec!["a b"]),
+        for (version, hosts, why) in [
+            (new, vec![], HostError::Missing),
+            (new, vec!["a", "a"], HostError::Repeated),
+            (old, vec!["a", "b"], HostError::Repeated),
+            (new, vec!["a b"], HostError::Malformed),
         ] {
-            assert!(ask(version, "/", &hosts).is_err(), "{hosts:?}");
+            assert_eq!(ask(version, "/", &hosts), Err(why), "{hosts:?}");
         }
     }
 
@@ -335,21 +348,22 @@ mod tests {
         assert!(said.ends_with("or start eyelid-server with --allow-host a.example"));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn each_unknown_name_is_told_of_once_and_not_all_at_once() {
+    #[test]
+    fn each_unknown_name_is_logged_once_and_not_all_at_once() {
         let unknown_hosts = UnknownHosts::new(Advice {
             program: "eyelid".into(),
             has_file: false,
         });
         let count = || unknown_hosts.seen.borrow().len();
+        let start = Instant::now();
         for name in ["a.example", "a.example", "b.example"] {
-            unknown_hosts.refuse(name);
+            unknown_hosts.refuse(name, start);
         }
         assert_eq!(count(), 1);
-        for number in 0..100 {
-            tokio::time::advance(std::time::Duration::from_secs(60)).await;
-            unknown_hosts.refuse("a.example");
-            unknown_hosts.refuse(&format!("{number}.example"));
+        for number in 0..100u32 {
+            let later = start + (number + 1) * PAUSE;
+            unknown_hosts.refuse("a.example", later);
+            unknown_hosts.refuse(&format!("{number}.example"), later);
         }
         assert_eq!(count(), REMEMBERED);
     }
