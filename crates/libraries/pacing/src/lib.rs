@@ -16,11 +16,8 @@
 //!
 //! let mut pacer = Pacer::new(Instant::now());
 //! loop {
-//!     let now = Instant::now();
-//!     let unacknowledged = unacknowledged_bytes(&socket)?;
-//!     let is_wanted = unacknowledged > 0 || pacer.wants_tcp_info(now);
-//!     let tcp_info = if is_wanted { tcp_info(&socket) } else { None };
-//!     if let Some(pause) = pacer.delay(now, unacknowledged, tcp_info) {
+//!     let (now, unacknowledged) = (Instant::now(), unacknowledged_bytes(&socket)?);
+//!     if let Some(pause) = pacer.delay(now, unacknowledged, || tcp_info(&socket)) {
 //!         std::thread::sleep(pause);
 //!         continue;
 //!     }

@@ -129,7 +129,7 @@ impl Pacer {
     /// kernel. Where not enough is known it says no; [`delay`](Self::delay) then says how long to
     /// wait.
     pub fn can_send(&mut self, now: Instant, unacknowledged_bytes: u64) -> bool {
-        if self.wants_tcp_info(now) {
+        if self.proxy_buffer.wants_tcp_info(now) {
             return false;
         }
         self.on_ack(now, unacknowledged_bytes);
@@ -141,23 +141,17 @@ impl Pacer {
         unacknowledged_bytes <= allowed && self.proxy_buffer.delay(now, None).is_none()
     }
 
-    /// Says whether [`delay`](Self::delay) must be given what TCP knows even if nothing is
-    /// unacknowledged.
-    #[must_use]
-    pub fn wants_tcp_info(&self, now: Instant) -> bool {
-        self.proxy_buffer.wants_tcp_info(now)
-    }
-
     /// How long to wait before polling the socket again, or `None` if the next frame may be chosen
-    /// now. `tcp_info` is needed if anything is unacknowledged, or if
-    /// [`wants_tcp_info`](Self::wants_tcp_info) says so; on a socket that has none, all is waited
-    /// for.
+    /// now. `tcp_info` asks the kernel, and is called only where the answer matters; on a socket
+    /// that has none, all is waited for.
     pub fn delay(
         &mut self,
         now: Instant,
         unacknowledged_bytes: u64,
-        tcp_info: Option<TcpInfo>,
+        tcp_info: impl FnOnce() -> Option<TcpInfo>,
     ) -> Option<Duration> {
+        let is_wanted = unacknowledged_bytes > 0 || self.proxy_buffer.wants_tcp_info(now);
+        let tcp_info = if is_wanted { tcp_info() } else { None };
         // An empty socket's figures matter to the proxy's buffer alone. What was known of the path
         // still holds, and the time at which it was asked for must not look recent.
         if let Some(tcp_info) = tcp_info.filter(|_| unacknowledged_bytes > 0) {

@@ -180,11 +180,7 @@ pub(crate) fn watch(
     for frame in 0..learning + COUNTED {
         while let Some(pause) = {
             link.let_proxy_read(now);
-            let unacknowledged_bytes = link.unacknowledged_bytes();
-            // As a server asks.
-            let wanted = unacknowledged_bytes > 0 || pacer.wants_tcp_info(now);
-            let tcp_info = wanted.then(|| link.tcp_info());
-            pacer.delay(now, unacknowledged_bytes, tcp_info)
+            pacer.delay(now, link.unacknowledged_bytes(), || Some(link.tcp_info()))
         } {
             // A timer's way of keeping time.
             now += pause + MS / 2;

@@ -89,13 +89,7 @@ impl StreamWriter {
     fn poll_socket(&self) -> io::Result<Option<Duration>> {
         let unacknowledged = unacknowledged_bytes(&self.socket)?;
         let (mut pacer, now) = (self.pacer.borrow_mut(), Instant::now());
-        // Asked for only when it matters.
-        let path = if unacknowledged > 0 || pacer.wants_tcp_info(now) {
-            tcp_info(&self.socket)
-        } else {
-            None
-        };
-        let pause = pacer.delay(now, unacknowledged, path);
+        let pause = pacer.delay(now, unacknowledged, || tcp_info(&self.socket));
         if pause.is_some() && pacer.stalled_for(now) > STALL {
             return Err(ErrorKind::TimedOut.into());
         }

@@ -16,13 +16,33 @@ fn tcp_info(min_rtt: Duration, mbit: f64) -> Option<TcpInfo> {
 fn acquainted(now: Instant, tcp_info: Option<TcpInfo>) -> Pacer {
     let mut pacer = Pacer::new(now);
     for _ in 0..3 {
-        assert!(pacer.wants_tcp_info(now));
         assert!(!pacer.can_send(now, 0));
-        assert_eq!(pacer.delay(now, 0, tcp_info), None);
+        assert_eq!(pacer.delay(now, 0, || tcp_info), None);
         pacer.on_write(now, FRAME_BYTES);
     }
-    assert_eq!(pacer.delay(now, 0, None), None);
+    assert_eq!(pacer.delay(now, 0, || None), None);
     pacer
+}
+
+#[test]
+fn the_kernel_is_asked_only_where_it_matters() {
+    let now = Instant::now();
+    let near = tcp_info(Duration::from_micros(50), 1000.0);
+    let mut asked = 0;
+    let mut delay = |pacer: &mut Pacer, unacknowledged_bytes| {
+        let tcp_info = || {
+            asked += 1;
+            near
+        };
+        let _ = pacer.delay(now, unacknowledged_bytes, tcp_info);
+        asked
+    };
+    let mut new = Pacer::new(now);
+    assert_eq!(delay(&mut new, 0), 1, "of the first frames more is asked");
+    let mut pacer = acquainted(now, near);
+    assert_eq!(delay(&mut pacer, 0), 1, "the socket is empty");
+    pacer.on_write(now, FRAME_BYTES);
+    assert_eq!(delay(&mut pacer, 1), 2, "something is under way");
 }
 
 #[test]
@@ -35,8 +55,8 @@ fn a_near_client_that_keeps_up_is_never_paused() {
         pacer.on_write(now, FRAME_BYTES);
         // Every second one is not all gone when its task looks.
         if frame % 2 == 0 {
-            assert!(pacer.delay(now, FRAME_BYTES / 2, near).is_some());
-            assert_eq!(pacer.delay(now + MS, 0, None), None);
+            assert!(pacer.delay(now, FRAME_BYTES / 2, || near).is_some());
+            assert_eq!(pacer.delay(now + MS, 0, || None), None);
         }
         now += MS * 33;
     }
@@ -51,7 +71,7 @@ fn a_far_client_that_keeps_up_is_not_held_back_by_what_is_under_way() {
     assert!(pacer.can_send(now, 0));
     pacer.on_write(now, FRAME_BYTES);
     assert!(!pacer.can_send(now, 62_500), "nothing is known of the path");
-    assert_eq!(pacer.delay(now, 62_500, far), None);
+    assert_eq!(pacer.delay(now, 62_500, || far), None);
     assert!(pacer.can_send(now + MS, 62_500));
     assert!(!pacer.can_send(now + MS, 62_501));
     assert!(
@@ -73,7 +93,7 @@ fn an_unacknowledged_tail_is_not_waited_for() {
     // and more. Of two that the path has reordered or lost it may hold back both.
     let two_segments = 2 * 1448;
     assert!(pacer.can_send(now, two_segments));
-    assert_eq!(pacer.delay(now, two_segments, None), None);
+    assert_eq!(pacer.delay(now, two_segments, || None), None);
 }
 
 #[test]
@@ -82,11 +102,11 @@ fn looks_ever_more_rarely_at_a_client_that_takes_nothing() {
     let (mut pacer, mut now, mut polls) = (Pacer::new(start), start, 0);
     pacer.on_write(start, FRAME_BYTES);
     while pacer.stalled_for(now) < MS * 10_000 {
-        now += pacer.delay(now, FRAME_BYTES, None).unwrap();
+        now += pacer.delay(now, FRAME_BYTES, || None).unwrap();
         polls += 1;
     }
     assert!(polls < 110, "{polls}");
-    assert_eq!(pacer.delay(now, 0, None), None);
+    assert_eq!(pacer.delay(now, 0, || None), None);
     assert_eq!(pacer.stalled_for(now), Duration::ZERO);
 }
 
@@ -102,7 +122,7 @@ fn a_socket_without_figures_is_polled_a_few_times_a_frame_and_soon() {
             let left =
                 wire_time.saturating_sub(now - start).as_secs_f64() / wire_time.as_secs_f64();
             let unread = (FRAME_BYTES as f64 * left) as u64;
-            let Some(pause) = pacer.delay(now, unread, None) else {
+            let Some(pause) = pacer.delay(now, unread, || None) else {
                 break;
             };
             (now, polls) = (now + pause, polls + 1);
@@ -122,12 +142,12 @@ fn the_time_to_the_first_answer_is_known_to_an_eighth_after_few_polls() {
     let far = tcp_info(MS * 10, 10.0);
     let mut pacer = acquainted(start, far);
     // What the kernel knows is taken from a socket with something in it.
-    assert!(pacer.delay(start, FRAME_BYTES * 9, far).is_some());
-    assert_eq!(pacer.delay(start, 0, None), None);
+    assert!(pacer.delay(start, FRAME_BYTES * 9, || far).is_some());
+    assert_eq!(pacer.delay(start, 0, || None), None);
     pacer.on_write(start, FRAME_BYTES);
     let (mut now, mut polls) = (start, 0);
     while now < start + MS * 400 {
-        now += pacer.delay(now, FRAME_BYTES, far).unwrap();
+        now += pacer.delay(now, FRAME_BYTES, || far).unwrap();
         polls += 1;
     }
     let late = now - start - MS * 400;
