@@ -75,11 +75,11 @@ impl Folder {
         }
     }
 
-    fn delete_old(&mut self, now: Instant) -> Result<(), SourceError> {
+    fn delete_old(&mut self, now: Instant, wall: SystemTime) -> Result<(), SourceError> {
         let Some(limit) = self.delete_older_than else {
             return Ok(());
         };
-        if let Some(oldest) = SystemTime::now().checked_sub(limit) {
+        if let Some(oldest) = wall.checked_sub(limit) {
             self.picker.delete_older_than(oldest)?;
         }
         self.delete_at = Some(now + listing::delete_interval(limit));
@@ -93,8 +93,9 @@ impl Source for Folder {
     fn start(&mut self, now: Instant) -> Result<(), SourceError> {
         // First the watch, then the look: nothing is written in between unseen.
         self.watch = Some(Watch::new(self.picker.folder())?);
-        self.picker.look_around(now)?;
-        self.delete_old(now)
+        let wall = SystemTime::now();
+        self.picker.look_around(now, wall)?;
+        self.delete_old(now, wall)
     }
 
     fn stop(&mut self, _now: Instant) {
@@ -121,11 +122,11 @@ impl Source for Folder {
             match event {
                 Event::Written(name) => self.picker.candidate.written(name, now),
                 Event::Finished(name) => self.picker.candidate.finished(name, now),
-                Event::Overflow => self.picker.look_around(now)?,
+                Event::Overflow => self.picker.look_around(now, SystemTime::now())?,
             }
         }
         if self.delete_at.is_some_and(|at| at <= now) {
-            self.delete_old(now)?;
+            self.delete_old(now, SystemTime::now())?;
         }
         self.picker.candidate.advance(now);
         Ok(())
@@ -147,10 +148,11 @@ impl Source for Folder {
         let Some((sequence, name)) = self.picker.candidate.at_hand() else {
             return Ok(None);
         };
+        let wall = SystemTime::now();
         let path = self.picker.folder().join(&name);
         let stamp = match read(&path, &mut self.contents) {
             Ok(stamp) => stamp,
-            Err(refusal) => return self.picker.refuse(&name, refusal, now).map(|()| None),
+            Err(refusal) => return self.picker.refuse(&name, refusal, now, wall).map(|()| None),
         };
         let shown = Shown {
             sequence,
@@ -166,7 +168,7 @@ impl Source for Folder {
             Ok(picture) => picture,
             Err(error) => {
                 let refusal = Refusal::of(&error);
-                return self.picker.refuse(&name, refusal, now).map(|()| None);
+                return self.picker.refuse(&name, refusal, now, wall).map(|()| None);
             }
         };
         self.picker.show(&name, shown);

@@ -57,13 +57,18 @@ impl Picker {
         &self.folder
     }
 
-    /// Makes the newest file the candidate, unless it is the one that was shown last.
-    pub(super) fn look_around(&mut self, now: Instant) -> Result<(), SourceError> {
+    /// Makes the newest file the candidate, unless it is the one that was shown last. It is `wall`
+    /// o'clock `now`.
+    pub(super) fn look_around(
+        &mut self,
+        now: Instant,
+        wall: SystemTime,
+    ) -> Result<(), SourceError> {
         let last = self.shown.map(|shown| shown.stamp);
         if let Some((name, stamp)) = self.newest()?
             && Some(stamp) != last
         {
-            self.candidate.found(name, now, age(stamp.modified));
+            self.candidate.found(name, now, age(stamp.modified, wall));
         }
         Ok(())
     }
@@ -94,12 +99,14 @@ impl Picker {
         }
     }
 
-    /// The candidate is no frame: it is tried again, or the next best file is.
+    /// The candidate is no frame: it is tried again, or the next best file is. It is `wall` o'clock
+    /// `now`.
     pub(super) fn refuse(
         &mut self,
         name: &OsStr,
         refusal: Refusal,
         now: Instant,
+        wall: SystemTime,
     ) -> Result<(), SourceError> {
         let path = self.folder.join(name);
         let metadata = path.symlink_metadata().ok();
@@ -124,7 +131,7 @@ impl Picker {
         if let Some(metadata) = metadata {
             self.given_up.insert(name.to_owned(), Stamp::of(&metadata));
         }
-        self.fall_back(now)
+        self.fall_back(now, wall)
     }
 
     fn note_problem(&mut self, path: &Path, metadata: Option<&Metadata>, reason: &str) {
@@ -154,13 +161,13 @@ impl Picker {
     }
 
     /// An older file is used instead, if it is newer than what was shown last.
-    fn fall_back(&mut self, now: Instant) -> Result<(), SourceError> {
+    fn fall_back(&mut self, now: Instant, wall: SystemTime) -> Result<(), SourceError> {
         self.candidate.drop_it();
         let last = self.shown.map(|shown| shown.stamp.modified);
         if let Some((name, stamp)) = self.newest()?
             && Some(stamp.modified) > last
         {
-            self.candidate.found(name, now, age(stamp.modified));
+            self.candidate.found(name, now, age(stamp.modified, wall));
         }
         Ok(())
     }
@@ -180,6 +187,89 @@ impl Picker {
 }
 
 /// How long ago that was; nothing if it lies ahead.
-fn age(moment: SystemTime) -> Duration {
-    SystemTime::now().duration_since(moment).unwrap_or_default()
+fn age(moment: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(moment).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    /// A time so many milliseconds after the first of the tests.
+    fn at_ms(ms: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(ms)
+    }
+
+    /// A folder with these files, each last written at such a time.
+    fn folder(files: &[(&str, u64)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, ms) in files {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(at_ms(*ms)).unwrap();
+        }
+        folder
+    }
+
+    /// The file that is worth a try now.
+    fn at_hand(picker: &mut Picker, now: Instant) -> Option<OsString> {
+        picker.candidate.advance(now);
+        picker.candidate.at_hand().map(|(_, name)| name)
+    }
+
+    fn half() -> Refusal {
+        Refusal::NotYet("it is cut off".to_owned())
+    }
+
+    #[test]
+    fn an_old_half_picture_gives_way_to_an_older_one_and_a_young_one_does_not() {
+        let wall = at_ms(100_000);
+        // The last one was written after the clock was set back.
+        for (half_ms, given_up) in [(70_000, true), (99_900, false), (130_000, false)] {
+            let folder = folder(&[("whole.jpg", 40_000), ("half.jpg", half_ms)]);
+            let (mut picker, now) = (Picker::new(folder.path()), Instant::now());
+            picker.look_around(now, wall).unwrap();
+            assert_eq!(at_hand(&mut picker, now).unwrap(), "half.jpg");
+            picker
+                .refuse(OsStr::new("half.jpg"), half(), now, wall)
+                .unwrap();
+            let next = at_hand(&mut picker, now);
+            assert_eq!(next.is_some(), given_up, "{half_ms}");
+            assert!(picker.waiting().ends_with("it is cut off"));
+            if given_up {
+                assert_eq!(next.unwrap(), "whole.jpg");
+                picker.look_around(now, wall).unwrap();
+                assert_eq!(at_hand(&mut picker, now).unwrap(), "whole.jpg");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_shown_is_not_fallen_back_to_and_nothing_older_is() {
+        let folder = folder(&[("older.jpg", 10_000), ("shown.jpg", 40_000)]);
+        let wall = at_ms(100_000);
+        let (mut picker, now) = (Picker::new(folder.path()), Instant::now());
+        let path = folder.path().join("shown.jpg");
+        let stamp = Stamp::of(&path.symlink_metadata().unwrap());
+        let shown = Shown {
+            sequence: 1,
+            stamp,
+            hash: 7,
+        };
+        picker.show(OsStr::new("shown.jpg"), shown);
+        assert!(!picker.repeats(&shown), "the same event");
+        assert!(picker.repeats(&Shown {
+            sequence: 2,
+            ..shown
+        }));
+        picker.look_around(now, wall).unwrap();
+        assert_eq!(at_hand(&mut picker, now), None);
+        picker.candidate.finished("shown.jpg".into(), now);
+        let never = Refusal::Never("it is too large".to_owned());
+        picker
+            .refuse(OsStr::new("shown.jpg"), never, now, wall)
+            .unwrap();
+        assert_eq!(at_hand(&mut picker, now), None);
+        assert!(picker.waiting().ends_with("it is too large"));
+    }
 }
