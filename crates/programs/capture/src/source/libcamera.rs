@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::SourceError;
 use super::hardware::buffer_encoder::BufferEncoder;
 use super::hardware::choice;
-use super::hardware::control::{self, Control, HandedOver, Value};
+use super::hardware::control::{self, Control, Prerequisite, Value};
 use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
@@ -30,9 +30,9 @@ use warm_start::{Metadata, Settling, warm_start};
 
 pub(crate) use list::{cameras, controls};
 
-/// Controls that do nothing until another one has handed them over (libcamera's `ExposureTimeMode`,
-/// `AnalogueGainMode`, `AwbEnable`): name, the other one, and its value.
-const HANDED_OVER: [HandedOver; 3] = [
+/// Controls that do nothing while libcamera sets them by itself (`ExposureTimeMode`,
+/// `AnalogueGainMode`, `AwbEnable`).
+const PREREQUISITES: [Prerequisite; 3] = [
     ("ExposureTime", "ExposureTimeMode", "Manual"),
     ("AnalogueGain", "AnalogueGainMode", "Manual"),
     ("ColourGains", "AwbEnable", "false"),
@@ -175,7 +175,7 @@ impl Libcamera {
         let device = Device::acquire(library, &camera.id, &config)
             .map_err(|(what, reason)| failed(camera, what, reason))?;
         let controls = device.controls();
-        let mut set = control::read(&self.settings.control, &controls, &HANDED_OVER)
+        let mut set = control::read(&self.settings.control, &controls, &PREREQUISITES)
             .map_err(|error| unsuitable(error.to_string()))?;
         if let Some(limits) = frame_duration_limits(&self.settings, &controls) {
             set.insert(0, limits);

@@ -161,7 +161,7 @@ impl V4l2 {
         controls: &[control::Control],
     ) -> Result<Vec<(u32, Value)>, ControlError> {
         let settings = controls::plainly(&self.settings.control, controls);
-        control::read(&settings, controls, &controls::HANDED_OVER)
+        control::read(&settings, controls, &controls::PREREQUISITES)
     }
 
     /// Starts the camera, opening it where that has not been done.

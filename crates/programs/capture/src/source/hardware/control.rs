@@ -223,20 +223,20 @@ fn names(controls: &[Control]) -> String {
     names.join(", ")
 }
 
-/// A control that does nothing until another one has handed it over: its name, the other one, and
-/// that one's value.
-pub(crate) type HandedOver = (&'static str, &'static str, &'static str);
+/// What a control needs to do anything: its name, that of another control, and the value that this
+/// other one must have.
+pub(crate) type Prerequisite = (&'static str, &'static str, &'static str);
 
 /// Adds what the settings need to do anything, where the camera has it and the user has not set it
 /// otherwise.
 fn complete(
     settings: &[ControlSetting],
     controls: &[Control],
-    handed_over: &[HandedOver],
+    prerequisites: &[Prerequisite],
 ) -> Vec<ControlSetting> {
     let is_set = |name: &str| settings.iter().any(|set| set.name == name);
     let has = |name: &str| controls.iter().any(|control| control.name == name);
-    let missing = handed_over
+    let missing = prerequisites
         .iter()
         .filter(|(name, other, _)| is_set(name) && !is_set(other) && has(other))
         .map(|(_, other, value)| ControlSetting {
@@ -254,10 +254,10 @@ fn complete(
 pub(crate) fn read(
     settings: &[ControlSetting],
     controls: &[Control],
-    handed_over: &[HandedOver],
+    prerequisites: &[Prerequisite],
 ) -> Result<Vec<(u32, Value)>, ControlError> {
     let mut read: Vec<(u32, Value)> = Vec::new();
-    for ControlSetting { name, value } in &complete(settings, controls, handed_over) {
+    for ControlSetting { name, value } in &complete(settings, controls, prerequisites) {
         let Some(control) = controls.iter().find(|control| control.name == *name) else {
             return Err(ControlError::Unknown {
                 name: name.clone(),

@@ -9,11 +9,11 @@ use std::io;
 use eyelid_config::ControlSetting;
 
 use super::kernel::{Node, QueryControl};
-use crate::source::hardware::control::{Control, HandedOver, Kind, Value};
+use crate::source::hardware::control::{Control, Kind, Prerequisite, Value};
 
 /// Controls that do nothing while an automatic sets them: by the kernel's names since 5.16 and
 /// those before.
-pub(super) const HANDED_OVER: [HandedOver; 8] = [
+pub(super) const PREREQUISITES: [Prerequisite; 8] = [
     ("exposure_time_absolute", "auto_exposure", "manual_mode"),
     ("exposure_absolute", "exposure_auto", "manual_mode"),
     ("exposure", "auto_exposure", "manual_mode"),
@@ -219,7 +219,7 @@ mod tests {
     fn set(text: &str) -> Result<Vec<(u32, Value)>, ControlError> {
         let controls = camera();
         let settings = plainly(&[text.parse().unwrap()], &controls);
-        read(&settings, &controls, &HANDED_OVER)
+        read(&settings, &controls, &PREREQUISITES)
     }
 
     #[test]
