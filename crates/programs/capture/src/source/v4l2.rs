@@ -361,7 +361,7 @@ fn failed(path: &Path, what: &str, reason: io::Error) -> SourceError {
         Some(Errno::EBUSY) => {
             let number = std::fs::metadata(path).map(|file| file.rdev());
             let devices: Vec<u64> = number.into_iter().filter(|number| *number > 0).collect();
-            what += &holder::told(Path::new("/proc"), &devices, &id);
+            what += &holder::hint(Path::new("/proc"), &devices, &id);
         }
         Some(Errno::ENOSPC) => {
             what += " (the USB bus has no room left for its frames: take a smaller size or MJPEG, \

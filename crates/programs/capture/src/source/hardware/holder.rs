@@ -10,7 +10,7 @@ use std::path::Path;
 /// `devices` are device numbers (st_rdev), `paths` is what a user would call them. Of processes of
 /// other users /proc tells only root; to a service in a sandbox (`ProtectProc=`, `PrivateUsers=`)
 /// it tells nothing.
-pub(crate) fn told(proc: &Path, devices: &[u64], paths: &str) -> String {
+pub(crate) fn hint(proc: &Path, devices: &[u64], paths: &str) -> String {
     let seen = look(proc, devices);
     if !seen.holders.is_empty() {
         return format!(" (it is used by {})", seen.holders.join(", "));
@@ -81,7 +81,7 @@ mod tests {
             .spawn()
             .unwrap();
         let proc = Path::new("/proc");
-        let there = told(proc, &[full], "/dev/full");
+        let there = hint(proc, &[full], "/dev/full");
         let nobody = look(proc, &[u64::MAX]);
         cat.kill().unwrap();
         cat.wait().unwrap();
@@ -95,12 +95,12 @@ mod tests {
     #[test]
     fn tells_how_to_find_out_only_where_something_is_hidden() {
         let proc = tempfile::tempdir().unwrap();
-        let hidden = told(proc.path(), &[1], "/dev/video0");
+        let hidden = hint(proc.path(), &[1], "/dev/video0");
         assert!(
             hidden.ends_with("see sudo fuser -v /dev/video0)"),
             "{hidden}"
         );
         fs::create_dir_all(proc.path().join("1/fd")).unwrap();
-        assert_eq!(told(proc.path(), &[1], "/dev/video0"), "");
+        assert_eq!(hint(proc.path(), &[1], "/dev/video0"), "");
     }
 }

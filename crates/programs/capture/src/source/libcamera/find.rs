@@ -57,7 +57,7 @@ pub(super) fn failed(camera: &Description, what: &str, reason: io::Error) -> Sou
         .raw_os_error()
         .is_some_and(|code| busy.contains(&code))
     {
-        what += &holder::told(
+        what += &holder::hint(
             Path::new("/proc"),
             &camera.devices,
             "/dev/media* /dev/video*",
