@@ -15,7 +15,7 @@ use nix::sys::time::TimeSpec;
 
 use crate::picture::{FPS, Picture, Spec};
 
-/// A thread that plays a camera of [`FPS`] exposures a second. It runs on the cores of the
+/// A thread that plays a camera of [`FPS`] frames a second. It runs on the cores of the
 /// thread that starts it, and ends when it is dropped.
 pub(crate) struct Feeder {
     stop: Arc<AtomicBool>,
@@ -62,22 +62,22 @@ impl Drop for Feeder {
     }
 }
 
-/// Exposes at every tick, and publishes the newest exposure as soon as it is wished for, as
+/// Captures a frame at every tick, and publishes the newest one as soon as it is wished for, as
 /// `docs/slot.md` has it.
 fn feed(mut publisher: Publisher, mut picture: Picture, stop: &AtomicBool) -> anyhow::Result<()> {
     let period = Duration::from_secs_f64(1.0 / FPS);
     let mut next = Instant::now() + period;
-    let mut exposure = None;
+    let mut newest = None;
     while !stop.load(Ordering::Relaxed) {
         wait(&publisher, next)?;
         let now = Instant::now();
         if now >= next {
             next += period;
-            exposure = Some(SystemTime::now());
+            newest = Some(SystemTime::now());
         }
         publisher.take_in(now)?;
         if publisher.wished(now)
-            && let Some(captured) = exposure.take()
+            && let Some(captured) = newest.take()
         {
             publish(&mut publisher, &mut picture, captured)?;
         }

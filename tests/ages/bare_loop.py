@@ -1,6 +1,6 @@
 """The least that a server can do.
 
-It hands a client the newest exposure as soon as the kernel has taken the last one.
+It hands a client the newest frame as soon as the kernel has taken the last one.
 """
 
 import socket

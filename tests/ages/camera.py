@@ -25,7 +25,7 @@ def picture(size_bytes):
 
 
 class Camera:
-    """Publishes each exposure in a slot (docs/slot.md), and tells who asks of the newest."""
+    """Publishes each frame in a slot (docs/slot.md), and tells who asks of the newest."""
 
     def __init__(self, slot, size_bytes):
         self.jpeg = picture(size_bytes)
@@ -46,7 +46,7 @@ class Camera:
         self._thread.join()
 
     def newest(self, after):
-        """Waits for an exposure after a time, if there is none; gives the time of the newest."""
+        """Waits for a frame after a time, if there is none; gives the time of the newest."""
         with self._exposed:
             self._exposed.wait_for(lambda: self._captured > after)
             return self._captured

@@ -232,7 +232,7 @@ def test_the_moment_of_capture_is_the_cameras(cameras, capture):
     program = capture("v4l2")
     program.slot.frame()
     file = program.slot.file.stat()
-    # Each exposure is 100 ms old when it comes; a file's time of change counts in steps of up to 10
+    # Each frame is 100 ms old when it comes; a file's time of change counts in steps of up to 10
     # ms.
     assert 0.09 <= (file.st_ctime_ns - file.st_mtime_ns) / 1e9 < 10
 

@@ -90,8 +90,8 @@ impl Wait {
         let lay_there_postdated = baseline.is_postdated && frame.number == baseline.number;
         let waited = now.monotonic - self.start;
         match self.freshness.by_the_clock(now.wall, waited) {
-            // The first frame that came may be of an exposure at hand when it was asked for; the
-            // second is not.
+            // The first frame that came may have been captured already when it was asked for; the
+            // second was not.
             Freshness::CapturedSince(moment) => {
                 let is_second_to_come = frame.number >= baseline.number.next().next();
                 frame.captured >= moment

@@ -16,7 +16,7 @@ pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const FRAME_BYTES: u64 = 98_000;
 
 /// How often the simulated camera has a new picture.
-const EXPOSURE_INTERVAL: Duration = Duration::from_millis(33);
+const FRAME_INTERVAL: Duration = Duration::from_millis(33);
 
 pub(crate) fn mbit_per_second(mbit: f64) -> BytesPerSecond {
     BytesPerSecond::new(mbit * 125_000.0)
@@ -175,7 +175,7 @@ pub(crate) fn watch(
     learning: usize,
 ) -> Seen {
     const COUNTED: usize = 50;
-    let (mut polls, mut exposed, mut waits) = (0, now, Vec::new());
+    let (mut polls, mut next_frame, mut waits) = (0, now, Vec::new());
     let before = link.sent.len();
     for frame in 0..learning + COUNTED {
         while let Some(pause) = {
@@ -186,9 +186,9 @@ pub(crate) fn watch(
             now += pause + MS / 2;
             polls += 1;
         }
-        now = now.max(exposed);
-        while exposed <= now {
-            exposed += EXPOSURE_INTERVAL;
+        now = now.max(next_frame);
+        while next_frame <= now {
+            next_frame += FRAME_INTERVAL;
         }
         link.write(now);
         pacer.on_write(now, link.frame_bytes);
@@ -199,7 +199,7 @@ pub(crate) fn watch(
     let sent = &link.sent[before + learning..];
     let (from, to) = (sent[0].0, sent[COUNTED - 1].0);
     waits.sort();
-    let shortest = link.wire_time().max(EXPOSURE_INTERVAL).as_secs_f64();
+    let shortest = link.wire_time().max(FRAME_INTERVAL).as_secs_f64();
     Seen {
         rate_share: (COUNTED - 1) as f64 * shortest / (to - from).as_secs_f64(),
         longest_wait: waits[COUNTED - 1],

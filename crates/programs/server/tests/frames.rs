@@ -175,7 +175,7 @@ fn a_client_that_was_slow_gets_the_newest_frame_next() {
     stream.frame();
     for _ in 0..3 {
         let start = producer.exposed();
-        eventually("twenty exposures", || producer.exposed() > start + 20);
+        eventually("twenty frames", || producer.exposed() > start + 20);
         let floor = producer.exposed();
         // One frame lies half in the kernel; what comes after it is chosen when that has gone.
         stream.frame();
@@ -230,8 +230,8 @@ fn a_client_shown_few_frames_gets_them_new_and_costs_one_encoding_each() {
         "{published} frames were made for 7 that were wanted"
     );
     ages.sort_unstable();
-    // A frame made for the wish before this one would be 16 exposures old.
-    assert!(ages[3] <= 6, "frames were {ages:?} exposures old");
+    // A frame made for the wish before this one would be 16 frames old.
+    assert!(ages[3] <= 6, "frames were {ages:?} frames old");
 }
 
 #[test]

@@ -132,11 +132,11 @@ fn a_newer_frame_is_used_one_interval_and_its_encoding_after_one_open() {
         slot.read(slot.now.wall - MAX_AGE / 2);
         let mut stream = slot.stream(FrameNumber::default());
         slot.assert_wishes(&mut stream, ANSWER);
-        // The camera's exposures are in any phase to the opening.
+        // The camera captures in any phase to the opening.
         slot.pass(MOMENT * phase);
-        let exposed = slot.now.wall;
+        let captured = slot.now.wall;
         slot.pass(ENCODING);
-        slot.frame_comes(exposed);
+        slot.frame_comes(captured);
         assert_eq!(slot.step(&mut stream), Step::Use, "{phase} ms");
     }
 }
@@ -352,7 +352,7 @@ fn frames_of_a_producer_whose_clock_is_ahead_are_used_when_they_come() {
     // Of this one it is known that it came of late, whatever its date says.
     let mut stream = slot.stream(FrameNumber::default());
     assert_eq!(slot.step(&mut stream), Step::Use);
-    // The first to come may be of an exposure from before the request; the second is not.
+    // The first to come may have been captured before the request; the second was not.
     let mut snapshot = slot.snapshot();
     assert!(matches!(slot.step(&mut snapshot), Step::Wait(..)));
     slot.pass(INTERVAL);

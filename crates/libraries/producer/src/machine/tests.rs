@@ -25,12 +25,12 @@ impl World {
         }
     }
 
-    /// A camera that has published exposure 1 at 0 ms.
+    /// A camera that has published frame 1 at 0 ms.
     fn awake() -> Self {
         let mut world = Self::new(Duration::ZERO);
         world.slot.wished = true;
         assert_eq!(world.at(0), Some(Action::Start));
-        world.expose(1);
+        world.capture(1);
         assert_eq!(world.at(0), Some(Action::Publish(1)));
         world.published(0, 1);
         assert_eq!(world.at(0), None);
@@ -50,7 +50,7 @@ impl World {
         deadline.map(|at| (at - self.start).as_millis())
     }
 
-    fn expose(&mut self, number: u64) {
+    fn capture(&mut self, number: u64) {
         self.source = SourceStatus {
             sequence: Some(number),
             works: true,
@@ -89,21 +89,21 @@ fn a_camera_without_demand_sleeps_without_a_timer() {
 }
 
 #[test]
-fn an_open_wakes_it_and_the_wish_is_answered_by_the_first_exposure() {
+fn an_open_wakes_it_and_the_wish_is_answered_by_the_first_frame() {
     let mut world = World::new(Duration::ZERO);
     world.slot.noticed = true;
     assert_eq!(world.at(0), Some(Action::Start));
     assert_eq!(world.machine.phase(), Phase::Awake);
-    world.expose(1);
+    world.capture(1);
     assert_eq!(world.at(30), None, "opened, but not closed yet");
     world.slot.wished = true;
     assert_eq!(world.at(31), Some(Action::Publish(1)));
 }
 
 #[test]
-fn a_wish_between_exposures_is_answered_at_once_if_the_last_one_was_not_used() {
+fn a_wish_between_frames_is_answered_at_once_if_the_last_one_was_not_used() {
     let mut world = World::awake();
-    world.expose(2);
+    world.capture(2);
     assert_eq!(world.at(33), None, "nobody wants it");
     world.open();
     assert_eq!(world.at(40), Some(Action::Publish(2)));
@@ -115,12 +115,12 @@ fn a_wish_between_exposures_is_answered_at_once_if_the_last_one_was_not_used() {
         None,
         "the source says when there is another"
     );
-    world.expose(3);
+    world.capture(3);
     assert_eq!(world.at(66), Some(Action::Publish(3)));
 }
 
 #[test]
-fn an_exposure_is_published_once_and_again_only_into_an_empty_slot() {
+fn a_frame_is_published_once_and_again_only_into_an_empty_slot() {
     let mut world = World::awake();
     world.slot = SlotStatus {
         wished: true,
@@ -134,7 +134,7 @@ fn an_exposure_is_published_once_and_again_only_into_an_empty_slot() {
         None,
         "one that is no frame is never tried again"
     );
-    world.expose(2);
+    world.capture(2);
     assert_eq!(world.at(102), Some(Action::Publish(2)));
 }
 
@@ -151,7 +151,7 @@ impl Ticking {
         let wished_at = self.now_ms + wish_in_ms;
         loop {
             if self.now_ms.is_multiple_of(self.interval_ms) {
-                self.world.expose(1 + self.now_ms / self.interval_ms);
+                self.world.capture(1 + self.now_ms / self.interval_ms);
             }
             if self.now_ms == wished_at {
                 self.world.open();
@@ -198,11 +198,11 @@ fn it_falls_asleep_after_lingering_and_wakes_again() {
     let mut world = World::awake();
     assert_eq!(world.deadline(), Some(15_000));
     world.open();
-    world.expose(2);
+    world.capture(2);
     assert_eq!(world.at(10_000), Some(Action::Publish(2)));
     world.published(10_000, 2);
     assert_eq!((world.at(15_000), world.deadline()), (None, Some(25_000)));
-    world.expose(3);
+    world.capture(3);
     assert_eq!(world.at(24_999), None);
     assert_eq!(world.at(25_000), Some(Action::Stop));
     assert_eq!(
@@ -213,7 +213,7 @@ fn it_falls_asleep_after_lingering_and_wakes_again() {
     world.open();
     assert_eq!(world.at(99_000), Some(Action::Start));
     assert_eq!(world.at(99_000), None, "nothing from before sleeping");
-    world.expose(4);
+    world.capture(4);
     assert_eq!(world.at(99_033), Some(Action::Publish(4)));
 }
 
@@ -223,7 +223,7 @@ fn a_wish_that_waits_for_a_picture_keeps_it_awake() {
     world.open();
     assert_eq!((world.at(1_000), world.deadline()), (None, None));
     assert_eq!(world.at(3_600_000), None);
-    world.expose(2);
+    world.capture(2);
     assert_eq!(world.at(3_600_001), Some(Action::Publish(2)));
 }
 
@@ -235,7 +235,7 @@ fn the_rate_is_capped_without_drifting() {
     world.at(0);
     for now in 0..1_000 {
         if now % 7 == 0 {
-            world.expose(now + 1);
+            world.capture(now + 1);
         }
         world.slot.wished = true;
         if let Some(Action::Publish(number)) = world.at(now) {
@@ -244,11 +244,11 @@ fn the_rate_is_capped_without_drifting() {
         }
     }
     assert_eq!(published, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]);
-    world.expose(2_000);
+    world.capture(2_000);
     world.open();
     assert_eq!(world.at(5_000), Some(Action::Publish(2_000)));
     world.published(5_000, 2_000);
-    world.expose(2_001);
+    world.capture(2_001);
     world.open();
     assert_eq!((world.at(5_001), world.deadline()), (None, Some(5_100)));
 }
@@ -260,13 +260,13 @@ fn a_source_that_keeps_to_the_rate_itself_is_not_held_back() {
     world.source.keeps_rate = true;
     assert_eq!(world.at(0), Some(Action::Start));
     for (number, at_ms) in [(1, 30), (2, 129), (3, 228)] {
-        world.expose(number);
+        world.capture(number);
         assert_eq!(world.at(at_ms), Some(Action::Publish(number)));
         world.published(at_ms, number);
         world.open();
     }
     world.source.keeps_rate = false;
-    world.expose(4);
+    world.capture(4);
     assert_eq!(world.at(240), None);
     assert_eq!(world.deadline(), Some(300));
 }
@@ -276,13 +276,13 @@ fn the_newest_exposure_at_the_moment_of_publication_is_taken() {
     let mut world = World::new(ms(100));
     world.slot.wished = true;
     world.at(0);
-    world.expose(1);
+    world.capture(1);
     world.at(0);
     world.published(0, 1);
     world.open();
-    world.expose(2);
+    world.capture(2);
     assert_eq!(world.at(20), None);
-    world.expose(3);
+    world.capture(3);
     assert_eq!(world.at(100), Some(Action::Publish(3)));
 }
 
@@ -306,7 +306,7 @@ fn a_failing_camera_is_tried_ever_more_slowly_while_somebody_looks() {
         assert_eq!(world.machine.phase(), Phase::Failed, "until it works");
     }
     assert_eq!(delays, [1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
-    world.expose(2);
+    world.capture(2);
     assert_eq!(world.at(now), Some(Action::Publish(2)));
     assert_eq!(world.machine.phase(), Phase::Awake);
     assert_eq!(world.fail(now), 1000, "success resets the delay");
@@ -322,7 +322,7 @@ fn a_camera_that_is_back_is_tried_at_once() {
     assert_eq!(world.at(10), None);
     world.machine.returned(world.start + ms(10));
     assert_eq!(world.at(10), Some(Action::Start));
-    world.expose(1);
+    world.capture(1);
     world.machine.returned(world.start + ms(11));
     assert_eq!(world.at(11), Some(Action::Publish(1)), "it works already");
 }
@@ -381,10 +381,10 @@ fn jitter_spreads_the_delay() {
 fn a_slot_that_refuses_is_tried_once_a_second() {
     let mut world = World::awake();
     world.open();
-    world.expose(2);
+    world.capture(2);
     let mut tries = Vec::new();
     for now in (0..3_500).step_by(50) {
-        world.expose(2 + now / 50);
+        world.capture(2 + now / 50);
         if matches!(world.at(now), Some(Action::Publish(_))) {
             tries.push(now);
             world.machine.refused(world.start + ms(now));

@@ -1,6 +1,6 @@
 //! `libcamera`: cameras on the sensor connectors of a Pi, and USB cameras.
 //!
-//! The camera is acquired and configured once. Awake it captures, and the newest exposure stays in
+//! The camera is acquired and configured once. Awake it captures, and the newest frame stays in
 //! its buffer until somebody wants it; asleep it is stopped, but stays acquired, so that it wakes
 //! quickly. Everything runs in the one thread that drives the camera; libcamera's own thread
 //! signals an eventfd when there is something to take in.
@@ -345,7 +345,7 @@ impl Source for Libcamera {
                 }
             };
         }
-        if collected.exposure {
+        if collected.frame {
             self.take_in(now);
         }
         match &self.running {

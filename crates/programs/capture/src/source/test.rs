@@ -1,7 +1,7 @@
 //! `test`: a moving picture with a clock, for trying everything without a camera and for measuring
 //! glass to glass.
 //!
-//! An exposure is only a number and a moment. The picture is drawn when somebody wants it.
+//! A frame is only a number and a moment until somebody wants it: then its picture is drawn.
 
 mod scene;
 
@@ -66,9 +66,9 @@ impl TestPicture {
         }
     }
 
-    /// Exposes if it is time, at `clock`, which is `now` on the wall. Exposures that were missed
+    /// Takes a frame if it is time, at `clock`, which is `now` on the wall. Frames that were missed
     /// are skipped.
-    fn expose(&mut self, now: Instant, clock: SystemTime) {
+    fn take_frame(&mut self, now: Instant, clock: SystemTime) {
         let Some(due) = self.next.filter(|due| *due <= now) else {
             return;
         };
@@ -103,7 +103,7 @@ impl Source for TestPicture {
     }
 
     fn advance(&mut self, now: Instant) -> Result<(), SourceError> {
-        self.expose(now, SystemTime::now());
+        self.take_frame(now, SystemTime::now());
         Ok(())
     }
 
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn exposes_by_the_clock_without_drift_and_skips_what_it_missed() {
+    fn takes_frames_by_the_clock_without_drift_and_skips_what_it_missed() {
         let mut picture = test_picture(&["--fps", "10"]);
         let (start, wall) = (
             Instant::now(),
@@ -167,7 +167,7 @@ mod tests {
         );
         let ms = Duration::from_millis;
         let at = |picture: &mut TestPicture, after_ms: u64| {
-            picture.expose(start + ms(after_ms), wall + ms(after_ms));
+            picture.take_frame(start + ms(after_ms), wall + ms(after_ms));
             let moment = picture.newest.map(|t| t.duration_since(wall).unwrap());
             (
                 picture.status().sequence,

@@ -1,7 +1,7 @@
 //! `v4l2`: cameras that the kernel drives by itself, as USB cameras. (Those on a Pi's connectors
 //! need libcamera.)
 //!
-//! The camera is opened and configured once. Awake it captures, and the newest exposure stays in
+//! The camera is opened and configured once. Awake it captures, and the newest frame stays in
 //! its buffer until somebody wants it; asleep it is stopped, but stays open with its buffers, so
 //! that it wakes quickly and nobody else takes it.
 

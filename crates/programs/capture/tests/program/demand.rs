@@ -48,25 +48,22 @@ fn asleep_it_is_not_woken_at_all_and_an_open_wakes_it() {
     assert_eq!((capture.wake_ups(), capture.worked_ticks()), before);
     let woken = SystemTime::now();
     let newer = capture.next_frame(capture.captured().unwrap());
-    assert!(
-        newer >= woken,
-        "an exposure from before sleeping is not new"
-    );
+    assert!(newer >= woken, "a frame from before sleeping is not new");
     capture.wait_phase(Phase::Asleep);
 }
 
 #[test]
-fn awake_it_wakes_once_per_exposure() {
+fn awake_it_wakes_once_per_frame() {
     let capture = Capture::start("test", &["--size", "160x120", "--fps", "20"]);
     capture.wait_frame();
     let (start, before) = (Instant::now(), capture.wake_ups());
     std::thread::sleep(Duration::from_millis(1000));
     let woken = capture.wake_ups() - before;
-    let exposures = 20.0 * start.elapsed().as_secs_f64();
-    // A slow machine misses exposures, and is woken less.
+    let frames = 20.0 * start.elapsed().as_secs_f64();
+    // A slow machine misses frames, and is woken less.
     assert!(
-        woken as f64 <= exposures + 4.0,
-        "{woken} wake-ups for {exposures:.1} exposures"
+        woken as f64 <= frames + 4.0,
+        "{woken} wake-ups for {frames:.1} frames"
     );
 }
 

@@ -278,7 +278,7 @@ pub(crate) fn number(jpeg: &[u8]) -> u64 {
     u64::from_be_bytes(jpeg[6..14].try_into().unwrap())
 }
 
-/// A producer that keeps to the contract, with an exposure every so often.
+/// A producer that keeps to the contract, with a new frame every so often.
 pub(crate) struct Producer {
     published: Arc<AtomicU64>,
     exposed: Arc<AtomicU64>,
@@ -291,17 +291,17 @@ impl Producer {
         let slot: PathBuf = slot.to_owned();
         let (published, exposed): (Arc<AtomicU64>, Arc<AtomicU64>) = Default::default();
         let stop: Arc<AtomicBool> = Default::default();
-        let (count, exposures, ended) = (published.clone(), exposed.clone(), stop.clone());
+        let (count, newest, ended) = (published.clone(), exposed.clone(), stop.clone());
         let mut publisher = Publisher::open(&slot).unwrap();
         publisher.set_state(&state(Phase::Awake, None)).unwrap();
         let thread = std::thread::spawn(move || {
             let (mut number, mut out, start) = (0, 0, Instant::now());
             let mut captured = SystemTime::now();
             while !ended.load(Ordering::Acquire) {
-                let exposure = (start.elapsed().as_nanos() / interval.as_nanos()) as u64 + 1;
-                if exposure > number {
-                    (number, captured) = (exposure, SystemTime::now());
-                    exposures.store(number, Ordering::Release);
+                let due = (start.elapsed().as_nanos() / interval.as_nanos()) as u64 + 1;
+                if due > number {
+                    (number, captured) = (due, SystemTime::now());
+                    newest.store(number, Ordering::Release);
                 }
                 publisher.take_in(Instant::now()).unwrap();
                 if publisher.wished(Instant::now()) && number > out {

@@ -56,9 +56,9 @@ impl FrameRate {
 mod tests {
     use super::*;
 
-    fn kept(interval_ms: u64, exposures: u32) -> bool {
+    fn kept(interval_ms: u64, frames: u32) -> bool {
         let mut rate = FrameRate::new(Some(Duration::from_millis(100)));
-        for n in 0..exposures {
+        for n in 0..frames {
             rate.see(SystemTime::UNIX_EPOCH + Duration::from_millis(interval_ms) * n);
         }
         rate.is_kept()

@@ -8,9 +8,9 @@ use crate::Settings;
 /// some USB cameras need 3 s for their first frame.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many exposures a camera may be late. At one frame a minute [`FRAME_TIMEOUT`] is no time at
+/// How many frames a camera may be late. At one frame a minute [`FRAME_TIMEOUT`] is no time at
 /// all.
-const LATE_EXPOSURES: u32 = 3;
+const LATE_FRAMES: u32 = 3;
 
 /// What was tried last to get a frame out of a camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,5 +24,5 @@ pub(crate) enum Attempt {
 pub(crate) fn timeout(settings: &Settings) -> Duration {
     let least = settings.frame_timeout.unwrap_or(FRAME_TIMEOUT);
     let interval = settings.fps.map_or(Duration::ZERO, |fps| fps.interval());
-    least.max(interval * LATE_EXPOSURES)
+    least.max(interval * LATE_FRAMES)
 }

@@ -55,8 +55,8 @@ pub(super) struct Device {
 /// What has come since it was asked last.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Collected {
-    /// There is a new newest exposure.
-    pub(super) exposure: bool,
+    /// There is a new newest frame.
+    pub(super) frame: bool,
     /// The camera was unplugged.
     pub(super) disconnected: bool,
 }
@@ -140,8 +140,8 @@ impl Device {
         controls::describe(self.camera.controls())
     }
 
-    /// Starts capturing with these controls, and sets the others once the first exposure was
-    /// started.
+    /// Starts capturing with these controls, and sets the others once the first frame was
+    /// begun.
     pub(super) fn start(
         &mut self,
         initial: &[(u32, Value)],
@@ -187,19 +187,19 @@ impl Device {
         loop {
             match self.completed.try_recv() {
                 Ok(request) => {
-                    collected.exposure |= self.take(request);
+                    collected.frame |= self.take(request);
                 }
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return collected,
             }
         }
     }
 
-    /// Says whether an exposure is at hand.
+    /// Says whether a frame is at hand.
     pub(super) fn has_frame(&self) -> bool {
         self.newest.is_some()
     }
 
-    /// What the metadata of the newest exposure say, and its timestamp in nanoseconds of the
+    /// What the metadata of the newest frame say, and its timestamp in nanoseconds of the
     /// sensor's clock.
     pub(super) fn newest(&self) -> Option<(Metadata, Option<u64>)> {
         let request = self.newest.as_ref()?;
@@ -213,7 +213,7 @@ impl Device {
         Some((metadata, timestamp))
     }
 
-    /// Gives the planes of the newest exposure; of MJPEG the one with the JPEG, as long as it is.
+    /// Gives the planes of the newest frame; of MJPEG the one with the JPEG, as long as it is.
     pub(super) fn planes(&mut self) -> Option<Vec<&[u8]>> {
         let request = self.newest.as_ref()?;
         let filled: Vec<usize> = self.filled(request);

@@ -8,7 +8,7 @@ use crate::source::hardware::control::Value;
 /// light.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the metadata of one exposure say.
+/// What the metadata of one frame say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Metadata {
     /// `ExposureTime` in microseconds.
@@ -92,7 +92,7 @@ impl Settling {
         }
     }
 
-    /// Takes in what an exposure says. Once settled, a camera stays so until it is started again.
+    /// Takes in what a frame says. Once settled, a camera stays so until it is started again.
     pub(super) fn see(&mut self, metadata: &Metadata, now: Instant) {
         let settled = !metadata.startup && metadata.searching != Some(true);
         self.over |= settled || now.duration_since(self.since) >= PATIENCE;

@@ -51,7 +51,7 @@ impl Scene {
         }
     }
 
-    /// Draws the exposure with this number, taken at this moment.
+    /// Draws the frame with this number, taken at this moment.
     pub(crate) fn draw(&self, canvas: &mut Canvas, number: u64, captured: SystemTime) {
         canvas.copy_from(&self.background);
         self.draw_square(canvas, captured);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_exposure_looks_different_and_the_same_one_the_same() {
+    fn every_frame_looks_different_and_the_same_one_the_same() {
         let size = Size {
             width: 640,
             height: 480,

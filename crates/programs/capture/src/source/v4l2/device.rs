@@ -1,4 +1,4 @@
-//! One camera that is open and configured: its buffers, and the one that has the newest exposure.
+//! One camera that is open and configured: its buffers, and the one that has the newest frame.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -38,12 +38,12 @@ pub(super) struct V4l2Device {
     /// A frame of pixels has this many bytes; a JPEG has as many as it likes.
     frame_bytes: usize,
     running: bool,
-    newest: Option<Exposure>,
+    newest: Option<FilledBuffer>,
 }
 
-/// An exposure in one of the buffers.
+/// A buffer that has a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Exposure {
+struct FilledBuffer {
     index: u32,
     bytes: usize,
 }
@@ -126,10 +126,10 @@ impl V4l2Device {
     }
 
     /// Takes in what has come. Gives the timestamp in nanoseconds if there is a new newest
-    /// exposure; all others are given back to the camera at once.
+    /// frame; all others are given back to the camera at once.
     ///
     /// # Errors
-    /// Why there will be no further exposure. `ENODEV`: it was unplugged.
+    /// Why there will be no further frame. `ENODEV`: it was unplugged.
     pub(super) fn collect(&mut self) -> io::Result<Option<u64>> {
         let mut newest = None;
         // Each buffer once: while a slow machine is at it, a fast camera would fill them for ever.
@@ -146,11 +146,11 @@ impl V4l2Device {
                 self.node.queue(buffer.index)?;
                 continue;
             }
-            let exposure = Exposure {
+            let filled = FilledBuffer {
                 index: buffer.index,
                 bytes,
             };
-            if let Some(older) = self.newest.replace(exposure) {
+            if let Some(older) = self.newest.replace(filled) {
                 self.node.queue(older.index)?;
             }
             newest = Some(buffer.timestamp_ns());
@@ -162,9 +162,9 @@ impl V4l2Device {
         self.newest.is_some()
     }
 
-    /// Gives the planes of the newest exposure.
+    /// Gives the planes of the newest frame.
     pub(super) fn planes(&self) -> Option<Vec<&[u8]>> {
-        let Exposure { index, bytes } = self.newest?;
+        let FilledBuffer { index, bytes } = self.newest?;
         let bytes = self.buffers.get(index as usize)?.bytes().get(..bytes)?;
         split(bytes, &self.layout)
     }

@@ -192,7 +192,7 @@ pub(super) fn rate(controls: &ControlInfoMap) -> Option<(f64, f64)> {
     Some((fps(us(limits.max())?), fps(us(limits.min())?)))
 }
 
-/// Reads what is of use later out of an exposure's metadata.
+/// Reads what is of use later out of a frame's metadata.
 pub(super) fn metadata(list: &ControlList) -> Metadata {
     Metadata {
         exposure_time: list
