@@ -238,21 +238,21 @@ def memory_kb(pid):
     return int(re.search(r"Rss: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[1])
 
 
-def test_a_thousand_naps_leave_no_trace(capture, environment):
-    """EYELID_NAPS says how many, for a longer run by hand."""
-    naps = int(os.environ.get("EYELID_NAPS", "1000"))
+def test_a_thousand_sleeps_leave_no_trace(capture, environment):
+    """EYELID_SLEEPS says how many, for a longer run by hand."""
+    sleeps = int(os.environ.get("EYELID_SLEEPS", "1000"))
     program = capture("--size", "320x240", "--linger", "0s")
     program.slot.frame()
     seen = {}
-    for nap in range(naps):
+    for sleep in range(sleeps):
         program.slot.wait_state("asleep")
         program.slot.look_after(program.slot.mtime())
-        if nap in (naps // 10, naps - 1):
-            seen[nap] = fewest_descriptors(program.pid), memory_kb(program.pid)
+        if sleep in (sleeps // 10, sleeps - 1):
+            seen[sleep] = fewest_descriptors(program.pid), memory_kb(program.pid)
     (files, memory), (last_files, last_memory) = seen.values()
     buffers = sum(line.startswith("alloc") for line in heap(environment))
     print(
-        f"{naps} naps: {last_files} descriptors, {memory} KB, then {last_memory} KB,"
+        f"{sleeps} sleeps: {last_files} descriptors, {memory} KB, then {last_memory} KB,"
         f" {buffers} buffers in all"
     )
     assert last_files == files
