@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -340,15 +341,6 @@ fn changes_tell_of_frames_states_and_loss() {
     assert_eq!(changes.read().unwrap(), []);
 }
 
-/// The inotify instances of this process.
-fn inotify_instances() -> usize {
-    let descriptors = fs::read_dir("/proc/self/fd").unwrap();
-    let links = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
-    links
-        .filter(|to| to.as_os_str() == "anon_inode:inotify")
-        .count()
-}
-
 #[test]
 fn many_publishers_share_one_instance_and_each_hears_of_its_own_readers() {
     let home = slot();
@@ -377,8 +369,9 @@ fn many_publishers_share_one_instance_and_each_hears_of_its_own_readers() {
         assert!(!slot.take_activity() && !slot.take_loss(), "{n}");
     }
     drop(held);
-    // Other tests of this process have instances, too; 50 at once they have not.
-    assert!(inotify_instances() < 40, "{}", inotify_instances());
+    let shared = publishers.as_fd().as_raw_fd();
+    let mut instances = slots.iter().map(|slot| slot.as_fd().as_raw_fd());
+    assert!(instances.all(|instance| instance == shared));
 }
 
 #[test]
