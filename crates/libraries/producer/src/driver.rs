@@ -317,3 +317,6 @@ fn in_ms(moment: SystemTime) -> SystemTime {
     let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
     UNIX_EPOCH + Duration::from_millis(ms)
 }
+
+#[cfg(test)]
+mod tests;
