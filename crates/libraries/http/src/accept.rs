@@ -238,3 +238,6 @@ pub fn raise_descriptor_limit() -> usize {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     usize::try_from(soft).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

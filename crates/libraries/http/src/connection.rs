@@ -270,3 +270,6 @@ fn builder() -> http1::Builder {
         .title_case_headers(true);
     builder
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,3 +249,6 @@ fn unauthorized() -> FullResponse {
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! One connection, its client on the other end of a socket pair.
+
+use std::cell::RefCell;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, yield_now};
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::door::ServeOptions;
+use crate::host::Advice;
+use crate::response::typed;
+
+/// Answers with the path of a request; `/wait` once it is let, and `/take` by taking the connection
+/// over.
+#[derive(Default)]
+struct Echo {
+    answered: RefCell<Vec<String>>,
+    let_go: Notify,
+    /// What was read of a connection that was taken over, and what of it behind the head.
+    taken: RefCell<Option<(Vec<u8>, Vec<u8>)>>,
+}
+
+impl Handler for Echo {
+    async fn handle(self: Rc<Self>, request: Request<Incoming>, _: Arrival) -> Outcome {
+        let path = request.uri().path().to_owned();
+        self.answered.borrow_mut().push(path.clone());
+        match path.as_str() {
+            "/wait" => self.let_go.notified().await,
+            "/take" => {
+                return Outcome::take_over(move |taken| async move {
+                    let behind = taken.read_behind_head().to_vec();
+                    self.taken
+                        .replace(Some((taken.read.clone().unwrap(), behind)));
+                    taken.socket.send(b"taken").await.unwrap();
+                });
+            }
+            _ => {}
+        }
+        Outcome::Response(typed(Bytes::from(path), "text/plain"))
+    }
+}
+
+/// A program that has room for one client at once.
+struct Program {
+    door: Rc<Door>,
+    echo: Rc<Echo>,
+}
+
+impl Program {
+    fn new() -> Self {
+        let options = ServeOptions {
+            max_clients: 1,
+            ..ServeOptions::default()
+        };
+        let advice = Advice {
+            program: "eyelid-server".to_owned(),
+            has_file: false,
+        };
+        Self {
+            door: Rc::new(Door::new(options, advice, 1024).unwrap()),
+            echo: Rc::default(),
+        }
+    }
+
+    /// A client that has connected.
+    fn client(&self) -> UnixStream {
+        let (near, far) = UnixStream::pair().unwrap();
+        let permit = self.door.admission.enter();
+        tokio::task::spawn_local(serve(
+            self.door.clone(),
+            self.echo.clone(),
+            Socket::Unix(near),
+            permit,
+        ));
+        far
+    }
+}
+
+/// Runs tasks of one thread on a clock that is stopped.
+async fn local(test: impl Future<Output = ()>) {
+    LocalSet::new().run_until(test).await;
+}
+
+/// Sends a request's head.
+async fn ask(client: &mut UnixStream, path: &str) {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+}
+
+/// Reads a response that has a length.
+async fn response(client: &mut UnixStream) -> String {
+    let mut read = Vec::new();
+    loop {
+        let text = String::from_utf8(read.clone()).unwrap();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("Content-Length: "));
+            if body.len() == length.unwrap().parse::<usize>().unwrap() {
+                return text;
+            }
+        }
+        assert_ne!(client.read_buf(&mut read).await.unwrap(), 0, "{text}");
+    }
+}
+
+/// Reads what comes until the other side closes.
+async fn rest(client: &mut UnixStream) -> String {
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).await.unwrap();
+    rest
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_a_connection_over_has_what_came_since_the_last_answer() {
+    local(async {
+        let program = Program::new();
+        let mut client = program.client();
+        ask(&mut client, "/first").await;
+        assert!(response(&mut client).await.ends_with("/first"));
+        let second = b"GET /take HTTP/1.1\r\nHost: x\r\n\r\nbehind";
+        client.write_all(second).await.unwrap();
+        assert_eq!(rest(&mut client).await, "taken");
+        let (read, behind) = program.echo.taken.take().unwrap();
+        assert_eq!((&read[..], &behind[..]), (&second[..], &b"behind"[..]));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_is_being_answered_is_a_client() {
+    local(async {
+        let program = Program::new();
+        let (mut idle, mut one, mut other) = (program.client(), program.client(), program.client());
+        ask(&mut idle, "/first").await;
+        response(&mut idle).await;
+        ask(&mut one, "/wait").await;
+        while program.echo.answered.borrow().len() < 2 {
+            yield_now().await;
+        }
+        ask(&mut other, "/second").await;
+        let refused = rest(&mut other).await;
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+        assert_eq!(program.door.counts().turned_away, 1);
+        program.echo.let_go.notify_one();
+        assert!(response(&mut one).await.ends_with("/wait"));
+        ask(&mut idle, "/third").await;
+        assert!(response(&mut idle).await.ends_with("/third"));
+        let answered = program.echo.answered.borrow();
+        assert_eq!(*answered, ["/first", "/wait", "/third"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_nobody_read_ends_the_connection() {
+    local(async {
+        let program = Program::new();
+        let mut client = program.client();
+        let post =
+            b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\n\r\n";
+        client.write_all(post).await.unwrap();
+        let answer = rest(&mut client).await;
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        assert_eq!(*program.echo.answered.borrow(), ["/a"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_lets_an_answer_go_out_and_waits_for_nobody_who_asks_nothing() {
+    local(async {
+        let program = Program::new();
+        let (mut idle, mut busy) = (program.client(), program.client());
+        ask(&mut busy, "/wait").await;
+        while program.echo.answered.borrow().is_empty() {
+            yield_now().await;
+        }
+        program.door.stop();
+        assert_eq!(rest(&mut idle).await, "");
+        program.echo.let_go.notify_one();
+        assert!(rest(&mut busy).await.ends_with("/wait"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_trickles_is_not_waited_for() {
+    local(async {
+        let program = Program::new();
+        let mut client = program.client();
+        let start = Instant::now();
+        let trickle = async {
+            while client.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(HEADER_TIMEOUT / 20).await;
+            }
+        };
+        timeout(HEADER_TIMEOUT * 2, trickle).await.unwrap();
+        assert!(start.elapsed() >= HEADER_TIMEOUT);
+        assert!(program.echo.answered.borrow().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_waited_longest_goes_for_another() {
+    local(async {
+        let program = Program::new();
+        let (mut first, mut second) = (program.client(), program.client());
+        yield_now().await;
+        assert!(program.door.admission.shed());
+        assert_eq!(rest(&mut first).await, "");
+        ask(&mut second, "/second").await;
+        assert!(response(&mut second).await.ends_with("/second"));
+    })
+    .await;
+}
