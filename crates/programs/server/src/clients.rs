@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use eyelid_consumer::MeasuredRate;
 use eyelid_slot::CameraName;
+
 /// All streaming clients.
 #[derive(Default)]
 pub(crate) struct Clients {

@@ -104,6 +104,33 @@ struct Server {
     runtime: Runtime,
 }
 
+/// What a server is told that has two cameras and asks nobody for a password.
+pub(crate) fn settings(slots: PathBuf) -> Settings {
+    Settings {
+        listen: Vec::new(),
+        slots,
+        cameras: ["default", "front"]
+            .iter()
+            .filter_map(|name| Some((name.parse().ok()?, ConfiguredCamera::default())))
+            .collect(),
+        doors: PathBuf::from("/dev/null/no-doors"),
+        advice: Advice {
+            program: "eyelid-server".to_owned(),
+            has_file: true,
+        },
+        deadline: Deadline {
+            timeout: Duration::ZERO,
+            max_age: Duration::from_secs(2),
+        },
+        serve: ServeOptions {
+            allow_host: vec![AllowedHost::Any],
+            allow_origin: "*".parse().ok(),
+            max_clients: 1,
+            ..ServeOptions::default()
+        },
+    }
+}
+
 thread_local! {
     static SERVER: Rc<Server> = Rc::new(Server::new());
 }
@@ -112,31 +139,7 @@ impl Server {
     fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
-        let settings = Settings {
-            listen: Vec::new(),
-            slots: PathBuf::from("/dev/null/no-slots"),
-            cameras: ["default", "front"]
-                .iter()
-                .filter_map(|name| Some((name.parse().ok()?, ConfiguredCamera::default())))
-                .collect(),
-            doors: PathBuf::from("/dev/null/no-doors"),
-            advice: Advice {
-                program: "eyelid-server".to_owned(),
-                has_file: true,
-            },
-            deadline: Deadline {
-                timeout: Duration::ZERO,
-                max_age: Duration::from_secs(2),
-            },
-            serve: ServeOptions {
-                idle_exit: None,
-                max_clients: 1,
-                allow_host: vec![AllowedHost::Any],
-                allow_origin: "*".parse().ok(),
-                auth_file: None,
-                password: None,
-            },
-        };
+        let settings = settings(PathBuf::from("/dev/null/no-slots"));
         let app = App::new(settings, 1024).unwrap_or_else(|error| panic!("{error}"));
         Self { app, runtime }
     }

@@ -20,6 +20,8 @@ mod settings;
 mod status;
 mod stream;
 mod stream_head;
+#[cfg(test)]
+mod testing;
 mod viewer;
 mod writer;
 

@@ -255,3 +255,6 @@ fn no_camera(app: &App, which: &Which, action: &str) -> FullResponse {
     let what = format!("{asked}; there is {}{more}", others.join(", "));
     problem(StatusCode::NOT_FOUND, &what)
 }
+
+#[cfg(test)]
+mod tests;

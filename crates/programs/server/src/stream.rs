@@ -2,9 +2,10 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use eyelid_consumer::{Deadline, Freshness, NoFrame, View, Wake};
+use tokio::time::Instant;
 
 use crate::part;
 use crate::writer::StreamWriter;
@@ -99,3 +100,6 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use eyelid_consumer::{FrameNumber, SharedFrame, Subscriber, Wake};
 use eyelid_http::{STALL, Socket};
 use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
-use tokio::time::sleep;
+use tokio::time::{self, sleep};
 
 use crate::clients::Entry;
 use crate::metrics::StreamCounters;
@@ -41,7 +41,7 @@ impl StreamWriter {
             entry,
             header_timing,
             counters,
-            pacer: RefCell::new(Pacer::new(Instant::now())),
+            pacer: RefCell::new(Pacer::new(now())),
             last: Cell::default(),
         }
     }
@@ -56,7 +56,7 @@ impl StreamWriter {
     /// # Errors
     /// What the socket said.
     pub(crate) async fn send(&self, frame: &SharedFrame, sent_bytes: usize) -> io::Result<()> {
-        let began = Instant::now();
+        let began = now();
         let part = self.header_timing.part_of(frame);
         self.socket.send(&part[sent_bytes..]).await?;
         self.sent(frame, began);
@@ -68,7 +68,7 @@ impl StreamWriter {
     /// # Errors
     /// What the socket said.
     pub(crate) async fn send_bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        let began = Instant::now();
+        let began = now();
         self.socket.send(bytes).await?;
         let mut pacer = self.pacer.borrow_mut();
         pacer.on_write(began, bytes.len() as u64);
@@ -88,7 +88,7 @@ impl StreamWriter {
 
     fn poll_socket(&self) -> io::Result<Option<Duration>> {
         let unacknowledged = unacknowledged_bytes(&self.socket)?;
-        let (mut pacer, now) = (self.pacer.borrow_mut(), Instant::now());
+        let (mut pacer, now) = (self.pacer.borrow_mut(), now());
         let pause = pacer.delay(now, unacknowledged, || tcp_info(&self.socket));
         if pause.is_some() && pacer.stalled_for(now) > STALL {
             return Err(ErrorKind::TimedOut.into());
@@ -103,6 +103,11 @@ impl StreamWriter {
         self.entry.client.sent(bytes, skipped, began);
         self.counters.sent(bytes, skipped);
     }
+}
+
+/// Tokio's clock, which tests may stop.
+fn now() -> Instant {
+    time::Instant::now().into_std()
 }
 
 impl Subscriber for StreamWriter {
@@ -126,3 +131,6 @@ impl Subscriber for StreamWriter {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! What a request comes to.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Instant;
+
+use eyelid_daemon::listening::bind_seqpacket;
+use eyelid_slot::Publisher;
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use tempfile::TempDir;
+
+use super::*;
+use crate::fuzzing::settings;
+
+/// A server of two cameras, `default` and `front`, and its directory of doors.
+struct Server {
+    app: App,
+    slots: TempDir,
+    doors: TempDir,
+}
+
+impl Server {
+    fn new() -> Self {
+        let (slots, doors) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut settings = settings(slots.path().to_owned());
+        settings.doors = doors.path().to_owned();
+        Self {
+            app: App::new(settings, 1024).unwrap(),
+            slots,
+            doors,
+        }
+    }
+
+    async fn ask(&self, method: Method, target: &str) -> Found {
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("Host", "192.0.2.1")
+            .header(USER_AGENT, "curl/8");
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        respond(&self.app, &request, Peer::Unix).await
+    }
+
+    /// Asks for something that is answered with a response.
+    async fn response(&self, method: Method, target: &str) -> (StatusCode, String, FullResponse) {
+        match self.ask(method, target).await {
+            Found::Response(response) => {
+                let body = response.body().clone().collect().await.unwrap();
+                let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+                (response.status(), text, response)
+            }
+            Found::Stream(_) | Found::HandOver(..) => panic!("no response to {target}"),
+        }
+    }
+
+    /// A program behind the door listens.
+    fn program(&self, name: &str) -> OwnedFd {
+        bind_seqpacket(&self.door(name)).unwrap()
+    }
+
+    fn door(&self, name: &str) -> std::path::PathBuf {
+        self.doors.path().join(name)
+    }
+}
+
+/// A slot that notices who opens its frame.
+fn slot(directory: &Path) -> Publisher {
+    let mut publisher = Publisher::open(directory).unwrap();
+    let jpeg = b"\xFF\xD8\xFF\xD9";
+    publisher.publish(jpeg, SystemTime::now()).unwrap();
+    publisher.take_in(Instant::now()).unwrap();
+    publisher
+}
+
+#[tokio::test]
+async fn a_head_gets_the_header_of_get_and_wakes_no_camera() {
+    let server = Server::new();
+    let publisher = slot(server.slots.path());
+    for (target, content_type) in [
+        ("/stream", "multipart/x-mixed-replace;"),
+        ("/snapshot", "image/jpeg"),
+    ] {
+        let (status, body, response) = server.response(Method::HEAD, target).await;
+        let type_sent = response.headers()[CONTENT_TYPE].to_str().unwrap();
+        assert!(type_sent.starts_with(content_type), "{type_sent}");
+        assert_eq!((status, body.as_str()), (StatusCode::OK, ""));
+    }
+    publisher.take_in(Instant::now()).unwrap();
+    assert!(!publisher.noticed());
+    assert!(matches!(
+        server.ask(Method::GET, "/stream").await,
+        Found::Stream(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_stream_is_of_the_camera_asked_for_and_as_it_was_asked_for() {
+    let server = Server::new();
+    for (target, camera, fps, header) in [
+        ("/stream", "default", None, HeaderTiming::WithFrame),
+        (
+            "/front/stream?fps=2.5",
+            "front",
+            Some(2.5),
+            HeaderTiming::WithFrame,
+        ),
+        (
+            "/stream_1?advance_headers=1",
+            "front",
+            None,
+            HeaderTiming::InAdvance,
+        ),
+    ] {
+        let Found::Stream(stream) = server.ask(Method::GET, target).await else {
+            panic!("no stream at {target}");
+        };
+        assert_eq!(stream.camera.name().as_str(), camera, "{target}");
+        assert_eq!((stream.fps, stream.header), (fps, header), "{target}");
+        assert_eq!(stream.camera.viewers(), 0, "nobody looks yet");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_a_camera_that_is_not_there_is_told_which_are() {
+    let server = Server::new();
+    let (status, body, _) = server.response(Method::GET, "/back/stream").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    for words in ["no camera \\\"back\\\"", "(/stream)", "(/front/stream)"] {
+        assert!(body.contains(words), "{body}");
+    }
+    let (_, body, _) = server.response(Method::GET, "/snapshot_7").await;
+    assert!(body.contains("no camera number 7"), "{body}");
+    for number in 0..LISTED {
+        std::fs::create_dir(server.slots.path().join(format!("c{number:02}"))).unwrap();
+    }
+    let (_, body, _) = server.response(Method::GET, "/back/snapshot").await;
+    assert!(
+        body.contains("(/c13/snapshot), and more: see /status"),
+        "{body}"
+    );
+    assert!(!body.contains("c14"), "{body}");
+}
+
+#[tokio::test]
+async fn no_frame_in_time_is_counted_and_says_when_to_come_again() {
+    let server = Server::new();
+    let (status, _, response) = server.response(Method::GET, "/front/snapshot").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()[RETRY_AFTER], "2");
+    let (_, metrics, _) = server.response(Method::GET, "/metrics").await;
+    let counted = "eyelid_snapshot_failures_total{camera=\"front\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[tokio::test]
+async fn another_program_gets_a_connection_with_its_camera_if_it_is_there() {
+    let server = Server::new();
+    let (status, body, _) = server.response(Method::POST, "/front/whep").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(body.contains("package eyelid-video"), "{body}");
+
+    let listening = server.program("video");
+    match server.ask(Method::POST, "/front/whep").await {
+        Found::HandOver(_, known) => {
+            assert_eq!(known.camera.unwrap().as_str(), "front");
+            assert_eq!((known.peer, known.user), (Peer::Unix, None));
+            assert_eq!(known.allow_origin.unwrap().as_str(), "*");
+        }
+        _ => panic!("not handed over"),
+    }
+    let (status, body, _) = server.response(Method::POST, "/back/whep").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(body.contains("no camera"), "{body}");
+
+    drop(listening);
+    assert!(server.door("video").exists());
+    let (status, _, response) = server.response(Method::POST, "/front/whep").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()[RETRY_AFTER], "2");
+}
