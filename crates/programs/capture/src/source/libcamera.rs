@@ -22,7 +22,7 @@ use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use crate::Settings;
-use device::{Config, Device, Library};
+use device::{Device, Library, LibcameraConfig};
 use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 use find::{failed, no_camera, pick};
 use log::LibraryLog;
@@ -166,7 +166,7 @@ impl Libcamera {
         let (format, size) =
             choice::choose(&camera.offers, self.settings.size, self.settings.limits)
                 .map_err(|error| unsuitable(error.to_string()))?;
-        let config = Config {
+        let config = LibcameraConfig {
             format,
             size,
             turn: self.settings.turn(),

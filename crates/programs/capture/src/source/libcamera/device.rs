@@ -32,7 +32,7 @@ use configuration::{configuration, layout};
 use events::CallbackEvents;
 use memory::{DmaBuffer, Plane};
 
-pub(super) use configuration::Config;
+pub(super) use configuration::LibcameraConfig;
 pub(super) use description::Description;
 pub(super) use library::{Library, Rates};
 
@@ -69,7 +69,7 @@ impl Device {
     pub(super) fn acquire(
         library: &Library,
         id: &str,
-        config: &Config,
+        config: &LibcameraConfig,
     ) -> Result<Self, (&'static str, io::Error)> {
         let camera = library.camera(id).map_err(|error| ("find it", error))?;
         let mut camera = camera.acquire().map_err(|error| ("acquire it", error))?;

@@ -14,7 +14,7 @@ use crate::source::hardware::choice::{FORMATS, Format};
 
 /// How a camera is to be configured.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Config {
+pub(in super::super) struct LibcameraConfig {
     pub(in super::super) format: Format,
     pub(in super::super) size: Size,
     /// How the picture is to be turned.
@@ -25,7 +25,7 @@ pub(in super::super) struct Config {
 /// Makes libcamera's form of a configuration, as the camera would have it.
 pub(super) fn configuration(
     camera: &Camera<'_>,
-    config: &Config,
+    config: &LibcameraConfig,
 ) -> io::Result<CameraConfiguration> {
     let mut configuration = camera
         .generate_configuration(&[StreamRole::VideoRecording])
@@ -60,7 +60,7 @@ pub(super) fn configuration(
 /// Reads back what the camera was configured to.
 pub(super) fn layout(
     configuration: &CameraConfiguration,
-    config: &Config,
+    config: &LibcameraConfig,
 ) -> io::Result<(Stream, Layout)> {
     let stream = configuration
         .get(0)

@@ -7,7 +7,7 @@ use libcamera::pixel_format::PixelFormat;
 use libcamera::properties;
 use libcamera::stream::{StreamFormatsRef, StreamRole};
 
-use super::configuration::{Config, configuration};
+use super::configuration::{LibcameraConfig, configuration};
 use crate::source::hardware::choice::{FORMATS, Format, Offer, Range};
 
 /// A camera, as it describes itself.
@@ -97,7 +97,7 @@ fn offer(
 
 /// Says whether a camera would be configured to this.
 fn has(camera: &Camera<'_>, format: Format, size: Size) -> bool {
-    let config = Config {
+    let config = LibcameraConfig {
         format,
         size,
         turn: Turn::NONE,

@@ -10,7 +10,7 @@ use libcamera::camera::Camera;
 use libcamera::camera_manager::CameraManager;
 use libcamera::logging;
 
-use super::configuration::{Config, configuration};
+use super::configuration::{LibcameraConfig, configuration};
 use super::controls;
 use super::description::{Description, describe};
 use super::events::CallbackEvents;
@@ -79,7 +79,7 @@ impl Library {
         let mut rates = HashMap::new();
         for offer in &description.offers {
             for size in &offer.sizes {
-                let config = Config {
+                let config = LibcameraConfig {
                     format: offer.format,
                     size: *size,
                     turn: Turn::NONE,
