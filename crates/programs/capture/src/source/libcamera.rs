@@ -22,9 +22,9 @@ use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use crate::Settings;
-use device::{Device, Library, LibcameraConfig};
+use device::{Device, LibcameraConfig, Library};
 use eyelid_producer::{EncodedFrame, Source, SourceStatus};
-use find::{failed, no_camera, pick};
+use find::{cameras_of, failed, pick, start_anew};
 use log::LibraryLog;
 use warm_start::{Metadata, Settling, warm_start};
 
@@ -139,24 +139,8 @@ impl Libcamera {
     fn prepare(&mut self) -> Result<(), SourceError> {
         self.device = None;
         self.found = false;
-        // Started anew, it looks for cameras again, with and without udev. What it says then is not
-        // news.
-        let again = self.library.take().is_some();
-        let library = if again {
-            self.log.hushed(Library::start)
-        } else {
-            Library::start()
-        };
-        let library = library.map_err(|reason| SourceError::Libcamera {
-            what: "cannot be started".to_owned(),
-            reason: Some(reason),
-        })?;
-        let library = self.library.insert(library);
-        let cameras = self.log.hushed(|| library.cameras());
-        if cameras.is_empty() {
-            let what = no_camera(&self.log.complaints());
-            return Err(SourceError::Libcamera { what, reason: None });
-        }
+        let library = start_anew(&mut self.library, &mut self.log)?;
+        let cameras = cameras_of(library, &mut self.log)?;
         let camera = pick(&cameras, self.settings.camera.as_deref())?;
         self.found = true;
         let unsuitable = |what: String| SourceError::Unsuitable {
@@ -173,7 +157,7 @@ impl Libcamera {
             buffers: self.settings.buffers.map(|buffers| buffers.count()),
         };
         let device = Device::acquire(library, &camera.id, &config)
-            .map_err(|(what, reason)| failed(camera, what, reason))?;
+            .map_err(|error| failed(camera, &error.to_string(), error.into_reason()))?;
         let controls = device.controls();
         let mut set = control::read(&self.settings.control, &controls, &PREREQUISITES)
             .map_err(|error| unsuitable(error.to_string()))?;

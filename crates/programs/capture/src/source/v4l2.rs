@@ -130,7 +130,7 @@ impl V4l2 {
         let set = self.controls_to_set(&controls);
         let set = set.map_err(|error| unsuitable(error.to_string()))?;
         let device = V4l2Device::configure(node, &config)
-            .map_err(|(what, reason)| failed(&camera.path, what, reason))?;
+            .map_err(|error| failed(&camera.path, &error.to_string(), error.into_reason()))?;
         controls::set(device.node(), &id(), &set, &controls);
         let layout = device.layout();
         if settings.size.is_some_and(|size| size != layout.size) {
@@ -174,7 +174,7 @@ impl V4l2 {
             return Ok(());
         };
         if let Err(reason) = open.device.start() {
-            let failed = failed(&open.path, "start it", reason);
+            let failed = failed(&open.path, "cannot start it", reason);
             self.open = None;
             // Unplugged while it slept, and perhaps plugged in again since.
             return match failed {
@@ -240,7 +240,7 @@ impl V4l2 {
             Ok(None) => return Ok(()),
             Ok(Some(timestamp)) => timestamp,
             Err(reason) => {
-                let failed = failed(&open.path, "get a frame of it", reason);
+                let failed = failed(&open.path, "cannot get a frame of it", reason);
                 self.running = None;
                 self.open = None;
                 return Err(failed);
@@ -338,12 +338,12 @@ impl Source for V4l2 {
 fn find_and_open(wanted: Option<&str>) -> Result<(V4l2Description, Node), SourceError> {
     let path = match wanted {
         Some(path) if path.starts_with('/') => std::fs::canonicalize(path)
-            .map_err(|reason| failed(Path::new(path), "find it", reason))?,
+            .map_err(|reason| failed(Path::new(path), "cannot find it", reason))?,
         part => find::pick(&find::all(), part)?.path.clone(),
     };
-    let node = Node::open(&path).map_err(|reason| failed(&path, "open it", reason))?;
+    let node = Node::open(&path).map_err(|reason| failed(&path, "cannot open it", reason))?;
     let camera = V4l2Description::of(&path, &node);
-    let camera = camera.map_err(|reason| failed(&path, "ask what it is", reason))?;
+    let camera = camera.map_err(|reason| failed(&path, "cannot ask what it is", reason))?;
     match camera.gives_nothing() {
         Some(why) => Err(SourceError::Unsuitable {
             id: path.display().to_string(),
@@ -353,9 +353,10 @@ fn find_and_open(wanted: Option<&str>) -> Result<(V4l2Description, Node), Source
     }
 }
 
+/// Says what cannot be done with a camera, why, and what may help.
 fn failed(path: &Path, what: &str, reason: io::Error) -> SourceError {
     let id = path.display().to_string();
-    let mut what = format!("cannot {what}");
+    let mut what = what.to_owned();
     match reason.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV | Errno::ENXIO) => return SourceError::Unplugged { id },
         Some(Errno::EBUSY) => {

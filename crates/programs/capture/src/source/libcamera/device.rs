@@ -36,6 +36,40 @@ pub(super) use configuration::LibcameraConfig;
 pub(super) use description::Description;
 pub(super) use library::{Library, Rates};
 
+/// Why a camera cannot be acquired: what was tried, and the system's reason. `EBUSY`: another
+/// process has it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AcquireError {
+    /// libcamera does not know it any more.
+    #[error("cannot find it")]
+    Find(#[source] io::Error),
+    /// It is there, and not to be had.
+    #[error("cannot acquire it")]
+    Acquire(#[source] io::Error),
+    /// It does not do what it was chosen for.
+    #[error("cannot configure it")]
+    Configure(#[source] io::Error),
+    /// There is no memory for its frames.
+    #[error("cannot allocate buffers")]
+    Allocate(#[source] io::Error),
+    /// Its memory cannot be read here.
+    #[error("cannot map a buffer")]
+    Map(#[source] io::Error),
+}
+
+impl AcquireError {
+    /// Gives the system's reason.
+    pub(super) fn into_reason(self) -> io::Error {
+        match self {
+            Self::Find(reason)
+            | Self::Acquire(reason)
+            | Self::Configure(reason)
+            | Self::Allocate(reason)
+            | Self::Map(reason) => reason,
+        }
+    }
+}
+
 /// A camera that is acquired and configured.
 pub(super) struct Device {
     running: bool,
@@ -65,14 +99,14 @@ impl Device {
     /// Acquires and configures a camera.
     ///
     /// # Errors
-    /// What was tried, and why not. `EBUSY`: another process has it.
+    /// See [`AcquireError`].
     pub(super) fn acquire(
         library: &Library,
         id: &str,
         config: &LibcameraConfig,
-    ) -> Result<Self, (&'static str, io::Error)> {
-        let camera = library.camera(id).map_err(|error| ("find it", error))?;
-        let mut camera = camera.acquire().map_err(|error| ("acquire it", error))?;
+    ) -> Result<Self, AcquireError> {
+        let camera = library.camera(id).map_err(AcquireError::Find)?;
+        let mut camera = camera.acquire().map_err(AcquireError::Acquire)?;
         let events = Arc::clone(&library.events);
         events.disconnected.store(false, Ordering::Relaxed);
         let unplugged = Arc::clone(&events);
@@ -87,17 +121,13 @@ impl Device {
             let _ = sender.send(request);
             done.signal();
         });
-        let mut configured =
-            configuration(&camera, config).map_err(|error| ("configure it", error))?;
+        let mut configured = configuration(&camera, config).map_err(AcquireError::Configure)?;
         camera
             .configure(&mut configured)
-            .map_err(|error| ("configure it", error))?;
-        let (stream, layout) =
-            layout(&configured, config).map_err(|error| ("configure it", error))?;
+            .map_err(AcquireError::Configure)?;
+        let (stream, layout) = layout(&configured, config).map_err(AcquireError::Configure)?;
         let mut allocator = FrameBufferAllocator::new(&camera);
-        let frame_buffers = allocator
-            .alloc(&stream)
-            .map_err(|error| ("allocate buffers", error))?;
+        let frame_buffers = allocator.alloc(&stream).map_err(AcquireError::Allocate)?;
         let mut device = Self {
             running: false,
             newest: None,
@@ -112,9 +142,7 @@ impl Device {
             events,
         };
         for buffer in frame_buffers {
-            device
-                .adopt(buffer)
-                .map_err(|error| ("map a buffer", error))?;
+            device.adopt(buffer).map_err(AcquireError::Map)?;
         }
         Ok(device)
     }

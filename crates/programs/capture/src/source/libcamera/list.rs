@@ -3,8 +3,8 @@
 use eyelid_config::Size;
 
 use super::device::{Description, Library, Rates};
+use super::find::{cameras_of, failed, pick};
 use super::log::LibraryLog;
-use super::{failed, no_camera, pick};
 use crate::source::SourceError;
 use crate::source::hardware::control::Control;
 use crate::source::hardware::list::{ListedCamera, ListedFormat, ListedSize, one_decimal};
@@ -30,7 +30,7 @@ pub(crate) fn controls(camera: Option<&str>) -> Result<Vec<Control>, SourceError
     let camera = pick(&cameras, camera)?;
     library
         .controls(&camera.id)
-        .map_err(|reason| failed(camera, "read its controls", reason))
+        .map_err(|reason| failed(camera, "cannot read its controls", reason))
 }
 
 fn look() -> Result<(LibraryLog, Library, Vec<Description>), SourceError> {
@@ -42,11 +42,7 @@ fn look() -> Result<(LibraryLog, Library, Vec<Description>), SourceError> {
         LibraryLog::start(Library::log_to).map_err(|e| broken("cannot take over its log", e))?;
     let library = log.hushed(Library::start);
     let library = library.map_err(|e| broken("cannot be started", e))?;
-    let cameras = log.hushed(|| library.cameras());
-    if cameras.is_empty() {
-        let what = no_camera(&log.complaints());
-        return Err(SourceError::Libcamera { what, reason: None });
-    }
+    let cameras = cameras_of(&library, &mut log)?;
     Ok((log, library, cameras))
 }
 
@@ -55,7 +51,7 @@ fn listed(library: &Library, camera: &Description) -> ListedCamera {
         Ok(rates) => (rates, None),
         Err(reason) => (
             Rates::default(),
-            Some(failed(camera, "acquire it", reason).to_string()),
+            Some(failed(camera, "cannot acquire it", reason).to_string()),
         ),
     };
     let formats = camera.offers.iter().map(|offer| {

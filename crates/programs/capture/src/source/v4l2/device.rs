@@ -27,6 +27,36 @@ pub(super) struct V4l2Config {
     pub(super) buffers: Option<u32>,
 }
 
+/// Why a camera cannot be configured: what was tried, and the system's reason. `EBUSY`: another
+/// process has it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConfigureError {
+    /// It does not take format and size.
+    #[error("cannot configure it")]
+    Format(#[source] io::Error),
+    /// It does not take the rate, for it is busy or gone.
+    #[error("cannot set its rate")]
+    Rate(#[source] io::Error),
+    /// There is no memory for its frames.
+    #[error("cannot allocate buffers")]
+    Allocate(#[source] io::Error),
+    /// Its memory cannot be read here.
+    #[error("cannot map a buffer")]
+    Map(#[source] io::Error),
+}
+
+impl ConfigureError {
+    /// Gives the system's reason.
+    pub(super) fn into_reason(self) -> io::Error {
+        match self {
+            Self::Format(reason)
+            | Self::Rate(reason)
+            | Self::Allocate(reason)
+            | Self::Map(reason) => reason,
+        }
+    }
+}
+
 /// A camera. Its buffers are there as long as it is: no other program can have it meanwhile.
 #[derive(Debug)]
 pub(super) struct V4l2Device {
@@ -52,29 +82,24 @@ impl V4l2Device {
     /// Configures a camera and maps its buffers.
     ///
     /// # Errors
-    /// What was tried, and why not. `EBUSY`: another process has it.
-    pub(super) fn configure(
-        node: Node,
-        config: &V4l2Config,
-    ) -> Result<Self, (&'static str, io::Error)> {
-        let configure = |error| ("configure it", error);
+    /// See [`ConfigureError`].
+    pub(super) fn configure(node: Node, config: &V4l2Config) -> Result<Self, ConfigureError> {
         let given = node
             .set_format(config.fourcc, (config.size.width, config.size.height))
-            .map_err(configure)?;
-        let layout = layout(&given, config).map_err(configure)?;
+            .map_err(ConfigureError::Format)?;
+        let layout = layout(&given, config).map_err(ConfigureError::Format)?;
         // A camera without a rate that can be set still has one.
         let interval = match node.set_interval(config.interval) {
             Err(error) if is(&error, Errno::EBUSY) || is(&error, Errno::ENODEV) => {
-                return Err(("set its rate", error));
+                return Err(ConfigureError::Rate(error));
             }
             given => given.unwrap_or(None),
         };
-        let allocate = |error| ("allocate buffers", error);
         let count = node
             .request_buffers(config.buffers.unwrap_or(BUFFERS))
-            .map_err(allocate)?;
+            .map_err(ConfigureError::Allocate)?;
         if count < 2 {
-            return Err(allocate(io::Error::other(format!(
+            return Err(ConfigureError::Allocate(io::Error::other(format!(
                 "it has {count}; 2 are needed, one to fill and one to read"
             ))));
         }
@@ -82,7 +107,7 @@ impl V4l2Device {
         Ok(Self {
             buffers: buffers
                 .collect::<io::Result<_>>()
-                .map_err(|error| ("map a buffer", error))?,
+                .map_err(ConfigureError::Map)?,
             node,
             frame_bytes: frame_bytes(&layout),
             layout,
