@@ -139,6 +139,11 @@ pub(crate) fn at_least_one<'de, D: serde::Deserializer<'de>>(
 #[serde(try_from = "String")]
 pub struct Origin(String);
 
+/// A text that is no origin.
+#[derive(Debug, thiserror::Error)]
+#[error("origin {0:?}: use \"*\" or one SCHEME://HOST[:PORT] without a path")]
+pub struct OriginError(String);
+
 impl Origin {
     /// Gives the value for `Access-Control-Allow-Origin`.
     pub fn as_str(&self) -> &str {
@@ -147,9 +152,9 @@ impl Origin {
 }
 
 impl FromStr for Origin {
-    type Err = String;
+    type Err = OriginError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, OriginError> {
         let host = text
             .strip_prefix("http://")
             .or_else(|| text.strip_prefix("https://"));
@@ -161,17 +166,15 @@ impl FromStr for Origin {
         if text == "*" || host.is_some_and(plain) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(format!(
-                "origin {text:?}: use \"*\" or one SCHEME://HOST[:PORT] without a path"
-            ))
+            Err(OriginError(text.to_owned()))
         }
     }
 }
 
 impl TryFrom<String> for Origin {
-    type Error = String;
+    type Error = OriginError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, OriginError> {
         text.parse()
     }
 }
