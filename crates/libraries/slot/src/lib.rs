@@ -12,6 +12,7 @@ mod directory;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod instance;
 mod name;
 mod publisher;
 mod publishers;
@@ -21,9 +22,10 @@ mod watched;
 
 pub use changes::{Change, Changes, ChangesError};
 pub use frame::Frame;
+pub use instance::OpenError;
 pub use name::{CameraName, NameError};
 pub use publisher::{PublishError, Publisher};
-pub use publishers::{OpenError, Publishers};
+pub use publishers::Publishers;
 pub use reader::{FrameId, Held, OpenFrame, ReadError, Reader};
 pub use state::{Phase, State};
 

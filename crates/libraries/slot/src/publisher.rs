@@ -4,19 +4,20 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use nix::sys::stat::Mode;
 
 use crate::directory::Directory;
-use crate::publishers::{OpenError, Publishers, SlotId};
+use crate::instance::{Instance, OpenError, SlotId};
 use crate::{FRAME_FILE, STATE_FILE, State};
 
 /// Puts frames into a slot and learns from inotify(7) when the next one is wanted. Dropping it
 /// leaves the files as they are.
 #[derive(Debug)]
 pub struct Publisher {
-    publishers: Publishers,
+    instance: Arc<Instance>,
     id: SlotId,
     directory: PathBuf,
     state: Option<State>,
@@ -40,18 +41,18 @@ pub enum PublishError {
 
 impl Publisher {
     /// Opens the only slot of a process, on an inotify instance of its own. See
-    /// [`Publishers::open`].
+    /// [`Publishers::open`](crate::Publishers::open).
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        Publishers::new()?.open(directory)
+        Self::new(Arc::new(Instance::new()?), directory)
     }
 
-    pub(crate) fn new(publishers: Publishers, directory: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn new(instance: Arc<Instance>, directory: &Path) -> Result<Self, OpenError> {
         let publisher = Self {
-            id: publishers.0.add(),
-            publishers,
+            id: instance.add(),
+            instance,
             directory: directory.to_owned(),
             state: None,
         };
@@ -64,11 +65,11 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError`]; the old frame then still lies there.
     pub fn publish(&mut self, jpeg: &[u8], captured: SystemTime) -> Result<(), PublishError> {
-        let shared = self.publishers.0.clone();
+        let instance = self.instance.clone();
         let id = self.id;
         self.replace(FRAME_FILE, jpeg, |file, temporary, rename| {
             file.set_modified(captured)?;
-            shared.publish(id, temporary, rename)
+            instance.publish(id, temporary, rename)
         })
     }
 
@@ -79,8 +80,7 @@ impl Publisher {
     /// See [`PublishError`].
     pub fn set_state(&mut self, state: &State) -> Result<(), PublishError> {
         if self
-            .publishers
-            .0
+            .instance
             .with(self.id, |slot| slot.take_state_is_stale())
         {
             self.state = None;
@@ -93,41 +93,41 @@ impl Publisher {
         Ok(())
     }
 
-    /// Takes in what happened to this slot, and to all others of the same [`Publishers`], since the
-    /// last call, without waiting. The publisher's descriptor, which is theirs, is readable when
-    /// something has happened.
+    /// Takes in what happened to this slot, and to all others of the same
+    /// [`Publishers`](crate::Publishers), since the last call, without waiting. The publisher's
+    /// descriptor, which is theirs, is readable when something has happened.
     ///
     /// # Errors
     /// What read(2) said.
     pub fn take_in(&self, now: Instant) -> io::Result<()> {
-        self.publishers.take_in(now)
+        self.instance.take_in(now)
     }
 
     /// Says whether the next frame is wanted, as far as was taken in.
     pub fn wished(&self, now: Instant) -> bool {
-        self.publishers.0.with(self.id, |slot| slot.wished(now))
+        self.instance.with(self.id, |slot| slot.wished(now))
     }
 
     /// Says whether anybody has opened the frame since it was published, as far as was taken in.
     pub fn noticed(&self) -> bool {
-        self.publishers.0.with(self.id, |slot| slot.noticed())
+        self.instance.with(self.id, |slot| slot.noticed())
     }
 
     /// When [`Publisher::wished`] may become true although nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
-        self.publishers.0.with(self.id, |slot| slot.deadline())
+        self.instance.with(self.id, |slot| slot.deadline())
     }
 
     /// Says whether anything has been done to the slot, by a reader or otherwise, since this was
     /// asked last.
     pub fn take_activity(&mut self) -> bool {
-        self.publishers.0.with(self.id, |slot| slot.take_activity())
+        self.instance.with(self.id, |slot| slot.take_activity())
     }
 
     /// Says whether the slot's directory was lost since this was asked last. It is made again with
     /// the next frame or state.
     pub fn take_loss(&mut self) -> bool {
-        self.publishers.0.with(self.id, |slot| slot.take_loss())
+        self.instance.with(self.id, |slot| slot.take_loss())
     }
 
     /// Says whether no frame lies in the slot: nobody can open it then. Nobody hears of this look.
@@ -142,7 +142,7 @@ impl Publisher {
     }
 
     fn claim(&self) -> Result<(), OpenError> {
-        self.publishers.0.claim(self.id, &self.directory)
+        self.instance.claim(self.id, &self.directory)
     }
 
     /// Replaces one of the slot's files. A directory that is found missing, or replaced, is made
@@ -161,7 +161,7 @@ impl Publisher {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
             )
         }) {
-            self.publishers.0.let_go(self.id);
+            self.instance.let_go(self.id);
             self.claim()?;
             result = self.rename_into_place(name, contents, &finish);
         }
@@ -196,13 +196,13 @@ impl Publisher {
 
 impl AsFd for Publisher {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.publishers.as_fd()
+        self.instance.as_fd()
     }
 }
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        self.publishers.0.remove(self.id);
+        self.instance.remove(self.id);
     }
 }
 

@@ -1,74 +1,21 @@
-//! One inotify(7) instance for any number of slots that one process writes: a user has 128
-//! instances, and a producer may have as many cameras.
+//! Many slots that one process writes: a user has 128 inotify instances, and a producer may have as
+//! many cameras.
 
-use std::collections::HashMap;
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
-
-use crate::Publisher;
-use crate::watched::{DIRECTORY_MASK, FRAME_MASK, Watched};
+use crate::instance::{Instance, OpenError};
+use crate::publisher::Publisher;
 
 /// The writing sides of a process's slots. Clones are the same.
 ///
 /// Each [`Publisher`] writes its slot by itself; [`Publishers::take_in`] hears for all of them what
 /// readers did.
 #[derive(Clone, Debug)]
-pub struct Publishers(pub(crate) Arc<Shared>);
-
-/// Why a slot cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// There are too many inotify instances.
-    #[error(
-        "cannot make an inotify instance: {0} (see fs.inotify.max_user_instances in inotify(7))"
-    )]
-    Instance(io::Error),
-    /// Its directory cannot be used.
-    #[error(
-        "slot {path:?}: cannot {what}: {reason} (the producer must own the slot; see docs/slot.md)"
-    )]
-    Slot {
-        /// The slot.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// The system's reason.
-        reason: io::Error,
-    },
-    /// Another camera of this process has it.
-    #[error("slot {path:?}: another camera writes it (each needs a slot of its own)")]
-    Taken {
-        /// The slot.
-        path: PathBuf,
-    },
-}
-
-/// What all publishers of an instance have in common. Several threads may have one each.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    inotify: Inotify,
-    table: Mutex<Table>,
-}
-
-/// Which slot a publisher has in [`Table`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SlotId(u64);
-
-/// The slots that are open, and which of them each watch belongs to. A slot has several watches: a
-/// frame that was replaced is watched until its last reader has closed it.
-#[derive(Debug, Default)]
-struct Table {
-    next_id: u64,
-    slots: HashMap<SlotId, Watched>,
-    owners: HashMap<WatchDescriptor, SlotId>,
-}
+pub struct Publishers(Arc<Instance>);
 
 impl Publishers {
     /// Makes an inotify instance that watches nothing yet.
@@ -76,12 +23,7 @@ impl Publishers {
     /// # Errors
     /// [`OpenError::Instance`]
     pub fn new() -> Result<Self, OpenError> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
-            .map_err(|errno| OpenError::Instance(errno.into()))?;
-        Ok(Self(Arc::new(Shared {
-            inotify,
-            table: Mutex::default(),
-        })))
+        Ok(Self(Arc::new(Instance::new()?)))
     }
 
     /// Makes the slot's directory where it is missing, and takes the slot over. A frame that an
@@ -91,7 +33,7 @@ impl Publishers {
     /// # Errors
     /// [`OpenError::Slot`], [`OpenError::Taken`]
     pub fn open(&self, directory: &Path) -> Result<Publisher, OpenError> {
-        Publisher::new(self.clone(), directory)
+        Publisher::new(self.0.clone(), directory)
     }
 
     /// Takes in what happened to all slots since the last call, without waiting. The descriptor of
@@ -100,155 +42,12 @@ impl Publishers {
     /// # Errors
     /// What read(2) said.
     pub fn take_in(&self, now: Instant) -> io::Result<()> {
-        // Before the events are read: a frame that another thread publishes meanwhile has its owner
-        // then.
-        let mut table = self.0.table();
-        loop {
-            match self.0.inotify.read_events() {
-                Ok(events) => events
-                    .iter()
-                    .flat_map(|event| table.take_in(event, now))
-                    .for_each(|watch| self.0.forget(watch)),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(()),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        self.0.take_in(now)
     }
 }
 
 impl AsFd for Publishers {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.inotify.as_fd()
-    }
-}
-
-impl Shared {
-    /// Makes room for one more slot.
-    pub(crate) fn add(&self) -> SlotId {
-        let mut table = self.table();
-        let id = SlotId(table.next_id);
-        table.next_id += 1;
-        table.slots.insert(id, Watched::default());
-        id
-    }
-
-    /// Watches this slot no longer. Nothing is done to its files.
-    pub(crate) fn remove(&self, id: SlotId) {
-        let mut table = self.table();
-        table.slots.remove(&id);
-        let watches: Vec<_> = table.of(id).collect();
-        for watch in watches {
-            table.owners.remove(&watch);
-            self.forget(watch);
-        }
-    }
-
-    /// Gives what is known of a slot. It is there as long as its publisher is.
-    pub(crate) fn with<T>(&self, id: SlotId, look: impl FnOnce(&mut Watched) -> T) -> T {
-        look(self.table().slots.entry(id).or_default())
-    }
-
-    /// Takes hold of a slot's directory, if that is not so already.
-    ///
-    /// # Errors
-    /// [`OpenError::Slot`], [`OpenError::Taken`]
-    pub(crate) fn claim(&self, id: SlotId, path: &Path) -> Result<(), OpenError> {
-        if self.with(id, |slot| slot.is_claimed()) {
-            return Ok(());
-        }
-        let refused = |what, reason| OpenError::Slot {
-            path: path.to_owned(),
-            what,
-            reason,
-        };
-        fs::create_dir_all(path).map_err(|reason| refused("make the directory", reason))?;
-        let what = if path.is_symlink() {
-            "use a symbolic link as its directory"
-        } else {
-            "watch the directory"
-        };
-        let mut table = self.table();
-        let watch = self
-            .inotify
-            .add_watch(path, DIRECTORY_MASK)
-            .map_err(|errno| refused(what, errno.into()))?;
-        match table.owners.get(&watch) {
-            Some(owner) if *owner != id => Err(OpenError::Taken {
-                path: path.to_owned(),
-            }),
-            _ => {
-                table.owners.insert(watch, id);
-                table.slots.entry(id).or_default().claimed(watch);
-                Ok(())
-            }
-        }
-    }
-
-    /// A slot's directory was found missing, or another.
-    pub(crate) fn let_go(&self, id: SlotId) {
-        let mut table = self.table();
-        let watch = table.slots.entry(id).or_default().let_go();
-        if let Some(watch) = watch {
-            table.owners.remove(&watch);
-            self.forget(watch);
-        }
-    }
-
-    /// Watches the frame at `temporary`, and has `rename` put it into its place. Events that come
-    /// in between have their owner, whichever thread reads them.
-    ///
-    /// # Errors
-    /// What the system said; the slot's old frame is still watched then.
-    pub(crate) fn publish(
-        &self,
-        id: SlotId,
-        temporary: &Path,
-        rename: impl FnOnce() -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut table = self.table();
-        let frame = self.inotify.add_watch(temporary, FRAME_MASK)?;
-        rename()?;
-        table.owners.insert(frame, id);
-        table.slots.entry(id).or_default().published(frame);
-        Ok(())
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // A thread that panicked left nothing half done that the next event would not mend.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends a watch. It fails only where the kernel has already dropped it with its file.
-    fn forget(&self, watch: WatchDescriptor) {
-        let _ = self.inotify.rm_watch(watch);
-    }
-}
-
-impl Table {
-    /// Gives an event to the slot that it is of. Gives the watches that are to end.
-    fn take_in(&mut self, event: &InotifyEvent, now: Instant) -> Vec<WatchDescriptor> {
-        let ended: Vec<_> = if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-            let slots = self.slots.values_mut();
-            slots.filter_map(Watched::overflowed).collect()
-        } else {
-            let slot = self.owners.get(&event.wd).copied();
-            let slot = slot.and_then(|id| self.slots.get_mut(&id));
-            let ended = slot
-                .and_then(|slot| slot.take_in(event.wd, event.mask, event.name.as_deref(), now));
-            if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-                self.owners.remove(&event.wd);
-            }
-            ended.into_iter().collect()
-        };
-        for watch in &ended {
-            self.owners.remove(watch);
-        }
-        ended
-    }
-
-    fn of(&self, id: SlotId) -> impl Iterator<Item = WatchDescriptor> {
-        let owners = self.owners.iter();
-        owners.filter_map(move |(watch, owner)| (*owner == id).then_some(*watch))
+        self.0.as_fd()
     }
 }
