@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ValueError;
-
 /// What it looks like.
 pub(crate) const FORM: &str =
     "a number with its unit, for example \"1MiB\" or \"200kB\", from 1KiB to 32MiB";
@@ -25,6 +23,11 @@ const UNITS: [(&str, u64); 5] = [
 #[serde(try_from = "String", into = "String")]
 pub struct FrameBytes(u32);
 
+/// A text that is no number of bytes that a frame may have.
+#[derive(Debug, thiserror::Error)]
+#[error("max-bytes {0:?}: use {FORM}")]
+pub struct FrameBytesError(String);
+
 impl FrameBytes {
     /// Gives the number.
     pub fn bytes(self) -> usize {
@@ -33,10 +36,10 @@ impl FrameBytes {
 }
 
 impl FromStr for FrameBytes {
-    type Err = ValueError;
+    type Err = FrameBytesError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let wrong = || ValueError::FrameBytes(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, FrameBytesError> {
+        let wrong = || FrameBytesError(text.to_owned());
         let number = UNITS.iter().find_map(|(unit, bytes)| {
             let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
             number.checked_mul(*bytes)
@@ -49,9 +52,9 @@ impl FromStr for FrameBytes {
 }
 
 impl TryFrom<String> for FrameBytes {
-    type Error = ValueError;
+    type Error = FrameBytesError;
 
-    fn try_from(text: String) -> Result<Self, ValueError> {
+    fn try_from(text: String) -> Result<Self, FrameBytesError> {
         text.parse()
     }
 }

@@ -7,18 +7,21 @@ use std::time::Duration;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserializer, Serializer};
 
-use crate::ValueError;
-
 /// What a duration looks like.
 pub(crate) const FORM: &str =
     "a number with its unit, for example \"2s\", \"500ms\" or \"1h 30min\"";
+
+/// A text that is no duration.
+#[derive(Debug, thiserror::Error)]
+#[error("duration {0:?}: use {FORM}")]
+pub struct DurationError(String);
 
 /// Parses the value of a flag.
 ///
 /// # Errors
 /// What it should look like.
-pub(crate) fn parse(text: &str) -> Result<Duration, ValueError> {
-    humantime::parse_duration(text).map_err(|_| ValueError::Duration(text.to_owned()))
+pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
+    humantime::parse_duration(text).map_err(|_| DurationError(text.to_owned()))
 }
 
 /// Gives a duration as the value of a flag or a key, without blanks.

@@ -24,8 +24,9 @@ mod title;
 mod values;
 
 pub use address::{Address, AddressError};
-pub use byte_size::FrameBytes;
+pub use byte_size::{FrameBytes, FrameBytesError};
 pub use camera::CameraOptions;
+pub use duration::DurationError;
 pub use file::{CameraPlace, Config, ConfigError};
 pub use host::{AllowedHost, AllowedHostError, host_name};
 pub use name::{CameraNameError, camera_name, is_taken};

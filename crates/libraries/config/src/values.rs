@@ -9,8 +9,6 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-use crate::{byte_size, duration};
-
 /// A value that an option does not take.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
@@ -40,12 +38,6 @@ pub enum ValueError {
     /// Not a number of buffers.
     #[error("buffers {0}: use a whole number from 2 to 32")]
     Buffers(String),
-    /// Not a number of bytes that a frame may have.
-    #[error("max-bytes {0:?}: use {form}", form = byte_size::FORM)]
-    FrameBytes(String),
-    /// Not a duration.
-    #[error("duration {0:?}: use {form}", form = duration::FORM)]
-    Duration(String),
 }
 
 /// Where frames come from.
