@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::sections::CAMERA;
+use crate::section::CAMERA;
 use crate::title::Title;
 use crate::values::{Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec};
 use crate::{Section, duration, flags};

@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, ValueDeserializer};
 
 use crate::Title;
-use crate::sections::{CAMERA, Section, TABLES, Table, find_unknown_key};
+use crate::section::{CAMERA, Section};
+use crate::sections::{TABLES, Table, find_unknown_key};
 
 /// A configuration file (`docs/configuration.md`) that has no key that is unknown. A wrong value is
 /// the matter of the program that it is for.

@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::DeTable;
 
-use crate::sections::{Section, TABLES, each_table};
+use crate::sections::{TABLES, each_table};
 use crate::{Config, ConfigError};
 
 /// A file is refused in one line that names a line of it, or what each program reads of it can be
@@ -41,29 +40,6 @@ fn refusal(error: &ConfigError, text: &str) {
     };
     let lines = text.matches('\n').count() + 1;
     assert!((1..=lines).contains(line), "{message}");
-}
-
-/// Reads a table as its program does, and what that writes down of it.
-///
-/// # Errors
-/// That of the program.
-///
-/// # Panics
-/// Where what is written down is another table.
-pub(crate) fn read_again<S: Section>(table: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {
-    let options = S::deserialize(ValueDeserializer::from(table))?;
-    let written =
-        toml::to_string(&options).unwrap_or_else(|error| panic!("{error} in {options:?}"));
-    let unknown = DeTable::parse(&written).map(|table| {
-        let mut keys = table.into_inner().into_iter().map(|(key, _)| key);
-        keys.find(|key| !crate::keys::keys_of::<S>().contains(&key.get_ref().as_ref()))
-    });
-    assert!(matches!(unknown, Ok(None)), "{unknown:?} in {written}");
-    match toml::from_str::<S>(&written) {
-        Ok(again) => assert_eq!(again, options, "{written}"),
-        Err(error) => panic!("{error}: {written}"),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

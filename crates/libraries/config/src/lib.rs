@@ -18,6 +18,7 @@ mod keys;
 mod name;
 mod place;
 mod receive;
+mod section;
 mod sections;
 mod server;
 mod title;
@@ -32,7 +33,7 @@ pub use host::{AllowedHost, AllowedHostError, host_name};
 pub use name::{CameraNameError, camera_name, is_taken};
 pub use place::{one_slot, same_slot};
 pub use receive::{PushedCameraOptions, ReceiveOptions};
-pub use sections::Section;
+pub use section::Section;
 pub use server::{Origin, OriginError, ServerOptions};
 pub use title::{Title, TitleError};
 pub use values::{

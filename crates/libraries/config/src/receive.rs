@@ -9,7 +9,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::byte_size::FrameBytes;
-use crate::sections::CAMERA;
+use crate::section::CAMERA;
 use crate::title::Title;
 use crate::{Address, Section, duration, flags};
 

@@ -2,16 +2,16 @@
 //! have tables, and refuses a key that none of them knows, for nobody else would notice the
 //! mistake.
 
-use std::fmt::Debug;
 use std::ops::Range;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 #[cfg(any(test, fuzzing))]
 use toml::Spanned;
+#[cfg(any(test, fuzzing))]
+use toml::de::ValueDeserializer;
 use toml::de::{DeTable, DeValue};
 
 use crate::keys::{Keys, keys_of};
+use crate::section::{CAMERA, Section};
 use crate::{CameraOptions, PushedCameraOptions, ReceiveOptions, ServerOptions};
 
 /// All tables. A new program adds a row for each of its own.
@@ -21,17 +21,6 @@ pub(crate) const TABLES: &[Table] = &[
     Table::of::<ReceiveOptions>(),
     Table::of::<PushedCameraOptions>(),
 ];
-
-/// Stands for the name of a camera in the place of a table.
-pub(crate) const CAMERA: &str = "*";
-
-/// Options that are a table of the file. Their keys are checked here and need no
-/// `deny_unknown_fields`, which would refuse the tables of other programs that lie in them.
-pub trait Section: Clone + Debug + Default + PartialEq + DeserializeOwned + Serialize {
-    /// The keys that lead to the table, `*` for the name of a camera: `["server"]`, `["cameras",
-    /// "*"]`.
-    const PLACE: &'static [&'static str];
-}
 
 /// One of the tables.
 pub(crate) struct Table {
@@ -53,7 +42,7 @@ impl Table {
             place: S::PLACE,
             keys: keys_of::<S>,
             #[cfg(any(test, fuzzing))]
-            read_again: crate::fuzzing::read_again::<S>,
+            read_again: read_again::<S>,
         }
     }
 
@@ -146,6 +135,30 @@ pub(crate) fn each_table<'t, 'f>(
     }
 }
 
+/// Reads a table as its program does, and what that writes down of it.
+///
+/// # Errors
+/// That of the program.
+///
+/// # Panics
+/// Where what is written down is another table.
+#[cfg(any(test, fuzzing))]
+fn read_again<S: Section>(table: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {
+    let options = S::deserialize(ValueDeserializer::from(table))?;
+    let written =
+        toml::to_string(&options).unwrap_or_else(|error| panic!("{error} in {options:?}"));
+    let unknown = DeTable::parse(&written).map(|table| {
+        let mut keys = table.into_inner().into_iter().map(|(key, _)| key);
+        keys.find(|key| !keys_of::<S>().contains(&key.get_ref().as_ref()))
+    });
+    assert!(matches!(unknown, Ok(None)), "{unknown:?} in {written}");
+    match toml::from_str::<S>(&written) {
+        Ok(again) => assert_eq!(again, options, "{written}"),
+        Err(error) => panic!("{error}: {written}"),
+    }
+    Ok(())
+}
+
 /// How alike two words are, 0 to 1, of which the one is a slip of the other: two letters of `fps`
 /// that have changed places leave 0.67, another letter in a word of four leaves 0.75, and half a
 /// word 0.5.
@@ -177,7 +190,8 @@ fn unknown(key: &str, known: &[&str]) -> String {
 pub(crate) mod made_up {
     use serde::{Deserialize, Serialize};
 
-    use super::{CAMERA, Section, TABLES, Table};
+    use super::{TABLES, Table};
+    use crate::section::{CAMERA, Section};
     use crate::{CameraOptions, Fps, PushedCameraOptions, ReceiveOptions, ServerOptions};
 
     /// `[telescope]`
