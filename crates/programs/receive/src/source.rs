@@ -65,6 +65,8 @@ impl Source for PushSource {
     }
 
     fn advance(&mut self, _: Instant) -> Result<(), NotConnected> {
+        // A newer one may be at hand: then nobody else has it.
+        self.publishing = None;
         match self.intake.is_awake() && !self.intake.is_present() {
             true => Err(NotConnected),
             false => Ok(()),
