@@ -140,6 +140,9 @@ pub(crate) async fn serve_handed_over<H: Handler>(door: Rc<Door>, handler: Rc<H>
         Err(error) => return log::warn!("a connection was not handed over: {error}"),
     };
     log::debug!("client {} handed over", known.peer);
+    // hyper does not wait until it has written a response that leaves a body unread, and a socket
+    // that is new to the runtime takes nothing yet.
+    socket.writable().await;
     let connection = Connection {
         door: door.clone(),
         handler,

@@ -120,6 +120,11 @@ impl Socket {
         }
     }
 
+    /// Waits until it takes something, or fails.
+    pub(crate) async fn writable(&self) {
+        let _ = self.ready(Interest::WRITABLE).await;
+    }
+
     /// Waits until the client closes its side; what it sends meanwhile is ignored.
     pub async fn peer_closed(&self) {
         let mut ignored = [0; 512];

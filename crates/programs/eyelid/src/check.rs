@@ -27,8 +27,8 @@ struct Finding {
 }
 
 /// Asks all programs. What is written down wrong ends the start, and so does a server that cannot
-/// run, or a program that the configuration wants and that is not there. A camera that cannot be used as things are is told; it fails by itself, beside others that
-/// work.
+/// run, or a program that the configuration wants and that is not there. A camera that cannot be
+/// used as things are is told; it fails by itself, beside others that work.
 ///
 /// # Errors
 /// [`Refused`], or that no camera can be used.

@@ -3,8 +3,8 @@
 //!
 //! The question goes to the socket that says that the slots directory is taken. A connection to one
 //! of the sockets that clients use would start server and cameras, and one every 30 s would keep
-//! them from ever ending. The same is true of `eyelid-receive` and its port. A camera that fails is no matter of health: no new start of `eyelid`
-//! would bring it back, and `/status` tells of it.
+//! them from ever ending. The same is true of `eyelid-receive` and its port. A camera that fails is
+//! no matter of health: no new start of `eyelid` would bring it back, and `/status` tells of it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,8 +36,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const WELL: &str = "healthy: ";
 const ILL: &str = "unhealthy: ";
 
-/// What is known of the programs that people connect to, kept by the supervisor. At first nobody has
-/// connected, and none of them runs.
+/// What is known of the programs that people connect to, kept by the supervisor. At first nobody
+/// has connected, and none of them runs.
 #[derive(Debug, Default)]
 pub(crate) struct Health(RefCell<BTreeMap<&'static str, Condition>>);
 

@@ -1,10 +1,12 @@
 //! Who may push to a camera: the decision, by what a request says and where it comes from.
 
+use std::net::{IpAddr, SocketAddr};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use eyelid_http::Peer;
 use eyelid_slot::CameraName;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use crate::tokens::Tokens;
 
@@ -12,10 +14,13 @@ use crate::tokens::Tokens;
 const ORIGINS_OF_LIBRARIES: [&str; 2] = ["file://", "https://github.com/gilmaimon/TinyWebsockets"];
 
 /// What proxies add: who asks is elsewhere then, whatever the connection's address.
-const OF_PROXIES: [HeaderName; 4] = [
+const OF_PROXIES: [HeaderName; 7] = [
+    HeaderName::from_static("cf-connecting-ip"),
     HeaderName::from_static("forwarded"),
     HeaderName::from_static("via"),
     HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-real-ip"),
 ];
 
@@ -44,6 +49,7 @@ pub(crate) fn check(
         !ORIGINS_OF_LIBRARIES
             .iter()
             .any(|library| origin.as_bytes() == library.as_bytes())
+            && !is_own(origin, headers)
     };
     if headers.get_all(ORIGIN).iter().any(is_page) {
         return Err(Refusal::Page);
@@ -59,6 +65,30 @@ pub(crate) fn check(
         true => Ok(()),
         false => Err(Refusal::Token),
     }
+}
+
+/// Says whether an origin is the address that is asked: Python's websocket-client says that where
+/// it is told nothing. A page of that origin can only be this program's, which has none: the name
+/// of a page could have been made to lead here (DNS rebinding), but nobody owns an address.
+fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let authority = |value: &HeaderValue| {
+        let text = value.to_str().ok()?;
+        text.split_once("://")
+            .map(|(_, authority)| authority.to_owned())
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let (Some(origin), Some(host)) = (authority(origin), host) else {
+        return false;
+    };
+    origin.eq_ignore_ascii_case(host) && is_address(host)
+}
+
+/// Says whether what is asked, with its port if it has one, is an address, or this machine.
+fn is_address(host: &str) -> bool {
+    let without_port = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    host.parse::<SocketAddr>().is_ok()
+        || host.parse::<IpAddr>().is_ok()
+        || without_port.eq_ignore_ascii_case("localhost")
 }
 
 /// Says whether a request comes from this machine, and not through a proxy on it.
@@ -139,7 +169,15 @@ mod tests {
             Peer::Unix,
         ] {
             assert_eq!(may(local, &[]), Ok(()));
-            for proxy in ["forwarded", "via", "x-forwarded-for", "x-real-ip"] {
+            for proxy in [
+                "cf-connecting-ip",
+                "forwarded",
+                "via",
+                "x-forwarded-for",
+                "x-forwarded-host",
+                "x-forwarded-proto",
+                "x-real-ip",
+            ] {
                 assert_eq!(
                     may(local, &[(proxy, "x")]),
                     Err(Refusal::Elsewhere),
@@ -174,6 +212,27 @@ mod tests {
             "",
         ] {
             assert_eq!(may(page), Err(Refusal::Page), "{page:?}");
+        }
+    }
+
+    #[test]
+    fn who_says_the_address_it_asks_is_no_page_of_others() {
+        let may = |origin: &str, host: &str| {
+            let headers = headers(&[("origin", origin), ("host", host)]);
+            check(&headers, None, tcp(LOCAL), &door(), None)
+        };
+        assert_eq!(may("http://127.0.0.1:8765", "127.0.0.1:8765"), Ok(()));
+        assert_eq!(may("http://[::1]:8765", "[::1]:8765"), Ok(()));
+        assert_eq!(may("http://LocalHost:8765", "localhost:8765"), Ok(()));
+        // A name may be a stranger's, who has it lead here.
+        let stranger = may("http://evil.example:8765", "evil.example:8765");
+        assert_eq!(stranger, Err(Refusal::Page));
+        for origin in ["http://127.0.0.1:8766", "http://evil.example", "http://"] {
+            assert_eq!(
+                may(origin, "127.0.0.1:8765"),
+                Err(Refusal::Page),
+                "{origin}"
+            );
         }
     }
 

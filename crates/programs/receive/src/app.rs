@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use eyelid_daemon::LogLimit;
-use eyelid_http::response::{FullResponse, close, problem, typed};
+use eyelid_http::response::{FullResponse, close, problem, typed, unavailable};
 use eyelid_http::{Arrival, Handler, Outcome, Peer, TakenOver};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
@@ -67,7 +67,13 @@ impl App {
             if let Err(refusal) = access {
                 return Outcome::Response(self.refuse(refusal, peer, &camera).await);
             }
-            let post = Post::new(self.cameras.clone(), camera, peer);
+            let Some(entry) = camera.enter_post() else {
+                let what = "this camera posts more pictures at once than are read";
+                let mut response = unavailable(what);
+                close(response.headers_mut());
+                return Outcome::Response(response);
+            };
+            let post = Post::new(self.cameras.clone(), camera, peer, entry);
             return Outcome::Response(post.respond(body).await);
         }
         let handshake = match Handshake::read(&parts, PROTOCOL) {

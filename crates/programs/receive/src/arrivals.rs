@@ -12,17 +12,17 @@ const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 /// How many usual intervals are a silence.
 const SILENT_INTERVALS: u32 = 4;
 
-/// How many frames may be thrown away after a silence: those that fit into a camera's buffers and
-/// ours.
-const MOST_STALE: u32 = 5;
+/// For how long frames may be thrown away after a silence: as long as a slow link takes for what
+/// fits into a camera's buffers and ours. A camera that has become quicker is shown after it.
+const STALE_FOR: Duration = Duration::from_secs(1);
 
 /// The arrivals of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     last: Option<Instant>,
     usual_interval: Option<Duration>,
-    /// After a silence: how many more may be thrown away.
-    stale_left: u32,
+    /// After a silence: until when frames may be thrown away.
+    stale_until: Option<Instant>,
 }
 
 /// What a frame is.
@@ -42,16 +42,17 @@ impl Arrivals {
             self.usual_interval = gap;
             return Verdict::Current;
         };
-        if self.stale_left > 0 {
-            self.stale_left -= 1;
-            if gap < usual / 2 {
+        if let Some(until) = self.stale_until {
+            if gap < usual / 2 && now < until {
                 return Verdict::Stale;
             }
-            self.stale_left = 0;
+            self.stale_until = None;
+            // One that has become slower is not silent each time.
+            self.usual_interval = Some(usual.max(gap));
             return Verdict::Current;
         }
         if gap > SHORTEST_SILENCE.max(usual * SILENT_INTERVALS) {
-            self.stale_left = MOST_STALE - 1;
+            self.stale_until = Some(now + STALE_FOR);
             return Verdict::Stale;
         }
         // A mean that forgets within some ten frames.
@@ -62,7 +63,7 @@ impl Arrivals {
     /// The camera was asked to be silent: what comes next is no leftover.
     pub(crate) fn expect_silence(&mut self) {
         self.last = None;
-        self.stale_left = 0;
+        self.stale_until = None;
     }
 }
 
@@ -99,10 +100,32 @@ mod tests {
         let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
         let mut at = |gaps: &[u64]| verdicts(&mut arrivals, &mut now, gaps);
         at(&[0, 400, 400, 400]);
-        assert_eq!(
-            at(&[2000, 10, 10, 10, 10, 10, 10]),
-            [[Stale; 5].as_slice(), &[Current; 2]].concat()
+        assert_eq!(at(&[2000]), [Stale]);
+        assert!(at(&[100; 9]).iter().all(|verdict| *verdict == Stale));
+        assert!(at(&[100; 9]).iter().all(|verdict| *verdict == Current));
+    }
+
+    #[test]
+    fn a_camera_that_sends_slower_loses_one_frame_and_no_more() {
+        use Verdict::{Current, Stale};
+        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
+        let mut at = |gaps: &[u64]| verdicts(&mut arrivals, &mut now, gaps);
+        at(&[0, 50, 50, 50]);
+        assert_eq!(at(&[1500; 5]), [Stale, Current, Current, Current, Current]);
+    }
+
+    #[test]
+    fn as_many_as_lay_in_our_own_socket_are_thrown_away() {
+        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
+        let mut at = |gaps: &[u64]| verdicts(&mut arrivals, &mut now, gaps);
+        at(&[0, 50, 50, 50]);
+        at(&[5000]);
+        assert!(
+            at(&[1; 60])
+                .iter()
+                .all(|verdict| *verdict == Verdict::Stale)
         );
+        assert_eq!(at(&[45]), [Verdict::Current]);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use bytes::Bytes;
 use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::{LogLimit, readiness};
 use eyelid_jpeg::PictureError;
@@ -20,7 +19,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep_until;
 
 use crate::intake::Intake;
-use crate::prepare::{Picture, Prepared, encode_again, prepare};
+use crate::prepare::{Picture, Prepared, encode_again};
 use crate::settings::CameraSettings;
 use crate::source::PushSource;
 
@@ -34,6 +33,9 @@ const TELL: Duration = Duration::from_secs(2);
 const LINES: u32 = 6;
 const LINES_PERIOD: Duration = Duration::from_secs(60);
 
+/// How many bodies of one camera are read at once: each holds a picture.
+const MOST_POSTS: usize = 2;
+
 /// A camera that may push.
 pub(crate) struct Camera {
     /// Its name.
@@ -42,6 +44,8 @@ pub(crate) struct Camera {
     pub(crate) intake: Rc<Intake>,
     settings: RefCell<Rc<CameraSettings>>,
     driver: Cell<DriverId>,
+    /// How many bodies of its are read now.
+    posts: Cell<usize>,
     logged: LogLimit,
 }
 
@@ -49,6 +53,16 @@ impl Camera {
     /// What the configuration says of it now.
     pub(crate) fn settings(&self) -> Rc<CameraSettings> {
         self.settings.borrow().clone()
+    }
+
+    /// Lets one more body be read, until what is given is dropped. A camera posts one at a time; a
+    /// second may come before it is known that the first will never end.
+    pub(crate) fn enter_post(self: &Rc<Self>) -> Option<PostEntry> {
+        let posts = self.posts.get();
+        (posts < MOST_POSTS).then(|| {
+            self.posts.set(posts + 1);
+            PostEntry(self.clone())
+        })
     }
 
     /// Tells the log that a connection of the camera has come or gone. One whose link is bad comes
@@ -61,6 +75,15 @@ impl Camera {
                 more => log::info!("camera {name:?} {what} ({more} lines left out before)"),
             }
         }
+    }
+}
+
+/// One of a camera's bodies that are read.
+pub(crate) struct PostEntry(Rc<Camera>);
+
+impl Drop for PostEntry {
+    fn drop(&mut self) {
+        self.0.posts.set(self.0.posts.get() - 1);
     }
 }
 
@@ -77,10 +100,11 @@ pub(crate) struct Cameras {
 }
 
 impl Cameras {
-    /// Opens the slots.
+    /// Opens the slots. A camera whose slot cannot be used harms no other: the log tells of it, and
+    /// it is not there.
     ///
     /// # Errors
-    /// A slot that cannot be used.
+    /// What inotify said, or why none of the slots can be used.
     pub(crate) fn new(settings: IndexMap<CameraName, CameraSettings>) -> anyhow::Result<Self> {
         let cameras = Self {
             producers: RefCell::new(Producers::new()?),
@@ -89,8 +113,14 @@ impl Cameras {
             wake_at: Cell::default(),
             decoding: Semaphore::new(1),
         };
+        let is_wanted = !settings.is_empty();
         for (name, settings) in settings {
-            cameras.add(name, settings)?;
+            if let Err(error) = cameras.add(name.clone(), settings) {
+                log::error!("camera {:?} cannot push: {error:#}", name.as_str());
+            }
+        }
+        if is_wanted && cameras.cameras.borrow().is_empty() {
+            anyhow::bail!("no camera has a slot that can be used");
         }
         Ok(cameras)
     }
@@ -105,31 +135,30 @@ impl Cameras {
         self.cameras.borrow().values().cloned().collect()
     }
 
-    /// Takes these cameras instead. Those that stay keep their connections and slots; those that go
-    /// lose both.
-    ///
-    /// # Errors
-    /// A slot that cannot be used; the cameras before it are as they should be then.
-    pub(crate) fn reconfigure(
-        &self,
-        settings: IndexMap<CameraName, CameraSettings>,
-    ) -> anyhow::Result<()> {
+    /// Takes these cameras instead. Those that stay keep their slots, and their connections unless
+    /// a token that was good is so no longer; those that go lose both. A camera whose new slot
+    /// cannot be used stays as it was, and the log tells of it.
+    pub(crate) fn reconfigure(&self, settings: IndexMap<CameraName, CameraSettings>) {
         for camera in self.all() {
             if !settings.contains_key(&camera.name) {
                 camera.intake.release();
                 self.producers.borrow_mut().remove(camera.driver.get());
                 self.cameras.borrow_mut().shift_remove(&camera.name);
-                clear(&camera.name, &camera.settings().slot);
             }
         }
         for (name, settings) in settings {
-            match self.camera(&name) {
-                Some(camera) => self.change(&camera, settings)?,
-                None => self.add(name, settings)?,
+            let changed = match self.camera(&name) {
+                Some(camera) => self.change(&camera, settings),
+                None => self.add(name.clone(), settings),
+            };
+            if let Err(error) = changed {
+                log::error!(
+                    "camera {:?}: its change is not used: {error:#}",
+                    name.as_str()
+                );
             }
         }
         self.changed.notify_one();
-        Ok(())
     }
 
     fn add(&self, name: CameraName, settings: CameraSettings) -> anyhow::Result<()> {
@@ -141,6 +170,7 @@ impl Cameras {
             intake,
             settings: RefCell::new(Rc::new(settings)),
             driver: Cell::new(driver),
+            posts: Cell::default(),
             logged: LogLimit::new(LINES, LINES_PERIOD),
         };
         let camera = Rc::new(camera);
@@ -165,6 +195,9 @@ impl Cameras {
             camera.driver.set(driver);
             self.tell(camera);
         }
+        if before.revokes(&settings, &camera.name) {
+            camera.intake.release();
+        }
         camera.settings.replace(Rc::new(settings));
         Ok(())
     }
@@ -187,30 +220,36 @@ impl Cameras {
         self.producers.borrow_mut().add(driver)
     }
 
-    /// Takes a message of a camera in: publishes it if somebody wishes for it, else keeps it at
-    /// hand. What has to be decoded first is dropped while nobody looks, or while another is.
+    /// Takes a frame of a camera in: publishes it if somebody wishes for it, else keeps it at hand.
+    /// One that has to be decoded first waits for its turn among those of all cameras, and its
+    /// connection with it; it is dropped while nobody looks, and if `is_current` says afterwards
+    /// that the camera has another connection by now.
     ///
     /// # Errors
     /// What makes it no frame.
     pub(crate) async fn take(
         &self,
         camera: &Camera,
-        message: &Bytes,
+        prepared: Prepared,
         captured: SystemTime,
+        is_current: impl Fn() -> bool,
     ) -> Result<(), PictureError> {
         let intake = &camera.intake;
-        let picture = match prepare(message)? {
+        let picture = match prepared {
             Prepared::Ready(picture) => picture,
             // One that posts has been told that its picture was taken.
             Prepared::Slow(_) if !intake.is_awake() && intake.is_connected() => return Ok(()),
             Prepared::Slow(jpeg) => {
-                let Ok(_turn) = self.decoding.try_acquire() else {
-                    intake.count_dropped();
-                    return Ok(());
-                };
+                // It is never closed.
+                let _turn = self.decoding.acquire().await;
                 let made = tokio::task::spawn_blocking(move || encode_again(&jpeg)).await;
                 // It ends in another way only if it panics, which is a fault of ours.
-                made.unwrap_or(Err(PictureError::Head))?
+                let picture = made.unwrap_or(Err(PictureError::Head))?;
+                if !is_current() {
+                    intake.count_dropped();
+                    return Ok(());
+                }
+                picture
             }
         };
         self.put(camera, picture, captured);
@@ -305,8 +344,13 @@ impl Cameras {
         readiness::readable(inotify)
     }
 
-    /// Leaves in the slots what came last, and that the cameras are asleep.
+    /// Lets the connections go, and leaves in the slots what came last, and that the cameras are
+    /// asleep.
     pub(crate) fn end(&self) {
+        for camera in self.all() {
+            camera.intake.release();
+            self.tell(&camera);
+        }
         let mut producers = self.producers.borrow_mut();
         let now = Instant::now();
         producers

@@ -78,7 +78,7 @@ fn of_header(bytes: &[u8]) {
 
 fn of_message(bytes: &[u8]) {
     let message = Bytes::copy_from_slice(bytes);
-    let Ok(Prepared::Ready(picture)) = prepare(&message) else {
+    let Ok(Prepared::Ready(picture)) = prepare(&message, MAX_BYTES) else {
         return;
     };
     let Ok((header, length)) = whole(&picture.jpeg) else {

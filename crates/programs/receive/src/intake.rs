@@ -192,7 +192,7 @@ impl Intake {
         self.awake.subscribe()
     }
 
-    /// A whole message or picture has come.
+    /// A whole frame has come.
     pub(crate) fn count(&self, bytes: usize, now: Instant) {
         let mut counts = self.counts.borrow_mut();
         counts.rate.arrived(now);
@@ -212,7 +212,7 @@ impl Intake {
         counts.last_error = Some(reason);
     }
 
-    /// A connection has ended in another way than by its end.
+    /// A connection has ended otherwise than its other side meant it to.
     pub(crate) fn note_error(&self, reason: String) {
         self.counts.borrow_mut().last_error = Some(reason);
     }
@@ -252,6 +252,12 @@ pub(crate) enum Lost {
 }
 
 impl Claim {
+    /// Says whether the camera is the connection's still.
+    pub(crate) fn is_current(&self) -> bool {
+        let intake = &self.intake;
+        intake.details.get().is_some_and(|it| it.id == self.id)
+    }
+
     /// Waits until the camera is the connection's no longer.
     pub(crate) async fn lost(&mut self) -> Lost {
         let own = Some(self.id);
@@ -267,7 +273,7 @@ impl Drop for Claim {
     /// What a camera sent that is gone is no frame any more.
     fn drop(&mut self) {
         let intake = &self.intake;
-        if intake.details.get().is_some_and(|it| it.id == self.id) {
+        if self.is_current() {
             intake.release();
             intake.newest.replace(None);
         }

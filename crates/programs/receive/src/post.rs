@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use eyelid_http::Peer;
 use eyelid_http::response::{FullResponse, close, problem, typed};
-use eyelid_jpeg::{PictureError, Splitter};
+use eyelid_jpeg::Splitter;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
@@ -20,10 +20,11 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::arrivals::{Arrivals, Verdict};
-use crate::cameras::{Camera, Cameras};
+use crate::cameras::{Camera, Cameras, PostEntry};
 use crate::intake::{Claim, Lost, Way};
+use crate::prepare::{Prepared, prepare};
 
-/// How long a body may pause, and how long one may take that has no whole picture yet.
+/// How long a body may pause, and how long it may take for its next whole picture, or its end.
 const PAUSE: Duration = Duration::from_secs(10);
 const WITHOUT_PICTURE: Duration = Duration::from_secs(60);
 
@@ -54,7 +55,10 @@ pub(crate) struct Post {
     bad_in_a_row: u32,
     /// Bytes that belong to no picture.
     between_bytes: usize,
-    last_error: Option<PictureError>,
+    last_error: Option<String>,
+    /// When the last picture was whole, or the body began.
+    last_picture: Instant,
+    _entry: PostEntry,
 }
 
 /// Why a body is not read further.
@@ -67,7 +71,12 @@ enum End {
 
 impl Post {
     /// Prepares to read one.
-    pub(crate) fn new(cameras: Rc<Cameras>, camera: Rc<Camera>, peer: Peer) -> Self {
+    pub(crate) fn new(
+        cameras: Rc<Cameras>,
+        camera: Rc<Camera>,
+        peer: Peer,
+        entry: PostEntry,
+    ) -> Self {
         let max_bytes = camera.settings().max_bytes;
         Self {
             cameras,
@@ -81,6 +90,8 @@ impl Post {
             bad_in_a_row: 0,
             between_bytes: 0,
             last_error: None,
+            last_picture: Instant::now(),
+            _entry: entry,
         }
     }
 
@@ -109,7 +120,9 @@ impl Post {
             End::Refused(status, what) => (status, what),
         };
         match status {
-            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE
+            StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_TIMEOUT
                 if self.last_error.is_none() =>
             {
                 self.camera.intake.count_refused(what.clone());
@@ -123,9 +136,8 @@ impl Post {
 
     async fn read(&mut self, body: Incoming) -> End {
         let mut body = pin!(body);
-        let began = Instant::now();
         loop {
-            if self.pictures == 0 && began.elapsed() > WITHOUT_PICTURE {
+            if self.last_picture.elapsed() > WITHOUT_PICTURE {
                 let what = "no whole picture within a minute";
                 return End::Refused(StatusCode::REQUEST_TIMEOUT, what.to_owned());
             }
@@ -185,7 +197,7 @@ impl Post {
     /// Takes the newest picture that is there, once the socket has no more to give now.
     async fn take_newest(&mut self, mut body: Pin<&mut Incoming>) -> Result<(), End> {
         let began = Instant::now();
-        let Some(mut newest) = self.arrived() else {
+        let Some(mut newest) = self.arrived()? else {
             return Ok(());
         };
         if self.pictures > 1 && self.claim.is_none() {
@@ -198,47 +210,64 @@ impl Post {
             && let Some(bytes) = at_hand(body.as_mut()).await
         {
             self.feed(&bytes)?;
-            if let Some(newer) = self.arrived() {
+            if let Some(newer) = self.arrived()? {
                 self.camera.intake.count_dropped();
                 newest = newer;
             }
         }
-        let (picture, captured) = newest;
-        match self.cameras.take(&self.camera, &picture, captured).await {
-            Ok(()) => {
-                self.taken += 1;
-                self.bad_in_a_row = 0;
-            }
-            Err(error) => {
-                self.camera.intake.count_refused(error.to_string());
-                self.last_error = Some(error);
-                self.bad_in_a_row += 1;
-                if self.bad_in_a_row == MOST_BAD {
-                    return Err(End::Refused(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        self.no_picture(),
-                    ));
-                }
-            }
+        let (prepared, captured) = newest;
+        let claim = self.claim.as_ref();
+        let is_current = || claim.is_none_or(Claim::is_current);
+        let taken = self
+            .cameras
+            .take(&self.camera, prepared, captured, is_current);
+        match taken.await {
+            Ok(()) => self.taken += 1,
+            Err(error) => self.bad(error.to_string())?,
         }
         Ok(())
     }
 
-    /// Gives the picture that has become whole, if it is new.
-    fn arrived(&mut self) -> Option<(Bytes, SystemTime)> {
-        let (picture, captured) = self.splitter.take_newest()?;
-        let (now, intake) = (Instant::now(), &self.camera.intake);
-        intake.count(picture.len(), now);
-        if self.arrivals.arrived(now) == Verdict::Stale {
-            intake.count_dropped();
-            return None;
+    /// A picture was no frame.
+    fn bad(&mut self, reason: String) -> Result<(), End> {
+        self.camera.intake.count_refused(reason.clone());
+        self.last_error = Some(reason);
+        self.bad_in_a_row += 1;
+        match self.bad_in_a_row == MOST_BAD {
+            true => Err(End::Refused(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                self.no_picture(),
+            )),
+            false => Ok(()),
         }
-        Some((picture.into(), captured))
+    }
+
+    /// Gives the picture that has become whole, if it is a frame and new.
+    fn arrived(&mut self) -> Result<Option<(Prepared, SystemTime)>, End> {
+        let Some((picture, captured)) = self.splitter.take_newest() else {
+            return Ok(None);
+        };
+        let now = Instant::now();
+        self.last_picture = now;
+        let verdict = self.arrivals.arrived(now);
+        let picture = Bytes::from(picture);
+        let prepared = match prepare(&picture, self.camera.settings().max_bytes) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.bad(error.to_string()).map(|()| None),
+        };
+        self.bad_in_a_row = 0;
+        let intake = &self.camera.intake;
+        intake.count(picture.len(), now);
+        if verdict == Verdict::Stale {
+            intake.count_dropped();
+            return Ok(None);
+        }
+        Ok(Some((prepared, captured)))
     }
 
     fn no_picture(&self) -> String {
         let cause = match (&self.last_error, self.splitter.last_error()) {
-            (Some(error), _) => error.to_string(),
+            (Some(error), _) => error.clone(),
             (None, Some(error)) => error.to_string(),
             (None, None) if self.splitter.is_inside() => "it ends within one".to_owned(),
             (None, None) => "nothing in it begins as one".to_owned(),

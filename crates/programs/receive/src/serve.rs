@@ -2,6 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_daemon::manager;
@@ -15,6 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::App;
 use crate::cameras::Cameras;
 use crate::settings::{Settings, fixed_changes};
+
+/// How long connections have to say that the program ends: some turns of theirs.
+const FAREWELL: Duration = Duration::from_millis(50);
 
 /// Runs until it is told to end, or has been idle for long enough. `reread` gives what the
 /// configuration says now; SIGHUP asks for it.
@@ -63,7 +67,8 @@ pub(crate) async fn run(
             log::warn!("{what} takes a restart to change");
         }
         door.reload(LiveConfig::read(options(&settings))?);
-        cameras.reconfigure(settings.cameras)
+        cameras.reconfigure(settings.cameras);
+        anyhow::Ok(())
     };
     let ended = tokio::select! {
         end = accepted => {
@@ -78,6 +83,8 @@ pub(crate) async fn run(
     drop(sockets.listeners);
     // Before connections end, and what they have sent with them.
     cameras.end();
+    // They tell the cameras so.
+    tokio::time::sleep(FAREWELL).await;
     door.stop();
     acceptor.drain().await;
     ended

@@ -15,6 +15,7 @@ use crate::arrivals::{Arrivals, Verdict};
 use crate::camera_clock::CameraClock;
 use crate::cameras::{Camera, Cameras};
 use crate::intake::{Claim, Lost, Way};
+use crate::prepare::{Prepared, Unusable, prepare};
 use crate::websocket::{Ended, Received, WebSocket};
 
 /// The protocol of cameras that want to be told.
@@ -118,7 +119,12 @@ impl Session {
         camera.log_connection(&format!("connected from {peer} {what}"));
         let end = self.receive(&mut socket, &mut claim).await;
         let reason = match end {
-            End::Theirs(ended) => ended.to_string(),
+            End::Theirs(ended) => {
+                if let Ended::Lost(_) = ended {
+                    camera.intake.note_error(ended.to_string());
+                }
+                ended.to_string()
+            }
             End::Ours(Close { code, reason }) => {
                 // The camera is free for the connection that took it.
                 drop(claim);
@@ -148,7 +154,7 @@ impl Session {
                     self.tell(socket, &mut awake).await.map_err(End::from)
                 }
                 received = socket.next() => match received {
-                    Ok(received) => self.received(received, socket).await,
+                    Ok(received) => self.received(received, socket, claim).await,
                     Err(ended) => Err(ended.into()),
                 },
                 () = sleep_until(deadline.into()) => self.silent(socket).await,
@@ -174,6 +180,12 @@ impl Session {
     }
 
     async fn silent(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+        // A message may take long to come.
+        if socket.last_read() > self.heard {
+            self.heard = socket.last_read();
+            self.has_asked = false;
+            return Ok(());
+        }
         if self.has_asked {
             return Err(Close::new(1001, "no sign of life").into());
         }
@@ -184,7 +196,12 @@ impl Session {
     }
 
     /// Takes in what has come, and what else of it is there already: the newest frame is the one.
-    async fn received(&mut self, first: Received, socket: &mut WebSocket) -> Result<(), End> {
+    async fn received(
+        &mut self,
+        first: Received,
+        socket: &mut WebSocket,
+        claim: &Claim,
+    ) -> Result<(), End> {
         let began = Instant::now();
         self.heard = began;
         self.has_asked = false;
@@ -193,7 +210,7 @@ impl Session {
         while let Some(received) = next {
             match received {
                 Received::Binary(message, came) => {
-                    if let Some(frame) = self.arrived(message, came)
+                    if let Some(frame) = self.judge(&message, came)?
                         && newest.replace(frame).is_some()
                     {
                         self.camera.intake.count_dropped();
@@ -214,44 +231,57 @@ impl Session {
                 }
             };
         }
-        if let Some((message, captured)) = newest {
-            self.take(&message, captured).await?;
+        if let Some((prepared, captured)) = newest {
+            let taken = self
+                .cameras
+                .take(&self.camera, prepared, captured, || claim.is_current());
+            if let Err(error) = taken.await {
+                self.bad(error.to_string())?;
+            }
         }
         end
     }
 
-    /// A binary message is there; gives it with its moment of capture, if it is new.
-    fn arrived(&mut self, message: Bytes, came: SystemTime) -> Option<(Bytes, SystemTime)> {
+    /// A binary message is there; gives it with its moment of capture, if it is a frame and new.
+    fn judge(
+        &mut self,
+        message: &Bytes,
+        came: SystemTime,
+    ) -> Result<Option<(Prepared, SystemTime)>, Close> {
         let (now, intake) = (Instant::now(), &self.camera.intake);
-        intake.count(message.len(), now);
         let captured = match self.told_ms.take() {
             Some(told_ms) => self.clock.captured(told_ms, came, now),
             None => came,
         };
-        match self.arrivals.arrived(now) {
-            Verdict::Current => Some((message, captured)),
+        let verdict = self.arrivals.arrived(now);
+        let prepared = match prepare(message, self.camera.settings().max_bytes) {
+            Ok(prepared) => prepared,
+            Err(error @ Unusable::TooLong { .. }) => {
+                intake.count_refused(error.to_string());
+                return Err(Close::new(1009, error.to_string()));
+            }
+            Err(error) => return self.bad(error.to_string()).map(|()| None),
+        };
+        self.bad_in_a_row = 0;
+        intake.count(message.len(), now);
+        Ok(match verdict {
+            Verdict::Current => Some((prepared, captured)),
             Verdict::Stale => {
                 intake.count_dropped();
                 None
             }
-        }
+        })
     }
 
-    async fn take(&mut self, message: &Bytes, captured: SystemTime) -> Result<(), End> {
-        match self.cameras.take(&self.camera, message, captured).await {
-            Ok(()) => {
-                self.bad_in_a_row = 0;
-                Ok(())
-            }
-            Err(error) => {
-                self.camera.intake.count_refused(error.to_string());
-                self.bad_in_a_row += 1;
-                if self.bad_in_a_row < MOST_BAD {
-                    return Ok(());
-                }
-                let what = format!("{MOST_BAD} messages in a row are no frame; the last: {error}");
-                Err(Close::new(1003, what).into())
-            }
+    /// A message was no frame.
+    fn bad(&mut self, reason: String) -> Result<(), Close> {
+        self.bad_in_a_row += 1;
+        let is_too_much = self.bad_in_a_row == MOST_BAD;
+        let what = format!("{MOST_BAD} messages in a row are no frame; the last: {reason}");
+        self.camera.intake.count_refused(reason);
+        match is_too_much {
+            true => Err(Close::new(1003, what)),
+            false => Ok(()),
         }
     }
 
@@ -280,7 +310,10 @@ impl Session {
 fn lost_camera(lost: Lost) -> Close {
     match lost {
         Lost::Taken => Close::new(4001, "a newer connection has this camera"),
-        Lost::Removed => Close::new(1001, "this camera is configured no longer"),
+        Lost::Removed => Close::new(
+            1001,
+            "this camera may push here no longer, or this program ends",
+        ),
     }
 }
 

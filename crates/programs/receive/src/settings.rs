@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use eyelid_config::{Address, Config, ConfigError, PushedCameraOptions, ReceiveOptions};
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
@@ -52,6 +52,17 @@ pub(crate) struct CameraSettings {
     pub(crate) max_bytes: usize,
 }
 
+impl CameraSettings {
+    /// Says whether somebody who was let in by these would not be by `new`.
+    pub(crate) fn revokes(&self, new: &Self, camera: &CameraName) -> bool {
+        match (&self.tokens, &new.tokens) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(old), Some(new)) => !old.are_all_in(new, camera),
+        }
+    }
+}
+
 impl Settings {
     /// Merges flags and file, flags first, and reads the tokens. The file's addresses are for who
     /// has no sockets `passed`.
@@ -70,11 +81,14 @@ impl Settings {
         let tokens = options.token_file.as_deref();
         let tokens = tokens.map(|path| reading.of_all(path)).transpose()?;
         let max_cameras = options.max_cameras.map_or(MAX_CAMERAS, |max| max as usize);
-        if file.pushed_cameras.len() > max_cameras {
-            bail!(
-                "{} cameras are in [receive.cameras], and max-cameras is {max_cameras}: set it in [receive]",
-                file.pushed_cameras.len()
+        let count = file.pushed_cameras.len();
+        if count > max_cameras {
+            let what = format!(
+                "{count} cameras are in [receive.cameras], more than {max_cameras}; set it in [receive]"
             );
+            // Cameras are in the file alone, so there is one.
+            let config = arguments.config.as_deref().unwrap_or(Path::new(""));
+            return Err(ConfigError::section::<ReceiveOptions>(config, "max-cameras", what).into());
         }
         let cameras = file.pushed_cameras.keys().map(|name| {
             let camera = reading.camera(name, tokens.clone())?;

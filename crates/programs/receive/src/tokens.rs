@@ -97,6 +97,13 @@ impl Tokens {
         Ok(Self(tokens))
     }
 
+    /// Says whether each token of the camera is one in `other`, too.
+    pub(crate) fn are_all_in(&self, other: &Self, name: &CameraName) -> bool {
+        let of = |tokens: &Self| tokens.0.get(name).cloned().unwrap_or_default();
+        let others = of(other);
+        of(self).iter().all(|hash| others.contains(hash))
+    }
+
     /// Says whether the camera has one.
     pub(crate) fn has(&self, name: &CameraName) -> bool {
         self.0.contains_key(name)

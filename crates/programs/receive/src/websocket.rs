@@ -1,12 +1,12 @@
 //! WebSockets (RFC 6455): the handshake, and messages with the moments at which they began to come.
 //! The protocol itself is tungstenite's.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eyelid_http::response::head_bytes;
@@ -21,10 +21,13 @@ use hyper::{Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::message_starts::MessageStarts;
 
 /// How much is read at once. A camera's message of some 20 KB is room enough for what TCP brings.
 const READ_BYTES: usize = 16 << 10;
@@ -119,24 +122,22 @@ impl Handshake {
             .max_write_buffer_size(bounds.write_bytes)
             .max_message_size(Some(bounds.message_bytes))
             .max_frame_size(Some(bounds.message_bytes));
-        let first_read = FirstRead::default();
-        if !early.is_empty() {
-            first_read.note();
-        }
+        let reads = Rc::new(RefCell::new(Reads::new(Instant::now())));
+        reads.borrow_mut().read(&early);
         let socket = TimedSocket {
             socket: taken.socket,
-            first_read: first_read.clone(),
+            reads: reads.clone(),
         };
         let stream =
             WebSocketStream::from_partially_read(socket, early, Role::Server, Some(config)).await;
-        Ok(WebSocket { stream, first_read })
+        Ok(WebSocket { stream, reads })
     }
 }
 
 /// An open WebSocket.
 pub struct WebSocket {
     stream: WebSocketStream<TimedSocket>,
-    first_read: FirstRead,
+    reads: Rc<RefCell<Reads>>,
 }
 
 /// What has come.
@@ -191,14 +192,27 @@ impl WebSocket {
     }
 
     fn received(&mut self, next: Option<Result<Message, Error>>) -> Result<Received, Ended> {
-        let began = self.first_read.take();
         match next {
-            Some(Ok(Message::Binary(bytes))) => Ok(Received::Binary(bytes, began)),
-            Some(Ok(Message::Text(text))) => Ok(Received::Text(text.as_str().to_owned())),
+            Some(Ok(Message::Binary(bytes))) => Ok(Received::Binary(bytes, self.began())),
+            Some(Ok(Message::Text(text))) => {
+                self.began();
+                Ok(Received::Text(text.as_str().to_owned()))
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Received::Sign),
             Some(Ok(Message::Close(_))) | None => Err(Ended::Closed),
             Some(Err(error)) => Err(ended(error)),
         }
+    }
+
+    /// When the message began that is whole now.
+    fn began(&self) -> SystemTime {
+        let began = self.reads.borrow_mut().starts.next();
+        began.unwrap_or_else(SystemTime::now)
+    }
+
+    /// When something was read last, if only a part of a message.
+    pub fn last_read(&self) -> Instant {
+        self.reads.borrow().last
     }
 
     /// Sends a text.
@@ -262,6 +276,9 @@ fn ended(error: Error) -> Ended {
         Error::ConnectionClosed | Error::AlreadyClosed => return Ended::Closed,
         Error::Capacity(_) => 1009,
         Error::Utf8(_) => 1007,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            return Ended::Lost("it ended without a word".to_owned());
+        }
         Error::Protocol(_) | Error::AttackAttempt => 1002,
         other => return Ended::Lost(other.to_string()),
     };
@@ -283,27 +300,31 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
 }
 
-/// When something was read first since it was asked last.
-#[derive(Clone, Debug, Default)]
-struct FirstRead(Rc<Cell<Option<SystemTime>>>);
+/// What was read, and when.
+#[derive(Debug)]
+struct Reads {
+    last: Instant,
+    starts: MessageStarts,
+}
 
-impl FirstRead {
-    fn note(&self) {
-        if self.0.get().is_none() {
-            self.0.set(Some(SystemTime::now()));
+impl Reads {
+    fn new(now: Instant) -> Self {
+        Self {
+            last: now,
+            starts: MessageStarts::default(),
         }
     }
 
-    /// A message that came whole with the one before it began to come no later than now.
-    fn take(&self) -> SystemTime {
-        self.0.take().unwrap_or_else(SystemTime::now)
+    fn read(&mut self, bytes: &[u8]) {
+        self.last = Instant::now();
+        self.starts.read(bytes, SystemTime::now());
     }
 }
 
 /// A socket that notes when something is read from it.
 struct TimedSocket {
     socket: Socket,
-    first_read: FirstRead,
+    reads: Rc<RefCell<Reads>>,
 }
 
 impl AsyncRead for TimedSocket {
@@ -315,8 +336,9 @@ impl AsyncRead for TimedSocket {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.socket).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            this.first_read.note();
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            this.reads.borrow_mut().read(read);
         }
         Poll::Ready(Ok(()))
     }
