@@ -62,12 +62,12 @@ class Answer:
     body: bytes
 
 
-def get(address, path, method="GET", **headers):
-    """Sends one request and gives the answer."""
+def get(address, path, method="GET", body=None, **headers):
+    """Sends one request, with a body if there is one, and gives the answer."""
     connection = http.client.HTTPConnection("localhost")
     connection.sock = connect(address)
     with closing(connection):
-        connection.request(method, path, headers={"Connection": "close", **headers})
+        connection.request(method, path, body, headers={"Connection": "close", **headers})
         response = connection.getresponse()
         names = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, names, response.read())

@@ -1,8 +1,8 @@
 """A camera and its server, and strangers around them."""
 
-import network
 import pytest
 
+from harness import elsewhere
 from harness.cameras import start_camera
 from harness.crowd import allow_connections
 from harness.healthy import Healthy
@@ -13,7 +13,7 @@ from harness.servers import Server
 def pytest_sessionstart():
     """Attacks need a network that is nobody else's."""
     require_own("net")
-    network.make()
+    elsewhere.make()
     allow_connections()
 
 

@@ -10,9 +10,9 @@ import socket
 import time
 from contextlib import ExitStack
 
-import network
 import pytest
 
+from harness import elsewhere
 from harness.crowd import Crowd
 from harness.healthy import Healthy
 from harness.http import get
@@ -102,9 +102,9 @@ def test_clients_that_take_nothing_and_clients_that_vanish(serve, directory):
         slow = crowd(300, ASK % b"stream", receive_buffer=2048)
         # A snapshot fits the kernel's buffers, so more than one is asked for.
         crowd(20, (ASK % b"snapshot") * 100, receive_buffer=2048)
-        with network.among_strangers():
-            crowd(50, ASK % b"stream", host=network.HERE)
-            crowd(50, b"GET", host=network.HERE)
+        with elsewhere.inside():
+            crowd(50, ASK % b"stream", host=elsewhere.HERE)
+            crowd(50, b"GET", host=elsewhere.HERE)
         proxy = stack.enter_context(socket.socket(socket.AF_UNIX))
         proxy.connect(str(path))
         proxy.settimeout(1)
@@ -112,7 +112,7 @@ def test_clients_that_take_nothing_and_clients_that_vanish(serve, directory):
             while True:
                 proxy.sendall((ASK % b"viewer.js") * 20)
         wait_for(lambda: clients(server) > len(slow) + 50, "all are clients")
-        with network.vanished():
+        with elsewhere.vanished():
             healthy.thrive(20)
             wait_for(lambda: hung_up(proxy), "the server to give the proxy up", 90)
             wait_for(lambda: clients(server) <= 2, lambda: f"{clients(server)} clients left", 90)

@@ -1,35 +1,22 @@
 """A program that takes connections over is started by its socket, as under systemd."""
 
 import json
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from harness.cameras import start_camera
+from harness.examples import example
 from harness.http import free_port, get, wait_listening
 from harness.processes import command_line
 from harness.programs import binary
 from harness.waiting import wait_for
 
-REPOSITORY = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def stand_in():
-    """The program that stands in for others (crates/libraries/http/examples), built if need be."""
-    path = Path(binary("examples/stand_in"))
-    directory = path.parents[1]
-    profiles = {"release": ["--release"], "debug": []}
-    if shutil.which("cargo") and directory.name in profiles:
-        build = ["cargo", "build", "--locked", *profiles[directory.name]]
-        example = ["--package", "eyelid-http", "--example", "stand_in"]
-        target = ["--target-dir", directory.parent]
-        subprocess.run([*build, *example, *target], cwd=REPOSITORY, check=True)
-    if not path.exists():
-        pytest.fail(f"no {str(path)!r}, and no cargo to build it with")
-    return path
+    """The program that stands in for others (crates/libraries/http/examples)."""
+    return example("eyelid-http", "stand_in")
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""Another computer beside this one: it is there, and then it is not.
+
+this namespace --- elsewhere
+"""
+
+import subprocess
+from contextlib import contextmanager
+
+from harness import networks
+
+HERE = "10.0.3.1"
+THERE = "10.0.3.2"
+
+COMMANDS = f"""
+mount -t tmpfs none /run/netns
+ip link set lo up
+ip netns add elsewhere
+ip link add elsewhere type veth peer name here netns elsewhere
+ip addr add {HERE}/24 dev elsewhere
+ip link set elsewhere up
+ip -n elsewhere addr add {THERE}/24 dev here
+ip -n elsewhere link set here up
+"""
+
+
+def make():
+    """Makes it, in the namespace that this process is in."""
+    networks.make(COMMANDS)
+
+
+def inside():
+    """Sockets made in here are the other computer's."""
+    return networks.inside("elsewhere")
+
+
+@contextmanager
+def vanished():
+    """Nothing that it sends arrives, nor what is sent to it, and nobody is told."""
+    link = ["ip", "-n", "elsewhere", "link", "set", "here"]
+    subprocess.run([*link, "down"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*link, "up"], check=True)
