@@ -572,7 +572,8 @@ class Library:
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA  # RFC 6455, 5.2
 FINAL = 0x80
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
-LWIP_SEND_BUFFER_BYTES = 5744  # what the boards themselves queue
+# What the boards themselves queue, and in which pieces: Linux would take a whole frame at once.
+LWIP_SEND_BUFFER_BYTES, LWIP_SEGMENT_BYTES = 5744, 1436
 
 
 class Firmware:
@@ -646,7 +647,7 @@ class Firmware:
             if not select.select([], [self._socket], [], wait_s)[1]:
                 return False
             try:
-                sent = self._socket.send(rest, socket.MSG_DONTWAIT)
+                sent = self._socket.send(rest[:LWIP_SEGMENT_BYTES], socket.MSG_DONTWAIT)
             except BlockingIOError:
                 continue
             except OSError as error:

@@ -5,9 +5,9 @@
  *     idf.py add-dependency "espressif/esp32-camera"
  *
  * Call eyelid_push_start() once, when the network and the camera are up: the camera with
- * `fb_count = 2` and `grab_mode = CAMERA_GRAB_LATEST`, for with the driver's default each picture is
- * as old as fb_count of them. esp_wifi_set_ps(WIFI_PS_NONE) keeps the radio from sleeping between
- * beacons. */
+ * `fb_count = 2` and `grab_mode = CAMERA_GRAB_LATEST`, for with the driver's default each picture
+ * is as old as fb_count of them. esp_wifi_set_ps(WIFI_PS_NONE) keeps the radio from sleeping
+ * between beacons. */
 #include "eyelid_push.h"
 
 #include <stdatomic.h>

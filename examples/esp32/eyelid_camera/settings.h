@@ -1,8 +1,8 @@
 // What is to be set before the board is flashed.
 #pragma once
 
-// The board: AI_THINKER, ATOMS3R_CAM, M5STACK_A (M5Camera, model A) or M5STACK_B (M5Camera, model B,
-// and Timer Camera). board.h has their pins.
+// The board: BOARD_AI_THINKER, BOARD_ATOMS3R_CAM, BOARD_M5STACK_A (M5Camera, model A) or
+// BOARD_M5STACK_B (M5Camera, model B, and Timer Camera). board.h has their pins.
 #define BOARD_AI_THINKER
 
 #define WIFI_NAME "my network"
