@@ -95,6 +95,8 @@ pub(crate) struct Cameras {
     changed: Notify,
     /// Until when it sleeps.
     wake_at: Cell<Option<Instant>>,
+    /// The slots say that their cameras are asleep, and nothing is written any more.
+    has_ended: Cell<bool>,
     /// Decoding takes a core for as long as it lasts: one picture at a time, of all cameras.
     decoding: Semaphore,
 }
@@ -111,6 +113,7 @@ impl Cameras {
             cameras: RefCell::default(),
             changed: Notify::new(),
             wake_at: Cell::default(),
+            has_ended: Cell::default(),
             decoding: Semaphore::new(1),
         };
         let is_wanted = !settings.is_empty();
@@ -268,6 +271,10 @@ impl Cameras {
 
     /// Does for one camera what there is to do, now that something of it has come or gone.
     fn step_one(&self, camera: &Camera) {
+        // What comes while connections say goodbye must not wake the camera again.
+        if self.has_ended.get() {
+            return;
+        }
         let mut producers = self.producers.borrow_mut();
         let deadline = producers.step_one(camera.driver.get(), Instant::now());
         // It may be due for something earlier than before.
@@ -357,6 +364,7 @@ impl Cameras {
             .drivers()
             .for_each(|driver| driver.publish_newest(now));
         producers.end();
+        self.has_ended.set(true);
     }
 }
 
