@@ -1,0 +1,95 @@
+"""Many cameras at once, in one process and on one inotify instance."""
+
+import json
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from cameras import Pushing
+from pictures import mark, picture
+from receiver import configuration, serve, shown
+from viewing import Viewer
+
+from harness.http import get
+from harness.waiting import wait_for
+
+NAMES = [f"camera{number}" for number in range(20)]
+
+
+def inotify_instances(pid):
+    """Gives what each of a process's inotify instances watches; a copy of one is the same."""
+    texts = set()
+    for file in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            lines = file.read_text().splitlines()
+            texts.add(tuple(line for line in lines if line.startswith("inotify")))
+    return texts - {()}
+
+
+def test_twenty_cameras_on_one_inotify_instance(start, receive):
+    receiver = receive(configuration(*NAMES))
+    server = serve(start, receiver)
+    with ExitStack() as stack:
+        cameras = {name: stack.enter_context(receiver.camera(f"/{name}")) for name in NAMES}
+        for number, name in enumerate(NAMES):
+            cameras[name].send_jpeg(jpeg := picture(number))
+            shown(receiver.slot(name), jpeg)
+        instances = inotify_instances(receiver.pid)
+        assert len(instances) == 1
+        assert len(instances.pop()) >= len(NAMES), "not all are watched"
+        for camera in cameras.values():
+            stack.enter_context(Pushing(camera.send_jpeg, fps=5))
+        viewers = [stack.enter_context(Viewer(server, f"/{name}/stream")) for name in NAMES]
+        for viewer in viewers:
+            viewer.wait(15)
+        numbers = [[seen.number for seen in viewer.seen] for viewer in viewers]
+        assert all(each == sorted(set(each)) for each in numbers)
+        status = receiver.status()
+        assert all(status[name]["push"]["connected"] for name in NAMES)
+        assert all(4 < status[name]["push"]["fps"] < 6 for name in NAMES), status
+
+
+def test_all_of_one_file(start, receive, directory):
+    """The server shows pushed cameras among all others, with title and state."""
+    text = configuration(("door", {"title": "Front door"}), "default")
+    text += '[cameras.test]\nsource = "test"\n'
+    receiver = receive(text)
+    server = serve(start, receiver)
+
+    def cameras():
+        return {each["name"]: each for each in json.loads(get(server, "/status").body)["cameras"]}
+
+    assert set(cameras()) == {"default", "door", "test"}
+    assert cameras()["door"]["title"] == "Front door"
+    with receiver.camera() as camera, Pushing(camera.send_jpeg):
+        receiver.slot().frame()
+        push = wait_for(
+            lambda: (push := cameras()["door"].get("push")) and push["frames"] > 10 and push,
+            lambda: f"what the server says of the push: {cameras()['door']}",
+        )
+        assert push["connected"] and push["sleeps"] is False
+        assert push["address"].startswith("127.0.0.1")
+        assert mark(get(server, "/door/snapshot").body)
+
+
+def test_a_slot_of_its_own(receive, directory):
+    elsewhere = directory / "elsewhere"
+    receiver = receive(configuration(("door", {"slot": str(elsewhere)})))
+    jpeg = picture(1)
+    assert receiver.post(jpeg).status == 200
+    assert (elsewhere / "current.jpg").read_bytes() == jpeg
+    assert not (receiver.slots / "door").exists()
+
+
+def test_a_slot_that_is_removed_is_made_again(receiver):
+    slot = receiver.slot()
+    with receiver.camera() as camera, Pushing(camera.send_jpeg):
+        for _ in range(3):
+            slot.frame()
+            for path in slot.path.iterdir():
+                path.unlink(missing_ok=True)
+            slot.path.rename(slot.path.with_name("gone"))
+            wait_for(slot.look, "a picture again")
+            assert receiver.push()["connected"]
+            for path in slot.path.with_name("gone").iterdir():
+                path.unlink()
+            slot.path.with_name("gone").rmdir()
