@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::task::{LocalSet, yield_now};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::door::ServeOptions;
@@ -63,6 +63,16 @@ impl Program {
             door: Rc::new(Door::new(options, advice, 1024).unwrap()),
             echo: Rc::default(),
         }
+    }
+
+    /// Waits until so many requests have come to the handler.
+    async fn requests(&self, count: usize) {
+        let come = async {
+            while self.echo.answered.borrow().len() < count {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(HEADER_TIMEOUT / 2, come).await.unwrap();
     }
 
     /// A client that has connected.
@@ -138,9 +148,7 @@ async fn only_who_is_being_answered_is_a_client() {
         ask(&mut idle, "/first").await;
         response(&mut idle).await;
         ask(&mut one, "/wait").await;
-        while program.echo.answered.borrow().len() < 2 {
-            yield_now().await;
-        }
+        program.requests(2).await;
         ask(&mut other, "/second").await;
         let refused = rest(&mut other).await;
         assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
@@ -176,13 +184,13 @@ async fn the_end_lets_an_answer_go_out_and_waits_for_nobody_who_asks_nothing() {
         let program = Program::new();
         let (mut idle, mut busy) = (program.client(), program.client());
         ask(&mut busy, "/wait").await;
-        while program.echo.answered.borrow().is_empty() {
-            yield_now().await;
-        }
+        program.requests(1).await;
+        let start = Instant::now();
         program.door.stop();
         assert_eq!(rest(&mut idle).await, "");
         program.echo.let_go.notify_one();
         assert!(rest(&mut busy).await.ends_with("/wait"));
+        assert!(start.elapsed() < HEADER_TIMEOUT / 2, "it was waited for");
     })
     .await;
 }
@@ -195,7 +203,7 @@ async fn a_head_that_trickles_is_not_waited_for() {
         let start = Instant::now();
         let trickle = async {
             while client.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(HEADER_TIMEOUT / 20).await;
+                sleep(HEADER_TIMEOUT / 20).await;
             }
         };
         timeout(HEADER_TIMEOUT * 2, trickle).await.unwrap();

@@ -101,9 +101,9 @@ async fn a_client_that_stopped_gets_the_newest_frame_when_it_goes_on() {
         let mut slot = Slot::new();
         slot.watch();
         let (_stream, mut client, clients) = stream(&slot).await;
-        // More than the socket takes, so that the first is not all sent.
+        // The socket would take several of them.
         for _ in 0..6 {
-            slot.publish(1 << 20);
+            slot.publish(30_000);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         assert!(!is_card(&part(&mut client).await));
