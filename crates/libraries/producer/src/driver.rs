@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_daemon::backoff::jitter;
 use eyelid_jpeg::JpegKind;
-use eyelid_slot::{Phase, PublishError, Publisher, State};
+use eyelid_slot::{Phase, PublishError, Publisher, SlotId, State};
 
 use crate::kinds::Kinds;
 use crate::machine::{Action, Machine, SlotStatus};
@@ -36,8 +36,8 @@ pub struct Driver<S> {
     source: S,
     machine: Machine,
     state: State,
-    /// What lies in the slot as `state.json`, as far as this process has written it.
-    published_state: Option<State>,
+    /// What `state.json` in the slot says, if this process has written it.
+    published_phase: Option<Phase>,
     state_retry_at: Option<Instant>,
     slot_status: SlotStatus,
     last_reason: Option<String>,
@@ -65,7 +65,7 @@ impl<S: Source> Driver<S> {
             source,
             machine: Machine::new(options.linger, interval, now),
             state,
-            published_state: None,
+            published_phase: None,
             state_retry_at: None,
             slot_status: SlotStatus::default(),
             last_reason: None,
@@ -143,8 +143,7 @@ impl<S: Source> Driver<S> {
                 Some(Action::Stop) => self.source.stop(now),
                 Some(Action::Publish(sequence)) => {
                     // A first picture may take its time, and who waits for it looks here.
-                    let published = self.published_state.as_ref();
-                    if published.map(|published| published.state) != Some(self.state.state) {
+                    if self.published_phase != Some(self.state.state) {
                         self.publish_state(now);
                     }
                     self.publish(now, sequence);
@@ -185,6 +184,11 @@ impl<S: Source> Driver<S> {
         if let Err(error) = self.publisher.set_state(&self.state) {
             log::debug!("{error}");
         }
+    }
+
+    /// Which slot it has.
+    pub(crate) fn slot_id(&self) -> SlotId {
+        self.publisher.id()
     }
 
     /// Hands the slot on.
@@ -286,22 +290,23 @@ impl<S: Source> Driver<S> {
         self.state.waiting = self.waiting.why(now, wished, interval_s, source);
     }
 
-    /// Publishes the state. Says whether it was a new one.
+    /// Publishes the state, where that is not what lies in the slot. Says whether it did.
     fn publish_state(&mut self, now: Instant) -> bool {
         if self.state_retry_at.is_some_and(|at| now < at) {
             return false;
         }
-        if let Err(error) = self.publisher.set_state(&self.state) {
-            self.complain(&error, now);
-            self.state_retry_at = Some(now + STATE_RETRY);
-            return false;
+        match self.publisher.set_state(&self.state) {
+            Ok(wrote) => {
+                self.state_retry_at = None;
+                self.published_phase = Some(self.state.state);
+                wrote
+            }
+            Err(error) => {
+                self.complain(&error, now);
+                self.state_retry_at = Some(now + STATE_RETRY);
+                false
+            }
         }
-        self.state_retry_at = None;
-        let is_new = self.published_state.as_ref() != Some(&self.state);
-        if is_new {
-            self.published_state = Some(self.state.clone());
-        }
-        is_new
     }
 
     fn complain(&mut self, error: &PublishError, now: Instant) {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use eyelid_slot::{OpenError, Publisher, Publishers};
+use eyelid_slot::{OpenError, Publisher, Publishers, SlotId};
 
 use crate::{Driver, Source};
 
@@ -17,8 +17,17 @@ const END_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Producers<S> {
     publishers: Publishers,
-    drivers: Vec<(DriverId, Driver<S>)>,
+    cameras: Vec<Camera<S>>,
     next_id: u64,
+}
+
+#[derive(Debug)]
+struct Camera<S> {
+    id: DriverId,
+    slot: SlotId,
+    driver: Driver<S>,
+    /// When it may have something to do although nothing happens.
+    deadline: Option<Instant>,
 }
 
 /// One camera of [`Producers`].
@@ -33,7 +42,7 @@ impl<S: Source> Producers<S> {
     pub fn new() -> Result<Self, OpenError> {
         Ok(Self {
             publishers: Publishers::new()?,
-            drivers: Vec::new(),
+            cameras: Vec::new(),
             next_id: 0,
         })
     }
@@ -46,26 +55,32 @@ impl<S: Source> Producers<S> {
         self.publishers.open(directory)
     }
 
-    /// Takes a camera, whose slot was opened here.
+    /// Takes a camera, whose slot was opened here. It is due at once.
     pub fn add(&mut self, driver: Driver<S>) -> DriverId {
         let id = DriverId(self.next_id);
         self.next_id += 1;
-        self.drivers.push((id, driver));
+        self.cameras.push(Camera {
+            id,
+            slot: driver.slot_id(),
+            driver,
+            deadline: Some(Instant::now()),
+        });
         id
     }
 
     /// Ends a camera as [`Producers::end`] does, and hands its slot on.
     pub fn remove(&mut self, id: DriverId) -> Option<Publisher> {
-        let index = self.drivers.iter().position(|(there, _)| *there == id)?;
-        let (_, mut driver) = self.drivers.remove(index);
+        let index = self.cameras.iter().position(|camera| camera.id == id)?;
+        let mut driver = self.cameras.remove(index).driver;
         end([&mut driver].into_iter());
         Some(driver.into_publisher())
     }
 
-    /// Gives one camera.
+    /// Gives one camera. It is due at once, for something may be done to it.
     pub fn get_mut(&mut self, id: DriverId) -> Option<&mut Driver<S>> {
-        let mut drivers = self.drivers.iter_mut();
-        drivers.find_map(|(there, driver)| (*there == id).then_some(driver))
+        let camera = self.cameras.iter_mut().find(|camera| camera.id == id)?;
+        camera.deadline = Some(Instant::now());
+        Some(&mut camera.driver)
     }
 
     /// Takes in what has happened to all slots and sources, and does all there is to do now.
@@ -73,14 +88,14 @@ impl<S: Source> Producers<S> {
     /// # Errors
     /// What inotify said.
     pub fn step(&mut self, now: Instant) -> io::Result<()> {
-        for (_, driver) in &mut self.drivers {
-            driver.advance(now);
+        for camera in &mut self.cameras {
+            camera.driver.advance(now);
         }
         loop {
             self.publishers.take_in(now)?;
             let mut wrote = false;
-            for (_, driver) in &mut self.drivers {
-                wrote |= driver.act(now);
+            for camera in &mut self.cameras {
+                wrote |= camera.act(now);
             }
             // What was written has moved files in the slots, which this process should not be woken
             // to hear of.
@@ -90,45 +105,81 @@ impl<S: Source> Producers<S> {
         }
     }
 
-    /// Takes in what one camera's source has, and does what there is to do for it now. What has
-    /// happened to slots stays there for [`Producers::step`]. Gives when the camera wants that to
-    /// be called although nothing happens.
-    pub fn step_one(&mut self, id: DriverId, now: Instant) -> Option<Instant> {
-        let driver = self.get_mut(id)?;
-        driver.advance(now);
-        driver.act(now);
-        driver.deadline()
+    /// Takes in what has happened to all slots, and does what there is to do for those where
+    /// anything has, and for cameras that are due. That is all there is where no source has
+    /// anything new, and costs less than [`Producers::step`], the more cameras there are.
+    ///
+    /// # Errors
+    /// What inotify said.
+    pub fn step_slots(&mut self, now: Instant) -> io::Result<()> {
+        loop {
+            let changed = self.publishers.take_in(now)?;
+            let mut wrote = false;
+            for camera in &mut self.cameras {
+                if changed.contains(&camera.slot) || camera.is_due(now) {
+                    camera.driver.advance(now);
+                    wrote |= camera.act(now);
+                }
+            }
+            if !wrote {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in what one camera's source has, and does what there is to do for it now; then as
+    /// [`Producers::step_slots`].
+    ///
+    /// # Errors
+    /// What inotify said.
+    pub fn step_one(&mut self, id: DriverId, now: Instant) -> io::Result<()> {
+        if let Some(camera) = self.cameras.iter_mut().find(|camera| camera.id == id) {
+            camera.driver.advance(now);
+            camera.act(now);
+        }
+        self.step_slots(now)
     }
 
     /// When to call [`Producers::step`] although no descriptor is readable.
     pub fn deadline(&self) -> Option<Instant> {
-        self.drivers
-            .iter()
-            .filter_map(|(_, driver)| driver.deadline())
-            .min()
+        let cameras = self.cameras.iter();
+        cameras.filter_map(|camera| camera.deadline).min()
     }
 
     /// The descriptors that are readable when there is something to take in.
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        let sources = self.drivers.iter();
+        let sources = self.cameras.iter().map(|camera| camera.driver.source());
         std::iter::once(self.publishers.as_fd())
-            .chain(sources.flat_map(|(_, driver)| driver.source().descriptors()))
+            .chain(sources.flat_map(Source::descriptors))
             .collect()
     }
 
     /// Why a camera has failed that only a new process may mend.
     pub fn fatal(&self) -> Option<&str> {
-        self.drivers.iter().find_map(|(_, driver)| driver.fatal())
+        self.cameras.iter().find_map(|camera| camera.driver.fatal())
     }
 
     /// All cameras.
     pub fn drivers(&mut self) -> impl Iterator<Item = &mut Driver<S>> {
-        self.drivers.iter_mut().map(|(_, driver)| driver)
+        self.cameras.iter_mut().map(|camera| &mut camera.driver)
     }
 
     /// Stops all sources, waits until they have ended, and says so in the slots.
     pub fn end(&mut self) {
-        end(self.drivers.iter_mut().map(|(_, driver)| driver));
+        end(self.drivers());
+    }
+}
+
+impl<S: Source> Camera<S> {
+    /// Does all there is to do now. Says whether anything was written into the slot.
+    fn act(&mut self, now: Instant) -> bool {
+        let wrote = self.driver.act(now);
+        self.deadline = self.driver.deadline();
+        wrote
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|at| at <= now)
     }
 }
 

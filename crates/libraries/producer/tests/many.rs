@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::cell::Cell;
 use std::fs;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
@@ -28,6 +29,8 @@ struct Pushed {
     newest: Option<(Vec<u8>, SystemTime)>,
     sequence: u64,
     maker: FrameMaker,
+    /// It was asked what it has.
+    was_asked: Cell<bool>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,7 @@ impl Pushed {
                 quality_percent: 80,
                 tables: eyelid_picture::Tables::Standard,
             }),
+            was_asked: Cell::default(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Source for Pushed {
     }
 
     fn status(&self) -> SourceStatus {
+        self.was_asked.set(true);
         SourceStatus {
             sequence: self.newest.as_ref().map(|_| self.sequence),
             works: self.newest.is_some(),
@@ -143,6 +148,13 @@ impl Cameras {
 
     fn step(&mut self) {
         self.producers.step(Instant::now()).unwrap();
+    }
+
+    /// Which cameras were looked at since this was asked last.
+    fn take_asked(&mut self) -> Vec<usize> {
+        let drivers = self.producers.drivers().enumerate();
+        let asked = drivers.filter(|(_, driver)| driver.source().was_asked.take());
+        asked.map(|(n, _)| n).collect()
     }
 
     fn phases(&self, phase: Phase) -> usize {
@@ -221,6 +233,24 @@ fn fifty_slots_are_driven_on_one_inotify_instance() {
         assert_eq!(fourth[n], third[n], "camera {n}");
     }
     assert!(fourth[20].is_some());
+
+    // Where one camera has a frame or a reader, no other is looked at.
+    cameras.take_asked();
+    let now = Instant::now();
+    Reader::new(&cameras.slot(5)).wish().unwrap();
+    cameras.producers.step_slots(now).unwrap();
+    assert_eq!(cameras.take_asked(), [5]);
+    let fifth = cameras.inodes();
+    for n in 0..SLOTS {
+        assert_eq!(fifth[n] != fourth[n], n == 5, "camera {n}");
+    }
+    cameras.push(6, JPEG);
+    cameras.producers.step_one(cameras.ids[6], now).unwrap();
+    assert_eq!(cameras.inodes(), fifth, "nobody wishes");
+    assert_eq!(cameras.take_asked(), [6]);
+    let later = now + Duration::from_secs(3600);
+    cameras.producers.step_slots(later).unwrap();
+    assert_eq!(cameras.take_asked().len(), SLOTS, "all are due");
 
     // Fifteen seconds later nobody has looked.
     let later = Instant::now() + Duration::from_secs(16);

@@ -14,6 +14,10 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDe
 
 use crate::watched::{DIRECTORY_MASK, FRAME_MASK, Watched};
 
+/// So many events fit into the 4096 bytes that nix reads at once, however long their names are
+/// (inotify(7)): fewer were all there were.
+const EVENTS_AT_ONCE: usize = 4096 / (16 + 256);
+
 /// Why a slot cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -49,9 +53,9 @@ pub(crate) struct Instance {
     table: Mutex<Table>,
 }
 
-/// Which slot a publisher has in [`Table`].
+/// Which of the slots of an instance a publisher has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SlotId(u64);
+pub struct SlotId(u64);
 
 /// The slots that are open, and which of them each watch belongs to. A slot has several watches: a
 /// frame that was replaced is watched until its last reader has closed it.
@@ -76,22 +80,29 @@ impl Instance {
         })
     }
 
-    /// Takes in what happened to all slots since the last call, without waiting.
+    /// Takes in what happened to all slots since the last call, without waiting. Gives the slots to
+    /// which anybody else has done something, each once.
     ///
     /// # Errors
     /// What read(2) said.
-    pub(crate) fn take_in(&self, now: Instant) -> io::Result<()> {
+    pub(crate) fn take_in(&self, now: Instant) -> io::Result<Vec<SlotId>> {
+        let mut changed = Vec::new();
         // Before the events are read: a frame that another thread publishes meanwhile has its owner
         // then.
         let mut table = self.table();
         loop {
             match self.inotify.read_events() {
-                Ok(events) => events
-                    .iter()
-                    .flat_map(|event| table.take_in(event, now))
-                    .for_each(|watch| self.forget(watch)),
+                Ok(events) => {
+                    events
+                        .iter()
+                        .flat_map(|event| table.take_in(event, now, &mut changed))
+                        .for_each(|watch| self.forget(watch));
+                    if events.len() < EVENTS_AT_ONCE {
+                        return Ok(changed);
+                    }
+                }
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EAGAIN) => return Ok(changed),
                 Err(errno) => return Err(errno.into()),
             }
         }
@@ -205,16 +216,28 @@ impl AsFd for Instance {
 }
 
 impl Table {
-    /// Gives an event to the slot that it is of. Gives the watches that are to end.
-    fn take_in(&mut self, event: &InotifyEvent, now: Instant) -> Vec<WatchDescriptor> {
+    /// Gives an event to the slot that it is of, which is among those `changed` then, if the event
+    /// is news. Gives the watches that are to end.
+    fn take_in(
+        &mut self,
+        event: &InotifyEvent,
+        now: Instant,
+        changed: &mut Vec<SlotId>,
+    ) -> Vec<WatchDescriptor> {
         let ended: Vec<_> = if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            *changed = self.slots.keys().copied().collect();
             let slots = self.slots.values_mut();
             slots.filter_map(Watched::overflowed).collect()
         } else {
-            let slot = self.owners.get(&event.wd).copied();
-            let slot = slot.and_then(|id| self.slots.get_mut(&id));
-            let ended = slot
-                .and_then(|slot| slot.take_in(event.wd, event.mask, event.name.as_deref(), now));
+            let id = self.owners.get(&event.wd).copied();
+            let slot = id.and_then(|id| Some((id, self.slots.get_mut(&id)?)));
+            let ended = slot.and_then(|(id, slot)| {
+                let ended = slot.take_in(event.wd, event.mask, event.name.as_deref(), now);
+                if slot.is_active() && !changed.contains(&id) {
+                    changed.push(id);
+                }
+                ended
+            });
             if event.mask.contains(AddWatchFlags::IN_IGNORED) {
                 self.owners.remove(&event.wd);
             }

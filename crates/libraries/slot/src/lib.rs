@@ -22,7 +22,7 @@ mod watched;
 
 pub use changes::{Change, Changes, ChangesError};
 pub use frame::Frame;
-pub use instance::OpenError;
+pub use instance::{OpenError, SlotId};
 pub use name::{CameraName, NameError};
 pub use publisher::{PublishError, Publisher};
 pub use publishers::Publishers;

@@ -74,11 +74,11 @@ impl Publisher {
     }
 
     /// Replaces `state.json`, if `state` says anything new or what was written does not lie there
-    /// any more.
+    /// any more. Says whether it did.
     ///
     /// # Errors
     /// See [`PublishError`].
-    pub fn set_state(&mut self, state: &State) -> Result<(), PublishError> {
+    pub fn set_state(&mut self, state: &State) -> Result<bool, PublishError> {
         if self
             .instance
             .with(self.id, |slot| slot.take_state_is_stale())
@@ -86,11 +86,11 @@ impl Publisher {
             self.state = None;
         }
         if self.state.as_ref() == Some(state) {
-            return Ok(());
+            return Ok(false);
         }
         self.replace(STATE_FILE, &state.to_json(), |_, _, rename| rename())?;
         self.state = Some(state.clone());
-        Ok(())
+        Ok(true)
     }
 
     /// Takes in what happened to this slot, and to all others of the same
@@ -100,7 +100,12 @@ impl Publisher {
     /// # Errors
     /// What read(2) said.
     pub fn take_in(&self, now: Instant) -> io::Result<()> {
-        self.instance.take_in(now)
+        self.instance.take_in(now).map(drop)
+    }
+
+    /// Which of the slots of its [`Publishers`](crate::Publishers) it has.
+    pub fn id(&self) -> SlotId {
+        self.id
     }
 
     /// Says whether the next frame is wanted, as far as was taken in.
@@ -130,10 +135,12 @@ impl Publisher {
         self.instance.with(self.id, |slot| slot.take_loss())
     }
 
-    /// Says whether no frame lies in the slot: nobody can open it then. Nobody hears of this look.
+    /// Says whether no frame lies in the slot, as far as was taken in: nobody can open it then.
+    /// Nobody hears of this look.
     pub fn is_empty(&self) -> bool {
-        let frame = self.directory.join(FRAME_FILE);
-        frame.symlink_metadata().is_err()
+        // Of the loss of a frame that is watched inotify tells.
+        !self.instance.with(self.id, |slot| slot.watches_frame())
+            && self.directory.join(FRAME_FILE).symlink_metadata().is_err()
     }
 
     /// The slot's directory.

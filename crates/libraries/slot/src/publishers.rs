@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::instance::{Instance, OpenError};
+use crate::instance::{Instance, OpenError, SlotId};
 use crate::publisher::Publisher;
 
 /// The writing sides of a process's slots. Clones are the same.
@@ -37,11 +37,12 @@ impl Publishers {
     }
 
     /// Takes in what happened to all slots since the last call, without waiting. The descriptor of
-    /// this value is readable when something has happened.
+    /// this value is readable when something has happened. Gives the slots to which anybody else has
+    /// done something, each once.
     ///
     /// # Errors
     /// What read(2) said.
-    pub fn take_in(&self, now: Instant) -> io::Result<()> {
+    pub fn take_in(&self, now: Instant) -> io::Result<Vec<SlotId>> {
         self.0.take_in(now)
     }
 }

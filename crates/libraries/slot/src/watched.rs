@@ -72,8 +72,9 @@ impl Watched {
         if self.directory == Some(watch) {
             return self.take_in_directory(mask, name);
         }
-        // A reader of an old frame is a reader, though its close is no wish.
-        self.is_active = true;
+        // A reader of an old frame is a reader, though its close is no wish. That the kernel watches
+        // an old frame no longer is nobody's doing but ours, who replaced it.
+        self.is_active |= self.frame == Some(watch) || mask.intersects(FRAME_MASK);
         if self.frame == Some(watch) {
             if mask.contains(AddWatchFlags::IN_OPEN) {
                 self.demand.opened(now);
@@ -157,6 +158,14 @@ impl Watched {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.demand.deadline().filter(|_| !self.is_blind())
+    }
+
+    pub(crate) fn watches_frame(&self) -> bool {
+        !self.is_blind()
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.is_active
     }
 
     pub(crate) fn take_activity(&mut self) -> bool {

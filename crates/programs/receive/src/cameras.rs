@@ -276,10 +276,11 @@ impl Cameras {
             return;
         }
         let mut producers = self.producers.borrow_mut();
-        let deadline = producers.step_one(camera.driver.get(), Instant::now());
-        // It may be due for something earlier than before.
+        let stepped = producers.step_one(camera.driver.get(), Instant::now());
+        // Something may be due earlier than before.
         let is_earlier = |at| self.wake_at.get().is_none_or(|wake_at| at < wake_at);
-        if deadline.is_some_and(is_earlier) {
+        // An error is met again there, and ends the process.
+        if stepped.is_err() || producers.deadline().is_some_and(is_earlier) {
             self.changed.notify_one();
         }
     }
@@ -307,13 +308,13 @@ impl Cameras {
         let inotify = self.inotify().context("cannot wait for readers")?;
         let mut tell_at = Instant::now();
         loop {
-            let now = Instant::now();
-            let is_awake = self.all().iter().any(|camera| camera.intake.is_awake());
-            if is_awake && now >= tell_at {
+            let is_awake = |camera: &Rc<Camera>| camera.intake.is_awake();
+            let is_awake = self.cameras.borrow().values().any(is_awake);
+            if is_awake && Instant::now() >= tell_at {
                 self.tell_of_those_awake();
-                tell_at = now + TELL;
+                tell_at = Instant::now() + TELL;
             }
-            let deadline = self.step(now).context("cannot read inotify")?;
+            let deadline = self.step().context("cannot read inotify")?;
             let wake_at = deadline
                 .into_iter()
                 .chain(is_awake.then_some(tell_at))
@@ -328,11 +329,10 @@ impl Cameras {
         }
     }
 
-    /// Does for all cameras what there is to do; gives when to do so again although nothing
-    /// happens.
-    fn step(&self, now: Instant) -> io::Result<Option<Instant>> {
+    /// Does what readers want, and what is due; gives when to do so again although nothing happens.
+    fn step(&self) -> io::Result<Option<Instant>> {
         let mut producers = self.producers.borrow_mut();
-        producers.step(now)?;
+        producers.step_slots(Instant::now())?;
         Ok(producers.deadline())
     }
 

@@ -29,8 +29,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::message_starts::MessageStarts;
 
-/// How much is read at once. A camera's message of some 20 KB is room enough for what TCP brings.
-const READ_BYTES: usize = 16 << 10;
+/// How much is read at once: a frame of 640x480, which is about the most that comes while nobody
+/// reads. A buffer of as much belongs to each connection.
+const READ_BYTES: usize = 32 << 10;
 
 /// How long a camera may take for a text, and for its answer to a close.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
