@@ -2,25 +2,19 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, anyhow};
 use eyelid_slot::{Phase, Publisher, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::picture::{FPS, Picture, Spec};
+use crate::worker::Worker;
 
-/// A thread that plays a camera of [`FPS`] frames a second. It runs on the cores of the
-/// thread that starts it, and ends when it is dropped.
-pub(crate) struct Feeder {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<anyhow::Result<()>>>,
-}
+/// A thread that plays a camera of [`FPS`] frames a second.
+pub(crate) struct Feeder(Worker);
 
 impl Feeder {
     /// Starts feeding a slot; a first frame lies there when this returns.
@@ -35,30 +29,14 @@ impl Feeder {
         })?;
         let mut picture = Picture::new(spec)?;
         publish(&mut publisher, &mut picture, SystemTime::now())?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = thread::spawn(move || feed(publisher, picture, &stopped));
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+        Ok(Self(Worker::start("feeder", |stop| {
+            feed(publisher, picture, stop)
+        })))
     }
 
     /// Waits until it fails.
-    pub(crate) fn wait(mut self) -> anyhow::Result<()> {
-        let thread = self.thread.take().context("it was stopped")?;
-        thread.join().map_err(|_| anyhow!("the feeder panicked"))?
-    }
-}
-
-impl Drop for Feeder {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take()
-            && !matches!(thread.join(), Ok(Ok(())))
-        {
-            eprintln!("the feeder failed: what was measured is worth nothing");
-        }
+    pub(crate) fn wait(self) -> anyhow::Result<()> {
+        self.0.wait()
     }
 }
 

@@ -12,10 +12,16 @@ mod picture;
 mod plot;
 mod process;
 mod pump;
+mod pusher;
+mod readers;
+mod receivers;
 mod sections;
+mod sink;
 mod statistics;
 mod trace;
 mod viewers;
+mod websocket;
+mod worker;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -29,7 +35,8 @@ use crate::multipart::Moment;
 use crate::picture::{Picture, Spec};
 use crate::plot::Plot;
 use crate::process::{PEERS, Peer, Programs, REST};
-use crate::viewers::{Seen, Viewers};
+use crate::pusher::{Library, Pusher, Pushing};
+use crate::viewers::{Seen, Viewers, Watch};
 
 /// Measures what Eyelid promises.
 #[derive(Parser)]
@@ -56,6 +63,8 @@ enum Command {
     Demand(Programs),
     /// Latency and freshness of snapshots for many clients
     Snapshots(Programs),
+    /// CPU time, ages and memory of eyelid-receive, beside a bare loop
+    Receive(sections::receive::Arguments),
     /// Instructions of the server for each frame, compared with a baseline
     Instructions(instructions::Arguments),
     /// Puts frames into a slot until killed
@@ -81,6 +90,36 @@ enum Command {
         /// The frames: WIDTHxHEIGHT:BYTES
         #[arg(long)]
         frames: Spec,
+    },
+    /// Plays a camera that pushes until killed
+    Push {
+        /// Where the receiver listens
+        #[arg(long, value_name = "ADDRESS")]
+        to: SocketAddr,
+        /// The camera's name
+        #[arg(long)]
+        camera: String,
+        /// The frames: WIDTHxHEIGHT:BYTES
+        #[arg(long)]
+        frames: Spec,
+        /// What it sends with
+        #[arg(long, value_enum, default_value = "arduino")]
+        library: Library,
+        /// What its socket holds
+        #[arg(long, value_name = "BYTES")]
+        send_buffer_bytes: Option<usize>,
+        /// What it may push with
+        #[arg(long)]
+        token: Option<String>,
+    },
+    /// Takes the frames that cameras push into slots until killed: the least a receiver can do
+    Sink {
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+        /// The directory of the slots
+        #[arg(long)]
+        slots: PathBuf,
     },
     /// Lets packets take a time from one TUN device to the other until killed
     Delay {
@@ -138,6 +177,7 @@ fn main() -> anyhow::Result<()> {
         Command::Cold(programs) => sections::cold::run(&programs),
         Command::Demand(programs) => sections::demand::run(&programs),
         Command::Snapshots(programs) => sections::snapshots::run(&programs),
+        Command::Receive(arguments) => sections::receive::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Feed { slot, frames } => {
             process::pin_self(REST)?;
@@ -148,6 +188,24 @@ fn main() -> anyhow::Result<()> {
             Ok(std::io::stdout().write_all(picture.stamped(SystemTime::UNIX_EPOCH))?)
         }
         Command::Pump { listen, frames } => pump::run(listen, frames),
+        Command::Push {
+            to,
+            camera,
+            frames,
+            library,
+            send_buffer_bytes,
+            token,
+        } => {
+            let pushing = Pushing {
+                frames,
+                send_buffer_bytes,
+                token,
+                ..Pushing::usual(library)
+            };
+            process::pin_self(REST)?;
+            Pusher::start(to, &[camera], &pushing)?.wait()
+        }
+        Command::Sink { listen, slots } => sink::run(listen, &slots),
         Command::Delay {
             into,
             out_of,

@@ -61,7 +61,7 @@ pub(crate) const PEERS: [Peer; 2] = [
 /// Where the programs are.
 #[derive(Args)]
 pub(crate) struct Programs {
-    /// Directory of eyelid, eyelid-server and eyelid-capture
+    /// Directory of eyelid, eyelid-server, eyelid-capture and eyelid-receive
     #[arg(long, value_name = "DIR")]
     bin: PathBuf,
 }
@@ -74,6 +74,11 @@ pub(crate) struct Program {
 }
 
 impl Programs {
+    /// Where one of them is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// Starts `eyelid-server` on a port of its own.
     pub(crate) fn server(
         &self,
@@ -203,7 +208,8 @@ impl Programs {
 }
 
 impl Program {
-    fn start(command: &mut Command, cores: Cores) -> anyhow::Result<Self> {
+    /// Starts a program.
+    pub(crate) fn start(command: &mut Command, cores: Cores) -> anyhow::Result<Self> {
         Self::spawn(command.stdin(Stdio::null()), cores)
     }
 
@@ -275,6 +281,13 @@ impl Program {
     pub(crate) fn memory_kib(&self) -> anyhow::Result<(u64, u64)> {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid()))?;
         Ok((number(&rollup, "Pss:")?, number(&rollup, "Rss:")?))
+    }
+
+    /// What it holds in memory of its own, in KiB: without what is mapped from files
+    /// (proc_pid_status(5)).
+    pub(crate) fn anonymous_kib(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        number(&status, "RssAnon:")
     }
 }
 

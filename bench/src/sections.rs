@@ -7,6 +7,7 @@ pub(crate) mod demand;
 pub(crate) mod idle;
 pub(crate) mod load;
 pub(crate) mod memory;
+pub(crate) mod receive;
 pub(crate) mod snapshots;
 
 use std::time::Duration;
@@ -16,7 +17,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::process::{Program, Usage};
 use crate::statistics::{self, median, percentile};
-use crate::viewers::{Seen, Viewers};
+use crate::viewers::{Seen, Watch};
 
 /// How many clients look.
 const CLIENTS: [usize; 3] = [1, 10, 100];
@@ -43,7 +44,11 @@ struct Window {
 }
 
 impl Window {
-    fn take(viewers: &mut Viewers, time: Duration, programs: &[&Program]) -> anyhow::Result<Self> {
+    fn take(
+        viewers: &mut impl Watch,
+        time: Duration,
+        programs: &[&Program],
+    ) -> anyhow::Result<Self> {
         let usages = || -> anyhow::Result<Vec<Usage>> {
             programs.iter().map(|program| program.usage()).collect()
         };

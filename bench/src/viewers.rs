@@ -1,6 +1,7 @@
 //! Clients of a stream, any number of them in one thread.
 
 use std::io::{ErrorKind, Read, Write};
+use std::iter;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,6 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// As much as a header and the beginning of a frame.
 const LOOKED_AT_BYTES: usize = 512;
+
+/// Who receives frames of cameras, and says when.
+pub(crate) trait Watch {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Receives for some time.
+    ///
+    /// # Errors
+    /// One that could not receive, or got anything but whole frames: then nothing was measured.
+    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>>;
+}
 
 /// Connected clients.
 pub(crate) struct Viewers {
@@ -48,9 +61,20 @@ impl Viewers {
     /// # Errors
     /// What the system said.
     pub(crate) fn connect(server: SocketAddr, target: &str, count: usize) -> anyhow::Result<Self> {
+        Self::connect_each(server, iter::repeat_n(target, count))
+    }
+
+    /// Connects a client for each of these targets.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn connect_each<'a>(
+        server: SocketAddr,
+        targets: impl Iterator<Item = &'a str>,
+    ) -> anyhow::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let mut clients = Vec::with_capacity(count);
-        for number in 0..count {
+        let mut clients = Vec::new();
+        for (number, target) in targets.enumerate() {
             let socket = ask(server, target)?;
             socket.set_nonblocking(true)?;
             epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, number as u64))?;
@@ -71,30 +95,10 @@ impl Viewers {
         self
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.clients.len()
-    }
-
-    /// Receives for some time.
-    ///
-    /// # Errors
-    /// A client that was refused, lost its connection, or got anything but whole frames: then
-    /// nothing was measured.
-    pub(crate) fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let start = Instant::now();
-        let end = start + time;
-        let mut seen = Vec::new();
-        while let Some(left) = end.checked_duration_since(Instant::now()) {
-            self.receive(left, start, &mut seen)?;
-        }
-        Ok(seen)
-    }
-
     /// Receives until each client has got one more frame.
     ///
     /// # Errors
-    /// As for [`watch`](Self::watch), and a client that gets none.
+    /// As for [`Watch::watch`], and a client that gets none.
     pub(crate) fn watch_once(&mut self) -> anyhow::Result<()> {
         let start = Instant::now();
         let mut seen = Vec::new();
@@ -144,6 +148,23 @@ impl Viewers {
                 .with_context(|| format!("client {client}"))?;
         }
         Ok(())
+    }
+}
+
+impl Watch for Viewers {
+    fn count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// A client fails that was refused, or lost its connection.
+    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
+        let start = Instant::now();
+        let end = start + time;
+        let mut seen = Vec::new();
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            self.receive(left, start, &mut seen)?;
+        }
+        Ok(seen)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::picture::Spec;
 use crate::process::{Peer, Program, Programs, REST, SERVER, pin_self};
 use crate::sections::{CLIENTS, SETTLING, Window, slots};
 use crate::statistics::median;
-use crate::viewers::Viewers;
+use crate::viewers::{Viewers, Watch};
 
 /// In turn: what else the machine does then meets all alike, and the median leaves it out.
 const WINDOWS: usize = 5;

@@ -8,7 +8,7 @@ use crate::picture::Spec;
 use crate::process::{Cores, Programs, REST, pin_self};
 use crate::sections::{CLIENTS, SETTLING, Window, slots};
 use crate::statistics::median;
-use crate::viewers::Viewers;
+use crate::viewers::{Viewers, Watch};
 
 const WINDOWS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(3);

@@ -10,7 +10,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::process::{Cores, Programs, REST, pin_self};
 use crate::sections::{SETTLING, Window, slots};
-use crate::viewers::Viewers;
+use crate::viewers::{Viewers, Watch};
 
 const TIME: Duration = Duration::from_secs(15);
 

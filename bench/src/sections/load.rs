@@ -14,7 +14,7 @@ use crate::plot::{Axis, Line, Scale, lines};
 use crate::process::{Peer, Program, Programs, REST, SERVER, own, pin_self};
 use crate::sections::{Window, slots};
 use crate::statistics::median;
-use crate::viewers::Viewers;
+use crate::viewers::{Viewers, Watch};
 
 /// How many clients look. A thousand at 1920x1080 (6 GB/s) are more than a core can send.
 const SMALL_CLIENTS: &[usize] = &[1, 10, 100, 500, 1000];

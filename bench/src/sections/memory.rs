@@ -4,7 +4,7 @@ use crate::picture::Spec;
 use crate::process::{Cores, Program, Programs, REST, pin_self, tcp_memory_kib};
 use crate::sections::idle::wait_asleep;
 use crate::sections::{SETTLING, slots};
-use crate::viewers::{Viewers, look_once};
+use crate::viewers::{Viewers, Watch, look_once};
 
 /// A thousand is what the server takes at most, if it is not told otherwise.
 const CLIENTS: [usize; 4] = [1, 10, 100, 1000];
