@@ -37,8 +37,8 @@ impl Publishers {
     }
 
     /// Takes in what happened to all slots since the last call, without waiting. The descriptor of
-    /// this value is readable when something has happened. Gives the slots to which anybody else has
-    /// done something, each once.
+    /// this value is readable when something has happened. Gives the slots to which anybody else
+    /// has done something, each once.
     ///
     /// # Errors
     /// What read(2) said.

@@ -72,8 +72,8 @@ impl Watched {
         if self.directory == Some(watch) {
             return self.take_in_directory(mask, name);
         }
-        // A reader of an old frame is a reader, though its close is no wish. That the kernel watches
-        // an old frame no longer is nobody's doing but ours, who replaced it.
+        // A reader of an old frame is a reader, though its close is no wish. That the kernel
+        // watches an old frame no longer is nobody's doing but ours, who replaced it.
         self.is_active |= self.frame == Some(watch) || mask.intersects(FRAME_MASK);
         if self.frame == Some(watch) {
             if mask.contains(AddWatchFlags::IN_OPEN) {

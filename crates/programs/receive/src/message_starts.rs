@@ -1,6 +1,7 @@
 //! When each WebSocket message began to come: the bytes of frames (RFC 6455, section 5.2) are
 //! counted as they are read, beside who makes messages of them. The moment of a message's first
-//! byte is the nearest to its capture that a plain camera lets be known. Nothing here reads a clock.
+//! byte is the nearest to its capture that a plain camera lets be known. Nothing here reads a
+//! clock.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;
