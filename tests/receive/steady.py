@@ -42,7 +42,7 @@ class Steady:
         assert not wrong, wrong
         assert longest_s < 1, f"a picture took {longest_s:.1f} s to send"
         # All, where the machine has the time for it; a fault makes it few.
-        assert len(seen) > 0.6 * sent, f"{len(seen)} of {sent} pictures were shown"
+        assert len(seen) > 0.4 * sent, f"{len(seen)} of {sent} pictures were shown"
         age_ms = statistics.median(each.age_ms for each in seen)
         assert age_ms < 100, f"they were {age_ms:.0f} ms old"
 

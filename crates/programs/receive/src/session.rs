@@ -162,6 +162,8 @@ impl Session {
             if let Err(end) = step {
                 return end;
             }
+            // Thousands of texts come with one read, and others are to have their turn between.
+            tokio::task::coop::consume_budget().await;
         }
     }
 
