@@ -147,6 +147,7 @@ impl Cameras {
                 camera.intake.release();
                 self.producers.borrow_mut().remove(camera.driver.get());
                 self.cameras.borrow_mut().shift_remove(&camera.name);
+                clear(&camera.name, &camera.settings().slot);
             }
         }
         for (name, settings) in settings {
