@@ -108,10 +108,12 @@ impl Machine {
             }
             Activity::Asleep => None,
             Activity::Failed { retry_at } => {
-                if slot.active || self.blind(slot) {
+                let is_wanted = slot.active || self.blind(slot);
+                if is_wanted {
                     self.wanted_at = now;
                 }
-                if now < retry_at || self.expired(now) {
+                // Wanted just now, it is tried however short the linger: `deadline` says so, too.
+                if now < retry_at || (!is_wanted && self.expired(now)) {
                     return None;
                 }
                 self.activity = Activity::Awake;

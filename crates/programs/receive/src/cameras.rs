@@ -241,7 +241,7 @@ impl Cameras {
         let intake = &camera.intake;
         let picture = match prepared {
             Prepared::Ready(picture) => picture,
-            // One that posts has been told that its picture was taken.
+            // The next comes soon. Of one that posts each by itself none may come.
             Prepared::Slow(_) if !intake.is_awake() && intake.is_connected() => return Ok(()),
             Prepared::Slow(jpeg) => {
                 // It is never closed.

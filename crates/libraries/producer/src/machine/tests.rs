@@ -328,6 +328,23 @@ fn a_camera_that_is_back_is_tried_at_once() {
 }
 
 #[test]
+fn a_failed_camera_without_linger_is_tried_when_it_is_due_and_not_looked_at_for_ever() {
+    let mut world = World::new(Duration::ZERO);
+    world.machine = Machine::new(Duration::ZERO, Duration::ZERO, world.start);
+    world.slot.wished = true;
+    world.slot.empty = true;
+    assert_eq!(world.at(0), Some(Action::Start));
+    world.fail(0);
+    for _ in 0..5 {
+        let due = u64::try_from(world.deadline().unwrap()).unwrap();
+        assert_eq!(world.at(due - 1), None);
+        // Else whoever sleeps until then would be woken again and again.
+        assert_eq!(world.at(due), Some(Action::Start));
+        world.fail(due);
+    }
+}
+
+#[test]
 fn a_failed_camera_that_nobody_looks_at_is_left_alone() {
     let mut world = World::awake();
     world.open();
