@@ -132,6 +132,8 @@ def at_rest(site):
 
     now = wait_for(rested, leaked)
     names = {path.name for path in site.slot.path.iterdir()}
+    # eyelid has the sockets of other programs there, where those are installed.
+    names -= {".doors"}
     assert names == {"current.jpg", "state.json"}, f"left behind: {names}"
     return now
 

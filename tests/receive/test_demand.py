@@ -89,7 +89,8 @@ def test_no_other_camera_hears_a_word_and_nothing_is_published_for_nobody(receiv
             looked = time.time_ns()
             slot.look()
             known = mark(slot.look_after(looked)[1])
-            assert known.captured_ns > looked - 5e6, "taken before the look"
+            # The camera's stamp is older than the arrival by its way, half an interval at most.
+            assert known.captured_ns > looked - 25e6, "taken before the look"
             slot.wait_state("awake")
         push = receiver.push()
         assert push["connected"] and push["frames"] > 40, push

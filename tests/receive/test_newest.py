@@ -64,7 +64,9 @@ def test_the_first_picture_after_a_stall_is_new(watched, stall):
             time.sleep(STALL_S)
             ended = time.time_ns()
         seen = viewer.wait(40, after_ns=ended)
-    assert pushing.longest_send_s > 1, "the camera was not held up"
+    # While the receiver stands still its kernel may take all that comes.
+    if stall is link_down:
+        assert pushing.longest_send_s > 1, "the camera was not held up"
     ages = [round(each.age_ms) for each in seen]
     assert ages[0] < YOUNG_MS, f"{ages} ms"
     assert sorted(ages)[len(ages) // 2] < YOUNG_MS, f"{ages} ms"
