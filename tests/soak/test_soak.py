@@ -237,5 +237,6 @@ def test_nothing_grows(start, directory, minutes):
         assert soak.wakes > WAKES_A_MINUTE * minutes, "the camera must often fall asleep"
     logged = camera.log().count(" awake")
     assert logged >= soak.wakes, f"{soak.wakes} wakes, of which the log has {logged}"
-    names = {file.name for file in camera.slot.path.iterdir()}
+    # eyelid has the sockets of other programs there, where those are installed.
+    names = {file.name for file in camera.slot.path.iterdir()} - {".doors"}
     assert names == {"current.jpg", "state.json"}, f"left behind: {names}"
