@@ -16,6 +16,8 @@ pub mod readiness;
 mod shortage;
 pub mod signals;
 pub mod sockets;
+#[cfg(feature = "tokio")]
+pub mod timer;
 
 pub use log_limit::LogLimit;
 pub use shortage::is_shortage;

@@ -1,7 +1,7 @@
 //! The loop that accepts connections, and ends when there is a reason to.
 
 use std::fmt::Display;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -9,11 +9,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use eyelid_daemon::pulse::Pulse;
+use eyelid_daemon::timer::at;
 use eyelid_daemon::{LogLimit, is_shortage, manager};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::Signal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet, yield_now};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::connection::{self, Handler};
 use crate::door::Door;
@@ -187,13 +188,6 @@ async fn accept(listeners: &[Listener], first: &mut usize) -> io::Result<Accepte
     .await
 }
 
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => pending().await,
-    }
-}
-
 async fn any(signals: &mut [Signal]) {
     poll_fn(|cx| {
         let came = signals
@@ -209,6 +203,17 @@ fn report(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         log::error!("a connection failed: {error} (please report this)");
     }
+}
+
+/// The signals that end a program: SIGINT and SIGTERM.
+///
+/// # Errors
+/// What the runtime said.
+pub fn end_signals() -> io::Result<[Signal; 2]> {
+    Ok([
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    ])
 }
 
 /// Calls `reload` with each SIGHUP, and tells the service manager and the log. Ends never, unless

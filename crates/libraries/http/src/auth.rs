@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -163,15 +162,7 @@ impl Users {
     }
 
     fn queue(&self, peer: Peer) -> usize {
-        let place = match peer {
-            Peer::Unix | Peer::Unknown => None,
-            // A host has all addresses of its network to itself (RFC 7421).
-            Peer::Tcp(address) => Some(match address.ip().to_canonical() {
-                IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-                v4 => v4,
-            }),
-        };
-        (self.spread.hash_one(place) % QUEUES as u64) as usize
+        (self.spread.hash_one(peer.network()) % QUEUES as u64) as usize
     }
 }
 
@@ -209,8 +200,14 @@ fn hashes(text: &str, path: &Path) -> Result<HashMap<String, String>, AuthFault>
     Ok(hashes)
 }
 
-/// The user and password of a Basic `Authorization` header.
+/// The user and password of a Basic `Authorization` header, if bcrypt takes the password whole.
 fn credentials(authorization: &[u8]) -> Option<(String, String)> {
+    let (user, password) = basic_credentials(authorization)?;
+    (password.len() <= MAX_PASSWORD_BYTES).then_some((user, password))
+}
+
+/// Gives the user and password of an `Authorization` header of the scheme Basic (RFC 7617).
+pub fn basic_credentials(authorization: &[u8]) -> Option<(String, String)> {
     let text = std::str::from_utf8(authorization).ok()?;
     let (scheme, encoded) = text.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -218,7 +215,7 @@ fn credentials(authorization: &[u8]) -> Option<(String, String)> {
     }
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (user, password) = decoded.split_once(':')?;
-    (password.len() <= MAX_PASSWORD_BYTES).then(|| (user.to_owned(), password.to_owned()))
+    Some((user.to_owned(), password.to_owned()))
 }
 
 #[cfg(any(test, fuzzing))]

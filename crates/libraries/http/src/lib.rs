@@ -25,8 +25,8 @@ mod socket;
 mod stall_timeout;
 mod take_over;
 
-pub use accept::{Acceptor, End, raise_descriptor_limit, reload_on_hang_up};
-pub use auth::{AuthError, AuthFault, Password};
+pub use accept::{Acceptor, End, end_signals, raise_descriptor_limit, reload_on_hang_up};
+pub use auth::{AuthError, AuthFault, Password, basic_credentials};
 pub use connection::{Arrival, Handler, Outcome};
 pub use door::{Checked, Counts, Door, LiveConfig, Methods, ServeOptions};
 pub use host::Advice;

@@ -85,6 +85,22 @@ impl Sockets {
         }
         Ok(sockets)
     }
+
+    /// Listens on these addresses, too.
+    ///
+    /// # Errors
+    /// The address and what the system said of it.
+    pub fn bind(&mut self, addresses: &[Address]) -> Result<(), BindError> {
+        for address in addresses {
+            self.listeners.push(Listener::bind(address)?);
+        }
+        Ok(())
+    }
+
+    /// Says whether there is nothing to listen on, nor anybody to serve.
+    pub fn is_empty(&self) -> bool {
+        self.listeners.is_empty() && self.connections.is_empty()
+    }
 }
 
 impl Listener {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::{AddrParseError, SocketAddr};
+use std::net::{AddrParseError, IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -32,6 +32,21 @@ pub enum Peer {
     Unix,
     /// A client that is gone already.
     Unknown,
+}
+
+impl Peer {
+    /// Gives the address by which clients are told apart where each is to have its share: a host
+    /// has all addresses of its IPv6 network to itself (RFC 7421). `None` for those of this machine
+    /// and those that are gone.
+    pub fn network(self) -> Option<IpAddr> {
+        let Self::Tcp(address) = self else {
+            return None;
+        };
+        Some(match address.ip().to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+            v4 => v4,
+        })
+    }
 }
 
 /// A connected stream socket.

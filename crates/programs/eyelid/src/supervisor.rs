@@ -9,8 +9,9 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use eyelid_daemon::timer::at;
 use eyelid_slot::{Phase, Reader};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::arguments::Arguments;
 use crate::asleep::Asleep;
@@ -341,13 +342,6 @@ impl<'a> Supervisor<'a> {
 async fn opened(cards: &mut Option<Asleep>) -> io::Result<()> {
     match cards {
         Some(cards) => cards.opened().await,
-        None => pending().await,
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
         None => pending().await,
     }
 }

@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use eyelid_http::Peer;
+use eyelid_http::{Peer, basic_credentials};
 use eyelid_slot::CameraName;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
@@ -118,24 +116,22 @@ fn shown_tokens(
     [authorization, api_key, in_query].into_iter().flatten()
 }
 
-/// `Bearer TOKEN` (RFC 6750), or `Basic` with the camera's name as the user (RFC 7617).
+/// `Bearer TOKEN` (RFC 6750), or `Basic` with the camera's name as the user.
 fn authorization(value: &str, camera: &CameraName) -> Option<String> {
     let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.trim().to_owned());
     }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
-    let (user, token) = decoded.split_once(':')?;
-    (user == camera.as_str()).then(|| token.to_owned())
+    let (user, token) = basic_credentials(value.as_bytes())?;
+    (user == camera.as_str()).then_some(token)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tokens::new_token;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use std::fs;
 
     const LOCAL: &str = "127.0.0.1:1000";

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use eyelid_daemon::pulse::Pulse;
+use eyelid_daemon::timer::at;
 use eyelid_daemon::{LogLimit, readiness};
 use eyelid_jpeg::PictureError;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
 use eyelid_slot::{CameraName, FRAME_FILE, Publisher, STATE_FILE};
 use indexmap::IndexMap;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::sleep_until;
 
 use crate::intake::Intake;
 use crate::prepare::{Picture, Prepared, encode_again};
@@ -324,7 +324,7 @@ impl Cameras {
             tokio::select! {
                 ready = inotify.readable() => ready?.clear_ready(),
                 () = self.changed.notified() => {}
-                () = at(wake_at) => {}
+                () = at(wake_at.map(Into::into)) => {}
                 () = pulse.answer() => {}
             }
         }
@@ -379,12 +379,5 @@ fn clear(name: &CameraName, slot: &Path) {
     // in stays.
     if slot.file_name() == Some(name.as_str().as_ref()) {
         let _ = fs::remove_dir(slot);
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -16,6 +16,7 @@ mod cameras;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod intake;
+mod judge;
 mod message_starts;
 mod post;
 mod prepare;

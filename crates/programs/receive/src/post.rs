@@ -3,26 +3,25 @@
 //! Sketches name the content as they like, and some name a form without a boundary, so a body is
 //! what is in it: each JPEG that it has is a frame, whatever stands between them.
 
-use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eyelid_http::Peer;
 use eyelid_http::response::{FullResponse, close, problem, typed};
 use eyelid_jpeg::Splitter;
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::arrivals::{Arrivals, Verdict};
 use crate::cameras::{Camera, Cameras, PostEntry};
 use crate::intake::{Claim, Lost, Way};
-use crate::prepare::{Prepared, prepare};
+use crate::judge::{Judge, TooManyBad};
+use crate::prepare::Prepared;
 
 /// How long a body may pause, and how long it may take for its next whole picture, or its end.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -30,9 +29,6 @@ const WITHOUT_PICTURE: Duration = Duration::from_secs(60);
 
 /// What may stand around pictures: the fields of a form.
 const MOST_BETWEEN_BYTES: usize = 1 << 20;
-
-/// How many pictures in a row may be none.
-const MOST_BAD: u32 = 10;
 
 /// How long it may take to look for a newer picture in the body.
 const DRAIN: Duration = Duration::from_millis(20);
@@ -47,12 +43,11 @@ pub(crate) struct Post {
     camera: Rc<Camera>,
     peer: Peer,
     splitter: Splitter,
-    arrivals: Arrivals,
+    judge: Judge,
     /// There once a second picture has come: it is a stream.
     claim: Option<Claim>,
     pictures: u64,
     taken: u64,
-    bad_in_a_row: u32,
     /// Bytes that belong to no picture.
     between_bytes: usize,
     last_error: Option<String>,
@@ -83,11 +78,10 @@ impl Post {
             camera,
             peer,
             splitter: Splitter::with_max_bytes(max_bytes),
-            arrivals: Arrivals::default(),
+            judge: Judge::default(),
             claim: None,
             pictures: 0,
             taken: 0,
-            bad_in_a_row: 0,
             between_bytes: 0,
             last_error: None,
             last_picture: Instant::now(),
@@ -230,16 +224,9 @@ impl Post {
 
     /// A picture was no frame.
     fn bad(&mut self, reason: String) -> Result<(), End> {
-        self.camera.intake.count_refused(reason.clone());
-        self.last_error = Some(reason);
-        self.bad_in_a_row += 1;
-        match self.bad_in_a_row == MOST_BAD {
-            true => Err(End::Refused(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                self.no_picture(),
-            )),
-            false => Ok(()),
-        }
+        self.last_error = Some(reason.clone());
+        let bad = self.judge.bad(&self.camera, reason);
+        bad.map_err(|TooManyBad| End::Refused(StatusCode::UNPROCESSABLE_ENTITY, self.no_picture()))
     }
 
     /// Gives the picture that has become whole, if it is a frame and new.
@@ -249,20 +236,10 @@ impl Post {
         };
         let now = Instant::now();
         self.last_picture = now;
-        let verdict = self.arrivals.arrived(now);
-        let picture = Bytes::from(picture);
-        let prepared = match prepare(&picture, self.camera.settings().max_bytes) {
-            Ok(prepared) => prepared,
-            Err(error) => return self.bad(error.to_string()).map(|()| None),
-        };
-        self.bad_in_a_row = 0;
-        let intake = &self.camera.intake;
-        intake.count(picture.len(), now);
-        if verdict == Verdict::Stale {
-            intake.count_dropped();
-            return Ok(None);
+        match self.judge.judge(&self.camera, &picture.into(), now) {
+            Ok(prepared) => Ok(prepared.map(|prepared| (prepared, captured))),
+            Err(error) => self.bad(error.to_string()).map(|()| None),
         }
-        Ok(Some((prepared, captured)))
     }
 
     fn no_picture(&self) -> String {
@@ -280,14 +257,7 @@ impl Post {
 /// socket: it is let do so.
 async fn at_hand(mut body: Pin<&mut Incoming>) -> Option<Bytes> {
     for _ in 0..READS {
-        let mut polled = body.frame();
-        let next = std::future::poll_fn(|cx: &mut Context<'_>| {
-            Poll::Ready(match Pin::new(&mut polled).poll(cx) {
-                Poll::Ready(Some(Ok(piece))) => Some(piece),
-                _ => None,
-            })
-        });
-        if let Some(piece) = next.await {
+        if let Some(Some(Ok(piece))) = body.frame().now_or_never() {
             return piece.into_data().ok();
         }
         yield_now().await;

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use eyelid_http::Peer;
@@ -29,7 +29,7 @@ impl Refusals {
     /// # Errors
     /// [`TooMany`], at once.
     pub(crate) async fn wait(&self, peer: Peer) -> Result<(), TooMany> {
-        let _waiting = Waiting::enter(self, network(peer)).ok_or(TooMany)?;
+        let _waiting = Waiting::enter(self, peer.network()).ok_or(TooMany)?;
         sleep(DELAY).await;
         Ok(())
     }
@@ -63,17 +63,6 @@ impl Drop for Waiting<'_> {
             }
         }
     }
-}
-
-/// A host has all addresses of its network to itself (RFC 7421).
-fn network(peer: Peer) -> Option<IpAddr> {
-    let Peer::Tcp(address) = peer else {
-        return None;
-    };
-    Some(match address.ip().to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 => v4,
-    })
 }
 
 #[cfg(test)]

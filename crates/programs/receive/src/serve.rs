@@ -1,6 +1,5 @@
 //! The life of the process: bind, receive, and end when there is a reason to.
 
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use anyhow::Context;
 use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
 use eyelid_http::{
-    Acceptor, Advice, Door, Listener, LiveConfig, ServeOptions, Sockets, raise_descriptor_limit,
+    Acceptor, Advice, Door, LiveConfig, ServeOptions, Sockets, end_signals, raise_descriptor_limit,
     reload_on_hang_up,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,10 +27,8 @@ pub(crate) async fn run(
     reread: impl Fn() -> anyhow::Result<Settings>,
 ) -> anyhow::Result<()> {
     let descriptors = raise_descriptor_limit();
-    for address in &settings.listen {
-        sockets.listeners.push(Listener::bind(address)?);
-    }
-    if sockets.listeners.is_empty() && sockets.connections.is_empty() {
+    sockets.bind(&settings.listen)?;
+    if sockets.is_empty() {
         anyhow::bail!(
             "nothing to listen on: give --listen ADDR, or listen in [receive] of the configuration"
         );
@@ -51,12 +48,7 @@ pub(crate) async fn run(
     for socket in sockets.connections {
         acceptor.take(socket);
     }
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()];
-    let mut signals = signals
-        .map(signal)
-        .into_iter()
-        .collect::<io::Result<Vec<_>>>()
-        .context("cannot listen for signals")?;
+    let mut signals = end_signals().context("cannot listen for signals")?;
     let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     let (accepting, watching) = (Pulse::default(), Pulse::default());
     let accepted = acceptor.accept_until_done(&sockets.listeners, &mut signals, &accepting);

@@ -3,6 +3,7 @@
 //! The task of a session waits for its socket, for a change of who looks (where the camera wants to
 //! be told), for a newer connection of the camera, and for silence. It ends with the connection.
 
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,11 +12,11 @@ use eyelid_http::Peer;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-use crate::arrivals::{Arrivals, Verdict};
 use crate::camera_clock::CameraClock;
 use crate::cameras::{Camera, Cameras};
 use crate::intake::{Claim, Lost, Way};
-use crate::prepare::{Prepared, Unusable, prepare};
+use crate::judge::{Judge, MOST_BAD, TooManyBad};
+use crate::prepare::{Prepared, Unusable};
 use crate::websocket::{Ended, Received, WebSocket};
 
 /// The protocol of cameras that want to be told.
@@ -23,9 +24,6 @@ pub(crate) const PROTOCOL: &str = "eyelid.v1";
 
 const SLEEP: &str = "{\"eyelid\":\"sleep\"}";
 const WAKE: &str = "{\"eyelid\":\"wake\"}";
-
-/// How many messages in a row may be no frame. A camera that is out of step does not find back.
-const MOST_BAD: u32 = 10;
 
 /// How long it may take to look for a newer frame in the socket: less than the time to the next.
 const DRAIN: Duration = Duration::from_millis(20);
@@ -42,11 +40,10 @@ pub(crate) struct Session {
     cameras: Rc<Cameras>,
     camera: Rc<Camera>,
     way: Way,
-    arrivals: Arrivals,
+    judge: Judge,
     clock: CameraClock,
     /// What the camera said that its next frame's moment is, in milliseconds.
     told_ms: Option<f64>,
-    bad_in_a_row: u32,
     has_logged_text: bool,
     heard: Instant,
     /// A sign of life was asked for.
@@ -97,10 +94,9 @@ impl Session {
                 Some(PROTOCOL) => Way::Told,
                 _ => Way::WebSocket,
             },
-            arrivals: Arrivals::default(),
+            judge: Judge::default(),
             clock: CameraClock::default(),
             told_ms: None,
-            bad_in_a_row: 0,
             has_logged_text: false,
             heard: Instant::now(),
             has_asked: false,
@@ -177,7 +173,7 @@ impl Session {
             return Ok(());
         }
         let awake = *awake.borrow_and_update();
-        self.arrivals.expect_silence();
+        self.judge.expect_silence();
         socket.send_text(if awake { WAKE } else { SLEEP }).await
     }
 
@@ -238,7 +234,7 @@ impl Session {
                 .cameras
                 .take(&self.camera, prepared, captured, || claim.is_current());
             if let Err(error) = taken.await {
-                self.bad(error.to_string())?;
+                self.bad(&error)?;
             }
         }
         end
@@ -250,41 +246,28 @@ impl Session {
         message: &Bytes,
         came: SystemTime,
     ) -> Result<Option<(Prepared, SystemTime)>, Close> {
-        let (now, intake) = (Instant::now(), &self.camera.intake);
+        let now = Instant::now();
         let captured = match self.told_ms.take() {
             Some(told_ms) => self.clock.captured(told_ms, came, now),
             None => came,
         };
-        let verdict = self.arrivals.arrived(now);
-        let prepared = match prepare(message, self.camera.settings().max_bytes) {
-            Ok(prepared) => prepared,
+        match self.judge.judge(&self.camera, message, now) {
+            Ok(prepared) => Ok(prepared.map(|prepared| (prepared, captured))),
             Err(error @ Unusable::TooLong { .. }) => {
-                intake.count_refused(error.to_string());
-                return Err(Close::new(1009, error.to_string()));
+                self.camera.intake.count_refused(error.to_string());
+                Err(Close::new(1009, error.to_string()))
             }
-            Err(error) => return self.bad(error.to_string()).map(|()| None),
-        };
-        self.bad_in_a_row = 0;
-        intake.count(message.len(), now);
-        Ok(match verdict {
-            Verdict::Current => Some((prepared, captured)),
-            Verdict::Stale => {
-                intake.count_dropped();
-                None
-            }
-        })
+            Err(error) => self.bad(&error).map(|()| None),
+        }
     }
 
     /// A message was no frame.
-    fn bad(&mut self, reason: String) -> Result<(), Close> {
-        self.bad_in_a_row += 1;
-        let is_too_much = self.bad_in_a_row == MOST_BAD;
-        let what = format!("{MOST_BAD} messages in a row are no frame; the last: {reason}");
-        self.camera.intake.count_refused(reason);
-        match is_too_much {
-            true => Err(Close::new(1003, what)),
-            false => Ok(()),
-        }
+    fn bad(&mut self, error: &impl Display) -> Result<(), Close> {
+        let bad = self.judge.bad(&self.camera, error.to_string());
+        bad.map_err(|TooManyBad| {
+            let what = format!("{MOST_BAD} messages in a row are no frame; the last: {error}");
+            Close::new(1003, what)
+        })
     }
 
     /// A text is the camera's clock, where it speaks our protocol; else it is nothing to us.

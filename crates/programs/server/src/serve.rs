@@ -1,12 +1,11 @@
 //! The life of the process: bind, serve, and end when there is a reason to.
 
-use std::io;
 use std::rc::Rc;
 
 use anyhow::Context;
 use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
-use eyelid_http::{Acceptor, Listener, Sockets, raise_descriptor_limit, reload_on_hang_up};
+use eyelid_http::{Acceptor, Sockets, end_signals, raise_descriptor_limit, reload_on_hang_up};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
@@ -21,10 +20,8 @@ pub(crate) async fn run(
     reread: impl Fn() -> anyhow::Result<Settings>,
 ) -> anyhow::Result<()> {
     let descriptors = raise_descriptor_limit();
-    for address in &settings.listen {
-        sockets.listeners.push(Listener::bind(address)?);
-    }
-    if sockets.listeners.is_empty() && sockets.connections.is_empty() {
+    sockets.bind(&settings.listen)?;
+    if sockets.is_empty() {
         anyhow::bail!("nothing to listen on: give --listen ADDR, or let systemd pass a socket");
     }
     let app = Rc::new(App::new(settings.clone(), descriptors)?);
@@ -32,12 +29,7 @@ pub(crate) async fn run(
     for socket in sockets.connections {
         acceptor.take(socket);
     }
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()];
-    let mut signals = signals
-        .map(signal)
-        .into_iter()
-        .collect::<io::Result<Vec<_>>>()
-        .context("cannot listen for signals")?;
+    let mut signals = end_signals().context("cannot listen for signals")?;
     let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     let (accepting, watching) = (Pulse::default(), Pulse::default());
     let accepted = acceptor.accept_until_done(&sockets.listeners, &mut signals, &accepting);
