@@ -17,6 +17,7 @@ mod name;
 mod publisher;
 mod publishers;
 mod reader;
+mod rendition;
 mod state;
 mod watched;
 
@@ -27,6 +28,7 @@ pub use name::{CameraName, NameError};
 pub use publisher::{PublishError, Publisher};
 pub use publishers::Publishers;
 pub use reader::{FrameId, Held, OpenFrame, ReadError, Reader};
+pub use rendition::{Rendition, RenditionError};
 pub use state::{Phase, State};
 
 /// The newest complete frame of a slot.
