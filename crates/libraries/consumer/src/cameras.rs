@@ -145,6 +145,8 @@ impl Cameras {
                     camera.frame_arrived();
                 }
             }
+            // Nobody looks at one here.
+            Change::Rendition(..) => {}
             Change::State(name) => {
                 if let Some(camera) = camera(&name) {
                     camera.state_changed();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use crate::{FRAME_FILE, STATE_FILE};
+use crate::{FRAME_FILE, Rendition, STATE_FILE};
 
 /// How much is read at once: some sixteen events of the longest names.
 const BUFFER_BYTES: usize = 4096;
@@ -28,6 +28,8 @@ pub struct Changes<K> {
 pub enum Change<K> {
     /// A new frame lies in it.
     Frame(K),
+    /// A new file of a rendition lies in this slot.
+    Rendition(K, Rendition),
     /// Its state was replaced.
     State(K),
     /// Its directory is gone, and the watch with it.
@@ -143,7 +145,7 @@ fn change<K: Clone>(
         } else if name == STATE_FILE.as_bytes() {
             Some(Change::State(key))
         } else {
-            None
+            Rendition::of_file(name).map(|rendition| Change::Rendition(key, rendition))
         };
     }
     slots.remove(&event.wd());

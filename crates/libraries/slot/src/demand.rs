@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::inotify::AddWatchFlags;
+
 /// How long an open frame may be held before holding counts as a wish. A reader shown one frame a
 /// second holds each for that second; a reader that never closes still gets its next frame.
 pub(crate) const HOLD: Duration = Duration::from_secs(2);
@@ -17,6 +19,16 @@ impl Demand {
     /// A wish that needs no reader: nothing lies in the slot, or something may have been missed.
     pub(crate) fn assume(&mut self) {
         self.wished = true;
+    }
+
+    /// Takes in what inotify(7) tells of the file.
+    pub(crate) fn take_in(&mut self, mask: AddWatchFlags, now: Instant) {
+        if mask.contains(AddWatchFlags::IN_OPEN) {
+            self.opened(now);
+        }
+        if mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
+            self.closed();
+        }
     }
 
     /// Somebody opened the frame.

@@ -12,6 +12,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
+use crate::Rendition;
 use crate::watched::{DIRECTORY_MASK, FRAME_MASK, Watched};
 
 /// So many events fit into the 4096 bytes that nix reads at once, however long their names are
@@ -179,23 +180,39 @@ impl Instance {
         }
     }
 
-    /// Watches the frame at `temporary`, and has `rename` put it into its place. Events that come
-    /// in between have their owner, whichever thread reads them.
+    /// Watches the file at `temporary`, and has `rename` put it into its place: the frame's, or
+    /// that of a rendition. Events that come in between have their owner, whichever thread reads
+    /// them.
     ///
     /// # Errors
-    /// What the system said; the slot's old frame is still watched then.
+    /// What the system said; the slot's old file is still watched then.
     pub(crate) fn publish(
         &self,
         id: SlotId,
+        rendition: Option<Rendition>,
         temporary: &Path,
         rename: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let mut table = self.table();
-        let frame = self.inotify.add_watch(temporary, FRAME_MASK)?;
+        let watch = self.inotify.add_watch(temporary, FRAME_MASK)?;
         rename()?;
-        table.owners.insert(frame, id);
-        table.slots.entry(id).or_default().published(frame);
+        table.owners.insert(watch, id);
+        let slot = table.slots.entry(id).or_default();
+        match rendition {
+            None => slot.published(watch),
+            Some(rendition) => slot.published_rendition(rendition, watch),
+        }
         Ok(())
+    }
+
+    /// Watches a rendition no longer.
+    pub(crate) fn withdraw(&self, id: SlotId, rendition: Rendition) {
+        let mut table = self.table();
+        let watch = table.slots.entry(id).or_default().withdraw(rendition);
+        if let Some(watch) = watch {
+            table.owners.remove(&watch);
+            self.forget(watch);
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

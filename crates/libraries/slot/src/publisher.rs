@@ -11,7 +11,15 @@ use nix::sys::stat::Mode;
 
 use crate::directory::Directory;
 use crate::instance::{Instance, OpenError, SlotId};
-use crate::{FRAME_FILE, STATE_FILE, State};
+use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE, State};
+
+/// What lies in the place of a rendition that nobody has wished for yet;
+/// `cargo run -p eyelid-picture --example card` made it.
+const JPEG_PLACEHOLDER: &[u8] = include_bytes!("placeholder.jpg");
+
+/// The same for planes: two by two pixels of grey.
+const Y4M_PLACEHOLDER: &[u8] =
+    b"YUV4MPEG2 W2 H2 F1:1 Ip A1:1 C420jpeg\nFRAME\n\x80\x80\x80\x80\x80\x80";
 
 /// Puts frames into a slot and learns from inotify(7) when the next one is wanted. Dropping it
 /// leaves the files as they are.
@@ -65,11 +73,57 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError`]; the old frame then still lies there.
     pub fn publish(&mut self, jpeg: &[u8], captured: SystemTime) -> Result<(), PublishError> {
+        self.publish_file(None, jpeg, captured)
+    }
+
+    /// Offers a rendition from now on: only a file that is there can be opened, which is the wish
+    /// for it. So a small placeholder is put into its place, dated 1 January 1970: nobody takes it
+    /// for an answer.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub fn offer(&mut self, rendition: Rendition) -> Result<(), PublishError> {
+        let placeholder = match rendition {
+            Rendition::Y4m => Y4M_PLACEHOLDER,
+            _ => JPEG_PLACEHOLDER,
+        };
+        self.publish_file(Some(rendition), placeholder, SystemTime::UNIX_EPOCH)
+    }
+
+    /// Offers a rendition no longer, and removes its file.
+    pub fn withdraw(&mut self, rendition: Rendition) {
+        self.instance.withdraw(self.id, rendition);
+        // It may be gone already, with its directory even.
+        let _ = Directory::open(&self.directory)
+            .and_then(|directory| directory.remove(rendition.file()));
+    }
+
+    /// Replaces the file of a rendition. `captured` becomes its mtime, and is that of the frame
+    /// where both are of one exposure.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; the old file then still lies there.
+    pub fn publish_rendition(
+        &mut self,
+        rendition: Rendition,
+        contents: &[u8],
+        captured: SystemTime,
+    ) -> Result<(), PublishError> {
+        self.publish_file(Some(rendition), contents, captured)
+    }
+
+    fn publish_file(
+        &mut self,
+        rendition: Option<Rendition>,
+        contents: &[u8],
+        captured: SystemTime,
+    ) -> Result<(), PublishError> {
         let instance = self.instance.clone();
         let id = self.id;
-        self.replace(FRAME_FILE, jpeg, |file, temporary, rename| {
+        let name = rendition.map_or(FRAME_FILE, Rendition::file);
+        self.replace(name, contents, |file, temporary, rename| {
             file.set_modified(captured)?;
-            instance.publish(id, temporary, rename)
+            instance.publish(id, rendition, temporary, rename)
         })
     }
 
@@ -113,12 +167,27 @@ impl Publisher {
         self.instance.with(self.id, |slot| slot.wished(now))
     }
 
-    /// Says whether anybody has opened the frame since it was published, as far as was taken in.
+    /// The renditions that are offered and wished for, as far as was taken in.
+    pub fn wished_renditions(&self, now: Instant) -> RenditionSet {
+        self.instance
+            .with(self.id, |slot| slot.wished_renditions(now))
+    }
+
+    /// The renditions that are offered, but whose files somebody has removed, as far as was taken
+    /// in. Nobody can wish for them until they are offered again.
+    pub fn missing_renditions(&self) -> RenditionSet {
+        self.instance
+            .with(self.id, |slot| slot.missing_renditions())
+    }
+
+    /// Says whether anybody has opened the frame, or a rendition that is offered, since it was
+    /// published, as far as was taken in.
     pub fn noticed(&self) -> bool {
         self.instance.with(self.id, |slot| slot.noticed())
     }
 
-    /// When [`Publisher::wished`] may become true although nothing happens.
+    /// When [`Publisher::wished`] may become true, or [`Publisher::wished_renditions`] more,
+    /// although nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
         self.instance.with(self.id, |slot| slot.deadline())
     }

@@ -12,16 +12,21 @@ use nix::libc;
 use nix::sys::statvfs::statvfs;
 
 use crate::directory::Directory;
-use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, STATE_FILE, State};
+use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, Rendition, STATE_FILE, State};
 
 /// What a JPEG starts with (ITU-T T.81, SOI) and ends with (EOI): all that a slot knows of one.
 const START: &[u8] = b"\xFF\xD8";
 const END: &[u8] = b"\xFF\xD9";
 
+/// What a YUV4MPEG2 file starts with (yuv4mpeg(5) of mjpegtools).
+const Y4M_START: &[u8] = b"YUV4MPEG2 ";
+
 /// Reads frames out of one slot.
 #[derive(Clone, Debug)]
 pub struct Reader {
     directory: PathBuf,
+    rendition: Option<Rendition>,
+    name: &'static str,
     frame: Arc<Path>,
 }
 
@@ -53,6 +58,7 @@ pub struct OpenFrame {
     pub captured: SystemTime,
     /// How many bytes the JPEG has.
     pub bytes: usize,
+    rendition: Option<Rendition>,
     path: Arc<Path>,
     file: File,
 }
@@ -94,9 +100,18 @@ pub enum ReadError {
 impl Reader {
     /// Makes a reader of the slot in `directory`, which need not exist yet.
     pub fn new(directory: &Path) -> Self {
+        Self::of(directory, None)
+    }
+
+    /// Reads the slot in this directory: its frame (`None`), or a rendition of it. What is said
+    /// below of the frame is then true of that file.
+    pub fn of(directory: &Path, rendition: Option<Rendition>) -> Self {
+        let name = rendition.map_or(FRAME_FILE, Rendition::file);
         Self {
             directory: directory.to_owned(),
-            frame: directory.join(FRAME_FILE).into(),
+            rendition,
+            name,
+            frame: directory.join(name).into(),
         }
     }
 
@@ -108,7 +123,7 @@ impl Reader {
     /// that is too large are errors, never followed or waited for.
     pub fn open(&self) -> Result<OpenFrame, ReadError> {
         let explain = |reason| self.explain(reason);
-        let file = self.file(FRAME_FILE).map_err(explain)?;
+        let file = self.file(self.name).map_err(explain)?;
         let metadata = file.metadata().map_err(explain)?;
         if !metadata.is_file() {
             return Err(not_a_frame(&self.frame, "not a regular file"));
@@ -121,6 +136,7 @@ impl Reader {
             id: FrameId::of(&metadata),
             captured: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             bytes,
+            rendition: self.rendition,
             path: self.frame.clone(),
             file,
         })
@@ -150,7 +166,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] or [`ReadError::Io`].
     pub fn wish(&self) -> Result<(), ReadError> {
-        match self.file(FRAME_FILE) {
+        match self.file(self.name) {
             Ok(_) => Ok(()),
             Err(reason) => Err(self.explain(reason)),
         }
@@ -191,7 +207,7 @@ impl Reader {
     }
 
     fn metadata(&self) -> io::Result<Metadata> {
-        Directory::open(&self.directory)?.metadata(FRAME_FILE)
+        Directory::open(&self.directory)?.metadata(self.name)
     }
 
     fn explain(&self, reason: io::Error) -> ReadError {
@@ -223,11 +239,19 @@ impl OpenFrame {
                 path: self.path.to_path_buf(),
                 reason,
             })?;
-        let jpeg = &buffer[start..];
-        if !(jpeg.len() == self.bytes && jpeg.starts_with(START) && jpeg.ends_with(END)) {
-            return Err(not_a_frame(&self.path, "not a whole JPEG"));
+        let read = &buffer[start..];
+        let (looks_right, what) = match self.rendition {
+            Some(Rendition::Y4m) => (read.starts_with(Y4M_START), "not a whole YUV4MPEG2 file"),
+            _ => (
+                read.starts_with(START) && read.ends_with(END),
+                "not a whole JPEG",
+            ),
+        };
+        if looks_right && read.len() == self.bytes {
+            Ok(())
+        } else {
+            Err(not_a_frame(&self.path, what))
         }
-        Ok(())
     }
 }
 

@@ -1,8 +1,11 @@
 //! `state.json`: what the producer of a slot is doing.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+
+use crate::Rendition;
 
 /// What a camera is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +54,26 @@ pub struct State {
     /// What keeps a camera that is awake from giving the frame that is wished for.
     #[serde(default)]
     pub waiting: Option<String>,
+    /// The renditions that the producer offers, by their names, with the sizes of the newest ones.
+    #[serde(default)]
+    pub renditions: BTreeMap<String, RenditionSize>,
     /// Since when the camera has been doing this (RFC 3339, UTC).
     #[serde(with = "humantime_serde")]
     pub since: SystemTime,
+    /// What this program does not know.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How large a rendition is, as far as is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RenditionSize {
+    /// Width in pixels.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// Height in pixels.
+    #[serde(default)]
+    pub height: Option<u32>,
     /// What this program does not know.
     #[serde(flatten)]
     pub more: serde_json::Map<String, serde_json::Value>,
@@ -73,6 +93,7 @@ impl State {
             error: None,
             retry: None,
             waiting: None,
+            renditions: BTreeMap::new(),
             since,
             more: serde_json::Map::new(),
         }
@@ -84,6 +105,11 @@ impl State {
             error: Some(reason),
             ..Self::new(Phase::Failed, since)
         }
+    }
+
+    /// Gives the size of a rendition, if the producer offers it.
+    pub fn rendition(&self, rendition: Rendition) -> Option<&RenditionSize> {
+        self.renditions.get(rendition.name())
     }
 
     /// Parses the contents of `state.json`.

@@ -10,7 +10,8 @@ use std::time::Instant;
 use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 
 use crate::demand::Demand;
-use crate::{FRAME_FILE, STATE_FILE};
+use crate::offered::Offered;
+use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE};
 
 /// What readers do with a frame.
 pub(crate) const FRAME_MASK: AddWatchFlags = AddWatchFlags::IN_OPEN
@@ -38,6 +39,7 @@ pub(crate) struct Watched {
     directory: Option<WatchDescriptor>,
     frame: Option<WatchDescriptor>,
     demand: Demand,
+    offered: Offered,
     state_is_stale: bool,
     is_active: bool,
     is_lost: bool,
@@ -51,6 +53,7 @@ impl Default for Watched {
             directory: None,
             frame: None,
             demand,
+            offered: Offered::default(),
             state_is_stale: false,
             is_active: false,
             is_lost: false,
@@ -76,15 +79,12 @@ impl Watched {
         // watches an old frame no longer is nobody's doing but ours, who replaced it.
         self.is_active |= self.frame == Some(watch) || mask.intersects(FRAME_MASK);
         if self.frame == Some(watch) {
-            if mask.contains(AddWatchFlags::IN_OPEN) {
-                self.demand.opened(now);
-            }
-            if mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
-                self.demand.closed();
-            }
+            self.demand.take_in(mask, now);
             if mask.contains(AddWatchFlags::IN_IGNORED) {
                 self.frame = None;
             }
+        } else {
+            self.is_active |= self.offered.take_in(watch, mask, now);
         }
         None
     }
@@ -104,8 +104,8 @@ impl Watched {
                 self.state_is_stale = true;
                 self.demand.assume();
             }
-            // The producer's own hidden files.
-            _ => return None,
+            // Others are the producer's own hidden files.
+            name => self.offered.lost(name.and_then(rendition)?),
         }
         self.is_active = true;
         None
@@ -115,6 +115,7 @@ impl Watched {
     /// the directory's watch, whose loss may be among what was missed.
     pub(crate) fn overflowed(&mut self) -> Option<WatchDescriptor> {
         self.demand.assume();
+        self.offered.assume();
         self.state_is_stale = true;
         self.is_active = true;
         self.directory.take()
@@ -124,6 +125,7 @@ impl Watched {
     pub(crate) fn let_go(&mut self) -> Option<WatchDescriptor> {
         self.is_lost = true;
         self.frame = None;
+        self.offered.lost_all();
         self.state_is_stale = true;
         self.directory.take()
     }
@@ -143,6 +145,24 @@ impl Watched {
         self.demand.published();
     }
 
+    /// A new file of a rendition lies in the slot, watched by this.
+    pub(crate) fn published_rendition(&mut self, rendition: Rendition, watch: WatchDescriptor) {
+        self.offered.published(rendition, watch);
+    }
+
+    /// A rendition is offered no longer. Gives its watch, which is to end.
+    pub(crate) fn withdraw(&mut self, rendition: Rendition) -> Option<WatchDescriptor> {
+        self.offered.withdraw(rendition)
+    }
+
+    pub(crate) fn wished_renditions(&self, now: Instant) -> RenditionSet {
+        self.offered.wished(now)
+    }
+
+    pub(crate) fn missing_renditions(&self) -> RenditionSet {
+        self.offered.missing()
+    }
+
     /// Says whether the state that was written last may not lie there any more; asked once.
     pub(crate) fn take_state_is_stale(&mut self) -> bool {
         std::mem::take(&mut self.state_is_stale)
@@ -153,11 +173,12 @@ impl Watched {
     }
 
     pub(crate) fn noticed(&self) -> bool {
-        self.is_blind() || self.demand.noticed()
+        self.is_blind() || self.demand.noticed() || self.offered.noticed()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.demand.deadline().filter(|_| !self.is_blind())
+        let frame = self.demand.deadline().filter(|_| !self.is_blind());
+        frame.into_iter().chain(self.offered.deadline()).min()
     }
 
     pub(crate) fn watches_frame(&self) -> bool {
@@ -180,4 +201,8 @@ impl Watched {
     fn is_blind(&self) -> bool {
         self.directory.is_none() || self.frame.is_none()
     }
+}
+
+fn rendition(name: &OsStr) -> Option<Rendition> {
+    Rendition::of_file(name.as_encoded_bytes())
 }

@@ -17,7 +17,7 @@ use std::time::{Instant, SystemTime};
 use std::{fs, io};
 
 use eyelid_daemon::readiness;
-use eyelid_slot::{FRAME_FILE, Publisher};
+use eyelid_slot::{FRAME_FILE, Publisher, Rendition};
 use tokio::io::unix::AsyncFd;
 
 /// The card; `cargo run -p eyelid-picture --example card` made it.
@@ -69,6 +69,12 @@ impl Lying {
     fn new(slot: &Path) -> anyhow::Result<Self> {
         let mut publisher = Publisher::open(slot)?;
         publisher.publish(CARD, SystemTime::UNIX_EPOCH)?;
+        // Those that the camera offered: who wishes for one wakes it as well.
+        for rendition in Rendition::ALL {
+            if slot.join(rendition.file()).exists() {
+                publisher.offer(rendition)?;
+            }
+        }
         Ok(Self {
             slot: slot.to_owned(),
             heard: readiness::readable(publisher.as_fd().try_clone_to_owned()?)?,
@@ -93,6 +99,20 @@ mod tests {
     fn the_card_is_a_whole_picture() {
         let (header, end) = eyelid_jpeg::whole(CARD).unwrap();
         assert_eq!((header.width, header.height, end), (640, 480, CARD.len()));
+    }
+
+    #[tokio::test]
+    async fn opening_a_rendition_that_the_camera_offered_wakes_it() {
+        let home = tempfile::tempdir().unwrap();
+        let slot = home.path().to_owned();
+        let (half, low) = (Rendition::Half.file(), Rendition::Low.file());
+        fs::write(slot.join(half), "what a camera made").unwrap();
+        let mut asleep = Asleep::new([&*slot].into_iter());
+        assert!(!slot.join(low).exists(), "it was not offered");
+        let dated = fs::metadata(slot.join(half)).unwrap().modified().unwrap();
+        assert_eq!(dated, SystemTime::UNIX_EPOCH);
+        drop(File::open(slot.join(half)).unwrap());
+        asleep.opened().await.unwrap();
     }
 
     #[tokio::test]

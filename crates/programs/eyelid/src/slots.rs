@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use eyelid_slot::{FRAME_FILE, Phase, Publisher, STATE_FILE, State};
+use eyelid_slot::{Phase, Publisher, STATE_FILE, State};
 use nix::unistd::{AccessFlags, access};
 
 use crate::plan::Plan;
@@ -127,7 +127,7 @@ impl Drop for Slots {
 
 /// Removes what a producer leaves in its slot.
 fn empty(slot: &Path) {
-    for file in [FRAME_FILE, STATE_FILE] {
+    for file in eyelid_slot::files() {
         let _ = fs::remove_file(slot.join(file));
     }
 }
@@ -218,7 +218,7 @@ mod tests {
             error.contains("another eyelid") && !error.contains("os error"),
             "{error}"
         );
-        fs::write(slots.path().join(FRAME_FILE), "").unwrap();
+        fs::write(slots.path().join(eyelid_slot::FRAME_FILE), "").unwrap();
         drop(slots);
         assert!(!path.exists());
         fs::create_dir(&path).unwrap();

@@ -14,7 +14,7 @@ use eyelid_daemon::timer::at;
 use eyelid_daemon::{LogLimit, readiness};
 use eyelid_jpeg::PictureError;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
-use eyelid_slot::{CameraName, FRAME_FILE, Publisher, STATE_FILE};
+use eyelid_slot::{CameraName, Publisher};
 use indexmap::IndexMap;
 use tokio::sync::{Notify, Semaphore};
 
@@ -372,7 +372,7 @@ impl Cameras {
 /// Takes away what a camera has left in a slot that is its own no longer: who lists the slots would
 /// take it for a camera that is there.
 fn clear(name: &CameraName, slot: &Path) {
-    for file in [FRAME_FILE, STATE_FILE] {
+    for file in eyelid_slot::files() {
         let _ = fs::remove_file(slot.join(file));
     }
     // One that is not called so was perhaps not made for the camera alone. What something else lies

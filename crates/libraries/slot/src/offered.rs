@@ -1,0 +1,117 @@
+//! What a producer learns of the renditions that it offers: each file has a watch and demand of its
+//! own.
+
+use std::time::Instant;
+
+use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
+
+use crate::demand::Demand;
+use crate::{Rendition, RenditionSet};
+
+/// The renditions that one slot offers.
+#[derive(Debug, Default)]
+pub(crate) struct Offered(Vec<Offer>);
+
+/// One of them. Without a watch it is not there, and nobody can open it.
+#[derive(Debug)]
+struct Offer {
+    rendition: Rendition,
+    watch: Option<WatchDescriptor>,
+    demand: Demand,
+}
+
+impl Offered {
+    /// A new file of a rendition was put into the slot, and is watched. Nobody has wished for the
+    /// one after it.
+    pub(crate) fn published(&mut self, rendition: Rendition, watch: WatchDescriptor) {
+        let offer = Offer {
+            rendition,
+            watch: Some(watch),
+            demand: Demand::default(),
+        };
+        match self.find(rendition) {
+            Some(known) => *known = offer,
+            None => self.0.push(offer),
+        }
+    }
+
+    /// Takes in an event of a file. Says whether it is one of these.
+    pub(crate) fn take_in(
+        &mut self,
+        watch: WatchDescriptor,
+        mask: AddWatchFlags,
+        now: Instant,
+    ) -> bool {
+        let mut offers = self.0.iter_mut();
+        let Some(offer) = offers.find(|offer| offer.watch == Some(watch)) else {
+            return false;
+        };
+        offer.demand.take_in(mask, now);
+        if mask.contains(AddWatchFlags::IN_IGNORED) {
+            offer.watch = None;
+        }
+        true
+    }
+
+    /// The file of a rendition is gone.
+    pub(crate) fn lost(&mut self, rendition: Rendition) {
+        if let Some(offer) = self.find(rendition) {
+            offer.watch = None;
+        }
+    }
+
+    /// All files are gone.
+    pub(crate) fn lost_all(&mut self) {
+        for offer in &mut self.0 {
+            offer.watch = None;
+        }
+    }
+
+    /// One is offered no longer. Gives its watch, which is to end.
+    pub(crate) fn withdraw(&mut self, rendition: Rendition) -> Option<WatchDescriptor> {
+        let index = self
+            .0
+            .iter()
+            .position(|offer| offer.rendition == rendition)?;
+        self.0.swap_remove(index).watch
+    }
+
+    /// The kernel lost count: somebody may have wished for any of them.
+    pub(crate) fn assume(&mut self) {
+        for offer in &mut self.0 {
+            offer.demand.assume();
+        }
+    }
+
+    /// Those whose next file is wanted.
+    pub(crate) fn wished(&self, now: Instant) -> RenditionSet {
+        let there = self.there().filter(|offer| offer.demand.wished(now));
+        there.map(|offer| offer.rendition).collect()
+    }
+
+    /// Says whether anybody has opened one since it was published.
+    pub(crate) fn noticed(&self) -> bool {
+        self.there().any(|offer| offer.demand.noticed())
+    }
+
+    /// When [`Offered::wished`] may give more although nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let there = self.there();
+        there.filter_map(|offer| offer.demand.deadline()).min()
+    }
+
+    /// Those that are offered and not there.
+    pub(crate) fn missing(&self) -> RenditionSet {
+        let missing = self.0.iter().filter(|offer| offer.watch.is_none());
+        missing.map(|offer| offer.rendition).collect()
+    }
+
+    fn there(&self) -> impl Iterator<Item = &Offer> {
+        self.0.iter().filter(|offer| offer.watch.is_some())
+    }
+
+    fn find(&mut self, rendition: Rendition) -> Option<&mut Offer> {
+        let mut offers = self.0.iter_mut();
+        offers.find(|offer| offer.rendition == rendition)
+    }
+}
