@@ -1,7 +1,7 @@
 //! Pictures of strangers become pixels: whole ones only, and none that would fill the memory.
 
 use std::io::Cursor;
-use std::panic::{UnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
 
 use png::{ColorType, Transformations};
 use zune_core::bytestream::ZCursor;
@@ -46,6 +46,47 @@ pub fn decode_luma(jpeg: &[u8], header: Header) -> Result<Luma, PictureError> {
     })
 }
 
+/// What the bytes of a decoded JPEG are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// Brightness, 1 byte a pixel.
+    Luma,
+    /// Brightness and colour, 3 bytes a pixel.
+    YCbCr,
+    /// Red, green and blue, 3 bytes a pixel.
+    Rgb,
+}
+
+/// Decodes a JPEG with this header into memory that is used again, to brightness and colour where
+/// it stores these. It was published already, so what it lacks at its end is grey, as viewers show
+/// it.
+///
+/// # Errors
+/// See [`PictureError`].
+pub(crate) fn decode_as_stored(
+    jpeg: &[u8],
+    header: Header,
+    memory: &mut Vec<u8>,
+) -> Result<Stored, PictureError> {
+    refuse_large(header.width, header.height)?;
+    let broken = |error: DecodeErrors| PictureError::broken(&error.to_string());
+    let options = decoder_options();
+    // What a decoder that panics leaves behind is overwritten by the next picture.
+    contained(AssertUnwindSafe(|| {
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+        decoder.decode_headers().map_err(broken)?;
+        let (wanted, stored) = match decoder.input_colorspace() {
+            Some(ColorSpace::Luma) => (ColorSpace::Luma, Stored::Luma),
+            Some(ColorSpace::YCbCr) => (ColorSpace::YCbCr, Stored::YCbCr),
+            _ => (ColorSpace::RGB, Stored::Rgb),
+        };
+        decoder.set_options(options.jpeg_set_out_colorspace(wanted));
+        memory.resize(decoder.output_buffer_size().unwrap_or(0), 0);
+        decoder.decode_into(memory).map_err(broken)?;
+        Ok(stored)
+    }))
+}
+
 /// Decodes a JPEG to its end only to see that it can be decoded.
 ///
 /// # Errors
@@ -61,10 +102,8 @@ fn decode(jpeg: &[u8], header: Header, colours: Colours) -> Result<Vec<u8>, Pict
         Colours::Rgb | Colours::AsStored => ColorSpace::RGB,
     };
     // Without strict mode a picture that is cut off counts as decoded.
-    let options = DecoderOptions::default()
+    let options = decoder_options()
         .set_strict_mode(true)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(wanted);
     contained(|| {
         let broken = |error: DecodeErrors| PictureError::broken(&error.to_string());
@@ -77,6 +116,14 @@ fn decode(jpeg: &[u8], header: Header, colours: Colours) -> Result<Vec<u8>, Pict
         }
         decoder.decode().map_err(broken)
     })
+}
+
+/// As large as a JPEG can be: it is `refuse_large` that sets the bound.
+fn decoder_options() -> DecoderOptions {
+    DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
 }
 
 /// Decodes a whole PNG. What is transparent shows black.

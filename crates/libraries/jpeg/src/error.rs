@@ -1,5 +1,7 @@
 //! Why a stranger's picture is no frame.
 
+use eyelid_slot::Rendition;
+
 use crate::pixels::MAX_PIXELS;
 use crate::walk::JpegError;
 
@@ -36,6 +38,14 @@ pub enum PictureError {
     /// It cannot be decoded to its end.
     #[error("broken picture ({0})")]
     Broken(String),
+    /// A file of an exposure that is not made of such a picture.
+    #[error("no rendition {rendition} is made of {what}")]
+    Rendition {
+        /// Which one.
+        rendition: Rendition,
+        /// What there is to make it of.
+        what: &'static str,
+    },
     /// It cannot be encoded again.
     #[error(transparent)]
     Encode(#[from] eyelid_picture::EncodeError),

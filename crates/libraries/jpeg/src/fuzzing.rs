@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 
 use eyelid_picture::Tables;
+use eyelid_slot::Rendition;
 
 use crate::markers::SOS;
 pub use crate::splitter::splitter;
 use crate::{
     Check, EncodedPicture, FrameMaker, FrameOptions, Header, JpegError, JpegKind, MAX_PIXELS,
-    PictureError, Progress, Segment, Turn, Walker, decode_jpeg, decode_luma, normalise, segments,
-    whole,
+    PictureError, Progress, RenditionMaker, Segment, Turn, Walker, decode_jpeg, decode_luma,
+    normalise, segments, whole,
 };
 
 /// The walk does not depend on the pieces in which a JPEG comes, and gives a JPEG that can be
@@ -95,7 +96,7 @@ fn walk<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Walk {
 const MOST_PIXELS: u64 = 1 << 16;
 
 /// A stranger's picture is refused, or becomes a JPEG that every client takes, of the size that is
-/// said; as it is, and turned.
+/// said; as it is, and turned. Its renditions are such JPEGs, too.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -115,6 +116,9 @@ pub fn picture(bytes: &[u8]) {
             Ok(made) => {
                 assert!(pixels <= MAX_PIXELS);
                 check(&made);
+                for rendition in RENDITIONS {
+                    check_rendition(&made, rendition);
+                }
                 None
             }
             Err(error) => {
@@ -126,7 +130,12 @@ pub fn picture(bytes: &[u8]) {
         };
         // What a command writes is decoded only if it has to be turned.
         match maker.jpeg(bytes, Check::Markers) {
-            Ok(made) => check_markers(&made),
+            Ok(made) => {
+                check_markers(&made);
+                // A scan that nobody has looked at may well be broken.
+                let mut maker = RenditionMaker::new(Tables::Standard);
+                let _ = maker.from_jpeg(&made.jpeg, Rendition::Half);
+            }
             Err(error) => assert!(
                 refused.is_some() || !bytes.starts_with(b"\xFF\xD8"),
                 "{error}"
@@ -146,6 +155,30 @@ fn check(made: &EncodedPicture<'_>) {
         Ok(luma) => assert_eq!(luma.samples.len(), (made.width * made.height) as usize),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Those that are made of a JPEG, and their size against the frame's.
+const RENDITIONS: [(Rendition, u32); 3] = [
+    (Rendition::Low, 1),
+    (Rendition::Half, 2),
+    (Rendition::Quarter, 4),
+];
+
+/// What could be decoded has all of them.
+fn check_rendition(frame: &EncodedPicture<'_>, (rendition, divisor): (Rendition, u32)) {
+    let mut maker = RenditionMaker::new(Tables::Standard);
+    let made = maker.from_jpeg(&frame.jpeg, rendition);
+    let made = made.unwrap_or_else(|error| panic!("{rendition}: {error}"));
+    let size = (
+        frame.width.div_ceil(divisor),
+        frame.height.div_ceil(divisor),
+    );
+    assert_eq!((made.width, made.height), size, "{rendition}");
+    check(&EncodedPicture {
+        jpeg: Cow::Borrowed(made.bytes),
+        width: made.width,
+        height: made.height,
+    });
 }
 
 fn check_markers(made: &EncodedPicture<'_>) {

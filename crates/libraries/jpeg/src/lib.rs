@@ -4,7 +4,8 @@
 //! stream, [`segments`] and [`JpegKind`]
 //! say what it is without decoding it, [`normalise`] makes of it what every client takes, and
 //! [`FrameMaker`] does all that stands between a stranger's picture and a frame: whoever publishes
-//! what others made goes through it. [`decode_jpeg`] and [`decode_luma`] give pixels to those who
+//! what others made goes through it. [`RenditionMaker`] makes smaller ones of what was published.
+//! [`decode_jpeg`] and [`decode_luma`] give pixels to those who
 //! look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
 //! [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is on.
 
@@ -23,6 +24,9 @@ mod pixels;
 mod planes;
 #[cfg(feature = "turbojpeg")]
 mod rare;
+mod rendition_maker;
+#[cfg(feature = "turbojpeg")]
+mod scaled;
 mod segments;
 mod splitter;
 mod turn;
@@ -37,6 +41,7 @@ pub use markers::{EOI, SOI, SOS};
 pub use normalise::{Normalised, normalise};
 pub use pixels::{Luma, MAX_PIXELS, Pixels};
 pub use planes::TurnedPlanes;
+pub use rendition_maker::{MadeRendition, RenditionMaker};
 pub use segments::{Segment, segments};
 pub use splitter::{Splitter, TooLong};
 pub use turn::Turn;

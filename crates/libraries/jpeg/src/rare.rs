@@ -9,7 +9,7 @@ use crate::walk::Header;
 
 /// libjpeg goes over the whole picture for each scan, of which a stranger's may have thousands. A
 /// progressive picture of cjpeg has 10.
-const MOST_SCANS: u32 = 100;
+pub(crate) const MOST_SCANS: u32 = 100;
 
 /// Decodes a whole JPEG with this header.
 ///

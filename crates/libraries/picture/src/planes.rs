@@ -8,9 +8,9 @@ use crate::yuv::{Nv12, SamplePlane, SampleRange, Sizes, Yuv420, Yuyv};
 /// Memory for three planes.
 #[derive(Debug, Default)]
 pub struct Planes {
-    y: Vec<u8>,
-    u: Vec<u8>,
-    v: Vec<u8>,
+    pub(crate) y: Vec<u8>,
+    pub(crate) u: Vec<u8>,
+    pub(crate) v: Vec<u8>,
 }
 
 impl Planes {
@@ -89,11 +89,11 @@ impl Planes {
         Ok(self.picture(sizes))
     }
 
-    fn resize_luma(&mut self, sizes: Sizes) {
+    pub(crate) fn resize_luma(&mut self, sizes: Sizes) {
         self.y.resize(sizes.width * sizes.height, 0);
     }
 
-    fn resize_chroma(&mut self, sizes: Sizes) {
+    pub(crate) fn resize_chroma(&mut self, sizes: Sizes) {
         let samples = sizes.chroma_width * sizes.chroma_height;
         self.u.resize(samples, 0);
         self.v.resize(samples, 0);
@@ -104,7 +104,7 @@ impl Planes {
         u.zip(self.v.chunks_mut(sizes.chroma_width))
     }
 
-    fn picture(&self, sizes: Sizes) -> Yuv420<'_> {
+    pub(crate) fn picture(&self, sizes: Sizes) -> Yuv420<'_> {
         let plane = |bytes, stride| SamplePlane { bytes, stride };
         Yuv420 {
             width: sizes.width as u32,

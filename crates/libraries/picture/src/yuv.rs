@@ -109,7 +109,12 @@ impl<'a> SamplePlane<'a> {
         all.map(move |row| &row[..row_bytes])
     }
 
-    fn check(self, plane: &'static str, row_bytes: usize, rows: usize) -> Result<(), EncodeError> {
+    pub(crate) fn check(
+        self,
+        plane: &'static str,
+        row_bytes: usize,
+        rows: usize,
+    ) -> Result<(), EncodeError> {
         let needed = self
             .stride
             .checked_mul(rows - 1)

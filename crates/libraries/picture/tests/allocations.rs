@@ -7,7 +7,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use eyelid_picture::{Encoder, Nv12, Planes, SamplePlane, SampleRange, Yuv420, Yuyv};
+use eyelid_picture::{
+    Encoder, Nv12, Planes, SamplePlane, SampleRange, Scale, Yuv420, Yuyv, write_y4m,
+};
 
 struct Counting;
 
@@ -142,6 +144,21 @@ fn bringing_pictures_into_planes_allocates_nothing() {
             _ => planes.from_yuyv(yuyv),
         };
         assert!(picture.is_ok(), "{picture:?}");
+    });
+    assert_eq!(costs, [Count::default(); 8]);
+}
+
+#[test]
+fn scaling_and_a_y4m_allocate_nothing() {
+    let (mut half, mut quarter) = (Planes::default(), Planes::default());
+    let mut file = Vec::new();
+    let costs = costs(|yuv420, _, _, kind| {
+        let done = match kind {
+            0 => half.scaled(yuv420, Scale::Half).map(drop),
+            1 => quarter.scaled(yuv420, Scale::Quarter).map(drop),
+            _ => write_y4m(yuv420, &mut file),
+        };
+        assert!(done.is_ok(), "{done:?}");
     });
     assert_eq!(costs, [Count::default(); 8]);
 }

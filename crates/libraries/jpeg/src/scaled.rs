@@ -1,0 +1,100 @@
+//! JPEGs are decoded at their size or smaller, to planes, by libjpeg-turbo: of each block only as
+//! much as a smaller picture has of it, and without red, green and blue on the way.
+
+use eyelid_picture::{Chroma, ChromaStep, SamplePlane, Scale, Subsampled};
+use turbojpeg::{Colorspace, Decompressor, ScalingFactor, Subsamp, YuvImage};
+
+use crate::rare::MOST_SCANS;
+use crate::walk::Header;
+
+/// Decodes JPEGs. Reuses its memory from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct ScaledDecoder {
+    decompressor: Option<Decompressor>,
+    samples: Vec<u8>,
+}
+
+impl ScaledDecoder {
+    /// Decodes a JPEG with this header, which is not larger than `refuse_large` lets pass. `None`
+    /// where it takes another decoder: a sampling that libjpeg-turbo has no name for, red, green and
+    /// blue, or anything at all that it warns of.
+    pub(crate) fn decode(
+        &mut self,
+        jpeg: &[u8],
+        header: Header,
+        scale: Scale,
+    ) -> Option<Subsampled<'_>> {
+        if self.decompressor.is_none() {
+            let mut new = Decompressor::new().ok()?;
+            new.set_scan_limit(MOST_SCANS).ok()?;
+            self.decompressor = Some(new);
+        }
+        let decompressor = self.decompressor.as_mut()?;
+        let found = decompressor.read_header(jpeg).ok()?;
+        let is_same =
+            (found.width, found.height) == (header.width as usize, header.height as usize);
+        let has_luma = matches!(found.colorspace, Colorspace::YCbCr | Colorspace::Gray);
+        let steps = steps(found.subsamp);
+        let is_known = steps.is_some() || found.subsamp == Subsamp::Gray;
+        if !is_same || !has_luma || !is_known || found.is_lossless {
+            return None;
+        }
+        let factor = ScalingFactor::new(1, scale.divisor() as usize);
+        decompressor.set_scaling_factor(factor).ok()?;
+        let (width, height) = (scale.side(header.width), scale.side(header.height));
+        let layout = YuvImage {
+            pixels: (),
+            width: width as usize,
+            align: 1,
+            height: height as usize,
+            subsamp: found.subsamp,
+        };
+        let (luma, chroma) = (layout.y_size(), layout.uv_size());
+        let luma_bytes = luma.0 * luma.1;
+        let chroma_bytes = steps.map_or(0, |_| chroma.0 * chroma.1);
+        let bytes = luma_bytes + chroma_bytes * 2;
+        if self.samples.len() < bytes {
+            self.samples.resize(bytes, 0);
+        }
+        // The crate takes the sampling that it is told for the JPEG's: it is, as was just read.
+        let output = YuvImage {
+            pixels: &mut self.samples[..bytes],
+            width: layout.width,
+            align: layout.align,
+            height: layout.height,
+            subsamp: layout.subsamp,
+        };
+        decompressor.decompress_to_yuv(jpeg, output).ok()?;
+        let plane = |at: usize, stride| SamplePlane {
+            bytes: &self.samples[at..bytes],
+            stride,
+        };
+        let chroma = steps.map(|(across, down)| Chroma {
+            u: plane(luma_bytes, chroma.0),
+            v: plane(luma_bytes + chroma_bytes, chroma.0),
+            across,
+            down,
+        });
+        Some(Subsampled {
+            width,
+            height,
+            y: plane(0, luma.0),
+            chroma,
+        })
+    }
+}
+
+/// How coarse the colour of a sampling is across and down; `None` where that is not known, and
+/// where there is no colour.
+fn steps(sampling: Subsamp) -> Option<(ChromaStep, ChromaStep)> {
+    use ChromaStep::{Four, One, Two};
+    match sampling {
+        Subsamp::None => Some((One, One)),
+        Subsamp::Sub2x1 => Some((Two, One)),
+        Subsamp::Sub2x2 => Some((Two, Two)),
+        Subsamp::Sub1x2 => Some((One, Two)),
+        Subsamp::Sub4x1 => Some((Four, One)),
+        Subsamp::Sub1x4 => Some((One, Four)),
+        _ => None,
+    }
+}
