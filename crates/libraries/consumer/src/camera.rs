@@ -1,41 +1,53 @@
 //! One camera as the clients of this process see it: who looks, what its producer says of itself,
 //! and its frames.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use eyelid_slot::{CameraName, Reader, State};
+use eyelid_slot::{CameraName, Reader, Rendition, State};
+use tokio::sync::Notify;
 
-use crate::feed::Feed;
+use crate::feed::{Feed, Supply};
 use crate::tracker::Watching;
-use crate::{Deadline, Envelope, FrameNumber, Freshness, NoFrame, SharedFrame, Subscriber, Wake};
+use crate::wanted::size_of;
+use crate::{Deadline, Envelope, Freshness, NoFrame, SharedFrame, Wanted};
 
 /// A camera.
 pub struct Camera {
     name: CameraName,
     directory: PathBuf,
     reader: Reader,
+    envelope: Rc<dyn Envelope>,
     viewers: Cell<usize>,
     /// How this process learns of changes in the slot.
     watching: Cell<Watching>,
     /// What the producer says of itself, while somebody looks.
     state: RefCell<Option<State>>,
     frames: Feed,
+    /// Those of renditions, by their numbers; each from when somebody looked first.
+    renditions: [OnceCell<Feed>; Rendition::ALL.len()],
+    /// How many clients choose from what is on offer.
+    choosers: Cell<usize>,
+    /// What one of them gets may be another rendition than before.
+    choice_changed: Notify,
 }
 
 impl Camera {
     pub(crate) fn new(name: CameraName, directory: PathBuf, envelope: Rc<dyn Envelope>) -> Self {
-        let reader = Reader::new(&directory);
         Self {
             name,
-            directory,
+            reader: Reader::new(&directory),
             viewers: Cell::new(0),
             watching: Cell::default(),
             state: RefCell::default(),
-            frames: Feed::new(reader.clone(), envelope),
-            reader,
+            frames: Feed::new(&directory, None, envelope.clone()),
+            renditions: Default::default(),
+            choosers: Cell::new(0),
+            choice_changed: Notify::new(),
+            directory,
+            envelope,
         }
     }
 
@@ -59,20 +71,24 @@ impl Camera {
         self.reader.state()
     }
 
-    /// Width and height of its frames in pixels, as far as the producer says.
-    pub fn size(&self) -> Option<(u32, u32)> {
+    /// Width and height in pixels of what a client gets that wants this, as far as the producer
+    /// says.
+    pub fn size(&self, wanted: Wanted) -> Option<(u32, u32)> {
         let state = self.state()?;
-        Some((state.width?, state.height?))
+        size_of(&state, wanted.rendition(Some(&state)))
     }
 
-    /// Age of the frame in the slot, whoever asked for it. Wakes no camera.
+    /// Age of the newest frame in the slot, whoever asked for it, or of the newest rendition that a
+    /// client of this process looks at. Wakes no camera.
     pub fn age(&self) -> Option<Duration> {
-        self.frames.age()
+        let renditions = self.looked_at().filter_map(Feed::age);
+        self.frames.age().into_iter().chain(renditions).min()
     }
 
-    /// Frames a second that came into the slot of late; known only while somebody looks.
+    /// Exposures a second that came into the slot of late; known only while somebody looks.
     pub fn rate(&self) -> Option<f64> {
-        (self.viewers() > 0).then(|| self.frames.rate())
+        let renditions = self.looked_at().map(Feed::rate);
+        (self.viewers() > 0).then(|| renditions.fold(self.frames.rate(), f64::max))
     }
 
     /// How this process learns of changes in its slot.
@@ -82,21 +98,59 @@ impl Camera {
 
     /// One more client looks. Gives whether it is the first.
     pub(crate) fn enter(&self) -> bool {
-        self.frames
-            .enter(self.watching(), self.state.borrow().as_ref());
         self.viewers.replace(self.viewers() + 1) == 0
     }
 
-    /// One client looks no more. Gives whether it was the last: then nothing is kept.
+    /// One client looks no more. Gives whether it was the last: then nothing is known.
     pub(crate) fn leave(&self) -> bool {
-        self.frames.leave();
         self.viewers.set(self.viewers() - 1);
         if self.viewers() > 0 {
             return false;
         }
-        self.watching.set(Watching::default());
+        self.watching.take();
         self.state.take();
         true
+    }
+
+    /// One more client looks at its frame, or at a rendition.
+    pub(crate) fn begin_look(&self, rendition: Option<Rendition>) {
+        let state = self.state.borrow();
+        self.feed(rendition).enter(self.watching(), state.as_ref());
+    }
+
+    /// One client looks there no more. What nobody looks at is not kept.
+    pub(crate) fn end_look(&self, rendition: Option<Rendition>) {
+        self.feed(rendition).leave();
+    }
+
+    /// One more client chooses from what is on offer.
+    pub(crate) fn begin_choosing(&self) {
+        self.choosers.set(self.choosers.get() + 1);
+    }
+
+    /// One client takes the frame, whatever is on offer.
+    pub(crate) fn end_choosing(&self) {
+        self.choosers.set(self.choosers.get() - 1);
+    }
+
+    /// Its frames, or those of a rendition.
+    pub(crate) fn feed(&self, rendition: Option<Rendition>) -> &Feed {
+        let Some(rendition) = rendition else {
+            return &self.frames;
+        };
+        self.renditions[rendition as usize]
+            .get_or_init(|| Feed::new(&self.directory, Some(rendition), self.envelope.clone()))
+    }
+
+    /// The rendition that a client gets which wants this; `None` is the frame.
+    pub(crate) fn offered(&self, wanted: Wanted) -> Option<Rendition> {
+        wanted.rendition(self.state.borrow().as_ref())
+    }
+
+    /// Completes when [`Camera::offered`] may give another rendition, or one that did not come has
+    /// come.
+    pub(crate) fn choice_changed(&self) -> &Notify {
+        &self.choice_changed
     }
 
     /// A new frame lies in the slot.
@@ -104,16 +158,30 @@ impl Camera {
         self.frames.frame_arrived();
     }
 
-    /// The producer says something new of itself.
-    pub(crate) fn state_changed(&self) {
-        self.state.replace(self.reader.state());
-        self.frames.state_changed(self.state.borrow().as_ref());
+    /// A new file of a rendition lies in the slot.
+    pub(crate) fn rendition_arrived(&self, rendition: Rendition) {
+        let Some(feed) = self.renditions[rendition as usize].get() else {
+            return;
+        };
+        if !feed.is_looked_at() {
+            return;
+        }
+        feed.frame_arrived();
+        if feed.supply() == Supply::Absent && feed.is_back() {
+            self.let_choose();
+        }
     }
 
-    /// Reads what the producer says of itself, where nothing tells of changes.
-    fn read_state(&self) {
-        self.state.replace(self.reader.state());
-        self.frames.state_found(self.state.borrow().as_ref());
+    /// The producer says something new of itself.
+    pub(crate) fn state_changed(&self) {
+        let state = self.reader.state();
+        let before = self.state.replace(state);
+        let state = self.state.borrow();
+        self.frames.state_changed(state.as_ref());
+        for feed in self.looked_at() {
+            feed.state_changed(state.as_ref());
+        }
+        self.take_in_offers(before.as_ref(), state.as_ref());
     }
 
     /// Anything may have happened in the slot: its directory is gone or back, or the kernel lost
@@ -121,25 +189,20 @@ impl Camera {
     pub(crate) fn anything_changed(&self, watching: Watching) {
         self.watching.set(watching);
         self.frames.anything_changed(watching);
+        for feed in self.looked_at() {
+            feed.anything_changed(watching);
+        }
         self.state_changed();
     }
 
-    /// Waits for the next frames together with others; see [`View::follow`](crate::View::follow).
-    pub(crate) async fn follow(
-        &self,
-        subscriber: Rc<dyn Subscriber>,
-        seen: FrameNumber,
-        max_age: Duration,
-    ) -> Wake {
-        self.frames.follow(subscriber, seen, max_age).await
-    }
-
-    /// Waits for a frame. `rewatch` is called when the slot had better be watched anew.
+    /// Waits for a frame, or for one of a rendition. `rewatch` is called when the slot had better be
+    /// watched anew.
     ///
     /// # Errors
     /// See [`NoFrame`].
     pub(crate) async fn frame(
         &self,
+        rendition: Option<Rendition>,
         freshness: Freshness,
         deadline: Deadline,
         rewatch: impl Fn(&Self),
@@ -150,7 +213,8 @@ impl Camera {
                 self.read_state();
             }
         };
-        let frame = self.frames.frame(freshness, deadline, look_around).await;
+        let feed = self.feed(rendition);
+        let frame = feed.frame(freshness, deadline, look_around).await;
         frame.map_err(|problem| {
             let state = self.state.borrow();
             NoFrame::new(state.as_ref(), problem, deadline.timeout, || {
@@ -158,4 +222,51 @@ impl Camera {
             })
         })
     }
+
+    /// Reads what the producer says of itself, where nothing tells of changes.
+    fn read_state(&self) {
+        let state = self.reader.state();
+        let before = self.state.replace(state);
+        let state = self.state.borrow();
+        self.frames.state_found(state.as_ref());
+        for feed in self.looked_at() {
+            feed.state_found(state.as_ref());
+        }
+        self.take_in_offers(before.as_ref(), state.as_ref());
+    }
+
+    /// Lets those choose anew who choose, if the producer offers other renditions than before, or
+    /// others in size.
+    fn take_in_offers(&self, before: Option<&State>, now: Option<&State>) {
+        if self.choosers.get() == 0 || offers(before) == offers(now) {
+            return;
+        }
+        for rendition in Rendition::ALL {
+            let is_offered = |state: Option<&State>| {
+                state.is_some_and(|state| state.rendition(rendition).is_some())
+            };
+            let feed = self.renditions[rendition as usize].get();
+            if let Some(feed) = feed.filter(|_| is_offered(now) && !is_offered(before)) {
+                feed.set_supply(Supply::Unknown);
+            }
+        }
+        self.let_choose();
+    }
+
+    fn let_choose(&self) {
+        self.frames.recheck();
+        self.looked_at().for_each(Feed::recheck);
+        self.choice_changed.notify_waiters();
+    }
+
+    /// The renditions that clients look at.
+    fn looked_at(&self) -> impl Iterator<Item = &Feed> {
+        let renditions = self.renditions.iter().filter_map(OnceCell::get);
+        renditions.filter(|feed| feed.is_looked_at())
+    }
+}
+
+/// What a choice depends on of what a producer says.
+fn offers(state: Option<&State>) -> Option<impl PartialEq> {
+    state.map(|state| (state.width, state.height, &state.renditions))
 }

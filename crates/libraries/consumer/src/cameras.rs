@@ -145,8 +145,11 @@ impl Cameras {
                     camera.frame_arrived();
                 }
             }
-            // Nobody looks at one here.
-            Change::Rendition(..) => {}
+            Change::Rendition(name, rendition) => {
+                if let Some(camera) = camera(&name) {
+                    camera.rendition_arrived(rendition);
+                }
+            }
             Change::State(name) => {
                 if let Some(camera) = camera(&name) {
                     camera.state_changed();

@@ -5,10 +5,11 @@
 //! and the tasks woken.
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use eyelid_slot::{OpenFrame, ReadError, Reader, State};
+use eyelid_slot::{OpenFrame, ReadError, Reader, Rendition, State};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -16,16 +17,34 @@ use crate::clock::{Now, age};
 use crate::subscribers::Subscribers;
 use crate::tracker::{RECHECK, Tracker, Watching, Wish};
 use crate::wait::{Step, Wait};
-use crate::{Deadline, Envelope, FrameNumber, Freshness, SharedFrame, Subscriber, Wake};
+use crate::{Deadline, Envelope, Freshness, Position, SharedFrame, Subscriber, Wake};
 
-/// The frames of one file of a slot.
+/// What lies in the place of a rendition that nobody has wished for is dated 1 January 1970
+/// (docs/slot.md).
+const PLACEHOLDERS_END: Duration = Duration::from_secs(24 * 3600);
+
+/// The frames of one file of a slot: of the frame, or of a rendition.
 pub(crate) struct Feed {
     reader: Reader,
+    rendition: Option<Rendition>,
     envelope: Rc<dyn Envelope>,
     changed: Notify,
     subscribers: Subscribers,
     viewers: Cell<usize>,
+    supply: Cell<Supply>,
     inner: RefCell<Inner>,
+}
+
+/// Whether a producer makes what is wished for, as far as those who look have seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Supply {
+    /// Nobody has got a frame yet.
+    #[default]
+    Unknown,
+    /// Frames come.
+    Comes,
+    /// None came while others of the same camera did.
+    Absent,
 }
 
 /// What is known of the file, and what is kept of it while somebody looks.
@@ -42,14 +61,21 @@ struct Inner {
 }
 
 impl Feed {
-    /// What `reader` reads. Frames are read into the `envelope`.
-    pub(crate) fn new(reader: Reader, envelope: Rc<dyn Envelope>) -> Self {
+    /// The frame of the slot in this directory, or this rendition of it. What is read of it is read
+    /// into the `envelope`.
+    pub(crate) fn new(
+        directory: &Path,
+        rendition: Option<Rendition>,
+        envelope: Rc<dyn Envelope>,
+    ) -> Self {
         Self {
-            reader,
+            reader: Reader::of(directory, rendition),
+            rendition,
             envelope,
             changed: Notify::new(),
             subscribers: Subscribers::default(),
             viewers: Cell::new(0),
+            supply: Cell::default(),
             inner: RefCell::default(),
         }
     }
@@ -71,6 +97,7 @@ impl Feed {
         if self.viewers.get() > 0 {
             return;
         }
+        self.supply.take();
         let mut inner = self.inner.borrow_mut();
         let mut tracker = std::mem::take(&mut inner.tracker);
         tracker.forget();
@@ -78,6 +105,34 @@ impl Feed {
             tracker,
             ..Inner::default()
         };
+    }
+
+    /// Says whether a client looks at it through this process.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.viewers.get() > 0
+    }
+
+    /// Whether its producer makes it.
+    pub(crate) fn supply(&self) -> Supply {
+        self.supply.get()
+    }
+
+    /// Those who look have found out, or do not know any more, whether its producer makes it.
+    pub(crate) fn set_supply(&self, supply: Supply) {
+        self.supply.set(supply);
+    }
+
+    /// Takes in that a new file lies there although none was made before. Gives whether it shows
+    /// that its producer makes it now; a placeholder only shows that it may be wished for.
+    pub(crate) fn is_back(&self) -> bool {
+        let end = SystemTime::UNIX_EPOCH + PLACEHOLDERS_END;
+        let is_made = (self.reader.captured()).is_some_and(|captured| captured >= end);
+        if is_made {
+            self.supply.set(Supply::Unknown);
+        } else {
+            self.make_wish();
+        }
+        is_made
     }
 
     /// Age of the frame that lies there, whoever asked for it. Wakes no camera.
@@ -131,13 +186,19 @@ impl Feed {
         self.changed.notify_waiters();
     }
 
+    /// Lets all that wait together look for themselves.
+    pub(crate) fn recheck(&self) {
+        self.subscribers.recheck();
+    }
+
     /// Waits for the next frames together with others; see [`View::follow`](crate::View::follow).
     pub(crate) async fn follow(
         &self,
         subscriber: Rc<dyn Subscriber>,
-        seen: FrameNumber,
+        seen: Position,
         max_age: Duration,
     ) -> Wake {
+        let seen = seen.number_of(self.rendition);
         let has_only_to_wait = {
             let tracker = &self.inner.borrow().tracker;
             tracker.watching() == Watching::Inotify && tracker.is_up_to_date(seen)
@@ -162,7 +223,7 @@ impl Feed {
         deadline: Deadline,
         look_around: impl Fn(),
     ) -> Result<Rc<SharedFrame>, Option<ReadError>> {
-        let mut wait = Wait::new(freshness, deadline, Now::read().monotonic);
+        let mut wait = Wait::new(self.rendition, freshness, deadline, Now::read().monotonic);
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -174,8 +235,16 @@ impl Feed {
                 wait.step(tracker, known, Now::read())
             };
             match (step, newest) {
-                (Step::Use, Ok(frame)) => return Ok(frame),
-                (Step::Use | Step::GiveUp, newest) => return Err(newest.err()),
+                (Step::Use, Ok(frame)) => {
+                    self.supply.set(Supply::Comes);
+                    return Ok(frame);
+                }
+                (Step::Use | Step::GiveUp, newest) => {
+                    if self.supply.get() == Supply::Comes {
+                        self.supply.take();
+                    }
+                    return Err(newest.err());
+                }
                 (Step::Wait(wish, until), _) => {
                     if wish == Wish::Now {
                         self.make_wish();
@@ -201,8 +270,9 @@ impl Feed {
             inner.tracker.found_same();
             return Ok(newest.clone());
         }
-        let number = inner.tracker.number_of_another();
-        let frame = SharedFrame::read(&file, &*self.envelope, &mut inner.spare, number)?;
+        let known = inner.tracker.another(file.captured);
+        let spare = &mut inner.spare;
+        let frame = SharedFrame::read(&file, self.rendition, &*self.envelope, spare, known)?;
         inner.tracker.read(frame.captured);
         let frame = Rc::new(frame);
         if let Some(old) = inner.newest.replace(frame.clone()) {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::FrameNumber;
+use crate::Position;
 
 /// Which frame a client can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// The newest there is, newer than the one with this number: what a stream shows next.
-    NewerThan(FrameNumber),
+    /// The newest there is, newer than the one that the client has: what a stream shows next.
+    NewerThan(Position),
     /// One captured at this moment or later: what a snapshot asked for then shows.
     CapturedSince(SystemTime),
 }

@@ -9,7 +9,7 @@
 //! ```no_run
 //! # use std::rc::Rc;
 //! # use std::time::Duration;
-//! # use eyelid_consumer::{Cameras, Configured, Deadline, FrameNumber, RateCap};
+//! # use eyelid_consumer::{Cameras, Configured, Deadline, Position, RateCap};
 //! # use eyelid_daemon::pulse::Pulse;
 //! # async fn program() -> Option<()> {
 //! let cameras = Cameras::new("/run/eyelid".into(), Configured::new(), ());
@@ -22,10 +22,10 @@
 //!     max_age: Duration::from_secs(2),
 //! };
 //! let look = async {
-//!     let mut seen = FrameNumber::default();
+//!     let mut seen = Position::default();
 //!     loop {
 //!         match view.next(seen, deadline).await {
-//!             Ok(frame) => seen = frame.number,
+//!             Ok(frame) => seen = frame.position(),
 //!             Err(reason) => println!("{reason}"),
 //!         }
 //!     }
@@ -49,12 +49,15 @@ mod frame_number;
 mod freshness;
 mod measured_rate;
 mod no_frame;
+mod patience;
+mod position;
 mod rate_cap;
 mod shared_frame;
 mod subscribers;
 mod tracker;
 mod view;
 mod wait;
+mod wanted;
 mod watches;
 
 pub use camera::Camera;
@@ -63,7 +66,9 @@ pub use frame_number::FrameNumber;
 pub use freshness::{Deadline, Freshness};
 pub use measured_rate::MeasuredRate;
 pub use no_frame::{Cause, NoFrame, Unreadable};
+pub use position::Position;
 pub use rate_cap::RateCap;
-pub use shared_frame::{Envelope, SharedFrame};
+pub use shared_frame::{Envelope, EnvelopedJpeg, SharedFrame};
 pub use subscribers::{Subscriber, Wake};
 pub use view::View;
+pub use wanted::{Largest, Wanted};

@@ -82,6 +82,14 @@ impl NoFrame {
         }
     }
 
+    /// The same of a client that has waited for so long in all.
+    pub(crate) fn after(self, timeout: Duration) -> Self {
+        match self {
+            Self::TimedOut { cause, .. } => Self::TimedOut { timeout, cause },
+            other => other,
+        }
+    }
+
     /// Says whether both have the same reason, however long either client would have waited.
     pub fn is_same_reason(&self, other: &Self) -> bool {
         match (self, other) {

@@ -1,13 +1,14 @@
 //! A frame that was read: once, for all clients of this process.
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use eyelid_slot::{FrameId, OpenFrame, ReadError};
+use eyelid_slot::{FrameId, OpenFrame, ReadError, Rendition};
 
-use crate::FrameNumber;
 use crate::clock::age;
+use crate::tracker::Known;
+use crate::{FrameNumber, Position};
 
 /// What a program sends before and after each JPEG. It is written around the JPEG while that is
 /// read, so that all of it lies in one piece and leaves in one write. `()` is no envelope.
@@ -15,11 +16,22 @@ pub trait Envelope {
     /// How many bytes [`Envelope::begin`] and [`Envelope::end`] add at most.
     fn room_bytes(&self) -> usize;
 
-    /// Appends what precedes the JPEG, which has so many bytes.
-    fn begin(&self, buffer: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime);
+    /// Appends what precedes the JPEG.
+    fn begin(&self, buffer: &mut Vec<u8>, jpeg: &EnvelopedJpeg);
 
     /// Appends what follows the JPEG.
     fn end(&self, buffer: &mut Vec<u8>);
+}
+
+/// What is known of a JPEG that is about to be read into its [`Envelope`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnvelopedJpeg {
+    /// How many bytes it has.
+    pub bytes: usize,
+    /// The moment of capture.
+    pub captured: SystemTime,
+    /// Which rendition it is; `None` is the frame.
+    pub rendition: Option<Rendition>,
 }
 
 impl Envelope for () {
@@ -27,7 +39,7 @@ impl Envelope for () {
         0
     }
 
-    fn begin(&self, _: &mut Vec<u8>, _: usize, _: SystemTime) {}
+    fn begin(&self, _: &mut Vec<u8>, _: &EnvelopedJpeg) {}
 
     fn end(&self, _: &mut Vec<u8>) {}
 }
@@ -35,12 +47,16 @@ impl Envelope for () {
 /// A frame that was read.
 #[derive(Debug)]
 pub struct SharedFrame {
-    /// The JPEG.
+    /// The JPEG; of [`Rendition::Y4m`] the YUV4MPEG2 file.
     pub jpeg: Bytes,
     /// The moment of capture.
     pub captured: SystemTime,
-    /// Its number among those of this camera.
+    /// Which rendition it is; `None` is the frame.
+    pub rendition: Option<Rendition>,
+    /// Its number among those of this rendition of this camera.
     pub number: FrameNumber,
+    /// When it was seen to come into the slot; `None` if it lay there before anybody looked.
+    pub(crate) arrived: Option<Instant>,
     /// Which frame of the slot it is.
     pub(crate) id: FrameId,
     enveloped: Bytes,
@@ -54,13 +70,19 @@ impl SharedFrame {
     /// See [`OpenFrame::append_to`].
     pub(crate) fn read(
         file: &OpenFrame,
+        rendition: Option<Rendition>,
         envelope: &dyn Envelope,
         spare: &mut Vec<u8>,
-        number: FrameNumber,
+        known: Known,
     ) -> Result<Self, ReadError> {
         let mut buffer = std::mem::take(spare);
         buffer.reserve(file.bytes + envelope.room_bytes());
-        envelope.begin(&mut buffer, file.bytes, file.captured);
+        let jpeg = EnvelopedJpeg {
+            bytes: file.bytes,
+            captured: file.captured,
+            rendition,
+        };
+        envelope.begin(&mut buffer, &jpeg);
         let jpeg_start = buffer.len();
         file.append_to(&mut buffer)?;
         envelope.end(&mut buffer);
@@ -68,11 +90,29 @@ impl SharedFrame {
         Ok(Self {
             jpeg: enveloped.slice(jpeg_start..jpeg_start + file.bytes),
             captured: file.captured,
-            number,
+            rendition,
+            number: known.number,
+            arrived: known.arrived,
             id: file.id,
             enveloped,
             jpeg_start,
         })
+    }
+
+    /// Where a client is that has this frame.
+    pub fn position(&self) -> Position {
+        let frame = Known {
+            number: self.number,
+            captured: self.captured,
+            arrived: self.arrived,
+        };
+        Position::at(self.rendition, frame)
+    }
+
+    /// How many frames of its rendition came after the one that a client has and before this one.
+    /// None where the client has none of this rendition: how many it has missed is not known.
+    pub fn skipped_since(&self, last: Position) -> u64 {
+        self.number.skipped_since(last.number_of(self.rendition))
     }
 
     /// The JPEG in its [`Envelope`].

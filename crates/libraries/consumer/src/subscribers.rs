@@ -182,6 +182,8 @@ mod tests {
     use eyelid_slot::{FRAME_FILE, Reader};
     use tokio::time::advance;
 
+    use crate::tracker::Known;
+
     const MAX_AGE: Duration = Duration::from_secs(2);
     const PAUSE: Duration = Duration::from_secs(1);
 
@@ -222,7 +224,12 @@ mod tests {
             .take(count)
             .map(|number| {
                 let file = reader.open().unwrap();
-                SharedFrame::read(&file, &(), &mut Vec::new(), number).unwrap()
+                let known = Known {
+                    number,
+                    captured: file.captured,
+                    arrived: None,
+                };
+                SharedFrame::read(&file, None, &(), &mut Vec::new(), known).unwrap()
             })
             .map(Rc::new)
             .collect()

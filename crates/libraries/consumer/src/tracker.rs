@@ -159,20 +159,23 @@ impl Tracker {
         }
     }
 
-    /// The number that the frame in the slot has, if it is another than the one that was read last.
-    pub(crate) fn number_of_another(&self) -> FrameNumber {
+    /// What is known of the frame in the slot, captured then, if it is another than the one that
+    /// was read last.
+    pub(crate) fn another(&self, captured: SystemTime) -> Known {
         let read = self.newest.map(|newest| newest.number);
-        self.last_seen.max(read.unwrap_or_default().next())
+        Known {
+            number: self.last_seen.max(read.unwrap_or_default().next()),
+            captured,
+            arrived: self.unread_arrived,
+        }
     }
 
     /// A frame was read, other than the one before.
     pub(crate) fn read(&mut self, captured: SystemTime) {
-        self.last_seen = self.number_of_another();
-        self.newest = Some(Known {
-            number: self.last_seen,
-            captured,
-            arrived: self.unread_arrived.take(),
-        });
+        let frame = self.another(captured);
+        self.newest = Some(frame);
+        self.last_seen = frame.number;
+        self.unread_arrived = None;
         self.wished = None;
     }
 

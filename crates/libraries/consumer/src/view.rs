@@ -1,15 +1,19 @@
 //! One client's look at a camera.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::sleep_until;
+use eyelid_slot::Rendition;
+use tokio::time::{sleep, sleep_until};
 
 use crate::clock::Now;
+use crate::feed::Supply;
+use crate::patience::Patience;
 use crate::watches::Watches;
 use crate::{
-    Camera, Deadline, FrameNumber, Freshness, NoFrame, RateCap, SharedFrame, Subscriber, Wake,
+    Camera, Deadline, Freshness, NoFrame, Position, RateCap, SharedFrame, Subscriber, Wake, Wanted,
 };
 
 /// A client's look at a camera. While any is alive, the slot is watched.
@@ -17,6 +21,35 @@ pub struct View {
     watches: Rc<Watches>,
     camera: Rc<Camera>,
     cap: Cell<Option<RateCap>>,
+    wanted: Cell<Wanted>,
+    looks: Cell<Looks>,
+}
+
+/// The files of a slot that a client looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Looks {
+    /// The frame.
+    frame: bool,
+    /// The rendition that it wants. It looks there, too, while it makes do with the frame: so it
+    /// hears when the rendition comes.
+    rendition: Option<Rendition>,
+}
+
+impl Looks {
+    const NONE: Self = Self {
+        frame: false,
+        rendition: None,
+    };
+
+    const FRAME: Self = Self {
+        frame: true,
+        rendition: None,
+    };
+
+    fn sources(self) -> impl Iterator<Item = Option<Rendition>> {
+        let frame = self.frame.then_some(None);
+        frame.into_iter().chain(self.rendition.map(Some))
+    }
 }
 
 impl View {
@@ -24,16 +57,39 @@ impl View {
         if camera.enter() {
             watches.watch(&camera);
         }
-        Self {
+        let view = Self {
             watches,
             camera,
             cap: Cell::new(cap),
-        }
+            wanted: Cell::default(),
+            looks: Cell::new(Looks::NONE),
+        };
+        view.look_at(Looks::FRAME);
+        view
     }
 
     /// The camera.
     pub fn camera(&self) -> &Camera {
         &self.camera
+    }
+
+    /// Wants this from the next frame on; the frame, until this is called. It may change from frame
+    /// to frame: what is no longer looked at by any client is no longer wished for, and none is
+    /// shown that is older than one shown before. Where what is wanted is not on offer, or does not
+    /// come within a short time although the frame does, the frame comes instead:
+    /// [`SharedFrame::rendition`] says which it is.
+    pub fn want(&self, wanted: Wanted) {
+        let before = self.wanted.replace(wanted);
+        match (before == Wanted::Frame, wanted == Wanted::Frame) {
+            (true, false) => self.camera.begin_choosing(),
+            (false, true) => self.camera.end_choosing(),
+            _ => {}
+        }
+    }
+
+    /// Width and height in pixels of what this client gets, as far as the producer says.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        self.camera.size(self.wanted.get())
     }
 
     /// Waits until the client's own rate allows the next frame. Whoever waits for something else
@@ -44,14 +100,14 @@ impl View {
         }
     }
 
-    /// Waits for the next frame of a stream: due by the client's own rate, and newer than the one
-    /// that it has `seen`.
+    /// Waits for the next frame of a stream: due by the client's own rate, and of a newer exposure
+    /// than the one that it has `seen`.
     ///
     /// # Errors
     /// See [`NoFrame`].
     pub async fn next(
         &self,
-        seen: FrameNumber,
+        seen: Position,
         deadline: Deadline,
     ) -> Result<Rc<SharedFrame>, NoFrame> {
         self.until_due().await;
@@ -72,9 +128,12 @@ impl View {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Rc<SharedFrame>, NoFrame> {
-        self.camera
-            .frame(freshness, deadline, |camera| self.watches.watch(camera))
-            .await
+        if self.wanted.get() == Wanted::Frame {
+            self.settle();
+            return self.frame_of(None, freshness, deadline).await;
+        }
+        // Apart, so that what waits for the frame alone needs no room for this.
+        Box::pin(self.wanted_frame(freshness, deadline)).await
     }
 
     /// Waits for the next frames together with others, if this client has `seen` the newest one and
@@ -84,18 +143,127 @@ impl View {
     pub async fn follow(
         &self,
         subscriber: Rc<dyn Subscriber>,
-        seen: FrameNumber,
+        seen: Position,
         max_age: Duration,
     ) -> Wake {
         if self.cap.get().is_some() {
             return Wake::Recheck;
         }
-        self.camera.follow(subscriber, seen, max_age).await
+        let source = self.settle();
+        let feed = self.camera.feed(source);
+        feed.follow(subscriber, seen, max_age).await
+    }
+
+    /// Waits for a frame of what is wanted, or of what is in its place; that may change meanwhile.
+    async fn wanted_frame(
+        &self,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Rc<SharedFrame>, NoFrame> {
+        let start = Now::read().monotonic;
+        loop {
+            let mut changed = pin!(self.camera.choice_changed().notified());
+            changed.as_mut().enable();
+            let rest = Deadline {
+                timeout: (deadline.timeout).saturating_sub(Now::read().monotonic - start),
+                ..deadline
+            };
+            let found = async {
+                match self.settle() {
+                    Some(rendition)
+                        if self.camera.feed(Some(rendition)).supply() == Supply::Unknown =>
+                    {
+                        self.first_of(rendition, freshness, rest).await
+                    }
+                    source => self.frame_of(source, freshness, rest).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                found = found => return found.map_err(|reason| reason.after(deadline.timeout)),
+            }
+        }
+    }
+
+    /// Waits for the first frame of a rendition, or for the frame where that does not come.
+    async fn first_of(
+        &self,
+        rendition: Rendition,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Rc<SharedFrame>, NoFrame> {
+        let patience = Patience::new(rendition, deadline.timeout);
+        let frame_comes = async {
+            sleep(patience.alone).await;
+            self.look_at(Looks {
+                frame: true,
+                rendition: Some(rendition),
+            });
+            let frame = self.frame_of(None, freshness, deadline).await;
+            sleep(patience.beside).await;
+            frame.map(drop)
+        };
+        let rest = tokio::select! {
+            biased;
+            found = self.frame_of(Some(rendition), freshness, deadline) => {
+                if found.is_ok() || !self.looks.get().frame {
+                    return found;
+                }
+                // Both were waited for to the end; the frame may have come just now.
+                Deadline { timeout: Duration::ZERO, ..deadline }
+            }
+            has_come = frame_comes => {
+                has_come?;
+                self.camera.feed(Some(rendition)).set_supply(Supply::Absent);
+                self.settle();
+                deadline
+            }
+        };
+        self.frame_of(None, freshness, rest).await
+    }
+
+    async fn frame_of(
+        &self,
+        source: Option<Rendition>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Rc<SharedFrame>, NoFrame> {
+        let rewatch = |camera: &Camera| self.watches.watch(camera);
+        self.camera
+            .frame(source, freshness, deadline, rewatch)
+            .await
+    }
+
+    /// Looks at what is wanted and on offer, or at the frame in its place. Gives which it is.
+    fn settle(&self) -> Option<Rendition> {
+        let rendition = self.camera.offered(self.wanted.get());
+        let source = rendition
+            .filter(|rendition| self.camera.feed(Some(*rendition)).supply() != Supply::Absent);
+        self.look_at(Looks {
+            frame: source.is_none(),
+            rendition,
+        });
+        source
+    }
+
+    /// Looks at these files and at no others.
+    fn look_at(&self, looks: Looks) {
+        let before = self.looks.replace(looks);
+        let is_in = |looks: Looks, source| looks.sources().any(|other| other == source);
+        for source in looks.sources().filter(|source| !is_in(before, *source)) {
+            self.camera.begin_look(source);
+        }
+        for source in before.sources().filter(|source| !is_in(looks, *source)) {
+            self.camera.end_look(source);
+        }
     }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
+        self.want(Wanted::Frame);
+        self.look_at(Looks::NONE);
         if self.camera.leave() {
             self.watches.unwatch(&self.camera);
         }

@@ -6,6 +6,8 @@ use crate::clock::{Now, age};
 use crate::tracker::{ANSWER, Known, POLL, RECHECK, Tracker, Watching, Wish};
 use crate::{Deadline, FrameNumber, Freshness};
 
+use eyelid_slot::Rendition;
+
 /// How long clients of a camera known to have failed wait for a frame: it may be just recovering. A
 /// stream then shows why there is none; a snapshot waits as long as moonraker-timelapse does, for
 /// some clients stop at the first error.
@@ -18,6 +20,7 @@ const PATIENT_INTERVALS: u32 = 3;
 /// A client that waits for a frame.
 #[derive(Debug)]
 pub(crate) struct Wait {
+    rendition: Option<Rendition>,
     freshness: Freshness,
     deadline: Deadline,
     start: Instant,
@@ -48,9 +51,15 @@ struct Baseline {
 }
 
 impl Wait {
-    /// Begins to wait.
-    pub(crate) fn new(freshness: Freshness, deadline: Deadline, start: Instant) -> Self {
+    /// Begins to wait for a frame of this rendition.
+    pub(crate) fn new(
+        rendition: Option<Rendition>,
+        freshness: Freshness,
+        deadline: Deadline,
+        start: Instant,
+    ) -> Self {
         Self {
+            rendition,
             freshness,
             deadline,
             start,
@@ -98,11 +107,11 @@ impl Wait {
                     && !lay_there_postdated
                     && (frame.captured <= now.wall || is_second_to_come)
             }
-            Freshness::NewerThan(number) => {
+            Freshness::NewerThan(position) => {
                 let max_age = self.deadline.max_age;
                 let arrived_lately =
                     || (frame.arrived).is_some_and(|arrived| now.monotonic - arrived <= max_age);
-                frame.number > number
+                position.is_before(frame, self.rendition, now.wall)
                     && age(frame.captured, now.wall) <= max_age
                     && (!lay_there_postdated || arrived_lately())
                     && tracker.is_newest(frame, now.monotonic)

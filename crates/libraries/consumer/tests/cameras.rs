@@ -7,66 +7,19 @@
     reason = "a test fails by panicking"
 )]
 
-use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::ops::ControlFlow;
-use std::path::Path;
+mod common;
+
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use common::{DEADLINE, HUNG, TakesAll, default_camera, jpeg, listening, looking, number, view};
 use eyelid_consumer::{
-    Camera, Cameras, Cause, Configured, Deadline, Envelope, FrameNumber, Freshness, NoFrame,
-    RateCap, SharedFrame, Subscriber, View, Wake,
+    Cameras, Cause, Configured, Deadline, Envelope, EnvelopedJpeg, Freshness, NoFrame, Position,
+    RateCap, Wake,
 };
-use eyelid_daemon::pulse::Pulse;
 use eyelid_slot::{CameraName, FRAME_FILE, Phase, Publisher, State};
 use tempfile::TempDir;
-use tokio::time::{sleep, timeout};
-
-/// How long anything may take before it counts as hung.
-const HUNG: Duration = Duration::from_secs(20);
-
-const DEADLINE: Deadline = Deadline {
-    timeout: HUNG,
-    max_age: HUNG,
-};
-
-/// A whole JPEG, as far as markers go, with a number in it.
-fn jpeg(number: u8) -> Vec<u8> {
-    vec![0xFF, 0xD8, number, 0xFF, 0xD9]
-}
-
-fn number(frame: &SharedFrame) -> u8 {
-    frame.jpeg[2]
-}
-
-/// Runs a program that looks at the slots in a directory.
-async fn looking<E: Envelope + 'static, F: Future>(
-    slots: &Path,
-    envelope: E,
-    program: impl FnOnce(Rc<Cameras>) -> F,
-) -> F::Output {
-    let cameras = Cameras::new(slots.to_owned(), Configured::new(), envelope);
-    let cameras = Rc::new(cameras);
-    listening(&cameras, program(cameras.clone())).await
-}
-
-/// Runs a program while inotify is listened to.
-async fn listening<T>(cameras: &Cameras, program: impl Future<Output = T>) -> T {
-    let pulse = Pulse::default();
-    tokio::select! {
-        error = cameras.run(&pulse) => panic!("inotify: {error:?}"),
-        ended = timeout(HUNG * 3, program) => ended.expect("it hangs"),
-    }
-}
-
-fn default_camera(cameras: &Cameras) -> Rc<Camera> {
-    cameras.camera(&CameraName::default()).unwrap()
-}
-
-fn view(cameras: &Rc<Cameras>, cap: Option<RateCap>) -> View {
-    cameras.view(default_camera(cameras), cap)
-}
+use tokio::time::sleep;
 
 fn is_wished(publisher: &Publisher) -> bool {
     publisher.take_in(Instant::now()).unwrap();
@@ -83,29 +36,6 @@ async fn publish_when_wished(publisher: &mut Publisher, number: u8) {
     publisher.publish(&jpeg(number), SystemTime::now()).unwrap();
 }
 
-/// Takes all frames.
-#[derive(Default)]
-struct TakesAll {
-    taken: RefCell<Vec<u8>>,
-    seen: Cell<FrameNumber>,
-    offered: Cell<usize>,
-}
-
-impl TakesAll {
-    fn take(&self, frame: &SharedFrame) {
-        self.taken.borrow_mut().push(number(frame));
-        self.seen.set(frame.number);
-    }
-}
-
-impl Subscriber for TakesAll {
-    fn offer(&self, frame: &Rc<SharedFrame>, _: Instant) -> ControlFlow<Wake> {
-        self.take(frame);
-        self.offered.set(self.offered.get() + 1);
-        ControlFlow::Continue(())
-    }
-}
-
 #[tokio::test]
 async fn clients_share_each_frame_and_its_bytes() {
     let slots = TempDir::new().unwrap();
@@ -113,7 +43,7 @@ async fn clients_share_each_frame_and_its_bytes() {
     looking(slots.path(), (), async |cameras| {
         let views = [view(&cameras, None), view(&cameras, None)];
         assert_eq!(default_camera(&cameras).viewers(), 2);
-        let mut seen = FrameNumber::default();
+        let mut seen = Position::default();
         for count in 1..5 {
             let [one, other] = &views;
             let (one, other, ()) = tokio::join!(
@@ -125,8 +55,8 @@ async fn clients_share_each_frame_and_its_bytes() {
             assert_eq!(number(&one), count);
             assert!(Rc::ptr_eq(&one, &other));
             assert_eq!(one.enveloped(), one.jpeg);
-            assert!(one.number > seen);
-            seen = one.number;
+            assert_eq!(one.skipped_since(seen), 0);
+            seen = one.position();
         }
         drop(views);
         assert_eq!(default_camera(&cameras).viewers(), 0);
@@ -146,13 +76,13 @@ async fn the_next_frame_is_wished_for_when_a_client_waits_for_it_and_not_before(
     publisher.set_state(&slow).unwrap();
     looking(slots.path(), (), async |cameras| {
         let view = view(&cameras, None);
-        let mut seen = FrameNumber::default();
+        let mut seen = Position::default();
         for count in 1..5 {
             let (frame, ()) = tokio::join!(
                 view.next(seen, DEADLINE),
                 publish_when_wished(&mut publisher, count)
             );
-            seen = frame.unwrap().number;
+            seen = frame.unwrap().position();
             assert!(!is_wished(&publisher), "after frame {count}");
             assert!(publisher.noticed(), "it was never opened");
         }
@@ -172,8 +102,8 @@ async fn a_frame_lies_in_its_envelope() {
             8
         }
 
-        fn begin(&self, buffer: &mut Vec<u8>, jpeg_bytes: usize, _: SystemTime) {
-            buffer.extend_from_slice(format!("{jpeg_bytes}<").as_bytes());
+        fn begin(&self, buffer: &mut Vec<u8>, jpeg: &EnvelopedJpeg) {
+            buffer.extend_from_slice(format!("{}<", jpeg.bytes).as_bytes());
         }
 
         fn end(&self, buffer: &mut Vec<u8>) {
@@ -185,7 +115,7 @@ async fn a_frame_lies_in_its_envelope() {
     let mut publisher = Publisher::open(slots.path()).unwrap();
     looking(slots.path(), Brackets, async |cameras| {
         let view = view(&cameras, None);
-        let mut seen = FrameNumber::default();
+        let mut seen = Position::default();
         // Each is read into the room of the one before the last.
         for count in 1..5 {
             let (frame, ()) = tokio::join!(
@@ -196,7 +126,7 @@ async fn a_frame_lies_in_its_envelope() {
             assert_eq!(frame.enveloped(), [b"5<", &jpeg(count)[..], b">"].concat());
             assert_eq!(frame.jpeg, jpeg(count));
             assert_eq!(frame.enveloped()[frame.jpeg_start()..][..5], frame.jpeg);
-            seen = frame.number;
+            seen = frame.position();
         }
     })
     .await;
@@ -250,7 +180,7 @@ async fn a_frame_found_before_it_was_heard_of_is_taken_once() {
         // Nor does it count as two.
         publisher.publish(&jpeg(2), SystemTime::now()).unwrap();
         let second = view.next(first, DEADLINE).await.unwrap();
-        assert_eq!(second.number.skipped_since(first), 0);
+        assert_eq!(second.skipped_since(first), 0);
     })
     .await;
 }
@@ -287,14 +217,14 @@ async fn a_client_gets_frames_at_its_own_rate() {
     let mut publisher = Publisher::open(slots.path()).unwrap();
     looking(slots.path(), (), async |cameras| {
         let view = view(&cameras, Some(RateCap::new(INTERVAL)));
-        let mut seen = FrameNumber::default();
+        let mut seen = Position::default();
         let mut start = None;
         for count in 1..5 {
             let (frame, ()) = tokio::join!(
                 view.next(seen, DEADLINE),
                 publish_when_wished(&mut publisher, count)
             );
-            seen = frame.unwrap().number;
+            seen = frame.unwrap().position();
             start.get_or_insert_with(Instant::now);
         }
         assert!(start.unwrap().elapsed() >= INTERVAL * 3 - Duration::from_millis(5));
@@ -347,7 +277,7 @@ async fn a_slot_that_is_made_later_is_found_and_lost_and_found_again() {
     let cameras = Rc::new(cameras);
     let view = cameras.view(cameras.camera(&front).unwrap(), None);
     listening(&cameras, async {
-        let mut seen = FrameNumber::default();
+        let mut seen = Position::default();
         for count in 1..4 {
             let publish = async {
                 // The client looks for a slot that is not there.
@@ -390,12 +320,15 @@ async fn what_inotify_does_not_tell_of_is_found_by_looking() {
     looking(slots.path(), (), async |cameras| {
         let view = view(&cameras, None);
         let (first, ()) = tokio::join!(
-            view.next(FrameNumber::default(), DEADLINE),
+            view.next(Position::default(), DEADLINE),
             publish_when_wished(&mut publisher, 1)
         );
         // Against the contract: no rename.
         std::fs::write(slots.path().join(FRAME_FILE), jpeg(2)).unwrap();
-        let second = view.next(first.unwrap().number, DEADLINE).await.unwrap();
+        let second = view
+            .next(first.unwrap().position(), DEADLINE)
+            .await
+            .unwrap();
         assert_eq!(number(&second), 2);
     })
     .await;

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use eyelid_consumer::{Envelope, SharedFrame};
+use eyelid_consumer::{Envelope, EnvelopedJpeg, SharedFrame};
 use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
 
 /// The boundary that mjpg-streamer uses; some clients look for it.
@@ -90,8 +90,8 @@ impl Envelope for Part {
         FRAMING_BYTES
     }
 
-    fn begin(&self, buffer: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime) {
-        begin(buffer, jpeg_bytes, captured, PartKind::Frame);
+    fn begin(&self, buffer: &mut Vec<u8>, jpeg: &EnvelopedJpeg) {
+        begin(buffer, jpeg.bytes, jpeg.captured, PartKind::Frame);
     }
 
     fn end(&self, buffer: &mut Vec<u8>) {

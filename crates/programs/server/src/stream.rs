@@ -75,12 +75,12 @@ impl Stream {
             Wake::Partial(frame, sent_bytes) => self.writer.send(&frame, sent_bytes).await?,
             Wake::Failed(error) => return Err(error),
         }
-        Ok(self.writer.last() > last)
+        Ok(self.writer.last() != last)
     }
 
     /// Shows why there is no frame, again and again, until there is one or the reason changes.
     async fn show_card(&self, reason: NoFrame) -> io::Result<()> {
-        let (width, height) = self.view.camera().size().unwrap_or(CARD_SIZE);
+        let (width, height) = self.view.size().unwrap_or(CARD_SIZE);
         let jpeg = eyelid_picture::card(width, height, "no signal", &reason.to_string());
         let fresh = Freshness::NewerThan(self.writer.last());
         let short = Deadline {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use eyelid_consumer::{Camera, Cameras, Configured, Deadline, FrameNumber, Freshness, SharedFrame};
+use eyelid_consumer::{Camera, Cameras, Configured, Deadline, Freshness, Position, SharedFrame};
 use eyelid_daemon::pulse::Pulse;
 use eyelid_slot::{CameraName, Phase, Publisher, State};
 use tempfile::TempDir;
@@ -61,12 +61,12 @@ impl Slot {
     pub(crate) async fn frames(&mut self, count: usize, bytes: usize) -> Vec<Rc<SharedFrame>> {
         self.watch();
         let view = self.cameras.view(self.camera(), None);
-        let (mut frames, mut seen) = (Vec::new(), FrameNumber::default());
+        let (mut frames, mut seen) = (Vec::new(), Position::default());
         for _ in 0..count {
             self.publish(bytes);
             let frame = view.frame(Freshness::NewerThan(seen), DEADLINE).await;
             let frame = frame.unwrap();
-            seen = frame.number;
+            seen = frame.position();
             frames.push(frame);
         }
         frames

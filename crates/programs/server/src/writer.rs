@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use eyelid_consumer::{FrameNumber, SharedFrame, Subscriber, Wake};
+use eyelid_consumer::{Position, SharedFrame, Subscriber, Wake};
 use eyelid_http::{STALL, Socket};
 use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
 use tokio::time::{self, sleep};
@@ -25,8 +25,8 @@ pub(crate) struct StreamWriter {
     pub(crate) header_timing: HeaderTiming,
     counters: StreamCounters,
     pacer: RefCell<Pacer>,
-    /// The number of the last frame that went, or began to go.
-    last: Cell<FrameNumber>,
+    /// Where it is: the last frame that went, or began to go.
+    last: Cell<Position>,
 }
 
 impl StreamWriter {
@@ -46,8 +46,8 @@ impl StreamWriter {
         }
     }
 
-    /// The number of the last frame that was sent.
-    pub(crate) fn last(&self) -> FrameNumber {
+    /// Where the client is: the last frame that was sent.
+    pub(crate) fn last(&self) -> Position {
         self.last.get()
     }
 
@@ -98,7 +98,7 @@ impl StreamWriter {
 
     fn sent(&self, frame: &SharedFrame, began: Instant) {
         let bytes = self.header_timing.part_of(frame).len() as u64;
-        let skipped = frame.number.skipped_since(self.last.replace(frame.number));
+        let skipped = frame.skipped_since(self.last.replace(frame.position()));
         self.pacer.borrow_mut().on_write(began, bytes);
         self.entry.client.sent(bytes, skipped, began);
         self.counters.sent(bytes, skipped);

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use eyelid_slot::{Phase, State};
 
 use super::*;
+use crate::Position;
 
 const TIMEOUT: Duration = Duration::from_secs(4);
 const MAX_AGE: Duration = Duration::from_secs(2);
@@ -72,10 +73,10 @@ impl Slot {
     }
 
     fn client(&self, freshness: Freshness) -> Wait {
-        Wait::new(freshness, DEADLINE, self.now.monotonic)
+        Wait::new(None, freshness, DEADLINE, self.now.monotonic)
     }
 
-    fn stream(&self, seen: FrameNumber) -> Wait {
+    fn stream(&self, seen: Position) -> Wait {
         self.client(Freshness::NewerThan(seen))
     }
 
@@ -88,8 +89,8 @@ impl Slot {
         client.step(&mut self.tracker, frame, self.now)
     }
 
-    fn newest(&self) -> FrameNumber {
-        self.tracker.newest().unwrap().number
+    fn newest(&self) -> Position {
+        Position::at(None, self.tracker.newest().unwrap())
     }
 
     /// Makes the wish now and looks again at this time from now.
@@ -112,7 +113,7 @@ impl Slot {
 #[test]
 fn a_frame_that_comes_is_used_at_once() {
     let mut slot = Slot::watched();
-    let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
+    let (mut stream, mut snapshot) = (slot.stream(Position::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.assert_waits(&mut snapshot, ANSWER);
     slot.pass(INTERVAL);
@@ -130,7 +131,7 @@ fn a_newer_frame_is_used_one_interval_and_its_encoding_after_one_open() {
     for phase in 0..40 {
         let mut slot = Slot::watched();
         slot.read(slot.now.wall - MAX_AGE / 2);
-        let mut stream = slot.stream(FrameNumber::default());
+        let mut stream = slot.stream(Position::default());
         slot.assert_wishes(&mut stream, ANSWER);
         // The camera captures in any phase to the opening.
         slot.pass(MOMENT * phase);
@@ -145,7 +146,7 @@ fn a_newer_frame_is_used_one_interval_and_its_encoding_after_one_open() {
 fn a_frame_that_lay_there_is_used_when_the_producer_had_time_for_a_newer_one() {
     let mut slot = Slot::watched();
     slot.read(slot.now.wall - INTERVAL);
-    let mut stream = slot.stream(FrameNumber::default());
+    let mut stream = slot.stream(Position::default());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.pass(ANSWER - MOMENT);
     slot.assert_waits(&mut stream, MOMENT);
@@ -158,10 +159,10 @@ fn a_frame_that_came_within_its_interval_is_the_newest() {
     let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall);
     slot.pass(INTERVAL);
-    let mut stream = slot.stream(FrameNumber::default());
+    let mut stream = slot.stream(Position::default());
     assert_eq!(slot.step(&mut stream), Step::Use);
     slot.pass(MOMENT);
-    let mut stream = slot.stream(FrameNumber::default());
+    let mut stream = slot.stream(Position::default());
     slot.assert_wishes(&mut stream, ANSWER);
 }
 
@@ -169,7 +170,7 @@ fn a_frame_that_came_within_its_interval_is_the_newest() {
 fn a_stream_is_shown_no_old_frame_and_a_snapshot_none_from_before_its_request() {
     let mut slot = Slot::watched();
     slot.read(slot.now.wall - MAX_AGE);
-    let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
+    let (mut stream, mut snapshot) = (slot.stream(Position::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.pass(ANSWER);
     slot.assert_waits(&mut stream, RECHECK);
@@ -213,7 +214,7 @@ fn several_clients_make_one_wish_and_share_its_answer() {
 #[test]
 fn a_wish_that_brought_nothing_is_made_again_with_each_recheck() {
     let mut slot = Slot::watched();
-    let mut stream = slot.stream(FrameNumber::default());
+    let mut stream = slot.stream(Position::default());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.pass(RECHECK - MOMENT);
     slot.assert_waits(&mut stream, RECHECK);
@@ -225,7 +226,7 @@ fn a_wish_that_brought_nothing_is_made_again_with_each_recheck() {
 fn a_slot_that_is_not_watched_is_looked_at_often() {
     let mut slot = Slot::polled();
     slot.read(slot.now.wall - MAX_AGE * 2);
-    let mut stream = slot.stream(FrameNumber::default());
+    let mut stream = slot.stream(Position::default());
     slot.assert_wishes(&mut stream, POLL);
     // What a look finds came just now: it need not prove that it is the newest.
     slot.pass(POLL);
@@ -249,7 +250,7 @@ fn what_a_look_finds_in_a_watched_slot_may_have_lain_there_long() {
 #[test]
 fn a_client_gives_up_at_its_timeout_and_not_before() {
     let mut slot = Slot::watched();
-    let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
+    let (mut stream, mut snapshot) = (slot.stream(Position::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.pass(TIMEOUT - MOMENT);
     for client in [&mut stream, &mut snapshot] {
@@ -267,7 +268,7 @@ fn a_client_gives_up_at_its_timeout_and_not_before() {
 fn a_stream_of_a_slow_source_waits_for_three_of_its_intervals() {
     let mut slot = Slot::watched();
     slot.says(Phase::Awake, Some(0.1));
-    let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
+    let (mut stream, mut snapshot) = (slot.stream(Position::default()), slot.snapshot());
     slot.pass(TIMEOUT);
     assert_eq!(slot.step(&mut snapshot), Step::GiveUp);
     slot.pass(Duration::from_secs(30) - TIMEOUT - MOMENT);
@@ -279,7 +280,7 @@ fn a_stream_of_a_slow_source_waits_for_three_of_its_intervals() {
 #[test]
 fn clients_of_a_failed_camera_wait_a_little() {
     let mut slot = Slot::watched();
-    let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
+    let (mut stream, mut snapshot) = (slot.stream(Position::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.says(Phase::Failed, None);
     slot.pass(STREAM_FAILED_PATIENCE - MOMENT);
@@ -309,20 +310,19 @@ fn what_cannot_be_read_is_no_frame_and_the_next_one_is() {
     slot.assert_waits(&mut stream, ANSWER - MOMENT);
     slot.frame_comes(slot.now.wall);
     assert_eq!(slot.step(&mut stream), Step::Use);
-    assert_eq!(
-        slot.newest().skipped_since(match stream.freshness {
-            Freshness::NewerThan(seen) => seen,
-            Freshness::CapturedSince(_) => unreachable!("it is a stream"),
-        }),
-        1
-    );
+    let seen = match stream.freshness {
+        Freshness::NewerThan(seen) => seen.number_of(None),
+        Freshness::CapturedSince(_) => unreachable!("it is a stream"),
+    };
+    let newest = slot.newest().number_of(None);
+    assert_eq!(newest.skipped_since(seen), 1);
 }
 
 #[test]
 fn a_frame_that_lay_there_from_before_the_clock_was_set_back_is_never_used() {
     let mut slot = Slot::watched();
     slot.read(slot.now.wall + HOURS);
-    let (mut stream, mut snapshot) = (slot.stream(FrameNumber::default()), slot.snapshot());
+    let (mut stream, mut snapshot) = (slot.stream(Position::default()), slot.snapshot());
     slot.assert_wishes(&mut stream, ANSWER);
     while slot.now.monotonic + MOMENT < stream.start + TIMEOUT {
         assert!(matches!(slot.step(&mut stream), Step::Wait(..)));
@@ -350,7 +350,7 @@ fn frames_of_a_producer_whose_clock_is_ahead_are_used_when_they_come() {
     let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall + HOURS);
     // Of this one it is known that it came of late, whatever its date says.
-    let mut stream = slot.stream(FrameNumber::default());
+    let mut stream = slot.stream(Position::default());
     assert_eq!(slot.step(&mut stream), Step::Use);
     // The first to come may have been captured before the request; the second was not.
     let mut snapshot = slot.snapshot();
@@ -368,7 +368,7 @@ fn a_frame_ahead_of_the_clock_that_came_long_ago_is_old() {
     let mut slot = Slot::watched();
     slot.frame_comes(slot.now.wall + HOURS);
     slot.pass(MAX_AGE);
-    let mut stream = slot.stream(FrameNumber::default());
+    let mut stream = slot.stream(Position::default());
     slot.assert_wishes(&mut stream, ANSWER);
     slot.pass(ANSWER);
     slot.assert_waits(&mut stream, RECHECK);

@@ -55,7 +55,7 @@ async fn a_client_that_keeps_up_takes_a_whole_frame_in_passing() {
         let taken = writer.offer(newest, now());
         assert!(matches!(taken, ControlFlow::Continue(())), "{taken:?}");
         assert_eq!(read(&mut client, part(newest).len()).await, part(newest));
-        assert_eq!(writer.last(), newest.number);
+        assert_eq!(writer.last(), newest.position());
         let counted = &writer.entry.client;
         assert_eq!((counted.sent.get(), counted.skipped.get()), (4, 2));
         let bytes: usize = frames[..3]
@@ -80,7 +80,7 @@ async fn nothing_is_sent_behind_what_has_not_been_taken() {
             matches!(taken, ControlFlow::Break(Wake::Backlogged)),
             "{taken:?}"
         );
-        assert_eq!(writer.last(), frames[3].number);
+        assert_eq!(writer.last(), frames[3].position());
         read(&mut client, part(&frames[3]).len()).await;
         writer.drained().await.unwrap();
         let taken = writer.offer(&frames[4], now());
@@ -101,7 +101,7 @@ async fn the_rest_of_a_frame_too_large_for_the_socket_follows() {
             ControlFlow::Break(Wake::Partial(_, bytes)) => bytes,
             other => panic!("{other:?}"),
         };
-        assert_eq!(writer.last(), frames[2].number, "it has not all gone");
+        assert_eq!(writer.last(), frames[2].position(), "it has not all gone");
         let (sent, got) = tokio::join!(
             writer.send(&large[0], sent_bytes),
             read(&mut client, part(&large[0]).len())
