@@ -47,8 +47,9 @@ pub struct MadeRendition<'a> {
 /// From a JPEG to planes.
 #[derive(Debug, Default)]
 struct Decoder {
+    /// `None`: all is decoded in Rust.
     #[cfg(feature = "turbojpeg")]
-    scaled: ScaledDecoder,
+    scaled: Option<ScaledDecoder>,
     /// What the decoder in Rust gives.
     pixels: Vec<u8>,
     planes: Planes,
@@ -61,10 +62,27 @@ impl RenditionMaker {
         encoder.set_tables(tables);
         Self {
             encoder,
-            decoder: Decoder::default(),
+            decoder: Decoder {
+                #[cfg(feature = "turbojpeg")]
+                scaled: Some(ScaledDecoder::default()),
+                ..Decoder::default()
+            },
             full_range: Planes::default(),
             scaled: Planes::default(),
             y4m: Vec::new(),
+        }
+    }
+
+    /// Decodes and encodes in Rust, whatever the features are: to compare with.
+    pub fn pure_rust() -> Self {
+        Self {
+            encoder: Encoder::pure_rust(),
+            decoder: Decoder {
+                #[cfg(feature = "turbojpeg")]
+                scaled: None,
+                ..Decoder::default()
+            },
+            ..Self::new(Tables::Standard)
         }
     }
 
@@ -122,7 +140,9 @@ impl Decoder {
         scaled: &'a mut Planes,
     ) -> Result<Yuv420<'a>, PictureError> {
         #[cfg(feature = "turbojpeg")]
-        if let Some(picture) = self.scaled.decode(jpeg, header, scale) {
+        if let Some(decoder) = &mut self.scaled
+            && let Some(picture) = decoder.decode(jpeg, header, scale)
+        {
             return Ok(self.planes.from_subsampled(&picture)?);
         }
         let stored = decode_as_stored(jpeg, header, &mut self.pixels)?;

@@ -221,13 +221,12 @@ fn both_decoders_give_the_same_picture() {
         "jpeg-progressive",
     ] {
         let (header, _) = whole(jpeg).unwrap();
-        let (mut any, mut rust) = (Decoder::default(), Decoder::default());
+        let mut any = RenditionMaker::new(Tables::Standard).decoder;
+        let mut rust = RenditionMaker::pure_rust().decoder;
         let (mut of_any, mut of_rust) = (Planes::default(), Planes::default());
         for scale in [Scale::Whole, Scale::Half, Scale::Quarter] {
             let any = any.decode(jpeg, header, scale, &mut of_any).unwrap();
-            let stored = decode_as_stored(jpeg, header, &mut rust.pixels).unwrap();
-            let rust = to_planes(&rust.pixels, header, stored, &mut rust.planes).unwrap();
-            let rust = of_rust.scaled(&rust, scale).unwrap();
+            let rust = rust.decode(jpeg, header, scale, &mut of_rust).unwrap();
             assert_eq!((any.width, any.height), (rust.width, rust.height));
             let chroma = (any.width.div_ceil(2), any.height.div_ceil(2));
             for (one, other, (width, height)) in [
