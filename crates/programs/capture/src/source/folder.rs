@@ -37,6 +37,8 @@ pub(crate) struct Folder {
     delete_at: Option<Instant>,
     maker: FrameMaker,
     contents: Vec<u8>,
+    /// The picture that `contents` has, once it became a frame.
+    held: Option<Shown>,
 }
 
 /// Why a file is no frame.
@@ -72,6 +74,7 @@ impl Folder {
             delete_at: None,
             maker: FrameMaker::new(settings.frame_options()),
             contents: Vec::new(),
+            held: None,
         }
     }
 
@@ -84,6 +87,27 @@ impl Folder {
         }
         self.delete_at = Some(now + listing::delete_interval(limit));
         Ok(())
+    }
+
+    /// The writer of a file that was shown as soon as it was whole closes it: that is the same
+    /// exposure, by another event.
+    fn recognise(&mut self) {
+        let (Some(held), Some((_, name))) = (self.held, self.picker.candidate.at_hand()) else {
+            return;
+        };
+        let path = self.picker.folder().join(name);
+        let metadata = path.symlink_metadata();
+        if !metadata.is_ok_and(|metadata| Stamp::of(&metadata) == held.stamp) {
+            return;
+        }
+        // It may be another picture of the same size, written within one tick of the clock.
+        self.held = None;
+        if read(&path, &mut self.contents).is_ok_and(|stamp| stamp == held.stamp)
+            && hash(&self.contents) == held.hash
+        {
+            self.picker.candidate.repeats(held.sequence);
+            self.held = Some(held);
+        }
     }
 }
 
@@ -101,6 +125,8 @@ impl Source for Folder {
     fn stop(&mut self, _now: Instant) {
         self.watch = None;
         self.delete_at = None;
+        // Its file may be deleted by the time somebody looks again.
+        self.held = None;
         self.picker.candidate.pause();
     }
 
@@ -128,7 +154,9 @@ impl Source for Folder {
         if self.delete_at.is_some_and(|at| at <= now) {
             self.delete_old(now, SystemTime::now())?;
         }
-        self.picker.candidate.advance(now);
+        if self.picker.candidate.advance(now) {
+            self.recognise();
+        }
         Ok(())
     }
 
@@ -148,16 +176,25 @@ impl Source for Folder {
         let Some((sequence, name)) = self.picker.candidate.at_hand() else {
             return Ok(None);
         };
+        // The same exposure again, whatever has become of its file since.
+        let held = self.held.take().filter(|held| held.sequence == sequence);
         let wall = SystemTime::now();
-        let path = self.picker.folder().join(&name);
-        let stamp = match read(&path, &mut self.contents) {
-            Ok(stamp) => stamp,
-            Err(refusal) => return self.picker.refuse(&name, refusal, now, wall).map(|()| None),
-        };
-        let shown = Shown {
-            sequence,
-            stamp,
-            hash: hash(&self.contents),
+        let shown = match held {
+            Some(held) => held,
+            None => {
+                let path = self.picker.folder().join(&name);
+                let stamp = match read(&path, &mut self.contents) {
+                    Ok(stamp) => stamp,
+                    Err(refusal) => {
+                        return self.picker.refuse(&name, refusal, now, wall).map(|()| None);
+                    }
+                };
+                Shown {
+                    sequence,
+                    stamp,
+                    hash: hash(&self.contents),
+                }
+            }
         };
         // Its writer closes a file that was shown as soon as it was whole: that is not another
         // picture.
@@ -172,9 +209,10 @@ impl Source for Folder {
             }
         };
         self.picker.show(&name, shown);
+        self.held = Some(shown);
         Ok(Some(EncodedFrame {
             picture,
-            captured: stamp.modified,
+            captured: shown.stamp.modified,
         }))
     }
 }
@@ -240,4 +278,71 @@ fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Arguments;
+    use clap::Parser;
+    use std::io::Write;
+
+    fn folder(path: &Path) -> Folder {
+        let source = format!("folder:{}", path.display());
+        let given = ["eyelid-capture", "--slot", "/x", "--source", &source];
+        let arguments = Arguments::parse_from(given);
+        Folder::new(path, &arguments.resolve().unwrap())
+    }
+
+    fn picture(shade: u8) -> Vec<u8> {
+        let mut encoder = eyelid_picture::Encoder::default();
+        let jpeg = encoder.encode_rgb(&[shade; 16 * 16 * 3], 16, 16, 80);
+        jpeg.unwrap().to_vec()
+    }
+
+    /// What is at hand: its number, its JPEG and its moment.
+    fn exposure(folder: &mut Folder, now: Instant) -> Option<(u64, Vec<u8>, SystemTime)> {
+        folder.advance(now).unwrap();
+        let sequence = folder.status().sequence?;
+        let frame = folder.encode(now).unwrap()?;
+        Some((sequence, frame.picture.jpeg.to_vec(), frame.captured))
+    }
+
+    #[test]
+    fn an_exposure_can_be_had_again_even_when_its_file_is_gone() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.jpg");
+        std::fs::write(&path, picture(200)).unwrap();
+        let (mut folder, now) = (folder(place.path()), Instant::now());
+        folder.start(now).unwrap();
+        let first = exposure(&mut folder, now).unwrap();
+        assert_eq!(first.1, picture(200));
+        assert_eq!(exposure(&mut folder, now).as_ref(), Some(&first));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(exposure(&mut folder, now).as_ref(), Some(&first));
+        std::fs::write(&path, picture(50)).unwrap();
+        let second = exposure(&mut folder, now).unwrap();
+        assert!(second.0 > first.0 && second.1 == picture(50));
+        folder.stop(now);
+        std::fs::remove_file(&path).unwrap();
+        folder.start(now).unwrap();
+        assert_eq!(exposure(&mut folder, now), None, "nobody kept it");
+    }
+
+    #[test]
+    fn a_file_that_is_closed_late_stays_the_exposure_that_was_shown() {
+        let place = tempfile::tempdir().unwrap();
+        let (mut folder, now) = (folder(place.path()), Instant::now());
+        folder.start(now).unwrap();
+        let mut file = File::create(place.path().join("a.jpg")).unwrap();
+        file.write_all(&picture(200)).unwrap();
+        folder.advance(now).unwrap();
+        let later = now + Duration::from_secs(1);
+        let shown = exposure(&mut folder, later).unwrap();
+        drop(file);
+        assert_eq!(exposure(&mut folder, later).as_ref(), Some(&shown));
+        // Another one in its place has another number.
+        std::fs::write(place.path().join("a.jpg"), picture(50)).unwrap();
+        assert!(exposure(&mut folder, later).unwrap().0 > shown.0);
+    }
 }

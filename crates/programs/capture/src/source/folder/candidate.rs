@@ -19,8 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Candidate {
     name: Option<OsString>,
+    /// How many tries there were.
     number: u64,
-    ready: bool,
+    /// The number of the one that is at hand.
+    ready: Option<u64>,
     due: Option<Instant>,
     tries: u32,
     give_up_at: Option<Instant>,
@@ -60,7 +62,7 @@ impl Candidate {
 
     /// The candidate, tried just now, is not whole.
     pub(super) fn incomplete(&mut self, now: Instant) -> Verdict {
-        self.ready = false;
+        self.ready = None;
         if self.give_up_at.is_none_or(|at| at <= now) {
             return Verdict::GiveUp;
         }
@@ -81,18 +83,24 @@ impl Candidate {
 
     /// Nobody looks at the folder from now on: what was expected will not be seen.
     pub(super) fn pause(&mut self) {
-        if !self.ready {
+        if self.ready.is_none() {
             self.drop_it();
         }
     }
 
-    /// Lets time pass.
-    pub(super) fn advance(&mut self, now: Instant) {
-        if self.due.is_some_and(|due| due <= now) {
-            self.due = None;
-            self.ready = true;
+    /// Lets time pass. Says whether another try is at hand.
+    pub(super) fn advance(&mut self, now: Instant) -> bool {
+        let is_due = self.due.take_if(|due| *due <= now).is_some();
+        if is_due {
             self.number += 1;
+            self.ready = Some(self.number);
         }
+        is_due
+    }
+
+    /// The try at hand would give what an earlier one gave: it is that one.
+    pub(super) fn repeats(&mut self, earlier: u64) {
+        self.ready = Some(earlier);
     }
 
     /// When it is worth the next try.
@@ -102,7 +110,7 @@ impl Candidate {
 
     /// The number of the try that is at hand.
     pub(super) fn sequence(&self) -> Option<u64> {
-        self.ready.then_some(self.number)
+        self.ready
     }
 
     /// The try that is at hand, and its file.
@@ -152,9 +160,15 @@ mod tests {
         candidate.advance(now + FIRST_TRY);
         assert_eq!(candidate.at_hand(), Some((1, "a.jpg".into())));
         candidate.finished("a.jpg".into(), now + ms(30));
-        candidate.advance(now + ms(30));
+        assert!(candidate.advance(now + ms(30)));
         assert_eq!(candidate.sequence(), Some(2));
         assert_eq!(candidate.deadline(), None);
+        candidate.repeats(1);
+        assert!(!candidate.advance(now + ms(31)));
+        assert_eq!(candidate.sequence(), Some(1), "it was no other picture");
+        candidate.finished("a.jpg".into(), now + ms(40));
+        candidate.advance(now + ms(40));
+        assert_eq!(candidate.sequence(), Some(3));
     }
 
     #[test]
