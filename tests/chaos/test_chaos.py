@@ -18,6 +18,7 @@ from sites import family
 from viewers import HUNG_S, RECOVERED_S, VIEWERS, SnapshotPoller, StatusPoller, StreamViewer
 
 from harness.frames import Pictures
+from harness.slot import left_behind
 from harness.waiting import wait_for
 
 RESTS = 10  # in a short run; in a long one all clients rest every 30 s
@@ -131,10 +132,7 @@ def at_rest(site):
         return f"as much as at first ({first}) and not {site.usage()}"
 
     now = wait_for(rested, leaked)
-    names = {path.name for path in site.slot.path.iterdir()}
-    # eyelid has the sockets of other programs there, where those are installed.
-    names -= {".doors"}
-    assert names == {"current.jpg", "state.json"}, f"left behind: {names}"
+    assert not left_behind(site.slot.path)
     return now
 
 

@@ -1,5 +1,6 @@
 """What docs/slot.md says to a porter: its examples are run as they stand there."""
 
+import os
 import re
 import signal
 import subprocess
@@ -121,7 +122,7 @@ def on_demand(start, directory, jpeg):
     """The producer that follows demand, with a camera of its own; gives program and slot."""
     shell, option, text, *name = example("shell-producer-on-demand")
     slot = Slot(directory / "slot")
-    camera = f"take_picture() {{ cat {jpeg}; }}\n"
+    camera = "".join(f"{take}() {{ cat {jpeg}; }}\n" for take in ("take_picture", "take_half"))
     program = start(shell, option, camera + text, *name, slot.path)
     wait_for(slot.mtime, "the first frame")
     return program, slot
@@ -134,6 +135,29 @@ def test_a_shell_producer_takes_pictures_for_those_who_look_only(on_demand):
     assert slot.mtime() == first, "a picture for nobody"
     seen = set()
     wait_for(lambda: seen.add(slot.look()[0]) or len(seen) == 5, "five frames")
+
+
+def test_a_shell_producer_makes_a_rendition_for_those_who_look_at_it_only(
+    on_demand, directory, jpeg
+):
+    _, slot = on_demand
+    half = slot.path / "current.half.jpg"
+    wait_for(lambda: half.stat().st_mtime == 0, "the offer")
+    frame = slot.mtime()
+    for language in ("shell", "python"):
+        copy = directory / "copy.jpg"
+        before = half.stat().st_mtime_ns
+        with open(copy, "wb") as stdout:
+            subprocess.run(
+                [*example(f"{language}-consumer"), slot.path, copy],
+                check=True,
+                stdout=stdout,
+                env={**os.environ, "FILE": half.name},
+                timeout=DEADLINE,
+            )
+        assert copy.read_bytes() == jpeg.read_bytes()
+        assert half.stat().st_mtime_ns > before
+    assert slot.mtime() == frame, "nobody looked at the frame"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])

@@ -7,6 +7,23 @@ from pathlib import Path
 from harness.frames import check_frame, difference
 from harness.waiting import wait_for
 
+FILES = {
+    "state.json",
+    "current.jpg",
+    "current.low.jpg",
+    "current.half.jpg",
+    "current.quarter.jpg",
+    "current.full.jpg",
+    "current.y4m",
+}
+"""All that a producer may leave in a slot (docs/slot.md)."""
+
+
+def left_behind(path):
+    """Gives the names of what a slot should not have."""
+    # eyelid has the sockets of other programs there, where those are installed.
+    return {file.name for file in Path(path).iterdir()} - FILES - {".doors"}
+
 
 class Slot:
     """A slot, seen with a reader's eyes."""

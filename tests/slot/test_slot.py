@@ -13,7 +13,7 @@ from looking import assert_no_snapshot, live_after, wait_snapshot
 
 from harness.frames import check_frame
 from harness.http import get
-from harness.slot import Slot
+from harness.slot import Slot, left_behind
 from harness.waiting import wait_for
 
 
@@ -49,8 +49,8 @@ def test_a_full_slot_fills_the_log_not_the_grave(small, capture, server, stream)
     assert get(address, "/snapshot").status == 200
     assert len(producer.log().splitlines()) < 60, "it must not fill the log either"
     wait_for(
-        lambda: {path.name for path in small.iterdir()} <= {"current.jpg", "state.json"},
-        lambda: f"nothing left behind: {list(small.iterdir())}",
+        lambda: not left_behind(small),
+        lambda: f"nothing left behind: {left_behind(small)}",
     )
 
 
@@ -149,8 +149,8 @@ def test_a_camera_killed_in_the_middle_of_writing_leaves_a_whole_frame(slot, cap
     capture(slot)
     wait_snapshot(program.address)
     wait_for(
-        lambda: {path.name for path in slot.path.iterdir()} == {"current.jpg", "state.json"},
-        lambda: f"what a killed camera left is cleared away: {list(slot.path.iterdir())}",
+        lambda: not left_behind(slot.path),
+        lambda: f"what a killed camera left is cleared away: {left_behind(slot.path)}",
     )
 
 

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_daemon::backoff::jitter;
 use eyelid_jpeg::JpegKind;
-use eyelid_slot::{Phase, PublishError, Publisher, SlotId, State};
+use eyelid_picture::Tables;
+use eyelid_slot::{Phase, PublishError, Publisher, Rendition, SlotId, State};
 
 use crate::kinds::Kinds;
 use crate::machine::{Action, Machine, SlotStatus};
+use crate::renditions::{Renditions, Unmade};
 use crate::slot_log::SlotLog;
 use crate::waiting::Waiting;
 use crate::{Source, SourceFailure};
@@ -26,6 +28,8 @@ pub struct DriverOptions {
     pub max_fps: Option<f64>,
     /// How long it stays awake with no demand.
     pub linger: Duration,
+    /// The Huffman tables of renditions.
+    pub tables: Tables,
 }
 
 /// One camera and its slot. It owns the source and the publisher.
@@ -44,6 +48,7 @@ pub struct Driver<S> {
     slot_log: SlotLog,
     kinds: Kinds,
     waiting: Waiting,
+    renditions: Renditions,
     /// Only a new process may help.
     is_fatal: bool,
 }
@@ -72,6 +77,7 @@ impl<S: Source> Driver<S> {
             slot_log: SlotLog::default(),
             kinds: Kinds::default(),
             waiting: Waiting::default(),
+            renditions: Renditions::new(options.tables),
             is_fatal: false,
         }
     }
@@ -128,6 +134,7 @@ impl<S: Source> Driver<S> {
         let mut wrote = false;
         loop {
             self.look_at_slot(now);
+            wrote |= self.offer(now);
             let status = self.source.status();
             let action = self.machine.next(now, self.slot_status, status);
             // A camera is awake once it could be started.
@@ -140,7 +147,16 @@ impl<S: Source> Driver<S> {
                         self.fail(now, &error);
                     }
                 }
-                Some(Action::Stop) => self.source.stop(now),
+                Some(Action::Render(sequence, renditions)) => {
+                    for rendition in renditions.iter() {
+                        self.render(now, sequence, rendition);
+                    }
+                    wrote = true;
+                }
+                Some(Action::Stop) => {
+                    self.source.stop(now);
+                    self.renditions.rest();
+                }
                 Some(Action::Publish(sequence)) => {
                     // A first picture may take its time, and who waits for it looks here.
                     if self.published_phase != Some(self.state.state) {
@@ -166,6 +182,7 @@ impl<S: Source> Driver<S> {
             self.publisher.deadline(),
             self.state_retry_at,
             self.waiting.deadline(),
+            self.renditions.deadline(),
         ];
         moments.into_iter().flatten().min()
     }
@@ -209,7 +226,27 @@ impl<S: Source> Driver<S> {
             noticed: self.publisher.noticed(),
             active: self.publisher.take_activity(),
             empty: wished && self.publisher.is_empty(),
+            renditions: self.publisher.wished_renditions(now),
         };
+    }
+
+    /// Offers what the source can make. Says whether anything was written into the slot.
+    fn offer(&mut self, now: Instant) -> bool {
+        let offers = self.source.offers();
+        match self.renditions.offer(offers, &mut self.publisher, now) {
+            Ok(None) => false,
+            Ok(Some(anew)) => {
+                for rendition in anew.iter() {
+                    self.machine.rendition_lost(rendition);
+                }
+                self.renditions.tell(&mut self.state);
+                true
+            }
+            Err(error) => {
+                self.complain(&error, now);
+                false
+            }
+        }
     }
 
     fn publish(&mut self, now: Instant, sequence: u64) {
@@ -224,8 +261,11 @@ impl<S: Source> Driver<S> {
             Ok(()) => {
                 log::trace!("frame of {} bytes", picture.jpeg.len());
                 let (width, height) = (picture.width, picture.height);
-                self.state.width = Some(width);
-                self.state.height = Some(height);
+                let size = (Some(width), Some(height));
+                if (self.state.width, self.state.height) != size {
+                    (self.state.width, self.state.height) = size;
+                    self.renditions.tell(&mut self.state);
+                }
                 self.kinds
                     .tell(JpegKind::of(&picture.jpeg), now, &mut self.state.jpeg);
                 self.machine.published(now, sequence);
@@ -238,6 +278,26 @@ impl<S: Source> Driver<S> {
                 self.waiting.refused(&error);
                 self.complain(&error, now);
             }
+        }
+    }
+
+    fn render(&mut self, now: Instant, sequence: u64, rendition: Rendition) {
+        let (source, publisher) = (&mut self.source, &mut self.publisher);
+        match self.renditions.publish(rendition, source, publisher, now) {
+            Ok(()) => {
+                self.machine.rendered(now, sequence, rendition);
+                self.slot_log.well();
+            }
+            Err(Unmade::Picture(error)) => {
+                log::debug!("{}: no rendition {rendition}: {error}", self.log_name);
+                self.machine.rendered(now, sequence, rendition);
+            }
+            Err(Unmade::Unusable) => self.machine.unusable(sequence),
+            Err(Unmade::Refused(error)) => {
+                self.machine.refused(now);
+                self.complain(&error, now);
+            }
+            Err(Unmade::Failed(error)) => self.fail(now, &error),
         }
     }
 

@@ -3,14 +3,17 @@
 //!
 //! A [`Source`] is one kind of camera, or what takes a camera's place. [`Machine`] decides what is
 //! next and does nothing itself; [`Driver`] does it, with one source and one slot; [`Producers`]
-//! has any number of drivers in one thread, on one inotify instance. No queue: a source has its
+//! has any number of drivers in one thread, on one inotify instance. Renditions that are wished
+//! for are made here, of what every source has. No queue: a source has its
 //! newest frame at hand, and that is encoded when it is wished for. Sources see to it that what
 //! strangers send passes through [`eyelid_jpeg`] before it is published.
 
 mod driver;
+mod file_turn;
 mod kinds;
 mod machine;
 mod producers;
+mod renditions;
 mod slot_log;
 mod source;
 mod waiting;
@@ -18,4 +21,4 @@ mod waiting;
 pub use driver::{Driver, DriverOptions};
 pub use machine::{Action, Machine, SlotStatus};
 pub use producers::{DriverId, Producers};
-pub use source::{EncodedFrame, Source, SourceFailure, SourceStatus};
+pub use source::{EncodedFrame, PlanesFrame, Source, SourceFailure, SourceStatus};

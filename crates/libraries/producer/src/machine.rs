@@ -7,9 +7,10 @@
 use std::time::{Duration, Instant};
 
 use eyelid_daemon::backoff::Backoff;
-use eyelid_slot::Phase;
+use eyelid_slot::{Phase, Rendition, RenditionSet};
 
 use crate::SourceStatus;
+use crate::file_turn::FileTurn;
 
 /// How often a slot that refused a frame is tried again at most.
 const SLOT_RETRY: Duration = Duration::from_secs(1);
@@ -25,13 +26,15 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 pub struct SlotStatus {
     /// The next frame is wanted.
     pub wished: bool,
-    /// Somebody has opened the frame since it was published.
+    /// Somebody has opened the frame, or a rendition, since it was published.
     pub noticed: bool,
     /// Something has happened to the slot just now: a reader came, even where the wish is an old
     /// one.
     pub active: bool,
     /// No frame lies in the slot: nobody can open it.
     pub empty: bool,
+    /// The renditions that are wanted.
+    pub renditions: RenditionSet,
 }
 
 /// What to do now.
@@ -42,6 +45,10 @@ pub enum Action {
     /// Encode the frame of this number and publish it; report [`Machine::published`],
     /// [`Machine::unusable`], [`Machine::refused`] or [`Machine::failed`].
     Publish(u64),
+    /// Make these renditions of the exposure of this number and publish them; report
+    /// [`Machine::rendered`] for each, made or not, [`Machine::unusable`], [`Machine::refused`] or
+    /// [`Machine::failed`].
+    Render(u64, RenditionSet),
     /// Stop the source.
     Stop,
 }
@@ -54,9 +61,9 @@ pub struct Machine {
     activity: Activity,
     backoff: Backoff,
     wanted_at: Instant,
-    published: Option<u64>,
+    frame: FileTurn,
+    renditions: [FileTurn; Rendition::ALL.len()],
     unusable: Option<u64>,
-    not_before: Instant,
     slot_retry: Instant,
     opens_are_seen: bool,
 }
@@ -80,9 +87,9 @@ impl Machine {
             activity: Activity::Asleep,
             backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
             wanted_at: now,
-            published: None,
+            frame: FileTurn::new(now),
+            renditions: [FileTurn::new(now); Rendition::ALL.len()],
             unusable: None,
-            not_before: now,
             slot_retry: now,
             opens_are_seen: false,
         }
@@ -132,7 +139,9 @@ impl Machine {
             Activity::Failed { retry_at } => (self.blind(slot)
                 || linger_ends.is_none_or(|end| retry_at < end))
             .then_some(retry_at),
-            Activity::Awake if slot.wished => self.fresh(slot, source).map(|_| self.due(source)),
+            Activity::Awake if slot.wished || !slot.renditions.is_empty() => {
+                self.publish_at(slot, source)
+            }
             Activity::Awake if slot.noticed => None,
             Activity::Awake => linger_ends,
         }
@@ -140,22 +149,26 @@ impl Machine {
 
     /// Says whether the frame of this number was not published, nor found unusable.
     pub fn is_new(&self, sequence: u64) -> bool {
-        Some(sequence) > self.published && Some(sequence) > self.unusable
+        self.frame.is_new(sequence) && Some(sequence) > self.unusable
     }
 
     /// The frame of this number was published.
     pub fn published(&mut self, now: Instant, sequence: u64) {
-        self.published = Some(sequence);
+        self.frame.made(now, sequence, self.interval);
         self.opens_are_seen = true;
         self.slot_retry = now;
-        // Steps from the moment that was due, so that one late frame does not make all later ones
-        // late.
-        let next = self.not_before + self.interval;
-        self.not_before = if now < next {
-            next
-        } else {
-            now + self.interval
-        };
+    }
+
+    /// A rendition of the exposure of this number was published, or cannot be made of it.
+    pub fn rendered(&mut self, now: Instant, sequence: u64, rendition: Rendition) {
+        self.renditions[rendition as usize].made(now, sequence, self.interval);
+        self.slot_retry = now;
+    }
+
+    /// The file of a rendition was taken out of the slot: it may be made again of the same
+    /// exposure.
+    pub fn rendition_lost(&mut self, rendition: Rendition) {
+        self.renditions[rendition as usize].lost();
     }
 
     /// What has this number cannot be a frame; the next one may.
@@ -195,11 +208,8 @@ impl Machine {
         if slot.active || self.blind(slot) || (wanted && self.backoff.failures() == 0) {
             self.wanted_at = now;
         }
-        if slot.wished
-            && now >= self.due(source)
-            && let Some(sequence) = self.fresh(slot, source)
-        {
-            return Some(Action::Publish(sequence));
+        if let Some(action) = self.publish(now, slot, source) {
+            return Some(action);
         }
         if !wanted && self.expired(now) {
             self.activity = Activity::Asleep;
@@ -209,22 +219,68 @@ impl Machine {
         None
     }
 
-    /// When the next frame may be published. A source that keeps the configured rate by itself is
-    /// not held back.
-    fn due(&self, source: SourceStatus) -> Instant {
+    /// The file that is wished for and due; the frame before any rendition of it.
+    fn publish(&self, now: Instant, slot: SlotStatus, source: SourceStatus) -> Option<Action> {
+        let is_due = |turn: &FileTurn| now >= self.due(turn, source);
+        if slot.wished
+            && is_due(&self.frame)
+            && let Some(sequence) = self.fresh(slot, source)
+        {
+            return Some(Action::Publish(sequence));
+        }
+        let sequence = self.usable(source)?;
+        let fresh = self.fresh_renditions(slot, sequence);
+        let due = fresh.filter(|(_, turn)| is_due(turn));
+        let due: RenditionSet = due.map(|(rendition, _)| rendition).collect();
+        (!due.is_empty()).then_some(Action::Render(sequence, due))
+    }
+
+    /// When the first of the files that are wished for may be published, as far as there is an
+    /// exposure for it.
+    fn publish_at(&self, slot: SlotStatus, source: SourceStatus) -> Option<Instant> {
+        let frame = self.fresh(slot, source).filter(|_| slot.wished);
+        let renditions = self
+            .usable(source)
+            .into_iter()
+            .flat_map(|sequence| self.fresh_renditions(slot, sequence));
+        let turns = frame.map(|_| &self.frame).into_iter();
+        let turns = turns.chain(renditions.map(|(_, turn)| turn));
+        turns.map(|turn| self.due(turn, source)).min()
+    }
+
+    /// When a file may be published. A source that keeps the configured rate by itself is not held
+    /// back.
+    fn due(&self, turn: &FileTurn, source: SourceStatus) -> Instant {
         if source.keeps_rate {
             self.slot_retry
         } else {
-            self.not_before.max(self.slot_retry)
+            turn.not_before().max(self.slot_retry)
         }
     }
 
     /// The frame at hand, if it was not used already. One whose frame was taken out of the slot may
     /// be used again.
     fn fresh(&self, slot: SlotStatus, source: SourceStatus) -> Option<u64> {
-        source.sequence.filter(|sequence| {
-            Some(*sequence) > self.unusable && (slot.empty || Some(*sequence) > self.published)
-        })
+        let sequence = self.usable(source)?;
+        (slot.empty || self.frame.is_new(sequence)).then_some(sequence)
+    }
+
+    /// The exposure at hand, if it is one.
+    fn usable(&self, source: SourceStatus) -> Option<u64> {
+        source
+            .sequence
+            .filter(|sequence| Some(*sequence) > self.unusable)
+    }
+
+    /// The renditions that are wished for and were not made of this exposure.
+    fn fresh_renditions(
+        &self,
+        slot: SlotStatus,
+        sequence: u64,
+    ) -> impl Iterator<Item = (Rendition, &FileTurn)> {
+        let wished = slot.renditions.iter();
+        let turns = wished.map(|rendition| (rendition, &self.renditions[rendition as usize]));
+        turns.filter(move |(_, turn)| turn.is_new(sequence))
     }
 
     /// Readers cannot be seen: those of an earlier producer's frame, and those of no frame at all.

@@ -4,6 +4,8 @@ use std::os::fd::BorrowedFd;
 use std::time::{Instant, SystemTime};
 
 use eyelid_jpeg::EncodedPicture;
+use eyelid_picture::Yuv420;
+use eyelid_slot::{Rendition, RenditionSet};
 
 /// One kind of camera, or what takes a camera's place. It is driven by one thread and never blocks
 /// it.
@@ -37,11 +39,28 @@ pub trait Source {
     /// What it has, and how it does.
     fn status(&self) -> SourceStatus;
 
-    /// Encodes the newest frame. `None` where it turns out to be unusable; another may come.
+    /// Encodes the newest frame. `None` where it turns out to be unusable; another may come. Called
+    /// again before another frame came, it gives the same one.
     ///
     /// # Errors
     /// Why there will be no further frame; the caller stops it then.
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error>;
+
+    /// Gives the newest frame before it is encoded, turned as [`Source::encode`] turns it. `None`
+    /// where the camera gives JPEGs.
+    ///
+    /// # Errors
+    /// Why there will be no further frame; the caller stops it then.
+    fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, Self::Error> {
+        Ok(None)
+    }
+
+    /// The renditions that can be made of its frames: [`Rendition::Y4m`] only of planes.
+    fn offers(&self) -> RenditionSet {
+        [Rendition::Low, Rendition::Half, Rendition::Quarter]
+            .into_iter()
+            .collect()
+    }
 
     /// Why there is no new frame although it works, for those who wait for one. It is shown to
     /// everybody.
@@ -94,6 +113,15 @@ pub struct EncodedFrame<'a> {
     pub captured: SystemTime,
 }
 
+/// A frame that was not encoded.
+#[derive(Debug)]
+pub struct PlanesFrame<'a> {
+    /// Its samples.
+    pub planes: Yuv420<'a>,
+    /// The moment of capture.
+    pub captured: SystemTime,
+}
+
 impl<S: Source + ?Sized> Source for Box<S> {
     type Error = S::Error;
 
@@ -123,6 +151,14 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error> {
         (**self).encode(now)
+    }
+
+    fn planes(&mut self, now: Instant) -> Result<Option<PlanesFrame<'_>>, Self::Error> {
+        (**self).planes(now)
+    }
+
+    fn offers(&self) -> RenditionSet {
+        (**self).offers()
     }
 
     fn waiting(&self) -> String {

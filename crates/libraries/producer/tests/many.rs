@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_jpeg::{Check, FrameMaker, FrameOptions, PictureError, Turn};
+use eyelid_picture::Tables;
 use eyelid_producer::{
     Driver, DriverId, DriverOptions, EncodedFrame, Producers, Source, SourceFailure, SourceStatus,
 };
@@ -122,6 +123,7 @@ impl Cameras {
         let ids = (0..SLOTS).map(|n| {
             let publisher = producers.open(&path(home.path(), n)).unwrap();
             let options = DriverOptions {
+                tables: Tables::Standard,
                 log_name: format!("camera {n}"),
                 shown_source: "push".to_owned(),
                 max_fps: None,

@@ -52,6 +52,17 @@ impl Rendition {
         }
     }
 
+    /// Its width and height where the frame has these, each rounded up; `None` where only the camera
+    /// knows.
+    pub const fn size(self, width: u32, height: u32) -> Option<(u32, u32)> {
+        match self {
+            Self::Low | Self::Y4m => Some((width, height)),
+            Self::Half => Some((width.div_ceil(2), height.div_ceil(2))),
+            Self::Quarter => Some((width.div_ceil(4), height.div_ceil(4))),
+            Self::Full => None,
+        }
+    }
+
     /// The rendition that has this file, if it is one's.
     pub fn of_file(name: &[u8]) -> Option<Self> {
         Self::ALL

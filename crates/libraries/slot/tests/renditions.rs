@@ -317,9 +317,8 @@ proptest! {
             }
             let renditions = wished(&publisher);
             prop_assert_eq!(publisher.wished(Instant::now()), closed[0]);
-            for index in 1..closed.len() {
-                let rendition = Rendition::ALL[index - 1];
-                prop_assert_eq!(renditions.contains(rendition), closed[index], "{}", rendition);
+            for (rendition, closed) in Rendition::ALL.into_iter().zip(&closed[1..]) {
+                prop_assert_eq!(renditions.contains(rendition), *closed, "{}", rendition);
             }
         }
     }

@@ -115,6 +115,7 @@ fn wait(
 
 fn driver(settings: &Settings, publisher: Publisher, source: AnySource) -> Driver<AnySource> {
     let options = DriverOptions {
+        tables: settings.tables(),
         log_name: "camera".to_owned(),
         shown_source: shown_source(&settings.source),
         max_fps: settings.fps.map(|fps| fps.per_second()),

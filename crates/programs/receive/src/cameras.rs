@@ -13,6 +13,7 @@ use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::timer::at;
 use eyelid_daemon::{LogLimit, readiness};
 use eyelid_jpeg::PictureError;
+use eyelid_picture::Tables;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
 use eyelid_slot::{CameraName, Publisher};
 use indexmap::IndexMap;
@@ -214,6 +215,7 @@ impl Cameras {
         intake: Rc<Intake>,
     ) -> DriverId {
         let options = DriverOptions {
+            tables: Tables::Standard,
             log_name: format!("camera {:?}", name.as_str()),
             shown_source: "push".to_owned(),
             max_fps: None,

@@ -6,12 +6,12 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use eyelid_jpeg::EncodedPicture;
-use eyelid_picture::Encoder;
-use eyelid_slot::{FRAME_FILE, Reader};
+use eyelid_picture::{Encoder, SamplePlane, SampleRange, Yuv420};
+use eyelid_slot::{FRAME_FILE, Held, Reader, RenditionSet};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{EncodedFrame, SourceStatus};
+use crate::{EncodedFrame, PlanesFrame, SourceStatus};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -26,6 +26,10 @@ struct Scripted {
     /// What the slot said while a frame was encoded.
     seen: Option<State>,
     jpeg: Vec<u8>,
+    /// The moment of its newest frame.
+    captured: SystemTime,
+    /// Grey samples, for a camera that has planes.
+    planes: Option<Vec<u8>>,
     slot: PathBuf,
 }
 
@@ -78,9 +82,37 @@ impl Source for Scripted {
                 width: 16,
                 height: 16,
             },
-            captured: SystemTime::now(),
+            captured: self.captured,
         }))
     }
+
+    fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, Fault> {
+        Ok(self.planes.as_ref().map(|bytes| {
+            let plane = |stride| SamplePlane { bytes, stride };
+            PlanesFrame {
+                planes: Yuv420 {
+                    width: 16,
+                    height: 16,
+                    y: plane(16),
+                    u: plane(8),
+                    v: plane(8),
+                    range: SampleRange::Full,
+                },
+                captured: self.captured,
+            }
+        }))
+    }
+
+    fn offers(&self) -> RenditionSet {
+        match self.planes {
+            None => [Rendition::Low, Rendition::Half].into_iter().collect(),
+            Some(_) => [Rendition::Half, Rendition::Y4m].into_iter().collect(),
+        }
+    }
+}
+
+fn moment(number: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_795_207_369 + number)
 }
 
 /// A camera with an empty slot, which is a wish.
@@ -104,9 +136,12 @@ impl World {
             encoded: 0,
             seen: None,
             jpeg: jpeg.to_vec(),
+            captured: SystemTime::UNIX_EPOCH,
+            planes: None,
             slot: slot.clone(),
         };
         let options = DriverOptions {
+            tables: Tables::Standard,
             log_name: "camera".to_owned(),
             shown_source: "scripted".to_owned(),
             max_fps: None,
@@ -123,6 +158,7 @@ impl World {
 
     /// The source has its frame of this number.
     fn capture(&mut self, number: u64) {
+        self.driver.source.captured = moment(number);
         self.driver.source.status = SourceStatus {
             sequence: Some(number),
             works: true,
@@ -136,6 +172,14 @@ impl World {
         self.driver.publisher.take_in(now).unwrap();
         self.driver.advance(now);
         self.driver.act(now);
+    }
+
+    /// Wishes for a rendition, and gives its file once the driver has done what there is to do.
+    fn look(&mut self, rendition: Rendition) -> Held {
+        let reader = Reader::of(&self.slot, Some(rendition));
+        reader.wish().unwrap();
+        self.act(SECOND);
+        reader.read().unwrap()
     }
 
     /// What the slot says.
@@ -236,4 +280,94 @@ fn a_slot_that_takes_no_frame_is_tried_each_second_and_is_what_is_waited_for() {
     world.act(2 * SECOND);
     assert!(in_the_way.is_file());
     assert_eq!(world.told().waiting, None);
+}
+
+#[test]
+fn what_the_source_offers_lies_there_and_what_an_earlier_one_did_does_not() {
+    let mut world = World::new();
+    fs::write(world.slot.join(Rendition::Quarter.file()), "earlier").unwrap();
+    fs::write(world.slot.join(Rendition::Half.file()), "earlier").unwrap();
+    world.act(Duration::ZERO);
+    let reader = |rendition| Reader::of(&world.slot, Some(rendition));
+    for rendition in [Rendition::Low, Rendition::Half] {
+        let placeholder = reader(rendition).read().unwrap().frame;
+        assert_eq!(placeholder.captured, UNIX_EPOCH);
+        assert!(eyelid_jpeg::whole(&placeholder.jpeg).is_ok());
+    }
+    assert!(reader(Rendition::Quarter).newest().is_none());
+    let half = world.told().renditions["half"].clone();
+    assert_eq!((half.width, half.height), (None, None));
+    world.capture(1);
+    world.act(Duration::ZERO);
+    let told = world.told().renditions;
+    let names: Vec<_> = told.keys().map(String::as_str).collect();
+    assert_eq!(names, ["half", "low"]);
+    assert_eq!(
+        (told["half"].width, told["low"].height),
+        (Some(8), Some(16))
+    );
+}
+
+#[test]
+fn a_rendition_is_made_of_the_same_exposure_as_the_frame() {
+    let mut world = World::new();
+    world.capture(1);
+    world.act(Duration::ZERO);
+    let half = world.look(Rendition::Half).frame;
+    let (header, _) = eyelid_jpeg::whole(&half.jpeg).unwrap();
+    assert_eq!((header.width, header.height), (8, 8));
+    let frame = Reader::new(&world.slot).read().unwrap().frame;
+    assert_eq!((half.captured, frame.captured), (moment(1), moment(1)));
+    world.capture(2);
+    assert_eq!(world.look(Rendition::Half).frame.captured, moment(2));
+    let encoded = world.driver.source.encoded;
+    world.capture(3);
+    world.act(SECOND);
+    let (half, low) = [Rendition::Half, Rendition::Low]
+        .map(|rendition| Reader::of(&world.slot, Some(rendition)).captured())
+        .into();
+    assert_eq!(half, Some(moment(3)), "the last look closed it");
+    assert_eq!(low, Some(UNIX_EPOCH), "nobody asked");
+    assert_eq!(world.driver.source.encoded, encoded + 1);
+}
+
+#[test]
+fn planes_are_not_encoded_for_who_wants_planes() {
+    let mut world = World::new();
+    world.driver.source.planes = Some(vec![90; 16 * 16]);
+    world.capture(1);
+    world.act(Duration::ZERO);
+    let encoded = world.driver.source.encoded;
+    let y4m = world.look(Rendition::Y4m).frame;
+    assert_eq!(y4m.captured, moment(1));
+    assert!(y4m.jpeg.starts_with(b"YUV4MPEG2 W16 H16 "));
+    world.look(Rendition::Half);
+    assert_eq!(world.driver.source.encoded, encoded);
+}
+
+#[test]
+fn a_rendition_that_cannot_be_made_is_tried_once_and_harms_no_frame() {
+    let mut world = World::new();
+    world.driver.source.jpeg = b"\xFF\xD8\xFF\xD9".to_vec();
+    world.capture(1);
+    world.act(Duration::ZERO);
+    let encoded = world.driver.source.encoded;
+    for _ in 0..5 {
+        assert_eq!(world.look(Rendition::Half).frame.captured, UNIX_EPOCH);
+    }
+    assert_eq!(world.driver.source.encoded, encoded + 1);
+    assert_eq!(world.told().state, Phase::Awake);
+}
+
+#[test]
+fn a_rendition_that_was_taken_away_is_offered_again() {
+    let mut world = World::new();
+    world.capture(1);
+    world.act(Duration::ZERO);
+    world.look(Rendition::Half);
+    fs::remove_file(world.slot.join(Rendition::Half.file())).unwrap();
+    world.act(SECOND);
+    let offered = Reader::of(&world.slot, Some(Rendition::Half)).captured();
+    assert_eq!(offered, Some(UNIX_EPOCH));
+    assert_eq!(world.look(Rendition::Half).frame.captured, moment(1));
 }

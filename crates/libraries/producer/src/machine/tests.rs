@@ -68,7 +68,7 @@ impl World {
             wished: true,
             noticed: true,
             active: true,
-            empty: false,
+            ..SlotStatus::default()
         };
     }
 
@@ -427,4 +427,92 @@ fn an_endless_linger_is_never_over() {
     let (nothing, source) = (SlotStatus::default(), SourceStatus::default());
     assert_eq!(machine.next(start + ms(1 << 40), nothing, source), None);
     assert_eq!(machine.deadline(nothing, source), None);
+}
+
+/// Wishes for renditions as [`World::open`] does for the frame.
+fn wish(world: &mut World, renditions: &[Rendition]) {
+    world.slot.renditions = renditions.iter().copied().collect();
+    world.slot.noticed = true;
+    world.slot.active = true;
+}
+
+#[test]
+fn a_rendition_is_made_when_it_is_wished_for_once_of_each_exposure() {
+    let (half, low) = (Rendition::Half, Rendition::Low);
+    let set = |renditions: &[Rendition]| renditions.iter().copied().collect();
+    let mut world = World::awake();
+    world.capture(2);
+    assert_eq!(world.at(10), None, "nobody wants it");
+    wish(&mut world, &[half, low]);
+    assert_eq!(world.at(20), Some(Action::Render(2, set(&[half, low]))));
+    world.machine.rendered(world.start + ms(20), 2, half);
+    assert_eq!(world.at(21), Some(Action::Render(2, set(&[low]))));
+    world.machine.rendered(world.start + ms(21), 2, low);
+    assert_eq!(world.at(22), None, "both were made of this exposure");
+    assert_eq!(world.deadline(), None, "the source says when there is more");
+    world.open();
+    assert_eq!(world.at(23), Some(Action::Publish(2)), "the frame was not");
+    world.published(23, 2);
+    world.capture(3);
+    wish(&mut world, &[half]);
+    assert_eq!(world.at(30), Some(Action::Render(3, set(&[half]))));
+    world.machine.rendition_lost(half);
+    world.machine.rendered(world.start + ms(30), 3, half);
+    world.machine.rendition_lost(half);
+    assert_eq!(world.at(31), Some(Action::Render(3, set(&[half]))));
+    world.machine.unusable(3);
+    assert_eq!(world.at(32), None);
+}
+
+#[test]
+fn the_frame_comes_before_its_renditions() {
+    let mut world = World::awake();
+    world.capture(2);
+    world.open();
+    wish(&mut world, &[Rendition::Quarter]);
+    assert_eq!(world.at(10), Some(Action::Publish(2)));
+    world.published(10, 2);
+    wish(&mut world, &[Rendition::Quarter]);
+    assert!(matches!(world.at(10), Some(Action::Render(2, _))));
+}
+
+#[test]
+fn a_rendition_keeps_the_rate_apart_from_the_frame() {
+    let mut world = World::new(ms(100));
+    world.slot.wished = true;
+    assert_eq!(world.at(0), Some(Action::Start));
+    world.capture(1);
+    assert_eq!(world.at(0), Some(Action::Publish(1)));
+    world.published(0, 1);
+    wish(&mut world, &[Rendition::Half]);
+    assert!(
+        matches!(world.at(5), Some(Action::Render(1, _))),
+        "of its own"
+    );
+    world
+        .machine
+        .rendered(world.start + ms(5), 1, Rendition::Half);
+    world.capture(2);
+    wish(&mut world, &[Rendition::Half]);
+    assert_eq!(world.at(50), None);
+    assert_eq!(world.deadline(), Some(100));
+    assert!(matches!(world.at(100), Some(Action::Render(2, _))));
+}
+
+#[test]
+fn who_wishes_for_a_rendition_keeps_the_camera_awake() {
+    let mut world = World::new(Duration::ZERO);
+    wish(&mut world, &[Rendition::Half]);
+    assert_eq!(world.at(0), Some(Action::Start), "and wakes it");
+    world.capture(1);
+    assert!(matches!(world.at(0), Some(Action::Render(1, _))));
+    world.machine.rendered(world.start, 1, Rendition::Half);
+    for second in 1..100 {
+        wish(&mut world, &[Rendition::Half]);
+        assert_eq!(world.at(second * 1000), None);
+    }
+    world.slot = SlotStatus::default();
+    world.machine.published(world.start, 1);
+    assert_eq!(world.at(99_000 + 14_999), None);
+    assert_eq!(world.at(99_000 + 15_000), Some(Action::Stop));
 }

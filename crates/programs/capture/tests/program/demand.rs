@@ -87,7 +87,9 @@ fn signals_end_it_and_leave_nothing_behind() {
         let mut capture = Capture::start("test", &["--size", "160x120"]);
         capture.wait_frame();
         assert_eq!(capture.stop(signal).code(), Some(0));
-        assert_eq!(capture.files(), ["current.jpg", "state.json"]);
+        let left = capture.files();
+        let is_known = |name: &String| eyelid_slot::files().any(|file| file == name);
+        assert!(left.iter().all(is_known), "{left:?}");
         assert_eq!(capture.state().unwrap().state, Phase::Asleep);
     }
 }

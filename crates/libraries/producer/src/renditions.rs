@@ -1,0 +1,144 @@
+//! The renditions of one camera: what it offers, and making them of an exposure.
+
+use std::time::{Duration, Instant};
+
+use eyelid_jpeg::{PictureError, RenditionMaker};
+use eyelid_picture::Tables;
+use eyelid_slot::{PublishError, Publisher, Rendition, RenditionSet, RenditionSize, State};
+
+use crate::Source;
+
+/// How often an offer is tried again that the slot refused.
+const OFFER_RETRY: Duration = Duration::from_secs(5);
+
+/// What one camera offers beside its frames.
+#[derive(Debug)]
+pub(crate) struct Renditions {
+    maker: RenditionMaker,
+    tables: Tables,
+    offered: RenditionSet,
+    /// Nothing was offered or withdrawn yet: what lies in the slot is an earlier producer's.
+    is_new: bool,
+    retry_at: Option<Instant>,
+}
+
+/// Why a rendition was not published.
+#[derive(Debug)]
+pub(crate) enum Unmade<E> {
+    /// The exposure is of no use, or gone.
+    Unusable,
+    /// It cannot be made of this exposure.
+    Picture(PictureError),
+    /// The slot did not take it.
+    Refused(PublishError),
+    /// The source gives nothing any more.
+    Failed(E),
+}
+
+impl<E> From<PictureError> for Unmade<E> {
+    fn from(error: PictureError) -> Self {
+        Self::Picture(error)
+    }
+}
+
+impl<E> From<PublishError> for Unmade<E> {
+    fn from(error: PublishError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Renditions {
+    /// Begins with none. What is encoded has these Huffman tables.
+    pub(crate) fn new(tables: Tables) -> Self {
+        Self {
+            maker: RenditionMaker::new(tables),
+            tables,
+            offered: RenditionSet::EMPTY,
+            is_new: true,
+            retry_at: None,
+        }
+    }
+
+    /// Offers what the source does, and nothing else. Gives what was put into the slot anew, or
+    /// `None` where all was so already.
+    ///
+    /// # Errors
+    /// What the slot said; the rest is tried again.
+    pub(crate) fn offer(
+        &mut self,
+        wanted: RenditionSet,
+        publisher: &mut Publisher,
+        now: Instant,
+    ) -> Result<Option<RenditionSet>, PublishError> {
+        let missing = publisher.missing_renditions();
+        let is_so = !self.is_new && self.offered == wanted && missing.is_empty();
+        if is_so || self.retry_at.is_some_and(|at| now < at) {
+            return Ok(None);
+        }
+        self.retry_at = None;
+        let all = || RenditionSet::from_iter(Rendition::ALL);
+        let before = if self.is_new { all() } else { self.offered };
+        for rendition in before.without(wanted).iter() {
+            publisher.withdraw(rendition);
+            self.offered.remove(rendition);
+        }
+        self.is_new = false;
+        for rendition in missing.iter() {
+            self.offered.remove(rendition);
+        }
+        let mut anew = RenditionSet::EMPTY;
+        for rendition in wanted.without(self.offered).iter() {
+            if let Err(error) = publisher.offer(rendition) {
+                self.retry_at = Some(now + OFFER_RETRY);
+                return Err(error);
+            }
+            self.offered.insert(rendition);
+            anew.insert(rendition);
+        }
+        Ok(Some(anew))
+    }
+
+    /// Keeps no memory while the camera is asleep.
+    pub(crate) fn rest(&mut self) {
+        self.maker = RenditionMaker::new(self.tables);
+    }
+
+    /// When to call [`Renditions::offer`] again although nothing has happened.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Says in the state what is offered. Sizes are those of the newest frame, if there is one.
+    pub(crate) fn tell(&self, state: &mut State) {
+        let frame = state.width.zip(state.height);
+        let offered = self.offered.iter();
+        let size = |rendition: Rendition| {
+            let size = frame.and_then(|(width, height)| rendition.size(width, height));
+            RenditionSize {
+                width: size.map(|(width, _)| width),
+                height: size.map(|(_, height)| height),
+                ..RenditionSize::default()
+            }
+        };
+        let told = offered.map(|rendition| (rendition.name().to_owned(), size(rendition)));
+        state.renditions = told.collect();
+    }
+
+    /// Makes one rendition of the newest exposure, and publishes it.
+    pub(crate) fn publish<S: Source>(
+        &mut self,
+        rendition: Rendition,
+        source: &mut S,
+        publisher: &mut Publisher,
+        now: Instant,
+    ) -> Result<(), Unmade<S::Error>> {
+        if let Some(frame) = source.planes(now).map_err(Unmade::Failed)? {
+            let made = self.maker.from_planes(&frame.planes, rendition)?;
+            return Ok(publisher.publish_rendition(rendition, made.bytes, frame.captured)?);
+        }
+        let frame = source.encode(now).map_err(Unmade::Failed)?;
+        let frame = frame.ok_or(Unmade::Unusable)?;
+        let made = self.maker.from_jpeg(&frame.picture.jpeg, rendition)?;
+        Ok(publisher.publish_rendition(rendition, made.bytes, frame.captured)?)
+    }
+}
