@@ -3,21 +3,18 @@
 //!
 //! A frame is only a number and a moment until somebody wants it: then its picture is drawn.
 
+mod painter;
 mod scene;
 
-use std::borrow::Cow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_config::Size;
-use eyelid_jpeg::EncodedPicture;
-use eyelid_picture::{Canvas, Encoder};
 use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 
 use super::SourceError;
 use crate::Settings;
-use eyelid_jpeg::{Pixels, Turn};
-use scene::Scene;
+use painter::Painter;
 
 const DEFAULT_SIZE: Size = Size {
     width: 640,
@@ -33,36 +30,20 @@ pub(crate) struct TestPicture {
     next: Option<Instant>,
     number: u64,
     newest: Option<SystemTime>,
-    scene: Scene,
-    canvas: Canvas,
-    turn: Turn,
-    turned: Pixels,
-    encoder: Encoder,
-    quality: u8,
+    painter: Painter,
 }
 
 impl TestPicture {
     pub(crate) fn new(settings: &Settings) -> Self {
         let size = settings.size.unwrap_or(DEFAULT_SIZE);
         let fps = settings.fps.map_or(DEFAULT_FPS, |fps| fps.per_second());
-        let mut encoder = Encoder::default();
-        encoder.set_tables(settings.tables());
         Self {
             fps,
             interval: Duration::from_secs_f64(1.0 / fps),
             next: None,
             number: 0,
             newest: None,
-            scene: Scene::new(size, fps),
-            canvas: Canvas::new(size.width, size.height, [0; 3]),
-            turn: settings.turn(),
-            turned: Pixels {
-                width: 0,
-                height: 0,
-                rgb: Vec::new(),
-            },
-            encoder,
-            quality: settings.quality.percent(),
+            painter: Painter::new(size, fps, settings),
         }
     }
 
@@ -121,28 +102,7 @@ impl Source for TestPicture {
         let Some(captured) = self.newest else {
             return Ok(None);
         };
-        self.scene.draw(&mut self.canvas, self.number, captured);
-        let canvas = &self.canvas;
-        let (rgb, width, height) = if self.turn == Turn::NONE {
-            (canvas.rgb(), canvas.width(), canvas.height())
-        } else {
-            self.turn.apply_into(
-                canvas.rgb(),
-                canvas.width(),
-                canvas.height(),
-                &mut self.turned,
-            );
-            (&self.turned.rgb[..], self.turned.width, self.turned.height)
-        };
-        let jpeg = self.encoder.encode_rgb(rgb, width, height, self.quality)?;
-        Ok(Some(EncodedFrame {
-            picture: EncodedPicture {
-                jpeg: Cow::Borrowed(jpeg),
-                width,
-                height,
-            },
-            captured,
-        }))
+        self.painter.frame(self.number, captured).map(Some)
     }
 }
 

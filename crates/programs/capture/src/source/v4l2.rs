@@ -11,11 +11,10 @@ mod device;
 mod find;
 mod kernel;
 mod list;
+mod opening;
 mod rate;
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,16 +23,15 @@ use nix::errno::Errno;
 
 use super::SourceError;
 use super::hardware::buffer_encoder::BufferEncoder;
+use super::hardware::choice;
 use super::hardware::control::{self, ControlError, Value};
 use super::hardware::frame_rate::FrameRate;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
-use super::hardware::{choice, holder};
 use crate::Settings;
 use arrivals::Arrivals;
 use device::{V4l2Config, V4l2Device, is};
-use find::V4l2Description;
-use kernel::Node;
+use opening::{failed, find_and_open};
 
 pub(crate) use list::{cameras, controls};
 
@@ -332,45 +330,4 @@ impl Source for V4l2 {
         let come = self.arrivals.take_come();
         come && self.open.is_none()
     }
-}
-
-/// Finds the camera that is wanted and opens it.
-fn find_and_open(wanted: Option<&str>) -> Result<(V4l2Description, Node), SourceError> {
-    let path = match wanted {
-        Some(path) if path.starts_with('/') => std::fs::canonicalize(path)
-            .map_err(|reason| failed(Path::new(path), "cannot find it", reason))?,
-        part => find::pick(&find::all(), part)?.path.clone(),
-    };
-    let node = Node::open(&path).map_err(|reason| failed(&path, "cannot open it", reason))?;
-    let camera = V4l2Description::of(&path, &node);
-    let camera = camera.map_err(|reason| failed(&path, "cannot ask what it is", reason))?;
-    match camera.gives_nothing() {
-        Some(why) => Err(SourceError::Unsuitable {
-            id: path.display().to_string(),
-            what: why.to_owned(),
-        }),
-        None => Ok((camera, node)),
-    }
-}
-
-/// Says what cannot be done with a camera, why, and what may help.
-fn failed(path: &Path, what: &str, reason: io::Error) -> SourceError {
-    let id = path.display().to_string();
-    let mut what = what.to_owned();
-    match reason.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ENODEV | Errno::ENXIO) => return SourceError::Unplugged { id },
-        Some(Errno::EBUSY) => {
-            let number = std::fs::metadata(path).map(|file| file.rdev());
-            let devices: Vec<u64> = number.into_iter().filter(|number| *number > 0).collect();
-            what += &holder::hint(Path::new("/proc"), &devices, &id);
-        }
-        Some(Errno::ENOSPC) => {
-            what += " (the USB bus has no room left for its frames: take a smaller size or MJPEG, \
-                     or plug it into another port)";
-        }
-        Some(Errno::EACCES) => what += " (add this user to group video)",
-        Some(Errno::ENOTTY) => what += " (it is no camera)",
-        _ => {}
-    }
-    SourceError::Camera { id, what, reason }
 }
