@@ -99,7 +99,7 @@ pub fn add_common_headers(headers: &mut HeaderMap, allow_origin: Option<&Origin>
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("X-Timestamp, Last-Modified"),
+            HeaderValue::from_static("X-Timestamp, Last-Modified, X-Rendition"),
         );
         if origin.as_str() != "*" {
             headers.insert(VARY, HeaderValue::from_static("Origin"));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use eyelid_consumer::MeasuredRate;
-use eyelid_slot::CameraName;
+use eyelid_slot::{CameraName, Rendition};
 
 /// All streaming clients.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) since: Instant,
     /// Bytes handed to its socket.
     pub(crate) bytes: Cell<u64>,
+    /// What the last frame handed to its socket was.
+    pub(crate) shown: Cell<Option<Option<Rendition>>>,
     /// Frames handed to its socket.
     pub(crate) sent: Cell<u64>,
     /// Frames it did not get because it was not done with another.
@@ -41,6 +43,7 @@ impl Clients {
             camera,
             since: Instant::now(),
             bytes: Cell::default(),
+            shown: Cell::default(),
             sent: Cell::default(),
             skipped: Cell::default(),
             rate: Cell::default(),
@@ -69,8 +72,15 @@ pub(crate) struct Entry {
 }
 
 impl Client {
-    /// A frame went out, after so many that were skipped.
-    pub(crate) fn sent(&self, bytes: u64, skipped: u64, now: Instant) {
+    /// A frame went out, or this rendition of it, after so many that were skipped.
+    pub(crate) fn sent(
+        &self,
+        bytes: u64,
+        skipped: u64,
+        rendition: Option<Rendition>,
+        now: Instant,
+    ) {
+        self.shown.set(Some(rendition));
         self.bytes.set(self.bytes.get() + bytes);
         self.sent.set(self.sent.get() + 1);
         self.skipped.set(self.skipped.get() + skipped);

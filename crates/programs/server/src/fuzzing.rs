@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use eyelid_config::AllowedHost;
-use eyelid_consumer::Deadline;
+use eyelid_consumer::{Deadline, Wanted};
 use eyelid_http::response::{FullResponse, add_common_headers};
 use eyelid_http::{Advice, Peer, ServeOptions};
 use http_body_util::BodyExt;
@@ -16,7 +16,7 @@ use hyper::{Method, Request, StatusCode, Version};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::App;
-use crate::part::HeaderTiming;
+use crate::part::{CURRENT, HeaderTiming};
 use crate::respond::{Found, respond};
 use crate::route::{Asset, Route, StreamParameters, Which};
 use crate::settings::{ConfiguredCamera, Settings};
@@ -77,17 +77,20 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Viewer(None) => "/".to_owned(),
         Route::Viewer(Some(name)) => format!("/{name}/"),
         Route::AddSlash(name) => format!("/{name}"),
-        Route::Stream(which, StreamParameters { fps, header }) => {
+        Route::Stream(which, StreamParameters { fps, header, size }) => {
             let fps = fps.map(|fps| format!("fps={fps}"));
             let header = header.map(|header| match header {
                 HeaderTiming::InAdvance => "advance_headers=1".to_owned(),
                 HeaderTiming::WithFrame => "advance_headers=0".to_owned(),
             });
-            let query: Vec<_> = fps.into_iter().chain(header).collect();
+            let query = fps.into_iter().chain(header).chain(size.map(plain_size));
+            let query: Vec<_> = query.collect();
             let query = (!query.is_empty()).then(|| query.join("&"));
             return Some((of(which, "stream"), query));
         }
-        Route::Snapshot(which) => of(which, "snapshot"),
+        Route::Snapshot(which, size) => {
+            return Some((of(which, "snapshot"), size.map(plain_size)));
+        }
         Route::Status => "/status".to_owned(),
         Route::Metrics => "/metrics".to_owned(),
         Route::Asset(Asset::Style) => "/viewer.css".to_owned(),
@@ -96,6 +99,15 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Other(..) | Route::NotFound | Route::BadQuery(_) => return None,
     };
     Some((path, None))
+}
+
+/// The plain way to ask for this size.
+fn plain_size(size: Wanted) -> String {
+    match size {
+        Wanted::Frame => format!("size={CURRENT}"),
+        Wanted::Rendition(rendition) => format!("size={rendition}"),
+        Wanted::AtLeastWide { width, .. } => format!("width={width}"),
+    }
 }
 
 /// A server without frames, and what it runs on.

@@ -40,9 +40,11 @@ fn stream(app: &App, request: StreamRequest, socket: Socket, peer: Peer) -> Stre
     let counters = app.metrics.streams(name);
     let interval = |fps| Duration::from_secs_f64(1.0 / fps);
     let cap = request.fps.map(|fps| RateCap::new(interval(fps)));
+    let view = app.cameras.view(request.camera, cap);
+    view.want(request.wanted);
     Stream {
-        writer: Rc::new(StreamWriter::new(socket, entry, request.header, counters)),
-        view: app.cameras.view(request.camera, cap),
+        writer: Rc::new(StreamWriter::new(socket, entry, request.headers, counters)),
+        view,
         head: stream_head::bytes(app.door.live().options.allow_origin.as_ref()),
         deadline: app.deadline(),
     }

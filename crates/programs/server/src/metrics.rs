@@ -1,14 +1,17 @@
 //! Counters of this process for Prometheus (OpenMetrics text).
 
+use std::cell::RefCell;
 use std::fmt;
 
 use eyelid_http::Counts;
-use eyelid_slot::CameraName;
+use eyelid_slot::{CameraName, Rendition};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::part::rendition_name;
 
 /// The media type of what [`Metrics::encode`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,6 +25,7 @@ pub(crate) struct Metrics {
     snapshots: Family<Labels, Counter>,
     failures: Family<Labels, Counter>,
     clients: Family<Labels, Gauge>,
+    rendition_frames: Family<RenditionLabels, Counter>,
     /// Connections accepted, clients turned away, connections closed for others: what the door
     /// counts.
     connections: Counter,
@@ -43,6 +47,10 @@ pub(crate) struct StreamCounters {
     frames_sent: Counter,
     frames_skipped: Counter,
     sent_bytes: Counter,
+    rendition_frames: Family<RenditionLabels, Counter>,
+    camera: CameraName,
+    /// That of the rendition which went last: it seldom changes.
+    rendition: RefCell<Option<(Option<Rendition>, Counter)>>,
 }
 
 impl StreamCounters {
@@ -52,11 +60,31 @@ impl StreamCounters {
         self.frames_skipped.inc_by(skipped);
         self.sent_bytes.inc_by(bytes);
     }
+
+    /// It was this rendition, and went to a client that asked for a size.
+    pub(crate) fn sent_rendition(&self, rendition: Option<Rendition>) {
+        let mut last = self.rendition.borrow_mut();
+        let (_, counter) = match last.take() {
+            Some(known) if known.0 == rendition => last.insert(known),
+            _ => {
+                let labels = RenditionLabels::of(&self.camera, rendition);
+                let counter = self.rendition_frames.get_or_create_owned(&labels);
+                last.insert((rendition, counter))
+            }
+        };
+        counter.inc();
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     camera: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RenditionLabels {
+    camera: String,
+    rendition: &'static str,
 }
 
 impl Metrics {
@@ -69,6 +97,7 @@ impl Metrics {
             snapshots: Family::default(),
             failures: Family::default(),
             clients: Family::default(),
+            rendition_frames: Family::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
             shed: Counter::default(),
@@ -104,6 +133,8 @@ impl Metrics {
         }
         let help = "Clients that look at a camera now";
         registry.register("clients", help, metrics.clients.clone());
+        let help = "Frames sent to clients that asked for a size, by what they were sent";
+        registry.register("rendition_frames", help, metrics.rendition_frames.clone());
         let turned_away = "Requests turned away because there were too many clients";
         let shed = "Connections closed for others because no request had come";
         for (name, help, counter) in [
@@ -124,6 +155,9 @@ impl Metrics {
             frames_sent: self.frames_sent.get_or_create_owned(&labels),
             frames_skipped: self.frames_skipped.get_or_create_owned(&labels),
             sent_bytes: self.sent_bytes.get_or_create_owned(&labels),
+            rendition_frames: self.rendition_frames.clone(),
+            camera: camera.clone(),
+            rendition: RefCell::default(),
         }
     }
 
@@ -134,6 +168,12 @@ impl Metrics {
             SnapshotOutcome::NoFrame => &self.failures,
         };
         family.get_or_create(&Labels::of(camera)).inc();
+    }
+
+    /// A snapshot of this rendition went to a client that asked for a size.
+    pub(crate) fn snapshot_rendition(&self, camera: &CameraName, rendition: Option<Rendition>) {
+        let labels = RenditionLabels::of(camera, rendition);
+        self.rendition_frames.get_or_create(&labels).inc();
     }
 
     /// Gives the text of all counters, with what the door has counted and the clients of each
@@ -169,6 +209,15 @@ impl Labels {
     fn of(camera: &CameraName) -> Self {
         Self {
             camera: camera.to_string(),
+        }
+    }
+}
+
+impl RenditionLabels {
+    fn of(camera: &CameraName, rendition: Option<Rendition>) -> Self {
+        Self {
+            camera: camera.to_string(),
+            rendition: rendition_name(rendition),
         }
     }
 }

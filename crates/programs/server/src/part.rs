@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use eyelid_consumer::{Envelope, EnvelopedJpeg, SharedFrame};
+use eyelid_slot::Rendition;
 use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
 
 /// The boundary that mjpg-streamer uses; some clients look for it.
@@ -46,25 +47,50 @@ impl HeaderTiming {
             Self::WithFrame
         }
     }
+}
 
+/// Whether parts say which rendition they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RenditionHeader {
+    /// For who asked for a size: it need not be what was asked for.
+    Sent,
+    /// For who knows nothing of sizes.
+    LeftOut,
+}
+
+/// Which headers of parts a client gets, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PartHeaders {
+    pub(crate) timing: HeaderTiming,
+    /// Those that come in advance never say it: of the next frame nothing is known then.
+    pub(crate) rendition: RenditionHeader,
+}
+
+impl PartHeaders {
     /// What opens the body of a stream.
     pub(crate) fn opening(self) -> String {
-        match self {
-            Self::WithFrame => OPENING.to_owned(),
-            Self::InAdvance => [OPENING, IN_ADVANCE].concat(),
+        match self.timing {
+            HeaderTiming::WithFrame => OPENING.to_owned(),
+            HeaderTiming::InAdvance => [OPENING, IN_ADVANCE].concat(),
         }
     }
 
     /// What the client gets of a frame that was read into a [`Part`].
     pub(crate) fn part_of(self, frame: &SharedFrame) -> &[u8] {
-        self.cut(frame.enveloped(), frame.jpeg_start())
+        let kind = PartKind::Frame(frame.rendition);
+        self.cut(kind, frame.enveloped(), frame.jpeg_start())
     }
 
-    /// The bytes of a part that this client gets; the JPEG begins at `jpeg`.
-    fn cut(self, part: &[u8], jpeg: usize) -> &[u8] {
-        match self {
-            Self::WithFrame => &part[..part.len() - IN_ADVANCE.len()],
-            Self::InAdvance => &part[jpeg..],
+    /// The bytes of a part of this kind that this client gets; the JPEG begins at `jpeg`.
+    fn cut(self, kind: PartKind, part: &[u8], jpeg: usize) -> &[u8] {
+        match (self.timing, self.rendition) {
+            (HeaderTiming::InAdvance, _) => &part[jpeg..],
+            (HeaderTiming::WithFrame, RenditionHeader::Sent) => {
+                &part[..part.len() - IN_ADVANCE.len()]
+            }
+            (HeaderTiming::WithFrame, RenditionHeader::LeftOut) => {
+                &part[kind.first_line().len()..part.len() - IN_ADVANCE.len()]
+            }
         }
     }
 }
@@ -72,17 +98,41 @@ impl HeaderTiming {
 /// What a part shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PartKind {
-    /// A frame of the camera.
-    Frame,
+    /// A frame of the camera, or a rendition of it.
+    Frame(Option<Rendition>),
     /// A card that says why there is none.
     NoSignal,
 }
 
-/// Room that a part takes beside its JPEG: what [`begin`] and [`end`] need at most.
-const FRAMING_BYTES: usize = 224;
+impl PartKind {
+    /// What not every client gets. It stands before all others, so that what a client gets lies in
+    /// one piece.
+    fn first_line(self) -> &'static str {
+        match self {
+            Self::NoSignal => "",
+            Self::Frame(None) => "X-Rendition: current\r\n",
+            Self::Frame(Some(Rendition::Low)) => "X-Rendition: low\r\n",
+            Self::Frame(Some(Rendition::Half)) => "X-Rendition: half\r\n",
+            Self::Frame(Some(Rendition::Quarter)) => "X-Rendition: quarter\r\n",
+            Self::Frame(Some(Rendition::Full)) => "X-Rendition: full\r\n",
+            Self::Frame(Some(Rendition::Y4m)) => "X-Rendition: y4m\r\n",
+        }
+    }
+}
 
-/// The part around the JPEG of each frame that is read. It holds what clients of either
-/// [`HeaderTiming`] get.
+/// How clients are told what they got: the name of a rendition, or that it is the frame.
+pub(crate) fn rendition_name(rendition: Option<Rendition>) -> &'static str {
+    rendition.map_or(CURRENT, Rendition::name)
+}
+
+/// The name of the frame among renditions.
+pub(crate) const CURRENT: &str = "current";
+
+/// Room that a part takes beside its JPEG: what [`begin`] and [`end`] need at most.
+const FRAMING_BYTES: usize = 256;
+
+/// The part around the JPEG of each frame that is read. It holds what clients of all
+/// [`PartHeaders`] get.
 pub(crate) struct Part;
 
 impl Envelope for Part {
@@ -91,7 +141,12 @@ impl Envelope for Part {
     }
 
     fn begin(&self, buffer: &mut Vec<u8>, jpeg: &EnvelopedJpeg) {
-        begin(buffer, jpeg.bytes, jpeg.captured, PartKind::Frame);
+        begin(
+            buffer,
+            jpeg.bytes,
+            jpeg.captured,
+            PartKind::Frame(jpeg.rendition),
+        );
     }
 
     fn end(&self, buffer: &mut Vec<u8>) {
@@ -104,7 +159,8 @@ fn begin(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime, kind: Part
     // Writing to a Vec cannot fail.
     let _ = write!(
         part,
-        "Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}\r\n{}\r\n",
+        "{}Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}\r\n{}\r\n",
+        kind.first_line(),
         timestamp(captured),
         if kind == PartKind::NoSignal {
             "X-Eyelid-Signal: none\r\n"
@@ -120,14 +176,15 @@ fn end(part: &mut Vec<u8>) {
     part.extend_from_slice(IN_ADVANCE.as_bytes());
 }
 
-/// Gives a part made of a card: what a client of this timing gets.
-pub(crate) fn card(jpeg: &[u8], timing: HeaderTiming, now: SystemTime) -> Vec<u8> {
+/// Gives a part made of a card: what a client with these headers gets.
+pub(crate) fn card(jpeg: &[u8], headers: PartHeaders, now: SystemTime) -> Vec<u8> {
+    let kind = PartKind::NoSignal;
     let mut part = Vec::new();
-    begin(&mut part, jpeg.len(), now, PartKind::NoSignal);
+    begin(&mut part, jpeg.len(), now, kind);
     let jpeg_start = part.len();
     part.extend_from_slice(jpeg);
     end(&mut part);
-    timing.cut(&part, jpeg_start).to_vec()
+    headers.cut(kind, &part, jpeg_start).to_vec()
 }
 
 /// The moment of capture as `X-Timestamp` gives it: seconds and microseconds since 1970,
@@ -146,38 +203,50 @@ mod tests {
     #[test]
     fn a_part_says_its_type_its_length_and_its_moment() {
         let captured = UNIX_EPOCH + Duration::new(1_795_207_369, 4_000);
-        let sent = |signal, header: HeaderTiming| {
+        let sent = |kind, timing, rendition| {
             let mut part = Vec::new();
-            begin(&mut part, 4, captured, signal);
+            begin(&mut part, 4, captured, kind);
             let jpeg = part.len();
             part.extend_from_slice(b"JPEG");
             end(&mut part);
             assert!(part.len() <= FRAMING_BYTES + 4);
-            String::from_utf8(header.cut(&part, jpeg).to_vec()).unwrap()
+            let headers = PartHeaders { timing, rendition };
+            String::from_utf8(headers.cut(kind, &part, jpeg).to_vec()).unwrap()
         };
-        assert_eq!(
-            sent(PartKind::Frame, HeaderTiming::WithFrame),
-            "Content-Type: image/jpeg\r\nContent-Length: 4\r\nX-Timestamp: 1795207369.000004\r\n\r\n\
-             JPEG\r\n--boundarydonotcross\r\n"
-        );
-        assert!(
-            sent(PartKind::NoSignal, HeaderTiming::WithFrame)
-                .contains("\r\nX-Eyelid-Signal: none\r\n\r\nJPEG")
-        );
-        for signal in [PartKind::Frame, PartKind::NoSignal] {
-            assert_eq!(
-                sent(signal, HeaderTiming::InAdvance),
-                "JPEG\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n"
-            );
+        use HeaderTiming::{InAdvance, WithFrame};
+        use RenditionHeader::{LeftOut, Sent};
+        let kinds = || {
+            let renditions = Rendition::ALL.into_iter().map(Some);
+            renditions.chain([None]).map(PartKind::Frame)
+        };
+        let frame = "Content-Type: image/jpeg\r\nContent-Length: 4\r\nX-Timestamp: 1795207369.000004\r\n\r\n\
+             JPEG\r\n--boundarydonotcross\r\n";
+        for kind in kinds() {
+            let PartKind::Frame(rendition) = kind else {
+                unreachable!("another kind");
+            };
+            assert_eq!(sent(kind, WithFrame, LeftOut), frame);
+            let line = format!("X-Rendition: {}\r\n", rendition_name(rendition));
+            assert_eq!(sent(kind, WithFrame, Sent), line + frame);
         }
-        assert_eq!(
-            HeaderTiming::WithFrame.opening(),
-            format!("--{BOUNDARY}\r\n")
-        );
-        assert_eq!(
-            HeaderTiming::InAdvance.opening(),
-            format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n")
-        );
+        for rendition in [Sent, LeftOut] {
+            let card = sent(PartKind::NoSignal, WithFrame, rendition);
+            assert!(
+                card.contains("\r\nX-Eyelid-Signal: none\r\n\r\nJPEG"),
+                "{card}"
+            );
+            assert!(card.starts_with("Content-Type"), "{card}");
+            for kind in kinds().chain([PartKind::NoSignal]) {
+                assert_eq!(
+                    sent(kind, InAdvance, rendition),
+                    "JPEG\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n"
+                );
+            }
+            let opening = |timing| PartHeaders { timing, rendition }.opening();
+            assert_eq!(opening(WithFrame), format!("--{BOUNDARY}\r\n"));
+            let in_advance = format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n");
+            assert_eq!(opening(InAdvance), in_advance);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use eyelid_consumer::{Camera, Freshness};
+use eyelid_consumer::{Camera, Freshness, Wanted};
 use eyelid_http::hand_over::{ConnectError, Known, Recipient};
 use eyelid_http::response::{FullResponse, problem, typed, unavailable};
 use eyelid_http::{Checked, Methods, Peer};
@@ -16,7 +16,7 @@ use hyper::{Method, StatusCode};
 
 use crate::app::App;
 use crate::metrics::{self, SnapshotOutcome};
-use crate::part::{self, HeaderTiming};
+use crate::part::{self, HeaderTiming, PartHeaders, RenditionHeader};
 use crate::problem;
 use crate::route::{Asset, Program, Route, Which};
 use crate::stream_head;
@@ -31,8 +31,10 @@ pub(crate) struct StreamRequest {
     pub(crate) camera: Rc<Camera>,
     /// At most so many frames a second.
     pub(crate) fps: Option<f64>,
-    /// When the client gets the headers of parts.
-    pub(crate) header: HeaderTiming,
+    /// What size its frames are to have.
+    pub(crate) wanted: Wanted,
+    /// Which headers of parts the client gets.
+    pub(crate) headers: PartHeaders,
 }
 
 /// What a request comes to.
@@ -79,14 +81,21 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
                 return Found::Stream(StreamRequest {
                     camera,
                     fps: parameters.fps,
-                    header: parameters.header.unwrap_or_else(by_client),
+                    wanted: parameters.size.unwrap_or_default(),
+                    headers: PartHeaders {
+                        timing: parameters.header.unwrap_or_else(by_client),
+                        rendition: match parameters.size {
+                            Some(_) => RenditionHeader::Sent,
+                            None => RenditionHeader::LeftOut,
+                        },
+                    },
                 });
             }
         },
-        Route::Snapshot(which) => match camera(app, &which) {
+        Route::Snapshot(which, size) => match camera(app, &which) {
             None => no_camera(app, &which, "snapshot"),
             Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
-            Some(camera) => snapshot(app, camera).await,
+            Some(camera) => snapshot(app, camera, size).await,
         },
         Route::Viewer(None) => page(&Page::All(
             app.names()
@@ -164,11 +173,12 @@ fn camera(app: &App, which: &Which) -> Option<Rc<Camera>> {
     }
 }
 
-/// One frame captured after the request arrived.
-async fn snapshot(app: &App, camera: Rc<Camera>) -> FullResponse {
+/// One frame captured after the request arrived, of this size if one was asked for.
+async fn snapshot(app: &App, camera: Rc<Camera>, size: Option<Wanted>) -> FullResponse {
     let arrived = SystemTime::now();
     let name = camera.name().clone();
     let view = app.cameras.view(camera, None);
+    view.want(size.unwrap_or_default());
     let frame = view
         .frame(Freshness::CapturedSince(arrived), app.deadline())
         .await;
@@ -187,6 +197,11 @@ async fn snapshot(app: &App, camera: Rc<Camera>) -> FullResponse {
     }
     if let Ok(timestamp) = HeaderValue::from_str(&part::timestamp(frame.captured)) {
         headers.insert(stream_head::TIMESTAMP, timestamp);
+    }
+    if size.is_some() {
+        app.metrics.snapshot_rendition(&name, frame.rendition);
+        let rendition = part::rendition_name(frame.rendition);
+        headers.insert(stream_head::RENDITION, HeaderValue::from_static(rendition));
     }
     response
 }

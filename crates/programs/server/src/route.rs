@@ -1,10 +1,11 @@
 //! What a request asks for: paths and queries, apart from HTTP.
 
 use eyelid_config::camera_name;
+use eyelid_consumer::{Largest, Wanted};
 use eyelid_http::Methods;
-use eyelid_slot::CameraName;
+use eyelid_slot::{CameraName, Rendition};
 
-use crate::part::HeaderTiming;
+use crate::part::{CURRENT, HeaderTiming};
 
 /// What a path and its query ask for.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,8 +17,8 @@ pub(crate) enum Route {
     AddSlash(CameraName),
     /// A stream, and how the client asks for it to be sent.
     Stream(Which, StreamParameters),
-    /// One fresh frame.
-    Snapshot(Which),
+    /// One fresh frame, of this size if the client asks for one.
+    Snapshot(Which, Option<Wanted>),
     /// State of cameras and clients.
     Status,
     /// The same for Prometheus.
@@ -100,6 +101,8 @@ pub(crate) struct StreamParameters {
     pub(crate) fps: Option<f64>,
     /// When to send the headers of parts, whoever asks; ustreamer's `advance_headers`.
     pub(crate) header: Option<HeaderTiming>,
+    /// What size its frames are to have, if it asks for one.
+    pub(crate) size: Option<Wanted>,
 }
 
 /// Parts of the viewer page.
@@ -191,7 +194,10 @@ fn of_camera(path: &str, query: &str, camera: Option<&CameraName>) -> Option<Rou
             Ok(parameters) => Route::Stream(which(number), parameters),
             Err(what) => Route::BadQuery(what),
         }),
-        "snapshot" => Some(Route::Snapshot(which(number))),
+        "snapshot" => Some(match size(query, Largest::Full) {
+            Ok(size) => Route::Snapshot(which(number), size),
+            Err(what) => Route::BadQuery(what),
+        }),
         _ => None,
     }
 }
@@ -208,7 +214,24 @@ fn stream_parameters(query: &str) -> Result<StreamParameters, &'static str> {
         Some("0") => Some(HeaderTiming::WithFrame),
         Some(_) => return Err("advance_headers: use 1 or 0"),
     };
-    Ok(StreamParameters { fps, header })
+    let size = size(query, Largest::Frame)?;
+    Ok(StreamParameters { fps, header, size })
+}
+
+/// What size is asked for, by name or by a width for which `largest` is the largest.
+fn size(query: &str, largest: Largest) -> Result<Option<Wanted>, &'static str> {
+    let width = parameter(query, "width").map(str::parse::<u32>);
+    match (parameter(query, "size"), width) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err("size and width: use one of the two"),
+        (Some(CURRENT), None) => Ok(Some(Wanted::Frame)),
+        (Some(name), None) => match name.parse() {
+            Ok(Rendition::Y4m) | Err(_) => Err("size: use low, half, quarter, full or current"),
+            Ok(rendition) => Ok(Some(Wanted::Rendition(rendition))),
+        },
+        (None, Some(Ok(width))) if width > 0 => Ok(Some(Wanted::AtLeastWide { width, largest })),
+        (None, Some(_)) => Err("width: use a number of pixels, 1 or more"),
+    }
 }
 
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
@@ -280,7 +303,11 @@ mod tests {
                 parse(&format!("/stream?{query}")),
                 Route::Stream(
                     Which::Name(name("default")),
-                    StreamParameters { fps, header }
+                    StreamParameters {
+                        fps,
+                        header,
+                        size: None
+                    }
                 )
             );
         }
@@ -297,8 +324,78 @@ mod tests {
     }
 
     #[test]
+    fn every_way_to_a_picture_takes_a_size() {
+        let both = |wanted| (wanted, wanted);
+        let named = |rendition| both(Wanted::Rendition(rendition));
+        let wide = |largest| Wanted::AtLeastWide {
+            width: 640,
+            largest,
+        };
+        for (query, (streams, snapshots)) in [
+            ("size=current", both(Wanted::Frame)),
+            ("1795207369454&size=low", named(Rendition::Low)),
+            ("size=half", named(Rendition::Half)),
+            ("size=quarter&x=1", named(Rendition::Quarter)),
+            ("size=full", named(Rendition::Full)),
+            ("width=640", (wide(Largest::Frame), wide(Largest::Full))),
+        ] {
+            let parameters = StreamParameters {
+                size: Some(streams),
+                ..StreamParameters::default()
+            };
+            let (front, second) = (|| Which::Name(name("front")), || Which::Number(1));
+            for (path, which) in [
+                ("/front/stream?", front()),
+                ("/front/?action=stream&", front()),
+                ("/webcam/front/stream.mjpg?", front()),
+                ("/?action=stream_1&", second()),
+                ("/stream_1?", second()),
+            ] {
+                let target = format!("{path}{query}");
+                assert_eq!(parse(&target), Route::Stream(which, parameters), "{target}");
+            }
+            for (path, which) in [
+                ("/front/snapshot?", front()),
+                ("/front?action=snapshot&", front()),
+                ("/webcam/front/snapshot.jpg?", front()),
+                ("/?action=snapshot_1&", second()),
+                ("/snapshot_1?", second()),
+            ] {
+                let target = format!("{path}{query}");
+                let snapshot = Route::Snapshot(which, Some(snapshots));
+                assert_eq!(parse(&target), snapshot, "{target}");
+            }
+        }
+        let sizes = [
+            "size=",
+            "size=y4m",
+            "size=Half",
+            "size=big",
+            "size=half.jpg",
+        ];
+        let widths = [
+            "width=",
+            "width=0",
+            "width=-1",
+            "width=1e3",
+            "width=4294967296",
+        ];
+        for query in sizes
+            .into_iter()
+            .chain(widths)
+            .chain(["width=640&size=half"])
+        {
+            for path in ["/stream?", "/?action=snapshot&", "/front/snapshot.jpg?"] {
+                let target = format!("{path}{query}");
+                assert!(matches!(parse(&target), Route::BadQuery(_)), "{target}");
+            }
+        }
+        assert_eq!(parse("/?size=big"), Route::Viewer(None), "no picture");
+    }
+
+    #[test]
     fn the_rest_of_the_paths() {
-        let default = Route::Snapshot(Which::Name(CameraName::default()));
+        let default = Route::Snapshot(Which::Name(CameraName::default()), None);
         for target in [
             "/snapshot",
             "/snapshot.jpg",

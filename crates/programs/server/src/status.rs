@@ -1,13 +1,15 @@
 //! What `/status` says (docs/http.md and docs/status.schema.json).
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_config::Title;
 use eyelid_consumer::Camera;
-use eyelid_slot::Phase;
+use eyelid_slot::{Phase, Rendition, State};
 use serde::Serialize;
 
 use crate::clients::Client;
+use crate::part::rendition_name;
 
 /// The key of `state.json` for that.
 const PUSH: &str = "push";
@@ -34,6 +36,7 @@ pub(crate) struct CameraStatus {
     width: Option<u32>,
     height: Option<u32>,
     jpeg: Option<String>,
+    renditions: BTreeMap<&'static str, Size>,
     fps: Option<f64>,
     rate: Option<f64>,
     settling: bool,
@@ -46,11 +49,19 @@ pub(crate) struct CameraStatus {
     push: Option<serde_json::Value>,
 }
 
+/// The size of a rendition, as far as the producer says.
+#[derive(Serialize)]
+struct Size {
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
 /// One streaming client.
 #[derive(Serialize)]
 pub(crate) struct ClientStatus {
     address: String,
     camera: String,
+    rendition: Option<&'static str>,
     connected_s: u64,
     fps: f64,
     bytes: u64,
@@ -101,6 +112,7 @@ impl CameraStatus {
             width: state.as_ref().and_then(|state| state.width),
             height: state.as_ref().and_then(|state| state.height),
             jpeg: state.as_ref().and_then(|state| state.jpeg.clone()),
+            renditions: state.as_ref().map(renditions).unwrap_or_default(),
             fps: state.as_ref().and_then(|state| state.fps),
             rate: camera.rate().map(one_decimal),
             settling: state.as_ref().is_some_and(|state| state.settling),
@@ -122,6 +134,7 @@ impl ClientStatus {
         Self {
             address: client.address.clone(),
             camera: client.camera.to_string(),
+            rendition: client.shown.get().map(rendition_name),
             connected_s: client.since.elapsed().as_secs(),
             fps: one_decimal(client.rate.get().per_second(Instant::now())),
             bytes: client.bytes.get(),
@@ -129,6 +142,19 @@ impl ClientStatus {
             frames_skipped: client.skipped.get(),
         }
     }
+}
+
+/// Those that clients may ask for: planes are no picture for browsers.
+fn renditions(state: &State) -> BTreeMap<&'static str, Size> {
+    let pictures = Rendition::ALL
+        .into_iter()
+        .filter(|rendition| *rendition != Rendition::Y4m);
+    let offered = pictures.filter_map(|rendition| {
+        let size = state.rendition(rendition)?;
+        let (width, height) = (size.width, size.height);
+        Some((rendition.name(), Size { width, height }))
+    });
+    offered.collect()
 }
 
 fn rfc3339(moment: SystemTime) -> String {

@@ -48,7 +48,7 @@ impl Stream {
     /// The newest-frame rule: wait until the socket has drained, take the newest frame there is,
     /// send it.
     async fn send_all(&self) -> io::Result<()> {
-        let opening = self.writer.header_timing.opening();
+        let opening = self.writer.headers.opening();
         let head = [&self.head, opening.as_bytes()].concat();
         self.writer.send_bytes(&head).await?;
         loop {
@@ -88,7 +88,7 @@ impl Stream {
             ..self.deadline
         };
         loop {
-            let part = part::card(&jpeg, self.writer.header_timing, SystemTime::now());
+            let part = part::card(&jpeg, self.writer.headers, SystemTime::now());
             self.writer.send_bytes(&part).await?;
             let again = Instant::now() + CARD_INTERVAL;
             while Instant::now() < again {

@@ -10,6 +10,9 @@ use crate::part::BOUNDARY;
 /// The moment of capture, as mjpg-streamer names it.
 pub(crate) const TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
 
+/// Which rendition was sent, to who asked for a size.
+pub(crate) const RENDITION: HeaderName = HeaderName::from_static("x-rendition");
+
 /// Tells nginx not to buffer the response.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 

@@ -8,12 +8,18 @@ use eyelid_daemon::pulse::Pulse;
 use eyelid_slot::{CameraName, Phase, Publisher, State};
 use tempfile::TempDir;
 
-use crate::part::Part;
+use crate::part::{HeaderTiming, Part, PartHeaders, RenditionHeader};
 
 /// How long tests wait for frames.
 pub(crate) const DEADLINE: Deadline = Deadline {
     timeout: Duration::from_secs(1),
     max_age: Duration::from_secs(2),
+};
+
+/// What most clients get.
+pub(crate) const PLAIN: PartHeaders = PartHeaders {
+    timing: HeaderTiming::WithFrame,
+    rendition: RenditionHeader::LeftOut,
 };
 
 /// A slot, and the camera that it is to the clients of this process.

@@ -13,7 +13,7 @@ use tokio::time::{self, sleep};
 
 use crate::clients::Entry;
 use crate::metrics::StreamCounters;
-use crate::part::HeaderTiming;
+use crate::part::{PartHeaders, RenditionHeader};
 
 /// Writes a stream's frames to its client.
 pub(crate) struct StreamWriter {
@@ -21,8 +21,8 @@ pub(crate) struct StreamWriter {
     pub(crate) socket: Socket,
     /// The client's place in the list.
     pub(crate) entry: Entry,
-    /// When it gets the headers of parts.
-    pub(crate) header_timing: HeaderTiming,
+    /// Which headers of parts it gets.
+    pub(crate) headers: PartHeaders,
     counters: StreamCounters,
     pacer: RefCell<Pacer>,
     /// Where it is: the last frame that went, or began to go.
@@ -33,13 +33,13 @@ impl StreamWriter {
     pub(crate) fn new(
         socket: Socket,
         entry: Entry,
-        header_timing: HeaderTiming,
+        headers: PartHeaders,
         counters: StreamCounters,
     ) -> Self {
         Self {
             socket,
             entry,
-            header_timing,
+            headers,
             counters,
             pacer: RefCell::new(Pacer::new(now())),
             last: Cell::default(),
@@ -57,7 +57,7 @@ impl StreamWriter {
     /// What the socket said.
     pub(crate) async fn send(&self, frame: &SharedFrame, sent_bytes: usize) -> io::Result<()> {
         let began = now();
-        let part = self.header_timing.part_of(frame);
+        let part = self.headers.part_of(frame);
         self.socket.send(&part[sent_bytes..]).await?;
         self.sent(frame, began);
         Ok(())
@@ -97,11 +97,16 @@ impl StreamWriter {
     }
 
     fn sent(&self, frame: &SharedFrame, began: Instant) {
-        let bytes = self.header_timing.part_of(frame).len() as u64;
+        let bytes = self.headers.part_of(frame).len() as u64;
         let skipped = frame.skipped_since(self.last.replace(frame.position()));
         self.pacer.borrow_mut().on_write(began, bytes);
-        self.entry.client.sent(bytes, skipped, began);
+        self.entry
+            .client
+            .sent(bytes, skipped, frame.rendition, began);
         self.counters.sent(bytes, skipped);
+        if self.headers.rendition == RenditionHeader::Sent {
+            self.counters.sent_rendition(frame.rendition);
+        }
     }
 }
 
@@ -119,7 +124,7 @@ impl Subscriber for StreamWriter {
             Ok(false) => return ControlFlow::Break(Wake::Backlogged),
             Err(error) => return ControlFlow::Break(Wake::Failed(error)),
         }
-        let part = self.header_timing.part_of(frame);
+        let part = self.headers.part_of(frame);
         ControlFlow::Break(match self.socket.try_write(part) {
             Ok(bytes) if bytes == part.len() => {
                 self.sent(frame, now);

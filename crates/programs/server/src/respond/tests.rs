@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use eyelid_daemon::listening::bind_seqpacket;
-use eyelid_slot::Publisher;
+use eyelid_slot::{Publisher, Rendition};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
@@ -98,26 +98,45 @@ async fn a_head_gets_the_header_of_get_and_wakes_no_camera() {
 #[tokio::test]
 async fn a_stream_is_of_the_camera_asked_for_and_as_it_was_asked_for() {
     let server = Server::new();
-    for (target, camera, fps, header) in [
-        ("/stream", "default", None, HeaderTiming::WithFrame),
+    use HeaderTiming::{InAdvance, WithFrame};
+    use RenditionHeader::{LeftOut, Sent};
+    let half = Wanted::Rendition(Rendition::Half);
+    let frame = Wanted::Frame;
+    for (target, camera, fps, wanted, timing, rendition) in [
+        ("/stream", "default", None, frame, WithFrame, LeftOut),
         (
             "/front/stream?fps=2.5",
             "front",
             Some(2.5),
-            HeaderTiming::WithFrame,
+            frame,
+            WithFrame,
+            LeftOut,
         ),
         (
             "/stream_1?advance_headers=1",
             "front",
             None,
-            HeaderTiming::InAdvance,
+            frame,
+            InAdvance,
+            LeftOut,
+        ),
+        ("/stream?size=half", "default", None, half, WithFrame, Sent),
+        (
+            "/stream?size=current",
+            "default",
+            None,
+            frame,
+            WithFrame,
+            Sent,
         ),
     ] {
         let Found::Stream(stream) = server.ask(Method::GET, target).await else {
             panic!("no stream at {target}");
         };
         assert_eq!(stream.camera.name().as_str(), camera, "{target}");
-        assert_eq!((stream.fps, stream.header), (fps, header), "{target}");
+        let headers = PartHeaders { timing, rendition };
+        assert_eq!((stream.fps, stream.headers), (fps, headers), "{target}");
+        assert_eq!(stream.wanted, wanted, "{target}");
         assert_eq!(stream.camera.viewers(), 0, "nobody looks yet");
     }
 }

@@ -9,8 +9,7 @@ use tokio::task::{JoinHandle, LocalSet};
 use super::*;
 use crate::clients::Clients;
 use crate::metrics::Metrics;
-use crate::part::HeaderTiming;
-use crate::testing::{DEADLINE, Slot};
+use crate::testing::{DEADLINE, PLAIN, Slot};
 
 /// A stream of the slot's camera, the client's end of which the head was read, and who is in the
 /// list.
@@ -19,8 +18,7 @@ async fn stream(slot: &Slot) -> (JoinHandle<()>, UnixStream, Rc<Clients>) {
     let (camera, clients) = (CameraName::default(), Rc::<Clients>::default());
     let entry = clients.enter("unix".to_owned(), camera.clone());
     let counters = Metrics::new().streams(&camera);
-    let timing = HeaderTiming::WithFrame;
-    let writer = StreamWriter::new(Socket::Unix(near), entry, timing, counters);
+    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters);
     let stream = Stream {
         view: slot.cameras.view(slot.camera(), None),
         writer: Rc::new(writer),

@@ -9,7 +9,7 @@ use tokio::time::Instant as Clock;
 use super::*;
 use crate::clients::Clients;
 use crate::metrics::Metrics;
-use crate::testing::Slot;
+use crate::testing::{PLAIN, Slot};
 
 const FRAME_BYTES: usize = 1000;
 
@@ -19,8 +19,7 @@ fn writer() -> (StreamWriter, UnixStream) {
     let camera = CameraName::default();
     let entry = Rc::new(Clients::default()).enter("unix".to_owned(), camera.clone());
     let counters = Metrics::new().streams(&camera);
-    let timing = HeaderTiming::WithFrame;
-    let writer = StreamWriter::new(Socket::Unix(near), entry, timing, counters);
+    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters);
     (writer, far)
 }
 
@@ -42,7 +41,7 @@ async fn acquaint(writer: &StreamWriter, client: &mut UnixStream, frames: &[Rc<S
 }
 
 fn part(frame: &SharedFrame) -> &[u8] {
-    HeaderTiming::WithFrame.part_of(frame)
+    PLAIN.part_of(frame)
 }
 
 #[tokio::test(start_paused = true)]

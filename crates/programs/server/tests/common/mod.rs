@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use eyelid_slot::{Phase, Publisher, State};
+use eyelid_slot::{Phase, Publisher, Rendition, RenditionSize, State};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -229,6 +229,13 @@ impl Stream {
         Part { head, jpeg }
     }
 
+    /// Reads so many bytes, whatever they are.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Reads parts until one is a frame.
     pub(crate) fn frame(&mut self) -> Part {
         let deadline = Instant::now() + HUNG;
@@ -243,6 +250,10 @@ impl Stream {
 }
 
 impl Part {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
     pub(crate) fn is_frame(&self) -> bool {
         header(&self.head, "X-Eyelid-Signal").is_none()
     }
@@ -278,6 +289,11 @@ pub(crate) fn number(jpeg: &[u8]) -> u64 {
     u64::from_be_bytes(jpeg[6..14].try_into().unwrap())
 }
 
+/// How many bytes a rendition has, where the frame has so many: nobody mistakes one for another.
+pub(crate) fn rendition_bytes(rendition: Rendition, frame_bytes: usize) -> usize {
+    frame_bytes / (2 + rendition as usize)
+}
+
 /// A producer that keeps to the contract, with a new frame every so often.
 pub(crate) struct Producer {
     published: Arc<AtomicU64>,
@@ -288,15 +304,34 @@ pub(crate) struct Producer {
 
 impl Producer {
     pub(crate) fn start(slot: &Path, interval: Duration, size: usize) -> Self {
+        Self::offering(slot, interval, size, &[])
+    }
+
+    /// Offers renditions, too.
+    pub(crate) fn offering(
+        slot: &Path,
+        interval: Duration,
+        size: usize,
+        renditions: &[Rendition],
+    ) -> Self {
         let slot: PathBuf = slot.to_owned();
         let (published, exposed): (Arc<AtomicU64>, Arc<AtomicU64>) = Default::default();
         let stop: Arc<AtomicBool> = Default::default();
         let (count, newest, ended) = (published.clone(), exposed.clone(), stop.clone());
         let mut publisher = Publisher::open(&slot).unwrap();
-        publisher.set_state(&state(Phase::Awake, None)).unwrap();
+        let offered = renditions.iter().map(|rendition| {
+            publisher.offer(*rendition).unwrap();
+            (rendition.name().to_owned(), RenditionSize::default())
+        });
+        let state = State {
+            renditions: offered.collect(),
+            ..state(Phase::Awake, None)
+        };
+        publisher.set_state(&state).unwrap();
         let thread = std::thread::spawn(move || {
             let (mut number, mut out, start) = (0, 0, Instant::now());
             let mut captured = SystemTime::now();
+            let mut renditions_out = [0; Rendition::ALL.len()];
             while !ended.load(Ordering::Acquire) {
                 let due = (start.elapsed().as_nanos() / interval.as_nanos()) as u64 + 1;
                 if due > number {
@@ -312,6 +347,15 @@ impl Producer {
                     } else {
                         // The directory may be missing for a moment in some tests.
                         count.fetch_sub(1, Ordering::AcqRel);
+                    }
+                }
+                for rendition in publisher.wished_renditions(Instant::now()).iter() {
+                    let out = &mut renditions_out[rendition as usize];
+                    if number > *out {
+                        let jpeg = numbered(number, rendition_bytes(rendition, size));
+                        let made = publisher.publish_rendition(rendition, &jpeg, captured);
+                        made.unwrap();
+                        *out = number;
                     }
                 }
                 std::thread::sleep(Duration::from_millis(1));
