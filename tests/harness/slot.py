@@ -28,10 +28,14 @@ def left_behind(path):
 class Slot:
     """A slot, seen with a reader's eyes."""
 
-    def __init__(self, path, producer=None):
+    def __init__(self, path, producer=None, file="current.jpg"):
         self.path = Path(path)
-        self.file = self.path / "current.jpg"
+        self.file = self.path / file
         self._producer = producer
+
+    def rendition(self, file):
+        """Gives the same slot, for who looks at another file of its exposures."""
+        return Slot(self.path, self._producer, file)
 
     def _wait(self, condition, what):
         def still():

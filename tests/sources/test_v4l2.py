@@ -195,6 +195,36 @@ def test_the_picture_is_turned(cameras, capture, fourcc):
     assert difference(seen, cameras.picture.rotate(-90, expand=True)) < 12
 
 
+@pytest.mark.parametrize("fourcc", ["YUYV", "NV12", "MJPG"])
+def test_renditions_show_the_picture(cameras, capture, fourcc):
+    cameras.plug_in(formats=[f"{fourcc} 640x480 30"])
+    slot = capture("v4l2", "--rotate", "90").slot
+    upright = cameras.picture.rotate(-90, expand=True)
+    slot.frame()
+    for name, divisor in (("low", 1), ("half", 2), ("quarter", 4)):
+        seen = slot.rendition(f"current.{name}.jpg").frame()
+        expected = upright.resize((480 // divisor, 640 // divisor), Image.Resampling.BOX)
+        assert seen.size == expected.size, name
+        assert difference(seen, expected) < 12, name
+    assert ("y4m" in slot.state()["renditions"]) == (fourcc != "MJPG")
+
+
+@pytest.mark.parametrize("fourcc", ["YUYV", "NV12"])
+def test_ffmpeg_opens_the_planes(cameras, capture, fourcc):
+    cameras.plug_in(formats=[f"{fourcc} 640x480 30"])
+    slot = capture("v4l2", "--flip", "vertical").slot.rendition("current.y4m")
+    wait_for(slot.look, "what is offered")
+    slot.look_after(0)
+    pixels = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    ffmpeg = ["ffmpeg", "-nostdin", "-v", "error", "-i", slot.file, *pixels]
+    done = subprocess.run(ffmpeg, capture_output=True, check=True)
+    assert not done.stderr
+    seen = Image.frombytes("RGB", (640, 480), done.stdout)
+    # No JPEG in between: what is lost is half of the colour's rows and columns.
+    upright = cameras.picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    assert difference(seen, upright) < 4
+
+
 FORMATS = ("YUYV 320x240 30", "YUYV 640x480 30", "MJPG 640x480 30,15,5", "MJPG 1920x1080 30")
 
 

@@ -13,9 +13,10 @@ mod v4l2;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use eyelid_config::SourceSpec;
+use eyelid_config::{Size, SourceSpec};
 use eyelid_picture::EncodeError;
 use eyelid_producer::{Source, SourceFailure};
+use eyelid_slot::{MAX_FRAME_BYTES, Rendition, RenditionSet};
 
 use crate::{ListRequest, ListWhat, Settings};
 use hardware::control::Control;
@@ -144,6 +145,25 @@ fn because(reason: &Option<io::Error>) -> String {
 fn said(line: &Option<String>) -> String {
     line.as_ref()
         .map_or_else(String::new, |line| format!(" ({line:?})"))
+}
+
+/// What can be made of frames of this size that are planes before they are encoded.
+fn renditions_of_planes(size: Size) -> RenditionSet {
+    let mut renditions = renditions_of_jpegs();
+    let pixels = u64::from(size.width) * u64::from(size.height);
+    // A slot takes no larger file; brightness, colour of half as many bytes, and room for its head
+    // and odd sides.
+    if pixels * 3 / 2 + (256 << 10) <= MAX_FRAME_BYTES as u64 {
+        renditions.insert(Rendition::Y4m);
+    }
+    renditions
+}
+
+/// What can be made of frames that come as JPEGs.
+fn renditions_of_jpegs() -> RenditionSet {
+    [Rendition::Low, Rendition::Half, Rendition::Quarter]
+        .into_iter()
+        .collect()
 }
 
 /// Opens the source that the settings name, without starting it.

@@ -5,7 +5,8 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use eyelid_producer::{EncodedFrame, Source, SourceStatus};
+use eyelid_producer::{EncodedFrame, PlanesFrame, Source, SourceStatus};
+use eyelid_slot::RenditionSet;
 
 use super::SourceError;
 use super::libcamera::Libcamera;
@@ -105,6 +106,14 @@ impl Source for Auto {
 
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
         self.source_mut().encode(now)
+    }
+
+    fn planes(&mut self, now: Instant) -> Result<Option<PlanesFrame<'_>>, SourceError> {
+        self.source_mut().planes(now)
+    }
+
+    fn offers(&self) -> RenditionSet {
+        self.source().offers()
     }
 
     fn take_returned(&mut self) -> bool {

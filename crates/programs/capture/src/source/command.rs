@@ -361,3 +361,37 @@ fn drain(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Arguments;
+    use clap::Parser;
+
+    #[test]
+    fn an_exposure_can_be_had_again_until_there_is_another() {
+        let mut encoder = eyelid_picture::Encoder::default();
+        let jpeg = encoder.encode_rgb(&[99; 16 * 16 * 3], 16, 16, 80).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.jpg");
+        std::fs::write(&path, jpeg).unwrap();
+        let shell = format!("cat {}; sleep 1000", path.display());
+        let given = ["eyelid-capture", "--slot", "/x", "--source", "test"];
+        let settings = Arguments::parse_from(given).resolve().unwrap();
+        let mut command = Command::new(&shell, &settings);
+        command.start(Instant::now()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while command.status().sequence.is_none() {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(5));
+            command.advance(Instant::now()).unwrap();
+        }
+        let encoded = |command: &mut Command| {
+            let frame = command.encode(Instant::now()).unwrap().unwrap();
+            (frame.picture.jpeg.into_owned(), frame.captured)
+        };
+        let first = encoded(&mut command);
+        assert_eq!(first.0, jpeg);
+        assert_eq!(encoded(&mut command), first);
+    }
+}

@@ -23,7 +23,8 @@ use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use crate::Settings;
 use device::{Device, LibcameraConfig, Library};
-use eyelid_producer::{EncodedFrame, Source, SourceStatus};
+use eyelid_producer::{EncodedFrame, PlanesFrame, Source, SourceStatus};
+use eyelid_slot::RenditionSet;
 use find::{cameras_of, failed, pick, start_anew};
 use log::LibraryLog;
 use warm_start::{Metadata, Settling, warm_start};
@@ -355,6 +356,15 @@ impl Source for Libcamera {
     fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
         let planes = self.device.as_mut().and_then(Device::planes);
         self.encoder.encode(planes, self.captured)
+    }
+
+    fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, SourceError> {
+        let planes = self.device.as_mut().and_then(Device::planes);
+        self.encoder.planes(planes, self.captured)
+    }
+
+    fn offers(&self) -> RenditionSet {
+        self.encoder.offers()
     }
 
     fn take_returned(&mut self) -> bool {

@@ -10,7 +10,8 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_config::Size;
-use eyelid_producer::{EncodedFrame, Source, SourceStatus};
+use eyelid_producer::{EncodedFrame, PlanesFrame, Source, SourceStatus};
+use eyelid_slot::RenditionSet;
 
 use super::SourceError;
 use crate::Settings;
@@ -104,6 +105,17 @@ impl Source for TestPicture {
         };
         self.painter.frame(self.number, captured).map(Some)
     }
+
+    fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, SourceError> {
+        let Some(captured) = self.newest else {
+            return Ok(None);
+        };
+        self.painter.planes(self.number, captured).map(Some)
+    }
+
+    fn offers(&self) -> RenditionSet {
+        super::renditions_of_planes(self.painter.size())
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +184,45 @@ mod tests {
             let (header, _) = eyelid_jpeg::whole(&frame.jpeg).unwrap();
             assert_eq!((header.width, header.height), size);
             assert_eq!((frame.width, frame.height), size);
+        }
+    }
+
+    fn frame_luma(picture: &mut TestPicture, now: Instant) -> Vec<u8> {
+        let frame = picture.planes(now).unwrap().unwrap();
+        frame.planes.y.bytes.to_vec()
+    }
+
+    #[test]
+    fn an_exposure_can_be_had_again_encoded_or_as_planes() {
+        for rotate in ["0", "90"] {
+            let mut picture = test_picture(&["--size", "160x121", "--rotate", rotate]);
+            let now = Instant::now();
+            picture.start(now).unwrap();
+            assert!(picture.planes(now).unwrap().is_none());
+            picture.advance(now).unwrap();
+            let encoded = |picture: &mut TestPicture| {
+                let frame = picture.encode(now).unwrap().unwrap();
+                (frame.picture.jpeg.into_owned(), frame.captured)
+            };
+            let (jpeg, captured) = encoded(&mut picture);
+            let frame = picture.planes(now).unwrap().unwrap();
+            assert_eq!(frame.captured, captured);
+            let (header, _) = eyelid_jpeg::whole(&jpeg).unwrap();
+            let size = (frame.planes.width, frame.planes.height);
+            assert_eq!(size, (header.width, header.height));
+            let luma = eyelid_jpeg::decode_luma(&jpeg, header).unwrap().samples;
+            let planes = frame.planes.y.bytes.iter();
+            let sum: f64 = planes
+                .zip(&luma)
+                .map(|(a, b)| f64::from(a.abs_diff(*b)))
+                .sum();
+            assert!(sum / (luma.len() as f64) < 4.0, "it shows the same");
+            assert_eq!(encoded(&mut picture), (jpeg, captured));
+            // The next one is drawn anew.
+            let luma = frame_luma(&mut picture, now);
+            let later = now + Duration::from_millis(100);
+            picture.advance(later).unwrap();
+            assert_ne!(frame_luma(&mut picture, later), luma);
         }
     }
 }

@@ -18,7 +18,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use eyelid_producer::{EncodedFrame, Source, SourceStatus};
+use eyelid_producer::{EncodedFrame, PlanesFrame, Source, SourceStatus};
+use eyelid_slot::RenditionSet;
 use nix::errno::Errno;
 
 use super::SourceError;
@@ -324,6 +325,16 @@ impl Source for V4l2 {
         let open = self.open.as_ref();
         let planes = open.and_then(|open| open.device.planes());
         self.encoder.encode(planes, self.captured)
+    }
+
+    fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, SourceError> {
+        let open = self.open.as_ref();
+        let planes = open.and_then(|open| open.device.planes());
+        self.encoder.planes(planes, self.captured)
+    }
+
+    fn offers(&self) -> RenditionSet {
+        self.encoder.offers()
     }
 
     fn take_returned(&mut self) -> bool {

@@ -8,3 +8,4 @@ mod folder;
 mod full_build;
 mod harness;
 mod options;
+mod renditions;

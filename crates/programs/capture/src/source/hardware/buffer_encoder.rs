@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use eyelid_config::Size;
 use eyelid_jpeg::{Check, EncodedPicture, FrameMaker, Turn, TurnedPlanes};
 use eyelid_picture::{EncodeError, Encoder, Nv12, Planes, SamplePlane, SampleRange, Yuv420, Yuyv};
-use eyelid_producer::EncodedFrame;
+use eyelid_producer::{EncodedFrame, PlanesFrame};
+use eyelid_slot::RenditionSet;
 
 use super::choice::Format;
 use crate::Settings;
-use crate::source::SourceError;
+use crate::source::{SourceError, renditions_of_jpegs, renditions_of_planes};
 
 /// How a camera is configured, read back from it.
 #[derive(Clone, Copy, Debug)]
@@ -85,13 +86,35 @@ impl BufferEncoder {
         let Some(planes) = planes else {
             return Ok(None);
         };
-        match self.picture(&planes) {
-            Ok(picture) => Ok(Some(EncodedFrame { picture, captured })),
-            Err(BufferError::Broken(why)) => {
-                log::debug!("camera: frame dropped: {why}");
-                Ok(None)
-            }
-            Err(BufferError::Encode(error)) => Err(error.into()),
+        let picture = usable(self.picture(&planes))?;
+        Ok(picture.map(|picture| EncodedFrame { picture, captured }))
+    }
+
+    /// Gives the newest frame of a camera, of these planes, turned as it is before it is encoded.
+    /// `None` where there are none, what they hold is broken, or a JPEG.
+    ///
+    /// # Errors
+    /// See [`BufferEncoder::encode`].
+    pub(crate) fn planes<'a>(
+        &'a mut self,
+        planes: Option<Vec<&'a [u8]>>,
+        captured: SystemTime,
+    ) -> Result<Option<PlanesFrame<'a>>, SourceError> {
+        let (Some(planes), Some(layout)) = (planes, self.layout) else {
+            return Ok(None);
+        };
+        if layout.format == Format::Mjpeg {
+            return Ok(None);
+        }
+        let upright = upright(layout, &planes, &mut self.planes, &mut self.turned);
+        Ok(usable(upright)?.map(|planes| PlanesFrame { planes, captured }))
+    }
+
+    /// What can be made of the camera's frames, as far as it is known how they come.
+    pub(crate) fn offers(&self) -> RenditionSet {
+        match self.layout {
+            Some(layout) if layout.format != Format::Mjpeg => renditions_of_planes(layout.size),
+            _ => renditions_of_jpegs(),
         }
     }
 
@@ -104,31 +127,41 @@ impl BufferEncoder {
             let made = self.jpegs.jpeg(jpeg, Check::Markers);
             return made.map_err(|error| BufferError::Broken(error.to_string()));
         }
-        let picture = buffer(layout, planes).ok_or_else(broken)?;
-        if layout.turn == Turn::NONE {
-            let jpeg = match &picture {
-                Buffer::Yuv420(picture) => self.encoder.encode_yuv420(picture, self.quality),
-                Buffer::Nv12(picture) => self.encoder.encode_nv12(picture, self.quality),
-                Buffer::Yuyv(picture) => self.encoder.encode_yuyv(picture, self.quality),
-            };
-            return Ok(EncodedPicture {
-                jpeg: Cow::Borrowed(jpeg?),
-                width: layout.size.width,
-                height: layout.size.height,
-            });
-        }
-        let upright = match &picture {
-            Buffer::Yuv420(picture) => self.planes.full_range(picture)?,
-            Buffer::Nv12(picture) => self.planes.from_nv12(picture)?,
-            Buffer::Yuyv(picture) => self.planes.from_yuyv(picture)?,
-        };
-        let turned = self.turned.turn(&upright, layout.turn);
+        let upright = upright(layout, planes, &mut self.planes, &mut self.turned)?;
         Ok(EncodedPicture {
-            jpeg: Cow::Borrowed(self.encoder.encode_yuv420(&turned, self.quality)?),
-            width: turned.width,
-            height: turned.height,
+            jpeg: Cow::Borrowed(self.encoder.encode_yuv420(&upright, self.quality)?),
+            width: upright.width,
+            height: upright.height,
         })
     }
+}
+
+/// Drops a frame that is broken: the next may be whole.
+fn usable<T>(made: Result<T, BufferError>) -> Result<Option<T>, SourceError> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(BufferError::Broken(why)) => {
+            log::debug!("camera: frame dropped: {why}");
+            Ok(None)
+        }
+        Err(BufferError::Encode(error)) => Err(error.into()),
+    }
+}
+
+/// Makes three planes of the full range, turned, of those of one buffer.
+fn upright<'a>(
+    layout: Layout,
+    planes: &[&'a [u8]],
+    memory: &'a mut Planes,
+    turned: &'a mut TurnedPlanes,
+) -> Result<Yuv420<'a>, BufferError> {
+    let broken = || BufferError::Broken(format!("it has {} planes", planes.len()));
+    let full_range = match buffer(layout, planes).ok_or_else(broken)? {
+        Buffer::Yuv420(picture) => memory.full_range(&picture)?,
+        Buffer::Nv12(picture) => memory.from_nv12(&picture)?,
+        Buffer::Yuyv(picture) => memory.from_yuyv(&picture)?,
+    };
+    Ok(turned.turn(&full_range, layout.turn))
 }
 
 fn buffer<'a>(layout: Layout, planes: &[&'a [u8]]) -> Option<Buffer<'a>> {
@@ -174,6 +207,7 @@ mod tests {
     use crate::arguments::Arguments;
     use clap::Parser;
     use eyelid_jpeg::whole;
+    use eyelid_slot::Rendition;
 
     const WIDTH: u32 = 48;
     const HEIGHT: u32 = 32;
@@ -190,6 +224,10 @@ mod tests {
             limited_range: false,
         });
         encoder
+    }
+
+    fn encoder_quality() -> u8 {
+        encoder(Format::Mjpeg, Turn::NONE).quality
     }
 
     /// Luma and chroma of a picture that is bright at its top, with garbage behind each row.
@@ -265,6 +303,52 @@ mod tests {
         let made = passed_through.picture(&[&jpeg]).unwrap();
         assert_eq!((made.width, made.height), (HEIGHT, WIDTH));
         assert!(brightness(&made.jpeg, 30, 24) > 200);
+    }
+
+    #[test]
+    fn planes_are_those_that_are_encoded_and_a_jpeg_has_none() {
+        let [y, u, v, uv] = planes();
+        let moment = SystemTime::UNIX_EPOCH;
+        for turn in [Turn::NONE, Turn::from_exif(6)] {
+            for (format, buffer) in [
+                (Format::Yuv420, vec![&y[..], &u, &v]),
+                (Format::Nv12, vec![&y[..], &uv]),
+            ] {
+                let mut encoder = encoder(format, turn);
+                let made = encoder.picture(&buffer).unwrap().jpeg.into_owned();
+                let frame = encoder
+                    .planes(Some(buffer.clone()), moment)
+                    .unwrap()
+                    .unwrap();
+                let (width, height) = turn.size(WIDTH, HEIGHT);
+                assert_eq!((frame.planes.width, frame.planes.height), (width, height));
+                assert_eq!(frame.captured, moment);
+                let mut plain = Encoder::default();
+                assert!(
+                    plain
+                        .encode_yuv420(&frame.planes, encoder_quality())
+                        .unwrap()
+                        == made
+                );
+                assert!(encoder.offers().contains(Rendition::Y4m));
+                // And again, as often as there are renditions.
+                assert!(encoder.picture(&buffer).unwrap().jpeg == made);
+                let short = vec![&y[..9]];
+                assert!(encoder.planes(Some(short), moment).unwrap().is_none());
+                assert!(encoder.planes(None, moment).unwrap().is_none());
+            }
+        }
+        let mut jpegs = encoder(Format::Mjpeg, Turn::NONE);
+        assert!(jpegs.planes(Some(vec![&y[..]]), moment).unwrap().is_none());
+        assert!(!jpegs.offers().contains(Rendition::Y4m));
+        for (size, fits) in [("5632x3900", true), ("5632x3976", false)] {
+            let mut large = encoder(Format::Nv12, Turn::NONE);
+            large.configure(Layout {
+                size: size.parse().unwrap(),
+                ..large.layout.unwrap()
+            });
+            assert_eq!(large.offers().contains(Rendition::Y4m), fits, "{size}");
+        }
     }
 
     #[test]
