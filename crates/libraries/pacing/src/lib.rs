@@ -6,6 +6,9 @@
 //! neither socket nor clock; [`TcpInfo`] and [`unacknowledged_bytes`] are what it needs to know of
 //! a socket. What a frame is, and how it is wrapped, is the caller's.
 //!
+//! Where frames come as renditions of several sizes, [`Adaptation`] says with which the next one
+//! goes: the largest that the client's link carries often enough.
+//!
 //! ```no_run
 //! # fn newest_frame() -> Vec<u8> { Vec::new() }
 //! # fn serve(mut socket: std::net::TcpStream) -> std::io::Result<()> {
@@ -28,6 +31,7 @@
 //! # }
 //! ```
 
+mod adaptation;
 mod link_estimate;
 mod pacer;
 mod proxy_buffer;
@@ -36,6 +40,7 @@ mod simulation;
 mod tcp_info;
 mod units;
 
+pub use adaptation::{Adaptation, Ladder, Reason, Rung, WantedRate};
 pub use pacer::Pacer;
 pub use tcp_info::{TcpInfo, tcp_info, unacknowledged_bytes};
 pub use units::BytesPerSecond;

@@ -220,6 +220,12 @@ impl LinkEstimate {
             .is_some_and(|(asked, _)| now - asked <= TCP_INFO_VALID)
     }
 
+    /// The round-trip time; `None` before the kernel has been asked.
+    pub(crate) fn known_round_trip(&self, now: Instant) -> Option<Duration> {
+        self.tcp_info
+            .map(|(_, tcp_info)| self.round_trip(tcp_info, now))
+    }
+
     /// The path's bandwidth-delay product: what is under way in it when it is busy and nothing
     /// waits. Zero if nothing is known.
     pub(crate) fn bdp_bytes(&self, now: Instant) -> u64 {

@@ -34,13 +34,13 @@ use std::time::{Duration, Instant};
 
 use crate::link_estimate::{AckSample, LinkEstimate};
 use crate::proxy_buffer::ProxyBuffer;
-use crate::tcp_info::TcpInfo;
+use crate::tcp_info::{NEAR, TcpInfo};
 use crate::units::{Bytes, BytesPerSecond};
 
 /// Bytes that may always lie unacknowledged: two segments on Ethernet. A receiver may hold back its
 /// acknowledgement of less than that for 40 ms and more (RFC 9293, section 3.8.6.3), during which
 /// the path is idle.
-const DELAYED_ACK_BYTES: u64 = 2 * 1448;
+pub(crate) const DELAYED_ACK_BYTES: u64 = 2 * 1448;
 
 /// The shortest pause before the socket is polled again: tokio's timer has this resolution.
 const MIN_PAUSE: Duration = Duration::from_millis(1);
@@ -85,8 +85,33 @@ pub struct Pacer {
     drain_rate: BytesPerSecond,
     /// How long polls have found nothing acknowledged; zero as soon as one finds something.
     stalled_polls: Duration,
+    /// The socket was asked for what TCP knows, and had nothing to say: it is no TCP socket.
+    has_no_figures: bool,
     link: LinkEstimate,
     proxy_buffer: ProxyBuffer,
+}
+
+/// What [`Adaptation`](crate::Adaptation) wants to know of a client's path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path {
+    /// Bytes that the peer had acknowledged in all when the socket was last polled.
+    pub(crate) acknowledged_bytes: u64,
+    /// Bytes that were under way then.
+    pub(crate) unacknowledged_bytes: u64,
+    /// The round-trip time, where it is known.
+    pub(crate) round_trip: Option<Duration>,
+    /// The socket is none of TCP's, so the peer is a program on this computer: a proxy.
+    pub(crate) has_no_figures: bool,
+    /// The rate at which a near peer takes bytes, where it has not taken all at once of late: that
+    /// of the link behind it, if it is a proxy.
+    pub(crate) proxied_rate: Option<BytesPerSecond>,
+}
+
+impl Path {
+    /// Says whether the peer is a proxy, or so near that it may be one.
+    pub(crate) fn may_have_proxy(self) -> bool {
+        self.has_no_figures || self.round_trip.is_some_and(|time| time < NEAR)
+    }
 }
 
 impl Pacer {
@@ -103,6 +128,7 @@ impl Pacer {
             last_progress: now,
             drain_rate: BytesPerSecond::ZERO,
             stalled_polls: Duration::ZERO,
+            has_no_figures: false,
             link: LinkEstimate::default(),
             proxy_buffer: ProxyBuffer::default(),
         }
@@ -152,6 +178,9 @@ impl Pacer {
     ) -> Option<Duration> {
         let is_wanted = unacknowledged_bytes > 0 || self.proxy_buffer.wants_tcp_info(now);
         let tcp_info = if is_wanted { tcp_info() } else { None };
+        if is_wanted {
+            self.has_no_figures = tcp_info.is_none();
+        }
         // An empty socket's figures matter to the proxy's buffer alone. What was known of the path
         // still holds, and the time at which it was asked for must not look recent.
         if let Some(tcp_info) = tcp_info.filter(|_| unacknowledged_bytes > 0) {
@@ -167,6 +196,22 @@ impl Pacer {
         }
         self.link.on_backlog();
         Some(self.pause(excess_bytes, tcp_info))
+    }
+
+    /// Takes what lies unacknowledged in the socket while no frame is to be chosen.
+    pub fn observe(&mut self, now: Instant, unacknowledged_bytes: u64) {
+        self.on_ack(now, unacknowledged_bytes);
+    }
+
+    /// What is known of the path.
+    pub(crate) fn path(&self, now: Instant) -> Path {
+        Path {
+            acknowledged_bytes: self.written_bytes.saturating_sub(self.unacknowledged_bytes),
+            unacknowledged_bytes: self.unacknowledged_bytes,
+            round_trip: self.link.known_round_trip(now),
+            has_no_figures: self.has_no_figures,
+            proxied_rate: self.proxy_buffer.link_rate(),
+        }
     }
 
     /// How long nothing has left the socket although something lay in it.

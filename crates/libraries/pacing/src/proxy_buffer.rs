@@ -74,7 +74,7 @@
 use std::time::{Duration, Instant};
 
 use crate::tcp_info::TcpInfo;
-use crate::units::Bytes;
+use crate::units::{Bytes, BytesPerSecond};
 
 mod link_rate;
 mod receive_window;
@@ -193,6 +193,11 @@ impl ProxyBuffer {
     /// Says whether there is a proxy that holds a good part of a frame.
     pub(crate) fn holds_much(&self) -> bool {
         self.holds_much
+    }
+
+    /// The rate of the link behind the proxy, as long as it is known.
+    pub(crate) fn link_rate(&self) -> Option<BytesPerSecond> {
+        self.link_rate.known()
     }
 
     /// The socket has drained. Gives how long to wait all the same before the next frame is chosen,

@@ -7,8 +7,10 @@ use crate::pacer::Pacer;
 use crate::tcp_info::TcpInfo;
 use crate::units::BytesPerSecond;
 
+mod adapted;
 mod direct;
 mod proxied;
+mod varying;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 

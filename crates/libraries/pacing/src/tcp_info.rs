@@ -9,6 +9,9 @@ use nix::libc;
 
 use crate::units::BytesPerSecond;
 
+/// A peer whose round-trip time is shorter is on this computer or beside it.
+pub(crate) const NEAR: Duration = Duration::from_millis(1);
+
 /// What TCP has measured of the path to a peer (TCP_INFO, tcp(7)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TcpInfo {
@@ -29,7 +32,7 @@ impl TcpInfo {
     /// Says whether the peer is on this computer or beside it, as proxies are.
     #[must_use]
     pub fn is_near(self) -> bool {
-        self.min_rtt < Duration::from_millis(1)
+        self.min_rtt < NEAR
     }
 
     /// Takes what is used of the kernel's structure, of which the kernel filled the first `length`

@@ -1,6 +1,7 @@
 //! Bytes and rates, so that a formula cannot mix them up: bytes divided by a time are a rate, bytes
 //! divided by a rate a time.
 
+use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Sub};
 use std::time::Duration;
 
@@ -15,6 +16,16 @@ impl Bytes {
     /// The greater of two.
     pub(crate) fn max(self, other: Self) -> Self {
         Self(self.0.max(other.0))
+    }
+
+    /// How many times another this is.
+    pub(crate) fn ratio(self, other: Self) -> f64 {
+        self.0 / other.0
+    }
+
+    /// The rate of so many of them, so often a second.
+    pub(crate) fn times_a_second(self, times: f64) -> BytesPerSecond {
+        BytesPerSecond(self.0 * times)
     }
 
     /// The whole bytes of it; 0 if it is negative.
@@ -76,6 +87,11 @@ impl BytesPerSecond {
     /// The greater of two.
     pub(crate) fn max(self, other: Self) -> Self {
         Self(self.0.max(other.0))
+    }
+
+    /// Orders rates, of which none is a number that compares to nothing.
+    pub(crate) fn total_cmp(self, other: Self) -> Ordering {
+        self.0.total_cmp(&other.0)
     }
 
     /// How many bytes go in a time.

@@ -1,0 +1,144 @@
+//! How many bytes a frame has as each rendition: what was seen of late, and for those that were
+//! not, what the others suggest.
+//!
+//! The numbers are in the table of [`adaptation`](super).
+
+use super::Rung;
+use crate::units::Bytes;
+
+/// What each rung of [`Rung::ALL`] has of the bytes of the first, until one of its frames was seen:
+/// 1080p at quality 85, encoded with libjpeg-turbo (126, 50, 37 and 13 KB).
+const TYPICAL_SHARES: [f64; 4] = [1.0, 0.4, 0.3, 0.1];
+
+/// A mean follows the sizes of so many frames.
+const MEAN_FRAMES: f64 = 5.0;
+
+/// A rung counts as seen of late for so many frames.
+const SEEN_OF_LATE_FRAMES: u64 = 30;
+
+/// The mean size of a frame on each rung.
+#[derive(Debug)]
+pub(super) struct FrameSizes {
+    mean: [Bytes; 4],
+    /// How many frames had been seen when one of this rung was seen last.
+    seen: [Option<u64>; 4],
+    frames: u64,
+}
+
+impl Default for FrameSizes {
+    fn default() -> Self {
+        Self {
+            mean: TYPICAL_SHARES.map(|share| Bytes::from(1) * share),
+            seen: [None; 4],
+            frames: 0,
+        }
+    }
+}
+
+impl FrameSizes {
+    /// The mean size on a rung; next to nothing before the first frame.
+    pub(super) fn mean(&self, rung: Rung) -> Bytes {
+        self.mean[rung.index()]
+    }
+
+    /// A frame of this rung had so many bytes.
+    pub(super) fn on_frame(&mut self, rung: Rung, bytes: u64) {
+        let (bytes, index) = (Bytes::from(bytes), rung.index());
+        self.frames += 1;
+        let before = self.mean[index];
+        let was_seen = self.is_seen_of_late(index);
+        let is_first = self.seen.iter().all(Option::is_none);
+        self.mean[index] = if was_seen {
+            before + (bytes - before) * (1.0 / MEAN_FRAMES)
+        } else {
+            bytes
+        };
+        self.seen[index] = Some(self.frames);
+        if !was_seen && !is_first {
+            // How its size relates to the others' is what was learned, not that all are larger.
+            return;
+        }
+        // The scene has become busier or calmer for those that are not seen, too.
+        let factor = self.mean[index].ratio(before);
+        for other in 0..self.mean.len() {
+            if other != index && !self.is_seen_of_late(other) {
+                self.mean[other] = self.mean[other] * factor;
+            }
+        }
+    }
+
+    fn is_seen_of_late(&self, index: usize) -> bool {
+        self.seen[index].is_some_and(|seen| self.frames - seen < SEEN_OF_LATE_FRAMES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn see(sizes: &mut FrameSizes, frames: u32, rung: Rung, bytes: u64) {
+        (0..frames).for_each(|_| sizes.on_frame(rung, bytes));
+    }
+
+    fn assert_near(sizes: &FrameSizes, rung: Rung, bytes: u64) {
+        let mean = sizes.mean(rung).whole();
+        let range = bytes * 95 / 100..=bytes * 105 / 100;
+        assert!(range.contains(&mean), "{rung:?}: {mean} for {bytes}");
+    }
+
+    #[test]
+    fn what_was_never_seen_is_its_usual_share_of_what_was() {
+        let mut sizes = FrameSizes::default();
+        see(&mut sizes, 1, Rung::Main, 100_000);
+        assert_near(&sizes, Rung::Low, 40_000);
+        assert_near(&sizes, Rung::Quarter, 10_000);
+        let mut sizes = FrameSizes::default();
+        see(&mut sizes, 1, Rung::Half, 60_000);
+        assert_near(&sizes, Rung::Main, 200_000);
+    }
+
+    #[test]
+    fn one_frame_of_a_rung_tells_its_size_and_nothing_of_the_others() {
+        let mut sizes = FrameSizes::default();
+        see(&mut sizes, 20, Rung::Main, 100_000);
+        see(&mut sizes, 1, Rung::Half, 50_000);
+        assert_near(&sizes, Rung::Half, 50_000);
+        assert_near(&sizes, Rung::Main, 100_000);
+        assert_near(&sizes, Rung::Low, 40_000);
+    }
+
+    #[test]
+    fn a_busier_scene_makes_larger_what_is_not_seen_too() {
+        let mut sizes = FrameSizes::default();
+        see(&mut sizes, 20, Rung::Main, 100_000);
+        see(&mut sizes, 50, Rung::Half, 30_000);
+        see(&mut sizes, 50, Rung::Half, 60_000);
+        assert_near(&sizes, Rung::Main, 200_000);
+        assert_near(&sizes, Rung::Quarter, 20_000);
+        // Seen again, it says itself how large it is.
+        see(&mut sizes, 1, Rung::Main, 150_000);
+        assert_near(&sizes, Rung::Main, 150_000);
+        assert_near(&sizes, Rung::Half, 60_000);
+    }
+
+    #[test]
+    fn one_odd_frame_hardly_counts_and_a_second_of_them_does() {
+        let mut sizes = FrameSizes::default();
+        see(&mut sizes, 20, Rung::Main, 100_000);
+        see(&mut sizes, 1, Rung::Main, 150_000);
+        assert_near(&sizes, Rung::Main, 110_000);
+        see(&mut sizes, 30, Rung::Main, 150_000);
+        assert_near(&sizes, Rung::Main, 150_000);
+    }
+
+    #[test]
+    fn two_rungs_in_turns_are_known_each_by_its_own_frames() {
+        let mut sizes = FrameSizes::default();
+        for frame in 0..100 {
+            see(&mut sizes, 1, Rung::Main, 100_000 + frame * 1000);
+            see(&mut sizes, 1, Rung::Half, 30_000);
+        }
+        assert_near(&sizes, Rung::Main, 190_000);
+        assert_near(&sizes, Rung::Half, 30_000);
+    }
+}
