@@ -14,7 +14,8 @@ const OFFER_RETRY: Duration = Duration::from_secs(5);
 /// What one camera offers beside its frames.
 #[derive(Debug)]
 pub(crate) struct Renditions {
-    maker: RenditionMaker,
+    /// Made for the first one that is wished for: most cameras are never asked.
+    maker: Option<RenditionMaker>,
     tables: Tables,
     offered: RenditionSet,
     /// Nothing was offered or withdrawn yet: what lies in the slot is an earlier producer's.
@@ -51,7 +52,7 @@ impl Renditions {
     /// Begins with none. What is encoded has these Huffman tables.
     pub(crate) fn new(tables: Tables) -> Self {
         Self {
-            maker: RenditionMaker::new(tables),
+            maker: None,
             tables,
             offered: RenditionSet::EMPTY,
             is_new: true,
@@ -100,7 +101,7 @@ impl Renditions {
 
     /// Keeps no memory while the camera is asleep.
     pub(crate) fn rest(&mut self) {
-        self.maker = RenditionMaker::new(self.tables);
+        self.maker = None;
     }
 
     /// When to call [`Renditions::offer`] again although nothing has happened.
@@ -132,13 +133,17 @@ impl Renditions {
         publisher: &mut Publisher,
         now: Instant,
     ) -> Result<(), Unmade<S::Error>> {
+        let tables = self.tables;
+        let maker = self
+            .maker
+            .get_or_insert_with(|| RenditionMaker::new(tables));
         if let Some(frame) = source.planes(now).map_err(Unmade::Failed)? {
-            let made = self.maker.from_planes(&frame.planes, rendition)?;
+            let made = maker.from_planes(&frame.planes, rendition)?;
             return Ok(publisher.publish_rendition(rendition, made.bytes, frame.captured)?);
         }
         let frame = source.encode(now).map_err(Unmade::Failed)?;
         let frame = frame.ok_or(Unmade::Unusable)?;
-        let made = self.maker.from_jpeg(&frame.picture.jpeg, rendition)?;
+        let made = maker.from_jpeg(&frame.picture.jpeg, rendition)?;
         Ok(publisher.publish_rendition(rendition, made.bytes, frame.captured)?)
     }
 }
