@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// Only these tables
     #[arg(long, value_delimiter = ',', value_name = "TABLE")]
     only: Vec<Table>,
+    /// In the table of CPU time, only so many cameras
+    #[arg(long, value_name = "COUNT")]
+    cameras: Option<usize>,
 }
 
 /// A table of this section.
@@ -51,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         let programs = &arguments.programs;
         match table {
-            Table::Cost => cost::run(programs)?,
+            Table::Cost => cost::run(programs, arguments.cameras)?,
             Table::Age => age::run(programs)?,
             Table::Stall => stall::run(programs)?,
             Table::Memory => memory::run(programs)?,

@@ -28,12 +28,13 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// With less of them, something else was measured.
 const LEAST_SEEN: f64 = 0.9;
 
-pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
+pub(super) fn run(programs: &Programs, only: Option<usize>) -> anyhow::Result<()> {
     println!(
         "| cameras | messages | | frames/s | CPU µs per frame | of the bare loop's | age in the slot p50 ms | p99 ms |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for (cameras, library) in POINTS {
+    let is_wanted = |(cameras, _): &(usize, Library)| only.is_none_or(|only| *cameras == only);
+    for (cameras, library) in POINTS.into_iter().filter(is_wanted) {
         measure(programs, cameras, library)?;
     }
     if !Receiver::all(programs).contains(&Receiver::Python) {
