@@ -1,14 +1,16 @@
 //! Drives one camera: does what the machine decides, with the slot and the source.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_daemon::backoff::jitter;
 use eyelid_jpeg::JpegKind;
 use eyelid_picture::Tables;
 use eyelid_slot::{Phase, PublishError, Publisher, Rendition, SlotId, State};
 
+use crate::attention::Attention;
 use crate::kinds::Kinds;
 use crate::machine::{Action, Machine, SlotStatus};
+use crate::moment::in_ms;
 use crate::renditions::{Renditions, Unmade};
 use crate::slot_log::SlotLog;
 use crate::waiting::Waiting;
@@ -49,6 +51,7 @@ pub struct Driver<S> {
     kinds: Kinds,
     waiting: Waiting,
     renditions: Renditions,
+    attention: Attention,
     /// Only a new process may help.
     is_fatal: bool,
 }
@@ -59,6 +62,7 @@ impl<S: Source> Driver<S> {
         let interval = options.max_fps.map_or(Duration::ZERO, |fps| {
             Duration::try_from_secs_f64(fps.recip()).unwrap_or_default()
         });
+        let attention = Attention::of(&source);
         let state = State {
             source: Some(options.shown_source),
             fps: options.max_fps.or(source.status().fps),
@@ -70,6 +74,7 @@ impl<S: Source> Driver<S> {
             source,
             machine: Machine::new(options.linger, interval, now),
             state,
+            attention,
             published_phase: None,
             state_retry_at: None,
             slot_status: SlotStatus::default(),
@@ -165,6 +170,7 @@ impl<S: Source> Driver<S> {
                     self.publish(now, sequence);
                     wrote = true;
                 }
+                None if self.turn_attention(now, status.sequence) => {}
                 None => {
                     self.note_waiting(now);
                     return self.publish_state(now) || wrote;
@@ -183,6 +189,7 @@ impl<S: Source> Driver<S> {
             self.state_retry_at,
             self.waiting.deadline(),
             self.renditions.deadline(),
+            self.attention.deadline(),
         ];
         moments.into_iter().flatten().min()
     }
@@ -249,6 +256,16 @@ impl<S: Source> Driver<S> {
         }
     }
 
+    /// Hears readers at once again where that has become necessary. Says whether there may be
+    /// something to do therefore.
+    fn turn_attention(&mut self, now: Instant, sequence: Option<u64>) -> bool {
+        let unpublished = sequence.filter(|sequence| self.machine.is_new(*sequence));
+        let is_awake = self.machine.phase() == Phase::Awake;
+        // An error is met again, and told, where all slots are taken in.
+        self.attention.is_needed(now, unpublished, is_awake)
+            && self.publisher.hear_at_once(now).unwrap_or(false)
+    }
+
     fn publish(&mut self, now: Instant, sequence: u64) {
         let began = Instant::now();
         let frame = match self.source.encode(now) {
@@ -257,7 +274,9 @@ impl<S: Source> Driver<S> {
             Err(error) => return self.fail(now, &error),
         };
         let picture = &frame.picture;
-        match self.publisher.publish(&picture.jpeg, frame.captured) {
+        let (captured, hearing) = (frame.captured, self.attention.publishing(now, sequence));
+        let publisher = &mut self.publisher;
+        match publisher.publish_heard(&picture.jpeg, captured, hearing) {
             Ok(()) => {
                 log::trace!("frame of {} bytes", picture.jpeg.len());
                 let (width, height) = (picture.width, picture.height);
@@ -374,13 +393,6 @@ impl<S: Source> Driver<S> {
             log::warn!("{error}; trying again");
         }
     }
-}
-
-/// A moment without the fractions that nobody reads in `state.json`.
-fn in_ms(moment: SystemTime) -> SystemTime {
-    let since_epoch = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-    UNIX_EPOCH + Duration::from_millis(ms)
 }
 
 #[cfg(test)]

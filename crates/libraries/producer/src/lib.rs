@@ -8,10 +8,12 @@
 //! newest frame at hand, and that is encoded when it is wished for. Sources see to it that what
 //! strangers send passes through [`eyelid_jpeg`] before it is published.
 
+mod attention;
 mod driver;
 mod file_turn;
 mod kinds;
 mod machine;
+mod moment;
 mod producers;
 mod renditions;
 mod slot_log;

@@ -112,32 +112,33 @@ impl<S: Source> Producers<S> {
     /// # Errors
     /// What inotify said.
     pub fn step_slots(&mut self, now: Instant) -> io::Result<()> {
-        loop {
-            let changed = self.publishers.take_in(now)?;
-            let mut wrote = false;
-            for camera in &mut self.cameras {
-                if changed.contains(&camera.slot) || camera.is_due(now) {
-                    camera.driver.advance(now);
-                    wrote |= camera.act(now);
-                }
-            }
-            if !wrote {
-                return Ok(());
-            }
-        }
+        self.step_some(None, now)
     }
 
-    /// Takes in what one camera's source has, and does what there is to do for it now; then as
-    /// [`Producers::step_slots`].
+    /// The same, and takes in what this camera's source has.
     ///
     /// # Errors
     /// What inotify said.
     pub fn step_one(&mut self, id: DriverId, now: Instant) -> io::Result<()> {
-        if let Some(camera) = self.cameras.iter_mut().find(|camera| camera.id == id) {
-            camera.driver.advance(now);
-            camera.act(now);
+        self.step_some(Some(id), now)
+    }
+
+    fn step_some(&mut self, mut id: Option<DriverId>, now: Instant) -> io::Result<()> {
+        loop {
+            let changed = self.publishers.take_in(now)?;
+            let mut wrote = false;
+            for camera in &mut self.cameras {
+                let is_meant = id == Some(camera.id);
+                if is_meant || changed.contains(&camera.slot) || camera.is_due(now) {
+                    camera.driver.advance(now);
+                    wrote |= camera.act(now);
+                }
+            }
+            id = None;
+            if !wrote {
+                return Ok(());
+            }
         }
-        self.step_slots(now)
     }
 
     /// When to call [`Producers::step`] although no descriptor is readable.

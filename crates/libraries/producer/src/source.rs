@@ -39,6 +39,12 @@ pub trait Source {
     /// What it has, and how it does.
     fn status(&self) -> SourceStatus;
 
+    /// Says whether [`Source::advance`] is called as soon as a new frame is at hand, each time.
+    /// Readers need not be heard then while none is.
+    fn tells_of_frames(&self) -> bool {
+        false
+    }
+
     /// Encodes the newest frame. `None` where it turns out to be unusable; another may come. Called
     /// again before another frame came, it gives the same one.
     ///
@@ -147,6 +153,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn status(&self) -> SourceStatus {
         (**self).status()
+    }
+
+    fn tells_of_frames(&self) -> bool {
+        (**self).tells_of_frames()
     }
 
     fn encode(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::inotify::AddWatchFlags;
+use rustix::fs::inotify::ReadFlags;
 
 /// How long an open frame may be held before holding counts as a wish. A reader shown one frame a
 /// second holds each for that second; a reader that never closes still gets its next frame.
@@ -22,11 +22,11 @@ impl Demand {
     }
 
     /// Takes in what inotify(7) tells of the file.
-    pub(crate) fn take_in(&mut self, mask: AddWatchFlags, now: Instant) {
-        if mask.contains(AddWatchFlags::IN_OPEN) {
+    pub(crate) fn take_in(&mut self, mask: ReadFlags, now: Instant) {
+        if mask.contains(ReadFlags::OPEN) {
             self.opened(now);
         }
-        if mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
+        if mask.contains(ReadFlags::CLOSE_NOWRITE) {
             self.closed();
         }
     }

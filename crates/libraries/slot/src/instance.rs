@@ -1,23 +1,29 @@
 //! One inotify(7) instance for any number of slots that one process writes, and which slot each of
 //! its watches belongs to.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
+use rustix::io::Errno;
 
-use crate::Rendition;
-use crate::watched::{DIRECTORY_MASK, FRAME_MASK, Watched};
+use crate::watch::{DIRECTORY_MASK, FRAME_MASK, Hearing, Watch};
+use crate::watched::Watched;
+use crate::{FRAME_FILE, Rendition};
 
-/// So many events fit into the 4096 bytes that nix reads at once, however long their names are
-/// (inotify(7)): fewer were all there were.
-const EVENTS_AT_ONCE: usize = 4096 / (16 + 256);
+/// How much is read at once.
+const BUFFER_BYTES: usize = 4096;
+
+/// So many events fit into it however long their names are (inotify(7)): fewer were all there were.
+const EVENTS_AT_ONCE: usize = BUFFER_BYTES / (16 + 256);
 
 /// Why a slot cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +56,14 @@ pub enum OpenError {
 /// The instance. Several threads may have a publisher on it each.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    inotify: Inotify,
+    at_once: OwnedFd,
+    /// A second one, whose descriptor nobody waits for. It is made when it is used first.
+    when_asked: OnceLock<Option<OwnedFd>>,
     table: Mutex<Table>,
 }
 
 /// Which of the slots of an instance a publisher has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SlotId(u64);
 
 /// The slots that are open, and which of them each watch belongs to. A slot has several watches: a
@@ -63,8 +71,10 @@ pub struct SlotId(u64);
 #[derive(Debug, Default)]
 struct Table {
     next_id: u64,
-    slots: HashMap<SlotId, Watched>,
-    owners: HashMap<WatchDescriptor, SlotId>,
+    slots: BTreeMap<SlotId, Watched>,
+    owners: BTreeMap<Watch, SlotId>,
+    /// When everything was taken in last.
+    taken_in: Option<Instant>,
 }
 
 impl Instance {
@@ -73,40 +83,85 @@ impl Instance {
     /// # Errors
     /// [`OpenError::Instance`]
     pub(crate) fn new() -> Result<Self, OpenError> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
-            .map_err(|errno| OpenError::Instance(errno.into()))?;
         Ok(Self {
-            inotify,
+            at_once: new_inotify().map_err(|errno| OpenError::Instance(errno.into()))?,
+            when_asked: OnceLock::new(),
             table: Mutex::default(),
         })
     }
 
     /// Takes in what happened to all slots since the last call, without waiting. Gives the slots to
-    /// which anybody else has done something, each once.
+    /// which anybody else has done something that is heard at once, each once.
     ///
     /// # Errors
     /// What read(2) said.
     pub(crate) fn take_in(&self, now: Instant) -> io::Result<Vec<SlotId>> {
-        let mut changed = Vec::new();
         // Before the events are read: a frame that another thread publishes meanwhile has its owner
         // then.
         let mut table = self.table();
+        let mut changed = Vec::new();
+        self.take_in_when_asked(&mut table, now, &mut changed)?;
+        self.read(Hearing::AtOnce, &mut table, now, &mut changed)?;
+        Ok(changed)
+    }
+
+    fn take_in_when_asked(
+        &self,
+        table: &mut Table,
+        now: Instant,
+        changed: &mut Vec<SlotId>,
+    ) -> io::Result<()> {
+        // What is heard late counts from the earliest moment at which it can have happened.
+        let earliest = table.taken_in.replace(now).unwrap_or(now);
+        self.read(Hearing::WhenAsked, table, earliest, changed)
+    }
+
+    fn read(
+        &self,
+        hearing: Hearing,
+        table: &mut Table,
+        happened: Instant,
+        changed: &mut Vec<SlotId>,
+    ) -> io::Result<()> {
+        let Some(inotify) = self.inotify(hearing) else {
+            return Ok(());
+        };
+        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
+        let mut reader = inotify::Reader::new(inotify, &mut buffer);
+        let mut read_at_once = 0;
         loop {
-            match self.inotify.read_events() {
-                Ok(events) => {
-                    events
-                        .iter()
-                        .flat_map(|event| table.take_in(event, now, &mut changed))
-                        .for_each(|watch| self.forget(watch));
-                    if events.len() < EVENTS_AT_ONCE {
-                        return Ok(changed);
-                    }
-                }
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(changed),
+            match reader.next() {
+                Ok(event) => table
+                    .take_in(hearing, &event, happened, changed)
+                    .into_iter()
+                    .for_each(|watch| self.forget(watch)),
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
             }
+            read_at_once += 1;
+            if reader.is_buffer_empty() && std::mem::take(&mut read_at_once) < EVENTS_AT_ONCE {
+                return Ok(());
+            }
         }
+    }
+
+    fn inotify(&self, hearing: Hearing) -> Option<&OwnedFd> {
+        match hearing {
+            Hearing::AtOnce => Some(&self.at_once),
+            Hearing::WhenAsked => self.when_asked.get()?.as_ref(),
+        }
+    }
+
+    fn add_watch(&self, hearing: Hearing, path: &Path, mask: WatchFlags) -> io::Result<Watch> {
+        let when_asked = || self.when_asked.get_or_init(|| new_inotify().ok()).as_ref();
+        let (hearing, inotify) = match hearing {
+            // A user has so many instances and no more. Who hears at once hears in time.
+            Hearing::WhenAsked if let Some(inotify) = when_asked() => (hearing, inotify),
+            _ => (Hearing::AtOnce, &self.at_once),
+        };
+        let number = inotify::add_watch(inotify, path, mask)?;
+        Ok(Watch { hearing, number })
     }
 
     /// Makes room for one more slot.
@@ -155,9 +210,8 @@ impl Instance {
         };
         let mut table = self.table();
         let watch = self
-            .inotify
-            .add_watch(path, DIRECTORY_MASK)
-            .map_err(|errno| refused(what, errno.into()))?;
+            .add_watch(Hearing::AtOnce, path, DIRECTORY_MASK)
+            .map_err(|reason| refused(what, reason))?;
         match table.owners.get(&watch) {
             Some(owner) if *owner != id => Err(OpenError::Taken {
                 path: path.to_owned(),
@@ -190,11 +244,12 @@ impl Instance {
         &self,
         id: SlotId,
         rendition: Option<Rendition>,
+        hearing: Hearing,
         temporary: &Path,
         rename: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let mut table = self.table();
-        let watch = self.inotify.add_watch(temporary, FRAME_MASK)?;
+        let watch = self.add_watch(hearing, temporary, FRAME_MASK)?;
         rename()?;
         table.owners.insert(watch, id);
         let slot = table.slots.entry(id).or_default();
@@ -203,6 +258,34 @@ impl Instance {
             Some(rendition) => slot.published_rendition(rendition, watch),
         }
         Ok(())
+    }
+
+    /// Has it heard at once what readers do with the frame, if that was not so; says whether it
+    /// was not. What they have done before is taken in. The slot's directory is at `path`.
+    ///
+    /// # Errors
+    /// What read(2) said.
+    pub(crate) fn hear_at_once(&self, id: SlotId, path: &Path, now: Instant) -> io::Result<bool> {
+        let mut table = self.table();
+        let slot = table.slots.entry(id).or_default();
+        let Some(before) = slot.frame_heard_when_asked() else {
+            return Ok(false);
+        };
+        // First, so that no moment lies between the one watch and the other. It fails where
+        // somebody has just taken the frame away; readers are assumed then.
+        let at_once = self
+            .add_watch(Hearing::AtOnce, &path.join(FRAME_FILE), FRAME_MASK)
+            .ok();
+        // Other slots of which this tells are heard when asked, too, and will be.
+        self.take_in_when_asked(&mut table, now, &mut Vec::new())?;
+        table.owners.extend(at_once.map(|watch| (watch, id)));
+        table.owners.remove(&before);
+        self.forget(before);
+        let slot = table.slots.entry(id).or_default();
+        if slot.frame_heard_when_asked().is_some() {
+            slot.watch_frame_by(at_once);
+        }
+        Ok(true)
     }
 
     /// Watches a rendition no longer.
@@ -221,42 +304,65 @@ impl Instance {
     }
 
     /// Ends a watch. It fails only where the kernel has already dropped it with its file.
-    fn forget(&self, watch: WatchDescriptor) {
-        let _ = self.inotify.rm_watch(watch);
+    fn forget(&self, watch: Watch) {
+        if let Some(inotify) = self.inotify(watch.hearing) {
+            let _ = inotify::remove_watch(inotify, watch.number);
+        }
     }
+}
+
+fn new_inotify() -> Result<OwnedFd, Errno> {
+    inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
 }
 
 impl AsFd for Instance {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+        self.at_once.as_fd()
     }
 }
 
 impl Table {
     /// Gives an event to the slot that it is of, which is among those `changed` then, if the event
-    /// is news. Gives the watches that are to end.
+    /// is news that is heard at once. Gives the watches that are to end.
     fn take_in(
         &mut self,
-        event: &InotifyEvent,
-        now: Instant,
+        hearing: Hearing,
+        event: &Event<'_>,
+        happened: Instant,
         changed: &mut Vec<SlotId>,
-    ) -> Vec<WatchDescriptor> {
-        let ended: Vec<_> = if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-            *changed = self.slots.keys().copied().collect();
-            let slots = self.slots.values_mut();
-            slots.filter_map(Watched::overflowed).collect()
+    ) -> Vec<Watch> {
+        let mask = event.events();
+        let watch = Watch {
+            hearing,
+            number: event.wd(),
+        };
+        let ended: Vec<_> = if mask.contains(ReadFlags::QUEUE_OVERFLOW) {
+            let slots = self.slots.iter_mut();
+            let concerned = slots.filter(|(_, slot)| {
+                hearing == Hearing::AtOnce || slot.frame_heard_when_asked().is_some()
+            });
+            let ended = concerned.filter_map(|(id, slot)| {
+                changed.retain(|known| known != id);
+                changed.push(*id);
+                slot.overflowed()
+            });
+            ended.collect()
         } else {
-            let id = self.owners.get(&event.wd).copied();
+            let id = self.owners.get(&watch).copied();
             let slot = id.and_then(|id| Some((id, self.slots.get_mut(&id)?)));
             let ended = slot.and_then(|(id, slot)| {
-                let ended = slot.take_in(event.wd, event.mask, event.name.as_deref(), now);
-                if slot.is_active() && !changed.contains(&id) {
+                let name = event
+                    .file_name()
+                    .map(|name| OsStr::from_bytes(name.to_bytes()));
+                let ended = slot.take_in(watch, mask, name, happened);
+                let is_news = hearing == Hearing::AtOnce && slot.is_active();
+                if is_news && !changed.contains(&id) {
                     changed.push(id);
                 }
                 ended
             });
-            if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-                self.owners.remove(&event.wd);
+            if mask.contains(ReadFlags::IGNORED) {
+                self.owners.remove(&watch);
             }
             ended.into_iter().collect()
         };
@@ -266,7 +372,7 @@ impl Table {
         ended
     }
 
-    fn of(&self, id: SlotId) -> impl Iterator<Item = WatchDescriptor> {
+    fn of(&self, id: SlotId) -> impl Iterator<Item = Watch> {
         let owners = self.owners.iter();
         owners.filter_map(move |(watch, owner)| (*owner == id).then_some(*watch))
     }

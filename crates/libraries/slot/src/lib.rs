@@ -22,6 +22,7 @@ mod reader;
 mod rendition;
 mod rendition_set;
 mod state;
+mod watch;
 mod watched;
 
 pub use changes::{Change, Changes, ChangesError};
@@ -34,6 +35,7 @@ pub use reader::{FrameId, Held, OpenFrame, ReadError, Reader};
 pub use rendition::{Rendition, RenditionError};
 pub use rendition_set::RenditionSet;
 pub use state::{Phase, RenditionSize, State};
+pub use watch::Hearing;
 
 /// The newest complete frame of a slot.
 pub const FRAME_FILE: &str = "current.jpg";

@@ -3,9 +3,10 @@
 
 use std::time::Instant;
 
-use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
+use rustix::fs::inotify::ReadFlags;
 
 use crate::demand::Demand;
+use crate::watch::Watch;
 use crate::{Rendition, RenditionSet};
 
 /// The renditions that one slot offers.
@@ -16,14 +17,14 @@ pub(crate) struct Offered(Vec<Offer>);
 #[derive(Debug)]
 struct Offer {
     rendition: Rendition,
-    watch: Option<WatchDescriptor>,
+    watch: Option<Watch>,
     demand: Demand,
 }
 
 impl Offered {
     /// A new file of a rendition was put into the slot, and is watched. Nobody has wished for the
     /// one after it.
-    pub(crate) fn published(&mut self, rendition: Rendition, watch: WatchDescriptor) {
+    pub(crate) fn published(&mut self, rendition: Rendition, watch: Watch) {
         let offer = Offer {
             rendition,
             watch: Some(watch),
@@ -36,18 +37,13 @@ impl Offered {
     }
 
     /// Takes in an event of a file. Says whether it is one of these.
-    pub(crate) fn take_in(
-        &mut self,
-        watch: WatchDescriptor,
-        mask: AddWatchFlags,
-        now: Instant,
-    ) -> bool {
+    pub(crate) fn take_in(&mut self, watch: Watch, mask: ReadFlags, now: Instant) -> bool {
         let mut offers = self.0.iter_mut();
         let Some(offer) = offers.find(|offer| offer.watch == Some(watch)) else {
             return false;
         };
         offer.demand.take_in(mask, now);
-        if mask.contains(AddWatchFlags::IN_IGNORED) {
+        if mask.contains(ReadFlags::IGNORED) {
             offer.watch = None;
         }
         true
@@ -68,7 +64,7 @@ impl Offered {
     }
 
     /// One is offered no longer. Gives its watch, which is to end.
-    pub(crate) fn withdraw(&mut self, rendition: Rendition) -> Option<WatchDescriptor> {
+    pub(crate) fn withdraw(&mut self, rendition: Rendition) -> Option<Watch> {
         let index = self
             .0
             .iter()

@@ -11,6 +11,7 @@ use nix::sys::stat::Mode;
 
 use crate::directory::Directory;
 use crate::instance::{Instance, OpenError, SlotId};
+use crate::watch::Hearing;
 use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE, State};
 
 /// What lies in the place of a rendition that nobody has wished for yet;
@@ -73,7 +74,31 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError`]; the old frame then still lies there.
     pub fn publish(&mut self, jpeg: &[u8], captured: SystemTime) -> Result<(), PublishError> {
-        self.publish_file(None, jpeg, captured)
+        self.publish_heard(jpeg, captured, Hearing::AtOnce)
+    }
+
+    /// The same, for who says when it is to be known what readers do with the frame: a producer
+    /// that has nothing to answer them with before its next frame comes need not be woken until
+    /// then. Of other files of the slot it is always known at once.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; the old frame then still lies there.
+    pub fn publish_heard(
+        &mut self,
+        jpeg: &[u8],
+        captured: SystemTime,
+        hearing: Hearing,
+    ) -> Result<(), PublishError> {
+        self.publish_file(None, hearing, jpeg, captured)
+    }
+
+    /// From now on it is known at once what readers do with the frame that lies in the slot. Says
+    /// whether that was not so: what they did before is taken in then.
+    ///
+    /// # Errors
+    /// What read(2) said.
+    pub fn hear_at_once(&mut self, now: Instant) -> io::Result<bool> {
+        self.instance.hear_at_once(self.id, &self.directory, now)
     }
 
     /// Offers a rendition from now on: only a file that is there can be opened, which is the wish
@@ -87,7 +112,12 @@ impl Publisher {
             Rendition::Y4m => Y4M_PLACEHOLDER,
             _ => JPEG_PLACEHOLDER,
         };
-        self.publish_file(Some(rendition), placeholder, SystemTime::UNIX_EPOCH)
+        self.publish_file(
+            Some(rendition),
+            Hearing::AtOnce,
+            placeholder,
+            SystemTime::UNIX_EPOCH,
+        )
     }
 
     /// Offers a rendition no longer, and removes its file.
@@ -109,12 +139,13 @@ impl Publisher {
         contents: &[u8],
         captured: SystemTime,
     ) -> Result<(), PublishError> {
-        self.publish_file(Some(rendition), contents, captured)
+        self.publish_file(Some(rendition), Hearing::AtOnce, contents, captured)
     }
 
     fn publish_file(
         &mut self,
         rendition: Option<Rendition>,
+        hearing: Hearing,
         contents: &[u8],
         captured: SystemTime,
     ) -> Result<(), PublishError> {
@@ -123,7 +154,7 @@ impl Publisher {
         let name = rendition.map_or(FRAME_FILE, Rendition::file);
         self.replace(name, contents, |file, temporary, rename| {
             file.set_modified(captured)?;
-            instance.publish(id, rendition, temporary, rename)
+            instance.publish(id, rendition, hearing, temporary, rename)
         })
     }
 

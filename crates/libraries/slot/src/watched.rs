@@ -7,37 +7,19 @@
 use std::ffi::OsStr;
 use std::time::Instant;
 
-use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
+use rustix::fs::inotify::ReadFlags;
 
 use crate::demand::Demand;
 use crate::offered::Offered;
+use crate::watch::{FRAME_EVENTS, Hearing, LOST_EVENTS, Watch};
 use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE};
-
-/// What readers do with a frame.
-pub(crate) const FRAME_MASK: AddWatchFlags = AddWatchFlags::IN_OPEN
-    .union(AddWatchFlags::IN_CLOSE_NOWRITE)
-    .union(AddWatchFlags::IN_DONT_FOLLOW);
-
-/// What can happen to a slot's directory and to the files in it.
-pub(crate) const DIRECTORY_MASK: AddWatchFlags = AddWatchFlags::IN_DELETE
-    .union(AddWatchFlags::IN_MOVED_FROM)
-    .union(AddWatchFlags::IN_DELETE_SELF)
-    .union(AddWatchFlags::IN_MOVE_SELF)
-    .union(AddWatchFlags::IN_ONLYDIR)
-    .union(AddWatchFlags::IN_DONT_FOLLOW);
-
-/// What ends a directory's use as a slot.
-const LOST: AddWatchFlags = AddWatchFlags::IN_DELETE_SELF
-    .union(AddWatchFlags::IN_MOVE_SELF)
-    .union(AddWatchFlags::IN_UNMOUNT)
-    .union(AddWatchFlags::IN_IGNORED);
 
 /// One slot, as far as it is watched. New, it counts as wished for: who opened a frame that an
 /// earlier producer left has not been seen.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    directory: Option<WatchDescriptor>,
-    frame: Option<WatchDescriptor>,
+    directory: Option<Watch>,
+    frame: Option<Watch>,
     demand: Demand,
     offered: Offered,
     state_is_stale: bool,
@@ -67,20 +49,20 @@ impl Watched {
     /// only moved still has it.
     pub(crate) fn take_in(
         &mut self,
-        watch: WatchDescriptor,
-        mask: AddWatchFlags,
+        watch: Watch,
+        mask: ReadFlags,
         name: Option<&OsStr>,
         now: Instant,
-    ) -> Option<WatchDescriptor> {
+    ) -> Option<Watch> {
         if self.directory == Some(watch) {
             return self.take_in_directory(mask, name);
         }
         // A reader of an old frame is a reader, though its close is no wish. That the kernel
         // watches an old frame no longer is nobody's doing but ours, who replaced it.
-        self.is_active |= self.frame == Some(watch) || mask.intersects(FRAME_MASK);
+        self.is_active |= self.frame == Some(watch) || mask.intersects(FRAME_EVENTS);
         if self.frame == Some(watch) {
             self.demand.take_in(mask, now);
-            if mask.contains(AddWatchFlags::IN_IGNORED) {
+            if mask.contains(ReadFlags::IGNORED) {
                 self.frame = None;
             }
         } else {
@@ -89,12 +71,8 @@ impl Watched {
         None
     }
 
-    fn take_in_directory(
-        &mut self,
-        mask: AddWatchFlags,
-        name: Option<&OsStr>,
-    ) -> Option<WatchDescriptor> {
-        if mask.intersects(LOST) {
+    fn take_in_directory(&mut self, mask: ReadFlags, name: Option<&OsStr>) -> Option<Watch> {
+        if mask.intersects(LOST_EVENTS) {
             self.is_active = true;
             return self.let_go();
         }
@@ -113,7 +91,7 @@ impl Watched {
 
     /// Events were dropped: anything may have happened, and everything is looked at again. Gives
     /// the directory's watch, whose loss may be among what was missed.
-    pub(crate) fn overflowed(&mut self) -> Option<WatchDescriptor> {
+    pub(crate) fn overflowed(&mut self) -> Option<Watch> {
         self.demand.assume();
         self.offered.assume();
         self.state_is_stale = true;
@@ -122,7 +100,7 @@ impl Watched {
     }
 
     /// The directory is gone, and what lay in it. Gives its watch.
-    pub(crate) fn let_go(&mut self) -> Option<WatchDescriptor> {
+    pub(crate) fn let_go(&mut self) -> Option<Watch> {
         self.is_lost = true;
         self.frame = None;
         self.offered.lost_all();
@@ -131,7 +109,7 @@ impl Watched {
     }
 
     /// The directory is watched from now on.
-    pub(crate) fn claimed(&mut self, directory: WatchDescriptor) {
+    pub(crate) fn claimed(&mut self, directory: Watch) {
         self.directory = Some(directory);
     }
 
@@ -140,18 +118,29 @@ impl Watched {
     }
 
     /// A new frame lies in the slot, watched by this.
-    pub(crate) fn published(&mut self, frame: WatchDescriptor) {
+    pub(crate) fn published(&mut self, frame: Watch) {
         self.frame = Some(frame);
         self.demand.published();
     }
 
+    /// The watch of the frame that lies in the slot, if it is heard of only when it is asked for.
+    pub(crate) fn frame_heard_when_asked(&self) -> Option<Watch> {
+        self.frame
+            .filter(|watch| watch.hearing == Hearing::WhenAsked)
+    }
+
+    /// The same frame is watched by this instead, or cannot be any more.
+    pub(crate) fn watch_frame_by(&mut self, watch: Option<Watch>) {
+        self.frame = watch;
+    }
+
     /// A new file of a rendition lies in the slot, watched by this.
-    pub(crate) fn published_rendition(&mut self, rendition: Rendition, watch: WatchDescriptor) {
+    pub(crate) fn published_rendition(&mut self, rendition: Rendition, watch: Watch) {
         self.offered.published(rendition, watch);
     }
 
     /// A rendition is offered no longer. Gives its watch, which is to end.
-    pub(crate) fn withdraw(&mut self, rendition: Rendition) -> Option<WatchDescriptor> {
+    pub(crate) fn withdraw(&mut self, rendition: Rendition) -> Option<Watch> {
         self.offered.withdraw(rendition)
     }
 

@@ -259,12 +259,14 @@ impl Claim {
     }
 
     /// Waits until the camera is the connection's no longer.
-    pub(crate) async fn lost(&mut self) -> Lost {
-        let own = Some(self.id);
-        // The sender lives as long as the intake.
-        match self.connected.wait_for(|now| *now != own).await {
-            Ok(now) if now.is_some() => Lost::Taken,
-            _ => Lost::Removed,
+    pub(crate) fn lost(&self) -> impl Future<Output = Lost> + use<> {
+        let (own, mut connected) = (Some(self.id), self.connected.clone());
+        async move {
+            // The sender lives as long as the intake, which is nobody's any more where it ends.
+            match connected.wait_for(|now| *now != own).await {
+                Ok(now) if now.is_some() => Lost::Taken,
+                _ => Lost::Removed,
+            }
         }
     }
 }
@@ -291,10 +293,10 @@ mod tests {
     #[tokio::test]
     async fn the_newest_connection_has_the_camera() {
         let intake = Rc::new(Intake::default());
-        let mut first = intake.claim(Way::WebSocket, Peer::Unix);
+        let first = intake.claim(Way::WebSocket, Peer::Unix);
         assert!(intake.take_returned() && !intake.take_returned());
         put(&intake);
-        let mut second = intake.claim(Way::Told, Peer::Unix);
+        let second = intake.claim(Way::Told, Peer::Unix);
         assert_eq!(first.lost().await, Lost::Taken);
         drop(first);
         assert!(intake.is_connected() && intake.newest().is_some());

@@ -40,6 +40,8 @@ use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ReceiveOptions, camera_nam
 use eyelid_daemon::sockets;
 use eyelid_http::Sockets;
 use eyelid_slot::CameraName;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::LocalSet;
 
 use crate::settings::Settings;
@@ -107,7 +109,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     LocalSet::new().block_on(&runtime, async {
-        serve::run(settings, Sockets::adopt(passed)?, reread).await
+        let served = serve::run(settings, Sockets::adopt(passed)?, reread);
+        // What LocalSet is given it polls whenever a task is woken, FuturesUnordered only what was
+        // woken itself: accepting and all else are not to be asked for each frame.
+        let mut served: FuturesUnordered<_> = std::iter::once(served).collect();
+        served.next().await.unwrap_or(Ok(()))
     })
 }
 

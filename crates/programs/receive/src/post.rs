@@ -137,7 +137,7 @@ impl Post {
             }
             let piece = tokio::select! {
                 biased;
-                lost = lost(&mut self.claim) => return replaced(lost),
+                lost = lost(&self.claim) => return replaced(lost),
                 piece = timeout(PAUSE, body.frame()) => piece,
             };
             let piece = match piece {
@@ -265,7 +265,7 @@ async fn at_hand(mut body: Pin<&mut Incoming>) -> Option<Bytes> {
     None
 }
 
-async fn lost(claim: &mut Option<Claim>) -> Lost {
+async fn lost(claim: &Option<Claim>) -> Lost {
     match claim {
         Some(claim) => claim.lost().await,
         None => std::future::pending().await,

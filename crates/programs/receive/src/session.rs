@@ -4,6 +4,7 @@
 //! be told), for a newer connection of the camera, and for silence. It ends with the connection.
 
 use std::fmt::Display;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -106,14 +107,14 @@ impl Session {
     /// Takes what the camera sends until the connection ends.
     pub(crate) async fn run(mut self, mut socket: WebSocket, peer: Peer) {
         let camera = self.camera.clone();
-        let mut claim = camera.intake.claim(self.way, peer);
+        let claim = camera.intake.claim(self.way, peer);
         self.cameras.connection_changed(&camera);
         let what = match self.way {
             Way::Told => "and sleeps when told to",
             _ => "and does not sleep",
         };
         camera.log_connection(&format!("connected from {peer} {what}"));
-        let end = self.receive(&mut socket, &mut claim).await;
+        let end = self.receive(&mut socket, &claim).await;
         let reason = match end {
             End::Theirs(ended) => {
                 if let Ended::Lost(_) = ended {
@@ -136,16 +137,19 @@ impl Session {
         socket.finish().await;
     }
 
-    async fn receive(&mut self, socket: &mut WebSocket, claim: &mut Claim) -> End {
+    async fn receive(&mut self, socket: &mut WebSocket, claim: &Claim) -> End {
         let mut awake = self.camera.intake.subscribe_awake();
         if let Err(ended) = self.tell(socket, &mut awake).await {
             return ended.into();
         }
+        // Made once: to wait anew costs more than most of what is done for a frame.
+        let mut lost = pin!(claim.lost());
+        let mut silence = pin!(sleep_until(self.silent_at().into()));
         loop {
-            let deadline = self.heard + if self.has_asked { SIGN } else { SILENCE };
+            let had_asked = self.has_asked;
             let step = tokio::select! {
                 biased;
-                lost = claim.lost() => Err(lost_camera(lost).into()),
+                lost = &mut lost => Err(lost_camera(lost).into()),
                 _ = awake.changed(), if self.way == Way::Told => {
                     self.tell(socket, &mut awake).await.map_err(End::from)
                 }
@@ -153,14 +157,26 @@ impl Session {
                     Ok(received) => self.received(received, socket, claim).await,
                     Err(ended) => Err(ended.into()),
                 },
-                () = sleep_until(deadline.into()) => self.silent(socket).await,
+                () = &mut silence => {
+                    let silent = self.silent(socket).await;
+                    silence.as_mut().reset(self.silent_at().into());
+                    silent
+                }
             };
             if let Err(end) = step {
                 return end;
             }
+            if had_asked && !self.has_asked {
+                silence.as_mut().reset(self.silent_at().into());
+            }
             // Thousands of texts come with one read, and others are to have their turn between.
             tokio::task::coop::consume_budget().await;
         }
+    }
+
+    /// When something should have come.
+    fn silent_at(&self) -> Instant {
+        self.heard + if self.has_asked { SIGN } else { SILENCE }
     }
 
     /// Tells the camera whether somebody looks, if it wants to be told.
@@ -178,10 +194,12 @@ impl Session {
     }
 
     async fn silent(&mut self, socket: &mut WebSocket) -> Result<(), End> {
-        // A message may take long to come.
+        // Something has come since this was waited for. A message may take long.
         if socket.last_read() > self.heard {
             self.heard = socket.last_read();
             self.has_asked = false;
+        }
+        if Instant::now() < self.silent_at() {
             return Ok(());
         }
         if self.has_asked {

@@ -81,6 +81,11 @@ impl Source for PushSource {
         }
     }
 
+    /// Each is taken in when it has come.
+    fn tells_of_frames(&self) -> bool {
+        true
+    }
+
     fn encode(&mut self, _: Instant) -> Result<Option<EncodedFrame<'_>>, NotConnected> {
         let Some(newest) = self.intake.newest() else {
             return Ok(None);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::{Encoder, SamplePlane, SampleRange, Yuv420};
