@@ -24,12 +24,16 @@ impl ScaledDecoder {
         header: Header,
         scale: Scale,
     ) -> Option<Subsampled<'_>> {
-        if self.decompressor.is_none() {
-            let mut new = Decompressor::new().ok()?;
-            new.set_scan_limit(MOST_SCANS).ok()?;
-            self.decompressor = Some(new);
-        }
-        let decompressor = self.decompressor.as_mut()?;
+        // One that refused a picture is not used again: after an error in a header, libjpeg-turbo
+        // (3.1.0, tj3DecompressHeader) goes on in the middle of it, and refuses all that comes.
+        let mut decompressor = match self.decompressor.take() {
+            Some(decompressor) => decompressor,
+            None => {
+                let mut new = Decompressor::new().ok()?;
+                new.set_scan_limit(MOST_SCANS).ok()?;
+                new
+            }
+        };
         let found = decompressor.read_header(jpeg).ok()?;
         let is_same =
             (found.width, found.height) == (header.width as usize, header.height as usize);
@@ -65,6 +69,7 @@ impl ScaledDecoder {
             subsamp: layout.subsamp,
         };
         decompressor.decompress_to_yuv(jpeg, output).ok()?;
+        self.decompressor = Some(decompressor);
         let plane = |at: usize, stride| SamplePlane {
             bytes: &self.samples[at..bytes],
             stride,
@@ -96,5 +101,58 @@ fn steps(sampling: Subsamp) -> Option<(ChromaStep, ChromaStep)> {
         Subsamp::Sub4x1 => Some((Four, One)),
         Subsamp::Sub1x4 => Some((One, Four)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::whole;
+
+    macro_rules! case {
+        ($name:literal) => {
+            &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
+        };
+    }
+
+    #[test]
+    fn a_broken_head_does_no_harm_to_the_next_picture() {
+        let jpeg = case!("jpeg-420");
+        let (header, _) = whole(jpeg).unwrap();
+        let scan = memchr::memmem::find(jpeg, &[0xFF, 0xDA]).unwrap();
+        let mut decoder = ScaledDecoder::default();
+        // Marker, length and number of components; then a component that there is not.
+        let mut broken = jpeg.to_vec();
+        broken[scan + 5] = 75;
+        for jpeg in [jpeg, &broken, jpeg, case!("jpeg-cmyk"), jpeg] {
+            let decoded = decoder.decode(jpeg, header, Scale::Half);
+            let is_whole = jpeg == case!("jpeg-420");
+            assert_eq!(decoded.is_some(), is_whole);
+        }
+    }
+
+    #[test]
+    fn what_libjpeg_turbo_knows_is_not_left_to_the_other_decoder() {
+        let mut decoder = ScaledDecoder::default();
+        for jpeg in [
+            case!("jpeg-411"),
+            case!("jpeg-420-optimised"),
+            case!("jpeg-422-by-cjpeg"),
+            case!("jpeg-422-in-large-units"),
+            case!("jpeg-422-restarts"),
+            case!("jpeg-440"),
+            case!("jpeg-444-optimised"),
+            case!("jpeg-extended"),
+            case!("jpeg-grey"),
+            case!("jpeg-in-three-scans"),
+            case!("jpeg-progressive"),
+        ] {
+            let (header, _) = whole(jpeg).unwrap();
+            for scale in [Scale::Whole, Scale::Half, Scale::Quarter] {
+                let picture = decoder.decode(jpeg, header, scale).unwrap();
+                let size = (picture.width, picture.height);
+                assert_eq!(size, (scale.side(header.width), scale.side(header.height)));
+            }
+        }
     }
 }
