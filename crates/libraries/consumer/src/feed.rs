@@ -270,9 +270,9 @@ impl Feed {
             inner.tracker.found_same();
             return Ok(newest.clone());
         }
-        let known = inner.tracker.another(file.captured);
+        let number = inner.tracker.number_of_another();
         let spare = &mut inner.spare;
-        let frame = SharedFrame::read(&file, self.rendition, &*self.envelope, spare, known)?;
+        let frame = SharedFrame::read(&file, self.rendition, &*self.envelope, spare, number)?;
         inner.tracker.read(frame.captured);
         let frame = Rc::new(frame);
         if let Some(old) = inner.newest.replace(frame.clone()) {

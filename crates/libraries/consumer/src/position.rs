@@ -1,6 +1,6 @@
 //! Where a client is in the course of a camera's frames.
 
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use eyelid_slot::Rendition;
 
@@ -18,18 +18,19 @@ struct Last {
     rendition: Option<Rendition>,
     number: FrameNumber,
     captured: SystemTime,
-    /// When it was seen to come into the slot; `None` if it lay there before anybody looked.
-    arrived: Option<Instant>,
 }
 
 impl Position {
-    /// That of a client which has this frame of this rendition.
-    pub(crate) fn at(rendition: Option<Rendition>, frame: Known) -> Self {
+    /// That of a client which has the frame with this number of this rendition, captured then.
+    pub(crate) fn at(
+        rendition: Option<Rendition>,
+        number: FrameNumber,
+        captured: SystemTime,
+    ) -> Self {
         Self(Some(Last {
             rendition,
-            number: frame.number,
-            captured: frame.captured,
-            arrived: frame.arrived,
+            number,
+            captured,
         }))
     }
 
@@ -41,7 +42,7 @@ impl Position {
 
     /// Says whether a frame of this rendition is of a newer exposure than the client's. Frames of
     /// one rendition are counted; of two, the moments of capture say it. Those say nothing where
-    /// the clock was set back between them: then the frame must have come after the client's.
+    /// the clock was set back between them: then it is enough that somebody saw the frame come.
     pub(crate) fn is_before(
         self,
         frame: Known,
@@ -55,14 +56,14 @@ impl Position {
             return frame.number > last.number;
         }
         let was_set_back = last.captured > now && frame.captured <= now;
-        frame.captured > last.captured || (was_set_back && frame.arrived > last.arrived)
+        frame.captured > last.captured || (was_set_back && frame.arrived.is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     const HALF: Option<Rendition> = Some(Rendition::Half);
     const INTERVAL: Duration = Duration::from_millis(33);
@@ -76,10 +77,14 @@ mod tests {
         }
     }
 
+    fn at(rendition: Option<Rendition>, frame: Known) -> Position {
+        Position::at(rendition, frame.number, frame.captured)
+    }
+
     #[test]
     fn frames_of_one_rendition_are_counted_whatever_their_dates() {
         let (now, came) = (SystemTime::now(), Some(Instant::now()));
-        let position = Position::at(HALF, known(5, now, came));
+        let position = at(HALF, known(5, now, came));
         assert_eq!(position.number_of(HALF), known(5, now, came).number);
         assert!(position.is_before(known(6, now - INTERVAL, came), HALF, now));
         assert!(!position.is_before(known(5, now + INTERVAL, came), HALF, now));
@@ -88,7 +93,7 @@ mod tests {
     #[test]
     fn another_rendition_is_no_newer_frame_if_it_is_of_the_same_exposure_or_one_before() {
         let (now, came) = (SystemTime::now(), Some(Instant::now()));
-        let position = Position::at(None, known(5, now - INTERVAL, came));
+        let position = at(None, known(5, now - INTERVAL, came));
         assert_eq!(position.number_of(HALF), FrameNumber::default());
         let later = came.map(|came| came + INTERVAL);
         for (captured, is_newer) in [
@@ -105,13 +110,12 @@ mod tests {
     }
 
     #[test]
-    fn after_the_clock_was_set_back_what_came_later_is_newer() {
+    fn after_the_clock_was_set_back_what_was_seen_to_come_is_newer() {
         let (now, came) = (SystemTime::now(), Instant::now());
         let hours = Duration::from_secs(3 * 3600);
-        let position = Position::at(None, known(5, now + hours, Some(came)));
+        let position = at(None, known(5, now + hours, Some(came)));
         let frame = |arrived| known(1, now, arrived);
         assert!(position.is_before(frame(Some(came + INTERVAL)), HALF, now));
-        assert!(!position.is_before(frame(Some(came)), HALF, now));
         assert!(!position.is_before(frame(None), HALF, now));
         // A producer whose clock is ahead dates both so.
         let same = known(1, now + hours, Some(came + INTERVAL));

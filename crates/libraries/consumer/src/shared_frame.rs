@@ -1,13 +1,12 @@
 //! A frame that was read: once, for all clients of this process.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use eyelid_slot::{FrameId, OpenFrame, ReadError, Rendition};
 
 use crate::clock::age;
-use crate::tracker::Known;
 use crate::{FrameNumber, Position};
 
 /// What a program sends before and after each JPEG. It is written around the JPEG while that is
@@ -55,8 +54,6 @@ pub struct SharedFrame {
     pub rendition: Option<Rendition>,
     /// Its number among those of this rendition of this camera.
     pub number: FrameNumber,
-    /// When it was seen to come into the slot; `None` if it lay there before anybody looked.
-    pub(crate) arrived: Option<Instant>,
     /// Which frame of the slot it is.
     pub(crate) id: FrameId,
     enveloped: Bytes,
@@ -73,7 +70,7 @@ impl SharedFrame {
         rendition: Option<Rendition>,
         envelope: &dyn Envelope,
         spare: &mut Vec<u8>,
-        known: Known,
+        number: FrameNumber,
     ) -> Result<Self, ReadError> {
         let mut buffer = std::mem::take(spare);
         buffer.reserve(file.bytes + envelope.room_bytes());
@@ -91,8 +88,7 @@ impl SharedFrame {
             jpeg: enveloped.slice(jpeg_start..jpeg_start + file.bytes),
             captured: file.captured,
             rendition,
-            number: known.number,
-            arrived: known.arrived,
+            number,
             id: file.id,
             enveloped,
             jpeg_start,
@@ -101,12 +97,7 @@ impl SharedFrame {
 
     /// Where a client is that has this frame.
     pub fn position(&self) -> Position {
-        let frame = Known {
-            number: self.number,
-            captured: self.captured,
-            arrived: self.arrived,
-        };
-        Position::at(self.rendition, frame)
+        Position::at(self.rendition, self.number, self.captured)
     }
 
     /// How many frames of its rendition came after the one that a client has and before this one.

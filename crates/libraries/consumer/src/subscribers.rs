@@ -182,8 +182,6 @@ mod tests {
     use eyelid_slot::{FRAME_FILE, Reader};
     use tokio::time::advance;
 
-    use crate::tracker::Known;
-
     const MAX_AGE: Duration = Duration::from_secs(2);
     const PAUSE: Duration = Duration::from_secs(1);
 
@@ -224,12 +222,7 @@ mod tests {
             .take(count)
             .map(|number| {
                 let file = reader.open().unwrap();
-                let known = Known {
-                    number,
-                    captured: file.captured,
-                    arrived: None,
-                };
-                SharedFrame::read(&file, None, &(), &mut Vec::new(), known).unwrap()
+                SharedFrame::read(&file, None, &(), &mut Vec::new(), number).unwrap()
             })
             .map(Rc::new)
             .collect()

@@ -159,23 +159,20 @@ impl Tracker {
         }
     }
 
-    /// What is known of the frame in the slot, captured then, if it is another than the one that
-    /// was read last.
-    pub(crate) fn another(&self, captured: SystemTime) -> Known {
+    /// The number that the frame in the slot has, if it is another than the one that was read last.
+    pub(crate) fn number_of_another(&self) -> FrameNumber {
         let read = self.newest.map(|newest| newest.number);
-        Known {
-            number: self.last_seen.max(read.unwrap_or_default().next()),
-            captured,
-            arrived: self.unread_arrived,
-        }
+        self.last_seen.max(read.unwrap_or_default().next())
     }
 
     /// A frame was read, other than the one before.
     pub(crate) fn read(&mut self, captured: SystemTime) {
-        let frame = self.another(captured);
-        self.newest = Some(frame);
-        self.last_seen = frame.number;
-        self.unread_arrived = None;
+        self.last_seen = self.number_of_another();
+        self.newest = Some(Known {
+            number: self.last_seen,
+            captured,
+            arrived: self.unread_arrived.take(),
+        });
         self.wished = None;
     }
 

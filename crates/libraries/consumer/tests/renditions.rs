@@ -224,6 +224,51 @@ async fn a_rendition_that_nobody_looks_at_any_more_is_let_go_and_not_wished_for(
 }
 
 #[tokio::test]
+async fn the_frame_is_let_go_by_who_wants_a_rendition() {
+    let slot = TempDir::new().unwrap();
+    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    looking(slot.path(), (), async |cameras| {
+        let view = view(&cameras, None);
+        let frame = view.next(Position::default(), DEADLINE);
+        let frame = producer.during(frame).await.unwrap();
+        let (bytes, seen) = (frame.jpeg.clone(), frame.position());
+        drop(frame);
+        view.want(HALF);
+        producer.during(view.next(seen, DEADLINE)).await.unwrap();
+        assert!(bytes.is_unique(), "it is kept");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_subscriber_takes_each_of_a_rendition_once() {
+    const LAST: u8 = 20;
+    let slot = TempDir::new().unwrap();
+    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    looking(slot.path(), (), async |cameras| {
+        let (view, client) = (view(&cameras, None), Rc::new(TakesAll::default()));
+        view.want(HALF);
+        let publish = async {
+            while producer.exposure < LAST {
+                producer.make_when_wished(Some(Rendition::Half)).await;
+            }
+        };
+        let follow = async {
+            while client.taken.borrow().last() != Some(&LAST) {
+                client.take(&view.next(client.seen.get(), DEADLINE).await.unwrap());
+                let wake = view.follow(client.clone(), client.seen.get(), HUNG).await;
+                assert!(matches!(wake, Wake::Recheck), "{wake:?}");
+            }
+        };
+        tokio::join!(publish, follow);
+        let taken = client.taken.borrow();
+        assert!(client.offered.get() > 0, "it asked for each of {taken:?}");
+        assert!(taken.is_sorted_by(|one, next| one < next), "{taken:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_shown_changes_from_frame_to_frame_and_is_never_older() {
     let slot = TempDir::new().unwrap();
     let mut producer = Producer::offering(&slot, &Rendition::ALL);

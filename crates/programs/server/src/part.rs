@@ -156,11 +156,11 @@ impl Envelope for Part {
 
 /// Appends the header of a part, up to the JPEG of so many bytes.
 fn begin(part: &mut Vec<u8>, jpeg_bytes: usize, captured: SystemTime, kind: PartKind) {
+    part.extend_from_slice(kind.first_line().as_bytes());
     // Writing to a Vec cannot fail.
     let _ = write!(
         part,
-        "{}Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}\r\n{}\r\n",
-        kind.first_line(),
+        "Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}\r\n{}\r\n",
         timestamp(captured),
         if kind == PartKind::NoSignal {
             "X-Eyelid-Signal: none\r\n"

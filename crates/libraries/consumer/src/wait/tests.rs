@@ -90,7 +90,8 @@ impl Slot {
     }
 
     fn newest(&self) -> Position {
-        Position::at(None, self.tracker.newest().unwrap())
+        let newest = self.tracker.newest().unwrap();
+        Position::at(None, newest.number, newest.captured)
     }
 
     /// Makes the wish now and looks again at this time from now.
