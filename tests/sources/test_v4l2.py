@@ -207,6 +207,11 @@ def test_renditions_show_the_picture(cameras, capture, fourcc):
         assert seen.size == expected.size, name
         assert difference(seen, expected) < 12, name
     assert ("y4m" in slot.state()["renditions"]) == (fourcc != "MJPG")
+    half = slot.rendition("current.half.jpg")
+    wait_for(
+        lambda: slot.look()[0] == half.look()[0],
+        lambda: f"frame and half of one exposure: {slot.mtime()} {half.mtime()}",
+    )
 
 
 @pytest.mark.parametrize("fourcc", ["YUYV", "NV12"])
