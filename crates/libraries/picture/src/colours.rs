@@ -143,7 +143,10 @@ impl Planes {
         for (row, (u, v)) in rows.enumerate() {
             let [upper, lower] = source_rows(ChromaStep::One, row, sizes.height);
             let rows = [all.row(upper, row_bytes), all.row(lower, row_bytes)];
-            chroma_of_pixels(rows, kind, u, v);
+            match kind {
+                PixelKind::Rgb => chroma_of_pixels(rows, u, v, chroma_of_rgb),
+                PixelKind::YCbCr => chroma_of_pixels(rows, u, v, chroma_of_ycbcr),
+            }
         }
         Ok(self.picture(sizes))
     }
@@ -196,22 +199,32 @@ fn luma_of_rgb(pixels: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Colour of each two pixels by two. The last ones of a row with an odd number are alone.
-fn chroma_of_pixels([upper, lower]: [&[u8]; 2], kind: PixelKind, u: &mut [u8], v: &mut [u8]) {
-    let rows = upper.chunks(6).zip(lower.chunks(6));
-    for ((upper, lower), (u, v)) in rows.zip(u.iter_mut().zip(v)) {
-        let sum = |channel: usize| {
-            let last = upper.len() - 3;
-            [upper, lower]
-                .iter()
-                .map(|row| i32::from(row[channel]) + i32::from(row[last + channel]))
-                .sum::<i32>()
-        };
-        [*u, *v] = match kind {
-            PixelKind::YCbCr => [1, 2].map(|channel| ((sum(channel) + 2) >> 2) as u8),
-            PixelKind::Rgb => chroma_of_rgb([0, 1, 2].map(sum)),
-        };
+/// Colour of each two pixels by two, of the sums of their channels. The last ones of a row with an
+/// odd number stand for two each.
+fn chroma_of_pixels(
+    [upper, lower]: [&[u8]; 2],
+    u: &mut [u8],
+    v: &mut [u8],
+    of_sums: impl Fn([i32; 3]) -> [u8; 2],
+) {
+    let ((upper, last_upper), (lower, last_lower)) = (upper.as_chunks::<6>(), lower.as_chunks());
+    let mut samples = u.iter_mut().zip(v);
+    for ((upper, lower), (u, v)) in upper.iter().zip(lower).zip(&mut samples) {
+        let row = |pixels: &[u8; 6], at: usize| i32::from(pixels[at]) + i32::from(pixels[at + 3]);
+        [*u, *v] = of_sums([0, 1, 2].map(|at| row(upper, at) + row(lower, at)));
     }
+    if let (Some((u, v)), Some(upper), Some(lower)) = (
+        samples.next(),
+        last_upper.first_chunk::<3>(),
+        last_lower.first_chunk::<3>(),
+    ) {
+        let sum = |at: usize| 2 * (i32::from(upper[at]) + i32::from(lower[at]));
+        [*u, *v] = of_sums([0, 1, 2].map(sum));
+    }
+}
+
+fn chroma_of_ycbcr([_, u, v]: [i32; 3]) -> [u8; 2] {
+    [u, v].map(|sum| ((sum + 2) >> 2) as u8)
 }
 
 /// JFIF's Cb and Cr of four pixels' sums, in parts of 65536: -0.168736, -0.331264 and 0.5 of red,
