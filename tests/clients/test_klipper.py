@@ -234,9 +234,10 @@ def test_fluidd_shows_the_stream(page, dashboard):
 # moonraker-timelapse
 
 
+@pytest.mark.parametrize("size", ["", "&size=full"])
 @pytest.mark.parametrize("way", ["direct", "mainsailos"])
 @pytest.mark.parametrize("state", ["asleep", "cold"])
-def test_moonraker_timelapse_gets_its_frame_in_time(request, directory, nginx, state, way):
+def test_moonraker_timelapse_gets_its_frame_in_time(request, directory, nginx, state, way, size):
     camera = request.getfixturevalue(state)
     address = camera.url if way == "direct" else nginx(camera, MAINSAILOS) + "/webcam"
     frame = directory / "frame000001.jpg"
@@ -245,6 +246,7 @@ def test_moonraker_timelapse_gets_its_frame_in_time(request, directory, nginx, s
         camera.rest()
         frame.unlink(missing_ok=True)
         asked = time.time()
-        subprocess.run(["wget", address + SNAPSHOT, "-O", frame], check=True, timeout=TIMELAPSE)
+        wget = ["wget", address + SNAPSHOT + size, "-O", frame]
+        subprocess.run(wget, check=True, timeout=TIMELAPSE)
         print(f"taken within {1000 * (time.time() - asked):.0f} ms")
         check_frame(frame.read_bytes())
