@@ -281,6 +281,8 @@ mod tests {
             max-clients = 10
             allow-host = ["camera.example.org", "*.example.net"]
             allow-origin = "*"
+            adapt = "smooth"
+            min-fps = 10
             auth-file = "/etc/eyelid/htpasswd"
             [cameras.default]
             title = "Über dem Bett"
@@ -310,6 +312,8 @@ mod tests {
         assert_eq!(server.max_age, Some(Duration::from_millis(500)));
         assert_eq!(server.listen.len(), 2);
         assert_eq!(server.allow_host.len(), 2);
+        assert_eq!(server.adapt, Some(crate::Adapt::Smooth));
+        assert_eq!(server.min_fps, "10".parse().ok());
         let default: CameraOptions = config.of_camera(&CameraName::default()).unwrap();
         assert_eq!(
             default.source,

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, AllowedHost, Section, duration, flags};
+use crate::{Address, AllowedHost, Fps, Section, duration, flags};
 
 /// Options of `eyelid-server`. What is not given is `None` (or empty).
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -74,6 +74,14 @@ pub struct ServerOptions {
         help = "Let pages of this origin read the pictures (CORS): \"*\" or SCHEME://HOST[:PORT] [default: none]"
     )]
     pub allow_origin: Option<Origin>,
+    /// Send streams as the rendition that fits the client's link, unless the URL says otherwise
+    /// [default: off]
+    #[arg(long, value_name = "HOW")]
+    pub adapt: Option<Adapt>,
+    /// How many frames a second are to come before pictures are large, where streams are adapted
+    /// [default: 8]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub min_fps: Option<Fps>,
     /// Ask for a user and password out of this htpasswd file (bcrypt: htpasswd -B)
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
@@ -114,10 +122,38 @@ impl ServerOptions {
             max_clients: self.max_clients.or(file.max_clients),
             allow_host: given(self.allow_host, file.allow_host),
             allow_origin: self.allow_origin.or(file.allow_origin),
+            adapt: self.adapt.or(file.adapt),
+            min_fps: self.min_fps.or(file.min_fps),
             auth_file: self.auth_file.or(file.auth_file),
             password_file: self.password_file.or(file.password_file),
             doors: self.doors.or(file.doors),
         }
+    }
+}
+
+/// How streams are made to fit their clients' links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adapt {
+    /// Not at all: every client gets the frame as configured.
+    #[default]
+    Off,
+    /// Rather more frames: fewer bytes first, then smaller pictures.
+    Smooth,
+    /// Rather detail: fewer bytes where there must be, and never another size.
+    Sharp,
+}
+
+/// A text that is no way to adapt a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("adapt: use off, smooth or sharp")]
+pub struct AdaptError;
+
+impl FromStr for Adapt {
+    type Err = AdaptError;
+
+    fn from_str(text: &str) -> Result<Self, AdaptError> {
+        <Self as ValueEnum>::from_str(text, false).map_err(|_| AdaptError)
     }
 }
 

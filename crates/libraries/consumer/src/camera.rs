@@ -78,6 +78,17 @@ impl Camera {
         size_of(&state, wanted.rendition(Some(&state)))
     }
 
+    /// Says whether its producer offers a rendition, as far as is known while somebody looks.
+    pub fn offers(&self, rendition: Rendition) -> bool {
+        self.offered(Wanted::Rendition(rendition)).is_some()
+    }
+
+    /// Frames a second that its source gives at most, as far as its producer says and is known
+    /// while somebody looks.
+    pub fn source_fps(&self) -> Option<f64> {
+        self.state.borrow().as_ref()?.fps
+    }
+
     /// Age of the newest frame in the slot, whoever asked for it, or of the newest rendition that a
     /// client of this process looks at. Wakes no camera.
     pub fn age(&self) -> Option<Duration> {

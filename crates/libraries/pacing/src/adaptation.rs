@@ -41,11 +41,11 @@
 //! | number | smaller | greater |
 //! | --- | --- | --- |
 //! | [`SMOOTH_SHARE`] | A | A |
-//! | [`HOLD_SHARE`] | B | C |
-//! | [`RAISE_FACTOR`] | C | D |
+//! | [`HOLD_SHARE`] | B | A |
+//! | [`RAISE_FACTOR`] | D | D |
 //! | [`CHECK_LEAD`] | I | I |
 //! | [`FADED_FACTOR`] | J | J |
-//! | [`MIN_STAY`] | C | E |
+//! | [`MIN_STAY`] | G | E |
 //! | [`TRY_AFTER`] | [`MIN_STAY`] is longer | H |
 //! | `observation::SLOW_START_ROUND_TRIPS` | A | J |
 //! | `observation::FIRST_FRAME_ROUND_TRIPS` | B | C |

@@ -14,6 +14,7 @@ use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 use tokio::time::Instant;
 
+use crate::adapter::{AdaptSettings, InEffect};
 use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::part::Part;
@@ -36,6 +37,7 @@ pub(crate) struct App {
     pub(crate) clients: Rc<Clients>,
     pub(crate) metrics: Metrics,
     deadline: Cell<Deadline>,
+    adapt: Cell<AdaptSettings>,
     started: Instant,
 }
 
@@ -53,6 +55,7 @@ impl App {
             clients: Rc::default(),
             metrics: Metrics::new(),
             deadline: Cell::new(settings.deadline),
+            adapt: Cell::new(settings.adapt),
             started: Instant::now(),
         })
     }
@@ -62,6 +65,11 @@ impl App {
         self.deadline.get()
     }
 
+    /// How the streams of clients that come now are made to fit their links.
+    pub(crate) fn adapt(&self) -> AdaptSettings {
+        self.adapt.get()
+    }
+
     /// Serves new clients and requests by other settings from now on.
     ///
     /// # Errors
@@ -69,6 +77,7 @@ impl App {
     pub(crate) fn reload(&self, settings: Settings) -> Result<(), AuthError> {
         self.door.reload(LiveConfig::read(settings.serve)?);
         self.deadline.set(settings.deadline);
+        self.adapt.set(settings.adapt);
         let (slots, titles) = split(settings.cameras);
         self.cameras.reconfigure(slots);
         self.titles.replace(titles);
@@ -107,6 +116,15 @@ impl App {
         self.all_cameras()
             .map(|camera| (camera.name().clone(), camera.viewers()))
             .collect()
+    }
+
+    /// What is in effect for each client whose stream is adapted.
+    pub(crate) fn adapted(&self) -> Vec<(CameraName, InEffect)> {
+        let clients = self.clients.list();
+        let adapted = clients
+            .iter()
+            .filter_map(|client| Some((client.camera.clone(), client.adapted.get()?)));
+        adapted.collect()
     }
 
     /// Gives the names of all cameras that can be asked for. A directory among the slots may have

@@ -8,6 +8,8 @@ use std::time::Instant;
 use eyelid_consumer::MeasuredRate;
 use eyelid_slot::{CameraName, Rendition};
 
+use crate::adapter::InEffect;
+
 /// All streaming clients.
 #[derive(Default)]
 pub(crate) struct Clients {
@@ -27,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) bytes: Cell<u64>,
     /// What the last frame handed to its socket was.
     pub(crate) shown: Cell<Option<Option<Rendition>>>,
+    /// What is in effect, where its stream is made to fit its link.
+    pub(crate) adapted: Cell<Option<InEffect>>,
     /// Frames handed to its socket.
     pub(crate) sent: Cell<u64>,
     /// Frames it did not get because it was not done with another.
@@ -44,6 +48,7 @@ impl Clients {
             since: Instant::now(),
             bytes: Cell::default(),
             shown: Cell::default(),
+            adapted: Cell::default(),
             sent: Cell::default(),
             skipped: Cell::default(),
             rate: Cell::default(),

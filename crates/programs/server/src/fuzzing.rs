@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use eyelid_config::AllowedHost;
+use eyelid_config::{Adapt, AllowedHost};
 use eyelid_consumer::{Deadline, Wanted};
 use eyelid_http::response::{FullResponse, add_common_headers};
 use eyelid_http::{Advice, Peer, ServeOptions};
@@ -15,6 +15,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::adapter::AdaptSettings;
 use crate::app::App;
 use crate::part::{CURRENT, HeaderTiming};
 use crate::respond::{Found, respond};
@@ -77,13 +78,25 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Viewer(None) => "/".to_owned(),
         Route::Viewer(Some(name)) => format!("/{name}/"),
         Route::AddSlash(name) => format!("/{name}"),
-        Route::Stream(which, StreamParameters { fps, header, size }) => {
+        Route::Stream(which, parameters) => {
+            let StreamParameters {
+                fps,
+                header,
+                size,
+                adapt,
+            } = parameters;
             let fps = fps.map(|fps| format!("fps={fps}"));
             let header = header.map(|header| match header {
                 HeaderTiming::InAdvance => "advance_headers=1".to_owned(),
                 HeaderTiming::WithFrame => "advance_headers=0".to_owned(),
             });
-            let query = fps.into_iter().chain(header).chain(size.map(plain_size));
+            let adapt = adapt.map(|adapt| match adapt {
+                Adapt::Off => "adapt=off".to_owned(),
+                Adapt::Smooth => "adapt=smooth".to_owned(),
+                Adapt::Sharp => "adapt=sharp".to_owned(),
+            });
+            let query = fps.into_iter().chain(header).chain(adapt);
+            let query = query.chain(size.map(plain_size));
             let query: Vec<_> = query.collect();
             let query = (!query.is_empty()).then(|| query.join("&"));
             return Some((of(which, "stream"), query));
@@ -134,6 +147,7 @@ pub(crate) fn settings(slots: PathBuf) -> Settings {
             timeout: Duration::ZERO,
             max_age: Duration::from_secs(2),
         },
+        adapt: AdaptSettings::default(),
         serve: ServeOptions {
             allow_host: vec![AllowedHost::Any],
             allow_origin: "*".parse().ok(),

@@ -9,6 +9,7 @@ use eyelid_http::{Arrival, Handler, Outcome, Peer, Socket};
 use hyper::Request;
 use hyper::body::Incoming;
 
+use crate::adapter::Adapter;
 use crate::app::App;
 use crate::respond::{Found, StreamRequest, respond};
 use crate::stream::Stream;
@@ -42,8 +43,10 @@ fn stream(app: &App, request: StreamRequest, socket: Socket, peer: Peer) -> Stre
     let cap = request.fps.map(|fps| RateCap::new(interval(fps)));
     let view = app.cameras.view(request.camera, cap);
     view.want(request.wanted);
+    let adapter = Adapter::new(request.adapt, app.adapt().min_fps, request.fps);
+    let writer = StreamWriter::new(socket, entry, request.headers, counters, adapter);
     Stream {
-        writer: Rc::new(StreamWriter::new(socket, entry, request.headers, counters)),
+        writer: Rc::new(writer),
         view,
         head: stream_head::bytes(app.door.live().options.allow_origin.as_ref()),
         deadline: app.deadline(),

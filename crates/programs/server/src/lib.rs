@@ -5,6 +5,7 @@
 //! of frames anywhere, and does nothing at all while nobody is connected. `docs/architecture.md`
 //! shows how the modules hang together, `docs/http.md` what is answered.
 
+mod adapter;
 mod app;
 mod clients;
 #[cfg(any(test, fuzzing))]

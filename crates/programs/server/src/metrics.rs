@@ -11,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::adapter::InEffect;
 use crate::part::rendition_name;
 
 /// The media type of what [`Metrics::encode`] gives.
@@ -26,6 +27,7 @@ pub(crate) struct Metrics {
     failures: Family<Labels, Counter>,
     clients: Family<Labels, Gauge>,
     rendition_frames: Family<RenditionLabels, Counter>,
+    adapted_clients: Family<AdaptedLabels, Gauge>,
     /// Connections accepted, clients turned away, connections closed for others: what the door
     /// counts.
     connections: Counter,
@@ -82,6 +84,14 @@ struct Labels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AdaptedLabels {
+    camera: String,
+    adapt: &'static str,
+    rendition: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RenditionLabels {
     camera: String,
     rendition: &'static str,
@@ -98,6 +108,7 @@ impl Metrics {
             failures: Family::default(),
             clients: Family::default(),
             rendition_frames: Family::default(),
+            adapted_clients: Family::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
             shed: Counter::default(),
@@ -133,8 +144,11 @@ impl Metrics {
         }
         let help = "Clients that look at a camera now";
         registry.register("clients", help, metrics.clients.clone());
-        let help = "Frames sent to clients that asked for a size, by what they were sent";
+        let help =
+            "Frames sent to clients that asked for a size or for what fits, by what they were sent";
         registry.register("rendition_frames", help, metrics.rendition_frames.clone());
+        let help = "Clients whose streams are made to fit their links, by what they get and why";
+        registry.register("adapted_clients", help, metrics.adapted_clients.clone());
         let turned_away = "Requests turned away because there were too many clients";
         let shed = "Connections closed for others because no request had come";
         for (name, help, counter) in [
@@ -176,8 +190,8 @@ impl Metrics {
         self.rendition_frames.get_or_create(&labels).inc();
     }
 
-    /// Gives the text of all counters, with what the door has counted and the clients of each
-    /// camera as they are now.
+    /// Gives the text of all counters, with what the door has counted, and the clients of each
+    /// camera as they are now and those of them whose streams are adapted.
     ///
     /// # Errors
     /// Never, as far as the library says.
@@ -185,6 +199,7 @@ impl Metrics {
         &self,
         door: Counts,
         clients: &[(CameraName, usize)],
+        adapted: &[(CameraName, InEffect)],
     ) -> Result<String, fmt::Error> {
         for (counter, count) in [
             (&self.connections, door.accepted),
@@ -199,6 +214,11 @@ impl Metrics {
                 .get_or_create(&Labels::of(camera))
                 .set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
+        self.adapted_clients.clear();
+        for (camera, in_effect) in adapted {
+            let labels = AdaptedLabels::of(camera, *in_effect);
+            self.adapted_clients.get_or_create(&labels).inc();
+        }
         let mut encoded = String::new();
         text::encode(&mut encoded, &self.registry)?;
         Ok(encoded)
@@ -209,6 +229,17 @@ impl Labels {
     fn of(camera: &CameraName) -> Self {
         Self {
             camera: camera.to_string(),
+        }
+    }
+}
+
+impl AdaptedLabels {
+    fn of(camera: &CameraName, in_effect: InEffect) -> Self {
+        Self {
+            camera: camera.to_string(),
+            adapt: in_effect.adapt,
+            rendition: rendition_name(in_effect.rendition),
+            reason: in_effect.reason,
         }
     }
 }

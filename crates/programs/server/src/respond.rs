@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use eyelid_config::Adapt;
 use eyelid_consumer::{Camera, Freshness, Wanted};
 use eyelid_http::hand_over::{ConnectError, Known, Recipient};
 use eyelid_http::response::{FullResponse, problem, typed, unavailable};
@@ -33,6 +34,8 @@ pub(crate) struct StreamRequest {
     pub(crate) fps: Option<f64>,
     /// What size its frames are to have.
     pub(crate) wanted: Wanted,
+    /// How it is made to fit the client's link.
+    pub(crate) adapt: Adapt,
     /// Which headers of parts the client gets.
     pub(crate) headers: PartHeaders,
 }
@@ -78,15 +81,22 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
             Some(_) if head_only => stream_head::response(),
             Some(camera) => {
                 let by_client = || HeaderTiming::of_client(&request.headers);
+                // Who asks for a size gets that.
+                let configured = match parameters.size {
+                    Some(_) => Adapt::Off,
+                    None => app.adapt().adapt,
+                };
+                let adapt = parameters.adapt.unwrap_or(configured);
                 return Found::Stream(StreamRequest {
                     camera,
                     fps: parameters.fps,
                     wanted: parameters.size.unwrap_or_default(),
+                    adapt,
                     headers: PartHeaders {
                         timing: parameters.header.unwrap_or_else(by_client),
-                        rendition: match parameters.size {
-                            Some(_) => RenditionHeader::Sent,
-                            None => RenditionHeader::LeftOut,
+                        rendition: match (parameters.size, adapt) {
+                            (None, Adapt::Off) => RenditionHeader::LeftOut,
+                            _ => RenditionHeader::Sent,
                         },
                     },
                 });
@@ -229,7 +239,8 @@ fn status(app: &App) -> FullResponse {
 }
 
 fn metrics(app: &App) -> FullResponse {
-    match app.metrics.encode(app.door.counts(), &app.viewers()) {
+    let (door, viewers, adapted) = (app.door.counts(), app.viewers(), app.adapted());
+    match app.metrics.encode(door, &viewers, &adapted) {
         Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

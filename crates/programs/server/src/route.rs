@@ -1,6 +1,6 @@
 //! What a request asks for: paths and queries, apart from HTTP.
 
-use eyelid_config::camera_name;
+use eyelid_config::{Adapt, camera_name};
 use eyelid_consumer::{Largest, Wanted};
 use eyelid_http::Methods;
 use eyelid_slot::{CameraName, Rendition};
@@ -103,6 +103,8 @@ pub(crate) struct StreamParameters {
     pub(crate) header: Option<HeaderTiming>,
     /// What size its frames are to have, if it asks for one.
     pub(crate) size: Option<Wanted>,
+    /// How it is to be made to fit the client's link, if it says so.
+    pub(crate) adapt: Option<Adapt>,
 }
 
 /// Parts of the viewer page.
@@ -215,7 +217,20 @@ fn stream_parameters(query: &str) -> Result<StreamParameters, &'static str> {
         Some(_) => return Err("advance_headers: use 1 or 0"),
     };
     let size = size(query, Largest::Frame)?;
-    Ok(StreamParameters { fps, header, size })
+    let adapt = match parameter(query, "adapt").map(str::parse) {
+        None => None,
+        Some(Ok(adapt)) => Some(adapt),
+        Some(Err(_)) => return Err("adapt: use smooth, sharp or off"),
+    };
+    if size.is_some() && adapt.is_some_and(|adapt| adapt != Adapt::Off) {
+        return Err("size and adapt: use one of the two");
+    }
+    Ok(StreamParameters {
+        fps,
+        header,
+        size,
+        adapt,
+    })
 }
 
 /// What size is asked for, by name or by a width for which `largest` is the largest.
@@ -306,7 +321,8 @@ mod tests {
                     StreamParameters {
                         fps,
                         header,
-                        size: None
+                        size: None,
+                        adapt: None,
                     }
                 )
             );
@@ -391,6 +407,39 @@ mod tests {
             }
         }
         assert_eq!(parse("/?size=big"), Route::Viewer(None), "no picture");
+    }
+
+    #[test]
+    fn a_stream_is_adapted_as_the_client_says() {
+        for (query, adapt) in [
+            ("adapt=smooth", Some(Adapt::Smooth)),
+            ("1699999999999&adapt=sharp", Some(Adapt::Sharp)),
+            ("adapt=off", Some(Adapt::Off)),
+            ("adapted=smooth", None),
+        ] {
+            let parameters = StreamParameters {
+                adapt,
+                ..StreamParameters::default()
+            };
+            for path in ["/front/stream?", "/front/?action=stream&"] {
+                let target = format!("{path}{query}");
+                let stream = Route::Stream(Which::Name(name("front")), parameters);
+                assert_eq!(parse(&target), stream, "{target}");
+            }
+        }
+        for query in [
+            "adapt=",
+            "adapt=1",
+            "adapt=Smooth",
+            "adapt=half",
+            "adapt=smooth&size=half",
+            "width=640&adapt=sharp",
+        ] {
+            let target = format!("/stream?{query}");
+            assert!(matches!(parse(&target), Route::BadQuery(_)), "{target}");
+        }
+        let both = parse("/stream?size=half&adapt=off");
+        assert!(matches!(both, Route::Stream(..)), "{both:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 
 use crate::Arguments;
+use crate::adapter::AdaptSettings;
 
 /// Where the packages' units have these sockets (systemd/).
 const DOORS: &str = "/run/eyelid";
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) advice: Advice,
     /// How long clients wait for frames.
     pub(crate) deadline: Deadline,
+    /// How streams are made to fit their clients' links.
+    pub(crate) adapt: AdaptSettings,
     /// How clients are served.
     pub(crate) serve: ServeOptions,
 }
@@ -81,6 +84,10 @@ impl Settings {
             deadline: Deadline {
                 timeout: options.timeout.unwrap_or(Duration::from_secs(4)),
                 max_age: options.max_age.unwrap_or(Duration::from_secs(2)),
+            },
+            adapt: AdaptSettings {
+                adapt: options.adapt.unwrap_or_default(),
+                min_fps: options.min_fps,
             },
             serve: ServeOptions {
                 idle_exit: options.idle_exit,

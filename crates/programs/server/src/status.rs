@@ -62,6 +62,8 @@ pub(crate) struct ClientStatus {
     address: String,
     camera: String,
     rendition: Option<&'static str>,
+    adapt: Option<&'static str>,
+    reason: Option<&'static str>,
     connected_s: u64,
     fps: f64,
     bytes: u64,
@@ -131,10 +133,13 @@ impl CameraStatus {
 
 impl ClientStatus {
     pub(crate) fn of(client: &Client) -> Self {
+        let adapted = client.adapted.get();
         Self {
             address: client.address.clone(),
             camera: client.camera.to_string(),
             rendition: client.shown.get().map(rendition_name),
+            adapt: adapted.map(|adapted| adapted.adapt),
+            reason: adapted.map(|adapted| adapted.reason),
             connected_s: client.since.elapsed().as_secs(),
             fps: one_decimal(client.rate.get().per_second(Instant::now())),
             bytes: client.bytes.get(),

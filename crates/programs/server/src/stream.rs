@@ -1,10 +1,11 @@
 //! The loop of one streaming client.
 
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use eyelid_consumer::{Deadline, Freshness, NoFrame, View, Wake};
+use eyelid_consumer::{Deadline, Freshness, NoFrame, SharedFrame, View, Wake};
 use tokio::time::Instant;
 
 use crate::part;
@@ -54,12 +55,35 @@ impl Stream {
         loop {
             self.view.until_due().await;
             self.writer.drained().await?;
+            if let Some(wanted) = self.writer.adapt(self.view.camera()) {
+                self.view.want(wanted);
+            }
+            if self.writer.is_reduced() {
+                // It is looked at between frames, so that it may get more.
+                match Box::pin(self.next_and_check()).await {
+                    Ok(frame) => self.writer.send(&frame, 0).await?,
+                    Err(reason) => self.show_card(reason).await?,
+                }
+                continue;
+            }
             if self.follow().await? {
                 continue;
             }
             match self.view.next(self.writer.last(), self.deadline).await {
                 Ok(frame) => self.writer.send(&frame, 0).await?,
                 Err(reason) => self.show_card(reason).await?,
+            }
+        }
+    }
+
+    /// Waits for the next frame, and looks at the socket meanwhile.
+    async fn next_and_check(&self) -> Result<Rc<SharedFrame>, NoFrame> {
+        let mut next = pin!(self.view.next(self.writer.last(), self.deadline));
+        loop {
+            tokio::select! {
+                biased;
+                frame = &mut next => return frame,
+                () = self.writer.check() => {}
             }
         }
     }

@@ -1,16 +1,18 @@
 //! What writes frames to one streaming client: its socket, and what is known of how that drains.
 
 use std::cell::{Cell, RefCell};
+use std::future;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use eyelid_consumer::{Position, SharedFrame, Subscriber, Wake};
+use eyelid_consumer::{Camera, Position, SharedFrame, Subscriber, Wake, Wanted};
 use eyelid_http::{STALL, Socket};
 use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
-use tokio::time::{self, sleep};
+use tokio::time::{self, sleep, sleep_until};
 
+use crate::adapter::Adapter;
 use crate::clients::Entry;
 use crate::metrics::StreamCounters;
 use crate::part::{PartHeaders, RenditionHeader};
@@ -25,6 +27,8 @@ pub(crate) struct StreamWriter {
     pub(crate) headers: PartHeaders,
     counters: StreamCounters,
     pacer: RefCell<Pacer>,
+    /// Says which rendition comes next, where the stream is to fit its link.
+    adapter: Option<Box<Adapter>>,
     /// Where it is: the last frame that went, or began to go.
     last: Cell<Position>,
 }
@@ -35,6 +39,7 @@ impl StreamWriter {
         entry: Entry,
         headers: PartHeaders,
         counters: StreamCounters,
+        adapter: Option<Adapter>,
     ) -> Self {
         Self {
             socket,
@@ -42,6 +47,7 @@ impl StreamWriter {
             headers,
             counters,
             pacer: RefCell::new(Pacer::new(now())),
+            adapter: adapter.map(Box::new),
             last: Cell::default(),
         }
     }
@@ -86,6 +92,46 @@ impl StreamWriter {
         Ok(())
     }
 
+    /// Says whether the client gets less than the frame, for its link.
+    pub(crate) fn is_reduced(&self) -> bool {
+        self.adapter
+            .as_ref()
+            .is_some_and(|adapter| adapter.is_reduced())
+    }
+
+    /// What the client is to get next, now that its socket has drained; `None` where its stream is
+    /// not adapted.
+    pub(crate) fn adapt(&self, camera: &Camera) -> Option<Wanted> {
+        let adapter = self.adapter.as_ref()?;
+        adapter.on_offer(camera);
+        Some(self.next_wanted(adapter, now()))
+    }
+
+    fn next_wanted(&self, adapter: &Adapter, now: Instant) -> Wanted {
+        let wanted = adapter.next(now, &self.pacer.borrow());
+        self.entry.client.adapted.set(Some(adapter.in_effect()));
+        wanted
+    }
+
+    /// Looks at the socket once more, when that may show that a larger rendition would fit; never
+    /// completes where there is nothing to be seen.
+    pub(crate) async fn check(&self) {
+        let check = self.adapter.as_ref().and_then(|adapter| {
+            let at = adapter.check_at(now(), &self.pacer.borrow())?;
+            Some((adapter, at))
+        });
+        let Some((adapter, at)) = check else {
+            return future::pending().await;
+        };
+        sleep_until(at.into()).await;
+        // A socket that fails is found out when the next frame is sent.
+        if let Ok(unacknowledged) = unacknowledged_bytes(&self.socket) {
+            let (mut pacer, now) = (self.pacer.borrow_mut(), now());
+            pacer.observe(now, unacknowledged);
+            adapter.on_check(now, &pacer);
+        }
+    }
+
     fn poll_socket(&self) -> io::Result<Option<Duration>> {
         let unacknowledged = unacknowledged_bytes(&self.socket)?;
         let (mut pacer, now) = (self.pacer.borrow_mut(), now());
@@ -93,13 +139,20 @@ impl StreamWriter {
         if pause.is_some() && pacer.stalled_for(now) > STALL {
             return Err(ErrorKind::TimedOut.into());
         }
+        if let (Some(pause), Some(adapter)) = (pause, &self.adapter) {
+            return Ok(Some(adapter.on_wait(now, pause, &pacer)));
+        }
         Ok(pause)
     }
 
     fn sent(&self, frame: &SharedFrame, began: Instant) {
         let bytes = self.headers.part_of(frame).len() as u64;
         let skipped = frame.skipped_since(self.last.replace(frame.position()));
-        self.pacer.borrow_mut().on_write(began, bytes);
+        let mut pacer = self.pacer.borrow_mut();
+        if let Some(adapter) = &self.adapter {
+            adapter.on_write(began, frame.rendition, bytes, &pacer);
+        }
+        pacer.on_write(began, bytes);
         self.entry
             .client
             .sent(bytes, skipped, frame.rendition, began);
@@ -123,6 +176,12 @@ impl Subscriber for StreamWriter {
             Ok(true) => {}
             Ok(false) => return ControlFlow::Break(Wake::Backlogged),
             Err(error) => return ControlFlow::Break(Wake::Failed(error)),
+        }
+        if let Some(adapter) = &self.adapter
+            && self.next_wanted(adapter, now) != Wanted::Frame
+        {
+            // The task is to want it.
+            return ControlFlow::Break(Wake::Backlogged);
         }
         let part = self.headers.part_of(frame);
         ControlFlow::Break(match self.socket.try_write(part) {

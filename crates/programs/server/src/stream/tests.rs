@@ -18,7 +18,7 @@ async fn stream(slot: &Slot) -> (JoinHandle<()>, UnixStream, Rc<Clients>) {
     let (camera, clients) = (CameraName::default(), Rc::<Clients>::default());
     let entry = clients.enter("unix".to_owned(), camera.clone());
     let counters = Metrics::new().streams(&camera);
-    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters);
+    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters, None);
     let stream = Stream {
         view: slot.cameras.view(slot.camera(), None),
         writer: Rc::new(writer),

@@ -19,7 +19,7 @@ fn writer() -> (StreamWriter, UnixStream) {
     let camera = CameraName::default();
     let entry = Rc::new(Clients::default()).enter("unix".to_owned(), camera.clone());
     let counters = Metrics::new().streams(&camera);
-    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters);
+    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters, None);
     (writer, far)
 }
 
