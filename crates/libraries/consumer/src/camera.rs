@@ -136,6 +136,10 @@ impl Camera {
 
     /// One more client chooses from what is on offer.
     pub(crate) fn begin_choosing(&self) {
+        if self.state.borrow().is_none() {
+            // Where the slot is not watched nobody has read it yet.
+            self.read_state();
+        }
         self.choosers.set(self.choosers.get() + 1);
     }
 

@@ -49,12 +49,11 @@ fn at_least_wide(state: &State, width: u32, largest: Largest) -> Option<Renditio
     {
         return Some(smaller);
     }
-    let full = state
-        .rendition(Rendition::Full)
-        .filter(|_| largest == Largest::Full && !is_wide(None))?;
+    let (frame_width, _) = size_of(state, None)?;
+    let full = state.rendition(Rendition::Full)?;
     // Before the first one nobody knows how wide it is.
     let is_wide = full.width.is_none_or(|own| own >= width);
-    is_wide.then_some(Rendition::Full)
+    (largest == Largest::Full && frame_width < width && is_wide).then_some(Rendition::Full)
 }
 
 /// Width and height in pixels of a rendition, or of the frame, as far as the producer says; from
@@ -145,8 +144,11 @@ mod tests {
         }
         let (width, largest) = (3000, Largest::Full);
         let wanted = Wanted::AtLeastWide { width, largest };
-        let unknown = offers(frame, &[(Rendition::Full, NONE)]);
+        let offered = [(Rendition::Full, NONE)];
+        let unknown = offers(frame, &offered);
         assert_eq!(wanted.rendition(Some(&unknown)), Some(Rendition::Full));
+        // The frame may be wide enough.
+        assert_eq!(wanted.rendition(Some(&offers(NONE, &offered))), None);
     }
 
     #[test]

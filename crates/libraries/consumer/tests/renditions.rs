@@ -10,14 +10,15 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use common::{DEADLINE, HUNG, TakesAll, default_camera, jpeg, looking, number, view};
 use eyelid_consumer::{
-    Deadline, Freshness, Largest, NoFrame, Position, RateCap, SharedFrame, Wake, Wanted,
+    Cameras, Configured, Deadline, Freshness, Largest, NoFrame, Position, RateCap, Wake, Wanted,
 };
-use eyelid_slot::{Phase, Publisher, Rendition, RenditionSet, RenditionSize, State};
+use eyelid_slot::{CameraName, Phase, Publisher, Rendition, RenditionSet, RenditionSize, State};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -46,9 +47,9 @@ fn set(renditions: &[Rendition]) -> RenditionSet {
 
 impl Producer {
     /// Offers these, with a first frame in the slot.
-    fn offering(slot: &TempDir, offered: &[Rendition]) -> Self {
+    fn offering(slot: &Path, offered: &[Rendition]) -> Self {
         let mut producer = Self {
-            publisher: Publisher::open(slot.path()).unwrap(),
+            publisher: Publisher::open(slot).unwrap(),
             offered: RenditionSet::EMPTY,
             makes: set(&Rendition::ALL),
             exposure: 0,
@@ -150,14 +151,10 @@ impl Producer {
     }
 }
 
-fn rendition(frame: &SharedFrame) -> Option<Rendition> {
-    frame.rendition
-}
-
 #[tokio::test]
 async fn clients_of_a_rendition_share_each_file_and_nothing_else_is_made() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half, Rendition::Low]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half, Rendition::Low]);
     looking(slot.path(), (), async |cameras| {
         let views = [view(&cameras, None), view(&cameras, None)];
         views.iter().for_each(|view| view.want(HALF));
@@ -171,7 +168,7 @@ async fn clients_of_a_rendition_share_each_file_and_nothing_else_is_made() {
             );
             let (one, other) = (one.unwrap(), other.unwrap());
             assert_eq!(
-                (number(&one), rendition(&one)),
+                (number(&one), one.rendition),
                 (producer.exposure, Some(Rendition::Half))
             );
             assert!(Rc::ptr_eq(&one, &other));
@@ -193,7 +190,7 @@ async fn clients_of_a_rendition_share_each_file_and_nothing_else_is_made() {
 #[tokio::test]
 async fn a_rendition_that_nobody_looks_at_any_more_is_let_go_and_not_wished_for() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
     looking(slot.path(), (), async |cameras| {
         let (changes, stays) = (view(&cameras, None), view(&cameras, None));
         changes.want(HALF);
@@ -226,7 +223,7 @@ async fn a_rendition_that_nobody_looks_at_any_more_is_let_go_and_not_wished_for(
 #[tokio::test]
 async fn the_frame_is_let_go_by_who_wants_a_rendition() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
     looking(slot.path(), (), async |cameras| {
         let view = view(&cameras, None);
         let frame = view.next(Position::default(), DEADLINE);
@@ -244,7 +241,7 @@ async fn the_frame_is_let_go_by_who_wants_a_rendition() {
 async fn a_subscriber_takes_each_of_a_rendition_once() {
     const LAST: u8 = 20;
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
     looking(slot.path(), (), async |cameras| {
         let (view, client) = (view(&cameras, None), Rc::new(TakesAll::default()));
         view.want(HALF);
@@ -271,7 +268,7 @@ async fn a_subscriber_takes_each_of_a_rendition_once() {
 #[tokio::test]
 async fn what_is_shown_changes_from_frame_to_frame_and_is_never_older() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &Rendition::ALL);
+    let mut producer = Producer::offering(slot.path(), &Rendition::ALL);
     producer.makes.remove(Rendition::Y4m);
     looking(slot.path(), (), async |cameras| {
         let view = view(&cameras, None);
@@ -303,7 +300,7 @@ async fn what_is_shown_changes_from_frame_to_frame_and_is_never_older() {
 #[tokio::test]
 async fn what_lies_there_of_an_older_exposure_is_not_shown_after_a_newer_one() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
     producer.publish(Some(Rendition::Half));
     sleep(Duration::from_millis(20)).await;
     producer.expose();
@@ -332,7 +329,7 @@ async fn what_lies_there_of_an_older_exposure_is_not_shown_after_a_newer_one() {
 #[tokio::test]
 async fn what_is_not_offered_is_the_frame_at_once_until_it_is() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[]);
+    let mut producer = Producer::offering(slot.path(), &[]);
     looking(slot.path(), (), async |cameras| {
         let (view, client) = (view(&cameras, None), Rc::new(TakesAll::default()));
         view.want(HALF);
@@ -341,7 +338,7 @@ async fn what_is_not_offered_is_the_frame_at_once_until_it_is() {
             .during(view.next(Position::default(), DEADLINE))
             .await;
         let frame = frame.unwrap();
-        assert_eq!(rendition(&frame), None);
+        assert_eq!(frame.rendition, None);
         assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
         // It hears of the offer while it takes frames as they come.
         let follow = view.follow(client.clone(), frame.position(), HUNG);
@@ -356,7 +353,7 @@ async fn what_is_not_offered_is_the_frame_at_once_until_it_is() {
         }
         let half = producer.during(view.next(frame.position(), DEADLINE)).await;
         let half = half.unwrap();
-        assert_eq!(rendition(&half), Some(Rendition::Half));
+        assert_eq!(half.rendition, Some(Rendition::Half));
         // And of its end, while it waits for one.
         producer.makes = RenditionSet::EMPTY;
         let withdraw = async {
@@ -366,7 +363,7 @@ async fn what_is_not_offered_is_the_frame_at_once_until_it_is() {
         };
         tokio::select! {
             frame = view.next(half.position(), DEADLINE) => {
-                assert_eq!(rendition(&frame.unwrap()), None);
+                assert_eq!(frame.unwrap().rendition, None);
             }
             () = withdraw => unreachable!("it does not end"),
         }
@@ -377,7 +374,7 @@ async fn what_is_not_offered_is_the_frame_at_once_until_it_is() {
 #[tokio::test]
 async fn a_rendition_that_does_not_come_is_the_frame_after_a_while_and_comes_when_it_does() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
     producer.makes = RenditionSet::EMPTY;
     looking(slot.path(), (), async |cameras| {
         let view = view(&cameras, None);
@@ -388,7 +385,7 @@ async fn a_rendition_that_does_not_come_is_the_frame_after_a_while_and_comes_whe
             .await;
         let frame = frame.unwrap();
         let waited = start.elapsed();
-        assert_eq!(rendition(&frame), None);
+        assert_eq!(frame.rendition, None);
         assert!(waited < PATIENCE * 2, "{waited:?}");
         // The next ones come without a wait, for whoever wants it.
         let start = Instant::now();
@@ -402,7 +399,7 @@ async fn a_rendition_that_does_not_come_is_the_frame_after_a_while_and_comes_whe
         };
         let (next, others) = producer.during(both).await;
         let (next, others) = (next.unwrap(), others.unwrap());
-        assert_eq!((rendition(&next), rendition(&others)), (None, None));
+        assert_eq!((next.rendition, others.rendition), (None, None));
         assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
         // It is heard of when it comes at last: the wish for it holds.
         producer.makes = set(&[Rendition::Half]);
@@ -412,7 +409,7 @@ async fn a_rendition_that_does_not_come_is_the_frame_after_a_while_and_comes_whe
             .await;
         assert!(matches!(wake, Wake::Recheck), "{wake:?}");
         let half = producer.during(view.next(next.position(), DEADLINE)).await;
-        assert_eq!(rendition(&half.unwrap()), Some(Rendition::Half));
+        assert_eq!(half.unwrap().rendition, Some(Rendition::Half));
     })
     .await;
 }
@@ -420,7 +417,7 @@ async fn a_rendition_that_does_not_come_is_the_frame_after_a_while_and_comes_whe
 #[tokio::test]
 async fn a_camera_that_wakes_slowly_gives_the_rendition_and_not_the_frame() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
     looking(slot.path(), (), async |cameras| {
         let view = view(&cameras, None);
         view.want(HALF);
@@ -434,7 +431,7 @@ async fn a_camera_that_wakes_slowly_gives_the_rendition_and_not_the_frame() {
             producer.answer();
         };
         let (half, ()) = tokio::join!(view.frame(fresh, DEADLINE), wake);
-        assert_eq!(rendition(&half.unwrap()), Some(Rendition::Half));
+        assert_eq!(half.unwrap().rendition, Some(Rendition::Half));
     })
     .await;
 }
@@ -442,7 +439,7 @@ async fn a_camera_that_wakes_slowly_gives_the_rendition_and_not_the_frame() {
 #[tokio::test]
 async fn a_producer_that_says_what_it_offers_when_it_wakes_is_waited_for() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[]);
+    let mut producer = Producer::offering(slot.path(), &[]);
     looking(slot.path(), (), async |cameras| {
         let view = view(&cameras, None);
         view.want(HALF);
@@ -456,7 +453,7 @@ async fn a_producer_that_says_what_it_offers_when_it_wakes_is_waited_for() {
         };
         tokio::select! {
             half = view.frame(fresh, DEADLINE) => {
-                assert_eq!(rendition(&half.unwrap()), Some(Rendition::Half));
+                assert_eq!(half.unwrap().rendition, Some(Rendition::Half));
             }
             () = wake => unreachable!("it does not end"),
         }
@@ -465,9 +462,25 @@ async fn a_producer_that_says_what_it_offers_when_it_wakes_is_waited_for() {
 }
 
 #[tokio::test]
+async fn what_is_offered_in_a_slot_that_is_not_watched_is_found() {
+    let home = TempDir::new().unwrap();
+    let front: CameraName = "front".parse().unwrap();
+    let configured = Configured::from_iter([(front.clone(), None)]);
+    let cameras = Rc::new(Cameras::new(home.path().to_owned(), configured, ()));
+    // There is nothing to watch yet.
+    let view = cameras.view(cameras.camera(&front).unwrap(), None);
+    let asked = SystemTime::now();
+    let mut producer = Producer::offering(&home.path().join("front"), &[Rendition::Half]);
+    view.want(HALF);
+    let half = view.frame(Freshness::CapturedSince(asked), DEADLINE);
+    let half = producer.during(half).await.unwrap();
+    assert_eq!(half.rendition, Some(Rendition::Half));
+}
+
+#[tokio::test]
 async fn without_either_the_reason_is_the_cameras_and_the_wait_is_the_timeout() {
     let slot = TempDir::new().unwrap();
-    let _producer = Producer::offering(&slot, &[Rendition::Half]);
+    let _producer = Producer::offering(slot.path(), &[Rendition::Half]);
     let short = Deadline {
         timeout: Duration::from_millis(300),
         max_age: HUNG,
@@ -487,7 +500,7 @@ async fn without_either_the_reason_is_the_cameras_and_the_wait_is_the_timeout() 
 #[tokio::test]
 async fn a_width_leads_to_the_rendition_and_the_size_that_is_shown() {
     let slot = TempDir::new().unwrap();
-    let mut producer = Producer::offering(&slot, &[Rendition::Half, Rendition::Quarter]);
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half, Rendition::Quarter]);
     looking(slot.path(), (), async |cameras| {
         let capped = Some(RateCap::new(Duration::from_millis(1)));
         let view = view(&cameras, capped);
@@ -501,7 +514,7 @@ async fn a_width_leads_to_the_rendition_and_the_size_that_is_shown() {
             view.want(Wanted::AtLeastWide { width, largest });
             assert_eq!(view.size(), Some(size));
             let frame = producer.during(view.next(seen, DEADLINE)).await.unwrap();
-            assert_eq!(rendition(&frame), expected, "{width}");
+            assert_eq!(frame.rendition, expected, "{width}");
             seen = frame.position();
         }
     })
