@@ -171,6 +171,13 @@ impl Adaptation {
         (self.rung, self.reason)
     }
 
+    /// How long no frame has kept the next one from being chosen for longer than is wanted; `None`
+    /// if the last one has. It begins anew with each change of the rendition.
+    #[must_use]
+    pub fn keeps_up_for(&self, now: Instant) -> Option<Duration> {
+        self.observation.kept_up_for(now)
+    }
+
     /// The pacer wants a pause before the next frame, and has been told what is left now. Gives how
     /// long to pause: the same, or shorter where there is something to be seen before its end.
     pub fn on_wait(&mut self, now: Instant, pause: Duration, pacer: &Pacer) -> Duration {

@@ -12,6 +12,13 @@ use eyelid_slot::Rendition;
 /// otherwise: fewer look like single pictures.
 const MIN_FPS: f64 = 8.0;
 
+/// What a source is taken to give that does not say how many frames a second it gives, until a
+/// client has kept up with it: most cameras do.
+const SOURCE_FPS: f64 = 30.0;
+
+/// What comes while a client keeps up for so long is what the source gives.
+const LEARN_AFTER: Duration = Duration::from_secs(2);
+
 /// What the configuration says of adapted streams.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AdaptSettings {
@@ -49,7 +56,7 @@ impl Adapter {
             Adapt::Sharp => Ladder::Sharp,
         };
         let wanted = WantedRate {
-            source_fps: None,
+            source_fps: Some(SOURCE_FPS),
             cap_fps,
             min_fps: min_fps.map_or(MIN_FPS, Fps::per_second),
         };
@@ -61,12 +68,15 @@ impl Adapter {
     }
 
     /// Takes in what the camera offers now.
-    pub(crate) fn on_offer(&self, camera: &Camera) {
+    pub(crate) fn on_offer(&self, now: Instant, camera: &Camera) {
         let mut adaptation = self.adaptation.borrow_mut();
         adaptation.set_offered(|rung| rendition(rung).is_none_or(|wanted| camera.offers(wanted)));
+        let keeps_up = adaptation.keeps_up_for(now) >= Some(LEARN_AFTER);
+        let learned = || camera.rate().filter(|fps| keeps_up && *fps > 0.0);
+        let before = self.wanted.get();
         let wanted = WantedRate {
-            source_fps: camera.source_fps(),
-            ..self.wanted.get()
+            source_fps: camera.source_fps().or_else(learned).or(before.source_fps),
+            ..before
         };
         if self.wanted.replace(wanted) != wanted {
             adaptation.set_wanted(wanted);

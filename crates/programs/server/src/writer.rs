@@ -103,8 +103,9 @@ impl StreamWriter {
     /// not adapted.
     pub(crate) fn adapt(&self, camera: &Camera) -> Option<Wanted> {
         let adapter = self.adapter.as_ref()?;
-        adapter.on_offer(camera);
-        Some(self.next_wanted(adapter, now()))
+        let now = now();
+        adapter.on_offer(now, camera);
+        Some(self.next_wanted(adapter, now))
     }
 
     fn next_wanted(&self, adapter: &Adapter, now: Instant) -> Wanted {

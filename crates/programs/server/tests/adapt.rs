@@ -1,6 +1,10 @@
 //! Streams that are made to fit their clients' links. A client that reads slowly is a slow link.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
