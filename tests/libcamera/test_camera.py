@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from harness.frames import check_frame
+from harness.frames import check_frame, difference
 from harness.http import free_port, get, wait_listening
 from harness.processes import descriptors
 from harness.stream import Stream
@@ -130,6 +130,29 @@ def test_takes_the_size_that_was_asked_for(capture, arguments, size):
 def test_the_picture_is_the_camera_s_turned_as_asked(capture, arguments, turn):
     program = capture(*SIDE, *arguments)
     program.slot.frame_like(turn(side_picture()))
+
+
+def test_renditions_and_planes_are_turned_as_the_frame_is(capture):
+    slot = capture(*SIDE, "--smallest", "--rotate", "90").slot
+    upright = side_picture().resize((322, 242)).rotate(-90, expand=True)
+    slot.frame()
+    for file, size in (
+        ("current.low.jpg", (242, 322)),
+        ("current.half.jpg", (121, 161)),
+        ("current.quarter.jpg", (61, 81)),
+    ):
+        slot.rendition(file).frame_like(upright.resize(size, Image.Resampling.BOX))
+    head, rest = slot.rendition("current.y4m").look_after(0)[1].split(b"\n", 1)
+    assert head.startswith(b"YUV4MPEG2 W242 H322 ")
+    samples = rest.removeprefix(b"FRAME\n")
+    luma = Image.frombytes("L", (242, 322), samples[: 242 * 322])
+    chroma = samples[242 * 322 :]
+    half = len(chroma) // 2
+    colour = [
+        Image.frombytes("L", (121, 161), plane).resize(luma.size)
+        for plane in (chroma[:half], chroma[half:])
+    ]
+    assert difference(Image.merge("YCbCr", [luma, *colour]), upright) < 12
 
 
 def test_frames_follow_one_another_and_none_is_torn(capture):
