@@ -4,7 +4,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_daemon::backoff::jitter;
 use eyelid_jpeg::JpegKind;
-use eyelid_picture::Tables;
 use eyelid_slot::{Phase, PublishError, Publisher, Rendition, SlotId, State};
 
 use crate::attention::Attention;
@@ -14,25 +13,10 @@ use crate::moment::in_ms;
 use crate::renditions::{Renditions, Unmade};
 use crate::slot_log::SlotLog;
 use crate::waiting::Waiting;
-use crate::{Source, SourceFailure};
+use crate::{DriverOptions, Source, SourceFailure};
 
 /// How often `state.json` is tried again where the slot refused it.
 const STATE_RETRY: Duration = Duration::from_secs(5);
-
-/// What a driver is told of its camera.
-#[derive(Clone, Debug)]
-pub struct DriverOptions {
-    /// What the log calls it: `camera` where a process has one.
-    pub log_name: String,
-    /// Where its frames come from, as everybody is told: without passwords.
-    pub shown_source: String,
-    /// The most frames per second that are published.
-    pub max_fps: Option<f64>,
-    /// How long it stays awake with no demand.
-    pub linger: Duration,
-    /// The Huffman tables of renditions.
-    pub tables: Tables,
-}
 
 /// One camera and its slot. It owns the source and the publisher.
 #[derive(Debug)]
@@ -172,6 +156,7 @@ impl<S: Source> Driver<S> {
                 }
                 None if self.turn_attention(now, status.sequence) => {}
                 None => {
+                    self.wish_full(now);
                     self.note_waiting(now);
                     return self.publish_state(now) || wrote;
                 }
@@ -239,8 +224,10 @@ impl<S: Source> Driver<S> {
 
     /// Offers what the source can make. Says whether anything was written into the slot.
     fn offer(&mut self, now: Instant) -> bool {
-        let offers = self.source.offers();
-        match self.renditions.offer(offers, &mut self.publisher, now) {
+        match self
+            .renditions
+            .offer(&self.source, &mut self.publisher, now)
+        {
             Ok(None) => false,
             Ok(Some(anew)) => {
                 for rendition in anew.iter() {
@@ -311,12 +298,22 @@ impl<S: Source> Driver<S> {
                 log::debug!("{}: no rendition {rendition}: {error}", self.log_name);
                 self.machine.rendered(now, sequence, rendition);
             }
+            Err(Unmade::NotFull) => self.machine.rendered(now, sequence, rendition),
             Err(Unmade::Unusable) => self.machine.unusable(sequence),
             Err(Unmade::Refused(error)) => {
                 self.machine.refused(now);
                 self.complain(&error, now);
             }
             Err(Unmade::Failed(error)) => self.fail(now, &error),
+        }
+    }
+
+    /// Tells the source of a wish for a full picture.
+    fn wish_full(&mut self, now: Instant) {
+        if self.machine.wants_full(now, self.slot_status)
+            && let Err(error) = self.source.wish_full(now)
+        {
+            self.fail(now, &error);
         }
     }
 

@@ -14,13 +14,15 @@ mod file_turn;
 mod kinds;
 mod machine;
 mod moment;
+mod options;
 mod producers;
 mod renditions;
 mod slot_log;
 mod source;
 mod waiting;
 
-pub use driver::{Driver, DriverOptions};
+pub use driver::Driver;
 pub use machine::{Action, Machine, SlotStatus};
+pub use options::DriverOptions;
 pub use producers::{DriverId, Producers};
-pub use source::{EncodedFrame, PlanesFrame, Source, SourceFailure, SourceStatus};
+pub use source::{EncodedFrame, NO_NEW_PICTURE, PlanesFrame, Source, SourceFailure, SourceStatus};

@@ -45,7 +45,8 @@ pub enum Action {
     /// Encode the frame of this number and publish it; report [`Machine::published`],
     /// [`Machine::unusable`], [`Machine::refused`] or [`Machine::failed`].
     Publish(u64),
-    /// Make these renditions of the exposure of this number and publish them; report
+    /// Make these renditions of the exposure of this number and publish them, a full picture alone
+    /// and of the number of [`SourceStatus::full`]; report
     /// [`Machine::rendered`] for each, made or not, [`Machine::unusable`], [`Machine::refused`] or
     /// [`Machine::failed`].
     Render(u64, RenditionSet),
@@ -171,6 +172,13 @@ impl Machine {
         self.renditions[rendition as usize].lost();
     }
 
+    /// Says whether the source is to take a full picture, as soon as it may.
+    pub fn wants_full(&self, now: Instant, slot: SlotStatus) -> bool {
+        matches!(self.activity, Activity::Awake)
+            && slot.renditions.contains(Rendition::Full)
+            && now >= self.slot_retry
+    }
+
     /// What has this number cannot be a frame; the next one may.
     pub fn unusable(&mut self, sequence: u64) {
         self.unusable = Some(sequence);
@@ -228,6 +236,12 @@ impl Machine {
         {
             return Some(Action::Publish(sequence));
         }
+        if let Some(sequence) = self.fresh_full(slot, source)
+            && now >= self.slot_retry
+        {
+            let full = [Rendition::Full].into_iter().collect();
+            return Some(Action::Render(sequence, full));
+        }
         let sequence = self.usable(source)?;
         let fresh = self.fresh_renditions(slot, sequence);
         let due = fresh.filter(|(_, turn)| is_due(turn));
@@ -245,7 +259,18 @@ impl Machine {
             .flat_map(|sequence| self.fresh_renditions(slot, sequence));
         let turns = frame.map(|_| &self.frame).into_iter();
         let turns = turns.chain(renditions.map(|(_, turn)| turn));
-        turns.map(|turn| self.due(turn, source)).min()
+        let full = self.fresh_full(slot, source).map(|_| self.slot_retry);
+        let due = turns.map(|turn| self.due(turn, source));
+        due.chain(full).min()
+    }
+
+    /// The full picture at hand, if it is wished for.
+    fn fresh_full(&self, slot: SlotStatus, source: SourceStatus) -> Option<u64> {
+        let turn = &self.renditions[Rendition::Full as usize];
+        let is_wished = slot.renditions.contains(Rendition::Full);
+        source
+            .full
+            .filter(|number| is_wished && turn.is_new(*number))
     }
 
     /// When a file may be published. A source that keeps the configured rate by itself is not held
@@ -278,7 +303,10 @@ impl Machine {
         slot: SlotStatus,
         sequence: u64,
     ) -> impl Iterator<Item = (Rendition, &FileTurn)> {
-        let wished = slot.renditions.iter();
+        let mut made_of_frames = slot.renditions;
+        // A full picture is another exposure.
+        made_of_frames.remove(Rendition::Full);
+        let wished = made_of_frames.iter();
         let turns = wished.map(|rendition| (rendition, &self.renditions[rendition as usize]));
         turns.filter(move |(_, turn)| turn.is_new(sequence))
     }

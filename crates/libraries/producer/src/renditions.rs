@@ -18,6 +18,8 @@ pub(crate) struct Renditions {
     maker: Option<RenditionMaker>,
     tables: Tables,
     offered: RenditionSet,
+    /// Width and height of full pictures.
+    full_size: Option<(u32, u32)>,
     /// Nothing was offered or withdrawn yet: what lies in the slot is an earlier producer's.
     is_new: bool,
     retry_at: Option<Instant>,
@@ -28,6 +30,8 @@ pub(crate) struct Renditions {
 pub(crate) enum Unmade<E> {
     /// The exposure is of no use, or gone.
     Unusable,
+    /// The full picture is.
+    NotFull,
     /// It cannot be made of this exposure.
     Picture(PictureError),
     /// The slot did not take it.
@@ -55,6 +59,7 @@ impl Renditions {
             maker: None,
             tables,
             offered: RenditionSet::EMPTY,
+            full_size: None,
             is_new: true,
             retry_at: None,
         }
@@ -65,18 +70,24 @@ impl Renditions {
     ///
     /// # Errors
     /// What the slot said; the rest is tried again.
-    pub(crate) fn offer(
+    pub(crate) fn offer<S: Source>(
         &mut self,
-        wanted: RenditionSet,
+        source: &S,
         publisher: &mut Publisher,
         now: Instant,
     ) -> Result<Option<RenditionSet>, PublishError> {
+        let (mut wanted, full_size) = (source.offers(), source.full_size());
+        if full_size.is_some() {
+            wanted.insert(Rendition::Full);
+        }
         let missing = publisher.missing_renditions();
-        let is_so = !self.is_new && self.offered == wanted && missing.is_empty();
+        let is_same = self.offered == wanted && self.full_size == full_size;
+        let is_so = !self.is_new && is_same && missing.is_empty();
         if is_so || self.retry_at.is_some_and(|at| now < at) {
             return Ok(None);
         }
         self.retry_at = None;
+        self.full_size = full_size;
         let all = || RenditionSet::from_iter(Rendition::ALL);
         let before = if self.is_new { all() } else { self.offered };
         for rendition in before.without(wanted).iter() {
@@ -114,7 +125,10 @@ impl Renditions {
         let frame = state.width.zip(state.height);
         let offered = self.offered.iter();
         let size = |rendition: Rendition| {
-            let size = frame.and_then(|(width, height)| rendition.size(width, height));
+            let size = match rendition {
+                Rendition::Full => self.full_size,
+                _ => frame.and_then(|(width, height)| rendition.size(width, height)),
+            };
             RenditionSize {
                 width: size.map(|(width, _)| width),
                 height: size.map(|(_, height)| height),
@@ -125,7 +139,7 @@ impl Renditions {
         state.renditions = told.collect();
     }
 
-    /// Makes one rendition of the newest exposure, and publishes it.
+    /// Makes one rendition of the newest exposure and publishes it, or the full picture at hand.
     pub(crate) fn publish<S: Source>(
         &mut self,
         rendition: Rendition,
@@ -133,6 +147,9 @@ impl Renditions {
         publisher: &mut Publisher,
         now: Instant,
     ) -> Result<(), Unmade<S::Error>> {
+        if rendition == Rendition::Full {
+            return Self::publish_full(source, publisher, now);
+        }
         let tables = self.tables;
         let maker = self
             .maker
@@ -145,5 +162,17 @@ impl Renditions {
         let frame = frame.ok_or(Unmade::Unusable)?;
         let made = maker.from_jpeg(&frame.picture.jpeg, rendition)?;
         Ok(publisher.publish_rendition(rendition, made.bytes, frame.captured)?)
+    }
+
+    /// Publishes the full picture that the source has at hand.
+    fn publish_full<S: Source>(
+        source: &mut S,
+        publisher: &mut Publisher,
+        now: Instant,
+    ) -> Result<(), Unmade<S::Error>> {
+        let frame = source.encode_full(now).map_err(Unmade::Failed)?;
+        let frame = frame.ok_or(Unmade::NotFull)?;
+        let jpeg = &frame.picture.jpeg;
+        Ok(publisher.publish_rendition(Rendition::Full, jpeg, frame.captured)?)
     }
 }

@@ -7,6 +7,9 @@ use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Yuv420;
 use eyelid_slot::{Rendition, RenditionSet};
 
+/// What a source says that works and gives no frame, where it knows no more of that.
+pub const NO_NEW_PICTURE: &str = "the camera is on and gives no new picture";
+
 /// One kind of camera, or what takes a camera's place. It is driven by one thread and never blocks
 /// it.
 pub trait Source {
@@ -68,10 +71,36 @@ pub trait Source {
             .collect()
     }
 
+    /// Width and height of a picture in the camera's full resolution, turned as its frames are,
+    /// where that is larger than they are. `None`: [`Rendition::Full`] is not offered.
+    fn full_size(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// Somebody wishes for a full picture. Called for as long as that is so, when nothing is due
+    /// to be published of the newest frame, which may be lost by it. What takes its time goes on in
+    /// [`Source::advance`], until [`SourceStatus::full`] says that the picture is at hand.
+    ///
+    /// # Errors
+    /// Why there will be no further frame; the caller stops it then. That there will be no full
+    /// picture is none.
+    fn wish_full(&mut self, _now: Instant) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Encodes the full picture at hand, which is no longer so then. `None` where it turns out to
+    /// be unusable.
+    ///
+    /// # Errors
+    /// As of [`Source::wish_full`].
+    fn encode_full(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error> {
+        Ok(None)
+    }
+
     /// Why there is no new frame although it works, for those who wait for one. It is shown to
     /// everybody.
     fn waiting(&self) -> String {
-        "the camera is on and gives no new picture".to_owned()
+        NO_NEW_PICTURE.to_owned()
     }
 
     /// Says whether something has come since this was asked last that makes a new try worthwhile at
@@ -95,6 +124,9 @@ pub struct SourceStatus {
     pub settling: bool,
     /// Frames per second that it gives at most, where it knows.
     pub fps: Option<f64>,
+    /// The number of the full picture at hand, which was taken after [`Source::wish_full`]. Each
+    /// has a higher one than all before it.
+    pub full: Option<u64>,
 }
 
 /// Why a source gives no frames. What it says is shown to everybody.
@@ -169,6 +201,18 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn offers(&self) -> RenditionSet {
         (**self).offers()
+    }
+
+    fn full_size(&self) -> Option<(u32, u32)> {
+        (**self).full_size()
+    }
+
+    fn wish_full(&mut self, now: Instant) -> Result<(), Self::Error> {
+        (**self).wish_full(now)
+    }
+
+    fn encode_full(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error> {
+        (**self).encode_full(now)
     }
 
     fn waiting(&self) -> String {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use eyelid_jpeg::EncodedPicture;
-use eyelid_picture::{Encoder, SamplePlane, SampleRange, Yuv420};
+use eyelid_picture::{Encoder, SamplePlane, SampleRange, Tables, Yuv420};
 use eyelid_slot::{FRAME_FILE, Held, Reader, RenditionSet};
 use tempfile::TempDir;
 
@@ -31,7 +31,20 @@ struct Scripted {
     captured: SystemTime,
     /// Grey samples, for a camera that has planes.
     planes: Option<Vec<u8>>,
+    full: FullScript,
     slot: PathBuf,
+}
+
+/// What it does about pictures in its full resolution.
+#[derive(Default)]
+struct FullScript {
+    size: Option<(u32, u32)>,
+    /// How often it was told that one is wished for.
+    wishes: u32,
+    /// How many frames had been encoded then.
+    encoded_before: u32,
+    is_broken: bool,
+    encoded: u32,
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -104,6 +117,28 @@ impl Source for Scripted {
         }))
     }
 
+    fn full_size(&self) -> Option<(u32, u32)> {
+        self.full.size
+    }
+
+    fn wish_full(&mut self, _now: Instant) -> Result<(), Fault> {
+        self.full.wishes += 1;
+        self.full.encoded_before = self.encoded;
+        Ok(())
+    }
+
+    fn encode_full(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, Fault> {
+        self.full.encoded += 1;
+        Ok((!self.full.is_broken).then(|| EncodedFrame {
+            picture: EncodedPicture {
+                jpeg: Cow::Borrowed(&self.jpeg),
+                width: 32,
+                height: 32,
+            },
+            captured: moment(1000 + self.status.full.unwrap()),
+        }))
+    }
+
     fn offers(&self) -> RenditionSet {
         match self.planes {
             None => [Rendition::Low, Rendition::Half].into_iter().collect(),
@@ -139,6 +174,7 @@ impl World {
             jpeg: jpeg.to_vec(),
             captured: SystemTime::UNIX_EPOCH,
             planes: None,
+            full: FullScript::default(),
             slot: slot.clone(),
         };
         let options = DriverOptions {
@@ -165,6 +201,25 @@ impl World {
             works: true,
             ..SourceStatus::default()
         };
+    }
+
+    /// The source has its full picture of this number, and no frame.
+    fn capture_full(&mut self, number: u64) {
+        self.driver.source.status.sequence = None;
+        self.driver.source.status.full = Some(number);
+    }
+
+    /// Begins with a camera that has full pictures and has published its first frame.
+    fn with_full_pictures() -> Self {
+        let mut world = Self::new();
+        world.driver.source.full.size = Some((32, 32));
+        world.capture(1);
+        world.act(Duration::ZERO);
+        world
+    }
+
+    fn full(&self) -> Reader {
+        Reader::of(&self.slot, Some(Rendition::Full))
     }
 
     /// Lets the driver do all there is to do after so long.
@@ -371,4 +426,71 @@ fn a_rendition_that_was_taken_away_is_offered_again() {
     let offered = Reader::of(&world.slot, Some(Rendition::Half)).captured();
     assert_eq!(offered, Some(UNIX_EPOCH));
     assert_eq!(world.look(Rendition::Half).frame.captured, moment(1));
+}
+
+#[test]
+fn a_full_picture_is_offered_with_its_size_and_not_taken_for_nobody() {
+    let mut world = World::with_full_pictures();
+    let told = world.told().renditions["full"].clone();
+    assert_eq!((told.width, told.height), (Some(32), Some(32)));
+    assert_eq!(world.full().captured(), Some(UNIX_EPOCH));
+    world.look(Rendition::Half);
+    world.capture_full(1);
+    world.act(SECOND);
+    assert_eq!(world.full().captured(), Some(UNIX_EPOCH));
+    let full = &world.driver.source.full;
+    assert_eq!((full.wishes, full.encoded), (0, 0));
+    world.driver.source.full.size = None;
+    world.act(SECOND);
+    assert_eq!(world.full().captured(), None);
+    assert!(!world.told().renditions.contains_key("full"));
+}
+
+#[test]
+fn a_full_picture_comes_after_the_frame_and_when_the_source_has_it() {
+    let mut world = World::with_full_pictures();
+    world.full().wish().unwrap();
+    Reader::new(&world.slot).wish().unwrap();
+    world.capture(2);
+    let encoded = world.driver.source.encoded;
+    world.act(SECOND);
+    assert_eq!(world.driver.source.full.wishes, 1);
+    assert_eq!(world.driver.source.full.encoded_before, encoded + 1);
+    assert_eq!(world.full().captured(), Some(UNIX_EPOCH));
+    world.act(SECOND);
+    assert_eq!(
+        world.driver.source.full.wishes, 2,
+        "it may have been too early"
+    );
+    // While it is taken, there is no frame for who wishes for one.
+    Reader::new(&world.slot).wish().unwrap();
+    world.capture_full(1);
+    world.act(SECOND);
+    assert_eq!(world.full().captured(), Some(moment(1001)));
+    assert_eq!(Reader::new(&world.slot).captured(), Some(moment(2)));
+    let wishes = world.driver.source.full.wishes;
+    world.driver.source.status.full = None;
+    world.capture(3);
+    world.act(SECOND);
+    assert_eq!(Reader::new(&world.slot).captured(), Some(moment(3)));
+    assert_eq!(world.driver.source.full.wishes, wishes, "it was answered");
+    let told = world.told();
+    assert_eq!((told.width, told.waiting), (Some(16), None));
+}
+
+#[test]
+fn a_full_picture_that_is_broken_is_encoded_once_and_the_wish_stands() {
+    let mut world = World::with_full_pictures();
+    world.driver.source.full.is_broken = true;
+    world.full().wish().unwrap();
+    world.capture_full(1);
+    world.act(SECOND);
+    world.act(SECOND);
+    assert_eq!(world.driver.source.full.encoded, 1);
+    assert_eq!(world.driver.source.full.wishes, 2);
+    world.driver.source.full.is_broken = false;
+    world.capture_full(2);
+    world.act(SECOND);
+    assert_eq!(world.full().captured(), Some(moment(1002)));
+    assert_eq!(world.told().state, Phase::Awake);
 }

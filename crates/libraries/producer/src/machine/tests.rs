@@ -516,3 +516,44 @@ fn who_wishes_for_a_rendition_keeps_the_camera_awake() {
     assert_eq!(world.at(99_000 + 14_999), None);
     assert_eq!(world.at(99_000 + 15_000), Some(Action::Stop));
 }
+
+#[test]
+fn a_full_picture_has_numbers_of_its_own_and_is_wanted_while_it_is_wished_for() {
+    let full = [Rendition::Full].into_iter().collect();
+    let mut world = World::awake();
+    let now = |world: &World, at_ms| world.start + ms(at_ms);
+    let wants = |world: &World, at_ms| world.machine.wants_full(now(world, at_ms), world.slot);
+    world.capture(2);
+    assert!(!wants(&world, 10));
+    wish(&mut world, &[Rendition::Full]);
+    assert_eq!(world.at(10), None, "it is not made of frames");
+    assert!(wants(&world, 10));
+    assert_eq!(world.deadline(), None, "the source says when there is one");
+    world.source.full = Some(1);
+    assert_eq!(world.at(20), Some(Action::Render(1, full)));
+    world.machine.refused(now(&world, 20));
+    assert_eq!((world.at(21), world.deadline()), (None, Some(1020)));
+    assert!(!wants(&world, 21), "the slot is full");
+    assert_eq!(world.at(1020), Some(Action::Render(1, full)));
+    world
+        .machine
+        .rendered(now(&world, 1020), 1, Rendition::Full);
+    assert_eq!(world.at(1021), None, "it was published");
+    world.open();
+    assert_eq!(
+        world.at(1030),
+        Some(Action::Publish(2)),
+        "the frame was not"
+    );
+    world.slot = SlotStatus::default();
+    assert!(!wants(&world, 1040));
+    // It keeps a camera awake as any wish does.
+    wish(&mut world, &[Rendition::Full]);
+    assert_eq!(world.at(60_000), None);
+    world.slot = SlotStatus::default();
+    assert_eq!(world.at(60_000), None);
+    assert_eq!(world.at(75_000), Some(Action::Stop));
+    wish(&mut world, &[Rendition::Full]);
+    assert!(!wants(&world, 75_000), "it has to be started first");
+    assert_eq!(world.at(75_000), Some(Action::Start));
+}

@@ -1,0 +1,20 @@
+//! What a driver is told of its camera.
+
+use std::time::Duration;
+
+use eyelid_picture::Tables;
+
+/// What a driver is told of its camera.
+#[derive(Clone, Debug)]
+pub struct DriverOptions {
+    /// What the log calls it: `camera` where a process has one.
+    pub log_name: String,
+    /// Where its frames come from, as everybody is told: without passwords.
+    pub shown_source: String,
+    /// The most frames per second that are published.
+    pub max_fps: Option<f64>,
+    /// How long it stays awake with no demand.
+    pub linger: Duration,
+    /// The Huffman tables of renditions.
+    pub tables: Tables,
+}
