@@ -8,7 +8,7 @@ use eyelid_config::{CameraOptions, Size, SourceSpec};
 
 /// A larger test picture takes longer to draw and encode than the 2 s after which a frame is old. A
 /// camera's own 12 megapixels (4056x3040) can still be tried.
-const MOST_TEST_PIXELS: u64 = 1 << 24;
+pub(crate) const MOST_TEST_PIXELS: u64 = 1 << 24;
 
 /// An option that goes with another source, or with another value, and what is wrong with it.
 pub(crate) struct Misfit {

@@ -7,6 +7,7 @@ mod folder;
 mod hardware;
 #[cfg(feature = "libcamera")]
 mod libcamera;
+mod still;
 mod test;
 mod v4l2;
 

@@ -3,6 +3,7 @@
 //!
 //! A frame is only a number and a moment until somebody wants it: then its picture is drawn.
 
+mod full;
 mod painter;
 mod scene;
 
@@ -10,11 +11,12 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_config::Size;
-use eyelid_producer::{EncodedFrame, PlanesFrame, Source, SourceStatus};
+use eyelid_producer::{EncodedFrame, NO_NEW_PICTURE, PlanesFrame, Source, SourceStatus};
 use eyelid_slot::RenditionSet;
 
 use super::SourceError;
 use crate::Settings;
+use full::FullTest;
 use painter::Painter;
 
 const DEFAULT_SIZE: Size = Size {
@@ -32,19 +34,24 @@ pub(crate) struct TestPicture {
     number: u64,
     newest: Option<SystemTime>,
     painter: Painter,
+    full: Option<FullTest>,
+    settings: Settings,
 }
 
 impl TestPicture {
     pub(crate) fn new(settings: &Settings) -> Self {
         let size = settings.size.unwrap_or(DEFAULT_SIZE);
         let fps = settings.fps.map_or(DEFAULT_FPS, |fps| fps.per_second());
+        let interval = Duration::from_secs_f64(1.0 / fps);
         Self {
             fps,
-            interval: Duration::from_secs_f64(1.0 / fps),
+            interval,
             next: None,
             number: 0,
             newest: None,
             painter: Painter::new(size, fps, settings),
+            full: FullTest::of(size, interval),
+            settings: settings.clone(),
         }
     }
 
@@ -60,6 +67,16 @@ impl TestPicture {
         self.number += 1 + missed as u64;
         self.newest = Some(clock.checked_sub(since_last).unwrap_or(clock));
         self.next = Some(due + self.interval.mul_f64(missed + 1.0));
+        if let Some(full) = &mut self.full {
+            full.stream_goes_on(now);
+        }
+    }
+
+    /// Takes what there is of a full picture; the stream goes on after it.
+    fn take_full(&mut self, now: Instant, clock: SystemTime) {
+        if let Some(goes_on) = self.full.as_mut().and_then(|full| full.advance(now, clock)) {
+            self.next = Some(goes_on);
+        }
     }
 }
 
@@ -71,9 +88,12 @@ impl Source for TestPicture {
         Ok(())
     }
 
-    fn stop(&mut self, _now: Instant) {
+    fn stop(&mut self, now: Instant) {
         self.next = None;
         self.newest = None;
+        if let Some(full) = &mut self.full {
+            full.stop(now);
+        }
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
@@ -81,11 +101,14 @@ impl Source for TestPicture {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.next
+        let full = self.full.as_ref().and_then(FullTest::deadline);
+        self.next.into_iter().chain(full).min()
     }
 
     fn advance(&mut self, now: Instant) -> Result<(), SourceError> {
-        self.take_frame(now, SystemTime::now());
+        let clock = SystemTime::now();
+        self.take_frame(now, clock);
+        self.take_full(now, clock);
         Ok(())
     }
 
@@ -95,6 +118,7 @@ impl Source for TestPicture {
             works: self.newest.is_some(),
             keeps_rate: true,
             fps: Some(self.fps),
+            full: self.full.as_ref().and_then(FullTest::sequence),
             ..SourceStatus::default()
         }
     }
@@ -115,6 +139,33 @@ impl Source for TestPicture {
 
     fn offers(&self) -> RenditionSet {
         super::renditions_of_planes(self.painter.size())
+    }
+
+    fn full_size(&self) -> Option<(u32, u32)> {
+        let full = self.full.as_ref()?.size()?;
+        Some(self.settings.turn().size(full.width, full.height))
+    }
+
+    fn wish_full(&mut self, now: Instant) -> Result<(), SourceError> {
+        // The first frame of the stream comes first.
+        if let Some(full) = &mut self.full
+            && self.newest.is_some()
+            && full.begin(now)
+        {
+            self.next = None;
+            self.newest = None;
+        }
+        Ok(())
+    }
+
+    fn encode_full(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        let full = self.full.as_mut();
+        Ok(full.and_then(|full| full.encode(self.fps, self.number, &self.settings)))
+    }
+
+    fn waiting(&self) -> String {
+        let full = self.full.as_ref();
+        full.map_or_else(|| NO_NEW_PICTURE.to_owned(), FullTest::waiting)
     }
 }
 
@@ -224,5 +275,39 @@ mod tests {
             picture.advance(later).unwrap();
             assert_ne!(frame_luma(&mut picture, later), luma);
         }
+    }
+
+    #[test]
+    fn a_full_picture_takes_the_frames_away_for_a_while() {
+        let mut picture = test_picture(&["--size", "160x120", "--fps", "10"]);
+        assert_eq!(picture.full_size(), Some((320, 240)));
+        let (start, wall) = (
+            Instant::now(),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1000),
+        );
+        let ms = Duration::from_millis;
+        let see = |picture: &mut TestPicture, after_ms: u64| {
+            picture.take_frame(start + ms(after_ms), wall + ms(after_ms));
+            picture.take_full(start + ms(after_ms), wall + ms(after_ms));
+            let status = picture.status();
+            (status.sequence, status.full)
+        };
+        picture.start(start).unwrap();
+        picture.wish_full(start).unwrap();
+        assert_eq!(see(&mut picture, 0), (Some(1), None), "the frame first");
+        picture.wish_full(start).unwrap();
+        assert_eq!(see(&mut picture, 100), (None, None));
+        assert!(picture.encode(start).unwrap().is_none());
+        assert_eq!(see(&mut picture, 599), (None, None));
+        // 200 ms for the change, 400 ms for the exposure.
+        assert_eq!(see(&mut picture, 605), (None, Some(1)));
+        let full = picture.encode_full(start).unwrap().unwrap();
+        let (width, height) = (full.picture.width, full.picture.height);
+        assert_eq!((width, height, full.captured), (320, 240, wall + ms(600)));
+        assert!(picture.encode_full(start).unwrap().is_none(), "once");
+        assert_eq!(see(&mut picture, 620), (None, None));
+        assert_eq!(picture.deadline(), Some(start + ms(820)));
+        assert_eq!(see(&mut picture, 820).1, None);
+        assert!(picture.status().sequence > Some(1));
     }
 }

@@ -6,6 +6,7 @@ mod demand;
 mod folder;
 #[cfg(not(feature = "libcamera"))]
 mod full_build;
+mod full_picture;
 mod harness;
 mod options;
 mod renditions;

@@ -74,7 +74,7 @@ fn each_is_made_for_who_looks_at_it_in_its_size() {
     }
     let told = capture.wait_size().renditions;
     let names: Vec<&str> = told.keys().map(String::as_str).collect();
-    assert_eq!(names, ["half", "low", "quarter", "y4m"]);
+    assert_eq!(names, ["full", "half", "low", "quarter", "y4m"]);
     let half = (told["half"].width, told["half"].height);
     assert_eq!(half, (Some(61), Some(81)));
 }

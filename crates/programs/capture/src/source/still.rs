@@ -1,0 +1,509 @@
+//! When a camera takes a picture in its full resolution, and how long its stream may stand still
+//! for it: the decisions, apart from clocks and cameras.
+//!
+//! Most cameras give one size at a time. For a full picture they are stopped, configured to the
+//! largest size and started ([`StillPlan::begun`]); one frame is taken once the exposure has
+//! settled ([`StillPlan::frame`]) and encoded; then they are configured back
+//! ([`StillPlan::returning`]). Meanwhile nobody gets a frame of the stream, so it is bounded how
+//! long that may take, and how often it may be done. A camera that gives both sizes side by side
+//! goes through the same steps without being stopped.
+
+use std::time::{Duration, Instant};
+
+use eyelid_producer::NO_NEW_PICTURE;
+
+/// How many times longer than the last full picture took the stream is left alone after it: who
+/// asks for full pictures all the time gets a quarter of the camera's time at most. The next one is
+/// then there within the 4 s that a snapshot waits, where one takes up to a second.
+const STREAM_SHARE: u32 = 3;
+
+/// The least time between two changes of configuration. Sensors and lenses that are started take a
+/// moment to settle, and a stream that stops twice a second is none.
+const MIN_PAUSE: Duration = Duration::from_secs(2);
+
+/// A camera that looks for its exposure is given this long after its first frame. Some never say
+/// that they have found it, under flickering light.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a camera that says nothing of its exposure is given to find it, as those that the kernel
+/// drives by itself. A guess: what it takes is not known to us of any camera.
+const BLIND_SETTLE: Duration = Duration::from_millis(400);
+
+/// It needs some frames to find it, however slow they are at the large size.
+const BLIND_FRAMES: u32 = 4;
+
+/// A picture that nobody fetches is dropped after this: its file may have been taken out of the
+/// slot meanwhile, and the stream waits.
+const FETCH_LIMIT: Duration = Duration::from_millis(500);
+
+/// What a camera says of its automatic exposure.
+#[cfg_attr(
+    not(feature = "libcamera"),
+    allow(dead_code, reason = "only libcamera's cameras know this")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AutoExposure {
+    /// It has found it, or there is nothing to find.
+    Settled,
+    /// It looks for it: frames may be too dark or too bright.
+    Searching,
+    /// It says nothing of it.
+    Unknown,
+}
+
+/// Whether the stream goes on while a full picture is taken.
+#[cfg_attr(
+    not(feature = "libcamera"),
+    allow(dead_code, reason = "only libcamera's cameras know this")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StillWay {
+    /// The camera gives both sizes at once.
+    Beside,
+    /// It changes its configuration, and the stream stands still.
+    Change,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StillAction {
+    /// It is over: configure the camera as it was, and report [`StillPlan::returning`], or beside
+    /// the stream [`StillPlan::returned`].
+    Return,
+    /// The camera gives nothing at the full size: report [`StillPlan::fail`], then as
+    /// [`StillAction::Return`].
+    GiveUp,
+}
+
+/// The full pictures of one camera.
+#[derive(Clone, Debug)]
+pub(crate) struct StillPlan {
+    /// How long the camera may give nothing after its configuration was changed.
+    patience: Duration,
+    step: Step,
+    /// None is begun before this.
+    not_before: Option<Instant>,
+    /// Somebody wishes for one, and it is too early.
+    held_back: bool,
+    has_failed: bool,
+    taken: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The camera does what it is configured for.
+    Stream,
+    /// It was told to take a full picture, and has not given a good one yet.
+    Settling {
+        began: Instant,
+        way: StillWay,
+        first: Option<Instant>,
+        frames: u32,
+    },
+    /// The newest frame of the full size is the picture, and is to be encoded.
+    Taken { work: Work, until: Instant },
+    /// It was encoded, or nobody wants it any more.
+    Over(Work),
+    /// The camera was configured back, and has given no frame yet.
+    Returning(Work),
+}
+
+/// What keeps the camera, or the one thread that drives it, from the stream.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    since: Instant,
+    way: StillWay,
+}
+
+impl StillPlan {
+    /// Begins with a camera that may give nothing for so long after its configuration was changed.
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            step: Step::Stream,
+            not_before: None,
+            held_back: false,
+            has_failed: false,
+            taken: 0,
+        }
+    }
+
+    /// Says whether the camera works at the full size, as far as is known.
+    pub(crate) fn is_possible(&self) -> bool {
+        !self.has_failed
+    }
+
+    /// Somebody wishes for a full picture. Says whether to begin with it now; report
+    /// [`StillPlan::begun`] or [`StillPlan::fail`] then. To be asked when no frame of the stream is
+    /// about to be encoded, for a camera that is configured anew loses the one at hand.
+    pub(crate) fn may_begin(&mut self, now: Instant) -> bool {
+        let is_free = !self.has_failed && matches!(self.step, Step::Stream);
+        self.held_back = is_free && self.not_before.is_some_and(|at| now < at);
+        is_free && !self.held_back
+    }
+
+    /// The camera was told to take one.
+    pub(crate) fn begun(&mut self, now: Instant, way: StillWay) {
+        self.step = Step::Settling {
+            began: now,
+            way,
+            first: None,
+            frames: 0,
+        };
+    }
+
+    /// The camera has given a frame of the full size, which is at hand.
+    pub(crate) fn frame(&mut self, now: Instant, exposure: AutoExposure) {
+        let Step::Settling {
+            began,
+            way,
+            first,
+            frames,
+        } = &mut self.step
+        else {
+            return;
+        };
+        let settled_for = now.duration_since(*first.get_or_insert(now));
+        *frames += 1;
+        let is_good = match (*way, exposure) {
+            // The exposure is the stream's.
+            (StillWay::Beside, _) | (_, AutoExposure::Settled) => true,
+            (_, AutoExposure::Searching) => settled_for >= SETTLE_LIMIT,
+            (_, AutoExposure::Unknown) => settled_for >= BLIND_SETTLE && *frames >= BLIND_FRAMES,
+        };
+        if is_good {
+            let (began, way) = (*began, *way);
+            self.take(now, began, way);
+        }
+    }
+
+    /// The number of the full picture that is at hand, to be encoded. Each is another.
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        matches!(self.step, Step::Taken { .. }).then_some(self.taken)
+    }
+
+    /// The full picture was encoded, or cannot be.
+    pub(crate) fn encoded(&mut self) {
+        if let Step::Taken { work, .. } = self.step {
+            self.step = Step::Over(work);
+        }
+    }
+
+    /// Gives what is to be done although no frame has come.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<StillAction> {
+        match self.step {
+            Step::Settling {
+                began, way, first, ..
+            } if self.due(began, first) <= now => {
+                if first.is_none() {
+                    return Some(StillAction::GiveUp);
+                }
+                // Better too dark than none.
+                self.take(now, began, way);
+                None
+            }
+            Step::Taken { work, until } if until <= now => {
+                self.step = Step::Over(work);
+                Some(StillAction::Return)
+            }
+            Step::Over(_) => Some(StillAction::Return),
+            Step::Stream | Step::Settling { .. } | Step::Taken { .. } | Step::Returning(_) => None,
+        }
+    }
+
+    /// When there may be something to do although no frame comes.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.step {
+            Step::Stream => self.not_before.filter(|_| self.held_back),
+            Step::Settling { began, first, .. } => Some(self.due(began, first)),
+            Step::Taken { until, .. } => Some(until),
+            Step::Over(work) => Some(work.since),
+            Step::Returning(_) => None,
+        }
+    }
+
+    /// The camera was told to go on with its stream.
+    pub(crate) fn returning(&mut self) {
+        if let Some(work) = self.work() {
+            self.step = Step::Returning(work);
+        }
+    }
+
+    /// The camera has given a frame of its stream again, or was stopped. Gives how long it was kept
+    /// from its stream, if it was.
+    pub(crate) fn returned(&mut self, now: Instant) -> Option<Duration> {
+        let work = self.work()?;
+        let took = now.duration_since(work.since);
+        let least = match work.way {
+            StillWay::Beside => Duration::ZERO,
+            StillWay::Change => MIN_PAUSE,
+        };
+        self.not_before = Some(now + least.max(took * STREAM_SHARE));
+        self.step = Step::Stream;
+        Some(took)
+    }
+
+    /// The camera does not work at the full size, and will not be told so again.
+    pub(crate) fn fail(&mut self) {
+        self.has_failed = true;
+        self.held_back = false;
+    }
+
+    /// Says whether the camera was told to take a full picture and has given no good one yet.
+    #[cfg(feature = "libcamera")]
+    pub(crate) fn is_awaited(&self) -> bool {
+        matches!(self.step, Step::Settling { .. })
+    }
+
+    /// Says whether the camera was told to go on with its stream, and has not done so yet.
+    pub(crate) fn is_returning(&self) -> bool {
+        matches!(self.step, Step::Returning(_))
+    }
+
+    /// Says whether the camera is configured to the full size, and the stream stands still.
+    pub(crate) fn is_away(&self) -> bool {
+        let is_here = matches!(self.step, Step::Stream | Step::Returning(_));
+        !is_here && self.work().is_some_and(|work| work.way == StillWay::Change)
+    }
+
+    /// Why there is no new frame, for those who wait for one.
+    pub(crate) fn waiting(&self) -> String {
+        let text = if self.is_away() {
+            "the camera takes a picture in its full resolution"
+        } else {
+            NO_NEW_PICTURE
+        };
+        text.to_owned()
+    }
+
+    /// How many pictures were taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    fn take(&mut self, now: Instant, began: Instant, way: StillWay) {
+        self.taken += 1;
+        // Beside the stream, a picture that is waited for costs it nothing.
+        let since = match way {
+            StillWay::Beside => now,
+            StillWay::Change => began,
+        };
+        self.step = Step::Taken {
+            work: Work { since, way },
+            until: now + FETCH_LIMIT,
+        };
+    }
+
+    fn work(&self) -> Option<Work> {
+        match self.step {
+            Step::Stream => None,
+            Step::Settling { began, way, .. } => Some(Work { since: began, way }),
+            Step::Taken { work, .. } | Step::Over(work) | Step::Returning(work) => Some(work),
+        }
+    }
+
+    fn due(&self, began: Instant, first: Option<Instant>) -> Instant {
+        let patience = began + self.patience;
+        first.map_or(patience, |first| patience.min(first + SETTLE_LIMIT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Begins a change of configuration at `at`.
+    fn changing(at: Instant) -> StillPlan {
+        let mut plan = StillPlan::new(PATIENCE);
+        assert!(plan.may_begin(at));
+        plan.begun(at, StillWay::Change);
+        assert!(plan.is_away());
+        plan
+    }
+
+    /// When a camera's picture is taken that gives one frame each `interval`, the first at once.
+    fn taken_after(interval: Duration, exposure: impl Fn(Duration) -> AutoExposure) -> Duration {
+        let start = Instant::now();
+        let mut plan = changing(start);
+        for frame in 0..1000 {
+            let after = interval * frame;
+            plan.frame(start + after, exposure(after));
+            if plan.sequence().is_some() {
+                return after;
+            }
+            assert_eq!(plan.next(start + after), None);
+        }
+        panic!("no picture was taken");
+    }
+
+    #[test]
+    fn a_picture_is_taken_once_the_exposure_has_settled() {
+        use AutoExposure::{Searching, Settled, Unknown};
+        let settles_after = |settled: u64| {
+            move |after| {
+                if after < ms(settled) {
+                    Searching
+                } else {
+                    Settled
+                }
+            }
+        };
+        assert_eq!(taken_after(ms(100), settles_after(0)), ms(0));
+        assert_eq!(taken_after(ms(100), settles_after(250)), ms(300));
+        // One that never says so, and one that says nothing, fast and slow.
+        assert_eq!(taken_after(ms(100), settles_after(60_000)), SETTLE_LIMIT);
+        assert_eq!(taken_after(ms(50), |_| Unknown), BLIND_SETTLE);
+        assert_eq!(
+            taken_after(ms(300), |_| Unknown),
+            ms(300) * (BLIND_FRAMES - 1)
+        );
+    }
+
+    #[test]
+    fn without_a_further_frame_the_one_at_hand_is_taken() {
+        let start = Instant::now();
+        let mut plan = changing(start);
+        plan.frame(start + ms(700), AutoExposure::Searching);
+        let due = start + ms(700) + SETTLE_LIMIT;
+        assert_eq!((plan.deadline(), plan.sequence()), (Some(due), None));
+        assert_eq!(plan.next(due - ms(1)), None);
+        assert_eq!((plan.next(due), plan.sequence()), (None, Some(1)));
+        // One that comes at the last moment is not waited for longer than for any.
+        let mut plan = changing(start);
+        plan.frame(start + PATIENCE - ms(1), AutoExposure::Searching);
+        assert_eq!(plan.deadline(), Some(start + PATIENCE));
+    }
+
+    #[test]
+    fn a_camera_that_gives_nothing_is_given_up_and_not_asked_again() {
+        let start = Instant::now();
+        let mut plan = changing(start);
+        assert_eq!(plan.deadline(), Some(start + PATIENCE));
+        assert_eq!(plan.next(start + PATIENCE - ms(1)), None);
+        assert_eq!(plan.next(start + PATIENCE), Some(StillAction::GiveUp));
+        plan.fail();
+        plan.returning();
+        assert_eq!(plan.returned(start + PATIENCE), Some(PATIENCE));
+        assert!(!plan.is_away() && !plan.is_possible());
+        assert!(!plan.may_begin(start + PATIENCE * 100));
+        assert_eq!(plan.deadline(), None);
+    }
+
+    #[test]
+    fn a_picture_is_encoded_once_or_dropped_and_the_stream_goes_on() {
+        let start = Instant::now();
+        for is_fetched in [true, false] {
+            let mut plan = changing(start);
+            plan.frame(start + ms(100), AutoExposure::Settled);
+            assert_eq!(plan.sequence(), Some(1));
+            plan.frame(start + ms(110), AutoExposure::Settled);
+            assert_eq!(
+                plan.sequence(),
+                Some(1),
+                "a later frame is no other picture"
+            );
+            let over = if is_fetched {
+                plan.encoded();
+                start + ms(200)
+            } else {
+                assert_eq!(plan.next(start + ms(200)), None);
+                start + ms(100) + FETCH_LIMIT
+            };
+            assert!(plan.deadline() <= Some(over));
+            assert_eq!(plan.next(over), Some(StillAction::Return));
+            assert_eq!((plan.sequence(), plan.is_away()), (None, true));
+            plan.returning();
+            assert_eq!((plan.next(over), plan.is_away()), (None, false));
+            assert!(!plan.may_begin(over), "it has not given a frame yet");
+            assert_eq!(plan.deadline(), None);
+            assert_eq!(plan.returned(over + ms(50)), Some(over + ms(50) - start));
+            assert_eq!(plan.returned(over + ms(60)), None);
+        }
+    }
+
+    /// Ten minutes of a reader that always wishes for a full picture, each of which keeps the camera
+    /// from the stream for `change`. Gives that part of the time, and the number of pictures.
+    fn greedy(change: Duration, way: StillWay) -> (f64, u32) {
+        let start = Instant::now();
+        let (mut plan, mut now) = (StillPlan::new(PATIENCE), start);
+        let (mut away, mut pictures) = (Duration::ZERO, 0);
+        while now < start + Duration::from_secs(600) {
+            if !plan.may_begin(now) {
+                // It asks again when it was told to, and not sooner.
+                let next = plan.deadline().unwrap();
+                assert!(next > now);
+                now = next;
+                continue;
+            }
+            plan.begun(now, way);
+            if way == StillWay::Change {
+                now += change / 2;
+            }
+            plan.frame(now, AutoExposure::Settled);
+            plan.encoded();
+            now += if way == StillWay::Change {
+                change / 2
+            } else {
+                change
+            };
+            assert_eq!(plan.next(now), Some(StillAction::Return));
+            away += plan.returned(now).unwrap();
+            pictures += 1;
+        }
+        (away.div_duration_f64(now - start), pictures)
+    }
+
+    #[test]
+    fn a_reader_that_never_has_enough_leaves_the_stream_three_quarters_of_the_time() {
+        for (change, share, pictures) in [
+            (ms(100), 0.05, 286),
+            (ms(800), 0.25, 188),
+            (Duration::from_secs(4), 0.25, 38),
+        ] {
+            let seen = greedy(change, StillWay::Change);
+            assert!((seen.0 - share).abs() < 0.01, "{change:?}: {seen:?}");
+            assert_eq!(seen.1, pictures, "{change:?}");
+        }
+        // Beside the stream it is only the encoding that costs.
+        let (share, pictures) = greedy(ms(100), StillWay::Beside);
+        assert!((share - 0.25).abs() < 0.01);
+        assert_eq!(pictures, 1500);
+    }
+
+    #[test]
+    fn what_is_asked_for_too_early_is_begun_when_it_may_be() {
+        let start = Instant::now();
+        let mut plan = changing(start);
+        plan.frame(start, AutoExposure::Settled);
+        plan.encoded();
+        plan.returned(start + ms(1000));
+        assert_eq!(plan.deadline(), None, "nobody wishes for another");
+        assert!(!plan.may_begin(start + ms(1100)));
+        assert_eq!(plan.deadline(), Some(start + ms(4000)));
+        assert!(plan.may_begin(start + ms(4000)));
+        // Stopped in the middle of it, by an end or a fault.
+        plan.begun(start + ms(4000), StillWay::Change);
+        assert!(!plan.may_begin(start + ms(4001)), "one at a time");
+        assert_eq!(plan.returned(start + ms(4100)), Some(ms(100)));
+        assert_eq!((plan.sequence(), plan.is_away()), (None, false));
+    }
+
+    #[test]
+    fn beside_the_stream_the_first_frame_is_good_and_waiting_for_it_costs_nothing() {
+        let start = Instant::now();
+        let mut plan = StillPlan::new(PATIENCE);
+        plan.begun(start, StillWay::Beside);
+        assert!(!plan.is_away());
+        plan.frame(start + ms(900), AutoExposure::Unknown);
+        assert_eq!(plan.sequence(), Some(1));
+        plan.encoded();
+        assert_eq!(plan.returned(start + ms(1000)), Some(ms(100)));
+        assert!(plan.may_begin(start + ms(1300)));
+    }
+}
