@@ -75,6 +75,16 @@ class Slot:
             f"a frame in {self.path} newer than {after}",
         )
 
+    def next_full(self):
+        """Looks once at the picture in full resolution and waits for the next one; gives it,
+        checked.
+        """
+        file = self.path / "current.full.jpg"
+        before = self._wait(lambda: file.exists() and (file.stat().st_mtime_ns,), f"a {file}")
+        file.read_bytes()
+        self._wait(lambda: (file.stat().st_mtime_ns,) > before, f"another {file}")
+        return check_frame(file.read_bytes())
+
     def frame_where(self, wanted, what):
         """Looks until the frame is as `wanted`; gives the picture.
 

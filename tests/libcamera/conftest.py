@@ -50,6 +50,15 @@ def mute(directory, environment):
 
 
 @pytest.fixture
+def stills(directory, environment):
+    """Gives the file that says what is wrong with the cameras' full size."""
+    path = directory / "stills"
+    environment["LD_PRELOAD"] += f":{os.environ['EYELID_PRELOADED']}/stills.so"
+    environment["EYELID_STILLS"] = str(path)
+    return path
+
+
+@pytest.fixture
 def once(start, environment):
     """Runs `eyelid-capture` to its end; gives (exit code, stdout, stderr)."""
 

@@ -198,6 +198,117 @@ def test_the_cpu_reads_buffers_only_between_start_and_end(capture, environment):
     assert not reading, "an access was never ended"
 
 
+# Full pictures
+
+BESIDE, CHANGE = "", "one"
+
+
+@pytest.mark.parametrize("fault", [BESIDE, CHANGE], ids=["beside", "change"])
+def test_full_pictures_are_the_camera_s_largest_turned_as_asked(capture, stills, fault):
+    stills.write_text(fault)
+    program = capture(*SIDE, "--smallest", "--rotate", "90", EYELID_LOG="debug")
+    told = program.slot.wait_state("awake", height=322)["renditions"]["full"]
+    assert (told["width"], told["height"]) == (720, 1280)
+    for _ in range(3):
+        asked_ns = time.time_ns()
+        seen = program.slot.next_full()
+        assert (program.slot.path / "current.full.jpg").stat().st_mtime_ns > asked_ns
+        expected = side_picture().rotate(-90, expand=True)
+        assert seen.size == expected.size and difference(seen, expected) < 12
+        assert program.slot.frame(after=time.time_ns()).size == (242, 322)
+    way = "full pictures of 1280x720 beside its frames"
+    assert (f": {way}" in program.log(), f"no {way}" in program.log()) == (not fault, bool(fault))
+
+
+@pytest.mark.parametrize("fault", [BESIDE, CHANGE], ids=["beside", "change"])
+def test_a_stream_goes_on_after_a_full_picture(start, capture, stills, directory, fault):
+    stills.write_text(fault)
+    program = capture("--size", "640x480", EYELID_LOG="debug")
+    address = f"http://127.0.0.1:{free_port()}"
+    start(
+        "eyelid-server", "--slots", directory / "slot", "--listen", address.removeprefix("http://")
+    )
+    wait_listening(address)
+    with Stream(address) as stream:
+        before = [stream.part() for _ in range(20)]
+        assert program.slot.next_full().size == (1920, 1080)
+        parts = [stream.part() for _ in range(100)]
+    stamps = [float(part.headers["x-timestamp"]) for part in before + parts]
+    assert all(part.live() for part in parts)
+    assert stamps == sorted(set(stamps)), "a frame came twice, or out of order"
+    assert {check_frame(part.jpeg).size for part in parts} == {(640, 480)}
+    program.wait_log("ms were a full picture's")
+    assert program.slot.wait_state("awake")["error"] is None
+
+
+@pytest.mark.parametrize("fault", [BESIDE, CHANGE], ids=["beside", "change"])
+def test_a_full_picture_takes_how_long(capture, stills, fault):
+    """With -s it says so (docs/sources.md)."""
+    stills.write_text(fault)
+    program = capture("--size", "640x480", EYELID_LOG="debug")
+    program.slot.frame()
+    began = time.monotonic()
+    program.slot.next_full()
+    first_ms = (time.monotonic() - began) * 1000
+    # A picture that is looked at is a wish for the next.
+    pictures = 5
+    while len(re.findall("ms were a full picture's", program.log())) < pictures:
+        program.slot.next_full()
+        program.slot.frame(after=time.time_ns())
+    kept_ms = [int(ms) for ms in re.findall(r"(\d+) ms were a full", program.log())]
+    print(f"{fault or 'beside'}: {first_ms:.0f} ms from the wish to the first picture;")
+    print(f"kept from the stream for {kept_ms} ms")
+    assert max(kept_ms) < 3000, "0.4 s of it is the wait for the exposure"
+
+
+def test_a_camera_that_fails_at_its_full_size_goes_on_without(capture, stills):
+    stills.write_text("one narrow")
+    program = capture("--size", "640x480")
+    program.slot.frame()
+    full = program.slot.path / "current.full.jpg"
+    wait_for(full.exists, "an offer")
+    full.read_bytes()
+    wait_for(lambda: not full.exists(), program.log)
+    assert program.slot.frame(after=time.time_ns()).size == (640, 480)
+    state = program.slot.wait_state("awake")
+    assert "full" not in state["renditions"] and state["error"] is None
+    (line,) = re.findall(".*no full pictures.*", program.log())
+    assert "cannot configure it: Cannot allocate memory" in line
+    assert "failed" not in program.log()
+
+
+@pytest.mark.parametrize("fault", [BESIDE, CHANGE], ids=["beside", "change"])
+def test_full_pictures_and_sleeps_leave_no_buffer_behind(capture, stills, environment, fault):
+    stills.write_text(fault)
+    program = capture("--size", "320x240", "--linger", "500ms")
+    program.slot.frame()
+    counts = []
+    for _ in range(4):
+        # The second look is a wish as well, and is answered before the camera sleeps.
+        program.slot.next_full()
+        program.slot.wait_state("asleep")
+        maps = Path(f"/proc/{program.pid}/maps").read_text()
+        counts.append((fewest_descriptors(program.pid), maps.count("eyelid-heap-buffer")))
+    assert program.stop() == 0
+    assert len(set(counts)) == 1, counts
+    reading = set()
+    for line in heap(environment):
+        what, *_, inode = line.split()
+        if what == "start":
+            assert inode not in reading, "started twice"
+            reading.add(inode)
+        elif what == "end":
+            reading.remove(inode)
+    assert not reading, "an access was never ended"
+
+
+def test_a_camera_at_its_largest_size_offers_no_full_pictures(capture):
+    program = capture("--size", "1920x1080")
+    program.slot.frame()
+    assert "full" not in program.slot.wait_state("awake")["renditions"]
+    assert not (program.slot.path / "current.full.jpg").exists()
+
+
 # Time
 
 

@@ -7,7 +7,8 @@
  *                    format FOURCC WxH FPS[,FPS...] FILE   FILE has the bytes of each frame
  *                    control ID TYPE MIN MAX DEFAULT NAME  (queryctrl's numbers)
  *                    choice ID INDEX NAME
- *   fault/videoN   what is wrong with it now, a word: busy, silent, broken, short, full, lost, gone
+ *   fault/videoN   what is wrong with it now, a word: busy, silent, broken, short, full, lost, gone;
+ *                  of its second size and those after it only: small (no room for it), mute, weak (lost)
  *   log/videoN     what it was told, a line for each
  *
  * A descriptor is a timer: it becomes readable at an exposure, as a camera's does. Each exposure is
@@ -152,8 +153,13 @@ static int timer(struct camera *camera, unsigned fps) {
     return timerfd_settime(camera->fd, 0, &spec, NULL);
 }
 
+/* Something is wrong with it that is not wrong with its first size. */
+static int has_fault_here(const struct camera *camera, const char *what) {
+    return camera->mode != camera->modes && has_fault(camera, what);
+}
+
 static int stream_on(struct camera *camera) {
-    if (has_fault(camera, "full")) return refuse(ENOSPC);
+    if (has_fault(camera, "full") || has_fault_here(camera, "small")) return refuse(ENOSPC);
     FILE *file = fopen(camera->mode->file, "r");
     if (!file) abort();
     free(camera->picture);
@@ -162,7 +168,7 @@ static int stream_on(struct camera *camera) {
     fclose(file);
     tell(camera, "STREAMON");
     camera->streaming = 1;
-    return timer(camera, has_fault(camera, "silent") ? 0 : camera->fps);
+    return timer(camera, has_fault(camera, "silent") || has_fault_here(camera, "mute") ? 0 : camera->fps);
 }
 
 static int stream_off(struct camera *camera) {
@@ -174,7 +180,7 @@ static int stream_off(struct camera *camera) {
 static int dequeue(struct camera *camera, struct v4l2_buffer *buffer) {
     uint64_t passed;
     if (!camera->streaming) return refuse(EINVAL);
-    if (has_fault(camera, "lost")) return refuse(EIO);
+    if (has_fault(camera, "lost") || has_fault_here(camera, "weak")) return refuse(EIO);
     if (read(camera->fd, &passed, sizeof passed) != sizeof passed || has_fault(camera, "silent")) return refuse(EAGAIN);
     if (camera->waiting_count == 0) return refuse(EAGAIN);
     unsigned index = camera->waiting[0];
@@ -285,6 +291,7 @@ static int request_buffers(struct camera *camera, struct v4l2_requestbuffers *wa
     if (wanted->memory != V4L2_MEMORY_MMAP) return refuse(EINVAL);
     if (wanted->count > BUFFERS) wanted->count = BUFFERS;
     tell(camera, "REQBUFS %u", wanted->count);
+    camera->waiting_count = 0; /* as STREAMOFF */
     camera->buffer_count = wanted->count;
     return 0;
 }

@@ -344,6 +344,107 @@ def test_controls_are_set_after_their_automatics_are_off(cameras, capture):
     )
 
 
+# Full pictures
+
+LARGE = ("MJPG 640x480 30", "YUYV 320x240 30", "YUYV 1280x960 30")
+
+
+@pytest.fixture
+def large(cameras):
+    """A camera that gives its largest pictures in another format than its frames."""
+    picture = cameras.picture.resize((1280, 960))
+    (cameras.directory / "large").write_bytes(yuyv(picture))
+    cameras.plug_in(formats=LARGE)
+    new, camera = cameras.directory / "new", cameras.directory / "dev" / "video0"
+    text = camera.read_text()
+    new.write_text(
+        text.replace(f"960 30 {cameras.directory}/YUYV", f"960 30 {cameras.directory}/large")
+    )
+    new.rename(camera)
+    cameras.large = picture
+    return cameras
+
+
+def test_a_full_picture_is_the_camera_s_largest_and_the_stream_goes_on(large, capture):
+    program = capture("v4l2", "--max-size", "640x480", "--rotate", "180")
+    program.slot.frame()
+    told = program.slot.wait_state("awake")["renditions"]["full"]
+    assert (told["width"], told["height"]) == (1280, 960)
+    large.forget()
+    seen = program.slot.next_full()
+    assert seen.size == (1280, 960)
+    assert difference(seen, large.large.rotate(180)) < 12
+    newer = program.slot.frame(after=time.time_ns())
+    assert difference(newer, large.picture.rotate(180)) < 12
+    assert large.told()[:9] == [
+        "STREAMOFF",
+        "REQBUFS 0",
+        "S_FMT YUYV 1280x960",
+        "REQBUFS 2",
+        "STREAMON",
+        "STREAMOFF",
+        "REQBUFS 0",
+        "S_FMT MJPG 640x480",
+        "REQBUFS 4",
+    ]
+    assert large.told()[9] == "STREAMON"
+    assert "close" not in large.told()
+
+
+def test_a_camera_that_has_nothing_larger_offers_no_full_pictures(cameras, capture):
+    cameras.plug_in()
+    program = capture("v4l2")
+    program.slot.frame()
+    assert set(program.slot.wait_state("awake")["renditions"]) == {"low", "half", "quarter"}
+    assert not (program.slot.path / "current.full.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("small", "no room left"),
+        ("mute", "gave none for 1s"),
+        ("weak", "cannot get a frame of it"),
+    ],
+)
+def test_a_camera_that_fails_at_its_full_size_goes_on_without(large, capture, fault, words):
+    large.fault(fault)
+    program = capture("v4l2", "--max-size", "640x480", "--frame-timeout", "1s")
+    program.slot.frame()
+    full = program.slot.path / "current.full.jpg"
+    wait_for(full.exists, "an offer")
+    full.read_bytes()
+    wait_for(lambda: not full.exists(), lambda: f"no offer; log:\n{program.log()}")
+    newer = program.slot.frame(after=time.time_ns())
+    assert difference(newer, large.picture) < 12
+    state = program.slot.wait_state("awake")
+    assert "full" not in state["renditions"] and state["error"] is None
+    assert program.log().count("no full pictures: ") == 1
+    assert words in program.log()
+    assert "failed" not in program.log()
+
+
+def test_a_camera_that_is_pulled_while_it_takes_one_is_back_with_full_pictures(large, capture):
+    large.fault("mute")
+    program = capture("v4l2", "--max-size", "640x480")
+    program.slot.frame()
+    full = program.slot.path / "current.full.jpg"
+    wait_for(full.exists, "an offer")
+    full.read_bytes()
+    wait_for(lambda: "S_FMT YUYV 1280x960" in large.told(), "the change")
+    camera = large.directory / "dev" / "video0"
+    text = camera.read_text()
+    large.unplug()
+    assert failed(program)["error"] == 'camera "/dev/video0" is gone'
+    large.fault("")
+    new = large.directory / "new"
+    new.write_text(text)
+    new.rename(camera)
+    program.slot.frame(after=program.slot.mtime())
+    assert program.slot.next_full().size == (1280, 960)
+    assert "no full pictures" not in program.log()
+
+
 # What happens
 
 

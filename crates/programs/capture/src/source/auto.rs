@@ -116,6 +116,22 @@ impl Source for Auto {
         self.source().offers()
     }
 
+    fn full_size(&self) -> Option<(u32, u32)> {
+        self.source().full_size()
+    }
+
+    fn wish_full(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.source_mut().wish_full(now)
+    }
+
+    fn encode_full(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        self.source_mut().encode_full(now)
+    }
+
+    fn waiting(&self) -> String {
+        self.source().waiting()
+    }
+
     fn take_returned(&mut self) -> bool {
         let back = self.libcamera.take_returned();
         match &mut self.v4l2 {

@@ -6,6 +6,7 @@ pub(crate) mod buffer_encoder;
 pub(crate) mod choice;
 pub(crate) mod control;
 pub(crate) mod frame_rate;
+pub(crate) mod full_pictures;
 pub(crate) mod holder;
 pub(crate) mod list;
 pub(crate) mod silence;

@@ -7,8 +7,10 @@
 
 mod device;
 mod find;
+mod full;
 mod list;
 mod log;
+mod prepared;
 mod warm_start;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,27 +19,20 @@ use std::time::{Duration, Instant, SystemTime};
 use super::SourceError;
 use super::hardware::buffer_encoder::BufferEncoder;
 use super::hardware::choice;
-use super::hardware::control::{self, Control, Prerequisite, Value};
+use super::hardware::control;
 use super::hardware::frame_rate::FrameRate;
+use super::hardware::full_pictures::FullPictures;
 use super::hardware::silence::{self, Attempt};
-use super::hardware::timestamp::Clocks;
 use crate::Settings;
-use device::{Device, LibcameraConfig, Library};
+use device::{Device, LibcameraConfig, Library, Purpose};
 use eyelid_producer::{EncodedFrame, PlanesFrame, Source, SourceStatus};
 use eyelid_slot::RenditionSet;
 use find::{cameras_of, failed, pick, start_anew};
 use log::LibraryLog;
-use warm_start::{Metadata, Settling, warm_start};
+use prepared::{PREREQUISITES, Prepared, captured, frame_duration_limits};
+use warm_start::{Metadata, Settling};
 
 pub(crate) use list::{cameras, controls};
-
-/// Controls that do nothing while libcamera sets them by itself (`ExposureTimeMode`,
-/// `AnalogueGainMode`, `AwbEnable`).
-const PREREQUISITES: [Prerequisite; 3] = [
-    ("ExposureTime", "ExposureTimeMode", "Manual"),
-    ("AnalogueGain", "AnalogueGainMode", "Manual"),
-    ("ColourGains", "AwbEnable", "false"),
-];
 
 /// A camera that libcamera drives.
 pub(crate) struct Libcamera {
@@ -55,17 +50,7 @@ pub(crate) struct Libcamera {
     /// What was known of the light last.
     last: Metadata,
     encoder: BufferEncoder,
-}
-
-/// A control by its id, and what it is set to.
-type Set = (u32, Value);
-
-/// What is known of the camera that is acquired.
-struct Prepared {
-    id: String,
-    controls: Vec<Control>,
-    /// What the user has set, and the rate.
-    set: Vec<Set>,
+    full: FullPictures,
 }
 
 /// A camera that captures.
@@ -129,6 +114,7 @@ impl Libcamera {
             captured: SystemTime::UNIX_EPOCH,
             last: Metadata::default(),
             encoder: BufferEncoder::new(settings),
+            full: FullPictures::new(settings, silence::timeout(settings)),
         })
     }
 
@@ -152,6 +138,7 @@ impl Libcamera {
             choice::choose(&camera.offers, self.settings.size, self.settings.limits)
                 .map_err(|error| unsuitable(error.to_string()))?;
         let config = LibcameraConfig {
+            purpose: Purpose::Frames,
             format,
             size,
             turn: self.settings.turn(),
@@ -160,12 +147,11 @@ impl Libcamera {
         let device = Device::acquire(library, &camera.id, &config)
             .map_err(|error| failed(camera, &error.to_string(), error.into_reason()))?;
         let controls = device.controls();
-        let mut set = control::read(&self.settings.control, &controls, &PREREQUISITES)
+        let set = control::read(&self.settings.control, &controls, &PREREQUISITES)
             .map_err(|error| unsuitable(error.to_string()))?;
-        if let Some(limits) = frame_duration_limits(&self.settings, &controls) {
-            set.insert(0, limits);
-        }
-        let layout = device.layout();
+        let Some(layout) = device.layout() else {
+            return Ok(());
+        };
         if self.settings.size.is_some_and(|size| size != layout.size) {
             ::log::warn!("camera {:?} gives {}, not {size}", camera.id, layout.size);
         }
@@ -177,10 +163,17 @@ impl Libcamera {
             layout.format.name()
         );
         self.encoder.configure(layout);
+        let offers = self.log.hushed(|| library.full_offers(&camera.id));
+        let full = full::config(&offers, &config, layout.size);
+        self.full.found(full.map(|full| full.size));
         self.prepared = Some(Prepared {
             id: camera.id.clone(),
+            rate: frame_duration_limits(&self.settings, &controls),
             controls,
             set,
+            stream: config,
+            full,
+            full_way: None,
         });
         self.device = Some(device);
         Ok(())
@@ -188,13 +181,15 @@ impl Libcamera {
 
     /// Starts the camera, acquiring it where that has not been done.
     fn begin(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
+        self.configure_back();
         if self.device.is_none() {
             self.prepare()?;
         }
         let (Some(device), Some(prepared)) = (&mut self.device, &self.prepared) else {
             return Ok(());
         };
-        let (initial, follow_up) = prepared.start_controls(&self.last, &self.settings);
+        let (mut initial, follow_up) = prepared.start_controls(&self.last, &self.settings);
+        initial.extend(prepared.rate.clone());
         if let Err(reason) = device.start(&initial, follow_up) {
             self.device = None;
             return Err(SourceError::Camera {
@@ -222,6 +217,11 @@ impl Libcamera {
         }
     }
 
+    fn id(&self) -> String {
+        let prepared = self.prepared.as_ref();
+        prepared.map_or_else(String::new, |prepared| prepared.id.clone())
+    }
+
     fn timeout(&self) -> Duration {
         silence::timeout(&self.settings)
     }
@@ -229,7 +229,7 @@ impl Libcamera {
     /// Does the next thing that may bring a camera back that gives nothing.
     fn revive(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
         let seconds = self.timeout().as_secs_f64();
-        let id = self.prepared.as_ref().map_or("", |prepared| &prepared.id);
+        let id = self.id();
         match attempt {
             Attempt::Started => {
                 ::log::warn!(
@@ -244,10 +244,7 @@ impl Libcamera {
                 self.device = None;
                 self.begin(now, Attempt::Reacquired)
             }
-            Attempt::Reacquired => Err(SourceError::Hung {
-                id: id.to_owned(),
-                seconds,
-            }),
+            Attempt::Reacquired => Err(SourceError::Hung { id, seconds }),
         }
     }
 
@@ -258,33 +255,19 @@ impl Libcamera {
         let Some((metadata, timestamp)) = device.newest() else {
             return;
         };
-        let clocks = Clocks::now();
-        self.captured = timestamp
-            .and_then(|ns| clocks.captured(ns))
-            .unwrap_or(clocks.real);
+        let captured = captured(timestamp);
+        if self.full.is_away() {
+            self.full.frame(now, captured, metadata.exposure());
+            return;
+        }
+        self.full.stream_goes_on(now);
+        self.captured = captured;
         self.sequence += 1;
         running.heard_at = now;
         running.attempt = Attempt::Started;
         running.settling.see(&metadata, now);
         running.frame_rate.see(self.captured);
         self.last = metadata;
-    }
-}
-
-impl Prepared {
-    fn start_controls(&self, last: &Metadata, settings: &Settings) -> (Vec<Set>, Vec<Set>) {
-        let id = |name: &str| {
-            let control = self.controls.iter().find(|control| control.name == name);
-            control.map(|control| control.id)
-        };
-        let by_user = |name: &str| settings.control.iter().any(|set| set.name == name);
-        let (start, after) = warm_start(last, |name| id(name).is_some(), by_user);
-        let by_id = |controls: warm_start::Controls| {
-            let controls = controls.into_iter();
-            controls.filter_map(|(name, value)| Some((id(name)?, value)))
-        };
-        let initial = by_id(start).chain(self.set.iter().cloned()).collect();
-        (initial, by_id(after).collect())
     }
 }
 
@@ -295,8 +278,11 @@ impl Source for Libcamera {
         self.begin(now, Attempt::Started)
     }
 
-    fn stop(&mut self, _now: Instant) {
+    fn stop(&mut self, now: Instant) {
+        self.full.end(now);
         self.end();
+        // Here, and not when it wakes: it is to wake quickly, and to hold little memory until then.
+        self.configure_back();
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
@@ -306,7 +292,9 @@ impl Source for Libcamera {
 
     fn deadline(&self) -> Option<Instant> {
         let running = self.running.as_ref()?;
-        Some(running.heard_at + self.timeout())
+        let silent = running.heard_at + self.timeout();
+        let silent = Some(silent).filter(|_| !self.full.is_away());
+        self.full.deadline().into_iter().chain(silent).min()
     }
 
     fn advance(&mut self, now: Instant) -> Result<(), SourceError> {
@@ -318,8 +306,7 @@ impl Source for Libcamera {
         };
         let collected = device.collect();
         if collected.disconnected {
-            let id = self.prepared.as_ref().map_or("", |prepared| &prepared.id);
-            let unplugged = SourceError::Unplugged { id: id.to_owned() };
+            let unplugged = SourceError::Unplugged { id: self.id() };
             self.device = None;
             self.found = false;
             return match self.running.take() {
@@ -333,7 +320,12 @@ impl Source for Libcamera {
         if collected.frame {
             self.take_in(now);
         }
+        self.take_in_full(now);
+        if let Some(action) = self.full.next(now) {
+            return self.end_full(now, action);
+        }
         match &self.running {
+            Some(_) if self.full.is_away() => Ok(()),
             Some(running) if now >= running.heard_at + self.timeout() => {
                 self.revive(now, running.attempt)
             }
@@ -342,24 +334,28 @@ impl Source for Libcamera {
     }
 
     fn status(&self) -> SourceStatus {
-        let has_frame = self.device.as_ref().is_some_and(Device::has_frame);
+        let device = self.device.as_ref().filter(|_| !self.full.is_away());
+        let has_frame = device.is_some_and(Device::has_frame);
         let running = self.running.as_ref();
         SourceStatus {
             sequence: has_frame.then_some(self.sequence),
             works: has_frame,
             keeps_rate: running.is_some_and(|running| running.frame_rate.is_kept()),
             settling: running.is_some_and(|running| running.settling.holds()),
-            fps: None,
+            full: self.full.sequence(),
+            ..SourceStatus::default()
         }
     }
 
     fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
-        let planes = self.device.as_mut().and_then(Device::planes);
+        let device = self.device.as_mut().filter(|_| !self.full.is_away());
+        let planes = device.and_then(Device::planes);
         self.encoder.encode(planes, self.captured)
     }
 
     fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, SourceError> {
-        let planes = self.device.as_mut().and_then(Device::planes);
+        let device = self.device.as_mut().filter(|_| !self.full.is_away());
+        let planes = device.and_then(Device::planes);
         self.encoder.planes(planes, self.captured)
     }
 
@@ -367,26 +363,32 @@ impl Source for Libcamera {
         self.encoder.offers()
     }
 
+    fn full_size(&self) -> Option<(u32, u32)> {
+        self.full.size()
+    }
+
+    fn wish_full(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.begin_full(now)
+    }
+
+    fn encode_full(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        let is_away = self.full.is_away();
+        let planes = self.device.as_mut().and_then(|device| {
+            if is_away {
+                device.planes()
+            } else {
+                device.full_planes()
+            }
+        });
+        Ok(self.full.encode(planes))
+    }
+
+    fn waiting(&self) -> String {
+        self.full.waiting()
+    }
+
     fn take_returned(&mut self) -> bool {
         let library = self.library.as_ref();
         self.device.is_none() && library.is_some_and(|library| library.events().take_added())
     }
-}
-
-/// The rate that was asked for, as the camera is told of it.
-fn frame_duration_limits(settings: &Settings, controls: &[Control]) -> Option<Set> {
-    let name = "FrameDurationLimits";
-    if settings.control.iter().any(|set| set.name == name) {
-        return None;
-    }
-    let control = controls.iter().find(|control| control.name == name)?;
-    let us = i64::try_from(settings.fps?.interval().as_micros()).unwrap_or(i64::MAX);
-    let bound = |value: &Option<Value>| match value {
-        Some(Value::Integer(us)) => us.first().copied().filter(|us| *us > 0),
-        _ => None,
-    };
-    let us = us
-        .max(bound(&control.min).unwrap_or(us))
-        .min(bound(&control.max).unwrap_or(us));
-    Some((control.id, Value::Integer(vec![us, us])))
 }

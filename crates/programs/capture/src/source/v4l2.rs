@@ -9,6 +9,7 @@ mod arrivals;
 mod controls;
 mod device;
 mod find;
+mod full;
 mod kernel;
 mod list;
 mod opening;
@@ -27,11 +28,14 @@ use super::hardware::buffer_encoder::BufferEncoder;
 use super::hardware::choice;
 use super::hardware::control::{self, ControlError, Value};
 use super::hardware::frame_rate::FrameRate;
+use super::hardware::full_pictures::FullPictures;
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
+use super::still::AutoExposure;
 use crate::Settings;
 use arrivals::Arrivals;
 use device::{V4l2Config, V4l2Device, is};
+use full::ConfiguredFor;
 use opening::{failed, find_and_open};
 
 pub(crate) use list::{cameras, controls};
@@ -47,12 +51,17 @@ pub(crate) struct V4l2 {
     sequence: u64,
     captured: SystemTime,
     encoder: BufferEncoder,
+    full: FullPictures,
 }
 
 /// The camera that is open.
 struct Open {
     path: PathBuf,
     device: V4l2Device,
+    stream: V4l2Config,
+    /// For pictures in its full resolution, if that is larger.
+    full: Option<V4l2Config>,
+    configured_for: ConfiguredFor,
 }
 
 /// A camera that captures.
@@ -76,6 +85,7 @@ impl V4l2 {
             sequence: 0,
             captured: SystemTime::UNIX_EPOCH,
             encoder: BufferEncoder::new(settings),
+            full: FullPictures::new(settings, silence::timeout(settings)),
         }
     }
 
@@ -113,8 +123,7 @@ impl V4l2 {
         let offers: Vec<_> = camera.offers.iter().map(|(_, o)| o.clone()).collect();
         let (format, size) = choice::choose(&offers, settings.size, settings.limits)
             .map_err(|error| unsuitable(error.to_string()))?;
-        let fourcc = camera.offers.iter().find(|(_, o)| o.format == format);
-        let fourcc = fourcc.map_or(0, |(fourcc, _)| *fourcc);
+        let fourcc = camera.fourcc(format);
         let rates = rate::V4l2Rates::of(&node, fourcc, (size.width, size.height));
         let config = V4l2Config {
             format,
@@ -148,9 +157,14 @@ impl V4l2 {
             ))
         );
         self.encoder.configure(layout);
+        let full = full::config(&camera, &offers, &config, layout.size);
+        self.full.found(full.map(|full| full.size));
         self.open = Some(Open {
             path: camera.path,
             device,
+            stream: config,
+            full,
+            configured_for: ConfiguredFor::Stream,
         });
         Ok(())
     }
@@ -165,6 +179,7 @@ impl V4l2 {
 
     /// Starts the camera, opening it where that has not been done.
     fn begin(&mut self, now: Instant, attempt: Attempt) -> Result<(), SourceError> {
+        self.configure_back();
         let was_open = self.open.is_some();
         if !was_open {
             self.prepare(now)?;
@@ -240,13 +255,22 @@ impl V4l2 {
             Ok(Some(timestamp)) => timestamp,
             Err(reason) => {
                 let failed = failed(&open.path, "cannot get a frame of it", reason);
+                if self.full.is_away() {
+                    return self.give_up_full(now, failed);
+                }
                 self.running = None;
                 self.open = None;
                 return Err(failed);
             }
         };
         let clocks = Clocks::now();
-        self.captured = clocks.captured(timestamp).unwrap_or(clocks.real);
+        let captured = clocks.captured(timestamp).unwrap_or(clocks.real);
+        if self.full.is_away() {
+            self.full.frame(now, captured, AutoExposure::Unknown);
+            return Ok(());
+        }
+        self.full.stream_goes_on(now);
+        self.captured = captured;
         self.sequence += 1;
         running.heard_at = now;
         running.attempt = Attempt::Started;
@@ -262,8 +286,11 @@ impl Source for V4l2 {
         self.begin(now, Attempt::Started)
     }
 
-    fn stop(&mut self, _now: Instant) {
+    fn stop(&mut self, now: Instant) {
+        self.full.end(now);
         self.end();
+        // Here, and not when it wakes: it is to wake quickly, and to hold little memory until then.
+        self.configure_back();
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
@@ -278,7 +305,11 @@ impl Source for V4l2 {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.running {
-            Some(running) => Some(running.heard_at + self.timeout()),
+            Some(_) if self.full.is_away() => self.full.deadline(),
+            Some(running) => {
+                let silent = running.heard_at + self.timeout();
+                self.full.deadline().into_iter().chain([silent]).min()
+            }
             None if self.open.is_none() => self.arrivals.deadline(),
             None => None,
         }
@@ -300,7 +331,11 @@ impl Source for V4l2 {
             };
         }
         self.take_in(now)?;
+        if let Some(action) = self.full.next(now) {
+            return self.end_full(now, action);
+        }
         match &self.running {
+            Some(_) if self.full.is_away() => Ok(()),
             Some(running) if now >= running.heard_at + self.timeout() => {
                 self.revive(now, running.attempt)
             }
@@ -310,31 +345,50 @@ impl Source for V4l2 {
 
     fn status(&self) -> SourceStatus {
         let device = self.open.as_ref().map(|open| &open.device);
-        let has_frame = device.is_some_and(V4l2Device::has_frame);
+        let has_frame = !self.full.is_away() && device.is_some_and(V4l2Device::has_frame);
         let running = self.running.as_ref();
         SourceStatus {
             sequence: has_frame.then_some(self.sequence),
             works: has_frame,
             keeps_rate: running.is_some_and(|running| running.frame_rate.is_kept()),
             fps: device.and_then(V4l2Device::interval).map(rate::rate),
+            full: self.full.sequence(),
             ..SourceStatus::default()
         }
     }
 
     fn encode(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
-        let open = self.open.as_ref();
+        let open = self.open.as_ref().filter(|_| !self.full.is_away());
         let planes = open.and_then(|open| open.device.planes());
         self.encoder.encode(planes, self.captured)
     }
 
     fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, SourceError> {
-        let open = self.open.as_ref();
+        let open = self.open.as_ref().filter(|_| !self.full.is_away());
         let planes = open.and_then(|open| open.device.planes());
         self.encoder.planes(planes, self.captured)
     }
 
     fn offers(&self) -> RenditionSet {
         self.encoder.offers()
+    }
+
+    fn full_size(&self) -> Option<(u32, u32)> {
+        self.full.size()
+    }
+
+    fn wish_full(&mut self, now: Instant) -> Result<(), SourceError> {
+        self.begin_full(now)
+    }
+
+    fn encode_full(&mut self, _now: Instant) -> Result<Option<EncodedFrame<'_>>, SourceError> {
+        let open = self.open.as_ref().filter(|_| self.full.is_away());
+        let planes = open.and_then(|open| open.device.planes());
+        Ok(self.full.encode(planes))
+    }
+
+    fn waiting(&self) -> String {
+        self.full.waiting()
     }
 
     fn take_returned(&mut self) -> bool {

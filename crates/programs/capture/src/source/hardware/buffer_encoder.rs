@@ -14,7 +14,7 @@ use crate::Settings;
 use crate::source::{SourceError, renditions_of_jpegs, renditions_of_planes};
 
 /// How a camera is configured, read back from it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) format: Format,
     pub(crate) size: Size,

@@ -89,13 +89,8 @@ pub(crate) fn choose(
     size: Option<Size>,
     limits: SizeLimits,
 ) -> Result<(Format, Size), NoSize> {
-    let ranked = || {
-        FORMATS
-            .iter()
-            .filter_map(|format| offers.iter().find(|offer| offer.format == *format))
-    };
     if let Some(size) = size {
-        return ranked()
+        return ranked(offers)
             .find(|offer| {
                 offer.sizes.contains(&size) || offer.range.is_some_and(|range| range.contains(size))
             })
@@ -106,7 +101,7 @@ pub(crate) fn choose(
             });
     }
     let candidates =
-        || ranked().flat_map(|offer| offer.sizes.iter().map(|size| (offer.format, *size)));
+        || ranked(offers).flat_map(|offer| offer.sizes.iter().map(|size| (offer.format, *size)));
     let unlimited = limits.min.is_none() && limits.max.is_none();
     let max = limits
         .max
@@ -117,14 +112,7 @@ pub(crate) fn choose(
     let chosen = if limits.smallest {
         smallest(within)
     } else {
-        // Of several that are equal the first is the better format.
-        within.reduce(|best, next| {
-            if area(next.1) > area(best.1) {
-                next
-            } else {
-                best
-            }
-        })
+        largest(within)
     };
     chosen
         .or_else(|| {
@@ -138,6 +126,35 @@ pub(crate) fn choose(
             wanted: wanted(limits),
             there: list(offers),
         })
+}
+
+/// Gives the largest size of all, in the best of the formats that have it, if it is larger than
+/// `than`.
+pub(crate) fn larger(offers: &[Offer], than: Size) -> Option<(Format, Size)> {
+    let sizes = ranked(offers).flat_map(|offer| {
+        let most = offer.range.map(|range| range.max);
+        let sizes = offer.sizes.iter().copied().chain(most);
+        sizes.map(|size| (offer.format, size))
+    });
+    largest(sizes.filter(|(_, size)| area(*size) > area(than)))
+}
+
+/// Gives what there is of each format, the best first.
+fn ranked(offers: &[Offer]) -> impl Iterator<Item = &Offer> {
+    FORMATS
+        .iter()
+        .filter_map(|format| offers.iter().find(|offer| offer.format == *format))
+}
+
+/// Of several that are equal the first is the better format.
+fn largest(candidates: impl Iterator<Item = (Format, Size)>) -> Option<(Format, Size)> {
+    candidates.reduce(|best, next| {
+        if area(next.1) > area(best.1) {
+            next
+        } else {
+            best
+        }
+    })
 }
 
 fn smallest(candidates: impl Iterator<Item = (Format, Size)>) -> Option<(Format, Size)> {
@@ -253,6 +270,28 @@ mod tests {
                 format!("no size {bad}: it has YUV420 640x480 and all from 32x32 to 3280x2464");
             assert_eq!(error, expected);
         }
+    }
+
+    #[test]
+    fn the_full_size_is_the_largest_of_all_in_the_best_format() {
+        let larger = |offers: &[Offer], than| larger(offers, size(than));
+        let expected = Some((Format::Mjpeg, size("1920x1080")));
+        assert_eq!(larger(&usb(), "1280x720"), expected);
+        assert_eq!(larger(&usb(), "1920x1080"), None, "as configured");
+        assert_eq!(larger(&[], "640x480"), None);
+        let mut offers = usb();
+        offers[0].sizes.push(size("1920x1080"));
+        assert_eq!(larger(&offers, "640x480"), expected, "nothing to encode");
+        offers[0].sizes.push(size("2592x1944"));
+        let slow = Some((Format::Yuyv, size("2592x1944")));
+        assert_eq!(larger(&offers, "640x480"), slow, "larger is larger");
+        offers[0].range = Some(Range {
+            min: size("32x32"),
+            max: size("3280x2464"),
+            step: (2, 2),
+        });
+        let scaled = Some((Format::Yuyv, size("3280x2464")));
+        assert_eq!(larger(&offers, "640x480"), scaled);
     }
 
     #[test]

@@ -6,9 +6,11 @@
 //! libcamera's own thread. Fields are dropped in the order in which they stand.
 
 mod configuration;
+mod configured;
 mod controls;
 mod description;
 mod events;
+mod harm;
 mod library;
 mod memory;
 
@@ -17,22 +19,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
-use libcamera::camera::ActiveCamera;
+use libcamera::camera::{ActiveCamera, CameraConfiguration};
 use libcamera::control::ControlList;
-use libcamera::framebuffer::{AsFrameBuffer, FrameMetadataStatus};
-use libcamera::framebuffer_allocator::{FrameBuffer, FrameBufferAllocator};
-use libcamera::request::{Request, RequestStatus, ReuseFlag};
-use libcamera::stream::Stream;
+use libcamera::request::Request;
 
 use super::warm_start::Metadata;
 use crate::source::hardware::buffer_encoder::Layout;
-use crate::source::hardware::choice::Format;
 use crate::source::hardware::control::{Control, Value};
-use configuration::{configuration, layout};
+use configuration::configuration;
+use configured::{Configured, set_all};
 use events::CallbackEvents;
-use memory::{DmaBuffer, Plane};
+use harm::StreamFacts;
 
-pub(super) use configuration::LibcameraConfig;
+pub(super) use configuration::{LibcameraConfig, Purpose};
 pub(super) use description::Description;
 pub(super) use library::{Library, Rates};
 
@@ -70,18 +69,15 @@ impl AcquireError {
     }
 }
 
-/// A camera that is acquired and configured.
+/// A camera that is acquired. Fields are dropped in the order in which they stand.
 pub(super) struct Device {
     running: bool,
-    newest: Option<Request>,
-    idle: Vec<Request>,
     completed: Receiver<Request>,
-    buffers: Vec<DmaBuffer>,
-    stream: Stream,
-    layout: Layout,
-    follow_up: Vec<(u32, Value)>,
-    // Dropped in this order: libcamera crashes in any other.
-    _allocator: FrameBufferAllocator,
+    /// `None` where it could not be configured.
+    configured: Option<Configured>,
+    purpose: Purpose,
+    /// What its stream is like where it is alone.
+    alone: Option<StreamFacts>,
     camera: ActiveCamera<'static>,
     events: Arc<CallbackEvents>,
 }
@@ -121,47 +117,88 @@ impl Device {
             let _ = sender.send(request);
             done.signal();
         });
-        let mut configured = configuration(&camera, config).map_err(AcquireError::Configure)?;
-        camera
-            .configure(&mut configured)
-            .map_err(AcquireError::Configure)?;
-        let (stream, layout) = layout(&configured, config).map_err(AcquireError::Configure)?;
-        let mut allocator = FrameBufferAllocator::new(&camera);
-        let frame_buffers = allocator.alloc(&stream).map_err(AcquireError::Allocate)?;
         let mut device = Self {
             running: false,
-            newest: None,
-            idle: Vec::new(),
             completed,
-            buffers: Vec::new(),
-            stream,
-            layout,
-            follow_up: Vec::new(),
-            _allocator: allocator,
+            configured: None,
+            purpose: config.purpose,
+            alone: None,
             camera,
             events,
         };
-        for buffer in frame_buffers {
-            device.adopt(buffer).map_err(AcquireError::Map)?;
-        }
+        device.configure(config)?;
+        device.alone = device
+            .layout()
+            .map(|layout| StreamFacts::of(&device.camera, layout));
         Ok(device)
     }
 
-    /// Maps a buffer and makes the request that carries it.
-    fn adopt(&mut self, buffer: FrameBuffer) -> io::Result<()> {
-        self.buffers.push(map(&buffer)?);
-        let cookie = (self.buffers.len() - 1) as u64;
-        let mut request = self
-            .camera
-            .create_request(Some(cookie))
-            .ok_or_else(|| io::Error::other("no request"))?;
-        request.add_buffer(&self.stream, buffer)?;
-        self.idle.push(request);
+    /// Configures a camera that is stopped. One that cannot be has no stream.
+    ///
+    /// # Errors
+    /// See [`AcquireError`].
+    pub(super) fn configure(&mut self, config: &LibcameraConfig) -> Result<(), AcquireError> {
+        let configuration = self.apply(&[*config])?;
+        let configured = Configured::new(&mut self.camera, &configuration, config)?;
+        self.configured = Some(configured);
+        self.purpose = config.purpose;
         Ok(())
     }
 
-    pub(super) fn layout(&self) -> Layout {
-        self.layout
+    /// Configures a camera that is stopped to give full pictures beside its frames. One that cannot
+    /// be has no stream.
+    ///
+    /// # Errors
+    /// That it has no two streams, or that the frames would suffer from it.
+    pub(super) fn configure_both(
+        &mut self,
+        config: &LibcameraConfig,
+        full: &LibcameraConfig,
+    ) -> Result<(), AcquireError> {
+        let count = self.configured.as_ref().map(Configured::buffer_count);
+        let config = LibcameraConfig {
+            // One more goes along with the full picture.
+            buffers: count.map(|count| count + 1),
+            ..*config
+        };
+        let full = LibcameraConfig {
+            buffers: Some(1),
+            ..*full
+        };
+        let configuration = self.apply(&[config, full])?;
+        let configured = Configured::with_full(&mut self.camera, &configuration, &config, &full)?;
+        let beside = StreamFacts::of(&self.camera, configured.layout());
+        let harm = self.alone.as_ref().and_then(|alone| alone.harm(&beside));
+        if let Some(harm) = harm {
+            return Err(AcquireError::Configure(io::Error::other(harm)));
+        }
+        self.configured = Some(configured);
+        self.purpose = Purpose::Frames;
+        Ok(())
+    }
+
+    fn apply(&mut self, configs: &[LibcameraConfig]) -> Result<CameraConfiguration, AcquireError> {
+        self.configured = None;
+        let configuration = configuration(&self.camera, configs);
+        let mut configuration = configuration.map_err(AcquireError::Configure)?;
+        self.camera
+            .configure(&mut configuration)
+            .map_err(AcquireError::Configure)?;
+        Ok(configuration)
+    }
+
+    /// What it was configured for last.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    pub(super) fn layout(&self) -> Option<Layout> {
+        self.configured.as_ref().map(Configured::layout)
+    }
+
+    /// The layout of full pictures, where it gives them beside its frames.
+    pub(super) fn full_layout(&self) -> Option<Layout> {
+        self.configured.as_ref().and_then(Configured::full_layout)
     }
 
     pub(super) fn controls(&self) -> Vec<Control> {
@@ -175,20 +212,21 @@ impl Device {
         initial: &[(u32, Value)],
         follow_up: Vec<(u32, Value)>,
     ) -> io::Result<()> {
+        let not_configured = || io::Error::other("it is not configured");
+        let configured = self.configured.as_mut().ok_or_else(not_configured)?;
         let mut list = ControlList::new();
-        self.set_all(&mut list, initial);
-        self.follow_up = follow_up;
+        set_all(&mut list, initial);
         self.camera.start(Some(&list))?;
         self.running = true;
-        for (index, request) in std::mem::take(&mut self.idle).into_iter().enumerate() {
-            let follow_up = if index == 1 {
-                std::mem::take(&mut self.follow_up)
-            } else {
-                Vec::new()
-            };
-            self.queue(request, &follow_up)?;
+        configured.queue_all(&self.camera, follow_up)
+    }
+
+    /// Has the next exposure taken in the full size, too: [`Device::full`].
+    pub(super) fn request_full(&mut self) -> io::Result<()> {
+        match &mut self.configured {
+            Some(configured) if self.running => configured.request_full(&self.camera),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Stops capturing. The camera stays acquired and configured.
@@ -198,8 +236,8 @@ impl Device {
         }
         let stopped = self.camera.stop();
         self.running = false;
-        if let Some(newest) = self.newest.take() {
-            self.rest(newest);
+        if let Some(configured) = &mut self.configured {
+            configured.stopped();
         }
         self.collect();
         stopped
@@ -224,124 +262,46 @@ impl Device {
 
     /// Says whether a frame is at hand.
     pub(super) fn has_frame(&self) -> bool {
-        self.newest.is_some()
+        self.configured.as_ref().is_some_and(Configured::has_frame)
     }
 
     /// What the metadata of the newest frame say, and its timestamp in nanoseconds of the
     /// sensor's clock.
     pub(super) fn newest(&self) -> Option<(Metadata, Option<u64>)> {
-        let request = self.newest.as_ref()?;
-        let mut metadata = controls::metadata(request.metadata());
-        metadata.startup = self.status(request) == Some(FrameMetadataStatus::Startup);
-        let of_buffer = self
-            .buffer(request)
-            .and_then(|buffer| buffer.metadata())
-            .map(|metadata| metadata.timestamp());
-        let timestamp = controls::sensor_timestamp(request.metadata()).or(of_buffer);
-        Some((metadata, timestamp))
+        self.configured.as_ref().and_then(Configured::newest)
+    }
+
+    /// The timestamp of the full picture at hand beside the frames, if there is one.
+    pub(super) fn full(&self) -> Option<Option<u64>> {
+        self.configured.as_ref().and_then(Configured::full)
+    }
+
+    /// The full picture at hand is wanted no longer.
+    pub(super) fn drop_full(&mut self) {
+        if let Some(configured) = &mut self.configured {
+            configured.drop_full();
+        }
     }
 
     /// Gives the planes of the newest frame; of MJPEG the one with the JPEG, as long as it is.
     pub(super) fn planes(&mut self) -> Option<Vec<&[u8]>> {
-        let request = self.newest.as_ref()?;
-        let filled: Vec<usize> = self.filled(request);
-        let index = usize::try_from(request.cookie()).ok()?;
-        let buffer = self.buffers.get_mut(index)?;
-        buffer.begin_read();
-        let planes = (0..filled.len())
-            .map_while(|plane| {
-                let bytes = buffer.plane(plane)?;
-                // Only compressed formats fill their planes to different lengths.
-                let length = match self.layout.format {
-                    Format::Mjpeg => filled[plane].min(bytes.len()),
-                    _ => bytes.len(),
-                };
-                Some(&bytes[..length])
-            })
-            .collect();
-        Some(planes)
+        self.configured.as_mut().and_then(Configured::planes)
     }
 
-    fn filled(&self, request: &Request) -> Vec<usize> {
-        let metadata = self.buffer(request).and_then(|buffer| buffer.metadata());
-        metadata.map_or_else(Vec::new, |metadata| {
-            metadata
-                .planes()
-                .into_iter()
-                .map(|plane| plane.bytes_used as usize)
-                .collect()
-        })
+    /// Gives those of the full picture at hand beside the frames.
+    pub(super) fn full_planes(&mut self) -> Option<Vec<&[u8]>> {
+        self.configured.as_mut().and_then(Configured::full_planes)
     }
 
-    /// Keeps a completed request or queues it again. Says whether it is the newest now.
     fn take(&mut self, request: Request) -> bool {
-        if !self.running {
-            self.rest(request);
-            return false;
-        }
-        let good = request.status() == RequestStatus::Complete
-            && matches!(
-                self.status(&request),
-                Some(FrameMetadataStatus::Success | FrameMetadataStatus::Startup)
-            );
-        let spent = if good {
-            self.newest.replace(request)
-        } else if request.status() == RequestStatus::Cancelled {
-            self.rest(request);
-            None
-        } else {
-            Some(request)
-        };
-        if let Some(spent) = spent {
-            if let Some(buffer) = self.buffer_of(&spent) {
-                buffer.end_read();
+        match &mut self.configured {
+            Some(configured) if self.running => configured.take(&self.camera, request),
+            Some(configured) => {
+                configured.rest(request);
+                false
             }
-            if let Err(error) = self.queue(spent, &[]) {
-                log::debug!("libcamera: cannot queue a request: {error}");
-            }
+            None => false,
         }
-        good
-    }
-
-    /// Puts a request aside until the camera is started again.
-    fn rest(&mut self, request: Request) {
-        if let Some(buffer) = self.buffer_of(&request) {
-            buffer.end_read();
-        }
-        self.idle.push(request);
-    }
-
-    fn queue(&mut self, mut request: Request, set: &[(u32, Value)]) -> io::Result<()> {
-        request.reuse(ReuseFlag::REUSE_BUFFERS);
-        if !set.is_empty() {
-            self.set_all(request.controls_mut(), set);
-        }
-        match self.camera.queue_request(request) {
-            Ok(()) => Ok(()),
-            Err((request, error)) => {
-                self.idle.push(request);
-                Err(error)
-            }
-        }
-    }
-
-    fn set_all(&self, list: &mut ControlList, values: &[(u32, Value)]) {
-        for (id, value) in values {
-            controls::set(list, *id, value);
-        }
-    }
-
-    fn buffer<'a>(&self, request: &'a Request) -> Option<&'a FrameBuffer> {
-        request.buffer(&self.stream)
-    }
-
-    fn buffer_of(&mut self, request: &Request) -> Option<&mut DmaBuffer> {
-        let index = usize::try_from(request.cookie()).ok()?;
-        self.buffers.get_mut(index)
-    }
-
-    fn status(&self, request: &Request) -> Option<FrameMetadataStatus> {
-        Some(self.buffer(request)?.metadata()?.status())
     }
 }
 
@@ -351,19 +311,4 @@ impl Drop for Device {
             log::debug!("libcamera: stop: {error}");
         }
     }
-}
-
-fn map(buffer: &FrameBuffer) -> io::Result<DmaBuffer> {
-    let planes = buffer.planes();
-    let mut mapped = Vec::with_capacity(planes.len());
-    for plane in planes.into_iter() {
-        mapped.push(Plane {
-            fd: memory::borrow(plane.fd(), buffer),
-            offset: plane
-                .offset()
-                .ok_or_else(|| io::Error::other("plane without an offset"))?,
-            length: plane.len(),
-        });
-    }
-    DmaBuffer::map(&mapped)
 }

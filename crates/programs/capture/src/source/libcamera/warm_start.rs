@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::source::hardware::control::Value;
+use crate::source::still::AutoExposure;
 
 /// After this long a camera counts as settled whatever it says: some never say so under flickering
 /// light.
@@ -21,6 +22,18 @@ pub(super) struct Metadata {
     pub(super) searching: Option<bool>,
     /// The camera says that the frame is one of those that come while it starts.
     pub(super) startup: bool,
+}
+
+impl Metadata {
+    /// What it says of the automatic exposure.
+    pub(super) fn exposure(&self) -> AutoExposure {
+        match self.searching {
+            _ if self.startup => AutoExposure::Searching,
+            Some(true) => AutoExposure::Searching,
+            Some(false) => AutoExposure::Settled,
+            None => AutoExposure::Unknown,
+        }
+    }
 }
 
 /// Controls by their names.

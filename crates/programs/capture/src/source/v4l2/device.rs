@@ -117,6 +117,19 @@ impl V4l2Device {
         })
     }
 
+    /// Configures a camera anew that is stopped. The memory of its frames is given back first. One
+    /// that cannot be is closed.
+    ///
+    /// # Errors
+    /// See [`ConfigureError`].
+    pub(super) fn reconfigure(self, config: &V4l2Config) -> Result<Self, ConfigureError> {
+        let Self { buffers, node, .. } = self;
+        // A format cannot be changed while there are buffers of it.
+        drop(buffers);
+        node.request_buffers(0).map_err(ConfigureError::Allocate)?;
+        Self::configure(node, config)
+    }
+
     pub(super) fn layout(&self) -> Layout {
         self.layout
     }

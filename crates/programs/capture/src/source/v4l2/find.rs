@@ -102,6 +102,12 @@ impl V4l2Description {
         })
     }
 
+    /// The four characters of a format that it offers.
+    pub(super) fn fourcc(&self, format: Format) -> u32 {
+        let offer = self.offers.iter().find(|(_, offer)| offer.format == format);
+        offer.map_or(0, |(fourcc, _)| *fourcc)
+    }
+
     /// Why it gives no pictures at all.
     pub(super) fn gives_nothing(&self) -> Option<&'static str> {
         if self.bits & CAN_CAPTURE == 0 {

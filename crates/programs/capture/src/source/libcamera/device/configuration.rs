@@ -1,6 +1,6 @@
 //! How a camera is configured, and what it makes of that.
 
-use std::io;
+use std::{fmt, io};
 
 use eyelid_config::Size;
 use eyelid_jpeg::Turn;
@@ -15,6 +15,7 @@ use crate::source::hardware::choice::{FORMATS, Format};
 /// How a camera is to be configured.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct LibcameraConfig {
+    pub(in super::super) purpose: Purpose,
     pub(in super::super) format: Format,
     pub(in super::super) size: Size,
     /// How the picture is to be turned.
@@ -22,49 +23,76 @@ pub(in super::super) struct LibcameraConfig {
     pub(in super::super) buffers: Option<u32>,
 }
 
-/// Makes libcamera's form of a configuration, as the camera would have it.
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Purpose {
+    /// Frames, as configured.
+    Frames,
+    /// Pictures in the camera's full resolution.
+    Full,
+}
+
+impl Purpose {
+    pub(super) fn role(self) -> StreamRole {
+        match self {
+            Self::Frames => StreamRole::VideoRecording,
+            Self::Full => StreamRole::StillCapture,
+        }
+    }
+}
+
+/// Makes libcamera's form of a configuration with one stream for each of these, as the camera would
+/// have it. All are turned as the first is.
 pub(super) fn configuration(
     camera: &Camera<'_>,
-    config: &LibcameraConfig,
+    configs: &[LibcameraConfig],
 ) -> io::Result<CameraConfiguration> {
-    let mut configuration = camera
-        .generate_configuration(&[StreamRole::VideoRecording])
-        .ok_or_else(|| io::Error::other("it has no video stream"))?;
-    if config.turn != Turn::NONE && can_turn(camera) {
-        configuration.set_orientation(orientation(config.turn));
+    let roles: Vec<_> = configs.iter().map(|config| config.purpose.role()).collect();
+    let none = || io::Error::other("it has no such streams");
+    let mut configuration = camera.generate_configuration(&roles).ok_or_else(none)?;
+    let turn = configs.first().map_or(Turn::NONE, |config| config.turn);
+    if turn != Turn::NONE && can_turn(camera) {
+        configuration.set_orientation(orientation(turn));
     }
-    let mut stream = configuration
-        .get_mut(0)
-        .ok_or_else(|| io::Error::other("it has no video stream"))?;
-    let pixels = PixelFormat::parse(config.format.name());
-    stream.set_pixel_format(pixels.ok_or_else(|| io::Error::other("unknown format"))?);
-    stream.set_size(libcamera::geometry::Size {
-        width: config.size.width,
-        height: config.size.height,
-    });
-    if let Some(buffers) = config.buffers {
-        stream.set_buffer_count(buffers);
+    for (index, config) in configs.iter().enumerate() {
+        let mut stream = configuration.get_mut(index).ok_or_else(none)?;
+        let pixels = PixelFormat::parse(config.format.name());
+        stream.set_pixel_format(pixels.ok_or_else(|| io::Error::other("unknown format"))?);
+        stream.set_size(libcamera::geometry::Size {
+            width: config.size.width,
+            height: config.size.height,
+        });
+        if let Some(buffers) = config.buffers {
+            stream.set_buffer_count(buffers);
+        }
+        // What JPEG is defined with (JFIF 1.02: full range, the matrix of BT.601).
+        stream.set_color_space((config.format != Format::Mjpeg).then(ColorSpace::sycc));
     }
-    // What JPEG is defined with (JFIF 1.02: full range, the matrix of BT.601).
-    stream.set_color_space((config.format != Format::Mjpeg).then(ColorSpace::sycc));
-    if configuration.validate().is_invalid() {
+    if configuration.validate().is_invalid() || configuration.len() < configs.len() {
+        let wanted: Vec<_> = configs.iter().map(LibcameraConfig::to_string).collect();
         return Err(io::Error::other(format!(
-            "{} at {} is invalid",
-            config.format.name(),
-            config.size
+            "{} is invalid",
+            wanted.join(" with ")
         )));
     }
     Ok(configuration)
 }
 
-/// Reads back what the camera was configured to.
+impl fmt::Display for LibcameraConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} at {}", self.format.name(), self.size)
+    }
+}
+
+/// Reads back what one of a camera's streams was configured to.
 pub(super) fn layout(
     configuration: &CameraConfiguration,
+    index: usize,
     config: &LibcameraConfig,
 ) -> io::Result<(Stream, Layout)> {
     let stream = configuration
-        .get(0)
-        .ok_or_else(|| io::Error::other("it has no video stream"))?;
+        .get(index)
+        .ok_or_else(|| io::Error::other("it has no such stream"))?;
     let name = stream.get_pixel_format().to_string();
     let format = FORMATS.into_iter().find(|format| format.name() == name);
     let size = stream.get_size();

@@ -7,7 +7,7 @@ use libcamera::pixel_format::PixelFormat;
 use libcamera::properties;
 use libcamera::stream::{StreamFormatsRef, StreamRole};
 
-use super::configuration::{LibcameraConfig, configuration};
+use super::configuration::{LibcameraConfig, Purpose, configuration};
 use crate::source::hardware::choice::{FORMATS, Format, Offer, Range};
 
 /// A camera, as it describes itself.
@@ -69,41 +69,72 @@ fn offer(
     pixels: PixelFormat,
     formats: &StreamFormatsRef<'_>,
 ) -> Offer {
-    let size = |size: libcamera::geometry::Size| Size {
-        width: size.width,
-        height: size.height,
-    };
     let range = formats.range(pixels);
-    let mut ends = vec![size(range.min), size(range.max)];
-    let mut sizes: Vec<Size> = formats.sizes(pixels).into_iter().map(size).collect();
+    let mut ends = vec![size_of(range.min), size_of(range.max)];
+    let mut sizes: Vec<Size> = formats.sizes(pixels).into_iter().map(size_of).collect();
     let named = sizes.len();
-    sizes.retain(|size| has(camera, format, *size));
+    sizes.retain(|size| has(camera, Purpose::Frames, format, *size));
     let means_it = sizes.len() == named;
     // libcamera names the sizes that are usual and lie in the range, which need not be those that
     // the camera has.
-    ends.retain(|end| !sizes.contains(end) && has(camera, format, *end));
+    ends.retain(|end| !sizes.contains(end) && has(camera, Purpose::Frames, format, *end));
     sizes.extend(ends);
     Offer {
         format,
         sizes,
         // A step of 0 means that there are no sizes between the named ones.
         range: (means_it && named > 1 && range.h_step > 0 && range.v_step > 0).then(|| Range {
-            min: size(range.min),
-            max: size(range.max),
+            min: size_of(range.min),
+            max: size_of(range.max),
             step: (range.h_step, range.v_step),
         }),
     }
 }
 
+/// The largest size of each format, for pictures in the camera's full resolution.
+pub(super) fn full_offers(camera: &Camera<'_>) -> Vec<Offer> {
+    let role = Purpose::Full.role();
+    let configuration = camera.generate_configuration(&[role]);
+    let Some(stream) = configuration.as_ref().and_then(|c| c.get(0)) else {
+        return Vec::new();
+    };
+    let formats = stream.formats();
+    let all = formats.pixel_formats();
+    let largest = |pixels: PixelFormat| {
+        let name = pixels.to_string();
+        let format = *FORMATS.iter().find(|format| format.name() == name)?;
+        let named = formats.sizes(pixels).into_iter();
+        let most = formats.range(pixels).max;
+        let mut sizes: Vec<Size> = named.chain([most]).map(size_of).collect();
+        sizes.sort_unstable_by_key(|size| u64::from(size.width) * u64::from(size.height));
+        let largest = sizes.into_iter().rev();
+        let size = { largest }.find(|size| has(camera, Purpose::Full, format, *size))?;
+        Some(Offer {
+            format,
+            sizes: vec![size],
+            range: None,
+        })
+    };
+    all.into_iter().filter_map(largest).collect()
+}
+
+fn size_of(size: libcamera::geometry::Size) -> Size {
+    Size {
+        width: size.width,
+        height: size.height,
+    }
+}
+
 /// Says whether a camera would be configured to this.
-fn has(camera: &Camera<'_>, format: Format, size: Size) -> bool {
+fn has(camera: &Camera<'_>, purpose: Purpose, format: Format, size: Size) -> bool {
     let config = LibcameraConfig {
+        purpose,
         format,
         size,
         turn: Turn::NONE,
         buffers: None,
     };
-    let configuration = configuration(camera, &config).ok();
+    let configuration = configuration(camera, &[config]).ok();
     let stream = configuration.as_ref().and_then(|c| c.get(0));
     stream.is_some_and(|stream| {
         let there = stream.get_size();

@@ -10,10 +10,11 @@ use libcamera::camera::Camera;
 use libcamera::camera_manager::CameraManager;
 use libcamera::logging;
 
-use super::configuration::{LibcameraConfig, configuration};
+use super::configuration::{LibcameraConfig, Purpose, configuration};
 use super::controls;
-use super::description::{Description, describe};
+use super::description::{Description, describe, full_offers};
 use super::events::CallbackEvents;
+use crate::source::hardware::choice::Offer;
 use crate::source::hardware::control::Control;
 
 /// libcamera itself: one in a process.
@@ -69,6 +70,12 @@ impl Library {
         Ok(controls::describe(self.camera(id)?.controls()))
     }
 
+    /// Gives the largest sizes that a camera has for pictures in its full resolution.
+    pub(in super::super) fn full_offers(&self, id: &str) -> Vec<Offer> {
+        self.camera(id)
+            .map_or_else(|_| Vec::new(), |camera| full_offers(&camera))
+    }
+
     /// Gives the fastest and the slowest rate, in frames per second, of each format and size, as
     /// far as the camera says.
     ///
@@ -80,12 +87,13 @@ impl Library {
         for offer in &description.offers {
             for size in &offer.sizes {
                 let config = LibcameraConfig {
+                    purpose: Purpose::Frames,
                     format: offer.format,
                     size: *size,
                     turn: Turn::NONE,
                     buffers: None,
                 };
-                let configured = configuration(&camera, &config)
+                let configured = configuration(&camera, &[config])
                     .and_then(|mut configuration| camera.configure(&mut configuration));
                 if configured.is_ok()
                     && let Some(rate) = controls::rate(camera.controls())

@@ -1,0 +1,144 @@
+//! What cameras have in common that take pictures in their full resolution: the plan, and from
+//! their buffers to a picture.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant, SystemTime};
+
+use eyelid_config::Size;
+use eyelid_producer::EncodedFrame;
+
+use super::buffer_encoder::{BufferEncoder, Layout};
+use crate::Settings;
+use crate::source::still::{AutoExposure, StillAction, StillPlan, StillWay};
+
+/// The full pictures of one camera.
+pub(crate) struct FullPictures {
+    plan: StillPlan,
+    settings: Settings,
+    /// There is one while a picture is taken: its memory is that of a whole picture.
+    encoder: Option<BufferEncoder>,
+    captured: SystemTime,
+    /// Width and height of a picture, once the camera was found, if it has one that is larger than
+    /// its frames.
+    size: Option<(u32, u32)>,
+}
+
+impl FullPictures {
+    /// Begins with a camera that may give nothing for so long after its configuration was changed.
+    pub(crate) fn new(settings: &Settings, patience: Duration) -> Self {
+        Self {
+            plan: StillPlan::new(patience),
+            settings: settings.clone(),
+            encoder: None,
+            captured: SystemTime::UNIX_EPOCH,
+            size: None,
+        }
+    }
+
+    /// The camera was found, and has full pictures of this size, if any.
+    pub(crate) fn found(&mut self, size: Option<Size>) {
+        let turned = |size: Size| self.settings.turn().size(size.width, size.height);
+        self.size = size.map(turned);
+    }
+
+    /// Width and height of a full picture, turned, if the camera has any as far as is known.
+    pub(crate) fn size(&self) -> Option<(u32, u32)> {
+        self.size.filter(|_| self.plan.is_possible())
+    }
+
+    /// See [`StillPlan::may_begin`].
+    pub(crate) fn may_begin(&mut self, now: Instant) -> bool {
+        self.plan.may_begin(now)
+    }
+
+    /// The camera was told to take one, which it lays out like this.
+    pub(crate) fn begun(&mut self, now: Instant, way: StillWay, layout: Layout) {
+        let mut encoder = BufferEncoder::new(&self.settings);
+        encoder.configure(layout);
+        self.encoder = Some(encoder);
+        self.plan.begun(now, way);
+    }
+
+    /// The camera has given a frame of the full size, which is at hand.
+    pub(crate) fn frame(&mut self, now: Instant, captured: SystemTime, exposure: AutoExposure) {
+        self.captured = captured;
+        self.plan.frame(now, exposure);
+    }
+
+    /// See [`StillPlan::is_awaited`].
+    #[cfg(feature = "libcamera")]
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.plan.is_awaited()
+    }
+
+    /// See [`StillPlan::sequence`].
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        self.plan.sequence()
+    }
+
+    /// Encodes the picture that is at hand, of these planes. `None` where they are broken; the
+    /// stream goes on all the same.
+    pub(crate) fn encode<'a>(
+        &'a mut self,
+        planes: Option<Vec<&'a [u8]>>,
+    ) -> Option<EncodedFrame<'a>> {
+        self.plan.encoded();
+        let encoded = self.encoder.as_mut()?.encode(planes, self.captured);
+        encoded.unwrap_or_else(|error| {
+            give_up(&mut self.plan, &error);
+            None
+        })
+    }
+
+    /// See [`StillPlan::next`].
+    pub(crate) fn next(&mut self, now: Instant) -> Option<StillAction> {
+        self.plan.next(now)
+    }
+
+    /// See [`StillPlan::deadline`].
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.plan.deadline()
+    }
+
+    /// See [`StillPlan::is_away`].
+    pub(crate) fn is_away(&self) -> bool {
+        self.plan.is_away()
+    }
+
+    /// See [`StillPlan::waiting`].
+    pub(crate) fn waiting(&self) -> String {
+        self.plan.waiting()
+    }
+
+    /// The camera does not work at the full size: the log says so, once.
+    pub(crate) fn fail(&mut self, reason: impl Display) {
+        give_up(&mut self.plan, &reason);
+    }
+
+    /// The camera was told to go on with its stream.
+    pub(crate) fn ending(&mut self) {
+        self.encoder = None;
+        self.plan.returning();
+    }
+
+    /// The camera has given a frame of its stream.
+    pub(crate) fn stream_goes_on(&mut self, now: Instant) {
+        if self.plan.is_returning() {
+            self.end(now);
+        }
+    }
+
+    /// A picture that was taken beside the stream is done with, or the camera was stopped.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.encoder = None;
+        if let Some(took) = self.plan.returned(now) {
+            let (ms, taken) = (took.as_millis(), self.plan.taken());
+            log::debug!("camera: {ms} ms were a full picture's; {taken} so far");
+        }
+    }
+}
+
+fn give_up(plan: &mut StillPlan, reason: &dyn Display) {
+    plan.fail();
+    log::warn!("no full pictures: {reason}; frames go on as before");
+}
