@@ -38,9 +38,11 @@ mod proxy_buffer;
 #[cfg(test)]
 mod simulation;
 mod tcp_info;
+mod turns;
 mod units;
 
 pub use adaptation::{Adaptation, Ladder, Reason, Rung, WantedRate};
 pub use pacer::Pacer;
 pub use tcp_info::{TcpInfo, tcp_info, unacknowledged_bytes};
+pub use turns::{MemberId, Shown, Turns};
 pub use units::BytesPerSecond;

@@ -9,7 +9,9 @@ use crate::units::BytesPerSecond;
 
 mod adapted;
 mod direct;
+mod network;
 mod proxied;
+mod turns;
 mod varying;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);

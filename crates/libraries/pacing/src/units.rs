@@ -94,6 +94,11 @@ impl BytesPerSecond {
         self.0.total_cmp(&other.0)
     }
 
+    /// This rate as a share of another.
+    pub(crate) fn share_of(self, other: Self) -> f64 {
+        self.0 / other.0
+    }
+
     /// How many bytes go in a time.
     pub(crate) fn bytes_in(self, time: Duration) -> Bytes {
         Bytes(time.as_secs_f64() * self.0)
@@ -110,6 +115,13 @@ impl Mul<f64> for BytesPerSecond {
     type Output = Self;
     fn mul(self, factor: f64) -> Self {
         Self(self.0 * factor)
+    }
+}
+
+impl Add for BytesPerSecond {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 }
 
