@@ -22,7 +22,8 @@
 //! # The numbers
 //!
 //! Each was made a few times smaller and greater, and of the tests in `simulation::turns` the one
-//! named failed, or none (any).
+//! named failed, or none (any). That was before the rules of who was not alone
+//! (`Turns::enter`) and of `TOO_FAST` came, and is to be done again before a program uses this.
 //!
 //! - A: `viewers_behind_one_link_see_pictures_as_young_as_one_alone`
 //! - B: `viewers_on_links_of_their_own_keep_their_rate_and_age`
