@@ -65,7 +65,7 @@ impl StreamWriter {
         let began = now();
         let part = self.headers.part_of(frame);
         self.socket.send(&part[sent_bytes..]).await?;
-        self.sent(frame, began);
+        self.sent(frame, part.len() as u64, began);
         Ok(())
     }
 
@@ -146,8 +146,8 @@ impl StreamWriter {
         Ok(pause)
     }
 
-    fn sent(&self, frame: &SharedFrame, began: Instant) {
-        let bytes = self.headers.part_of(frame).len() as u64;
+    /// A frame went: its part, of so many bytes.
+    fn sent(&self, frame: &SharedFrame, bytes: u64, began: Instant) {
         let skipped = frame.skipped_since(self.last.replace(frame.position()));
         let mut pacer = self.pacer.borrow_mut();
         if let Some(adapter) = &self.adapter {
@@ -187,7 +187,7 @@ impl Subscriber for StreamWriter {
         let part = self.headers.part_of(frame);
         ControlFlow::Break(match self.socket.try_write(part) {
             Ok(bytes) if bytes == part.len() => {
-                self.sent(frame, now);
+                self.sent(frame, bytes as u64, now);
                 return ControlFlow::Continue(());
             }
             Ok(bytes) => Wake::Partial(frame.clone(), bytes),
