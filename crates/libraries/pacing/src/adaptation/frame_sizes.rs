@@ -55,7 +55,14 @@ impl FrameSizes {
         };
         self.seen[index] = Some(self.frames);
         if !was_seen && !is_first {
-            // How its size relates to the others' is what was learned, not that all are larger.
+            // How its size relates to the others' is what was learned, not that all are larger. Of
+            // one that was never seen the last guess and this one's usual relation count the same.
+            for other in 0..self.mean.len() {
+                if self.seen[other].is_none() {
+                    let guess = bytes * (TYPICAL_SHARES[other] / TYPICAL_SHARES[index]);
+                    self.mean[other] = self.mean[other] * guess.ratio(self.mean[other]).sqrt();
+                }
+            }
             return;
         }
         // The scene has become busier or calmer for those that are not seen, too.
@@ -98,13 +105,21 @@ mod tests {
     }
 
     #[test]
-    fn one_frame_of_a_rung_tells_its_size_and_nothing_of_the_others() {
+    fn one_frame_of_a_rung_tells_its_size_and_nothing_of_others_that_were_seen() {
         let mut sizes = FrameSizes::default();
         see(&mut sizes, 20, Rung::Main, 100_000);
         see(&mut sizes, 1, Rung::Half, 50_000);
         assert_near(&sizes, Rung::Half, 50_000);
         assert_near(&sizes, Rung::Main, 100_000);
-        assert_near(&sizes, Rung::Low, 40_000);
+    }
+
+    #[test]
+    fn what_was_never_seen_is_guessed_from_all_that_were() {
+        let mut sizes = FrameSizes::default();
+        see(&mut sizes, 20, Rung::Main, 100_000);
+        // 30 KB by the frame, 12 by this.
+        see(&mut sizes, 1, Rung::Quarter, 4_000);
+        assert_near(&sizes, Rung::Half, 19_000);
     }
 
     #[test]
