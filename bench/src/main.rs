@@ -120,6 +120,9 @@ enum Command {
         /// The directory of the slots
         #[arg(long)]
         slots: PathBuf,
+        /// Hear of each reader, as a program must whose cameras sleep
+        #[arg(long)]
+        hear_readers: bool,
     },
     /// Lets packets take a time from one TUN device to the other until killed
     Delay {
@@ -205,7 +208,17 @@ fn main() -> anyhow::Result<()> {
             process::pin_self(REST)?;
             Pusher::start(to, &[camera], &pushing)?.wait()
         }
-        Command::Sink { listen, slots } => sink::run(listen, &slots),
+        Command::Sink {
+            listen,
+            slots,
+            hear_readers,
+        } => {
+            let readers = match hear_readers {
+                true => sink::Readers::Heard,
+                false => sink::Readers::Ignored,
+            };
+            sink::run(listen, &slots, readers)
+        }
         Command::Delay {
             into,
             out_of,

@@ -21,6 +21,8 @@ pub(crate) enum Receiver {
     Eyelid,
     /// The least that can be done: `sink.rs`.
     Bare,
+    /// The same, and it hears of each reader.
+    BareHearing,
     /// PyPI's `websockets`.
     Python,
 }
@@ -40,13 +42,14 @@ impl Receiver {
         match self {
             Self::Eyelid => "eyelid-receive",
             Self::Bare => "bare loop",
+            Self::BareHearing => "bare loop that hears readers",
             Self::Python => PYTHON,
         }
     }
 
     /// Those that can be measured here.
     pub(crate) fn all(programs: &Programs) -> Vec<Self> {
-        let mut all = vec![Self::Eyelid, Self::Bare];
+        let mut all = vec![Self::Eyelid, Self::Bare, Self::BareHearing];
         all.extend(programs.path(PYTHON).exists().then_some(Self::Python));
         all
     }
@@ -68,9 +71,12 @@ impl Receiver {
                 command.arg("--config").arg(site.config());
                 command
             }
-            Self::Bare => {
+            Self::Bare | Self::BareHearing => {
                 let mut command = own(&["sink", "--listen", &any, "--slots"])?;
                 command.arg(site.slots());
+                if self == Self::BareHearing {
+                    command.arg("--hear-readers");
+                }
                 command
             }
             Self::Python => {

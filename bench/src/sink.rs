@@ -1,7 +1,8 @@
 //! The bare loop of the section `receive`: the least that a program with one thread can do to take
 //! frames from as many WebSockets, and to put each into its slot. A frame is written into a hidden
 //! file, which is renamed. There is no look at the frame, no rule about when one is published, no
-//! mask that is taken off where it changes nothing, and no time-out.
+//! mask that is taken off where it changes nothing, and no time-out. If it is told to, it hears of
+//! each reader, as a program must whose cameras sleep (docs/slot.md): what that costs is then in it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use anyhow::{Context, bail};
 use eyelid_slot::FRAME_FILE;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::websocket::{Frame, Kind, apply_mask};
 
@@ -23,9 +25,19 @@ const RESPONSE: &[u8] =
 /// More than a frame of any camera that is measured.
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// What epoll calls the listener; connections have higher numbers.
+/// What epoll calls the listener and the readers; connections have higher numbers.
 const LISTENER: u64 = 0;
-const FIRST_CONNECTION: u64 = 1;
+const READERS: u64 = 1;
+const FIRST_CONNECTION: u64 = 2;
+
+/// What readers are to be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// None.
+    Ignored,
+    /// All: each frame is watched, and each event waited for.
+    Heard,
+}
 
 /// A camera's connection.
 struct Connection {
@@ -45,11 +57,20 @@ struct Slot {
 }
 
 /// Runs until killed. A camera's slot has its name below `slots`, and is there.
-pub(crate) fn run(listen: SocketAddr, slots: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(listen: SocketAddr, slots: &Path, readers: Readers) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
+    let inotify = match readers {
+        Readers::Heard => Some(Inotify::init(
+            InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC,
+        )?),
+        Readers::Ignored => None,
+    };
+    if let Some(inotify) = &inotify {
+        epoll.add(inotify, EpollEvent::new(EpollFlags::EPOLLIN, READERS))?;
+    }
     let mut connections = HashMap::new();
     let mut next = FIRST_CONNECTION;
     let mut events = [EpollEvent::empty(); 128];
@@ -64,8 +85,10 @@ pub(crate) fn run(listen: SocketAddr, slots: &Path) -> anyhow::Result<()> {
                 epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, next))?;
                 connections.insert(next, Connection::new(socket));
                 next += 1;
+            } else if event.data() == READERS {
+                inotify.as_ref().map(Inotify::read_events).transpose()?;
             } else if let Some(connection) = connections.get_mut(&event.data())
-                && connection.serve(slots).is_err()
+                && connection.serve(slots, inotify.as_ref()).is_err()
             {
                 connections.remove(&event.data());
             }
@@ -85,7 +108,7 @@ impl Connection {
     }
 
     /// Takes what has come. A socket that has more is ready again.
-    fn serve(&mut self, slots: &Path) -> anyhow::Result<()> {
+    fn serve(&mut self, slots: &Path, inotify: Option<&Inotify>) -> anyhow::Result<()> {
         match self.socket.read(&mut self.buffer[self.filled..])? {
             0 => bail!("closed, or more than a frame"),
             got => self.filled += got,
@@ -100,11 +123,11 @@ impl Connection {
             let payload = &mut bytes[frame.payload];
             apply_mask(payload, frame.mask);
             match frame.kind {
-                Kind::Binary if frame.is_last => slot.publish(payload)?,
+                Kind::Binary if frame.is_last => slot.publish(payload, inotify)?,
                 Kind::Binary | Kind::Continuation => {
                     self.message.extend_from_slice(payload);
                     if frame.is_last {
-                        slot.publish(&self.message)?;
+                        slot.publish(&self.message, inotify)?;
                         self.message.clear();
                     }
                 }
@@ -139,8 +162,12 @@ impl Slot {
         }
     }
 
-    fn publish(&self, jpeg: &[u8]) -> anyhow::Result<()> {
+    fn publish(&self, jpeg: &[u8], inotify: Option<&Inotify>) -> anyhow::Result<()> {
         File::create(&self.hidden)?.write_all(jpeg)?;
+        if let Some(inotify) = inotify {
+            let mask = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE_NOWRITE;
+            inotify.add_watch(&self.hidden, mask)?;
+        }
         Ok(fs::rename(&self.hidden, &self.frame)?)
     }
 }
