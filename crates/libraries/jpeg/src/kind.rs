@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::huffman::STANDARD_TABLES;
 use crate::markers::{HUFFMAN_TABLES, QUANTISATION_TABLES, SOS, is_frame_header};
-use crate::segments::{Segment, head};
+use crate::segments::{Segment, USUAL_SEGMENTS, head};
 
 /// Each table of [`STANDARD_TABLES`] has its class and number, 16 counts, and as many bytes as they
 /// say.
@@ -80,7 +80,9 @@ pub enum Peculiarity {
 impl JpegKind {
     /// Reads what kind of JPEG this is. `None` where its head is broken.
     pub fn of(jpeg: &[u8]) -> Option<Self> {
-        let head: Vec<Segment<'_>> = head(jpeg).collect();
+        let mut segments = Vec::with_capacity(USUAL_SEGMENTS);
+        segments.extend(head(jpeg));
+        let head = segments;
         let frame = head.iter().find(|s| is_frame_header(s.code))?;
         // Precision, height, width, number of components, and of each its name, sampling factors
         // and table.
@@ -203,18 +205,19 @@ fn is_unusual(components: &[[u8; 3]], head: &[Segment<'_>]) -> bool {
     if in_scan != Some(components.len()) {
         return true;
     }
-    let [_, colours @ ..] = components else {
+    let [[_, _, brightness], colours @ ..] = components else {
         return false;
     };
-    let tables: Option<Vec<&[u8]>> = colours
-        .iter()
-        .map(|[_, _, number]| quantisation_table(head, *number))
-        .collect();
+    let Some(tables) = quantisation_tables(head) else {
+        return true;
+    };
+    let table = |number: u8| tables.get(usize::from(number)).copied().flatten();
     // Tables that are no different are one, whatever their numbers.
-    let is_one = tables.is_some_and(|tables| tables.windows(2).all(|pair| pair[0] == pair[1]));
-    let brightness = components.first().map(|[_, _, number]| *number);
-    let of_brightness = brightness.and_then(|number| quantisation_table(head, number));
-    of_brightness.is_none() || !is_one || colours.iter().any(|[_, factors, _]| *factors != 0x11)
+    let mut of_colours = colours.iter().map(|[_, _, number]| table(*number));
+    let first = of_colours.next();
+    let is_one = first.is_none_or(|first| first.is_some() && of_colours.all(|it| it == first));
+    let are_whole = colours.iter().all(|[_, factors, _]| *factors == 0x11);
+    table(*brightness).is_none() || !is_one || !are_whole
 }
 
 /// Of each component in the first scan its name, and the numbers of its Huffman tables.
@@ -225,21 +228,20 @@ fn scan_components<'a>(head: &[Segment<'a>]) -> Option<&'a [[u8; 2]]> {
     Some(components)
 }
 
-/// The 64 bytes of the table with this number, if it is one of 8 bits.
-fn quantisation_table<'a>(head: &[Segment<'a>], number: u8) -> Option<&'a [u8]> {
-    let mut found = None;
+/// The 64 bytes of each of the tables, by number, where it is one of 8 bits.
+fn quantisation_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8]>; 16]> {
+    let mut tables = [None; 16];
     for segment in head.iter().filter(|s| s.code == QUANTISATION_TABLES) {
         let mut rest = segment.payload;
         while let Some((&label, table)) = rest.split_first() {
-            let bytes = if label >> 4 == 0 { 64 } else { 128 };
+            let has_8_bits = label >> 4 == 0;
+            let bytes = if has_8_bits { 64 } else { 128 };
             let (table, behind) = table.split_at_checked(bytes)?;
-            if label & 15 == number {
-                found = Some(table);
-            }
+            tables[usize::from(label & 15)] = has_8_bits.then_some(table);
             rest = behind;
         }
     }
-    found.filter(|table| table.len() == 64)
+    Some(tables)
 }
 
 /// Says whether the first component of the scan has the standard tables for brightness, and the
@@ -251,33 +253,37 @@ fn has_standard_tables(head: &[Segment<'_>]) -> bool {
     if !head.iter().any(|s| s.code == HUFFMAN_TABLES) {
         return true;
     }
+    let Some(found) = huffman_tables(head) else {
+        return false;
+    };
+    let table = |label: u8| found[usize::from(label)];
     let components = scan_components(head).unwrap_or_default();
     components.iter().enumerate().all(|(index, [_, numbers])| {
         let (dc, ac) = match index {
             0 => brightness.split_at(DC_BYTES),
             _ => colours.split_at(DC_BYTES),
         };
-        huffman_table(head, numbers >> 4) == Some(&dc[1..])
-            && huffman_table(head, 0x10 | numbers & 15) == Some(&ac[1..])
+        table(numbers >> 4) == Some(&dc[1..]) && table(0x10 | numbers & 15) == Some(&ac[1..])
     })
 }
 
-/// Counts and values of the table with this class and number.
-fn huffman_table<'a>(head: &[Segment<'a>], label: u8) -> Option<&'a [u8]> {
-    let mut found = None;
+/// Counts and values of each table, by class (the high digit, 0 or 1) and number.
+fn huffman_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8]>; 32]> {
+    let mut tables = [None; 32];
     for segment in head.iter().filter(|s| s.code == HUFFMAN_TABLES) {
         let mut rest = segment.payload;
-        while let Some((own_label, table)) = rest.split_first() {
-            let counts = table.get(..16)?;
+        while let Some((label, table)) = rest.split_first() {
+            let counts = table.first_chunk::<16>()?;
             let values: usize = counts.iter().map(|count| usize::from(*count)).sum();
             let (table, behind) = table.split_at_checked(16 + values)?;
-            if *own_label == label {
-                found = Some(table);
+            // There are no other classes.
+            if let Some(known) = tables.get_mut(usize::from(*label)) {
+                *known = Some(table);
             }
             rest = behind;
         }
     }
-    found
+    Some(tables)
 }
 
 #[cfg(test)]

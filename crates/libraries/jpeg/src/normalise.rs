@@ -13,7 +13,7 @@ use crate::markers::{
     APP0, APP1, APP2, APP14, APP15, BASELINE, COMMENT, EOI, EXTENDED, HUFFMAN_TABLES, LOSSLESS,
     SOI, SOS,
 };
-use crate::segments::{Segment, segments};
+use crate::segments::{Segment, USUAL_SEGMENTS, segments};
 use crate::turn::Turn;
 use crate::walk::{Header, JpegError, whole};
 
@@ -43,7 +43,9 @@ pub struct Normalised<'a> {
 pub fn normalise(bytes: &[u8]) -> Result<Normalised<'_>, JpegError> {
     let (header, length) = whole(bytes)?;
     let jpeg = &bytes[..length];
-    let segments: Vec<Segment<'_>> = segments(jpeg).collect();
+    let mut found = Vec::with_capacity(USUAL_SEGMENTS);
+    found.extend(segments(jpeg));
+    let segments: Vec<Segment<'_>> = found;
     let scans = scans(jpeg, &segments)?;
     let turn = segments
         .iter()
@@ -104,9 +106,9 @@ fn kept<'a, 'b>(segments: &'b [Segment<'a>]) -> Vec<&'b Segment<'a>> {
         _ => true,
     };
     let numbered = segments.iter().enumerate();
-    numbered
-        .filter_map(|(index, segment)| wanted(index, segment).then_some(segment))
-        .collect()
+    let mut kept = Vec::with_capacity(segments.len());
+    kept.extend(numbered.filter_map(|(index, segment)| wanted(index, segment).then_some(segment)));
+    kept
 }
 
 fn is_plain_jfif(segment: &Segment<'_>) -> bool {

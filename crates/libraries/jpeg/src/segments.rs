@@ -13,6 +13,9 @@ pub struct Segment<'a> {
     pub bytes: &'a [u8],
 }
 
+/// As many as a camera's JPEG has, with some to spare: room for them is made at once.
+pub(crate) const USUAL_SEGMENTS: usize = 24;
+
 /// Iterates over the segments between SOI and the first SOS, which is not given. Stops where the
 /// structure breaks.
 pub fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {

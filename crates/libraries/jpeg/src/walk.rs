@@ -187,7 +187,10 @@ impl Walker {
             }
             Position::Scan => {
                 self.scanned = true;
-                let next = memchr::memchr(0xFF, bytes);
+                // Most are data (a zero is stuffed behind) or restart the scan: to step to each
+                // would take as long as to find them all.
+                let mut found = memchr::memchr_iter(0xFF, bytes);
+                let next = found.find(|at| !matches!(bytes.get(at + 1), Some(0x00 | 0xD0..=0xD7)));
                 self.position = if next.is_some() {
                     Position::ScanCode
                 } else {
