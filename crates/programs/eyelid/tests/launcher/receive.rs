@@ -5,6 +5,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -166,7 +169,14 @@ fn fails(eyelid: &Path, file: &File) -> (Option<i32>, String) {
     let slots = slots.path().to_str().unwrap();
     let own = ["--slots", slots, "--listen", "127.0.0.1:0", "--config"];
     let mut command = command_of(eyelid, &[&own[..], &[&file.path]].concat());
-    let output = command.output().unwrap();
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    // One that runs on has no error to tell of.
+    while child.try_wait().unwrap().is_none() && start.elapsed() < HUNG {
+        sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     (output.status.code(), said)
 }
