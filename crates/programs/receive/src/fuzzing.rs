@@ -12,6 +12,8 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, ORIGIN};
 
 use crate::access;
 use crate::camera_clock::CameraClock;
+use crate::frame_header::FrameHeader;
+use crate::message_starts::MessageStarts;
 use crate::prepare::{PREFIX_BYTES, Prepared, prepare};
 use crate::route::Route;
 use crate::session::told_ms;
@@ -30,8 +32,23 @@ pub fn push(bytes: &[u8]) {
         of_text(text);
     }
     of_header(bytes);
+    of_frames(bytes);
     of_message(bytes);
     of_body(bytes);
+}
+
+/// A header of a WebSocket frame is read once it is whole, and what it is does not depend on what
+/// follows.
+fn of_frames(bytes: &[u8]) {
+    if let Some(header) = FrameHeader::parse(bytes) {
+        assert!(header.bytes <= bytes.len() && header.frame_bytes() >= header.payload_bytes);
+        assert_eq!(FrameHeader::parse(&bytes[..header.bytes]), Some(header));
+        assert_eq!(FrameHeader::parse(&bytes[..header.bytes - 1]), None);
+    }
+    let mut starts = MessageStarts::default();
+    for piece in bytes.chunks(3) {
+        starts.read(piece, SystemTime::now());
+    }
 }
 
 fn of_text(text: &str) {

@@ -13,8 +13,10 @@ mod app;
 mod arrivals;
 mod camera_clock;
 mod cameras;
+mod frame_header;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod incoming;
 mod intake;
 mod judge;
 mod message_starts;

@@ -6,13 +6,7 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
-/// The longest header: two bytes, eight of length, four of mask.
-const HEADER_BYTES: usize = 14;
-
-const MASK: u8 = 0x80;
-const OPCODE: u8 = 0x0F;
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
+use crate::frame_header::{BINARY, FrameHeader, TEXT};
 
 /// Counts the bytes of one connection.
 #[derive(Debug, Default)]
@@ -41,13 +35,12 @@ impl MessageStarts {
             }
             self.header.push(bytes[0]);
             bytes = &bytes[1..];
-            if let Some(payload) = payload_bytes(&self.header) {
-                let opcode = self.header[0] & OPCODE;
-                if matches!(opcode, TEXT | BINARY) {
+            if let Some(header) = FrameHeader::parse(&self.header) {
+                if matches!(header.opcode(), TEXT | BINARY) {
                     self.starts
                         .push_back(self.header_came.take().unwrap_or(now));
                 }
-                self.payload_left = payload;
+                self.payload_left = header.payload_bytes;
                 self.header.clear();
             }
         }
@@ -59,23 +52,6 @@ impl MessageStarts {
     }
 }
 
-/// The length that a header gives, once it is whole. What it says beside that, others judge.
-fn payload_bytes(header: &[u8]) -> Option<u64> {
-    let (_, second) = (header.first()?, *header.get(1)?);
-    let (length_bytes, short) = match second & !MASK {
-        126 => (2, None),
-        127 => (8, None),
-        short => (0, Some(u64::from(short))),
-    };
-    let mask_bytes = if second & MASK == 0 { 0 } else { 4 };
-    if header.len() < 2 + length_bytes + mask_bytes {
-        return None;
-    }
-    debug_assert!(header.len() <= HEADER_BYTES);
-    let length = header[2..2 + length_bytes].iter();
-    Some(short.unwrap_or_else(|| length.fold(0, |sum, byte| sum << 8 | u64::from(*byte))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +60,7 @@ mod tests {
     const FIN: u8 = 0x80;
     const PING: u8 = 9;
     const CONTINUATION: u8 = 0;
+    const MASK: u8 = 0x80;
 
     fn frame(first: u8, length: usize) -> Vec<u8> {
         let mut frame = vec![first];

@@ -1,16 +1,16 @@
 //! WebSockets (RFC 6455): the handshake, and messages with the moments at which they began to come.
-//! The protocol itself is tungstenite's.
+//! The protocol itself is tungstenite's, but for messages that need none of it ([`Incoming`]).
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use eyelid_http::TakenOver;
 use eyelid_http::response::head_bytes;
-use eyelid_http::{Socket, TakenOver};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
@@ -18,7 +18,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -27,11 +27,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::message_starts::MessageStarts;
+use crate::incoming::{Incoming, Next, Passed};
 
-/// How much is read at once: a frame of 640x480, which is about the most that comes while nobody
-/// reads. A buffer of as much belongs to each connection.
-const READ_BYTES: usize = 32 << 10;
+/// How much tungstenite reads at once: texts, and the fragments of a message.
+const READ_BYTES: usize = 4 << 10;
 
 /// How long a camera may take for a text, and for its answer to a close.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -123,22 +122,26 @@ impl Handshake {
             .max_write_buffer_size(bounds.write_bytes)
             .max_message_size(Some(bounds.message_bytes))
             .max_frame_size(Some(bounds.message_bytes));
-        let reads = Rc::new(RefCell::new(Reads::new(Instant::now())));
-        reads.borrow_mut().read(&early);
-        let socket = TimedSocket {
-            socket: taken.socket,
-            reads: reads.clone(),
-        };
-        let stream =
-            WebSocketStream::from_partially_read(socket, early, Role::Server, Some(config)).await;
-        Ok(WebSocket { stream, reads })
+        let incoming = Incoming::new(taken.socket, &early);
+        let incoming = Rc::new(RefCell::new(incoming));
+        let passed = Passed(incoming.clone());
+        let stream = WebSocketStream::from_raw_socket(passed, Role::Server, Some(config)).await;
+        Ok(WebSocket {
+            stream,
+            incoming,
+            message_bytes: bounds.message_bytes,
+            owes_answer: false,
+        })
     }
 }
 
 /// An open WebSocket.
 pub struct WebSocket {
-    stream: WebSocketStream<TimedSocket>,
-    reads: Rc<RefCell<Reads>>,
+    stream: WebSocketStream<Passed>,
+    incoming: Rc<RefCell<Incoming>>,
+    message_bytes: usize,
+    /// tungstenite writes the answer to a ping when it is asked for the next message.
+    owes_answer: bool,
 }
 
 /// What has come.
@@ -177,8 +180,7 @@ impl WebSocket {
     /// # Errors
     /// Why nothing more comes.
     pub async fn next(&mut self) -> Result<Received, Ended> {
-        let next = self.stream.next().await;
-        self.received(next)
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// Gives what has come already, if it is whole.
@@ -186,10 +188,41 @@ impl WebSocket {
     /// # Errors
     /// Why nothing more comes.
     pub fn try_next(&mut self) -> Result<Option<Received>, Ended> {
-        match self.stream.next().now_or_never() {
-            Some(next) => self.received(next).map(Some),
-            None => Ok(None),
+        self.next().now_or_never().transpose()
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
+        loop {
+            if std::mem::take(&mut self.owes_answer)
+                && let Poll::Ready(next) = self.poll_stream(cx)
+            {
+                return Poll::Ready(next);
+            }
+            let next = self.incoming.borrow_mut().next(self.message_bytes);
+            match next {
+                Next::Message(bytes) => {
+                    return Poll::Ready(Ok(Received::Binary(bytes, self.began())));
+                }
+                Next::Passed => match self.poll_stream(cx) {
+                    Poll::Pending if self.incoming.borrow().has_passed_all() => {}
+                    next => return next,
+                },
+                Next::More => {
+                    let read = ready!(self.incoming.borrow_mut().poll_read(cx));
+                    if let Err(error) = read {
+                        return Poll::Ready(Err(Ended::Lost(error.to_string())));
+                    }
+                }
+            }
         }
+    }
+
+    /// Asks tungstenite.
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
+        let next = self.stream.poll_next_unpin(cx);
+        let is_answered = matches!(next, Poll::Ready(Some(Ok(Message::Ping(_)))));
+        self.owes_answer = is_answered || self.incoming.borrow().is_write_blocked();
+        next.map(|next| self.received(next))
     }
 
     fn received(&mut self, next: Option<Result<Message, Error>>) -> Result<Received, Ended> {
@@ -207,13 +240,13 @@ impl WebSocket {
 
     /// When the message began that is whole now.
     fn began(&self) -> SystemTime {
-        let began = self.reads.borrow_mut().starts.next();
+        let began = self.incoming.borrow_mut().next_start();
         began.unwrap_or_else(SystemTime::now)
     }
 
     /// When something was read last, if only a part of a message.
     pub fn last_read(&self) -> Instant {
-        self.reads.borrow().last
+        self.incoming.borrow().last_read()
     }
 
     /// Sends a text.
@@ -263,10 +296,11 @@ impl WebSocket {
     /// Ends a connection of which the other side has closed its half, or is to: it gets the answer
     /// to its close.
     pub async fn finish(mut self) {
+        self.incoming.borrow_mut().pass_all();
         let closing = async {
             // The answer is written as the next message is looked for, of which there is none.
             while let Some(Ok(_)) = self.stream.next().await {}
-            self.stream.get_mut().socket.shutdown().await
+            self.stream.get_mut().shutdown().await
         };
         let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
@@ -299,68 +333,6 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
-}
-
-/// What was read, and when.
-#[derive(Debug)]
-struct Reads {
-    last: Instant,
-    starts: MessageStarts,
-}
-
-impl Reads {
-    fn new(now: Instant) -> Self {
-        Self {
-            last: now,
-            starts: MessageStarts::default(),
-        }
-    }
-
-    fn read(&mut self, bytes: &[u8]) {
-        self.last = Instant::now();
-        self.starts.read(bytes, SystemTime::now());
-    }
-}
-
-/// A socket that notes when something is read from it.
-struct TimedSocket {
-    socket: Socket,
-    reads: Rc<RefCell<Reads>>,
-}
-
-impl AsyncRead for TimedSocket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.socket).poll_read(cx, buffer))?;
-        let read = &buffer.filled()[before..];
-        if !read.is_empty() {
-            this.reads.borrow_mut().read(read);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for TimedSocket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]
