@@ -88,6 +88,15 @@ impl Drop for PostEntry {
     }
 }
 
+/// What has become of a frame that was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is whole, and was the newest.
+    AtHand,
+    /// It was dropped before anybody saw whether it can be decoded.
+    Unseen,
+}
+
 /// All of them.
 pub(crate) struct Cameras {
     producers: RefCell<Producers<PushSource>>,
@@ -239,12 +248,14 @@ impl Cameras {
         prepared: Prepared,
         captured: SystemTime,
         is_current: impl Fn() -> bool,
-    ) -> Result<(), PictureError> {
+    ) -> Result<Taken, PictureError> {
         let intake = &camera.intake;
         let picture = match prepared {
             Prepared::Ready(picture) => picture,
             // The next comes soon. Of one that posts each by itself none may come.
-            Prepared::Slow(_) if !intake.is_awake() && intake.is_connected() => return Ok(()),
+            Prepared::Slow(_) if !intake.is_awake() && intake.is_connected() => {
+                return Ok(Taken::Unseen);
+            }
             Prepared::Slow(jpeg) => {
                 // It is never closed.
                 let _turn = self.decoding.acquire().await;
@@ -253,13 +264,13 @@ impl Cameras {
                 let picture = made.unwrap_or(Err(PictureError::Head))?;
                 if !is_current() {
                     intake.count_dropped();
-                    return Ok(());
+                    return Ok(Taken::AtHand);
                 }
                 picture
             }
         };
         self.put(camera, picture, captured);
-        Ok(())
+        Ok(Taken::AtHand)
     }
 
     fn put(&self, camera: &Camera, picture: Picture, captured: SystemTime) {
@@ -269,6 +280,9 @@ impl Cameras {
             height,
         } = picture;
         camera.intake.put(jpeg, width, height, captured);
+        if !camera.intake.is_connected() {
+            self.tell(camera);
+        }
         self.step_one(camera);
     }
 
@@ -311,16 +325,17 @@ impl Cameras {
         let inotify = self.inotify().context("cannot wait for readers")?;
         let mut tell_at = Instant::now();
         loop {
-            let is_awake = |camera: &Rc<Camera>| camera.intake.is_awake();
-            let is_awake = self.cameras.borrow().values().any(is_awake);
-            if is_awake && Instant::now() >= tell_at {
-                self.tell_of_those_awake();
-                tell_at = Instant::now() + TELL;
+            let now = Instant::now();
+            let has_news = |camera: &Rc<Camera>| camera.intake.has_news(now);
+            let has_news = self.cameras.borrow().values().any(has_news);
+            if has_news && now >= tell_at {
+                self.tell_news(now);
+                tell_at = now + TELL;
             }
             let deadline = self.step().context("cannot read inotify")?;
             let wake_at = deadline
                 .into_iter()
-                .chain(is_awake.then_some(tell_at))
+                .chain(has_news.then_some(tell_at))
                 .min();
             self.wake_at.set(wake_at);
             tokio::select! {
@@ -339,10 +354,10 @@ impl Cameras {
         Ok(producers.deadline())
     }
 
-    fn tell_of_those_awake(&self) {
+    fn tell_news(&self, now: Instant) {
         let cameras = self.all();
-        let awake = cameras.iter().filter(|camera| camera.intake.is_awake());
-        awake.for_each(|camera| self.tell(camera));
+        let with_news = cameras.iter().filter(|camera| camera.intake.has_news(now));
+        with_news.for_each(|camera| self.tell(camera));
     }
 
     fn inotify(&self) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {

@@ -187,6 +187,13 @@ impl Intake {
         *self.awake.borrow()
     }
 
+    /// Says whether somebody looks and what is told of the camera may change by and by. Of one that
+    /// posts when it likes that is told with each picture, and once they have ceased to come.
+    pub(crate) fn has_news(&self, now: Instant) -> bool {
+        let is_busy = self.is_connected() || self.counts.borrow().rate.per_second(now).is_some();
+        self.is_awake() && is_busy
+    }
+
     /// Tells of changes of [`Intake::is_awake`].
     pub(crate) fn subscribe_awake(&self) -> watch::Receiver<bool> {
         self.awake.subscribe()
@@ -285,6 +292,7 @@ impl Drop for Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn put(intake: &Intake) {
         intake.put(Bytes::from_static(b"x"), 1, 1, SystemTime::UNIX_EPOCH);
@@ -329,5 +337,23 @@ mod tests {
             intake.set_awake(false);
             assert_eq!(intake.newest().is_some(), stays, "{way:?}");
         }
+    }
+
+    #[test]
+    fn who_posted_long_ago_has_no_news_however_long_somebody_waits() {
+        let (intake, start) = (Rc::new(Intake::default()), Instant::now());
+        put(&intake);
+        intake.count(1, start);
+        intake.set_awake(true);
+        assert!(!intake.has_news(start));
+        for second in 1..5 {
+            intake.count(1, start + Duration::from_secs(second));
+        }
+        assert!(intake.has_news(start + Duration::from_secs(5)), "its rate");
+        assert!(!intake.has_news(start + Duration::from_secs(60)));
+        let _claim = intake.claim(Way::WebSocket, Peer::Unix);
+        assert!(intake.has_news(start + Duration::from_secs(60)));
+        intake.set_awake(false);
+        assert!(!intake.has_news(start));
     }
 }

@@ -36,7 +36,6 @@ impl Judge {
     ) -> Result<Option<Prepared>, Unusable> {
         let verdict = self.arrivals.arrived(now);
         let prepared = prepare(message, camera.settings().max_bytes)?;
-        self.bad_in_a_row = 0;
         camera.intake.count(message.len(), now);
         Ok(match verdict {
             Verdict::Current => Some(prepared),
@@ -45,6 +44,11 @@ impl Judge {
                 None
             }
         })
+    }
+
+    /// What came last was a frame, to its end.
+    pub(crate) fn good(&mut self) {
+        self.bad_in_a_row = 0;
     }
 
     /// What came was no frame, for this reason.

@@ -18,7 +18,7 @@ use hyper::body::{Body, Incoming};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::cameras::{Camera, Cameras, PostEntry};
+use crate::cameras::{Camera, Cameras, PostEntry, Taken};
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, TooManyBad};
 use crate::prepare::Prepared;
@@ -216,7 +216,12 @@ impl Post {
             .cameras
             .take(&self.camera, prepared, captured, is_current);
         match taken.await {
-            Ok(()) => self.taken += 1,
+            Ok(taken) => {
+                self.taken += 1;
+                if taken == Taken::AtHand {
+                    self.judge.good();
+                }
+            }
             Err(error) => self.bad(error.to_string())?,
         }
         Ok(())

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use crate::camera_clock::CameraClock;
-use crate::cameras::{Camera, Cameras};
+use crate::cameras::{Camera, Cameras, Taken};
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, MOST_BAD, TooManyBad};
 use crate::prepare::{Prepared, Unusable};
@@ -224,23 +224,29 @@ impl Session {
         let (mut newest, mut end) = (None, Ok(()));
         let mut next = Some(first);
         while let Some(received) = next {
-            match received {
-                Received::Binary(message, came) => {
-                    if let Some(frame) = self.judge(&message, came)?
-                        && newest.replace(frame).is_some()
-                    {
+            let judged = match received {
+                Received::Binary(message, came) => self.judge(&message, came),
+                Received::Text(text) => self.text(&text).map(|()| None),
+                Received::Sign => Ok(None),
+            };
+            match judged {
+                Ok(Some(frame)) => {
+                    if newest.replace(frame).is_some() {
                         self.camera.intake.count_dropped();
                     }
                 }
-                Received::Text(text) => self.text(&text)?,
-                Received::Sign => {}
+                Ok(None) => {}
+                // What came before the end is a frame all the same.
+                Err(close) => {
+                    end = Err(close.into());
+                    break;
+                }
             }
             if newest.is_none() || began.elapsed() > DRAIN {
                 break;
             }
             next = match socket.try_next() {
                 Ok(next) => next,
-                // What came before the end is a frame all the same.
                 Err(ended) => {
                     end = Err(ended.into());
                     None
@@ -251,8 +257,10 @@ impl Session {
             let taken = self
                 .cameras
                 .take(&self.camera, prepared, captured, || claim.is_current());
-            if let Err(error) = taken.await {
-                self.bad(&error)?;
+            match taken.await {
+                Ok(Taken::AtHand) => self.judge.good(),
+                Ok(Taken::Unseen) => {}
+                Err(error) => end = end.and(self.bad(&error).map_err(End::from)),
             }
         }
         end

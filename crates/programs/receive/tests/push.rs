@@ -156,3 +156,63 @@ fn the_newest_connection_has_the_camera() {
     new.send(Message::binary(jpeg(3))).unwrap();
     receiver.wait_for(&jpeg(3));
 }
+
+/// Waits for the code with which the camera is sent away.
+fn close_code(camera: &mut WebSocket<TcpStream>) -> u16 {
+    match camera.read().unwrap() {
+        Message::Close(Some(close)) => close.code.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_frame_that_comes_with_what_ends_the_connection_is_not_lost() {
+    let receiver = Receiver::start();
+    let too_long = vec![0xFF; (1 << 20) + 1];
+    let no_jpegs = [vec![1; 3], vec![2; 70], vec![3; 9]];
+    for (shade, bad, code) in [
+        (
+            4,
+            &no_jpegs.into_iter().cycle().take(10).collect::<Vec<_>>(),
+            1003,
+        ),
+        (5, &vec![jpeg_in(&too_long)], 1009),
+    ] {
+        let mut camera = receiver.connect(None);
+        camera.write(Message::binary(jpeg(shade))).unwrap();
+        for message in bad {
+            camera.write(Message::binary(message.clone())).unwrap();
+        }
+        camera.flush().unwrap();
+        assert_eq!(close_code(&mut camera), code);
+        receiver.wait_for(&jpeg(shade));
+    }
+}
+
+/// A whole JPEG with so much of a comment in it that it is longer than the bytes.
+fn jpeg_in(bytes: &[u8]) -> Vec<u8> {
+    let jpeg = jpeg(9);
+    let comments = bytes.chunks(60_000).map(|piece| {
+        let length = u16::try_from(piece.len() + 2).unwrap().to_be_bytes();
+        [&[0xFF, 0xFE][..], &length, &vec![0; piece.len()]].concat()
+    });
+    [
+        &jpeg[..2],
+        &comments.collect::<Vec<_>>().concat(),
+        &jpeg[2..],
+    ]
+    .concat()
+}
+
+#[test]
+fn pictures_that_cannot_be_decoded_are_counted_as_bad_ones() {
+    let receiver = Receiver::start();
+    let mut camera = receiver.connect(None);
+    let twelve_bits = include_bytes!("../../../../fuzz/cases/picture/jpeg-12-bits");
+    for _ in 0..10 {
+        camera.send(Message::binary(&twelve_bits[..])).unwrap();
+        // One at a time: of those that come together only the newest is decoded.
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    assert_eq!(close_code(&mut camera), 1003);
+}
