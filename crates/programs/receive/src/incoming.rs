@@ -77,15 +77,13 @@ impl Incoming {
                 false => Next::Passed,
             };
         }
+        self.pass_others(most_bytes as u64);
+        if self.passed > 0 {
+            return Next::Passed;
+        }
         let Some(header) = FrameHeader::parse(&self.buffer) else {
             return self.more();
         };
-        let is_whole = header.is_plain_message() && !self.is_fragmented;
-        if !is_whole || header.payload_bytes > most_bytes as u64 {
-            self.is_fragmented = header.is_fragmented_after(self.is_fragmented);
-            self.passed = header.frame_bytes();
-            return Next::Passed;
-        }
         // It is no more than `most_bytes`.
         let payload_bytes = header.payload_bytes as usize;
         let bytes = header.bytes + payload_bytes;
@@ -99,6 +97,22 @@ impl Incoming {
         // The next one may be a little larger, and a read that fills its room has to be repeated.
         self.expected_bytes = (bytes + bytes / 8).clamp(LEAST_READ_BYTES, MOST_READ_BYTES);
         Next::Message(message.freeze())
+    }
+
+    /// Passes to tungstenite what is its own, up to the next message in one frame.
+    fn pass_others(&mut self, most_bytes: u64) {
+        let rest = |passed: u64| {
+            let passed = usize::try_from(passed).ok();
+            passed.and_then(|passed| self.buffer.get(passed..))
+        };
+        while let Some(header) = rest(self.passed).and_then(FrameHeader::parse) {
+            let is_message = header.is_plain_message() && !self.is_fragmented;
+            if is_message && header.payload_bytes <= most_bytes {
+                return;
+            }
+            self.is_fragmented = header.is_fragmented_after(self.is_fragmented);
+            self.passed = self.passed.saturating_add(header.frame_bytes());
+        }
     }
 
     /// Where nothing more comes, tungstenite is to say what that means; half a message is nobody's.

@@ -130,7 +130,7 @@ impl Handshake {
             stream,
             incoming,
             message_bytes: bounds.message_bytes,
-            owes_answer: false,
+            has_more: false,
         })
     }
 }
@@ -140,8 +140,8 @@ pub struct WebSocket {
     stream: WebSocketStream<Passed>,
     incoming: Rc<RefCell<Incoming>>,
     message_bytes: usize,
-    /// tungstenite writes the answer to a ping when it is asked for the next message.
-    owes_answer: bool,
+    /// tungstenite may have messages that it has read with the last one, and an answer to write.
+    has_more: bool,
 }
 
 /// What has come.
@@ -193,7 +193,7 @@ impl WebSocket {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
         loop {
-            if std::mem::take(&mut self.owes_answer)
+            if std::mem::take(&mut self.has_more)
                 && let Poll::Ready(next) = self.poll_stream(cx)
             {
                 return Poll::Ready(next);
@@ -220,8 +220,7 @@ impl WebSocket {
     /// Asks tungstenite.
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
         let next = self.stream.poll_next_unpin(cx);
-        let is_answered = matches!(next, Poll::Ready(Some(Ok(Message::Ping(_)))));
-        self.owes_answer = is_answered || self.incoming.borrow().is_write_blocked();
+        self.has_more = next.is_ready() || self.incoming.borrow().is_write_blocked();
         next.map(|next| self.received(next))
     }
 
