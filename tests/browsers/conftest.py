@@ -1,12 +1,13 @@
 """Chromium and Firefox, and cameras to look at."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
-from looking import watched_page
+from looking import wait_drawn, watched_page
 from PIL import Image
 
-from harness.browser import chromium_as_it_is, firefox_as_it_is
+from harness.browser import chromium_as_it_is, firefox_as_it_is, in_colours
 from harness.http import free_port
 
 BROWSERS = {"chromium": chromium_as_it_is, "firefox": firefox_as_it_is}
@@ -62,3 +63,47 @@ def unreliable(eyelid, directory, cable):
     )
     cable.touch()
     return eyelid("--config", config)
+
+
+@pytest.fixture
+def window(browser):
+    """Opens a page in a window of a size; gives it once all its cameras are drawn."""
+
+    @contextmanager
+    def window(url, size, scheme="light", names=("default",)):
+        with in_colours(browser.browser, scheme) as coloured:
+            context = coloured.new_context(
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme=scheme,
+                has_touch=size[0] < 1000,
+            )
+            page = watched_page(context)
+            page.goto(url, wait_until="commit")
+            if names:
+                wait_drawn(page, *names, times=0)
+            yield page
+            context.close()
+
+    return window
+
+
+@pytest.fixture
+def rooms(eyelid, directory):
+    """Starts `eyelid` with cameras of sizes, in this order, with titles if there are any."""
+
+    def rooms(sizes, **titles):
+        config = directory / "eyelid.toml"
+        config.write_text(
+            "".join(
+                f'[cameras.{name}]\nsource = "test"\nfps = 10\nlinger = "1s"\nsize = "{size}"\n'
+                + (
+                    f"title = {json.dumps(titles[name], ensure_ascii=False)}\n"
+                    if name in titles
+                    else ""
+                )
+                for name, size in sizes.items()
+            )
+        )
+        return eyelid("--config", config)
+
+    return rooms

@@ -4,12 +4,41 @@ import hashlib
 import json
 from contextlib import contextmanager
 
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
 from harness.http import get
 from harness.waiting import DEADLINE, wait_for
 
 PATIENCE = (
     3 * DEADLINE
 )  # one question to a page passes through five processes; on a busy machine that takes seconds
+
+in_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
+
+PHONE, SMALL, ON_ITS_SIDE, LAPTOP, WIDE = (
+    (390, 844),
+    (320, 640),
+    (844, 390),
+    (1280, 800),
+    (2560, 1440),
+)
+
+# How much of the window is pictures; and whether anything of the page is beside or below it.
+SEEN = """() => {
+  const pictures = [...document.querySelectorAll('.picture')];
+  const boxes = pictures.map((picture) => picture.getBoundingClientRect());
+  const page = document.documentElement;
+  return {
+    share: boxes.reduce((sum, { width, height }) => sum + width * height, 0)
+      / (innerWidth * innerHeight),
+    widths: boxes.map(({ width }) => width / page.clientWidth), // beside the scroll bar
+    wider: page.scrollWidth > innerWidth,
+    higher: page.scrollHeight > innerHeight,
+    letterboxes: [...document.querySelectorAll('canvas')].map((canvas) =>
+      Math.abs(canvas.offsetWidth / canvas.offsetHeight - canvas.width / canvas.height)),
+  };
+}"""
 
 # Looks at the canvases from inside the page, for a question from outside may take longer than a
 # picture is there.
@@ -110,6 +139,12 @@ def wait_text(page, element, *wanted):
     """Waits until an element's text begins with one of the wanted ones."""
     text = element.text_content
     wait_page(page, lambda: text().strip().startswith(wanted), lambda: f"{wanted}, not {text()!r}")
+
+
+def assert_accessible(page):
+    """No rule of axe-core is broken."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
 
 
 @contextmanager

@@ -5,41 +5,27 @@ and Firefox; else in Chromium alone.
 """
 
 import json
-from contextlib import contextmanager
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from looking import card, wait_drawn, wait_page, wait_text, watched_page
+from looking import (
+    LAPTOP,
+    ON_ITS_SIDE,
+    PHONE,
+    SEEN,
+    SMALL,
+    WIDE,
+    assert_accessible,
+    card,
+    in_chromium,
+    wait_drawn,
+    wait_page,
+    wait_text,
+)
 
-from harness.browser import in_colours
 from harness.http import get
 
-in_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
-
-PHONE, SMALL, ON_ITS_SIDE, LAPTOP, WIDE = (
-    (390, 844),
-    (320, 640),
-    (844, 390),
-    (1280, 800),
-    (2560, 1440),
-)
 THREE = {"nozzle": "1280x720", "bed": "640x480", "default": "1280x720"}
 
-# How much of the window is pictures; and whether anything of the page is beside or below it.
-SEEN = """() => {
-  const pictures = [...document.querySelectorAll('.picture')];
-  const boxes = pictures.map((picture) => picture.getBoundingClientRect());
-  const page = document.documentElement;
-  return {
-    share: boxes.reduce((sum, { width, height }) => sum + width * height, 0)
-      / (innerWidth * innerHeight),
-    widths: boxes.map(({ width }) => width / page.clientWidth), // beside the scroll bar
-    wider: page.scrollWidth > innerWidth,
-    higher: page.scrollHeight > innerHeight,
-    letterboxes: [...document.querySelectorAll('canvas')].map((canvas) =>
-      Math.abs(canvas.offsetWidth / canvas.offsetHeight - canvas.width / canvas.height)),
-  };
-}"""
 # Words that are cut off, or broken within.
 BROKEN = """() => [
   ...document.querySelectorAll('.camera h2, .camera .state, .facts dt, .facts dd'),
@@ -50,56 +36,6 @@ BROKEN = """() => [
   return part.offsetParent && (part.scrollWidth > part.clientWidth + 1
     || lines.size > part.textContent.trim().split(/\\s+/).length);
 }).map((part) => part.textContent)"""
-
-
-@pytest.fixture
-def window(browser):
-    """Opens a page in a window of a size; gives it once all its cameras are drawn."""
-
-    @contextmanager
-    def window(url, size, scheme="light", names=("default",)):
-        with in_colours(browser.browser, scheme) as coloured:
-            context = coloured.new_context(
-                viewport={"width": size[0], "height": size[1]},
-                color_scheme=scheme,
-                has_touch=size[0] < 1000,
-            )
-            page = watched_page(context)
-            page.goto(url, wait_until="commit")
-            if names:
-                wait_drawn(page, *names, times=0)
-            yield page
-            context.close()
-
-    return window
-
-
-@pytest.fixture
-def rooms(eyelid, directory):
-    """Starts `eyelid` with cameras of sizes, in this order, with titles if there are any."""
-
-    def rooms(sizes, **titles):
-        config = directory / "eyelid.toml"
-        config.write_text(
-            "".join(
-                f'[cameras.{name}]\nsource = "test"\nfps = 10\nlinger = "1s"\nsize = "{size}"\n'
-                + (
-                    f"title = {json.dumps(titles[name], ensure_ascii=False)}\n"
-                    if name in titles
-                    else ""
-                )
-                for name, size in sizes.items()
-            )
-        )
-        return eyelid("--config", config)
-
-    return rooms
-
-
-def assert_accessible(page):
-    """No rule of axe-core is broken."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
 
 
 # Sizes
