@@ -25,7 +25,9 @@ def slow_link(address, path):
             with suppress(OSError), connect(address) as server:
                 threading.Thread(target=self.answers, args=[server], daemon=True).start()
                 while request := self.request.recv(1 << 16):  # whole ones: a browser's are short
-                    self.slow = request.startswith(f"GET {path} ".encode())
+                    self.slow = request.startswith(
+                        (f"GET {path} ".encode(), f"GET {path}?".encode())
+                    )
                     server.sendall(request)
                 server.shutdown(socket.SHUT_RDWR)
 

@@ -18,8 +18,20 @@ const RETRY_MOST_MS = 5000;
 const LEAST_CARD_PX = 352; // a card that is narrower is worse than one that must be scrolled to
 const LEAST_CARD_OF_LOW_WINDOW_PX = 208; // a phone on its side
 const RATE_OVER_MS = 4000;
+const LEAST_TILE_PX = 96; // on the wall; its name is still read
+const SAME_SHAPE = 0.01; // half of an odd number is rounded: a smaller rendition is not of quite the same shape
 const MOST_HEADER_BYTES = 16384; // a part's header is about 150 bytes; more is not our stream
 const MOST_JPEG_BYTES = 64 << 20;
+
+// What a person can choose for a camera: its value, in a word, why one would, and how the server is asked for it (docs/http.md).
+const CHOICES = [
+  ['smooth', 'Smooth', 'as large as the link carries in motion', 'adapt=smooth'],
+  ['sharp', 'Sharp', 'never smaller, rather fewer pictures', 'adapt=sharp'],
+  ['current', 'Full picture', '', 'size=current'],
+  ['half', 'Half', '', 'size=half'],
+  ['quarter', 'Quarter', '', 'size=quarter'],
+  ['low', 'Low', 'full size, fewer bytes', 'size=low'],
+];
 
 // ---- reading a stream ----
 
@@ -135,17 +147,34 @@ async function read(response, limit, onPiece) {
   }
 }
 
-async function fetchSnapshot(camera, signal) {
+async function fetchSnapshot(camera, query = '', signal = undefined) {
   const limit = deadline(SILENCE_MS, signal);
   try {
-    const response = await fetch(new URL('snapshot', camera.url), { cache: 'no-store', signal: limit.signal });
+    const response = await fetch(new URL('snapshot' + query, camera.url), { cache: 'no-store', signal: limit.signal });
     if (!response.ok) await refuse(response);
     const pieces = [];
     await read(response, limit, (piece) => pieces.push(piece));
     const jpeg = new Blob(pieces, { type: 'image/jpeg' });
-    return { jpeg, capture_ms: captureOf(response.headers.get('X-Timestamp')), real: true };
+    const [timestamp, rendition] = ['X-Timestamp', 'X-Rendition'].map((name) => response.headers.get(name));
+    return { jpeg, capture_ms: captureOf(timestamp), rendition, real: true };
   } finally { limit.end(); }
 }
+
+// ---- what a person chose ----
+
+// A browser may refuse to remember, by an error; then a choice lasts as long as the page.
+const memory = {
+  key: (camera) => `eyelid picture ${camera.url.pathname}`,
+  recall(camera) {
+    try {
+      const value = localStorage.getItem(this.key(camera));
+      return CHOICES.some(([choice]) => choice === value) ? value : null;
+    } catch { return null; }
+  },
+  keep(camera) {
+    try { localStorage.setItem(this.key(camera), camera.choice); } catch { /* not to be helped */ }
+  },
+};
 
 // ---- one camera ----
 
@@ -157,7 +186,9 @@ class Camera {
     this.url = new URL('./' + card.dataset.path, document.baseURI);
     this.canvas = this.part('canvas');
     this.paused = false;
+    this.choice = memory.recall(this); // of CHOICES; null where nobody chose
     this.mode = 'off'; // 'off', 'stream' or 'snapshots'; only `assign` changes it
+    this.query = ''; // which picture the stream is asked for; likewise
     this.control = new AbortController();
     this.status = null; // what /status last said of this camera
     this.asking = false; // the server counts this page among those who look at it
@@ -172,11 +203,12 @@ class Camera {
 
   part(selector) { return this.card.querySelector(selector); }
 
-  enter(mode) {
-    if (mode === this.mode) return;
+  enter(mode, query) {
+    if (mode === this.mode && (query === this.query || mode === 'off')) return;
     this.control.abort();
     this.control = new AbortController();
-    Object.assign(this, { mode, asking: false, problem: null, arrived: false, newest: null, drawn_at: [], retry_ms: RETRY_FIRST_MS });
+    const arrived = this.arrived && mode === this.mode; // another size is no reason to hide the picture meanwhile
+    Object.assign(this, { mode, query, arrived, asking: false, problem: null, newest: null, drawn_at: [], retry_ms: RETRY_FIRST_MS });
     if (mode === 'stream') this.stream(this.control.signal);
   }
 
@@ -199,12 +231,13 @@ class Camera {
   async readStream(signal) {
     const limit = deadline(SILENCE_MS, signal);
     try {
-      const response = await fetch(new URL('stream', this.url), { cache: 'no-store', signal: limit.signal });
+      const response = await fetch(new URL('stream' + this.query, this.url), { cache: 'no-store', signal: limit.signal });
       if (!response.ok) await refuse(response);
       this.asking = true;
       const parts = new PartReader((headers, jpeg) => this.take({
         jpeg: new Blob([jpeg], { type: 'image/jpeg' }),
         capture_ms: captureOf(headers.get('x-timestamp')),
+        rendition: headers.get('x-rendition'),
         real: headers.get('x-eyelid-signal')?.toLowerCase() !== 'none',
       }));
       await read(response, limit, (piece) => parts.push(piece));
@@ -218,7 +251,7 @@ class Camera {
     const { signal } = this.control;
     this.asking = true;
     try {
-      this.take(await fetchSnapshot(this, signal));
+      this.take(await fetchSnapshot(this, this.snapshotQuery(), signal));
     } catch (error) {
       if (signal.aborted) return;
       this.problem = explain(error);
@@ -226,6 +259,21 @@ class Camera {
     } finally {
       if (signal === this.control.signal) this.asking = false;
     }
+  }
+
+  // Which picture a stream is asked for. On the wall all are small but the one that was opened.
+  streamQuery() {
+    if (wall && this !== enlarged) return '?size=quarter';
+    return `?${CHOICES.find(([choice]) => choice === (this.choice ?? 'smooth'))[3]}`;
+  }
+
+  // Which picture is asked for where there is no stream: a size if one was chosen, else what the card shows of it, and
+  // never more than the frame, for which the camera might have to be set up anew.
+  snapshotQuery() {
+    const query = this.streamQuery();
+    if (query.startsWith('?size=')) return query;
+    const width = Math.ceil(this.canvas.clientWidth * window.devicePixelRatio);
+    return this.choice !== 'sharp' && width > 0 && width < this.status?.width ? `?width=${width}` : '';
   }
 
   // Jitter keeps the cards of one page from knocking all at once at a server that has just restarted.
@@ -259,7 +307,8 @@ class Camera {
     }
     this.canvas.getContext('2d', { alpha: false }).drawImage(bitmap, 0, 0);
     const changed = !this.arrived || this.shown?.real !== frame.real;
-    this.shown = { capture_ms: frame.real ? frame.capture_ms : null, real: frame.real, width: bitmap.width, height: bitmap.height };
+    const { real, rendition } = frame;
+    this.shown = { capture_ms: real ? frame.capture_ms : null, real, rendition, width: bitmap.width, height: bitmap.height };
     if (this.mode === 'off') return; // decoded while the stream was being closed
     this.arrived = true;
     if (frame.real) this.drawn_at.push(performance.now());
@@ -286,7 +335,7 @@ class Camera {
     if (this.problem) return { state: 'connecting', message: this.problem, more: 'Trying again…' };
     if (!this.arrived) return { state: 'connecting', message: said?.state === 'asleep' ? 'Waking the camera…' : 'Connecting…' };
     if (!this.shown.real) return { state: 'no signal' };
-    return { state: 'awake', note: this.mode === 'snapshots' ? 'About one picture a second: the browser has no connection left for its stream.' : '' };
+    return { state: 'awake', note: this.mode === 'snapshots' ? 'In turn with others: the browser has no connection left for its stream.' : '' };
   }
 
   // When a failed camera is tried again, by the server's clock.
@@ -310,6 +359,7 @@ const people = (count) => (count === 1 ? '1 other looks at' : `${count} others l
 const main = document.querySelector('main');
 const root = new URL('./' + main.dataset.root, document.baseURI);
 const cameras = [...main.querySelectorAll('.camera')].map((card) => new Camera(card));
+const wall = new URLSearchParams(location.search).has('wall'); // all of them, tightly; a tap opens one (`enlarged`)
 let enlarged = null;
 let known = null; // the names in the first /status, to notice a camera that appears later
 
@@ -372,9 +422,11 @@ const windows = {
   },
 };
 
-// Decides how each camera is read, and makes it so. The enlarged camera goes first; what is over gets snapshots.
+// Decides how each camera is read, and makes it so. The enlarged camera goes first; what is over gets snapshots. One that
+// was opened on the wall hides the others.
 function assign() {
-  const shows = (camera) => !document.hidden && !camera.paused;
+  const hides = (camera) => wall && enlarged && camera !== enlarged;
+  const shows = (camera) => !document.hidden && !camera.paused && !hides(camera);
   let streams = windows.share(cameras.filter(shows).length);
   const wanted = (camera) => {
     if (!shows(camera)) return 'off';
@@ -383,7 +435,9 @@ function assign() {
   const order = enlarged ? [enlarged, ...cameras.filter((camera) => camera !== enlarged)] : cameras;
   const modes = order.map((camera) => [camera, wanted(camera)]);
   // Close before opening, so that there are never six streams for a moment.
-  modes.sort(([, a], [, b]) => (a === 'stream') - (b === 'stream')).forEach(([camera, mode]) => camera.enter(mode));
+  modes.sort(([, a], [, b]) => (a === 'stream') - (b === 'stream')).forEach(([camera, mode]) => {
+    camera.enter(mode, mode === 'stream' ? camera.streamQuery() : '');
+  });
   cameras.forEach(render);
 }
 
@@ -426,6 +480,7 @@ function learnStatus(status) {
     camera.others = mine ? Math.max(0, mine.clients - (camera.asking ? 1 : 0)) : null;
     camera.clients = status?.clients.filter((client) => client.camera === mine?.name) ?? [];
     if (mine?.width && mine.height && !camera.shown) shape(camera, mine);
+    if (mine) offerChoices(camera);
     render(camera);
   }
   setText(document.getElementById('server'), status ? `Eyelid ${status.version}` : 'The server does not answer; trying again.');
@@ -445,14 +500,14 @@ function setText(element, text) {
 
 function shape(camera, { width, height }) {
   const ratio = width / height;
-  if (camera.ratio === ratio) return;
+  if (Math.abs(ratio / camera.ratio - 1) < SAME_SHAPE) return;
   camera.ratio = ratio;
   camera.card.style.setProperty('--ratio', String(ratio));
   layOut();
 }
 
 // What a card is higher than its picture (viewer.css says where its bar breaks into lines).
-const barHeight = (width) => (width < 416 ? 134 : 62);
+const barHeight = (width) => (wall ? 0 : width < 416 ? 134 : 62);
 
 // Gives the height of pictures at which rows of so many cards fill the width, or the height if that is less.
 function rowsOf(count, ratios, room) {
@@ -474,8 +529,9 @@ function layOut() {
   const style = getComputedStyle(main);
   const rest = [...document.querySelectorAll('header, footer')].reduce((sum, { offsetHeight }) => sum + offsetHeight, 0);
   const low = window.matchMedia('(orientation: landscape) and (max-height: 30rem)').matches;
-  const room = { width: main.clientWidth, height: window.innerHeight - rest - (low ? 20 : 4), gap: parseFloat(style.columnGap) || 0, low };
-  const least = Math.min(room.width, low ? LEAST_CARD_OF_LOW_WINDOW_PX : LEAST_CARD_PX);
+  const around = wall ? 0 : rest + (low ? 20 : 4);
+  const room = { width: main.clientWidth, height: window.innerHeight - around, gap: parseFloat(style.columnGap) || 0, low };
+  const least = Math.min(room.width, wall ? LEAST_TILE_PX : low ? LEAST_CARD_OF_LOW_WINDOW_PX : LEAST_CARD_PX);
   const ratios = cameras.filter((camera) => camera !== enlarged).map(({ ratio }) => ratio);
   const ways = ratios.map((_, index) => rowsOf(index + 1, ratios, room));
   const whole = ways.filter(({ narrowest }) => narrowest >= least).sort((a, b) => b.height - a.height)[0];
@@ -511,6 +567,7 @@ function render(camera) {
     camera.part('.said').textContent = spoken;
     camera.canvas.setAttribute('aria-label', `Picture of ${camera.label}, ${state}`);
   }
+  setText(camera.part('.rendition'), shown?.real ? inEffect(shown) : '–');
   const rate = camera.rate();
   setText(camera.part('.rate'), rate === null ? '–' : `${rate.toFixed(rate < 9.95 ? 1 : 0)} fps`);
   setText(camera.part('.age'), ageText(clock.age_ms(shown?.capture_ms ?? null)));
@@ -519,6 +576,27 @@ function render(camera) {
   setText(camera.part('.looking'), lookers(camera, 'you', 'nobody'));
   if (shown) shape(camera, shown);
   if (addresses.open && addresses.camera === camera) showClients(camera);
+}
+
+// Says which picture is shown. A server says it where it was asked; what it gives unasked is the frame as configured.
+const inEffect = ({ rendition }) => (!rendition || rendition === 'current' ? 'full' : rendition);
+
+// Offers what the camera has. What was chosen stays, though the camera may have it no more.
+function offerChoices(camera) {
+  const { renditions = {} } = camera.status;
+  const smaller = ['half', 'quarter', 'low'].filter((name) => name in renditions);
+  const has = { smooth: smaller.length > 0, sharp: 'low' in renditions, current: true };
+  const chosen = camera.choice ?? (has.smooth ? 'smooth' : 'current');
+  const offered = CHOICES.filter(([value]) => has[value] || value === chosen || smaller.includes(value));
+  const select = camera.part('.quality select');
+  const values = offered.map(([value]) => value).join();
+  if (select.dataset.values !== values) { // an open list would be closed
+    select.dataset.values = values;
+    select.replaceChildren(...offered.map(([value, word, why]) => element('option', { value }, why ? `${word}: ${why}` : word)));
+  }
+  select.value = chosen;
+  camera.part('.quality').hidden = offered.length < 2;
+  setText(camera.part('.quality span'), offered.find(([value]) => value === chosen)[1]);
 }
 
 // Says who looks at a camera, this page included.
@@ -555,6 +633,13 @@ function pause(list, paused) {
   assign();
 }
 
+function choose(camera, choice) {
+  camera.choice = choice;
+  memory.keep(camera);
+  offerChoices(camera);
+  assign();
+}
+
 // Saves a fresh picture rather than opening it: another tab would hide this one and close its streams.
 async function saveSnapshot(camera) {
   if (camera.saving) return;
@@ -578,14 +663,22 @@ async function saveSnapshot(camera) {
 
 function enlarge(camera) {
   enlarged = camera;
+  main.classList.toggle('covered', wall && camera !== null);
   for (const each of cameras) {
     each.card.classList.toggle('enlarged', each === camera);
     const large = each === camera;
-    setButton(each.part('.large'), large ? 'grid' : 'large', large ? 'Back to grid' : 'Enlarge', each.label);
+    const [back, forth] = wall ? ['Back to wall', 'Open'] : ['Back to grid', 'Enlarge'];
+    setButton(each.part('.large'), large ? 'grid' : 'large', large ? back : forth, each.label);
   }
   layOut();
   camera?.card.scrollIntoView({ block: 'nearest' });
   assign();
+}
+
+// The wall as a whole fills the screen, with what is open on it.
+function fillScreen() {
+  if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
+  else document.documentElement.requestFullscreen?.().catch(() => {});
 }
 
 // Fills the window with a card, and the screen too where the browser can (an iPhone cannot). Null: with none.
@@ -667,7 +760,7 @@ function showClients(camera) {
 }
 
 const isFilled = (camera) => camera.card.classList.contains('fill');
-const toggleFull = (camera) => fill(isFilled(camera) ? null : camera);
+const toggleFull = (camera) => (wall ? fillScreen() : fill(isFilled(camera) ? null : camera));
 
 // The camera a key means: the one with the focus, the large one, the one under the pointer, the only one.
 const meant = () => cameras.find(({ card }) => card.contains(document.activeElement)) ?? enlarged
@@ -675,6 +768,7 @@ const meant = () => cameras.find(({ card }) => card.contains(document.activeElem
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.defaultPrevented || addresses.open) return;
+  if (event.key !== 'Escape' && event.target.closest?.('select')) return; // it finds its options by their letters
   const camera = meant();
   if (event.key === 'Escape' && cameras.some(isFilled)) fill(null);
   else if (event.key === 'Escape' && enlarged) enlarge(null);
@@ -684,18 +778,20 @@ function onKey(event) {
     pause(list, !list.every(({ paused }) => paused));
   } else if (event.key === 's' && camera) saveSnapshot(camera);
   else if (event.key === 'a' && camera) showAddresses(camera);
-  else if (event.key === 'f' && camera) toggleFull(camera);
+  else if (event.key === 'f' && (camera || wall)) toggleFull(camera);
   else return;
   event.preventDefault();
 }
 
 function listen(camera) {
-  const many = cameras.length > 1;
+  const many = cameras.length > 1 || wall; // one alone on the wall has a large picture, too
   camera.canvas.hidden = camera.part('.facts').hidden = camera.part('.pause').hidden = camera.part('.full').hidden = camera.part('.link').hidden = false;
   camera.part('.large').hidden = !many;
   camera.part('.pause').addEventListener('click', () => pause([camera], !camera.paused));
   camera.part('.large').addEventListener('click', () => enlarge(enlarged === camera ? null : camera));
   camera.part('.full').addEventListener('click', () => toggleFull(camera));
+  camera.part('.quality').title = 'Quality';
+  camera.part('.quality select').addEventListener('change', ({ target }) => choose(camera, target.value));
   camera.part('.link').title = 'Addresses';
   camera.part('.link').addEventListener('click', () => showAddresses(camera));
   camera.part('.snapshot').title = 'Snapshot';
@@ -713,10 +809,12 @@ function listen(camera) {
 
 function start() {
   document.documentElement.classList.add('js');
-  main.classList.toggle('many', cameras.length > 1);
+  document.documentElement.classList.toggle('wall', wall);
+  main.classList.toggle('many', cameras.length > 1 || wall);
   const pauseAll = document.getElementById('pause-all');
   pauseAll.hidden = cameras.length < 2;
   pauseAll.addEventListener('click', () => pause(cameras, !cameras.every(({ paused }) => paused)));
+  document.getElementById('to-wall').hidden = cameras.length < 2;
   document.querySelector('.keys').hidden = false;
   cameras.forEach(listen);
   fill(null);
