@@ -57,11 +57,10 @@ impl FrameSizes {
         if !was_seen && !is_first {
             // How its size relates to the others' is what was learned, not that all are larger. Of
             // one that was never seen the last guess and this one's usual relation count the same.
-            for other in 0..self.mean.len() {
-                if self.seen[other].is_none() {
-                    let guess = bytes * (TYPICAL_SHARES[other] / TYPICAL_SHARES[index]);
-                    self.mean[other] = self.mean[other] * guess.ratio(self.mean[other]).sqrt();
-                }
+            let others = self.mean.iter_mut().zip(&self.seen).zip(TYPICAL_SHARES);
+            for ((mean, _), share) in others.filter(|((_, seen), _)| seen.is_none()) {
+                let guess = bytes * (share / TYPICAL_SHARES[index]);
+                *mean = *mean * guess.ratio(*mean).sqrt();
             }
             return;
         }
