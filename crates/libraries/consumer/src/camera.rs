@@ -10,7 +10,7 @@ use eyelid_slot::{CameraName, Reader, Rendition, State};
 use tokio::sync::Notify;
 
 use crate::feed::{Feed, Supply};
-use crate::tracker::Watching;
+use crate::tracker::{PLAUSIBLE_FPS, Watching};
 use crate::wanted::size_of;
 use crate::{Deadline, Envelope, Freshness, NoFrame, SharedFrame, Wanted};
 
@@ -86,7 +86,8 @@ impl Camera {
     /// Frames a second that its source gives at most, as far as its producer says and is known
     /// while somebody looks.
     pub fn source_fps(&self) -> Option<f64> {
-        self.state.borrow().as_ref()?.fps
+        let told = self.state.borrow().as_ref()?.fps;
+        told.filter(|fps| PLAUSIBLE_FPS.contains(fps))
     }
 
     /// Age of the newest frame in the slot, whoever asked for it, or of the newest rendition that a

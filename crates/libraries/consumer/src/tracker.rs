@@ -1,6 +1,7 @@
 //! What is known of a slot, and what follows from it: the decisions of all clients together, apart
 //! from clocks and files.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_slot::{Phase, State};
@@ -24,8 +25,9 @@ pub(crate) const ANSWER: Duration = Duration::from_millis(250);
 /// The interval between frames where the producer does not say it.
 const USUAL_INTERVAL: Duration = Duration::from_millis(33);
 
-/// The slowest rate that a producer is believed, in frames a second.
-const LOWEST_RATE: f64 = 0.01;
+/// Frames a second that a source may give, as far as its producer is believed: from one in 100 s to
+/// as many as no camera gives.
+pub(crate) const PLAUSIBLE_FPS: RangeInclusive<f64> = 0.01..=1000.0;
 
 /// How this process learns of changes in a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,7 +120,7 @@ impl Tracker {
         self.has_failed = state.is_some_and(|state| state.state == Phase::Failed);
         self.interval = state
             .and_then(|state| state.fps)
-            .filter(|fps| *fps >= LOWEST_RATE)
+            .filter(|fps| PLAUSIBLE_FPS.contains(fps))
             .map(|fps| Duration::from_secs_f64(1.0 / fps));
     }
 

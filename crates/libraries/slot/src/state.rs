@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Rendition;
 
@@ -55,7 +55,7 @@ pub struct State {
     #[serde(default)]
     pub waiting: Option<String>,
     /// The renditions that the producer offers, by their names, with the sizes of the newest ones.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "renditions")]
     pub renditions: BTreeMap<String, RenditionSize>,
     /// Since when the camera has been doing this (RFC 3339, UTC).
     #[serde(with = "humantime_serde")]
@@ -77,6 +77,21 @@ pub struct RenditionSize {
     /// What this program does not know.
     #[serde(flatten)]
     pub more: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What parses of the renditions: another producer's oddities are not to hide all else that it says.
+fn renditions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, RenditionSize>, D::Error> {
+    let told = serde_json::Value::deserialize(deserializer)?;
+    let Some(told) = told.as_object() else {
+        return Ok(BTreeMap::new());
+    };
+    let sizes = told.iter().filter_map(|(name, size)| {
+        let size = serde_json::from_value(size.clone()).ok()?;
+        Some((name.clone(), size))
+    });
+    Ok(sizes.collect())
 }
 
 impl State {
@@ -150,5 +165,22 @@ mod tests {
         let again = State::parse(&State::parse(short).unwrap().to_json()).unwrap();
         assert_eq!(again.more["colour"], "blue");
         assert!(State::parse(b"{}").is_err());
+    }
+
+    #[test]
+    fn odd_renditions_hide_nothing_else() {
+        let half_odd = r#"{"half":null,"low":{"width":-640},"quarter":{"width":160}}"#;
+        for (odd, left) in [
+            ("null", vec![]),
+            ("[1]", vec![]),
+            (half_odd, vec!["quarter"]),
+            (r#"{"half":{"width":"640"},"low":{}}"#, vec!["low"]),
+        ] {
+            let known = r#""state":"awake","since":"2026-11-20T23:10:00Z","fps":5"#;
+            let json = format!(r#"{{{known},"renditions":{odd}}}"#);
+            let state = State::parse(json.as_bytes()).unwrap();
+            let names: Vec<_> = state.renditions.keys().map(String::as_str).collect();
+            assert_eq!((names, state.fps), (left, Some(5.0)), "{odd}");
+        }
     }
 }
