@@ -54,6 +54,22 @@ def test_a_full_slot_fills_the_log_not_the_grave(small, capture, server, stream)
     )
 
 
+def test_renditions_that_nobody_looks_at_give_way_to_the_frame(small, capture):
+    slot = Slot(small)
+    producer = capture(slot, "640x480")
+    slot.frame()
+    low = slot.path / "current.low.jpg"
+    wait_for(lambda: low.read_bytes() and low.stat().st_mtime > 0, "a rendition")
+    wait_for(lambda: low.read_bytes() and low.stat().st_size > 10000, "one that takes room")
+    filler = fill(small)
+    wait_for(
+        lambda: slot.look() and low.stat().st_mtime == 0, "its placeholder, where it took the room"
+    )
+    filler.unlink()
+    slot.frame(after=time.time())
+    assert producer.running()
+
+
 def test_a_slot_full_from_the_start_is_used_when_there_is_room(small, capture):
     filler = fill(small)
     slot = Slot(small)

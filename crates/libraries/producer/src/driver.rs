@@ -280,6 +280,9 @@ impl<S: Source> Driver<S> {
                 self.waiting.published(began.elapsed(), width, height);
             }
             Err(error) => {
+                if error.is_for_want_of_room() {
+                    self.renditions.give_way(self.slot_status.renditions);
+                }
                 self.machine.refused(now);
                 self.waiting.refused(&error);
                 self.complain(&error, now);
@@ -291,6 +294,7 @@ impl<S: Source> Driver<S> {
         let (source, publisher) = (&mut self.source, &mut self.publisher);
         match self.renditions.publish(rendition, source, publisher, now) {
             Ok(()) => {
+                self.renditions.note_made(rendition);
                 self.machine.rendered(now, sequence, rendition);
                 self.slot_log.well();
             }

@@ -18,6 +18,8 @@ pub(crate) struct Renditions {
     maker: Option<RenditionMaker>,
     tables: Tables,
     offered: RenditionSet,
+    /// Those in whose place more than a placeholder lies.
+    made: RenditionSet,
     /// Width and height of full pictures.
     full_size: Option<(u32, u32)>,
     /// Nothing was offered or withdrawn yet: what lies in the slot is an earlier producer's.
@@ -59,6 +61,7 @@ impl Renditions {
             maker: None,
             tables,
             offered: RenditionSet::EMPTY,
+            made: RenditionSet::EMPTY,
             full_size: None,
             is_new: true,
             retry_at: None,
@@ -105,9 +108,24 @@ impl Renditions {
                 return Err(error);
             }
             self.offered.insert(rendition);
+            self.made.remove(rendition);
             anew.insert(rendition);
         }
         Ok(Some(anew))
+    }
+
+    /// A rendition lies in the slot.
+    pub(crate) fn note_made(&mut self, rendition: Rendition) {
+        self.made.insert(rendition);
+    }
+
+    /// The slot has no room for the frame: what was made and is not `wished` for gives way to its
+    /// placeholder with the next [`Renditions::offer`].
+    pub(crate) fn give_way(&mut self, wished: RenditionSet) {
+        for rendition in self.made.without(wished).iter() {
+            self.offered.remove(rendition);
+            self.made.remove(rendition);
+        }
     }
 
     /// Keeps no memory while the camera is asleep.

@@ -48,6 +48,17 @@ pub enum PublishError {
     },
 }
 
+impl PublishError {
+    /// Says whether there was no room for it.
+    pub fn is_for_want_of_room(&self) -> bool {
+        let is_full = |reason: &io::Error| {
+            let kind = reason.kind();
+            kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded
+        };
+        matches!(self, Self::Io { reason, .. } if is_full(reason))
+    }
+}
+
 impl Publisher {
     /// Opens the only slot of a process, on an inotify instance of its own. See
     /// [`Publishers::open`](crate::Publishers::open).
