@@ -1,5 +1,5 @@
 //! WebSockets (RFC 6455): the handshake, and messages with the moments at which they began to come.
-//! The protocol itself is tungstenite's, but for messages that need none of it ([`Incoming`]).
+//! The protocol itself is tungstenite's, but for messages that need none of it (`Incoming`).
 
 use std::cell::RefCell;
 use std::future::poll_fn;
