@@ -2,7 +2,8 @@
 //! frames from as many WebSockets, and to put each into its slot. A frame is written into a hidden
 //! file, which is renamed. There is no look at the frame, no rule about when one is published, no
 //! mask that is taken off where it changes nothing, and no time-out. If it is told to, it hears of
-//! each reader, as a program must whose cameras sleep (docs/slot.md): what that costs is then in it.
+//! each reader, as a program must whose cameras sleep (docs/slot.md): what that costs is then in
+//! it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};

@@ -211,8 +211,8 @@ impl Camera {
         self.state_changed();
     }
 
-    /// Waits for a frame, or for one of a rendition. `rewatch` is called when the slot had better be
-    /// watched anew.
+    /// Waits for a frame, or for one of a rendition. `rewatch` is called when the slot had better
+    /// be watched anew.
     ///
     /// # Errors
     /// See [`NoFrame`].

@@ -2,8 +2,8 @@
 //! encoded.
 //!
 //! Made of the planes where a camera gives these, else of the JPEG that was published. With the
-//! feature `turbojpeg` a JPEG is decoded no larger than is needed; what libjpeg-turbo does not take,
-//! and all without the feature, is decoded in Rust and scaled then.
+//! feature `turbojpeg` a JPEG is decoded no larger than is needed; what libjpeg-turbo does not
+//! take, and all without the feature, is decoded in Rust and scaled then.
 
 use eyelid_picture::{
     Encoder, PixelKind, Planes, SamplePlane, Scale, Subsampled, Tables, Yuv420, write_y4m,
@@ -16,8 +16,8 @@ use crate::error::PictureError;
 use crate::scaled::ScaledDecoder;
 use crate::walk::{Header, whole};
 
-/// libjpeg's quality of [`Rendition::Low`]: about a third of the bytes of a usual frame. Below it, a
-/// smaller picture looks better in as many bytes.
+/// libjpeg's quality of [`Rendition::Low`]: about a third of the bytes of a usual frame. Below it,
+/// a smaller picture looks better in as many bytes.
 const LOW_PERCENT: u8 = 30;
 
 /// libjpeg's quality of the smaller ones: about a quarter of the bytes of the next larger one.
@@ -114,8 +114,8 @@ impl RenditionMaker {
     /// not in its markers, gives what viewers show of it.
     ///
     /// # Errors
-    /// [`PictureError::Rendition`] for [`Rendition::Full`] and [`Rendition::Y4m`], which a JPEG is no
-    /// source of; else see [`PictureError`].
+    /// [`PictureError::Rendition`] for [`Rendition::Full`] and [`Rendition::Y4m`], which a JPEG is
+    /// no source of; else see [`PictureError`].
     pub fn from_jpeg(
         &mut self,
         jpeg: &[u8],

@@ -16,8 +16,8 @@ pub(crate) struct ScaledDecoder {
 
 impl ScaledDecoder {
     /// Decodes a JPEG with this header, which is not larger than `refuse_large` lets pass. `None`
-    /// where it takes another decoder: a sampling that libjpeg-turbo has no name for, red, green and
-    /// blue, or anything at all that it warns of.
+    /// where it takes another decoder: a sampling that libjpeg-turbo has no name for, red, green
+    /// and blue, or anything at all that it warns of.
     pub(crate) fn decode(
         &mut self,
         jpeg: &[u8],

@@ -11,9 +11,10 @@
 //! more a frame for that, at the moment which decides ([`Adaptation::check_at`]).
 //!
 //! A proxy near the server acknowledges what has not gone over the client's link yet. As long as
-//! its buffers are full, the rate counts which [`ProxyBuffer`](crate::proxy_buffer) finds. When they
-//! are not, all seems to fit: a larger rendition is tried, which shows within seconds, and after
-//! each failure more rarely. On a Unix socket, which tells nothing, it is the next larger one.
+//! its buffers are full, the rate counts which [`ProxyBuffer`](crate::proxy_buffer) finds. When
+//! they are not, all seems to fit: a larger rendition is tried, which shows within seconds, and
+//! after each failure more rarely. On a Unix socket, which tells nothing, it is the next larger
+//! one.
 //!
 //! # The numbers
 //!

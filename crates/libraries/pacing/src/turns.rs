@@ -105,8 +105,8 @@ pub struct MemberId(u64);
 pub enum Shown {
     /// What the link carries.
     Rate,
-    /// Little: the path holds much of a frame, or seems to, because others filled its queue when the
-    /// client came. It takes part, and others find out whether they share a link with it.
+    /// Little: the path holds much of a frame, or seems to, because others filled its queue when
+    /// the client came. It takes part, and others find out whether they share a link with it.
     Little,
 }
 

@@ -63,8 +63,8 @@ impl ChromaStep {
 }
 
 impl Planes {
-    /// Brings colour to half the width and half the height. Y stays where it lies, and colour too if
-    /// it has that size.
+    /// Brings colour to half the width and half the height. Y stays where it lies, and colour too
+    /// if it has that size.
     ///
     /// # Errors
     /// [`EncodeError::Size`], [`EncodeError::Plane`].

@@ -2,9 +2,9 @@
 //!
 //! The producer draws its test picture here and the server its "no signal" card. [`Canvas`] is
 //! pixels in memory with the few shapes these need, [`Encoder`] makes JPEGs that every client
-//! takes, of these and of what cameras give ([`Yuv420`], [`Nv12`], [`Yuyv`]). [`Planes`] brings all of
-//! these to planes, and planes to a smaller [`Scale`]; [`write_y4m`] makes a file of them as they are.
-//! There is no I/O and no clock.
+//! takes, of these and of what cameras give ([`Yuv420`], [`Nv12`], [`Yuyv`]). [`Planes`] brings all
+//! of these to planes, and planes to a smaller [`Scale`]; [`write_y4m`] makes a file of them as
+//! they are. There is no I/O and no clock.
 
 mod canvas;
 mod card;

@@ -52,8 +52,8 @@ impl Rendition {
         }
     }
 
-    /// Its width and height where the frame has these, each rounded up; `None` where only the camera
-    /// knows.
+    /// Its width and height where the frame has these, each rounded up; `None` where only the
+    /// camera knows.
     pub const fn size(self, width: u32, height: u32) -> Option<(u32, u32)> {
         match self {
             Self::Low | Self::Y4m => Some((width, height)),

@@ -79,7 +79,8 @@ pub struct RenditionSize {
     pub more: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What parses of the renditions: another producer's oddities are not to hide all else that it says.
+/// What parses of the renditions: another producer's oddities are not to hide all else that it
+/// says.
 fn renditions<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, RenditionSize>, D::Error> {

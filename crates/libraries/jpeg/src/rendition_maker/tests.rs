@@ -207,8 +207,8 @@ fn a_frame_in_three_scans_has_renditions() {
     }
 }
 
-/// The decoder in Rust alone, which with libjpeg-turbo sees only what that does not take. (Of 4:1:1,
-/// libjpeg-turbo scales colour as coarsely as brightness; the mean would keep more of it.)
+/// The decoder in Rust alone, which with libjpeg-turbo sees only what that does not take. (Of
+/// 4:1:1, libjpeg-turbo scales colour as coarsely as brightness; the mean would keep more of it.)
 #[test]
 fn both_decoders_give_the_same_picture() {
     for (name, jpeg) in cases![

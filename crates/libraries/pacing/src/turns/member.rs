@@ -29,8 +29,8 @@ const MIN_FRAME_TIME: Duration = Duration::from_millis(2);
 /// A client that was told to go and does not begin within this time has lost its turn.
 pub(super) const GRANT_VALID: Duration = Duration::from_millis(50);
 
-/// So many rates alone are kept, as the last one may turn out not to have been alone: those of a few
-/// seconds.
+/// So many rates alone are kept, as the last one may turn out not to have been alone: those of a
+/// few seconds.
 const ALONE_KEPT: usize = 24;
 
 /// A client's rate is steady that has at least this share of the frame before, and the other way
@@ -106,8 +106,8 @@ pub(super) struct Flight {
     pub(super) role: Role,
     /// How long each other group had been busy when it began.
     pub(super) busy_before: Vec<(GroupId, Duration)>,
-    /// It shows nothing of its client alone: others of its own group have been under way with it, or
-    /// some of whom nobody knew.
+    /// It shows nothing of its client alone: others of its own group have been under way with it,
+    /// or some of whom nobody knew.
     pub(super) is_spoilt: bool,
 }
 
@@ -196,8 +196,8 @@ impl Member {
         self.steady_frames >= STEADY_FRAMES
     }
 
-    /// Says whether its rate has been the same from its first frame on, and it will soon be known to
-    /// be steady.
+    /// Says whether its rate has been the same from its first frame on, and it will soon be known
+    /// to be steady.
     pub(super) fn seems_steady(&self) -> bool {
         !self.is_steady() && u32::from(self.steady_frames) + 1 >= self.frames
     }

@@ -76,8 +76,8 @@ impl Relation {
         self.apart_until.is_none_or(|(until, _)| now >= until)
     }
 
-    /// Takes it that what was found out some time ago may not be so any more. Gives whether that was
-    /// the case.
+    /// Takes it that what was found out some time ago may not be so any more. Gives whether that
+    /// was the case.
     pub(super) fn forget_old(&mut self, now: Instant) -> bool {
         let is_old =
             self.apart_until.is_some() && self.may_share(now) && self.apart >= FRAMES_BELIEVED;

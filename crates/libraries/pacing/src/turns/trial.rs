@@ -120,8 +120,8 @@ impl Turns {
         }
     }
 
-    /// Forgets what was believed of a group for long enough, and the rates that were taken for those
-    /// of its clients alone.
+    /// Forgets what was believed of a group for long enough, and the rates that were taken for
+    /// those of its clients alone.
     pub(super) fn forget_old(&mut self, now: Instant, group: GroupId) {
         for other in self.groups.unknown(now, group) {
             if self.groups.forget_old(now, group, other) {

@@ -25,8 +25,8 @@ const MIN_PAUSE: Duration = Duration::from_secs(2);
 /// that they have found it, under flickering light.
 const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long a camera that says nothing of its exposure is given to find it, as those that the kernel
-/// drives by itself. A guess: what it takes is not known to us of any camera.
+/// How long a camera that says nothing of its exposure is given to find it, as those that the
+/// kernel drives by itself. A guess: what it takes is not known to us of any camera.
 const BLIND_SETTLE: Duration = Duration::from_millis(400);
 
 /// It needs some frames to find it, however slow they are at the large size.
@@ -427,8 +427,9 @@ mod tests {
         }
     }
 
-    /// Ten minutes of a reader that always wishes for a full picture, each of which keeps the camera
-    /// from the stream for `change`. Gives that part of the time, and the number of pictures.
+    /// Ten minutes of a reader that always wishes for a full picture, each of which keeps the
+    /// camera from the stream for `change`. Gives that part of the time, and the number of
+    /// pictures.
     fn greedy(change: Duration, way: StillWay) -> (f64, u32) {
         let start = Instant::now();
         let (mut plan, mut now) = (StillPlan::new(PATIENCE), start);
