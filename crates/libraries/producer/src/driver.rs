@@ -281,7 +281,7 @@ impl<S: Source> Driver<S> {
             }
             Err(error) => {
                 if error.is_for_want_of_room() {
-                    self.renditions.give_way(self.slot_status.renditions);
+                    self.renditions.give_way(&mut self.publisher);
                 }
                 self.machine.refused(now);
                 self.waiting.refused(&error);

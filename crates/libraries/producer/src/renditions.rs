@@ -119,13 +119,14 @@ impl Renditions {
         self.made.insert(rendition);
     }
 
-    /// The slot has no room for the frame: what was made and is not `wished` for gives way to its
-    /// placeholder with the next [`Renditions::offer`].
-    pub(crate) fn give_way(&mut self, wished: RenditionSet) {
-        for rendition in self.made.without(wished).iter() {
+    /// The slot has no room for the frame: what was made is removed, whoever wishes for more of it,
+    /// and gives way to its placeholder with the next [`Renditions::offer`].
+    pub(crate) fn give_way(&mut self, publisher: &mut Publisher) {
+        for rendition in self.made.iter() {
+            publisher.withdraw(rendition);
             self.offered.remove(rendition);
-            self.made.remove(rendition);
         }
+        self.made = RenditionSet::EMPTY;
     }
 
     /// Keeps no memory while the camera is asleep.
