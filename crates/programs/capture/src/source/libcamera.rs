@@ -293,7 +293,7 @@ impl Source for Libcamera {
     fn deadline(&self) -> Option<Instant> {
         let running = self.running.as_ref()?;
         let silent = running.heard_at + self.timeout();
-        let silent = Some(silent).filter(|_| !self.full.is_away());
+        let silent = (!self.full.is_away()).then_some(silent);
         self.full.deadline().into_iter().chain(silent).min()
     }
 
