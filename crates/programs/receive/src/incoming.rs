@@ -137,7 +137,8 @@ impl Incoming {
         }
         if read > 0 {
             self.last_read = Instant::now();
-            // Of a connection that ends nobody asks for messages, and a flood of them would be kept.
+            // Of a connection that ends nobody asks for messages, and a flood of them would be
+            // kept.
             if self.passed < u64::MAX {
                 let bytes = &self.buffer[before..];
                 self.starts.read(bytes, SystemTime::now());
