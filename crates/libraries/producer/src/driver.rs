@@ -1,16 +1,18 @@
 //! Drives one camera: does what the machine decides, with the slot and the source.
 
+mod rendering;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_daemon::backoff::jitter;
 use eyelid_jpeg::JpegKind;
-use eyelid_slot::{Phase, PublishError, Publisher, Rendition, SlotId, State};
+use eyelid_slot::{Phase, PublishError, Publisher, SlotId, State};
 
 use crate::attention::Attention;
 use crate::kinds::Kinds;
 use crate::machine::{Action, Machine, SlotStatus};
 use crate::moment::in_ms;
-use crate::renditions::{Renditions, Unmade};
+use crate::renditions::Renditions;
 use crate::slot_log::SlotLog;
 use crate::waiting::Waiting;
 use crate::{DriverOptions, Source, SourceFailure};
@@ -137,9 +139,11 @@ impl<S: Source> Driver<S> {
                     }
                 }
                 Some(Action::Render(sequence, renditions)) => {
-                    for rendition in renditions.iter() {
-                        self.render(now, sequence, rendition);
-                    }
+                    self.render(now, sequence, renditions);
+                    wrote = true;
+                }
+                Some(Action::PublishFull(number)) => {
+                    self.publish_full(now, number);
                     wrote = true;
                 }
                 Some(Action::Stop) => {
@@ -222,27 +226,6 @@ impl<S: Source> Driver<S> {
         };
     }
 
-    /// Offers what the source can make. Says whether anything was written into the slot.
-    fn offer(&mut self, now: Instant) -> bool {
-        match self
-            .renditions
-            .offer(&self.source, &mut self.publisher, now)
-        {
-            Ok(None) => false,
-            Ok(Some(anew)) => {
-                for rendition in anew.iter() {
-                    self.machine.rendition_lost(rendition);
-                }
-                self.renditions.tell(&mut self.state);
-                true
-            }
-            Err(error) => {
-                self.complain(&error, now);
-                false
-            }
-        }
-    }
-
     /// Hears readers at once again where that has become necessary. Says whether there may be
     /// something to do therefore.
     fn turn_attention(&mut self, now: Instant, sequence: Option<u64>) -> bool {
@@ -287,37 +270,6 @@ impl<S: Source> Driver<S> {
                 self.waiting.refused(&error);
                 self.complain(&error, now);
             }
-        }
-    }
-
-    fn render(&mut self, now: Instant, sequence: u64, rendition: Rendition) {
-        let (source, publisher) = (&mut self.source, &mut self.publisher);
-        match self.renditions.publish(rendition, source, publisher, now) {
-            Ok(()) => {
-                self.renditions.note_made(rendition);
-                self.machine.rendered(now, sequence, rendition);
-                self.slot_log.well();
-            }
-            Err(Unmade::Picture(error)) => {
-                log::debug!("{}: no rendition {rendition}: {error}", self.log_name);
-                self.machine.rendered(now, sequence, rendition);
-            }
-            Err(Unmade::NotFull) => self.machine.rendered(now, sequence, rendition),
-            Err(Unmade::Unusable) => self.machine.unusable(sequence),
-            Err(Unmade::Refused(error)) => {
-                self.machine.refused(now);
-                self.complain(&error, now);
-            }
-            Err(Unmade::Failed(error)) => self.fail(now, &error),
-        }
-    }
-
-    /// Tells the source of a wish for a full picture.
-    fn wish_full(&mut self, now: Instant) {
-        if self.machine.wants_full(now, self.slot_status)
-            && let Err(error) = self.source.wish_full(now)
-        {
-            self.fail(now, &error);
         }
     }
 

@@ -45,11 +45,13 @@ pub enum Action {
     /// Encode the frame of this number and publish it; report [`Machine::published`],
     /// [`Machine::unusable`], [`Machine::refused`] or [`Machine::failed`].
     Publish(u64),
-    /// Make these renditions of the exposure of this number and publish them, a full picture alone
-    /// and of the number of [`SourceStatus::full`]; report
+    /// Make these renditions of the exposure of this number and publish them; report
     /// [`Machine::rendered`] for each, made or not, [`Machine::unusable`], [`Machine::refused`] or
     /// [`Machine::failed`].
     Render(u64, RenditionSet),
+    /// Encode the full picture of this number ([`SourceStatus::full`]) and publish it; report
+    /// [`Machine::rendered`], made or not, [`Machine::refused`] or [`Machine::failed`].
+    PublishFull(u64),
     /// Stop the source.
     Stop,
 }
@@ -239,8 +241,7 @@ impl Machine {
         if let Some(sequence) = self.fresh_full(slot, source)
             && now >= self.slot_retry
         {
-            let full = [Rendition::Full].into_iter().collect();
-            return Some(Action::Render(sequence, full));
+            return Some(Action::PublishFull(sequence));
         }
         let sequence = self.usable(source)?;
         let fresh = self.fresh_renditions(slot, sequence);

@@ -6,7 +6,7 @@ use eyelid_jpeg::{PictureError, RenditionMaker};
 use eyelid_picture::Tables;
 use eyelid_slot::{PublishError, Publisher, Rendition, RenditionSet, RenditionSize, State};
 
-use crate::Source;
+use crate::{EncodedFrame, PlanesFrame, Source};
 
 /// How often an offer is tried again that the slot refused.
 const OFFER_RETRY: Duration = Duration::from_secs(5);
@@ -29,29 +29,20 @@ pub(crate) struct Renditions {
 
 /// Why a rendition was not published.
 #[derive(Debug)]
-pub(crate) enum Unmade<E> {
-    /// The exposure is of no use, or gone.
-    Unusable,
-    /// The full picture is.
-    NotFull,
+pub(crate) enum Unmade {
     /// It cannot be made of this exposure.
     Picture(PictureError),
     /// The slot did not take it.
     Refused(PublishError),
-    /// The source gives nothing any more.
-    Failed(E),
 }
 
-impl<E> From<PictureError> for Unmade<E> {
-    fn from(error: PictureError) -> Self {
-        Self::Picture(error)
-    }
-}
+/// What became of each of several renditions.
+pub(crate) type Made = Vec<(Rendition, Result<(), Unmade>)>;
 
-impl<E> From<PublishError> for Unmade<E> {
-    fn from(error: PublishError) -> Self {
-        Self::Refused(error)
-    }
+/// The newest exposure, as the source has it.
+enum Exposure<'a> {
+    Planes(PlanesFrame<'a>),
+    Jpeg(EncodedFrame<'a>),
 }
 
 impl Renditions {
@@ -158,40 +149,52 @@ impl Renditions {
         state.renditions = told.collect();
     }
 
-    /// Makes one rendition of the newest exposure and publishes it, or the full picture at hand.
+    /// Makes these renditions of the newest exposure, which is had once for all of them, and
+    /// publishes them. `None` where it is of no use, or gone.
+    ///
+    /// # Errors
+    /// The source gives nothing any more.
     pub(crate) fn publish<S: Source>(
         &mut self,
-        rendition: Rendition,
+        renditions: RenditionSet,
         source: &mut S,
         publisher: &mut Publisher,
         now: Instant,
-    ) -> Result<(), Unmade<S::Error>> {
-        if rendition == Rendition::Full {
-            return Self::publish_full(source, publisher, now);
-        }
+    ) -> Result<Option<Made>, S::Error> {
+        let exposure = match source.planes(now)? {
+            Some(frame) => Exposure::Planes(frame),
+            None => match source.encode(now)? {
+                Some(frame) => Exposure::Jpeg(frame),
+                None => return Ok(None),
+            },
+        };
         let tables = self.tables;
         let maker = self
             .maker
             .get_or_insert_with(|| RenditionMaker::new(tables));
-        if let Some(frame) = source.planes(now).map_err(Unmade::Failed)? {
-            let made = maker.from_planes(&frame.planes, rendition)?;
-            return Ok(publisher.publish_rendition(rendition, made.bytes, frame.captured)?);
-        }
-        let frame = source.encode(now).map_err(Unmade::Failed)?;
-        let frame = frame.ok_or(Unmade::Unusable)?;
-        let made = maker.from_jpeg(&frame.picture.jpeg, rendition)?;
-        Ok(publisher.publish_rendition(rendition, made.bytes, frame.captured)?)
+        let publish = |rendition| (rendition, exposure.publish(rendition, maker, publisher));
+        Ok(Some(renditions.iter().map(publish).collect()))
     }
+}
 
-    /// Publishes the full picture that the source has at hand.
-    fn publish_full<S: Source>(
-        source: &mut S,
+impl Exposure<'_> {
+    /// Makes one rendition and publishes it.
+    fn publish(
+        &self,
+        rendition: Rendition,
+        maker: &mut RenditionMaker,
         publisher: &mut Publisher,
-        now: Instant,
-    ) -> Result<(), Unmade<S::Error>> {
-        let frame = source.encode_full(now).map_err(Unmade::Failed)?;
-        let frame = frame.ok_or(Unmade::NotFull)?;
-        let jpeg = &frame.picture.jpeg;
-        Ok(publisher.publish_rendition(Rendition::Full, jpeg, frame.captured)?)
+    ) -> Result<(), Unmade> {
+        let (made, captured) = match self {
+            Self::Planes(frame) => (maker.from_planes(&frame.planes, rendition), frame.captured),
+            Self::Jpeg(frame) => (
+                maker.from_jpeg(&frame.picture.jpeg, rendition),
+                frame.captured,
+            ),
+        };
+        let made = made.map_err(Unmade::Picture)?;
+        publisher
+            .publish_rendition(rendition, made.bytes, captured)
+            .map_err(Unmade::Refused)
     }
 }

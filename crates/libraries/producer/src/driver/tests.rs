@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::{Encoder, SamplePlane, SampleRange, Tables, Yuv420};
-use eyelid_slot::{FRAME_FILE, Held, Reader, RenditionSet};
+use eyelid_slot::{FRAME_FILE, Held, Reader, Rendition, RenditionSet};
 use tempfile::TempDir;
 
 use super::*;
@@ -24,6 +24,8 @@ struct Scripted {
     /// Its frames can be published.
     is_usable: bool,
     encoded: u32,
+    /// How often it was asked for planes.
+    asked_for_planes: u32,
     /// What the slot said while a frame was encoded.
     seen: Option<State>,
     jpeg: Vec<u8>,
@@ -101,6 +103,7 @@ impl Source for Scripted {
     }
 
     fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, Fault> {
+        self.asked_for_planes += 1;
         Ok(self.planes.as_ref().map(|bytes| {
             let plane = |stride| SamplePlane { bytes, stride };
             PlanesFrame {
@@ -170,6 +173,7 @@ impl World {
             fault: None,
             is_usable: true,
             encoded: 0,
+            asked_for_planes: 0,
             seen: None,
             jpeg: jpeg.to_vec(),
             captured: SystemTime::UNIX_EPOCH,
@@ -399,6 +403,54 @@ fn planes_are_not_encoded_for_who_wants_planes() {
     assert!(y4m.jpeg.starts_with(b"YUV4MPEG2 W16 H16 "));
     world.look(Rendition::Half);
     assert_eq!(world.driver.source.encoded, encoded);
+}
+
+#[test]
+fn an_exposure_is_had_once_for_all_that_is_made_of_it() {
+    for planes in [None, Some(vec![90; 16 * 16])] {
+        let mut world = World::new();
+        world.driver.source.planes = planes;
+        world.capture(1);
+        world.act(Duration::ZERO);
+        let before = &world.driver.source;
+        let (encoded, asked) = (before.encoded, before.asked_for_planes);
+        let offered = before.offers();
+        let readers = offered
+            .iter()
+            .map(|rendition| Reader::of(&world.slot, Some(rendition)));
+        let readers: Vec<_> = readers.collect();
+        readers.iter().for_each(|reader| reader.wish().unwrap());
+        world.act(SECOND);
+        for reader in &readers {
+            assert_eq!(reader.captured(), Some(moment(1)));
+        }
+        assert_eq!(readers.len(), 2);
+        let source = &world.driver.source;
+        assert_eq!(source.asked_for_planes, asked + 1);
+        let by_jpeg = u32::from(source.planes.is_none());
+        assert_eq!(source.encoded, encoded + by_jpeg);
+    }
+}
+
+#[test]
+fn a_rendition_that_the_slot_refuses_keeps_no_other_from_being_made() {
+    let mut world = World::new();
+    world.capture(1);
+    world.act(Duration::ZERO);
+    let readers = [Rendition::Low, Rendition::Half];
+    let [low, half] = readers.map(|rendition| Reader::of(&world.slot, Some(rendition)));
+    low.wish().unwrap();
+    half.wish().unwrap();
+    world.driver.publisher.take_in(world.start).unwrap();
+    // Nothing can be written in its place, and that it was wished for is known.
+    let in_the_way = world.slot.join(".current.low.jpg.tmp");
+    fs::create_dir(&in_the_way).unwrap();
+    world.act(SECOND);
+    assert_eq!(low.captured(), Some(UNIX_EPOCH));
+    assert_eq!(half.captured(), Some(moment(1)));
+    fs::remove_dir(&in_the_way).unwrap();
+    world.act(2 * SECOND);
+    assert_eq!(low.captured(), Some(moment(1)));
 }
 
 #[test]

@@ -519,7 +519,6 @@ fn who_wishes_for_a_rendition_keeps_the_camera_awake() {
 
 #[test]
 fn a_full_picture_has_numbers_of_its_own_and_is_wanted_while_it_is_wished_for() {
-    let full = [Rendition::Full].into_iter().collect();
     let mut world = World::awake();
     let now = |world: &World, at_ms| world.start + ms(at_ms);
     let wants = |world: &World, at_ms| world.machine.wants_full(now(world, at_ms), world.slot);
@@ -530,11 +529,11 @@ fn a_full_picture_has_numbers_of_its_own_and_is_wanted_while_it_is_wished_for() 
     assert!(wants(&world, 10));
     assert_eq!(world.deadline(), None, "the source says when there is one");
     world.source.full = Some(1);
-    assert_eq!(world.at(20), Some(Action::Render(1, full)));
+    assert_eq!(world.at(20), Some(Action::PublishFull(1)));
     world.machine.refused(now(&world, 20));
     assert_eq!((world.at(21), world.deadline()), (None, Some(1020)));
     assert!(!wants(&world, 21), "the slot is full");
-    assert_eq!(world.at(1020), Some(Action::Render(1, full)));
+    assert_eq!(world.at(1020), Some(Action::PublishFull(1)));
     world
         .machine
         .rendered(now(&world, 1020), 1, Rendition::Full);

@@ -1,0 +1,92 @@
+//! What a driver does about renditions: it offers them, and makes those that are wished for.
+
+use std::time::Instant;
+
+use eyelid_slot::{Rendition, RenditionSet};
+
+use super::Driver;
+use crate::Source;
+use crate::renditions::Unmade;
+
+impl<S: Source> Driver<S> {
+    /// Offers what the source can make. Says whether anything was written into the slot.
+    pub(super) fn offer(&mut self, now: Instant) -> bool {
+        match self
+            .renditions
+            .offer(&self.source, &mut self.publisher, now)
+        {
+            Ok(None) => false,
+            Ok(Some(anew)) => {
+                for rendition in anew.iter() {
+                    self.machine.rendition_lost(rendition);
+                }
+                self.renditions.tell(&mut self.state);
+                true
+            }
+            Err(error) => {
+                self.complain(&error, now);
+                false
+            }
+        }
+    }
+
+    /// Makes renditions of the exposure of this number and publishes them.
+    pub(super) fn render(&mut self, now: Instant, sequence: u64, renditions: RenditionSet) {
+        let (source, publisher) = (&mut self.source, &mut self.publisher);
+        match self.renditions.publish(renditions, source, publisher, now) {
+            Ok(Some(made)) => {
+                for (rendition, made) in made {
+                    self.note_rendered(now, sequence, rendition, made);
+                }
+            }
+            Ok(None) => self.machine.unusable(sequence),
+            Err(error) => self.fail(now, &error),
+        }
+    }
+
+    /// Encodes the full picture of this number and publishes it.
+    pub(super) fn publish_full(&mut self, now: Instant, number: u64) {
+        let full = Rendition::Full;
+        let frame = match self.source.encode_full(now) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return self.machine.rendered(now, number, full),
+            Err(error) => return self.fail(now, &error),
+        };
+        let (publisher, jpeg) = (&mut self.publisher, &frame.picture.jpeg);
+        let published = publisher.publish_rendition(full, jpeg, frame.captured);
+        self.note_rendered(now, number, full, published.map_err(Unmade::Refused));
+    }
+
+    /// Tells the source of a wish for a full picture.
+    pub(super) fn wish_full(&mut self, now: Instant) {
+        if self.machine.wants_full(now, self.slot_status)
+            && let Err(error) = self.source.wish_full(now)
+        {
+            self.fail(now, &error);
+        }
+    }
+
+    fn note_rendered(
+        &mut self,
+        now: Instant,
+        sequence: u64,
+        rendition: Rendition,
+        made: Result<(), Unmade>,
+    ) {
+        match made {
+            Ok(()) => {
+                self.renditions.note_made(rendition);
+                self.machine.rendered(now, sequence, rendition);
+                self.slot_log.well();
+            }
+            Err(Unmade::Picture(error)) => {
+                log::debug!("{}: no rendition {rendition}: {error}", self.log_name);
+                self.machine.rendered(now, sequence, rendition);
+            }
+            Err(Unmade::Refused(error)) => {
+                self.machine.refused(now);
+                self.complain(&error, now);
+            }
+        }
+    }
+}
