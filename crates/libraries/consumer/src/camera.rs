@@ -2,6 +2,7 @@
 //! and its frames.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use eyelid_slot::{CameraName, Reader, Rendition, State};
 use tokio::sync::Notify;
 
 use crate::feed::{Feed, Supply};
-use crate::tracker::{PLAUSIBLE_FPS, Watching};
+use crate::tracker::{Watching, plausible_fps};
 use crate::wanted::size_of;
 use crate::{Deadline, Envelope, Freshness, NoFrame, SharedFrame, Wanted};
 
@@ -86,21 +87,18 @@ impl Camera {
     /// Frames a second that its source gives at most, as far as its producer says and is known
     /// while somebody looks.
     pub fn source_fps(&self) -> Option<f64> {
-        let told = self.state.borrow().as_ref()?.fps;
-        told.filter(|fps| PLAUSIBLE_FPS.contains(fps))
+        plausible_fps(self.state.borrow().as_ref())
     }
 
     /// Age of the newest frame in the slot, whoever asked for it, or of the newest rendition that a
     /// client of this process looks at. Wakes no camera.
     pub fn age(&self) -> Option<Duration> {
-        let renditions = self.looked_at().filter_map(Feed::age);
-        self.frames.age().into_iter().chain(renditions).min()
+        self.feeds().filter_map(Feed::age).min()
     }
 
     /// Exposures a second that came into the slot of late; known only while somebody looks.
     pub fn rate(&self) -> Option<f64> {
-        let renditions = self.looked_at().map(Feed::rate);
-        (self.viewers() > 0).then(|| renditions.fold(self.frames.rate(), f64::max))
+        (self.viewers() > 0).then(|| self.feeds().map(Feed::rate).fold(0.0, f64::max))
     }
 
     /// How this process learns of changes in its slot.
@@ -190,24 +188,15 @@ impl Camera {
 
     /// The producer says something new of itself.
     pub(crate) fn state_changed(&self) {
-        let state = self.reader.state();
-        let before = self.state.replace(state);
-        let state = self.state.borrow();
-        self.frames.state_changed(state.as_ref());
-        for feed in self.looked_at() {
-            feed.state_changed(state.as_ref());
-        }
-        self.take_in_offers(before.as_ref(), state.as_ref());
+        self.take_in_state(Feed::state_changed);
     }
 
     /// Anything may have happened in the slot: its directory is gone or back, or the kernel lost
     /// count. From now on its changes are learnt of in this way.
     pub(crate) fn anything_changed(&self, watching: Watching) {
         self.watching.set(watching);
-        self.frames.anything_changed(watching);
-        for feed in self.looked_at() {
-            feed.anything_changed(watching);
-        }
+        self.feeds()
+            .for_each(|feed| feed.anything_changed(watching));
         self.state_changed();
     }
 
@@ -241,13 +230,14 @@ impl Camera {
 
     /// Reads what the producer says of itself, where nothing tells of changes.
     fn read_state(&self) {
-        let state = self.reader.state();
-        let before = self.state.replace(state);
+        self.take_in_state(Feed::state_found);
+    }
+
+    /// Reads what the producer says of itself, and lets each feed take it in this way.
+    fn take_in_state(&self, take_in: impl Fn(&Feed, Option<&State>)) {
+        let before = self.state.replace(self.reader.state());
         let state = self.state.borrow();
-        self.frames.state_found(state.as_ref());
-        for feed in self.looked_at() {
-            feed.state_found(state.as_ref());
-        }
+        self.feeds().for_each(|feed| take_in(feed, state.as_ref()));
         self.take_in_offers(before.as_ref(), state.as_ref());
     }
 
@@ -270,15 +260,15 @@ impl Camera {
     }
 
     fn let_choose(&self) {
-        self.frames.recheck();
-        self.looked_at().for_each(Feed::recheck);
+        self.feeds().for_each(Feed::recheck);
         self.choice_changed.notify_waiters();
     }
 
-    /// The renditions that clients look at.
-    fn looked_at(&self) -> impl Iterator<Item = &Feed> {
+    /// Its frames, and the renditions that clients look at.
+    fn feeds(&self) -> impl Iterator<Item = &Feed> {
         let renditions = self.renditions.iter().filter_map(OnceCell::get);
-        renditions.filter(|feed| feed.is_looked_at())
+        let looked_at = renditions.filter(|feed| feed.is_looked_at());
+        iter::once(&self.frames).chain(looked_at)
     }
 }
 

@@ -27,7 +27,7 @@ const USUAL_INTERVAL: Duration = Duration::from_millis(33);
 
 /// Frames a second that a source may give, as far as its producer is believed: from one in 100 s to
 /// as many as no camera gives.
-pub(crate) const PLAUSIBLE_FPS: RangeInclusive<f64> = 0.01..=1000.0;
+const PLAUSIBLE_FPS: RangeInclusive<f64> = 0.01..=1000.0;
 
 /// How this process learns of changes in a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,10 +118,7 @@ impl Tracker {
     /// The producer says this of itself.
     pub(crate) fn state_changed(&mut self, state: Option<&State>) {
         self.has_failed = state.is_some_and(|state| state.state == Phase::Failed);
-        self.interval = state
-            .and_then(|state| state.fps)
-            .filter(|fps| PLAUSIBLE_FPS.contains(fps))
-            .map(|fps| Duration::from_secs_f64(1.0 / fps));
+        self.interval = plausible_fps(state).map(|fps| Duration::from_secs_f64(1.0 / fps));
     }
 
     /// Anything may have happened in the slot. From now on its changes are learnt of in this way.
@@ -210,6 +207,11 @@ impl Tracker {
             ..Self::default()
         };
     }
+}
+
+/// Frames a second that a source gives at most, as far as its producer says and is believed.
+pub(crate) fn plausible_fps(state: Option<&State>) -> Option<f64> {
+    state?.fps.filter(|fps| PLAUSIBLE_FPS.contains(fps))
 }
 
 #[cfg(test)]
