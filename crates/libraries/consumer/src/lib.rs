@@ -36,10 +36,10 @@
 //! # }
 //! ```
 //!
-//! What decides (`tracker`, `wait`, `rate_cap`, `no_frame`) takes values and a time; `feed` is the
-//! thin shell that reads clocks and files for it. This crate knows no network: how a frame
-//! leaves is the program's business, and an [`Envelope`] lets it leave in one write. All of it runs
-//! on one thread.
+//! What decides (`tracker`, `wait`, `rate_cap`, `wanted`, `position`, `patience`, `no_frame`) takes
+//! values and a time; `feed` is the thin shell that reads clocks and files for it. This crate knows
+//! no network: how a frame leaves is the program's business, and an [`Envelope`] lets it leave in
+//! one write. All of it runs on one thread.
 
 mod camera;
 mod cameras;

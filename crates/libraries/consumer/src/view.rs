@@ -46,7 +46,8 @@ impl Looks {
         rendition: None,
     };
 
-    fn sources(self) -> impl Iterator<Item = Option<Rendition>> {
+    /// Each of them: a rendition, or `None` for the frame.
+    fn files(self) -> impl Iterator<Item = Option<Rendition>> {
         let frame = self.frame.then_some(None);
         frame.into_iter().chain(self.rendition.map(Some))
     }
@@ -149,8 +150,8 @@ impl View {
         if self.cap.get().is_some() {
             return Wake::Recheck;
         }
-        let source = self.settle();
-        let feed = self.camera.feed(source);
+        let file = self.settle();
+        let feed = self.camera.feed(file);
         feed.follow(subscriber, seen, max_age).await
     }
 
@@ -175,7 +176,7 @@ impl View {
                     {
                         self.first_of(rendition, freshness, rest).await
                     }
-                    source => self.frame_of(source, freshness, rest).await,
+                    file => self.frame_of(file, freshness, rest).await,
                 }
             };
             tokio::select! {
@@ -225,37 +226,35 @@ impl View {
 
     async fn frame_of(
         &self,
-        source: Option<Rendition>,
+        file: Option<Rendition>,
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Rc<SharedFrame>, NoFrame> {
         let rewatch = |camera: &Camera| self.watches.watch(camera);
-        self.camera
-            .frame(source, freshness, deadline, rewatch)
-            .await
+        self.camera.frame(file, freshness, deadline, rewatch).await
     }
 
     /// Looks at what is wanted and on offer, or at the frame in its place. Gives which it is.
     fn settle(&self) -> Option<Rendition> {
         let rendition = self.camera.offered(self.wanted.get());
-        let source = rendition
+        let file = rendition
             .filter(|rendition| self.camera.feed(Some(*rendition)).supply() != Supply::Absent);
         self.look_at(Looks {
-            frame: source.is_none(),
+            frame: file.is_none(),
             rendition,
         });
-        source
+        file
     }
 
     /// Looks at these files and at no others.
     fn look_at(&self, looks: Looks) {
         let before = self.looks.replace(looks);
-        let is_in = |looks: Looks, source| looks.sources().any(|other| other == source);
-        for source in looks.sources().filter(|source| !is_in(before, *source)) {
-            self.camera.begin_look(source);
+        let is_in = |looks: Looks, file| looks.files().any(|other| other == file);
+        for file in looks.files().filter(|file| !is_in(before, *file)) {
+            self.camera.begin_look(file);
         }
-        for source in before.sources().filter(|source| !is_in(looks, *source)) {
-            self.camera.end_look(source);
+        for file in before.files().filter(|file| !is_in(looks, *file)) {
+            self.camera.end_look(file);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use eyelid_slot::Rendition;
+
 use crate::clock::{Now, age};
 use crate::tracker::{ANSWER, Known, POLL, RECHECK, Tracker, Watching, Wish};
 use crate::{Deadline, FrameNumber, Freshness};
-
-use eyelid_slot::Rendition;
 
 /// How long clients of a camera known to have failed wait for a frame: it may be just recovering. A
 /// stream then shows why there is none; a snapshot waits as long as moonraker-timelapse does, for
