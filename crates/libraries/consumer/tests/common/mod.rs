@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod producer;
+
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::ops::ControlFlow;
