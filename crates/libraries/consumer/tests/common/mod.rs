@@ -77,6 +77,21 @@ impl TakesAll {
         self.taken.borrow_mut().push(number(frame));
         self.seen.set(frame.position());
     }
+
+    /// Takes frames until this one, as they come or, where it has to, by asking. Each is another
+    /// one, and not all had to be asked for.
+    pub(crate) async fn take_until(self: &Rc<Self>, view: &View, last: u8) {
+        while self.taken.borrow().last() != Some(&last) {
+            self.take(&view.next(self.seen.get(), DEADLINE).await.unwrap());
+            // Returns when no frame has come for a second: after the last one, and where the
+            // machine is busy.
+            let wake = view.follow(self.clone(), self.seen.get(), HUNG).await;
+            assert!(matches!(wake, Wake::Recheck), "{wake:?}");
+        }
+        let taken = self.taken.borrow();
+        assert!(self.offered.get() > 0, "it asked for each of {taken:?}");
+        assert!(taken.is_sorted_by(|one, next| one < next), "{taken:?}");
+    }
 }
 
 impl Subscriber for TakesAll {
