@@ -34,7 +34,7 @@ pub use name::{CameraNameError, camera_name, is_taken};
 pub use place::{one_slot, same_slot};
 pub use receive::{PushedCameraOptions, ReceiveOptions};
 pub use section::Section;
-pub use server::{Adapt, AdaptError, Origin, OriginError, ServerOptions};
+pub use server::{Adapt, Origin, OriginError, ServerOptions};
 pub use title::{Title, TitleError};
 pub use values::{
     Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,

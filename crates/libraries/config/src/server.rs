@@ -144,19 +144,6 @@ pub enum Adapt {
     Sharp,
 }
 
-/// A text that is no way to adapt a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("adapt: use off, smooth or sharp")]
-pub struct AdaptError;
-
-impl FromStr for Adapt {
-    type Err = AdaptError;
-
-    fn from_str(text: &str) -> Result<Self, AdaptError> {
-        <Self as ValueEnum>::from_str(text, false).map_err(|_| AdaptError)
-    }
-}
-
 /// A list of flags replaces that of the file.
 pub(crate) fn given<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
     if flags.is_empty() { file } else { flags }

@@ -1,5 +1,6 @@
 //! What a request asks for: paths and queries, apart from HTTP.
 
+use clap::ValueEnum;
 use eyelid_config::{Adapt, camera_name};
 use eyelid_consumer::{Largest, Wanted};
 use eyelid_http::Methods;
@@ -217,7 +218,7 @@ fn stream_parameters(query: &str) -> Result<StreamParameters, &'static str> {
         Some(_) => return Err("advance_headers: use 1 or 0"),
     };
     let size = size(query, Largest::Frame)?;
-    let adapt = match parameter(query, "adapt").map(str::parse) {
+    let adapt = match parameter(query, "adapt").map(|how| Adapt::from_str(how, false)) {
         None => None,
         Some(Ok(adapt)) => Some(adapt),
         Some(Err(_)) => return Err("adapt: use smooth, sharp or off"),
