@@ -123,11 +123,6 @@ impl Adapter {
         self.adaptation.borrow_mut().on_check(now, pacer);
     }
 
-    /// Says whether the client might get more than it gets.
-    pub(crate) fn is_reduced(&self) -> bool {
-        self.adaptation.borrow().rung().0 != Rung::Main
-    }
-
     /// What is in effect.
     pub(crate) fn in_effect(&self) -> InEffect {
         let (rung, reason) = self.adaptation.borrow().rung();

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use eyelid_consumer::{Deadline, Freshness, NoFrame, SharedFrame, View, Wake};
+use eyelid_consumer::{Deadline, Freshness, NoFrame, SharedFrame, View, Wake, Wanted};
 use tokio::time::Instant;
 
 use crate::part;
@@ -55,21 +55,19 @@ impl Stream {
         loop {
             self.view.until_due().await;
             self.writer.drained().await?;
-            if let Some(wanted) = self.writer.adapt(self.view.camera()) {
+            let adapted = self.writer.adapt(self.view.camera());
+            if let Some(wanted) = adapted {
                 self.view.want(wanted);
             }
-            if self.writer.is_reduced() {
+            let next = if adapted.is_some_and(|wanted| wanted != Wanted::Frame) {
                 // It is looked at between frames, so that it may get more.
-                match Box::pin(self.next_and_check()).await {
-                    Ok(frame) => self.writer.send(&frame, 0).await?,
-                    Err(reason) => self.show_card(reason).await?,
-                }
+                Box::pin(self.next_and_check()).await
+            } else if self.follow().await? {
                 continue;
-            }
-            if self.follow().await? {
-                continue;
-            }
-            match self.view.next(self.writer.last(), self.deadline).await {
+            } else {
+                self.view.next(self.writer.last(), self.deadline).await
+            };
+            match next {
                 Ok(frame) => self.writer.send(&frame, 0).await?,
                 Err(reason) => self.show_card(reason).await?,
             }

@@ -92,13 +92,6 @@ impl StreamWriter {
         Ok(())
     }
 
-    /// Says whether the client gets less than the frame, for its link.
-    pub(crate) fn is_reduced(&self) -> bool {
-        self.adapter
-            .as_ref()
-            .is_some_and(|adapter| adapter.is_reduced())
-    }
-
     /// What the client is to get next, now that its socket has drained; `None` where its stream is
     /// not adapted.
     pub(crate) fn adapt(&self, camera: &Camera) -> Option<Wanted> {
