@@ -161,6 +161,18 @@ impl Adaptation {
         self.offered = Rung::ALL.map(|rung| rung == Rung::Main || is_offered(rung));
     }
 
+    /// The rungs that the client may get.
+    #[must_use]
+    pub fn ladder(&self) -> Ladder {
+        self.ladder
+    }
+
+    /// How many frames are wanted.
+    #[must_use]
+    pub fn wanted(&self) -> WantedRate {
+        self.wanted
+    }
+
     /// From now on so many frames are wanted.
     pub fn set_wanted(&mut self, wanted: WantedRate) {
         self.wanted = wanted;

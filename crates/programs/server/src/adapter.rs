@@ -1,6 +1,6 @@
 //! One client's stream made to fit its link: what [`Adaptation`] decides, in this server's terms.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use eyelid_config::{Adapt, Fps};
@@ -29,11 +29,7 @@ pub(crate) struct AdaptSettings {
 }
 
 /// Says for one client with which rendition its next frame goes.
-pub(crate) struct Adapter {
-    ladder: Ladder,
-    adaptation: RefCell<Adaptation>,
-    wanted: Cell<WantedRate>,
-}
+pub(crate) struct Adapter(RefCell<Adaptation>);
 
 /// What is in effect for a client whose stream is adapted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,38 +56,31 @@ impl Adapter {
             cap_fps,
             min_fps: min_fps.map_or(MIN_FPS, Fps::per_second),
         };
-        Some(Self {
-            ladder,
-            adaptation: RefCell::new(Adaptation::new(ladder, wanted)),
-            wanted: Cell::new(wanted),
-        })
+        Some(Self(RefCell::new(Adaptation::new(ladder, wanted))))
     }
 
     /// Takes in what the camera offers now.
     pub(crate) fn on_offer(&self, now: Instant, camera: &Camera) {
-        let mut adaptation = self.adaptation.borrow_mut();
+        let mut adaptation = self.0.borrow_mut();
         adaptation.set_offered(|rung| rendition(rung).is_none_or(|wanted| camera.offers(wanted)));
         let keeps_up = adaptation.keeps_up_for(now) >= Some(LEARN_AFTER);
         let learned = || camera.rate().filter(|fps| keeps_up && *fps > 0.0);
-        let before = self.wanted.get();
-        let wanted = WantedRate {
-            source_fps: camera.source_fps().or_else(learned).or(before.source_fps),
-            ..before
-        };
-        if self.wanted.replace(wanted) != wanted {
-            adaptation.set_wanted(wanted);
-        }
+        let wanted = adaptation.wanted();
+        adaptation.set_wanted(WantedRate {
+            source_fps: camera.source_fps().or_else(learned).or(wanted.source_fps),
+            ..wanted
+        });
     }
 
     /// The rendition of the next frame, which may be chosen now.
     pub(crate) fn next(&self, now: Instant, pacer: &Pacer) -> Wanted {
-        let rung = self.adaptation.borrow_mut().next(now, pacer);
+        let rung = self.0.borrow_mut().next(now, pacer);
         rendition(rung).map_or(Wanted::Frame, Wanted::Rendition)
     }
 
     /// The pacer wants a pause. Gives how long to pause.
     pub(crate) fn on_wait(&self, now: Instant, pause: Duration, pacer: &Pacer) -> Duration {
-        self.adaptation.borrow_mut().on_wait(now, pause, pacer)
+        self.0.borrow_mut().on_wait(now, pause, pacer)
     }
 
     /// A frame was written, of which the pacer has not been told.
@@ -109,25 +98,25 @@ impl Adapter {
             // The others are never wanted here.
             Some(Rendition::Full | Rendition::Y4m) | None => Rung::Main,
         };
-        let mut adaptation = self.adaptation.borrow_mut();
-        adaptation.on_write(began, rung, bytes, pacer);
+        self.0.borrow_mut().on_write(began, rung, bytes, pacer);
     }
 
     /// When to look at the socket once more, unless the next frame comes first.
     pub(crate) fn check_at(&self, now: Instant, pacer: &Pacer) -> Option<Instant> {
-        self.adaptation.borrow().check_at(now, pacer)
+        self.0.borrow().check_at(now, pacer)
     }
 
     /// The pacer was told what is left in the socket.
     pub(crate) fn on_check(&self, now: Instant, pacer: &Pacer) {
-        self.adaptation.borrow_mut().on_check(now, pacer);
+        self.0.borrow_mut().on_check(now, pacer);
     }
 
     /// What is in effect.
     pub(crate) fn in_effect(&self) -> InEffect {
-        let (rung, reason) = self.adaptation.borrow().rung();
+        let adaptation = self.0.borrow();
+        let (rung, reason) = adaptation.rung();
         InEffect {
-            adapt: match self.ladder {
+            adapt: match adaptation.ladder() {
                 Ladder::Smooth => "smooth",
                 Ladder::Sharp => "sharp",
             },
