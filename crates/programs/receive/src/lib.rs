@@ -16,10 +16,10 @@ mod cameras;
 mod frame_header;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod incoming;
 mod intake;
 mod judge;
 mod message_starts;
+mod parted_socket;
 mod post;
 mod prepare;
 mod rate;

@@ -1,5 +1,5 @@
 //! WebSockets (RFC 6455): the handshake, and messages with the moments at which they began to come.
-//! The protocol itself is tungstenite's, but for messages that need none of it (`Incoming`).
+//! The protocol itself is tungstenite's, but for messages that need none of it (`PartedSocket`).
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -27,7 +27,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::incoming::{Incoming, Next, Passed};
+use crate::parted_socket::{Next, PartedSocket, Passed};
 
 /// How much tungstenite reads at once: texts, and the fragments of a message.
 const READ_BYTES: usize = 4 << 10;
@@ -122,7 +122,7 @@ impl Handshake {
             .max_write_buffer_size(bounds.write_bytes)
             .max_message_size(Some(bounds.message_bytes))
             .max_frame_size(Some(bounds.message_bytes));
-        let incoming = Incoming::new(taken.socket, &early);
+        let incoming = PartedSocket::new(taken.socket, &early);
         let incoming = Rc::new(RefCell::new(incoming));
         let passed = Passed(incoming.clone());
         let stream = WebSocketStream::from_raw_socket(passed, Role::Server, Some(config)).await;
@@ -138,7 +138,7 @@ impl Handshake {
 /// An open WebSocket.
 pub struct WebSocket {
     stream: WebSocketStream<Passed>,
-    incoming: Rc<RefCell<Incoming>>,
+    incoming: Rc<RefCell<PartedSocket>>,
     message_bytes: usize,
     /// tungstenite may have messages that it has read with the last one, and an answer to write.
     has_more: bool,

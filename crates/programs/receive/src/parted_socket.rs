@@ -23,7 +23,7 @@ const LEAST_READ_BYTES: usize = 4 << 10;
 const MOST_READ_BYTES: usize = 64 << 10;
 
 /// What has come, and who gets it.
-pub(crate) struct Incoming {
+pub(crate) struct PartedSocket {
     socket: Socket,
     buffer: BytesMut,
     /// How many bytes of the buffer, and of what comes, are tungstenite's.
@@ -50,7 +50,7 @@ pub(crate) enum Next {
     More,
 }
 
-impl Incoming {
+impl PartedSocket {
     /// Begins with what was read already.
     pub(crate) fn new(socket: Socket, early: &[u8]) -> Self {
         let mut incoming = Self {
@@ -179,7 +179,7 @@ impl Incoming {
 }
 
 /// The socket as tungstenite has it: it is given what was passed to it, and nothing else.
-pub(crate) struct Passed(pub(crate) Rc<RefCell<Incoming>>);
+pub(crate) struct Passed(pub(crate) Rc<RefCell<PartedSocket>>);
 
 impl AsyncRead for Passed {
     /// Whoever polls this has the socket read before, and is woken by that.
