@@ -13,7 +13,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, ORIGIN};
 use crate::access;
 use crate::camera_clock::CameraClock;
 use crate::frame_header::FrameHeader;
-use crate::message_starts::MessageStarts;
+use crate::parting::{Next, Parting};
 use crate::prepare::{PREFIX_BYTES, Prepared, prepare};
 use crate::route::Route;
 use crate::session::told_ms;
@@ -38,17 +38,36 @@ pub fn push(bytes: &[u8]) {
 }
 
 /// A header of a WebSocket frame is read once it is whole, and what it is does not depend on what
-/// follows.
+/// follows. Nor do messages on the pieces in which they come.
 fn of_frames(bytes: &[u8]) {
     if let Some(header) = FrameHeader::parse(bytes) {
         assert!(header.bytes <= bytes.len() && header.frame_bytes() >= header.payload_bytes);
         assert_eq!(FrameHeader::parse(&bytes[..header.bytes]), Some(header));
         assert_eq!(FrameHeader::parse(&bytes[..header.bytes - 1]), None);
     }
-    let mut starts = MessageStarts::default();
-    for piece in bytes.chunks(3) {
-        starts.read(piece, SystemTime::now());
+    let at_once = parted(bytes.chunks(usize::MAX));
+    for piece_bytes in [1, 3] {
+        assert_eq!(parted(bytes.chunks(piece_bytes)), at_once, "{piece_bytes}");
     }
+}
+
+/// What tungstenite got between messages, and these.
+fn parted<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, Bytes)> {
+    let mut parting = Parting::new(&[], SystemTime::UNIX_EPOCH);
+    let (mut all, mut passed) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        parting.room().extend_from_slice(piece);
+        parting.read(piece.len(), SystemTime::UNIX_EPOCH);
+        loop {
+            match parting.next(MAX_BYTES) {
+                Next::Message(message, _) => all.push((std::mem::take(&mut passed), message)),
+                Next::Passed => passed.extend(parting.take_passed(usize::MAX)),
+                Next::More => break,
+            }
+        }
+    }
+    all.push((passed, Bytes::new()));
+    all
 }
 
 fn of_text(text: &str) {

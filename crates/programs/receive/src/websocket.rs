@@ -1,5 +1,5 @@
 //! WebSockets (RFC 6455): the handshake, and messages with the moments at which they began to come.
-//! The protocol itself is tungstenite's, but for messages that need none of it (`PartedSocket`).
+//! The protocol itself is tungstenite's, but for messages that need none of it (`Parting`).
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -27,7 +27,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::parted_socket::{Next, PartedSocket, Passed};
+use crate::parted_socket::{PartedSocket, Passed};
+use crate::parting::Next;
 
 /// How much tungstenite reads at once: texts, and the fragments of a message.
 const READ_BYTES: usize = 4 << 10;
@@ -198,13 +199,13 @@ impl WebSocket {
             {
                 return Poll::Ready(next);
             }
-            let next = self.incoming.borrow_mut().next(self.message_bytes);
+            let next = self.incoming.borrow_mut().parting.next(self.message_bytes);
             match next {
-                Next::Message(bytes) => {
-                    return Poll::Ready(Ok(Received::Binary(bytes, self.began())));
+                Next::Message(bytes, began) => {
+                    return Poll::Ready(Ok(Received::Binary(bytes, began)));
                 }
                 Next::Passed => match self.poll_stream(cx) {
-                    Poll::Pending if self.incoming.borrow().has_passed_all() => {}
+                    Poll::Pending if self.incoming.borrow().parting.has_passed_all() => {}
                     next => return next,
                 },
                 Next::More => {
@@ -237,9 +238,9 @@ impl WebSocket {
         }
     }
 
-    /// When the message began that is whole now.
+    /// When the message began that tungstenite gives now.
     fn began(&self) -> SystemTime {
-        let began = self.incoming.borrow_mut().next_start();
+        let began = self.incoming.borrow_mut().parting.next_passed_start();
         began.unwrap_or_else(SystemTime::now)
     }
 
@@ -295,7 +296,7 @@ impl WebSocket {
     /// Ends a connection of which the other side has closed its half, or is to: it gets the answer
     /// to its close.
     pub async fn finish(mut self) {
-        self.incoming.borrow_mut().pass_all();
+        self.incoming.borrow_mut().parting.pass_all();
         let closing = async {
             // The answer is written as the next message is looked for, of which there is none.
             while let Some(Ok(_)) = self.stream.next().await {}

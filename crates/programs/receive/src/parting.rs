@@ -1,0 +1,224 @@
+//! What comes by a WebSocket is parted by frames (RFC 6455, section 5.2): a message in one frame,
+//! as nearly all cameras send it, is taken as it lies there; all else is tungstenite's, which gets
+//! it frame by frame. It would clear its memory before each read, and copy the beginning of each
+//! frame.
+//!
+//! The moment of a message's first byte is the nearest to its capture that a plain camera lets be
+//! known. Nothing here reads a clock or a socket.
+
+use std::collections::VecDeque;
+use std::time::SystemTime;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::frame_header::{BINARY, FrameHeader, TEXT, unmask};
+
+/// How much is read at once at least, and at most where no frame is known to be larger: a frame of
+/// 640x480 has some 30 KB.
+const LEAST_READ_BYTES: usize = 4 << 10;
+const MOST_READ_BYTES: usize = 64 << 10;
+
+/// What has come, and who gets it.
+#[derive(Debug)]
+pub(crate) struct Parting {
+    buffer: BytesMut,
+    /// When the first byte of the buffer came, and when the last. Nothing is read while more than a
+    /// part of one message lies here, so each other message begins with what was read last.
+    first_came: SystemTime,
+    last_came: SystemTime,
+    passed: Share,
+    /// When the messages began that were passed to tungstenite, and that it has not given yet. As
+    /// many as fit into what is read at once.
+    passed_starts: VecDeque<SystemTime>,
+    /// tungstenite has the beginning of a message, and waits for its other fragments.
+    is_fragmented: bool,
+    has_ended: bool,
+    /// How much to make room for.
+    expected_bytes: usize,
+}
+
+/// How much of the buffer, and of what comes, is tungstenite's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// So many bytes.
+    Bytes(u64),
+    /// All, to the end.
+    All,
+}
+
+impl Share {
+    const NOTHING: Self = Self::Bytes(0);
+}
+
+/// What lies at the beginning of the buffer.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A whole message of bytes, and when it began.
+    Message(Bytes, SystemTime),
+    /// Something for tungstenite.
+    Passed,
+    /// Not enough yet.
+    More,
+}
+
+impl Parting {
+    /// Begins with what was read already, at this moment.
+    pub(crate) fn new(early: &[u8], now: SystemTime) -> Self {
+        Self {
+            buffer: BytesMut::from(early),
+            first_came: now,
+            last_came: now,
+            passed: Share::NOTHING,
+            passed_starts: VecDeque::new(),
+            is_fragmented: false,
+            has_ended: false,
+            expected_bytes: LEAST_READ_BYTES,
+        }
+    }
+
+    /// Gives what is next, unless tungstenite has not got what is its own. Messages of more than
+    /// `most_bytes` are left to it, which refuses them.
+    pub(crate) fn next(&mut self, most_bytes: usize) -> Next {
+        if self.passed != Share::NOTHING {
+            return match self.buffer.is_empty() && !self.has_ended {
+                true => Next::More,
+                false => Next::Passed,
+            };
+        }
+        let header = self.pass_others(most_bytes as u64);
+        if self.passed != Share::NOTHING {
+            return Next::Passed;
+        }
+        let Some(header) = header else {
+            return self.more();
+        };
+        // It is no more than `most_bytes`.
+        let payload_bytes = header.payload_bytes as usize;
+        let bytes = header.bytes + payload_bytes;
+        if self.buffer.len() < bytes {
+            self.expected_bytes = bytes;
+            return self.more();
+        }
+        let began = self.first_came;
+        let mut message = self.take(bytes);
+        message.advance(header.bytes);
+        unmask(&mut message, header.mask);
+        // The next one may be a little larger, and a read that fills its room has to be repeated.
+        self.expected_bytes = (bytes + bytes / 8).clamp(LEAST_READ_BYTES, MOST_READ_BYTES);
+        Next::Message(message.freeze(), began)
+    }
+
+    /// Passes to tungstenite what is its own, up to the next message in one frame; gives the header
+    /// of that, if it is whole.
+    fn pass_others(&mut self, most_bytes: u64) -> Option<FrameHeader> {
+        let mut passed = 0;
+        let message = loop {
+            let rest = usize::try_from(passed).ok();
+            let rest = rest.and_then(|passed| self.buffer.get(passed..));
+            let Some(header) = rest.and_then(FrameHeader::parse) else {
+                break None;
+            };
+            let is_message = header.is_plain_message() && !self.is_fragmented;
+            if is_message && header.payload_bytes <= most_bytes {
+                break Some(header);
+            }
+            if matches!(header.opcode(), TEXT | BINARY) {
+                self.passed_starts.push_back(match passed {
+                    0 => self.first_came,
+                    _ => self.last_came,
+                });
+            }
+            self.is_fragmented = header.is_fragmented_after(self.is_fragmented);
+            passed = header.frame_bytes().saturating_add(passed);
+        };
+        self.passed = Share::Bytes(passed);
+        message
+    }
+
+    /// Where nothing more comes, tungstenite is to say what that means; half a message is nobody's.
+    fn more(&mut self) -> Next {
+        if !self.has_ended {
+            return Next::More;
+        }
+        self.buffer.clear();
+        self.pass_all();
+        Next::Passed
+    }
+
+    /// Room for what is likely to come.
+    pub(crate) fn room(&mut self) -> &mut BytesMut {
+        let missing = self.missing_bytes(self.buffer.len());
+        self.buffer.reserve(missing);
+        &mut self.buffer
+    }
+
+    /// So many bytes were read into the room, at this moment; none where nothing more comes.
+    pub(crate) fn read(&mut self, bytes: usize, now: SystemTime) {
+        self.has_ended = bytes == 0;
+        if self.has_ended {
+            return;
+        }
+        let before = self.buffer.len() - bytes;
+        if bytes >= self.missing_bytes(before) && self.expected_bytes < MOST_READ_BYTES {
+            self.expected_bytes *= 2;
+        }
+        if before == 0 {
+            self.first_came = now;
+        }
+        self.last_came = now;
+    }
+
+    fn missing_bytes(&self, before: usize) -> usize {
+        self.expected_bytes.saturating_sub(before).max(1)
+    }
+
+    /// From now on all is tungstenite's: the connection ends.
+    pub(crate) fn pass_all(&mut self) {
+        self.passed = Share::All;
+    }
+
+    /// Gives what was passed to tungstenite and has come, but no more than this.
+    pub(crate) fn take_passed(&mut self, most_bytes: usize) -> BytesMut {
+        let most_bytes = most_bytes.min(self.buffer.len());
+        let bytes = match &mut self.passed {
+            Share::All => most_bytes,
+            Share::Bytes(left) => {
+                let bytes = usize::try_from(*left).unwrap_or(usize::MAX).min(most_bytes);
+                *left -= bytes as u64;
+                bytes
+            }
+        };
+        self.take(bytes)
+    }
+
+    /// Takes the beginning of the buffer. What lies behind it came with what was read last.
+    fn take(&mut self, bytes: usize) -> BytesMut {
+        if bytes > 0 {
+            self.first_came = self.last_came;
+        }
+        self.buffer.split_to(bytes)
+    }
+
+    /// When the message began that tungstenite gives now.
+    pub(crate) fn next_passed_start(&mut self) -> Option<SystemTime> {
+        self.passed_starts.pop_front()
+    }
+
+    /// Says whether tungstenite has got what was its own.
+    pub(crate) fn has_passed_all(&self) -> bool {
+        self.passed == Share::NOTHING || self.buffer.is_empty()
+    }
+
+    /// Says whether tungstenite is to have all that comes, and has got what is there.
+    pub(crate) fn lacks_all(&self) -> bool {
+        self.passed == Share::All && self.buffer.is_empty() && !self.has_ended
+    }
+
+    /// Says whether nothing more comes.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+}
+
+#[cfg(test)]
+mod tests;
