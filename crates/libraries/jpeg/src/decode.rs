@@ -207,6 +207,7 @@ fn contained<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::case;
     use crate::whole;
 
     fn jpeg() -> Vec<u8> {
@@ -273,8 +274,7 @@ mod tests {
 
     #[test]
     fn a_png_whose_palette_ends_within_a_colour_is_broken() {
-        let png = include_bytes!("../../../../fuzz/cases/picture/png-palette-of-five-bytes");
-        let error = decode_png(png).unwrap_err();
+        let error = decode_png(case!("png-palette-of-five-bytes")).unwrap_err();
         assert!(error.to_string().contains("palette"), "{error}");
     }
 

@@ -211,6 +211,7 @@ fn decode(jpeg: &[u8], header: Header, kind: JpegKind) -> Result<Pixels, Picture
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::case;
     use crate::whole;
 
     fn maker(turn: Turn) -> FrameMaker {
@@ -256,12 +257,6 @@ mod tests {
                 assert!(difference < 20, "{wished:?}: {difference}");
             }
         }
-    }
-
-    macro_rules! case {
-        ($name:literal) => {
-            &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
-        };
     }
 
     #[test]

@@ -289,12 +289,7 @@ fn huffman_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8]>; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    macro_rules! case {
-        ($name:literal) => {
-            &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
-        };
-    }
+    use crate::testing::case;
 
     #[test]
     fn names_what_each_encoder_makes() {

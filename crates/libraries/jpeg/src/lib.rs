@@ -29,6 +29,8 @@ mod rendition_maker;
 mod scaled;
 mod segments;
 mod splitter;
+#[cfg(test)]
+mod testing;
 mod turn;
 mod walk;
 

@@ -107,13 +107,8 @@ fn steps(sampling: Subsamp) -> Option<(ChromaStep, ChromaStep)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::case;
     use crate::whole;
-
-    macro_rules! case {
-        ($name:literal) => {
-            &include_bytes!(concat!("../../../../fuzz/cases/picture/", $name))[..]
-        };
-    }
 
     #[test]
     fn a_broken_head_does_no_harm_to_the_next_picture() {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::case;
 use crate::{FrameMaker, FrameOptions, JpegKind, Pixels, Turn, decode_jpeg};
 use eyelid_picture::SampleRange;
 
@@ -10,10 +11,7 @@ const MADE_OF_JPEGS: [(Rendition, u32); 3] = [
 
 macro_rules! cases {
     ($($name:literal),* $(,)?) => {
-        [$((
-            $name,
-            &include_bytes!(concat!("../../../../../fuzz/cases/picture/", $name))[..],
-        )),*]
+        [$(($name, case!($name))),*]
     };
 }
 
