@@ -9,7 +9,14 @@ use crate::walk::Header;
 
 /// libjpeg goes over the whole picture for each scan, of which a stranger's may have thousands. A
 /// progressive picture of cjpeg has 10.
-pub(crate) const MOST_SCANS: u32 = 100;
+const MOST_SCANS: u32 = 100;
+
+/// Makes a decoder that goes over no picture more often than that.
+pub(crate) fn bounded_decompressor() -> turbojpeg::Result<Decompressor> {
+    let mut decompressor = Decompressor::new()?;
+    decompressor.set_scan_limit(MOST_SCANS)?;
+    Ok(decompressor)
+}
 
 /// Decodes a whole JPEG with this header.
 ///
@@ -26,12 +33,9 @@ pub(crate) fn decode_rare_jpeg(jpeg: &[u8], header: Header) -> Result<Pixels, Pi
         height,
         format: PixelFormat::RGB,
     };
-    let decode = || {
-        let mut decompressor = Decompressor::new()?;
-        decompressor.set_scan_limit(MOST_SCANS)?;
-        decompressor.decompress(jpeg, image)
-    };
-    decode().map_err(|error| PictureError::broken(&error.to_string()))?;
+    bounded_decompressor()
+        .and_then(|mut decompressor| decompressor.decompress(jpeg, image))
+        .map_err(|error| PictureError::broken(&error.to_string()))?;
     Ok(Pixels {
         width: header.width,
         height: header.height,

@@ -4,7 +4,7 @@
 use eyelid_picture::{Chroma, ChromaStep, SamplePlane, Scale, Subsampled};
 use turbojpeg::{Colorspace, Decompressor, ScalingFactor, Subsamp, YuvImage};
 
-use crate::rare::MOST_SCANS;
+use crate::rare::bounded_decompressor;
 use crate::walk::Header;
 
 /// Decodes JPEGs. Reuses its memory from one to the next.
@@ -28,11 +28,7 @@ impl ScaledDecoder {
         // (3.1.0, tj3DecompressHeader) goes on in the middle of it, and refuses all that comes.
         let mut decompressor = match self.decompressor.take() {
             Some(decompressor) => decompressor,
-            None => {
-                let mut new = Decompressor::new().ok()?;
-                new.set_scan_limit(MOST_SCANS).ok()?;
-                new
-            }
+            None => bounded_decompressor().ok()?,
         };
         let found = decompressor.read_header(jpeg).ok()?;
         let is_same =
