@@ -60,6 +60,26 @@ impl SimulatedProxy {
             read_bytes: 0,
         }
     }
+
+    /// It reads on if its send buffer has enough room: so many bytes were written to it, and the
+    /// link is done with so many of them.
+    fn read(&mut self, written_bytes: u64, done_bytes: u64) {
+        let few_enough = self.send_buffer_bytes as f64 * (1.0 - self.gulp);
+        if self.read_bytes.saturating_sub(done_bytes) as f64 <= few_enough {
+            self.read_bytes = written_bytes.min(done_bytes + self.send_buffer_bytes);
+        }
+    }
+
+    /// Of what was written to it, what its receive buffer has no room for.
+    fn unacknowledged_bytes(&self, written_bytes: u64) -> u64 {
+        (written_bytes - self.read_bytes).saturating_sub(self.receive_buffer_bytes)
+    }
+
+    /// The room that its receive buffer has.
+    fn window_bytes(&self, written_bytes: u64) -> u32 {
+        let waiting_bytes = written_bytes - self.read_bytes;
+        self.receive_buffer_bytes.saturating_sub(waiting_bytes) as u32
+    }
 }
 
 impl SimulatedLink {
@@ -120,36 +140,21 @@ impl SimulatedLink {
         self.sent.len() as u64 * self.frame_bytes
     }
 
-    /// The proxy reads, if its send buffer has enough room.
     fn let_proxy_read(&mut self, now: Instant) {
         let written = self.written_bytes();
-        let done = written - self.left_bytes(now);
-        let proxy = &mut self.proxy;
-        let few_enough = proxy.send_buffer_bytes as f64 * (1.0 - proxy.gulp);
-        if proxy.read_bytes.saturating_sub(done) as f64 <= few_enough {
-            proxy.read_bytes = written.min(done + proxy.send_buffer_bytes);
-        }
-    }
-
-    fn waiting_bytes(&self) -> u64 {
-        self.written_bytes() - self.proxy.read_bytes
+        self.proxy.read(written, written - self.left_bytes(now));
     }
 
     fn unacknowledged_bytes(&self) -> u64 {
-        self.waiting_bytes()
-            .saturating_sub(self.proxy.receive_buffer_bytes)
+        self.proxy.unacknowledged_bytes(self.written_bytes())
     }
 
     fn tcp_info(&self) -> TcpInfo {
-        let window = self
-            .proxy
-            .receive_buffer_bytes
-            .saturating_sub(self.waiting_bytes());
         TcpInfo {
             min_rtt: self.round_trip.mul_f64(self.claimed_round_trip_factor),
             delivery_rate: mbit_per_second(self.mbit * self.claimed_rate_factor),
             unsent_bytes: self.unacknowledged_bytes() as u32,
-            window_bytes: Some(window as u32),
+            window_bytes: Some(self.proxy.window_bytes(self.written_bytes())),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::varying::{Rate, VaryingLink};
 use super::*;
-use crate::{Adaptation, Ladder, Reason, Rung, WantedRate};
+use crate::{Adaptation, Ladder, Rung, WantedRate};
 
 mod changing;
 mod proxied;
@@ -29,7 +29,6 @@ struct Watched {
     /// When each frame was captured that was sent, and as what.
     sent: Vec<(Instant, Rung)>,
     changes: Vec<(Duration, Rung)>,
-    reasons: Vec<Reason>,
 }
 
 fn rate(mbit: f64) -> Rate {
@@ -84,7 +83,6 @@ impl Watched {
             last_frame: 0,
             sent: Vec::new(),
             changes: Vec::new(),
-            reasons: Vec::new(),
         }
     }
 
@@ -112,7 +110,6 @@ impl Watched {
             let mut next = self.last_frame + 1;
             if rung != before {
                 self.changes.push((self.now - self.start, rung));
-                self.reasons.push(self.adaptation.rung().1);
                 // Only now is it wished for.
                 next = next.max(self.newest() + 1);
                 self.wait_until(self.frame_at(next) + FIRST_FRAME);

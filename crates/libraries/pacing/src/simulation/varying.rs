@@ -152,49 +152,37 @@ impl VaryingLink {
 
     fn let_proxy_read(&mut self) {
         let done = self.done_bytes(self.now) as u64;
-        let written = self.written_bytes;
         if let Some(proxy) = &mut self.proxy {
-            let few_enough = proxy.send_buffer_bytes as f64 * (1.0 - proxy.gulp);
-            if proxy.read_bytes.saturating_sub(done) as f64 <= few_enough {
-                proxy.read_bytes = written.min(done + proxy.send_buffer_bytes);
-            }
+            proxy.read(self.written_bytes, done);
         }
-    }
-
-    fn waiting_bytes(&self) -> u64 {
-        self.proxy
-            .map_or(0, |proxy| self.written_bytes - proxy.read_bytes)
     }
 
     pub(crate) fn unacknowledged_bytes(&self) -> u64 {
         match &self.proxy {
-            Some(proxy) => self
-                .waiting_bytes()
-                .saturating_sub(proxy.receive_buffer_bytes),
+            Some(proxy) => proxy.unacknowledged_bytes(self.written_bytes),
             None => self.written_bytes - self.done_bytes(self.acked_at()) as u64,
         }
     }
 
     pub(crate) fn tcp_info(&self) -> Option<TcpInfo> {
-        let proxied = |proxy: &SimulatedProxy| {
-            let window = proxy
-                .receive_buffer_bytes
-                .saturating_sub(self.waiting_bytes());
-            (mbit_per_second(1000.0), Some(window as u32))
-        };
-        let (delivery_rate, window_bytes) = self
-            .proxy
-            .as_ref()
-            .map_or((self.claimed, Some(1_000_000)), proxied);
-        let unsent = match &self.proxy {
-            Some(_) => self.unacknowledged_bytes(),
-            None => self.written_bytes - self.reached_bytes() as u64,
+        let written = self.written_bytes;
+        let (delivery_rate, unsent_bytes, window_bytes) = match &self.proxy {
+            Some(proxy) => (
+                mbit_per_second(1000.0),
+                proxy.unacknowledged_bytes(written),
+                proxy.window_bytes(written),
+            ),
+            None => (
+                self.claimed,
+                written - self.reached_bytes() as u64,
+                1_000_000,
+            ),
         };
         Some(TcpInfo {
             min_rtt: self.round_trip,
             delivery_rate,
-            unsent_bytes: unsent as u32,
-            window_bytes,
+            unsent_bytes: unsent_bytes as u32,
+            window_bytes: Some(window_bytes),
         })
         .filter(|info| info.delivery_rate > BytesPerSecond::ZERO)
     }
