@@ -271,9 +271,18 @@ impl Turns {
     /// How many clients take turns with this one, itself included.
     #[must_use]
     pub fn group_size(&self, id: MemberId) -> usize {
-        self.members
-            .get(&id)
-            .map_or(0, |member| self.groups.members(member.group).len())
+        self.group_of(id)
+            .map_or(0, |group| self.groups.members(group).len())
+    }
+
+    fn group_of(&self, id: MemberId) -> Option<GroupId> {
+        self.members.get(&id).map(|member| member.group)
+    }
+
+    /// The clients of a group.
+    fn members_of(&self, group: GroupId) -> impl Iterator<Item = (MemberId, &Member)> {
+        let members = self.groups.members(group).iter();
+        members.filter_map(|id| Some((*id, self.members.get(id)?)))
     }
 
     /// Several of a group are under way at once: their frames show nothing of it alone.
@@ -311,7 +320,7 @@ impl Turns {
 
     /// Says whether a client that waits may send now, and for what.
     fn may_go(&self, now: Instant, id: MemberId) -> Option<Role> {
-        let group = self.members.get(&id)?.group;
+        let group = self.group_of(id)?;
         match &self.trial {
             Some(trial) if self.is_governed(now, trial, group) => {
                 self.may_go_in_trial(now, trial, id).then(|| trial.role(id))
@@ -322,24 +331,15 @@ impl Turns {
 
     /// Says whether another one of the group has the turn.
     fn occupied(&self, now: Instant, group: GroupId, except: MemberId) -> bool {
-        self.groups.members(group).iter().any(|id| {
-            *id != except
-                && self
-                    .members
-                    .get(id)
-                    .is_some_and(|member| member.occupies(now))
-        })
+        self.members_of(group)
+            .any(|(id, member)| id != except && member.occupies(now))
     }
 
     /// Says whether nothing is to be expected of the frames that a group has under way.
     fn is_gone(&self, now: Instant, group: GroupId) -> bool {
-        let members = self.groups.members(group).iter();
-        let mut flights = members
-            .filter_map(|id| {
-                self.members
-                    .get(id)
-                    .and_then(|member| member.flight.as_ref())
-            })
+        let flights = self.members_of(group);
+        let mut flights = flights
+            .filter_map(|(_, member)| member.flight.as_ref())
             .peekable();
         flights.peek().is_some() && flights.all(|flight| flight.is_gone(now))
     }

@@ -70,11 +70,8 @@ impl Turns {
             return;
         };
         for other in self.groups.unknown(now, group) {
-            let mut members = self.groups.members(other).iter();
-            let is_unlike = members.all(|other| {
-                self.members.get(other).is_some_and(|other| {
-                    other.is_steady() && other.recent.is_some_and(|other| is_unlike(rate, other))
-                })
+            let is_unlike = self.members_of(other).all(|(_, other)| {
+                other.is_steady() && other.recent.is_some_and(|other| is_unlike(rate, other))
             });
             if is_unlike {
                 self.judge(now, id, other, Verdict::Apart, Weight::Arranged);
@@ -84,7 +81,7 @@ impl Turns {
 
     /// Nothing was under way that might share the link.
     fn learn_alone(&mut self, now: Instant, id: MemberId, rate: BytesPerSecond) {
-        let Some(group) = self.members.get(&id).map(|member| member.group) else {
+        let Some(group) = self.group_of(id) else {
             return;
         };
         let of_others = self.rate_of_others(id, group);
@@ -117,13 +114,8 @@ impl Turns {
 
     /// The median of the last rates of the others of a group.
     fn rate_of_others(&self, id: MemberId, group: GroupId) -> Option<BytesPerSecond> {
-        let others = self
-            .groups
-            .members(group)
-            .iter()
-            .filter(|other| **other != id);
-        let recent = |other| self.members.get(other).and_then(|other| other.recent);
-        let mut rates: Vec<_> = others.filter_map(recent).collect();
+        let others = self.members_of(group).filter(|(other, _)| *other != id);
+        let mut rates: Vec<_> = others.filter_map(|(_, other)| other.recent).collect();
         rates.sort_by(|one, other| one.total_cmp(*other));
         rates.get(rates.len() / 2).copied()
     }
@@ -208,7 +200,7 @@ impl Turns {
         verdict: Verdict,
         weight: Weight,
     ) {
-        let Some(group) = self.members.get(&id).map(|member| member.group) else {
+        let Some(group) = self.group_of(id) else {
             return;
         };
         if group == other {

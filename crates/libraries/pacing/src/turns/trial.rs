@@ -90,32 +90,29 @@ impl Turns {
             return;
         };
         let group = member.group;
-        let unknown: Vec<_> = self.groups.unknown(now, group);
-        let active = unknown
-            .into_iter()
-            .filter(|other| self.is_active(now, *other));
-        let unknown: Vec<_> = active.collect();
+        let mut unknown = self.groups.unknown(now, group);
+        unknown.retain(|other| self.is_active(now, *other));
         let is_due_beside = self.next_beside.is_none_or(|next| now >= next);
         let is_known = member.rate_alone(now).is_some();
         if unknown.is_empty() {
             if is_known && self.groups.wants_check(now, group) {
                 self.begin_check(now, id);
             }
-        } else if member.frames < FRAMES_FIRST {
-        } else if !is_known {
+            return;
+        }
+        if member.frames < FRAMES_FIRST {
+            return;
+        }
+        if !is_known {
             if self.is_due_alone(now, member) && self.is_good_subject(id, &unknown) {
                 self.begin_trial(now, id, None);
             }
         } else if member.is_slowed_by_some && is_due_beside {
             let network = member.network;
-            let companions = unknown.iter().flat_map(|other| self.groups.members(*other));
-            let companion = companions.copied().min_by_key(|other| {
-                let other = self.members.get(other);
-                (
-                    other.map(|other| other.network) != Some(network),
-                    other.map(|other| other.frames),
-                )
-            });
+            let companions = unknown.iter().flat_map(|other| self.members_of(*other));
+            let companion =
+                companions.min_by_key(|(_, other)| (other.network != network, other.frames));
+            let companion = companion.map(|(other, _)| other);
             self.begin_trial(now, id, companion);
         }
     }
@@ -141,11 +138,8 @@ impl Turns {
 
     /// Says whether some of a group have anything to do with the link now.
     fn is_active(&self, now: Instant, group: GroupId) -> bool {
-        self.groups.members(group).iter().any(|id| {
-            self.members
-                .get(id)
-                .is_some_and(|member| member.waiting != Waiting::No || member.occupies(now))
-        })
+        self.members_of(group)
+            .any(|(_, member)| member.waiting != Waiting::No || member.occupies(now))
     }
 
     /// Says whether enough time has passed since others were held back.
@@ -167,9 +161,8 @@ impl Turns {
         if subject.seems_steady() {
             return false;
         }
-        let others = unknown.iter().flat_map(|other| self.groups.members(*other));
-        let mut others = others.filter_map(|other| self.members.get(other));
-        others.all(|other| {
+        let mut others = unknown.iter().flat_map(|other| self.members_of(*other));
+        others.all(|(_, other)| {
             let is_quick_beside = match (subject.recent, other.recent) {
                 (Some(rate), Some(other)) => rate >= other * MIN_SUBJECT_RATE,
                 _ => true,
@@ -181,7 +174,7 @@ impl Turns {
     }
 
     fn begin_trial(&mut self, now: Instant, subject: MemberId, companion: Option<MemberId>) {
-        let Some(subject_group) = self.members.get(&subject).map(|member| member.group) else {
+        let Some(subject_group) = self.group_of(subject) else {
             return;
         };
         self.trial = Some(Trial {
@@ -196,43 +189,33 @@ impl Turns {
 
     /// Lets two of a group go together, to see whether they share their link still.
     fn begin_check(&mut self, now: Instant, subject: MemberId) {
-        let Some(group) = self.members.get(&subject).map(|member| member.group) else {
+        let Some(group) = self.group_of(subject) else {
             return;
         };
-        let began_now = |id: &MemberId| {
-            let flight = self
-                .members
-                .get(id)
-                .and_then(|member| member.flight.as_ref());
+        let began_now = |member: &Member| {
+            let flight = member.flight.as_ref();
             flight.is_some_and(|flight| now.saturating_duration_since(flight.began) <= TOGETHER)
         };
-        let is_ready = |id: &MemberId| {
-            self.members
-                .get(id)
-                .is_some_and(|member| member.waiting != Waiting::No && member.flight.is_none())
+        let is_ready = |member: &Member| member.waiting != Waiting::No && member.flight.is_none();
+        let companion = |may: &dyn Fn(&Member) -> bool, stage| {
+            let others = self.members_of(group).filter(|(id, _)| *id != subject);
+            let mut others = others.filter(|(id, _)| self.groups.is_in_check(group, subject, *id));
+            let (id, _) = others.find(|(_, member)| may(member))?;
+            Some((id, stage))
         };
-        let others = || {
-            self.groups
-                .members(group)
-                .iter()
-                .filter(|id| **id != subject)
-                .copied()
+        let Some((companion, stage)) = companion(&began_now, Stage::CompanionBegan)
+            .or_else(|| companion(&is_ready, Stage::Clearing))
+        else {
+            return;
         };
-        let is_wanted = |id: &MemberId| self.groups.is_in_check(group, subject, *id);
-        let others = || others().filter(is_wanted);
-        let companion = match (others().find(began_now), others().find(is_ready)) {
-            (Some(began), _) => (began, Stage::CompanionBegan),
-            (None, Some(ready)) => (ready, Stage::Clearing),
-            (None, None) => return,
-        };
-        self.begin_trial(now, subject, Some(companion.0));
-        if let Some(member) = self.members.get_mut(&companion.0)
+        self.begin_trial(now, subject, Some(companion));
+        if let Some(member) = self.members.get_mut(&companion)
             && let Waiting::Granted(_, role) = &mut member.waiting
         {
             *role = Role::Companion;
         }
         if let Some(trial) = &mut self.trial {
-            trial.stage = companion.1;
+            trial.stage = stage;
         }
     }
 
@@ -261,7 +244,6 @@ impl Turns {
             return;
         };
         let held_for = now.saturating_duration_since(trial.began);
-        let group = |id| self.members.get(&id).map(|member| member.group);
         let is_known = |id| {
             self.members
                 .get(&id)
@@ -271,7 +253,7 @@ impl Turns {
             None if is_known(trial.subject) => self.last_alone = Some((now, held_for)),
             None => self.last_alone = Some((now, FAILED_PAUSE / UNSTEADY_PAUSE_FACTOR)),
             // It was worth it: there may be more.
-            Some(companion) if group(companion) == group(trial.subject) => {}
+            Some(companion) if self.group_of(companion) == self.group_of(trial.subject) => {}
             Some(_) => self.next_beside = Some(now + held_for * BESIDE_PAUSE_FACTOR),
         }
     }
