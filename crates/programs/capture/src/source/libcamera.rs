@@ -114,7 +114,7 @@ impl Libcamera {
             captured: SystemTime::UNIX_EPOCH,
             last: Metadata::default(),
             encoder: BufferEncoder::new(settings),
-            full: FullPictures::new(settings, silence::timeout(settings)),
+            full: FullPictures::new(settings),
         })
     }
 

@@ -8,6 +8,7 @@
 //! long that may take, and how often it may be done. A camera that gives both sizes side by side
 //! goes through the same steps without being stopped.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use eyelid_producer::NO_NEW_PICTURE;
@@ -230,7 +231,7 @@ impl StillPlan {
     }
 
     /// The camera has given a frame of its stream again, or was stopped. Gives how long it was kept
-    /// from its stream, if it was.
+    /// from its stream, if it was; the log has that, too.
     pub(crate) fn returned(&mut self, now: Instant) -> Option<Duration> {
         let work = self.work()?;
         let took = now.duration_since(work.since);
@@ -240,11 +241,14 @@ impl StillPlan {
         };
         self.not_before = Some(now + least.max(took * STREAM_SHARE));
         self.step = Step::Stream;
+        let (ms, taken) = (took.as_millis(), self.taken);
+        log::debug!("camera: {ms} ms were a full picture's; {taken} so far");
         Some(took)
     }
 
-    /// The camera does not work at the full size, and will not be told so again.
-    pub(crate) fn fail(&mut self) {
+    /// The camera does not work at the full size: the log says so, and it is not asked again.
+    pub(crate) fn fail(&mut self, reason: impl Display) {
+        log::warn!("no full pictures: {reason}; frames go on as before");
         self.has_failed = true;
         self.held_back = false;
     }
@@ -274,11 +278,6 @@ impl StillPlan {
             NO_NEW_PICTURE
         };
         text.to_owned()
-    }
-
-    /// How many pictures were taken.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken
     }
 
     fn take(&mut self, now: Instant, began: Instant, way: StillWay) {

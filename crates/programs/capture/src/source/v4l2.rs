@@ -85,7 +85,7 @@ impl V4l2 {
             sequence: 0,
             captured: SystemTime::UNIX_EPOCH,
             encoder: BufferEncoder::new(settings),
-            full: FullPictures::new(settings, silence::timeout(settings)),
+            full: FullPictures::new(settings),
         }
     }
 

@@ -2,14 +2,19 @@
 //! their buffers to a picture.
 
 use std::fmt::Display;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use eyelid_config::Size;
 use eyelid_producer::EncodedFrame;
 
 use super::buffer_encoder::{BufferEncoder, Layout};
+use super::silence;
 use crate::Settings;
 use crate::source::still::{AutoExposure, StillAction, StillPlan, StillWay};
+
+/// One buffer is held here while the camera fills the other: a frame of the full size is large, and
+/// only one is taken.
+pub(crate) const FULL_BUFFERS: u32 = 2;
 
 /// The full pictures of one camera.
 pub(crate) struct FullPictures {
@@ -24,10 +29,10 @@ pub(crate) struct FullPictures {
 }
 
 impl FullPictures {
-    /// Begins with a camera that may give nothing for so long after its configuration was changed.
-    pub(crate) fn new(settings: &Settings, patience: Duration) -> Self {
+    /// Begins with a camera that was not found yet.
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            plan: StillPlan::new(patience),
+            plan: StillPlan::new(silence::timeout(settings)),
             settings: settings.clone(),
             encoder: None,
             captured: SystemTime::UNIX_EPOCH,
@@ -85,7 +90,7 @@ impl FullPictures {
         self.plan.encoded();
         let encoded = self.encoder.as_mut()?.encode(planes, self.captured);
         encoded.unwrap_or_else(|error| {
-            give_up(&mut self.plan, &error);
+            self.plan.fail(error);
             None
         })
     }
@@ -110,9 +115,15 @@ impl FullPictures {
         self.plan.waiting()
     }
 
-    /// The camera does not work at the full size: the log says so, once.
+    /// See [`StillPlan::fail`].
     pub(crate) fn fail(&mut self, reason: impl Display) {
-        give_up(&mut self.plan, &reason);
+        self.plan.fail(reason);
+    }
+
+    /// See [`StillAction::GiveUp`]. The camera is called this.
+    pub(crate) fn give_up(&mut self, id: &str) {
+        let seconds = silence::timeout(&self.settings).as_secs_f64();
+        self.fail(format!("camera {id:?} gave none for {seconds}s"));
     }
 
     /// The camera was told to go on with its stream.
@@ -131,14 +142,6 @@ impl FullPictures {
     /// A picture that was taken beside the stream is done with, or the camera was stopped.
     pub(crate) fn end(&mut self, now: Instant) {
         self.encoder = None;
-        if let Some(took) = self.plan.returned(now) {
-            let (ms, taken) = (took.as_millis(), self.plan.taken());
-            log::debug!("camera: {ms} ms were a full picture's; {taken} so far");
-        }
+        self.plan.returned(now);
     }
-}
-
-fn give_up(plan: &mut StillPlan, reason: &dyn Display) {
-    plan.fail();
-    log::warn!("no full pictures: {reason}; frames go on as before");
 }

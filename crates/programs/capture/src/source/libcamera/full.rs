@@ -11,12 +11,9 @@ use super::prepared::captured;
 use super::{Libcamera, SourceError};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::{self, Offer};
+use crate::source::hardware::full_pictures::FULL_BUFFERS;
 use crate::source::hardware::silence::Attempt;
 use crate::source::still::{AutoExposure, StillAction, StillWay};
-
-/// One buffer is held here while the camera fills the other: a frame of the full size is large, and
-/// only one is taken.
-const FULL_BUFFERS: u32 = 2;
 
 /// How a camera is configured for full pictures, if it has any that are larger than its stream's.
 pub(super) fn config(
@@ -101,10 +98,8 @@ impl Libcamera {
         action: StillAction,
     ) -> Result<(), SourceError> {
         if action == StillAction::GiveUp {
-            let seconds = self.timeout().as_secs_f64();
             let id = self.id();
-            self.full
-                .fail(format!("camera {id:?} gave none for {seconds}s"));
+            self.full.give_up(&id);
         }
         if self.full.is_away() {
             self.end();

@@ -75,7 +75,7 @@ fn a_camera_that_gives_nothing_is_given_up_and_not_asked_again() {
     assert_eq!(plan.deadline(), Some(start + PATIENCE));
     assert_eq!(plan.next(start + PATIENCE - ms(1)), None);
     assert_eq!(plan.next(start + PATIENCE), Some(StillAction::GiveUp));
-    plan.fail();
+    plan.fail("it gave none");
     plan.returning();
     assert_eq!(plan.returned(start + PATIENCE), Some(PATIENCE));
     assert!(!plan.is_away() && !plan.is_possible());

@@ -94,8 +94,7 @@ impl FullTest {
         match painter.frame(number, self.captured) {
             Ok(frame) => Some(frame),
             Err(error) => {
-                self.plan.fail();
-                log::warn!("no full pictures: {error}; frames go on as before");
+                self.plan.fail(error);
                 None
             }
         }
@@ -112,13 +111,7 @@ impl FullTest {
     pub(super) fn stop(&mut self, now: Instant) {
         self.next = None;
         self.painter = None;
-        if let Some(took) = self.plan.returned(now) {
-            log::debug!(
-                "camera: {} ms were a full picture's; {} so far",
-                took.as_millis(),
-                self.plan.taken()
-            );
-        }
+        self.plan.returned(now);
     }
 
     /// See [`StillPlan::waiting`].

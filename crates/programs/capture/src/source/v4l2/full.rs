@@ -9,12 +9,9 @@ use super::find::V4l2Description;
 use super::{Open, SourceError, V4l2, failed};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::{self, Offer};
+use crate::source::hardware::full_pictures::FULL_BUFFERS;
 use crate::source::hardware::silence::Attempt;
 use crate::source::still::{StillAction, StillWay};
-
-/// One buffer is held here while the camera fills the other: a frame of the full size is large, and
-/// only one is taken.
-const FULL_BUFFERS: u32 = 2;
 
 /// What a camera is configured for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +76,8 @@ impl V4l2 {
         action: StillAction,
     ) -> Result<(), SourceError> {
         if action == StillAction::GiveUp {
-            let seconds = self.timeout().as_secs_f64();
             let id = self.id();
-            self.full
-                .fail(format!("camera {id:?} gave none for {seconds}s"));
+            self.full.give_up(&id);
         }
         self.end();
         self.full.ending();
