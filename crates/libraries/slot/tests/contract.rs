@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,21 +14,8 @@ use eyelid_slot::{
     Change, Changes, FRAME_FILE, OpenError, Phase, Publisher, Publishers, ReadError, Reader,
     STATE_FILE, State,
 };
-use tempfile::TempDir;
 
-/// How long anything may take before it counts as hung.
-const HUNG: Duration = Duration::from_secs(20);
-
-/// A tmpfs where there is one: the slot's usual home, and fast.
-fn slot() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        TempDir::new_in(memory)
-    } else {
-        TempDir::new()
-    }
-    .unwrap()
-}
+use common::{HUNG, overflow, slot, wished};
 
 /// Bytes that look like a JPEG to the reader, carry a number, and differ in every byte from those
 /// of other numbers.
@@ -44,13 +32,6 @@ fn number(jpeg: &[u8]) -> u64 {
     let number = u64::from_be_bytes(jpeg[2..10].try_into().unwrap());
     assert_eq!(jpeg, numbered(number), "torn frame");
     number
-}
-
-/// Says whether the next frame is wanted, after all that has happened.
-fn wished(publisher: &Publisher) -> bool {
-    let now = Instant::now();
-    publisher.take_in(now).unwrap();
-    publisher.wished(now)
 }
 
 /// Ends the other thread's loop, also when this one fails.
@@ -414,13 +395,8 @@ fn after_an_overflow_all_slots_look_again() {
         slot.set_state(&state).unwrap();
     }
     publishers.take_in(Instant::now()).unwrap();
-    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
-    let events: usize = limit.trim().parse().unwrap();
-    // Opens and closes, of which no two in a row are the same, fill the queue; the loss of the
-    // other is among what is dropped.
-    for _ in 0..=events / 2 {
-        drop(fs::File::open(front.join(FRAME_FILE)).unwrap());
-    }
+    // The loss of the other is among what is dropped.
+    overflow(&front.join(FRAME_FILE));
     fs::rename(&back, home.path().join("moved")).unwrap();
     fs::create_dir(&back).unwrap();
     publishers.take_in(Instant::now()).unwrap();

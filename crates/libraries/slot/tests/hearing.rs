@@ -3,29 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_slot::{FRAME_FILE, Hearing, Publisher, Publishers, Reader};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tempfile::TempDir;
 
-/// How long anything may take before it counts as hung.
-const HUNG: Duration = Duration::from_secs(20);
+use common::{HUNG, overflow, slot, wished};
 
 const JPEG: &[u8] = b"\xFF\xD8 \xFF\xD9";
-
-fn slot() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    match memory.is_dir() {
-        true => TempDir::new_in(memory),
-        false => TempDir::new(),
-    }
-    .unwrap()
-}
 
 /// A slot in which two frames were published, the second with this hearing.
 fn published(directory: &Path, hearing: Hearing) -> Publisher {
@@ -46,12 +37,6 @@ fn publish(publisher: &mut Publisher, hearing: Hearing) {
 fn wakes(publisher: &impl AsFd, within_ms: u16) -> bool {
     let mut waiting = [PollFd::new(publisher.as_fd(), PollFlags::POLLIN)];
     poll(&mut waiting, PollTimeout::from(within_ms)).unwrap() == 1
-}
-
-fn wished(publisher: &Publisher) -> bool {
-    let now = Instant::now();
-    publisher.take_in(now).unwrap();
-    publisher.wished(now)
 }
 
 fn open(directory: &Path) -> File {
@@ -123,16 +108,23 @@ fn a_frame_that_is_held_is_wished_for_no_later_than_if_that_was_heard_at_once() 
     assert_eq!(publisher.deadline(), None);
 }
 
-#[test]
-fn each_slot_is_heard_as_it_was_told() {
-    let home = slot();
+/// Two slots of one process with a frame each: the readers of the first are heard when asked, those
+/// of the second at once.
+fn busy_and_asleep(paths: &[PathBuf; 2]) -> (Publishers, [Publisher; 2]) {
     let publishers = Publishers::new().unwrap();
-    let paths = ["busy", "asleep"].map(|name| home.path().join(name));
     let mut slots = [0, 1].map(|n| publishers.open(&paths[n]).unwrap());
     // The numbers of the watches are the same in both instances.
     for (slot, hearing) in slots.iter_mut().zip([Hearing::WhenAsked, Hearing::AtOnce]) {
         publish(slot, hearing);
     }
+    (publishers, slots)
+}
+
+#[test]
+fn each_slot_is_heard_as_it_was_told() {
+    let home = slot();
+    let paths = ["busy", "asleep"].map(|name| home.path().join(name));
+    let (publishers, slots) = busy_and_asleep(&paths);
     let [busy, asleep] = &slots;
     Reader::new(&paths[0]).wish().unwrap();
     assert!(!wakes(&publishers, 0));
@@ -146,18 +138,10 @@ fn each_slot_is_heard_as_it_was_told() {
 #[test]
 fn an_overflow_of_those_heard_when_asked_concerns_only_them() {
     let home = slot();
-    let publishers = Publishers::new().unwrap();
     let paths = ["busy", "asleep"].map(|name| home.path().join(name));
-    let mut slots = [0, 1].map(|n| publishers.open(&paths[n]).unwrap());
-    for (slot, hearing) in slots.iter_mut().zip([Hearing::WhenAsked, Hearing::AtOnce]) {
-        publish(slot, hearing);
-    }
+    let (publishers, slots) = busy_and_asleep(&paths);
     publishers.take_in(Instant::now()).unwrap();
-    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
-    let events: usize = limit.trim().parse().unwrap();
-    for _ in 0..=events / 2 {
-        drop(open(&paths[0]));
-    }
+    overflow(&paths[0].join(FRAME_FILE));
     let now = Instant::now();
     let [busy, asleep] = &slots;
     assert_eq!(publishers.take_in(now).unwrap(), [busy.id()]);

@@ -2,30 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use eyelid_slot::{Change, Changes, Publisher, ReadError, Reader, Rendition, RenditionSet};
+use eyelid_slot::{
+    Change, Changes, FRAME_FILE, Publisher, ReadError, Reader, Rendition, RenditionSet,
+};
 use proptest::prelude::*;
-use tempfile::TempDir;
 
-/// How long anything may take before it counts as hung.
-const HUNG: Duration = Duration::from_secs(20);
+use common::{HUNG, overflow, slot};
 
 const NONE: RenditionSet = RenditionSet::EMPTY;
-
-fn slot() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        TempDir::new_in(memory)
-    } else {
-        TempDir::new()
-    }
-    .unwrap()
-}
 
 /// What looks to the reader like a whole picture, and says of which file and exposure it is.
 fn picture(rendition: Option<Rendition>, exposure: u64) -> Vec<u8> {
@@ -151,12 +143,7 @@ fn what_is_taken_away_is_missed_and_can_be_offered_again() {
 fn after_an_overflow_all_that_is_offered_is_wished_for() {
     let directory = slot();
     let publisher = offering(directory.path(), [Rendition::Half, Rendition::Y4m]);
-    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
-    let events: usize = limit.trim().parse().unwrap();
-    let reader = Reader::new(directory.path());
-    for _ in 0..=events / 2 {
-        reader.wish().unwrap();
-    }
+    overflow(&directory.path().join(FRAME_FILE));
     assert_eq!(wished(&publisher), set(&[Rendition::Half, Rendition::Y4m]));
 }
 
@@ -188,7 +175,7 @@ fn a_jpeg_is_no_planes_and_planes_are_no_jpeg() {
         (None, Some(Rendition::Y4m)),
         (Some(Rendition::Half), Some(Rendition::Y4m)),
     ] {
-        let name = rendition.map_or(eyelid_slot::FRAME_FILE, Rendition::file);
+        let name = rendition.map_or(FRAME_FILE, Rendition::file);
         let reader = Reader::of(directory.path(), rendition);
         fs::write(directory.path().join(name), picture(rendition, 3)).unwrap();
         reader.read().unwrap();
@@ -293,7 +280,7 @@ proptest! {
         for (number, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Open(index) => {
-                    let name = file(index).map_or(eyelid_slot::FRAME_FILE, Rendition::file);
+                    let name = file(index).map_or(FRAME_FILE, Rendition::file);
                     let opened = fs::File::open(directory.path().join(name)).unwrap();
                     open.entry(index).or_default().push((generations[index], opened));
                 }
