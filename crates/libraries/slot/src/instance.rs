@@ -2,7 +2,7 @@
 //! its watches belongs to.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
@@ -322,8 +322,8 @@ impl AsFd for Instance {
 }
 
 impl Table {
-    /// Gives an event to the slot that it is of, which is among those `changed` then, if the event
-    /// is news that is heard at once. Gives the watches that are to end.
+    /// Takes in an event. Slots of which it is news that is heard at once are among those `changed`
+    /// then. Gives the watches that are to end.
     fn take_in(
         &mut self,
         hearing: Hearing,
@@ -336,38 +336,53 @@ impl Table {
             hearing,
             number: event.wd(),
         };
-        let ended: Vec<_> = if mask.contains(ReadFlags::QUEUE_OVERFLOW) {
-            let slots = self.slots.iter_mut();
-            let concerned = slots.filter(|(_, slot)| {
-                hearing == Hearing::AtOnce || slot.frame_heard_when_asked().is_some()
-            });
-            let ended = concerned.filter_map(|(id, slot)| {
-                changed.retain(|known| known != id);
-                changed.push(*id);
-                slot.overflowed()
-            });
-            ended.collect()
+        let ended = if mask.contains(ReadFlags::QUEUE_OVERFLOW) {
+            self.overflowed(hearing, changed)
         } else {
-            let id = self.owners.get(&watch).copied();
-            let slot = id.and_then(|id| Some((id, self.slots.get_mut(&id)?)));
-            let ended = slot.and_then(|(id, slot)| {
-                let name = event
-                    .file_name()
-                    .map(|name| OsStr::from_bytes(name.to_bytes()));
-                let ended = slot.take_in(watch, mask, name, happened);
-                let is_news = hearing == Hearing::AtOnce && slot.is_active();
-                if is_news && !changed.contains(&id) {
-                    changed.push(id);
-                }
-                ended
-            });
-            if mask.contains(ReadFlags::IGNORED) {
-                self.owners.remove(&watch);
-            }
+            let name = event.file_name().map(CStr::to_bytes);
+            let ended = self.tell(watch, mask, name.map(OsStr::from_bytes), happened, changed);
             ended.into_iter().collect()
         };
         for watch in &ended {
             self.owners.remove(watch);
+        }
+        ended
+    }
+
+    /// Has the slot that the watch is of take in an event. Gives its watch that is to end, if any.
+    fn tell(
+        &mut self,
+        watch: Watch,
+        mask: ReadFlags,
+        name: Option<&OsStr>,
+        happened: Instant,
+        changed: &mut Vec<SlotId>,
+    ) -> Option<Watch> {
+        let id = self.owners.get(&watch).copied();
+        if mask.contains(ReadFlags::IGNORED) {
+            self.owners.remove(&watch);
+        }
+        let id = id?;
+        let slot = self.slots.get_mut(&id)?;
+        let ended = slot.take_in(watch, mask, name, happened);
+        let is_news = watch.hearing == Hearing::AtOnce && slot.is_active();
+        if is_news && !changed.contains(&id) {
+            changed.push(id);
+        }
+        ended
+    }
+
+    /// Events of this hearing were dropped: all slots are changed that may have had one.
+    fn overflowed(&mut self, hearing: Hearing, changed: &mut Vec<SlotId>) -> Vec<Watch> {
+        let mut ended = Vec::new();
+        for (id, slot) in &mut self.slots {
+            if hearing == Hearing::WhenAsked && slot.frame_heard_when_asked().is_none() {
+                continue;
+            }
+            if !changed.contains(id) {
+                changed.push(*id);
+            }
+            ended.extend(slot.overflowed());
         }
         ended
     }

@@ -123,12 +123,7 @@ impl Publisher {
             Rendition::Y4m => Y4M_PLACEHOLDER,
             _ => JPEG_PLACEHOLDER,
         };
-        self.publish_file(
-            Some(rendition),
-            Hearing::AtOnce,
-            placeholder,
-            SystemTime::UNIX_EPOCH,
-        )
+        self.publish_rendition(rendition, placeholder, SystemTime::UNIX_EPOCH)
     }
 
     /// Offers a rendition no longer, and removes its file.

@@ -28,14 +28,13 @@ use super::hardware::buffer_encoder::BufferEncoder;
 use super::hardware::choice;
 use super::hardware::control::{self, ControlError, Value};
 use super::hardware::frame_rate::FrameRate;
-use super::hardware::full_pictures::FullPictures;
+use super::hardware::full_pictures::{FullPictures, Purpose};
 use super::hardware::silence::{self, Attempt};
 use super::hardware::timestamp::Clocks;
 use super::still::AutoExposure;
 use crate::Settings;
 use arrivals::Arrivals;
 use device::{V4l2Config, V4l2Device, is};
-use full::ConfiguredFor;
 use opening::{failed, find_and_open};
 
 pub(crate) use list::{cameras, controls};
@@ -61,7 +60,6 @@ struct Open {
     stream: V4l2Config,
     /// For pictures in its full resolution, if that is larger.
     full: Option<V4l2Config>,
-    configured_for: ConfiguredFor,
 }
 
 /// A camera that captures.
@@ -126,6 +124,7 @@ impl V4l2 {
         let fourcc = camera.fourcc(format);
         let rates = rate::V4l2Rates::of(&node, fourcc, (size.width, size.height));
         let config = V4l2Config {
+            purpose: Purpose::Frames,
             format,
             fourcc,
             size,
@@ -164,7 +163,6 @@ impl V4l2 {
             device,
             stream: config,
             full,
-            configured_for: ConfiguredFor::Stream,
         });
         Ok(())
     }

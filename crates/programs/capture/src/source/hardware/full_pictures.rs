@@ -16,6 +16,15 @@ use crate::source::still::{AutoExposure, StillAction, StillPlan, StillWay};
 /// only one is taken.
 pub(crate) const FULL_BUFFERS: u32 = 2;
 
+/// What a camera, or one of its streams, is configured for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Frames, as the settings say.
+    Frames,
+    /// Pictures in the camera's full resolution.
+    Full,
+}
+
 /// The full pictures of one camera.
 pub(crate) struct FullPictures {
     plan: StillPlan,

@@ -26,12 +26,13 @@ use libcamera::request::Request;
 use super::warm_start::Metadata;
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::control::{Control, Value};
+use crate::source::hardware::full_pictures::Purpose;
 use configuration::configuration;
 use configured::{Configured, set_all};
 use events::CallbackEvents;
 use harm::StreamFacts;
 
-pub(super) use configuration::{LibcameraConfig, Purpose};
+pub(super) use configuration::LibcameraConfig;
 pub(super) use description::Description;
 pub(super) use library::{Library, Rates};
 
@@ -75,7 +76,6 @@ pub(super) struct Device {
     completed: Receiver<Request>,
     /// `None` where it could not be configured.
     configured: Option<Configured>,
-    purpose: Purpose,
     /// What its stream is like where it is alone.
     alone: Option<StreamFacts>,
     camera: ActiveCamera<'static>,
@@ -121,7 +121,6 @@ impl Device {
             running: false,
             completed,
             configured: None,
-            purpose: config.purpose,
             alone: None,
             camera,
             events,
@@ -141,7 +140,6 @@ impl Device {
         let configuration = self.apply(&[*config])?;
         let configured = Configured::new(&mut self.camera, &configuration, config)?;
         self.configured = Some(configured);
-        self.purpose = config.purpose;
         Ok(())
     }
 
@@ -173,7 +171,6 @@ impl Device {
             return Err(AcquireError::Configure(io::Error::other(harm)));
         }
         self.configured = Some(configured);
-        self.purpose = Purpose::Frames;
         Ok(())
     }
 
@@ -187,9 +184,9 @@ impl Device {
         Ok(configuration)
     }
 
-    /// What it was configured for last.
-    pub(super) fn purpose(&self) -> Purpose {
-        self.purpose
+    /// What it is configured for, if it could be configured.
+    pub(super) fn purpose(&self) -> Option<Purpose> {
+        self.configured.as_ref().map(Configured::purpose)
     }
 
     pub(super) fn layout(&self) -> Option<Layout> {

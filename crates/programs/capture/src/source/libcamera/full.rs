@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use eyelid_config::Size;
 
-use super::device::{Device, LibcameraConfig, Purpose};
+use super::device::{Device, LibcameraConfig};
 use super::prepared::captured;
 use super::{Libcamera, SourceError};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::{self, Offer};
-use crate::source::hardware::full_pictures::FULL_BUFFERS;
+use crate::source::hardware::full_pictures::{FULL_BUFFERS, Purpose};
 use crate::source::hardware::silence::Attempt;
 use crate::source::still::{AutoExposure, StillAction, StillWay};
 
@@ -131,7 +131,7 @@ impl Libcamera {
         let (Some(device), Some(prepared)) = (&mut self.device, &self.prepared) else {
             return;
         };
-        if device.purpose() == Purpose::Frames && device.layout().is_some() {
+        if device.purpose() == Some(Purpose::Frames) {
             return;
         }
         if let Err(error) = device.configure(&prepared.stream) {

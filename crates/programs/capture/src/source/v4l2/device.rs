@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::kernel::{BufferMap, Fraction, Node, PixelFormat};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::Format;
+use crate::source::hardware::full_pictures::Purpose;
 use eyelid_jpeg::Turn;
 
 /// How many buffers there are unless the user says otherwise: one is held here, the camera fills
@@ -18,6 +19,7 @@ const BUFFERS: u32 = 4;
 /// How a camera is to be configured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct V4l2Config {
+    pub(super) purpose: Purpose,
     pub(super) format: Format,
     pub(super) fourcc: u32,
     pub(super) size: Size,
@@ -63,6 +65,7 @@ pub(super) struct V4l2Device {
     // Dropped in this order, though the kernel would keep what is mapped.
     buffers: Vec<BufferMap>,
     node: Node,
+    purpose: Purpose,
     layout: Layout,
     interval: Option<Fraction>,
     /// A frame of pixels has this many bytes; a JPEG has as many as it likes.
@@ -109,6 +112,7 @@ impl V4l2Device {
                 .collect::<io::Result<_>>()
                 .map_err(ConfigureError::Map)?,
             node,
+            purpose: config.purpose,
             frame_bytes: frame_bytes(&layout),
             layout,
             interval,
@@ -128,6 +132,11 @@ impl V4l2Device {
         drop(buffers);
         node.request_buffers(0).map_err(ConfigureError::Allocate)?;
         Self::configure(node, config)
+    }
+
+    /// What it is configured for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -291,6 +300,7 @@ mod tests {
 
     fn config(format: Format, fourcc: &[u8; 4]) -> V4l2Config {
         V4l2Config {
+            purpose: Purpose::Frames,
             format,
             fourcc: u32::from_le_bytes(*fourcc),
             size: "640x480".parse().unwrap(),

@@ -9,16 +9,9 @@ use super::find::V4l2Description;
 use super::{Open, SourceError, V4l2, failed};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::{self, Offer};
-use crate::source::hardware::full_pictures::FULL_BUFFERS;
+use crate::source::hardware::full_pictures::{FULL_BUFFERS, Purpose};
 use crate::source::hardware::silence::Attempt;
 use crate::source::still::{StillAction, StillWay};
-
-/// What a camera is configured for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ConfiguredFor {
-    Stream,
-    Full,
-}
 
 /// How a camera is configured for full pictures, if it has any that are larger than its stream's.
 pub(super) fn config(
@@ -29,6 +22,7 @@ pub(super) fn config(
 ) -> Option<V4l2Config> {
     let (format, size) = choice::larger(offers, streams_size)?;
     Some(V4l2Config {
+        purpose: Purpose::Full,
         format,
         fourcc: camera.fourcc(format),
         size,
@@ -56,9 +50,7 @@ impl V4l2 {
             self.id(),
             config.size
         );
-        let started = self
-            .change(ConfiguredFor::Full, &config)
-            .and_then(|()| self.start_full());
+        let started = self.change(&config).and_then(|()| self.start_full());
         match started {
             Ok(Some(layout)) => {
                 self.full.begun(now, StillWay::Change, layout);
@@ -103,21 +95,20 @@ impl V4l2 {
     /// be opened anew.
     pub(super) fn configure_back(&mut self) {
         let open = self.open.as_ref();
-        let away = open.filter(|open| open.configured_for == ConfiguredFor::Full);
+        let away = open.filter(|open| open.device.purpose() == Purpose::Full);
         if let Some(stream) = away.map(|open| open.stream)
-            && let Err(error) = self.change(ConfiguredFor::Stream, &stream)
+            && let Err(error) = self.change(&stream)
         {
             log::debug!("{error}; opening it anew");
         }
     }
 
-    fn change(&mut self, to: ConfiguredFor, config: &V4l2Config) -> Result<(), SourceError> {
+    fn change(&mut self, config: &V4l2Config) -> Result<(), SourceError> {
         let Some(Open {
             path,
             mut device,
             stream,
             full,
-            ..
         }) = self.open.take()
         else {
             return Ok(());
@@ -136,7 +127,6 @@ impl V4l2 {
             device,
             stream,
             full,
-            configured_for: to,
         });
         Ok(())
     }

@@ -11,6 +11,7 @@ use libcamera::stream::{Stream, StreamConfigurationRef, StreamRole};
 
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::{FORMATS, Format};
+use crate::source::hardware::full_pictures::Purpose;
 
 /// How a camera is to be configured.
 #[derive(Clone, Copy, Debug)]
@@ -23,21 +24,11 @@ pub(in super::super) struct LibcameraConfig {
     pub(in super::super) buffers: Option<u32>,
 }
 
-/// What a stream is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Purpose {
-    /// Frames, as configured.
-    Frames,
-    /// Pictures in the camera's full resolution.
-    Full,
-}
-
-impl Purpose {
-    pub(super) fn role(self) -> StreamRole {
-        match self {
-            Self::Frames => StreamRole::VideoRecording,
-            Self::Full => StreamRole::StillCapture,
-        }
+/// What libcamera calls it.
+pub(super) fn role(purpose: Purpose) -> StreamRole {
+    match purpose {
+        Purpose::Frames => StreamRole::VideoRecording,
+        Purpose::Full => StreamRole::StillCapture,
     }
 }
 
@@ -47,7 +38,7 @@ pub(super) fn configuration(
     camera: &Camera<'_>,
     configs: &[LibcameraConfig],
 ) -> io::Result<CameraConfiguration> {
-    let roles: Vec<_> = configs.iter().map(|config| config.purpose.role()).collect();
+    let roles: Vec<_> = configs.iter().map(|config| role(config.purpose)).collect();
     let none = || io::Error::other("it has no such streams");
     let mut configuration = camera.generate_configuration(&roles).ok_or_else(none)?;
     let turn = configs.first().map_or(Turn::NONE, |config| config.turn);

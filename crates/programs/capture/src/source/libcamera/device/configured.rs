@@ -16,6 +16,7 @@ use super::{AcquireError, controls};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::Format;
 use crate::source::hardware::control::Value;
+use crate::source::hardware::full_pictures::Purpose;
 use crate::source::libcamera::warm_start::Metadata;
 
 /// What a camera is configured to. Fields are dropped in the order in which they stand: libcamera
@@ -26,6 +27,7 @@ pub(super) struct Configured {
     beside: Option<Beside>,
     buffers: Vec<DmaBuffer>,
     stream: Stream,
+    purpose: Purpose,
     layout: Layout,
     follow_up: Vec<(u32, Value)>,
     allocator: FrameBufferAllocator,
@@ -64,6 +66,7 @@ impl Configured {
             beside: None,
             buffers: Vec::new(),
             stream,
+            purpose: config.purpose,
             layout,
             follow_up: Vec::new(),
             allocator,
@@ -122,6 +125,11 @@ impl Configured {
             .ok_or_else(|| io::Error::other("no request"))?;
         request.add_buffer(&self.stream, buffer)?;
         Ok(request)
+    }
+
+    /// What its first stream is for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     pub(super) fn layout(&self) -> Layout {

@@ -7,8 +7,9 @@ use libcamera::pixel_format::PixelFormat;
 use libcamera::properties;
 use libcamera::stream::{StreamFormatsRef, StreamRole};
 
-use super::configuration::{LibcameraConfig, Purpose, configuration};
+use super::configuration::{LibcameraConfig, configuration, role};
 use crate::source::hardware::choice::{FORMATS, Format, Offer, Range};
+use crate::source::hardware::full_pictures::Purpose;
 
 /// A camera, as it describes itself.
 #[derive(Clone, Debug)]
@@ -93,8 +94,7 @@ fn offer(
 
 /// The largest size of each format, for pictures in the camera's full resolution.
 pub(super) fn full_offers(camera: &Camera<'_>) -> Vec<Offer> {
-    let role = Purpose::Full.role();
-    let configuration = camera.generate_configuration(&[role]);
+    let configuration = camera.generate_configuration(&[role(Purpose::Full)]);
     let Some(stream) = configuration.as_ref().and_then(|c| c.get(0)) else {
         return Vec::new();
     };

@@ -10,12 +10,13 @@ use libcamera::camera::Camera;
 use libcamera::camera_manager::CameraManager;
 use libcamera::logging;
 
-use super::configuration::{LibcameraConfig, Purpose, configuration};
+use super::configuration::{LibcameraConfig, configuration};
 use super::controls;
 use super::description::{Description, describe, full_offers};
 use super::events::CallbackEvents;
 use crate::source::hardware::choice::Offer;
 use crate::source::hardware::control::Control;
+use crate::source::hardware::full_pictures::Purpose;
 
 /// libcamera itself: one in a process.
 pub(in super::super) struct Library {
