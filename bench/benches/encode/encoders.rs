@@ -6,6 +6,7 @@ use eyelid_picture::Encoder;
 
 use crate::bare::Bare;
 use crate::photo::Photo;
+use crate::table::Table;
 use crate::timing::run;
 
 /// The table's head.
@@ -19,15 +20,19 @@ const QUALITY: u8 = 85;
 
 /// Measures all sizes; gives the rows of the table.
 pub(crate) fn measure(criterion: &mut Criterion) -> anyhow::Result<String> {
-    let mut rows = String::new();
+    let mut table = Table::default();
     for (width, height) in SIZES {
-        rows += &measure_size(criterion, width, height)?;
+        measure_size(criterion, &mut table, width, height)?;
     }
-    Ok(rows)
+    Ok(table.rows)
 }
 
-/// Measures one size; gives its rows of the table.
-fn measure_size(criterion: &mut Criterion, width: u32, height: u32) -> anyhow::Result<String> {
+fn measure_size(
+    criterion: &mut Criterion,
+    table: &mut Table,
+    width: u32,
+    height: u32,
+) -> anyhow::Result<()> {
     let photo = Photo::new(width, height);
     let size = format!("{width}x{height}");
     let mut group = criterion.benchmark_group(&size);
@@ -35,37 +40,23 @@ fn measure_size(criterion: &mut Criterion, width: u32, height: u32) -> anyhow::R
     let mut bare = Bare::new(width, height, QUALITY).context("no libjpeg-turbo")?;
     let (mut turbo, mut pure) = (Encoder::default(), Encoder::pure_rust());
     let kilobytes = turbo.encode_yuv420(&photo.yuv420(), QUALITY)?.len() as f64 / 1e3;
+    table.next(format!("| {size} | {kilobytes:.0} |"));
 
-    let mut rows = String::new();
-    let mut limit = None;
-    let mut row = |name: &str, milliseconds: Option<f64>| {
-        // Not measured if criterion was told to leave it out.
-        let Some(milliseconds) = milliseconds else {
-            return;
-        };
-        let limit = *limit.get_or_insert(milliseconds);
-        let ratio = milliseconds / limit;
-        rows += &format!("| {size} | {kilobytes:.0} | {name} | {milliseconds:.2} | {ratio:.2} |\n");
-    };
     let yuv420 = photo.yuv420();
-    row(
-        "bare loop, YUV420",
-        run(&mut group, "bare loop", || bare.encode(&yuv420)),
-    );
+    let time = run(&mut group, "bare loop", || bare.encode(&yuv420));
+    table.row("bare loop, YUV420", time, "");
     let encode = || turbo.encode_yuv420(&yuv420, QUALITY).map(<[u8]>::len);
-    row(
-        "turbojpeg, YUV420",
-        run(&mut group, "turbojpeg YUV420", encode),
-    );
+    let time = run(&mut group, "turbojpeg YUV420", encode);
+    table.row("turbojpeg, YUV420", time, "");
     let encode = || turbo.encode_nv12(&photo.nv12(), QUALITY).map(<[u8]>::len);
-    row("turbojpeg, NV12", run(&mut group, "turbojpeg NV12", encode));
+    let time = run(&mut group, "turbojpeg NV12", encode);
+    table.row("turbojpeg, NV12", time, "");
     let encode = || turbo.encode_yuyv(&photo.yuyv(), QUALITY).map(<[u8]>::len);
-    row("turbojpeg, YUYV", run(&mut group, "turbojpeg YUYV", encode));
+    let time = run(&mut group, "turbojpeg YUYV", encode);
+    table.row("turbojpeg, YUYV", time, "");
     let encode = || pure.encode_yuv420(&yuv420, QUALITY).map(<[u8]>::len);
-    row(
-        "jpeg-encoder, YUV420",
-        run(&mut group, "jpeg-encoder YUV420", encode),
-    );
+    let time = run(&mut group, "jpeg-encoder YUV420", encode);
+    table.row("jpeg-encoder, YUV420", time, "");
     group.finish();
-    Ok(rows)
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod bare;
 mod encoders;
 mod photo;
 mod renditions;
+mod table;
 mod timing;
 
 use std::time::Duration;

@@ -13,6 +13,7 @@ use eyelid_slot::Rendition;
 
 use crate::bare::{Bare, BareDecoder};
 use crate::photo::Photo;
+use crate::table::Table;
 use crate::timing::run;
 
 /// The table's head.
@@ -79,20 +80,24 @@ fn of_planes(
     let scaled = planes.scaled(&picture, scale)?;
     let mut bare = Bare::new(scaled.width, scaled.height, quality).context("no libjpeg-turbo")?;
     let bytes = bare.encode(&scaled).map_err(anyhow::Error::msg)?;
-    table.next(rendition, "planes", bytes);
+    table.next(common(rendition, Of::Planes, bytes));
     let name = |way: &str| format!("{rendition} of planes, {way}");
     if scale == Scale::Whole {
         let limit = run(group, &name("bare loop"), || bare.encode(&scaled));
-        table.row("bare loop: encode", limit, None);
+        table.row("bare loop: encode", limit, NOT_MEASURED);
     } else {
         // libjpeg-turbo scales no planes. Who does has to go over them once.
         let limit = run(group, &name("bare loop"), || {
             write_y4m(&picture, &mut copy).map_err(|_| "no planes")?;
             bare.encode(&scaled)
         });
-        table.row("bare loop: copy planes, encode smaller ones", limit, None);
+        table.row(
+            "bare loop: copy planes, encode smaller ones",
+            limit,
+            NOT_MEASURED,
+        );
         let encode = run(group, &name("encode alone"), || bare.encode(&scaled));
-        table.row("of that, encode", encode, None);
+        table.row("of that, encode", encode, NOT_MEASURED);
     }
     for way in [Way::Turbo, Way::Pure] {
         let mut maker = way.maker();
@@ -101,7 +106,7 @@ fn of_planes(
                 .from_planes(&picture, rendition)
                 .map(|made| made.bytes.len())
         });
-        table.row(way.name(), time, kept(rendition, Of::Planes, way));
+        table.row(way.name(), time, &kept(rendition, Of::Planes, way));
     }
     Ok(())
 }
@@ -116,10 +121,11 @@ fn of_jpeg(
     let (width, height) = (scale.side(WIDTH), scale.side(HEIGHT));
     let mut bare = Bare::new(width, height, quality).context("no libjpeg-turbo")?;
     let mut limit = || bare.encode(&decoder.decode(jpeg)?);
-    table.next(rendition, "a JPEG", limit().map_err(anyhow::Error::msg)?);
+    let bytes = limit().map_err(anyhow::Error::msg)?;
+    table.next(common(rendition, Of::Jpeg, bytes));
     let name = |way: &str| format!("{rendition} of a JPEG, {way}");
     let limit = run(group, &name("bare loop"), limit);
-    table.row("bare loop: decode smaller, encode", limit, None);
+    table.row("bare loop: decode smaller, encode", limit, NOT_MEASURED);
     for way in [Way::Turbo, Way::Pure] {
         let mut maker = way.maker();
         let time = run(group, &name(way.name()), || {
@@ -127,7 +133,7 @@ fn of_jpeg(
                 .from_jpeg(jpeg, rendition)
                 .map(|made| made.bytes.len())
         });
-        table.row(way.name(), time, kept(rendition, Of::Jpeg, way));
+        table.row(way.name(), time, &kept(rendition, Of::Jpeg, way));
     }
     Ok(())
 }
@@ -136,7 +142,7 @@ fn y4m(group: &mut Group<'_>, table: &mut Table, photo: &Photo) -> anyhow::Resul
     let picture = photo.yuv420();
     let planes = [picture.y, picture.u, picture.v];
     let mut copy = vec![0; planes.iter().map(|plane| plane.bytes.len()).sum()];
-    table.next(Rendition::Y4m, "planes", copy.len());
+    table.next(common(Rendition::Y4m, Of::Planes, copy.len()));
     let limit = run(group, "y4m of planes, bare loop", || {
         let mut rest = &mut copy[..];
         for plane in planes {
@@ -146,14 +152,18 @@ fn y4m(group: &mut Group<'_>, table: &mut Table, photo: &Photo) -> anyhow::Resul
         }
         Ok::<_, ()>(std::hint::black_box(&copy).len())
     });
-    table.row("bare loop: copy", limit, None);
+    table.row("bare loop: copy", limit, NOT_MEASURED);
     let mut maker = Way::Turbo.maker();
     let time = run(group, "y4m of planes, eyelid", || {
         maker
             .from_planes(&picture, Rendition::Y4m)
             .map(|made| made.bytes.len())
     });
-    table.row("either", time, kept(Rendition::Y4m, Of::Planes, Way::Turbo));
+    table.row(
+        "either",
+        time,
+        &kept(Rendition::Y4m, Of::Planes, Way::Turbo),
+    );
     Ok(())
 }
 
@@ -180,40 +190,32 @@ impl Way {
     }
 }
 
-/// Rows, and what those for the same rendition have in common.
-#[derive(Default)]
-struct Table {
-    rows: String,
-    common: String,
-    limit_ms: Option<f64>,
+/// What the rows of a rendition begin with.
+fn common(rendition: Rendition, of: Of, bytes: usize) -> String {
+    let source = match of {
+        Of::Planes => "planes",
+        Of::Jpeg => "a JPEG",
+    };
+    let kilobytes = bytes as f64 / 1e3;
+    format!("| {rendition} | {source} | {kilobytes:.0} |")
 }
 
-impl Table {
-    fn next(&mut self, rendition: Rendition, source: &str, bytes: usize) {
-        let kilobytes = bytes as f64 / 1e3;
-        self.common = format!("| {rendition} | {source} | {kilobytes:.0} |");
-        self.limit_ms = None;
-    }
-
-    fn row(&mut self, way: &str, milliseconds: Option<f64>, kept: Option<usize>) {
-        // Not measured if criterion was told to leave it out.
-        let Some(milliseconds) = milliseconds else {
-            return;
-        };
-        let limit = *self.limit_ms.get_or_insert(milliseconds);
-        let ratio = milliseconds / limit;
-        let kept = kept.map_or_else(String::new, |bytes| format!("{:.0}", bytes as f64 / 1e3));
-        let common = &self.common;
-        self.rows += &format!("{common} {way} | {milliseconds:.2} | {ratio:.2} | {kept} |\n");
-    }
-}
+/// The cell of memory of a bare loop, of which it is not measured.
+const NOT_MEASURED: &str = "  |";
 
 /// Set in a process that is there only to see how much memory is kept.
 const KEPT: &str = "EYELID_BENCH_KEPT";
 
-/// How many bytes of memory a process has more once it makes this rendition beside its frames: of
-/// one that is started for it, for an allocator gives back what another measurement has freed.
-fn kept(rendition: Rendition, of: Of, way: Way) -> Option<usize> {
+/// The cell of memory: how much a process has more of it once it makes this rendition beside its
+/// frames.
+fn kept(rendition: Rendition, of: Of, way: Way) -> String {
+    let kilobytes = kept_bytes(rendition, of, way).map(|bytes| bytes as f64 / 1e3);
+    kilobytes.map_or_else(|| NOT_MEASURED.to_owned(), |kept| format!(" {kept:.0} |"))
+}
+
+/// The same in bytes, of a process that is started for it: an allocator gives back what another
+/// measurement has freed.
+fn kept_bytes(rendition: Rendition, of: Of, way: Way) -> Option<usize> {
     let child = Command::new(std::env::current_exe().ok()?)
         .env(KEPT, format!("{rendition} {} {}", of as u8, way as u8))
         .output()
