@@ -82,18 +82,18 @@ impl JpegKind {
     pub fn of(jpeg: &[u8]) -> Option<Self> {
         let mut segments = Vec::with_capacity(USUAL_SEGMENTS);
         segments.extend(head(jpeg));
-        let head = segments;
+        Self::of_head(&segments)
+    }
+
+    /// The same, from the segments of its head.
+    pub(crate) fn of_head(head: &[Segment<'_>]) -> Option<Self> {
         let frame = head.iter().find(|s| is_frame_header(s.code))?;
-        // Precision, height, width, number of components, and of each its name, sampling factors
-        // and table.
-        let &[bits, _, _, _, _, count, ref components @ ..] = frame.payload else {
-            return None;
-        };
-        let (components, _) = components.get(..usize::from(count) * 3)?.as_chunks::<3>();
+        let bits = *frame.payload.first()?;
+        let components = Self::frame_components(head)?;
         let process = JpegProcess::of(frame.code);
         let sampling = Sampling::of(components);
         let peculiarity = match process {
-            JpegProcess::Baseline | JpegProcess::Extended => peculiarity(components, &head),
+            JpegProcess::Baseline | JpegProcess::Extended => peculiarity(components, head),
             _ => None,
         };
         Some(Self {
@@ -102,6 +102,17 @@ impl JpegKind {
             sampling,
             peculiarity,
         })
+    }
+
+    /// Of each component in the frame header its name, sampling factors and quantisation table.
+    pub(crate) fn frame_components<'a>(head: &[Segment<'a>]) -> Option<&'a [[u8; 3]]> {
+        let frame = head.iter().find(|s| is_frame_header(s.code))?;
+        // Before them precision, height, width and their number.
+        let &[_, _, _, _, _, count, ref components @ ..] = frame.payload else {
+            return None;
+        };
+        let (components, _) = components.get(..usize::from(count) * 3)?.as_chunks::<3>();
+        Some(components)
     }
 
     /// Why browsers, or some of them, do not show such a JPEG; `None` if all do.
@@ -123,30 +134,40 @@ impl JpegKind {
 
 impl fmt::Display for JpegKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let process = match self.process {
-            JpegProcess::Baseline => "baseline",
-            JpegProcess::Extended => "extended",
-            JpegProcess::Progressive => "progressive",
-            JpegProcess::Lossless => "lossless",
-            JpegProcess::Arithmetic => "arithmetic",
-            JpegProcess::Hierarchical => "hierarchical",
-        };
-        let sampling = match self.sampling {
-            Sampling::Grey => "grey",
-            Sampling::Yuv444 => "444",
-            Sampling::Yuv422 => "422",
-            Sampling::Yuv420 => "420",
-            Sampling::Yuv440 => "440",
-            Sampling::Yuv411 => "411",
-            Sampling::Other | Sampling::Unknown => "other",
-            Sampling::Cmyk => "cmyk",
-        };
         let peculiarity = match self.peculiarity {
             None => "",
             Some(Peculiarity::OwnTables) => "-optimized",
             Some(Peculiarity::Unusual) => "-unusual",
         };
-        write!(out, "{process}-{sampling}{peculiarity}")
+        write!(out, "{}-{}{peculiarity}", self.process, self.sampling)
+    }
+}
+
+impl fmt::Display for JpegProcess {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Baseline => "baseline",
+            Self::Extended => "extended",
+            Self::Progressive => "progressive",
+            Self::Lossless => "lossless",
+            Self::Arithmetic => "arithmetic",
+            Self::Hierarchical => "hierarchical",
+        })
+    }
+}
+
+impl fmt::Display for Sampling {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Grey => "grey",
+            Self::Yuv444 => "444",
+            Self::Yuv422 => "422",
+            Self::Yuv420 => "420",
+            Self::Yuv440 => "440",
+            Self::Yuv411 => "411",
+            Self::Other | Self::Unknown => "other",
+            Self::Cmyk => "cmyk",
+        })
     }
 }
 
@@ -221,7 +242,7 @@ fn is_unusual(components: &[[u8; 3]], head: &[Segment<'_>]) -> bool {
 }
 
 /// Of each component in the first scan its name, and the numbers of its Huffman tables.
-fn scan_components<'a>(head: &[Segment<'a>]) -> Option<&'a [[u8; 2]]> {
+pub(crate) fn scan_components<'a>(head: &[Segment<'a>]) -> Option<&'a [[u8; 2]]> {
     let scan = head.last().filter(|segment| segment.code == SOS)?;
     let (count, rest) = scan.payload.split_first()?;
     let (components, _) = rest.get(..usize::from(*count) * 2)?.as_chunks::<2>();
@@ -229,7 +250,7 @@ fn scan_components<'a>(head: &[Segment<'a>]) -> Option<&'a [[u8; 2]]> {
 }
 
 /// The 64 bytes of each of the tables, by number, where it is one of 8 bits.
-fn quantisation_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8]>; 16]> {
+pub(crate) fn quantisation_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8; 64]>; 16]> {
     let mut tables = [None; 16];
     for segment in head.iter().filter(|s| s.code == QUANTISATION_TABLES) {
         let mut rest = segment.payload;
@@ -237,7 +258,7 @@ fn quantisation_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8]>; 16
             let has_8_bits = label >> 4 == 0;
             let bytes = if has_8_bits { 64 } else { 128 };
             let (table, behind) = table.split_at_checked(bytes)?;
-            tables[usize::from(label & 15)] = has_8_bits.then_some(table);
+            tables[usize::from(label & 15)] = table.as_array().filter(|_| has_8_bits);
             rest = behind;
         }
     }
@@ -247,7 +268,7 @@ fn quantisation_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8]>; 16
 /// Says whether the first component of the scan has the standard tables for brightness, and the
 /// others those for colours. Where there is no table at all, as in the MJPEG of USB cameras, the
 /// standard ones are meant.
-fn has_standard_tables(head: &[Segment<'_>]) -> bool {
+pub(crate) fn has_standard_tables(head: &[Segment<'_>]) -> bool {
     let (_, tables) = STANDARD_TABLES.split_at(4);
     let (brightness, colours) = tables.split_at(DC_BYTES + AC_BYTES);
     if !head.iter().any(|s| s.code == HUFFMAN_TABLES) {

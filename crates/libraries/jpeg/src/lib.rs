@@ -5,6 +5,7 @@
 //! say what it is without decoding it, [`normalise`] makes of it what every client takes, and
 //! [`FrameMaker`] does all that stands between a stranger's picture and a frame: whoever publishes
 //! what others made goes through it. [`RenditionMaker`] makes smaller ones of what was published.
+//! [`Sequential`] takes one apart for those who send its scan without its headers (RFC 2435).
 //! [`decode_jpeg`] and [`decode_luma`] give pixels to those who
 //! look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
 //! [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is on.
@@ -28,6 +29,7 @@ mod rendition_maker;
 #[cfg(feature = "turbojpeg")]
 mod scaled;
 mod segments;
+mod sequential;
 mod splitter;
 #[cfg(test)]
 mod testing;
@@ -45,6 +47,7 @@ pub use pixels::{Luma, MAX_PIXELS, Pixels};
 pub use planes::TurnedPlanes;
 pub use rendition_maker::{MadeRendition, RenditionMaker};
 pub use segments::{Segment, segments};
+pub use sequential::{NotSequential, Sequential};
 pub use splitter::{Splitter, TooLong};
 pub use turn::Turn;
 pub use walk::{Header, JpegError, Progress, Walker, whole};

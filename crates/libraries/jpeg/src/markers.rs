@@ -15,6 +15,8 @@ pub(crate) const EXTENDED: u8 = 0xC1;
 pub(crate) const LOSSLESS: u8 = 0xC3;
 /// DHT.
 pub(crate) const HUFFMAN_TABLES: u8 = 0xC4;
+/// DRI.
+pub(crate) const RESTART_INTERVAL: u8 = 0xDD;
 /// DQT.
 pub(crate) const QUANTISATION_TABLES: u8 = 0xDB;
 /// JFIF's segment, and others.

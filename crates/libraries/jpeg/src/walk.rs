@@ -60,6 +60,7 @@ pub struct Walker {
     position: Position,
     header: Option<Header>,
     scanned: bool,
+    first_scan_end: Option<usize>,
     total: usize,
 }
 
@@ -87,6 +88,7 @@ impl Default for Walker {
             position: Position::Start,
             header: None,
             scanned: false,
+            first_scan_end: None,
             total: 0,
         }
     }
@@ -117,6 +119,12 @@ impl Walker {
     /// What the picture's header said, once it has passed.
     pub fn header(&self) -> Option<Header> {
         self.header
+    }
+
+    /// Where the marker that ended the first scan starts, once it has passed: after this many of all
+    /// bytes that were fed.
+    pub(crate) fn first_scan_end(&self) -> Option<usize> {
+        self.first_scan_end
     }
 
     /// Advances over at least one byte; gives how many, and whether that was the end. It is longer
@@ -201,9 +209,15 @@ impl Walker {
             Position::ScanCode => match byte {
                 0x00 | 0xD0..=0xD7 => Position::Scan,
                 0xFF => Position::ScanCode,
-                EOI => return Ok((1, true)),
                 0x01..=0xBF | SOI => return Err(JpegError::Misplaced(byte)),
-                code => self.segment(code)?,
+                code => {
+                    // `total` does not have this byte yet, but the 0xFF before it.
+                    self.first_scan_end.get_or_insert(self.total - 1);
+                    if code == EOI {
+                        return Ok((1, true));
+                    }
+                    self.segment(code)?
+                }
             },
         };
         Ok((1, false))
