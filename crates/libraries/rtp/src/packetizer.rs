@@ -1,0 +1,222 @@
+//! From a frame to its packets, one behind the other in one buffer that is kept: all of one size but
+//! the last, so that the kernel can cut them apart (UDP GSO), or with the four bytes before each that
+//! an RTSP connection wants, so that one write sends them.
+
+mod jpeg;
+
+use crate::jpeg_payload::JpegPayload;
+
+/// RTP's header without contributing sources (RFC 3550, §5.1).
+const RTP_HEADER_BYTES: usize = 12;
+
+/// What tells one stream's packets from those of others.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream {
+    /// Random, or what a receiver was told (RFC 3550, §8).
+    pub ssrc: u32,
+    /// 26 for JPEG (RFC 3551), 96 to 127 as an SDP says. Its highest bit does not matter.
+    pub payload_type: u8,
+    /// That of the first packet; better a random one (§5.1).
+    pub first_sequence: u16,
+}
+
+/// How large the packets may be: the payload of UDP, which has RTP's header in it and those of UDP
+/// and IP around it (28 bytes with IPv4, 48 with IPv6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketBytes(u16);
+
+/// Packets of no such size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("packets of {0} bytes: 256 to 65507 can be sent (1400 fits most networks)")]
+pub struct PacketBytesError(usize);
+
+/// What stands before each packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Nothing: each packet is a datagram.
+    Datagrams,
+    /// What tells packets apart in an RTSP connection (RFC 2326, §10.12).
+    Interleaved {
+        /// The channel that the client was given.
+        channel: u8,
+    },
+}
+
+/// What was sent, as a sender report counts it (RFC 3550, §6.4.1): both wrap around.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Packets.
+    pub packets: u32,
+    /// Bytes behind the RTP headers.
+    pub octets: u32,
+}
+
+/// Makes the packets of one stream for one receiver or group.
+#[derive(Debug)]
+pub struct Packetizer {
+    stream: Stream,
+    sequence: u16,
+    sent: Sent,
+    packet_bytes: PacketBytes,
+    framing: Framing,
+    buffer: Vec<u8>,
+}
+
+/// The packets of one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Packets<'a> {
+    bytes: &'a [u8],
+    stride: usize,
+}
+
+impl PacketBytes {
+    /// Checks a size.
+    ///
+    /// # Errors
+    /// Less than 256 bytes, in which the headers of a JPEG's first packet (168) leave room for
+    /// little else, or more than a datagram has.
+    pub fn new(bytes: usize) -> Result<Self, PacketBytesError> {
+        match u16::try_from(bytes) {
+            Ok(fits @ 256..=65_507) => Ok(Self(fits)),
+            _ => Err(PacketBytesError(bytes)),
+        }
+    }
+
+    fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// 1400: with all headers less than Ethernet's 1500, by as much as tunnels take.
+impl Default for PacketBytes {
+    fn default() -> Self {
+        Self(1400)
+    }
+}
+
+impl Framing {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Datagrams => 0,
+            Self::Interleaved { .. } => 4,
+        }
+    }
+}
+
+impl Packetizer {
+    /// Starts a stream.
+    pub fn new(stream: Stream, packet_bytes: PacketBytes, framing: Framing) -> Self {
+        Self {
+            stream,
+            sequence: stream.first_sequence,
+            sent: Sent::default(),
+            packet_bytes,
+            framing,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Makes the packets of a JPEG. They count as sent: what the caller leaves out then is lost on
+    /// the way for receivers and reports.
+    pub fn jpeg(&mut self, payload: &JpegPayload<'_>, timestamp_90k: u32) -> Packets<'_> {
+        self.buffer.clear();
+        jpeg::write(self, payload, timestamp_90k);
+        Packets {
+            bytes: &self.buffer,
+            stride: self.framing.bytes() + self.packet_bytes.get(),
+        }
+    }
+
+    /// The stream's SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.stream.ssrc
+    }
+
+    /// The sequence number that the next packet gets.
+    pub fn next_sequence(&self) -> u16 {
+        self.sequence
+    }
+
+    /// All that was sent.
+    pub fn sent(&self) -> Sent {
+        self.sent
+    }
+
+    /// Writes one packet: its header, and its payload in two parts. All three fit.
+    fn packet(&mut self, timestamp_90k: u32, marker: Marker, header: &[u8], data: &[u8]) {
+        let payload_bytes = header.len() + data.len();
+        let packet_bytes = RTP_HEADER_BYTES + payload_bytes;
+        debug_assert!(packet_bytes <= self.packet_bytes.get());
+        if let Framing::Interleaved { channel } = self.framing {
+            // At most 65,507: it fits.
+            let [high, low] = (packet_bytes as u16).to_be_bytes();
+            self.buffer.extend([b'$', channel, high, low]);
+        }
+        let marker_bit = match marker {
+            Marker::Set => 0x80,
+            Marker::Clear => 0,
+        };
+        let [high, low] = self.sequence.to_be_bytes();
+        // Version 2, without padding, extension and contributing sources.
+        let first = [
+            0x80,
+            marker_bit | self.stream.payload_type & 0x7F,
+            high,
+            low,
+        ];
+        self.buffer.extend(first);
+        self.buffer.extend(timestamp_90k.to_be_bytes());
+        self.buffer.extend(self.stream.ssrc.to_be_bytes());
+        self.buffer.extend_from_slice(header);
+        self.buffer.extend_from_slice(data);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sent.packets = self.sent.packets.wrapping_add(1);
+        self.sent.octets = self.sent.octets.wrapping_add(payload_bytes as u32);
+    }
+}
+
+/// Whether a packet is its frame's last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marker {
+    Set,
+    Clear,
+}
+
+impl<'a> Packets<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.bytes.len().div_ceil(self.stride)
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// All of them.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The bytes of each but the last, which has as many or fewer.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Some of them, one behind the other. The range is cut to those that there are.
+    pub fn range(&self, packets: std::ops::Range<usize>) -> &'a [u8] {
+        let at = |packet: usize| packet.saturating_mul(self.stride).min(self.bytes.len());
+        let end = at(packets.end);
+        &self.bytes[at(packets.start).min(end)..end]
+    }
+
+    /// Each by itself.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.bytes.chunks(self.stride)
+    }
+}
+
+#[cfg(test)]
+mod depacketizer;
+#[cfg(test)]
+mod tests;
