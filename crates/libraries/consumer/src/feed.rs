@@ -7,13 +7,14 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use eyelid_slot::{OpenFrame, ReadError, Reader, Rendition, State};
+use eyelid_slot::{FrameId, OpenFrame, ReadError, Reader, Rendition, State};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
 use crate::clock::{Now, age};
+use crate::patience::Patience;
 use crate::subscribers::Subscribers;
 use crate::tracker::{RECHECK, Tracker, Watching, Wish};
 use crate::wait::{Step, Wait};
@@ -52,6 +53,8 @@ pub(crate) enum Supply {
 struct Inner {
     tracker: Tracker,
     newest: Option<Rc<SharedFrame>>,
+    /// Which file of the slot the newest frame is.
+    newest_id: Option<FrameId>,
     /// The file of the newest frame, while closing it would ask for the next one too early.
     held: Option<OpenFrame>,
     /// The buffer of a frame that nobody needs any more: the next one is read into it. With a new
@@ -125,8 +128,8 @@ impl Feed {
     /// Takes in that a new file lies there although none was made before. Gives whether it shows
     /// that its producer makes it now; a placeholder only shows that it may be wished for.
     pub(crate) fn is_back(&self) -> bool {
-        let end = SystemTime::UNIX_EPOCH + PLACEHOLDERS_END;
-        let is_made = (self.reader.captured()).is_some_and(|captured| captured >= end);
+        let is_made =
+            (self.reader.captured()).is_some_and(|captured| !self.is_placeholder(captured));
         if is_made {
             self.supply.set(Supply::Unknown);
         } else {
@@ -139,6 +142,24 @@ impl Feed {
     pub(crate) fn age(&self) -> Option<Duration> {
         let captured = self.reader.captured()?;
         Some(age(captured, SystemTime::now()))
+    }
+
+    /// How long a client with this time-out waits for a rendition of this camera alone, as things
+    /// are.
+    pub(crate) fn patience(&self, rendition: Rendition, timeout: Duration) -> Patience {
+        match self.supply() {
+            Supply::Comes => {
+                let tracker = &self.inner.borrow().tracker;
+                let interval = tracker.longest_interval();
+                Patience::with_next(rendition, timeout, interval)
+            }
+            Supply::Unknown | Supply::Absent => Patience::with_first(rendition, timeout),
+        }
+    }
+
+    /// Since when a wish has gone unanswered.
+    pub(crate) fn unanswered_since(&self) -> Option<Instant> {
+        self.inner.borrow().tracker.unanswered_since()
     }
 
     /// Frames a second that came of late.
@@ -266,20 +287,42 @@ impl Feed {
         }
         let file = self.reader.open()?;
         inner.tracker.looked();
-        if let Some(newest) = inner.newest.as_ref().filter(|newest| newest.id == file.id) {
+        if let Some(newest) = inner.newest.as_ref()
+            && inner.newest_id == Some(file.id)
+        {
             inner.tracker.found_same();
             return Ok(newest.clone());
+        }
+        if self.is_placeholder(file.captured) {
+            // It is no frame, and has been wished for by now: it was opened, and is closed here.
+            inner.tracker.found_same();
+            let newest = inner.newest.clone();
+            return newest.ok_or_else(|| ReadError::Missing(self.reader.path().to_owned()));
         }
         let number = inner.tracker.number_of_another();
         let spare = &mut inner.spare;
         let frame = SharedFrame::read(&file, self.rendition, &*self.envelope, spare, number)?;
+        inner.newest_id = Some(file.id);
+        inner.held = Some(file);
+        if let Some(newest) = inner.newest.as_ref()
+            && newest.is_same_picture(&frame)
+        {
+            inner.tracker.read_same();
+            return Ok(newest.clone());
+        }
         inner.tracker.read(frame.captured);
         let frame = Rc::new(frame);
         if let Some(old) = inner.newest.replace(frame.clone()) {
             inner.spare = SharedFrame::into_buffer(old);
         }
-        inner.held = Some(file);
         Ok(frame)
+    }
+
+    /// Says whether what is dated so is no picture, but what lies in the place of a rendition that
+    /// nobody has wished for. Where it is still 1970, nobody can tell.
+    fn is_placeholder(&self, captured: SystemTime) -> bool {
+        let end = SystemTime::UNIX_EPOCH + PLACEHOLDERS_END;
+        self.rendition.is_some() && captured < end && SystemTime::now() >= end
     }
 
     fn wish(&self) {
@@ -303,8 +346,7 @@ impl Feed {
     fn look_for_another(&self) {
         let lies_there = self.reader.newest();
         let mut inner = self.inner.borrow_mut();
-        let read = inner.newest.as_ref().map(|frame| frame.id);
-        if lies_there.is_some() && lies_there != read {
+        if lies_there.is_some() && lies_there != inner.newest_id {
             inner.tracker.another_found(Now::read().monotonic);
         }
     }

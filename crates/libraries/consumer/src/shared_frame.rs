@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use eyelid_slot::{FrameId, OpenFrame, ReadError, Rendition};
+use eyelid_slot::{OpenFrame, ReadError, Rendition};
 
 use crate::clock::age;
 use crate::{FrameNumber, Position};
@@ -54,8 +54,6 @@ pub struct SharedFrame {
     pub rendition: Option<Rendition>,
     /// Its number among those of this rendition of this camera.
     pub number: FrameNumber,
-    /// Which frame of the slot it is.
-    pub(crate) id: FrameId,
     enveloped: Bytes,
     jpeg_start: usize,
 }
@@ -89,7 +87,6 @@ impl SharedFrame {
             captured: file.captured,
             rendition,
             number,
-            id: file.id,
             enveloped,
             jpeg_start,
         })
@@ -114,6 +111,12 @@ impl SharedFrame {
     /// At which byte of [`SharedFrame::enveloped`] the JPEG begins.
     pub fn jpeg_start(&self) -> usize {
         self.jpeg_start
+    }
+
+    /// Says whether this is the same picture as another, to the byte: somebody removed the file,
+    /// and its producer has made it once more.
+    pub(crate) fn is_same_picture(&self, other: &Self) -> bool {
+        self.captured == other.captured && self.jpeg == other.jpeg
     }
 
     /// Gives the buffer of a frame, if nobody else has it still; an empty one otherwise.

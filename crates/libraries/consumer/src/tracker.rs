@@ -71,6 +71,8 @@ pub(crate) struct Tracker {
     /// The slot may hold another frame than the one that was read last.
     may_differ: bool,
     wished: Option<Instant>,
+    /// When a wish was made first since a frame came.
+    unanswered_since: Option<Instant>,
     has_failed: bool,
     interval: Option<Duration>,
     rate: MeasuredRate,
@@ -102,6 +104,20 @@ impl Tracker {
         self.interval.unwrap_or(USUAL_INTERVAL)
     }
 
+    /// The same, or what it was when the wish was made that is unanswered, if that is longer: where
+    /// the producer does not say it, or readers want fewer.
+    pub(crate) fn longest_interval(&self) -> Duration {
+        let rate = self.unanswered_since.map(|since| self.rate(since));
+        let rate = rate.filter(|rate| PLAUSIBLE_FPS.contains(rate));
+        let of_late = rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
+        self.interval().max(of_late.unwrap_or_default())
+    }
+
+    /// Since when a wish has gone unanswered; `None` where none has.
+    pub(crate) fn unanswered_since(&self) -> Option<Instant> {
+        self.unanswered_since
+    }
+
     /// Frames a second that came of late.
     pub(crate) fn rate(&self, now: Instant) -> f64 {
         self.rate.per_second(now)
@@ -112,6 +128,7 @@ impl Tracker {
         self.last_seen = self.last_seen.next();
         self.unread_arrived = Some(now);
         self.may_differ = true;
+        self.unanswered_since = None;
         self.rate.count(now);
     }
 
@@ -158,6 +175,13 @@ impl Tracker {
         }
     }
 
+    /// A file was read that is the same frame once more. The wish was answered with it: a newer one
+    /// has to be wished for anew.
+    pub(crate) fn read_same(&mut self) {
+        self.found_same();
+        self.wished = None;
+    }
+
     /// The number that the frame in the slot has, if it is another than the one that was read last.
     pub(crate) fn number_of_another(&self) -> FrameNumber {
         let read = self.newest.map(|newest| newest.number);
@@ -173,6 +197,7 @@ impl Tracker {
             arrived: self.unread_arrived.take(),
         });
         self.wished = None;
+        self.unanswered_since = None;
     }
 
     /// Says whether a client that has the frame with this number can only wait for the next to
@@ -188,6 +213,7 @@ impl Tracker {
             return Wish::Made(made);
         }
         self.wished = Some(now);
+        self.unanswered_since.get_or_insert(now);
         Wish::Now
     }
 

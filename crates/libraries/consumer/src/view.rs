@@ -10,7 +10,6 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::clock::Now;
 use crate::feed::Supply;
-use crate::patience::Patience;
 use crate::watches::Watches;
 use crate::{
     Camera, Deadline, Freshness, NoFrame, Position, RateCap, SharedFrame, Subscriber, Wake, Wanted,
@@ -171,12 +170,8 @@ impl View {
             };
             let found = async {
                 match self.settle() {
-                    Some(rendition)
-                        if self.camera.feed(Some(rendition)).supply() == Supply::Unknown =>
-                    {
-                        self.first_of(rendition, freshness, rest).await
-                    }
-                    file => self.frame_of(file, freshness, rest).await,
+                    Some(rendition) => self.rendition_or_frame(rendition, freshness, rest).await,
+                    None => self.frame_of(None, freshness, rest).await,
                 }
             };
             tokio::select! {
@@ -187,16 +182,22 @@ impl View {
         }
     }
 
-    /// Waits for the first frame of a rendition, or for the frame where that does not come.
-    async fn first_of(
+    /// Waits for a frame of a rendition, or for the frame where that does not come.
+    async fn rendition_or_frame(
         &self,
         rendition: Rendition,
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Rc<SharedFrame>, NoFrame> {
-        let patience = Patience::new(rendition, deadline.timeout);
+        let feed = self.camera.feed(Some(rendition));
+        let patience = feed.patience(rendition, deadline.timeout);
+        // A stream may have waited for it together with others until now.
+        let start = feed
+            .unanswered_since()
+            .filter(|_| feed.supply() == Supply::Comes);
+        let start = start.unwrap_or_else(|| Now::read().monotonic);
         let frame_comes = async {
-            sleep(patience.alone).await;
+            sleep_until((start + patience.alone).into()).await;
             self.look_at(Looks {
                 frame: true,
                 rendition: Some(rendition),

@@ -9,6 +9,7 @@
 
 mod common;
 
+use std::fs;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -275,6 +276,88 @@ async fn a_rendition_that_does_not_come_is_the_frame_after_a_while_and_comes_whe
         assert!(matches!(wake, Wake::Recheck), "{wake:?}");
         let half = producer.during(view.next(next.position(), DEADLINE)).await;
         assert_eq!(half.unwrap().rendition, Some(Rendition::Half));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rendition_that_stops_in_the_middle_of_a_stream_is_the_frame_after_a_while() {
+    for stop in [Stop::MadeNoMore, Stop::Removed] {
+        let slot = TempDir::new().unwrap();
+        let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
+        looking(slot.path(), (), async |cameras| {
+            let view = view(&cameras, None);
+            view.want(HALF);
+            let half = view.next(Position::default(), DEADLINE);
+            let half = producer.during(half).await.unwrap();
+            producer.makes = RenditionSet::EMPTY;
+            if stop == Stop::Removed {
+                fs::remove_file(slot.path().join(Rendition::Half.file())).unwrap();
+            }
+            // As a stream does: with others, until it had better look for itself.
+            let start = Instant::now();
+            let (client, seen) = (Rc::new(TakesAll::default()), half.position());
+            let frame = producer.during(async {
+                view.follow(client.clone(), seen, HUNG).await;
+                view.next(seen, DEADLINE).await
+            });
+            let frame = frame.await.unwrap();
+            let waited = start.elapsed();
+            assert_eq!((client.offered.get(), frame.rendition), (0, None));
+            assert!(waited < PATIENCE * 3 / 2, "{stop:?}: {waited:?}");
+        })
+        .await;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    MadeNoMore,
+    Removed,
+}
+
+#[tokio::test]
+async fn what_is_made_once_more_of_the_same_exposure_is_not_shown_twice() {
+    let slot = TempDir::new().unwrap();
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
+    looking(slot.path(), (), async |cameras| {
+        for file in [None, Some(Rendition::Half)] {
+            let view = view(&cameras, None);
+            view.want(file.map_or(Wanted::Frame, Wanted::Rendition));
+            let first = async {
+                tokio::join!(
+                    view.next(Position::default(), DEADLINE),
+                    producer.make_when_wished(file)
+                )
+            };
+            let first = first.await.0.unwrap();
+            // Somebody removes it, and its producer offers it anew and makes it again.
+            let client = Rc::new(TakesAll::default());
+            let again = async {
+                if let Some(rendition) = file {
+                    producer.offer(&[]);
+                    producer.offer(&[rendition]);
+                    sleep(Duration::from_millis(50)).await;
+                }
+                producer.publish(file);
+                sleep(Duration::from_millis(200)).await;
+                producer.expose();
+                producer.publish(file);
+            };
+            let take = client.clone();
+            let follow = async {
+                take.take(&first);
+                while client.taken.borrow().last() != Some(&(number(&first) + 1)) {
+                    view.follow(take.clone(), take.seen.get(), HUNG).await;
+                    if client.taken.borrow().last() != Some(&(number(&first) + 1)) {
+                        take.take(&view.next(take.seen.get(), DEADLINE).await.unwrap());
+                    }
+                }
+            };
+            tokio::join!(again, follow);
+            let taken = client.taken.borrow().clone();
+            assert_eq!(taken, [number(&first), number(&first) + 1], "{file:?}");
+        }
     })
     .await;
 }

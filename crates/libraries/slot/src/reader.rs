@@ -115,6 +115,11 @@ impl Reader {
         }
     }
 
+    /// Where the frame lies.
+    pub fn path(&self) -> &Path {
+        &self.frame
+    }
+
     /// Opens the newest frame. This wakes a sleeping camera; closing it is the wish for the next
     /// one.
     ///
