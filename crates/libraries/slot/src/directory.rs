@@ -10,8 +10,9 @@ use std::path::Path;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 
-/// A slot's directory, for as long as one file in it is dealt with. Held for longer, it would keep
-/// inotify(7) from telling of the directory's loss.
+/// A slot's directory, for as long as one file in it is dealt with. Held for longer, it keeps
+/// inotify(7) from telling of the directory's loss, and its file system from being unmounted.
+#[derive(Debug)]
 pub(crate) struct Directory(OwnedFd);
 
 impl Directory {

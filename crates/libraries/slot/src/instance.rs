@@ -73,7 +73,7 @@ struct Table {
     next_id: u64,
     slots: BTreeMap<SlotId, Watched>,
     owners: BTreeMap<Watch, SlotId>,
-    /// When everything was taken in last.
+    /// When all was taken in last that is heard when asked.
     taken_in: Option<Instant>,
 }
 
@@ -96,12 +96,28 @@ impl Instance {
     /// # Errors
     /// What read(2) said.
     pub(crate) fn take_in(&self, now: Instant) -> io::Result<Vec<SlotId>> {
+        let mut changed = self.take_in_only(Hearing::WhenAsked, now)?;
+        for slot in self.take_in_only(Hearing::AtOnce, now)? {
+            if !changed.contains(&slot) {
+                changed.push(slot);
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The same of what is heard in one of the two ways.
+    ///
+    /// # Errors
+    /// What read(2) said.
+    pub(crate) fn take_in_only(&self, hearing: Hearing, now: Instant) -> io::Result<Vec<SlotId>> {
         // Before the events are read: a frame that another thread publishes meanwhile has its owner
         // then.
         let mut table = self.table();
         let mut changed = Vec::new();
-        self.take_in_when_asked(&mut table, now, &mut changed)?;
-        self.read(Hearing::AtOnce, &mut table, now, &mut changed)?;
+        match hearing {
+            Hearing::WhenAsked => self.take_in_when_asked(&mut table, now, &mut changed)?,
+            Hearing::AtOnce => self.read(hearing, &mut table, now, &mut changed)?,
+        }
         Ok(changed)
     }
 

@@ -1,5 +1,6 @@
 //! The writing side of one slot.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,11 +13,15 @@ use nix::sys::stat::Mode;
 use crate::directory::Directory;
 use crate::instance::{Instance, OpenError, SlotId};
 use crate::watch::Hearing;
+use crate::watched::Watched;
 use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE, State};
 
 /// What lies in the place of a rendition that nobody has wished for yet;
 /// `cargo run -p eyelid-picture --example card` made it.
 const JPEG_PLACEHOLDER: &[u8] = include_bytes!("placeholder.jpg");
+
+/// The name of [`Publisher::hidden_frame`].
+const HIDDEN_FRAME_FILE: &str = ".current.jpg.tmp";
 
 /// The same for planes: two by two pixels of grey.
 const Y4M_PLACEHOLDER: &[u8] =
@@ -29,6 +34,8 @@ pub struct Publisher {
     instance: Arc<Instance>,
     id: SlotId,
     directory: PathBuf,
+    /// Where a frame is written before it is renamed.
+    hidden_frame: PathBuf,
     state: Option<State>,
 }
 
@@ -73,6 +80,7 @@ impl Publisher {
         let publisher = Self {
             id: instance.add(),
             instance,
+            hidden_frame: directory.join(HIDDEN_FRAME_FILE),
             directory: directory.to_owned(),
             state: None,
         };
@@ -149,18 +157,17 @@ impl Publisher {
     }
 
     fn publish_file(
-        &mut self,
+        &self,
         rendition: Option<Rendition>,
         hearing: Hearing,
         contents: &[u8],
         captured: SystemTime,
     ) -> Result<(), PublishError> {
-        let instance = self.instance.clone();
-        let id = self.id;
         let name = rendition.map_or(FRAME_FILE, Rendition::file);
-        self.replace(name, contents, |file, temporary, rename| {
+        self.replace(name, hearing, contents, |file, hidden, rename| {
             file.set_modified(captured)?;
-            instance.publish(id, rendition, hearing, temporary, rename)
+            self.instance
+                .publish(self.id, rendition, hearing, hidden, rename)
         })
     }
 
@@ -179,9 +186,18 @@ impl Publisher {
         if self.state.as_ref() == Some(state) {
             return Ok(false);
         }
-        self.replace(STATE_FILE, &state.to_json(), |_, _, rename| rename())?;
+        let hearing = Hearing::AtOnce;
+        self.replace(STATE_FILE, hearing, &state.to_json(), |_, _, rename| {
+            rename()
+        })?;
         self.state = Some(state.clone());
         Ok(true)
+    }
+
+    /// Says whether the state that was written last may not lie in the slot any more, as far as was
+    /// taken in.
+    pub fn has_lost_state(&self) -> bool {
+        self.instance.with(self.id, |slot| slot.state_is_stale())
     }
 
     /// Takes in what happened to this slot, and to all others of the same
@@ -261,13 +277,14 @@ impl Publisher {
     /// Replaces one of the slot's files. A directory that is found missing, or replaced, is made
     /// again, once: inotify does not tell of its loss while any file in it is still open somewhere.
     fn replace(
-        &mut self,
+        &self,
         name: &str,
+        hearing: Hearing,
         contents: &[u8],
         finish: impl Fn(&File, &Path, &dyn Fn() -> io::Result<()>) -> io::Result<()>,
     ) -> Result<(), PublishError> {
         self.claim()?;
-        let mut result = self.rename_into_place(name, contents, &finish);
+        let mut result = self.rename_into_place(name, hearing, contents, &finish);
         if result.as_ref().is_err_and(|e| {
             matches!(
                 e.kind(),
@@ -276,7 +293,7 @@ impl Publisher {
         }) {
             self.instance.let_go(self.id);
             self.claim()?;
-            result = self.rename_into_place(name, contents, &finish);
+            result = self.rename_into_place(name, hearing, contents, &finish);
         }
         result.map_err(|reason| PublishError::Io {
             path: self.directory.join(name),
@@ -288,22 +305,45 @@ impl Publisher {
     fn rename_into_place(
         &self,
         name: &str,
+        hearing: Hearing,
         contents: &[u8],
         finish: &impl Fn(&File, &Path, &dyn Fn() -> io::Result<()>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let directory = Directory::open(&self.directory)?;
-        let temporary = format!(".{name}.tmp");
-        let renamed = create_anew(&directory, &temporary).and_then(|mut file| {
+        let directory = self.open_directory(hearing)?;
+        let (hidden_name, hidden) = self.hidden(name);
+        let renamed = create_anew(&directory, &hidden_name).and_then(|mut file| {
             file.write_all(contents)?;
-            finish(&file, &self.directory.join(&temporary), &|| {
-                directory.rename(&temporary, name)
-            })
+            finish(&file, &hidden, &|| directory.rename(&hidden_name, name))
         });
-        if renamed.is_err() {
+        match renamed {
+            // That it is watched by its path has shown that this leads to the same directory.
+            Ok(()) if hearing == Hearing::WhenAsked => {
+                self.instance
+                    .with(self.id, |slot| slot.keep_open(directory));
+            }
+            Ok(()) => {}
             // Whatever is left of it is of no use; there may be nothing.
-            let _ = directory.remove(&temporary);
+            Err(_) => drop(directory.remove(&hidden_name)),
         }
         renamed
+    }
+
+    fn open_directory(&self, hearing: Hearing) -> io::Result<Directory> {
+        let open = match hearing {
+            Hearing::WhenAsked => self.instance.with(self.id, Watched::take_open_directory),
+            Hearing::AtOnce => None,
+        };
+        open.map_or_else(|| Directory::open(&self.directory), Ok)
+    }
+
+    /// The name and the path of the file that is written before it is renamed to this name.
+    fn hidden(&self, name: &str) -> (Cow<'static, str>, Cow<'_, Path>) {
+        if name == FRAME_FILE {
+            return (HIDDEN_FRAME_FILE.into(), Cow::from(&self.hidden_frame));
+        }
+        let hidden = format!(".{name}.tmp");
+        let path = self.directory.join(&hidden);
+        (hidden.into(), path.into())
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crate::instance::{Instance, OpenError, SlotId};
 use crate::publisher::Publisher;
+use crate::watch::Hearing;
 
 /// The writing sides of a process's slots. Clones are the same.
 ///
@@ -44,6 +45,15 @@ impl Publishers {
     /// What read(2) said.
     pub fn take_in(&self, now: Instant) -> io::Result<Vec<SlotId>> {
         self.0.take_in(now)
+    }
+
+    /// The same of what is heard in one of the two ways. What is heard when asked takes one read,
+    /// which is in vain where nobody has done anything.
+    ///
+    /// # Errors
+    /// What read(2) said.
+    pub fn take_in_only(&self, hearing: Hearing, now: Instant) -> io::Result<Vec<SlotId>> {
+        self.0.take_in_only(hearing, now)
     }
 }
 

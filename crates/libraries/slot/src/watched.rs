@@ -10,6 +10,7 @@ use std::time::Instant;
 use rustix::fs::inotify::ReadFlags;
 
 use crate::demand::Demand;
+use crate::directory::Directory;
 use crate::offered::Offered;
 use crate::watch::{FRAME_EVENTS, Hearing, LOST_EVENTS, Watch};
 use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE};
@@ -19,6 +20,10 @@ use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE};
 #[derive(Debug)]
 pub(crate) struct Watched {
     directory: Option<Watch>,
+    /// The directory, open, while frames are heard of when asked: to open it for each takes as much
+    /// as to create the file. The kernel tells of its loss once this is let go of, and before that
+    /// of the loss of the frame, which is in it.
+    open_directory: Option<Directory>,
     frame: Option<Watch>,
     demand: Demand,
     offered: Offered,
@@ -33,6 +38,7 @@ impl Default for Watched {
         demand.assume();
         Self {
             directory: None,
+            open_directory: None,
             frame: None,
             demand,
             offered: Offered::default(),
@@ -85,6 +91,7 @@ impl Watched {
             // Others are the producer's own hidden files.
             name => self.offered.lost(name.and_then(rendition)?),
         }
+        self.open_directory = None;
         self.is_active = true;
         None
     }
@@ -96,6 +103,7 @@ impl Watched {
         self.offered.assume();
         self.state_is_stale = true;
         self.is_active = true;
+        self.open_directory = None;
         self.directory.take()
     }
 
@@ -105,6 +113,7 @@ impl Watched {
         self.frame = None;
         self.offered.lost_all();
         self.state_is_stale = true;
+        self.open_directory = None;
         self.directory.take()
     }
 
@@ -121,6 +130,20 @@ impl Watched {
     pub(crate) fn published(&mut self, frame: Watch) {
         self.frame = Some(frame);
         self.demand.published();
+        if frame.hearing == Hearing::AtOnce {
+            self.open_directory = None;
+        }
+    }
+
+    /// Gives the directory that was kept open.
+    pub(crate) fn take_open_directory(&mut self) -> Option<Directory> {
+        self.open_directory.take()
+    }
+
+    /// Keeps the directory open for the next frame, if that is soon to come.
+    pub(crate) fn keep_open(&mut self, directory: Directory) {
+        let is_busy = self.frame_heard_when_asked().is_some();
+        self.open_directory = (is_busy && self.is_claimed()).then_some(directory);
     }
 
     /// The watch of the frame that lies in the slot, if it is heard of only when it is asked for.
@@ -132,6 +155,7 @@ impl Watched {
     /// The same frame is watched by this instead, or cannot be any more.
     pub(crate) fn watch_frame_by(&mut self, watch: Option<Watch>) {
         self.frame = watch;
+        self.open_directory = None;
     }
 
     /// A new file of a rendition lies in the slot, watched by this.
@@ -152,7 +176,12 @@ impl Watched {
         self.offered.missing()
     }
 
-    /// Says whether the state that was written last may not lie there any more; asked once.
+    /// Says whether the state that was written last may not lie there any more.
+    pub(crate) fn state_is_stale(&self) -> bool {
+        self.state_is_stale
+    }
+
+    /// The same; asked once.
     pub(crate) fn take_state_is_stale(&mut self) -> bool {
         std::mem::take(&mut self.state_is_stale)
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_slot::{FRAME_FILE, Hearing, Publisher, Publishers, Reader};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tempfile::TempDir;
 
 use common::{HUNG, overflow, slot, wished};
 
@@ -193,4 +194,50 @@ fn no_wish_is_lost_however_the_hearing_changes() {
         }
     });
     assert!(done.load(Ordering::Acquire));
+}
+
+/// A busy camera's slot, in a directory above which somebody has rights, too.
+fn busy() -> (TempDir, PathBuf, Publisher) {
+    let home = slot();
+    let slots = home.path().join("slots");
+    let mut publisher = published(&slots.join("door"), Hearing::WhenAsked);
+    publish(&mut publisher, Hearing::WhenAsked);
+    (home, slots, publisher)
+}
+
+#[test]
+fn the_loss_of_a_busy_slots_directory_is_heard_and_mended() {
+    let (_home, slots, mut publisher) = busy();
+    let slot = slots.join("door");
+    fs::remove_dir_all(&slot).unwrap();
+    let start = Instant::now();
+    // The frame's loss comes first, and that of the directory once it was let go of.
+    while !publisher.take_loss() {
+        publisher.take_in(Instant::now()).unwrap();
+        assert!(start.elapsed() < HUNG);
+    }
+    publish(&mut publisher, Hearing::WhenAsked);
+    assert!(slot.join(FRAME_FILE).is_file());
+}
+
+#[test]
+fn a_busy_slot_whose_directory_was_replaced_unheard_gets_its_frames() {
+    for is_replaced in [false, true] {
+        let (home, slots, mut publisher) = busy();
+        // inotify tells only of what is watched itself.
+        fs::rename(&slots, home.path().join("before")).unwrap();
+        if is_replaced {
+            fs::create_dir(&slots).unwrap();
+        }
+        publish(&mut publisher, Hearing::WhenAsked);
+        assert!(slots.join("door").join(FRAME_FILE).is_file());
+        Reader::new(&slots.join("door")).wish().unwrap();
+        assert!(wished(&publisher));
+        // What was lost without a word is mended even before anything was taken in.
+        fs::remove_dir_all(slots.join("door")).unwrap();
+        publisher
+            .publish_heard(JPEG, SystemTime::now(), Hearing::WhenAsked)
+            .unwrap();
+        assert!(slots.join("door").join(FRAME_FILE).is_file());
+    }
 }
