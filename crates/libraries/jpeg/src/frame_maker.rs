@@ -62,6 +62,9 @@ pub struct EncodedPicture<'a> {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+    /// What kind of JPEG it is, where that is known already: to name it takes a walk through its
+    /// head.
+    pub kind: Option<JpegKind>,
 }
 
 impl FrameMaker {
@@ -131,6 +134,7 @@ impl FrameMaker {
                     jpeg: Cow::Borrowed(self.lossless.turned()),
                     width,
                     height,
+                    kind: None,
                 });
             }
             let pixels = decode_jpeg(&normal.jpeg, header)?;
@@ -143,6 +147,7 @@ impl FrameMaker {
             jpeg: normal.jpeg,
             width: header.width,
             height: header.height,
+            kind: Some(kind),
         })
     }
 
@@ -155,6 +160,7 @@ impl FrameMaker {
             jpeg: Cow::Borrowed(jpeg),
             width,
             height,
+            kind: None,
         })
     }
 }
@@ -189,13 +195,16 @@ impl<'a> Judged<'a> {
 /// See [`PictureError`].
 pub fn as_it_is(bytes: &[u8]) -> Result<Option<EncodedPicture<'_>>, PictureError> {
     let Judged {
-        normal, hidden_by, ..
+        normal,
+        kind,
+        hidden_by,
     } = Judged::new(bytes)?;
     let needs_more = hidden_by.is_some() || normal.stores_rgb || normal.turn != Turn::NONE;
     Ok((!needs_more).then_some(EncodedPicture {
         jpeg: normal.jpeg,
         width: normal.header.width,
         height: normal.header.height,
+        kind: Some(kind),
     }))
 }
 

@@ -178,6 +178,7 @@ fn check_rendition(frame: &EncodedPicture<'_>, (rendition, divisor): (Rendition,
         jpeg: Cow::Borrowed(made.bytes),
         width: made.width,
         height: made.height,
+        kind: None,
     });
 }
 
@@ -187,6 +188,7 @@ fn check_markers(made: &EncodedPicture<'_>) {
     assert_eq!((header.width, header.height), (made.width, made.height));
     let kind = JpegKind::of(&made.jpeg).unwrap_or_else(|| panic!("no kind"));
     assert_eq!(kind.hidden_by(), None, "{kind}");
+    assert_eq!(made.kind.unwrap_or(kind), kind);
     let segments: Vec<Segment<'_>> = segments(&made.jpeg).collect();
     let first = segments.first().map(|segment| segment.bytes);
     assert!(first.is_some_and(|first| first.starts_with(b"\xFF\xE0\0\x10JFIF\0")));

@@ -14,6 +14,7 @@ use crate::machine::{Action, Machine, SlotStatus};
 use crate::moment::in_ms;
 use crate::renditions::Renditions;
 use crate::slot_log::SlotLog;
+use crate::told_state::ToldState;
 use crate::waiting::Waiting;
 use crate::{DriverOptions, Source, SourceFailure};
 
@@ -27,7 +28,7 @@ pub struct Driver<S> {
     publisher: Publisher,
     source: S,
     machine: Machine,
-    state: State,
+    told: ToldState,
     /// What `state.json` in the slot says, if this process has written it.
     published_phase: Option<Phase>,
     state_retry_at: Option<Instant>,
@@ -59,7 +60,7 @@ impl<S: Source> Driver<S> {
             publisher,
             source,
             machine: Machine::new(options.linger, interval, now),
-            state,
+            told: ToldState::new(state),
             attention,
             published_phase: None,
             state_retry_at: None,
@@ -85,13 +86,15 @@ impl<S: Source> Driver<S> {
 
     /// What the slot is told, or will be.
     pub fn state(&self) -> &State {
-        &self.state
+        self.told.get()
     }
 
     /// Says more in the slot than all producers say: the value of a key of `state.json` that is
     /// none of theirs.
     pub fn tell(&mut self, key: &str, value: serde_json::Value) {
-        self.state.more.insert(key.to_owned(), value);
+        if self.state().more.get(key) != Some(&value) {
+            self.told.change().more.insert(key.to_owned(), value);
+        }
     }
 
     /// Publishes the newest frame at hand although nobody wishes for it: what comes later cannot be
@@ -152,7 +155,7 @@ impl<S: Source> Driver<S> {
                 }
                 Some(Action::Publish(sequence)) => {
                     // A first picture may take its time, and who waits for it looks here.
-                    if self.published_phase != Some(self.state.state) {
+                    if self.published_phase != Some(self.state().state) {
                         self.publish_state(now);
                     }
                     self.publish(now, sequence);
@@ -186,17 +189,23 @@ impl<S: Source> Driver<S> {
     /// Says in the slot that the camera is asleep: its source has been stopped, and the program
     /// ends.
     pub(crate) fn say_ended(&mut self) {
-        self.state.retry = None;
-        if self.state.state != Phase::Asleep && !self.is_fatal {
-            self.state.state = Phase::Asleep;
-            self.state.settling = false;
-            self.state.error = None;
-            self.state.waiting = None;
-            self.state.since = in_ms(SystemTime::now());
+        let state = self.told.change();
+        state.retry = None;
+        if state.state != Phase::Asleep && !self.is_fatal {
+            state.state = Phase::Asleep;
+            state.settling = false;
+            state.error = None;
+            state.waiting = None;
+            state.since = in_ms(SystemTime::now());
         }
-        if let Err(error) = self.publisher.set_state(&self.state) {
+        if let Err(error) = self.publisher.set_state(state) {
             log::debug!("{error}");
         }
+    }
+
+    /// Says whether the next frame is wanted, as far as was taken in.
+    pub(crate) fn is_wished(&self, now: Instant) -> bool {
+        self.publisher.wished(now)
     }
 
     /// Which slot it has.
@@ -251,12 +260,16 @@ impl<S: Source> Driver<S> {
                 log::trace!("frame of {} bytes", picture.jpeg.len());
                 let (width, height) = (picture.width, picture.height);
                 let size = (Some(width), Some(height));
-                if (self.state.width, self.state.height) != size {
-                    (self.state.width, self.state.height) = size;
-                    self.renditions.tell(&mut self.state);
+                let kind = picture.kind.or_else(|| JpegKind::of(&picture.jpeg));
+                let told = self.told.get();
+                if (told.width, told.height) != size {
+                    let state = self.told.change();
+                    (state.width, state.height) = size;
+                    self.renditions.tell(state);
                 }
-                self.kinds
-                    .tell(JpegKind::of(&picture.jpeg), now, &mut self.state.jpeg);
+                if let Some(news) = self.kinds.published(kind, now) {
+                    self.told.set(|state| &mut state.jpeg, news);
+                }
                 self.machine.published(now, sequence);
                 self.slot_log.well();
                 self.state_retry_at = None;
@@ -287,8 +300,9 @@ impl<S: Source> Driver<S> {
         } else {
             log::warn!("{name} failed: {reason}; next try in {seconds}s");
         }
-        self.state.error = Some(reason.clone());
-        self.state.retry = (!error.is_fatal()).then(|| in_ms(SystemTime::now() + delay));
+        let state = self.told.change();
+        state.error = Some(reason.clone());
+        state.retry = (!error.is_fatal()).then(|| in_ms(SystemTime::now() + delay));
         self.last_reason = Some(reason);
         self.is_fatal = error.is_fatal();
     }
@@ -296,17 +310,19 @@ impl<S: Source> Driver<S> {
     /// Logs a change of phase and puts it into the state.
     fn note_phase(&mut self, settling: bool) {
         let phase = self.machine.phase();
-        self.state.settling = phase == Phase::Awake && settling;
+        let is_settling = phase == Phase::Awake && settling;
+        self.told.set(|state| &mut state.settling, is_settling);
         if phase != Phase::Failed {
-            self.state.error = None;
-            self.state.retry = None;
+            self.told.set(|state| &mut state.error, None);
+            self.told.set(|state| &mut state.retry, None);
             self.last_reason = None;
         }
-        if phase == self.state.state {
+        if phase == self.state().state {
             return;
         }
-        self.state.state = phase;
-        self.state.since = in_ms(SystemTime::now());
+        let state = self.told.change();
+        state.state = phase;
+        state.since = in_ms(SystemTime::now());
         match phase {
             Phase::Asleep => log::info!("{} asleep", self.log_name),
             Phase::Awake => log::info!("{} awake", self.log_name),
@@ -316,21 +332,25 @@ impl<S: Source> Driver<S> {
 
     /// Takes into the state what those who wait are waiting for.
     fn note_waiting(&mut self, now: Instant) {
-        let wished = self.state.state == Phase::Awake && self.slot_status.wished;
-        let interval_s = self.state.fps.map_or(0.0, f64::recip);
+        let state = self.told.get();
+        let wished = state.state == Phase::Awake && self.slot_status.wished;
+        let interval_s = state.fps.map_or(0.0, f64::recip);
         let source = || self.source.waiting();
-        self.state.waiting = self.waiting.why(now, wished, interval_s, source);
+        let waiting = self.waiting.why(now, wished, interval_s, source);
+        self.told.set(|state| &mut state.waiting, waiting);
     }
 
     /// Publishes the state, where that is not what lies in the slot. Says whether it did.
     fn publish_state(&mut self, now: Instant) -> bool {
-        if self.state_retry_at.is_some_and(|at| now < at) {
+        let is_there = !self.told.is_news() && !self.publisher.has_lost_state();
+        if is_there || self.state_retry_at.is_some_and(|at| now < at) {
             return false;
         }
-        match self.publisher.set_state(&self.state) {
+        match self.publisher.set_state(self.told.get()) {
             Ok(wrote) => {
                 self.state_retry_at = None;
-                self.published_phase = Some(self.state.state);
+                self.published_phase = Some(self.told.get().state);
+                self.told.published();
                 wrote
             }
             Err(error) => {

@@ -20,8 +20,13 @@ pub(crate) struct Kinds {
 }
 
 impl Kinds {
-    /// A frame of this kind was published: has `told` say so.
-    pub(crate) fn tell(&mut self, kind: Option<JpegKind>, now: Instant, told: &mut Option<String>) {
+    /// A frame of this kind was published. Gives what is told of it from now on, where that is
+    /// news.
+    pub(crate) fn published(
+        &mut self,
+        kind: Option<JpegKind>,
+        now: Instant,
+    ) -> Option<Option<String>> {
         let is_steady = self
             .changed
             .is_none_or(|at| now.duration_since(at) >= STEADY);
@@ -33,12 +38,12 @@ impl Kinds {
         } else if self.mixed && is_steady {
             self.mixed = false;
         } else {
-            return;
+            return None;
         }
-        *told = match kind {
+        Some(match kind {
             _ if self.mixed => Some(MIXED.to_owned()),
             kind => kind.map(|kind| kind.to_string()),
-        };
+        })
     }
 }
 
@@ -62,9 +67,10 @@ mod tests {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let (mut kinds, mut told, mut changes) = (Kinds::default(), None, Vec::new());
         let mut frame = |at: u32, kind| {
-            let before = told.clone();
-            kinds.tell(kind, start + second * at, &mut told);
-            if told != before {
+            if let Some(news) = kinds.published(kind, start + second * at)
+                && news != told
+            {
+                told = news;
                 changes.push((at, told.clone().unwrap()));
             }
         };

@@ -19,6 +19,7 @@ mod producers;
 mod renditions;
 mod slot_log;
 mod source;
+mod told_state;
 mod waiting;
 
 pub use driver::Driver;

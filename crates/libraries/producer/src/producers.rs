@@ -1,11 +1,12 @@
 //! Many cameras in one process and one thread, on one inotify instance.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use eyelid_slot::{OpenError, Publisher, Publishers, SlotId};
+use eyelid_slot::{Hearing, OpenError, Publisher, Publishers, SlotId};
 
 use crate::{Driver, Source};
 
@@ -17,13 +18,12 @@ const END_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Producers<S> {
     publishers: Publishers,
-    cameras: Vec<Camera<S>>,
+    cameras: BTreeMap<DriverId, Camera<S>>,
     next_id: u64,
 }
 
 #[derive(Debug)]
 struct Camera<S> {
-    id: DriverId,
     slot: SlotId,
     driver: Driver<S>,
     /// When it may have something to do although nothing happens.
@@ -31,7 +31,7 @@ struct Camera<S> {
 }
 
 /// One camera of [`Producers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DriverId(u64);
 
 impl<S: Source> Producers<S> {
@@ -42,7 +42,7 @@ impl<S: Source> Producers<S> {
     pub fn new() -> Result<Self, OpenError> {
         Ok(Self {
             publishers: Publishers::new()?,
-            cameras: Vec::new(),
+            cameras: BTreeMap::new(),
             next_id: 0,
         })
     }
@@ -59,26 +59,25 @@ impl<S: Source> Producers<S> {
     pub fn add(&mut self, driver: Driver<S>) -> DriverId {
         let id = DriverId(self.next_id);
         self.next_id += 1;
-        self.cameras.push(Camera {
-            id,
+        let camera = Camera {
             slot: driver.slot_id(),
             driver,
             deadline: Some(Instant::now()),
-        });
+        };
+        self.cameras.insert(id, camera);
         id
     }
 
     /// Ends a camera as [`Producers::end`] does, and hands its slot on.
     pub fn remove(&mut self, id: DriverId) -> Option<Publisher> {
-        let index = self.cameras.iter().position(|camera| camera.id == id)?;
-        let mut driver = self.cameras.remove(index).driver;
+        let mut driver = self.cameras.remove(&id)?.driver;
         end([&mut driver].into_iter());
         Some(driver.into_publisher())
     }
 
     /// Gives one camera. It is due at once, for something may be done to it.
     pub fn get_mut(&mut self, id: DriverId) -> Option<&mut Driver<S>> {
-        let camera = self.cameras.iter_mut().find(|camera| camera.id == id)?;
+        let camera = self.cameras.get_mut(&id)?;
         camera.deadline = Some(Instant::now());
         Some(&mut camera.driver)
     }
@@ -88,13 +87,13 @@ impl<S: Source> Producers<S> {
     /// # Errors
     /// What inotify said.
     pub fn step(&mut self, now: Instant) -> io::Result<()> {
-        for camera in &mut self.cameras {
+        for camera in self.cameras.values_mut() {
             camera.driver.advance(now);
         }
         loop {
             self.publishers.take_in(now)?;
             let mut wrote = false;
-            for camera in &mut self.cameras {
+            for camera in self.cameras.values_mut() {
                 wrote |= camera.act(now);
             }
             // What was written has moved files in the slots, which this process should not be woken
@@ -112,44 +111,88 @@ impl<S: Source> Producers<S> {
     /// # Errors
     /// What inotify said.
     pub fn step_slots(&mut self, now: Instant) -> io::Result<()> {
-        self.step_some(None, now)
+        let changed = self.publishers.take_in(now)?;
+        let mut wrote = false;
+        for camera in self.cameras.values_mut() {
+            let is_due = camera.deadline.is_some_and(|at| at <= now);
+            if is_due || changed.contains(&camera.slot) {
+                camera.driver.advance(now);
+                wrote |= camera.act(now);
+            }
+        }
+        if wrote {
+            self.step_written(now)?;
+        }
+        Ok(())
     }
 
-    /// The same, and takes in what this camera's source has.
+    /// Takes in what this camera's source has, and does what there is to do for the camera. Costs
+    /// the same however many cameras there are. Gives when to call [`Producers::step_slots`]
+    /// although nothing happens, as far as that has changed.
     ///
     /// # Errors
     /// What inotify said.
-    pub fn step_one(&mut self, id: DriverId, now: Instant) -> io::Result<()> {
-        self.step_some(Some(id), now)
+    pub fn step_one(&mut self, id: DriverId, now: Instant) -> io::Result<Option<Instant>> {
+        let Some(camera) = self.cameras.get_mut(&id) else {
+            return Ok(None);
+        };
+        camera.driver.advance(now);
+        let mut others_stepped = false;
+        // One read tells of the readers of all cameras: often this one's was told already.
+        if !camera.driver.is_wished(now) {
+            let changed = self.publishers.take_in_only(Hearing::WhenAsked, now)?;
+            // Only where events were lost.
+            if !changed.is_empty() {
+                self.step_changed(&changed, now);
+                others_stepped = true;
+            }
+        }
+        let camera = self.cameras.get_mut(&id);
+        let wrote = camera.is_some_and(|camera| camera.act(now));
+        if wrote {
+            others_stepped |= self.step_written(now)?;
+        }
+        if others_stepped {
+            return Ok(self.deadline());
+        }
+        Ok(self.cameras.get(&id).and_then(|camera| camera.deadline))
     }
 
-    fn step_some(&mut self, mut id: Option<DriverId>, now: Instant) -> io::Result<()> {
+    /// Takes in what happened to slots that were written into, and does what there is to do
+    /// therefore. Writing has moved files, which this process should not be woken to hear of. Says
+    /// whether any camera had something to do.
+    fn step_written(&mut self, now: Instant) -> io::Result<bool> {
+        let mut stepped = false;
         loop {
-            let changed = self.publishers.take_in(now)?;
-            let mut wrote = false;
-            for camera in &mut self.cameras {
-                let is_meant = id == Some(camera.id);
-                if is_meant || changed.contains(&camera.slot) || camera.is_due(now) {
-                    camera.driver.advance(now);
-                    wrote |= camera.act(now);
-                }
-            }
-            id = None;
-            if !wrote {
-                return Ok(());
+            let changed = self.publishers.take_in_only(Hearing::AtOnce, now)?;
+            stepped |= !changed.is_empty();
+            if changed.is_empty() || !self.step_changed(&changed, now) {
+                return Ok(stepped);
             }
         }
     }
 
+    /// Does what there is to do for these slots. Says whether anything was written into them.
+    fn step_changed(&mut self, changed: &[SlotId], now: Instant) -> bool {
+        let mut wrote = false;
+        for camera in self.cameras.values_mut() {
+            if changed.contains(&camera.slot) {
+                camera.driver.advance(now);
+                wrote |= camera.act(now);
+            }
+        }
+        wrote
+    }
+
     /// When to call [`Producers::step`] although no descriptor is readable.
     pub fn deadline(&self) -> Option<Instant> {
-        let cameras = self.cameras.iter();
+        let cameras = self.cameras.values();
         cameras.filter_map(|camera| camera.deadline).min()
     }
 
     /// The descriptors that are readable when there is something to take in.
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        let sources = self.cameras.iter().map(|camera| camera.driver.source());
+        let sources = self.cameras.values().map(|camera| camera.driver.source());
         std::iter::once(self.publishers.as_fd())
             .chain(sources.flat_map(Source::descriptors))
             .collect()
@@ -157,12 +200,13 @@ impl<S: Source> Producers<S> {
 
     /// Why a camera has failed that only a new process may mend.
     pub fn fatal(&self) -> Option<&str> {
-        self.cameras.iter().find_map(|camera| camera.driver.fatal())
+        let mut cameras = self.cameras.values();
+        cameras.find_map(|camera| camera.driver.fatal())
     }
 
     /// All cameras.
     pub fn drivers(&mut self) -> impl Iterator<Item = &mut Driver<S>> {
-        self.cameras.iter_mut().map(|camera| &mut camera.driver)
+        self.cameras.values_mut().map(|camera| &mut camera.driver)
     }
 
     /// Stops all sources, waits until they have ended, and says so in the slots.
@@ -177,10 +221,6 @@ impl<S: Source> Camera<S> {
         let wrote = self.driver.act(now);
         self.deadline = self.driver.deadline();
         wrote
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|at| at <= now)
     }
 }
 

@@ -78,6 +78,7 @@ impl Source for Pushed {
                 jpeg: Cow::Borrowed(JPEG),
                 width: 16,
                 height: 16,
+                kind: None,
             },
             captured: SystemTime::now(),
         }))

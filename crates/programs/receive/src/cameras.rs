@@ -274,12 +274,7 @@ impl Cameras {
     }
 
     fn put(&self, camera: &Camera, picture: Picture, captured: SystemTime) {
-        let Picture {
-            jpeg,
-            width,
-            height,
-        } = picture;
-        camera.intake.put(jpeg, width, height, captured);
+        camera.intake.put(picture, captured);
         if !camera.intake.is_connected() {
             self.tell(camera);
         }
@@ -294,10 +289,13 @@ impl Cameras {
         }
         let mut producers = self.producers.borrow_mut();
         let stepped = producers.step_one(camera.driver.get(), Instant::now());
-        // Something may be due earlier than before.
-        let is_earlier = |at| self.wake_at.get().is_none_or(|wake_at| at < wake_at);
-        // An error is met again there, and ends the process.
-        if stepped.is_err() || producers.deadline().is_some_and(is_earlier) {
+        let wake_at = self.wake_at.get();
+        let is_in_time = match stepped {
+            Ok(due) => due.is_none_or(|at| wake_at.is_some_and(|wake_at| wake_at <= at)),
+            // It is met again there, and ends the process.
+            Err(_) => false,
+        };
+        if !is_in_time {
             self.changed.notify_one();
         }
     }

@@ -5,22 +5,18 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use bytes::Bytes;
 use eyelid_http::Peer;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::prepare::Picture;
 use crate::rate::Rate;
 
 /// A frame at hand.
 #[derive(Debug)]
 pub(crate) struct Frame {
     /// The JPEG, whole and as clients want it.
-    pub(crate) jpeg: Bytes,
-    /// Width in pixels.
-    pub(crate) width: u32,
-    /// Height in pixels.
-    pub(crate) height: u32,
+    pub(crate) picture: Picture,
     /// The moment of capture, as near as can be known.
     pub(crate) captured: SystemTime,
     /// Each has a higher one than all before it.
@@ -136,16 +132,14 @@ impl Intake {
     }
 
     /// Puts a frame at hand. Its sequence is given here.
-    pub(crate) fn put(&self, jpeg: Bytes, width: u32, height: u32, captured: SystemTime) {
+    pub(crate) fn put(&self, picture: Picture, captured: SystemTime) {
         let sequence = self.sequence.get() + 1;
         self.sequence.set(sequence);
         if self.newest.borrow().is_none() {
             self.returned.set(true);
         }
         self.newest.replace(Some(Rc::new(Frame {
-            jpeg,
-            width,
-            height,
+            picture,
             captured,
             sequence,
         })));
@@ -295,7 +289,13 @@ mod tests {
     use std::time::Duration;
 
     fn put(intake: &Intake) {
-        intake.put(Bytes::from_static(b"x"), 1, 1, SystemTime::UNIX_EPOCH);
+        let picture = Picture {
+            jpeg: bytes::Bytes::from_static(b"x"),
+            width: 1,
+            height: 1,
+            kind: None,
+        };
+        intake.put(picture, SystemTime::UNIX_EPOCH);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! cannot be avoided.
 
 use bytes::Bytes;
-use eyelid_jpeg::{Check, FrameMaker, FrameOptions, PictureError, Turn, as_it_is, whole};
+use eyelid_jpeg::{Check, FrameMaker, FrameOptions, JpegKind, PictureError, Turn, as_it_is, whole};
 use eyelid_picture::Tables;
 
 /// How far into a message its JPEG may begin: some sketches put 12 or 16 bytes of their own before
@@ -52,6 +52,8 @@ pub(crate) struct Picture {
     pub(crate) width: u32,
     /// Height in pixels.
     pub(crate) height: u32,
+    /// What kind of JPEG it is, where that is known.
+    pub(crate) kind: Option<JpegKind>,
 }
 
 /// What was made of a message.
@@ -81,7 +83,7 @@ pub(crate) fn prepare(message: &Bytes, max_bytes: usize) -> Result<Prepared, Unu
         within(length, max_bytes)?;
         return Ok(Prepared::Slow(jpeg));
     };
-    let (width, height) = (picture.width, picture.height);
+    let (width, height, kind) = (picture.width, picture.height, picture.kind);
     let jpeg = match picture.jpeg {
         std::borrow::Cow::Borrowed(same) => jpeg.slice_ref(same),
         std::borrow::Cow::Owned(changed) => changed.into(),
@@ -91,6 +93,7 @@ pub(crate) fn prepare(message: &Bytes, max_bytes: usize) -> Result<Prepared, Unu
         jpeg,
         width,
         height,
+        kind,
     }))
 }
 
@@ -115,6 +118,7 @@ pub(crate) fn encode_again(jpeg: &[u8]) -> Result<Picture, PictureError> {
     Ok(Picture {
         width: made.width,
         height: made.height,
+        kind: made.kind,
         jpeg: made.jpeg.into_owned().into(),
     })
 }

@@ -93,9 +93,10 @@ impl Source for PushSource {
         let frame = self.publishing.insert(newest);
         Ok(Some(EncodedFrame {
             picture: EncodedPicture {
-                jpeg: Cow::Borrowed(&frame.jpeg),
-                width: frame.width,
-                height: frame.height,
+                jpeg: Cow::Borrowed(&frame.picture.jpeg),
+                width: frame.picture.width,
+                height: frame.picture.height,
+                kind: frame.picture.kind,
             },
             captured: frame.captured,
         }))

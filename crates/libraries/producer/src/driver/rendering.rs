@@ -20,7 +20,7 @@ impl<S: Source> Driver<S> {
                 for rendition in anew.iter() {
                     self.machine.rendition_lost(rendition);
                 }
-                self.renditions.tell(&mut self.state);
+                self.renditions.tell(self.told.change());
                 true
             }
             Err(error) => {

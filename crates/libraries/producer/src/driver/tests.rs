@@ -99,6 +99,7 @@ impl Source for Scripted {
                 jpeg: Cow::Borrowed(&self.jpeg),
                 width: 16,
                 height: 16,
+                kind: None,
             },
             captured: self.captured,
         }))
@@ -139,6 +140,7 @@ impl Source for Scripted {
                 jpeg: Cow::Borrowed(&self.jpeg),
                 width: 32,
                 height: 32,
+                kind: None,
             },
             captured: moment(1000 + self.status.full.unwrap()),
         }))

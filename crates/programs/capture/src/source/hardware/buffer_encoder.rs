@@ -132,6 +132,7 @@ impl BufferEncoder {
             jpeg: Cow::Borrowed(self.encoder.encode_yuv420(&upright, self.quality)?),
             width: upright.width,
             height: upright.height,
+            kind: None,
         })
     }
 }

@@ -81,6 +81,7 @@ impl Painter {
                 jpeg: Cow::Borrowed(jpeg),
                 width,
                 height,
+                kind: None,
             },
             captured,
         })
