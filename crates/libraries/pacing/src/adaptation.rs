@@ -37,6 +37,8 @@
 //! - L: `tests::pauses_between_failures_grow_and_begin_anew_after_a_success`
 //! - M: `frame_sizes::tests::one_odd_frame_hardly_counts_and_a_second_of_them_does`
 //! - H: `tests::where_a_socket_tells_nothing_the_next_larger_one_is_tried_after_some_seconds`
+//! - O: `frame_sizes::tests::what_saves_next_to_nothing_is_known_once_it_was_seen_and_for_a_while`
+//! - P: `changing::whoever_failed_is_up_again_as_soon_as_the_link_is_seen_to_be_another`
 //! - N: `frame_sizes::tests::a_busier_scene_makes_larger_what_is_not_seen_too`
 //!
 //! | number | smaller | greater |
@@ -57,9 +59,12 @@
 //! | `observation::BEST_SPAN` | three frames count anyway | E |
 //! | `frame_sizes::MEAN_FRAMES` | M | N |
 //! | `frame_sizes::SEEN_OF_LATE_FRAMES` | N | N |
+//! | `frame_sizes::WORTH_SHARE` | O | O |
+//! | `frame_sizes::HOLDS_FRAMES` | O | O |
 //! | `retry::PROVEN_AFTER` | L | L |
 //! | `retry::FIRST_PAUSE` | L | L |
 //! | `retry::MAX_PAUSE` | L | L |
+//! | `retry::RECOVERED_FACTOR` | P | P |
 
 use std::time::{Duration, Instant};
 
@@ -116,6 +121,8 @@ pub enum Reason {
     Trial,
     /// The one before is not made any more.
     NotOffered,
+    /// The one before saved next to no bytes over a larger one.
+    SavesNothing,
 }
 
 /// Decides for one client.
@@ -232,16 +239,22 @@ impl Adaptation {
         self.on_check(now, pacer);
         let path = pacer.path(now);
         let faded = self.faded(now, path);
-        if !self.is_allowed(self.rung) {
+        if !self.is_there(self.rung) {
             let rung = self.larger().next_back().unwrap_or(Rung::Main);
             self.change(now, rung, Reason::NotOffered);
+        } else if self.saves_nothing(self.rung) {
+            // It was taken because the link carried too little of a larger one.
+            let smaller = self.smaller().next();
+            let rung = smaller.or_else(|| self.larger().next_back());
+            self.change(now, rung.unwrap_or(Rung::Main), Reason::SavesNothing);
         } else if let Some(rate) = faded.or_else(|| self.too_slow(now, path)) {
             self.lower(now, rate, path);
-        } else if self.stayed(now)
-            && let Some((rung, reason)) = self.larger_that_fits(now, path)
-        {
-            self.retries.on_raised(now, rung);
-            self.change(now, rung, reason);
+        } else if self.stayed(now) {
+            self.retries.on_carried(self.observation.throughput(now));
+            if let Some((rung, reason)) = self.larger_that_fits(now, path) {
+                self.retries.on_raised(now, rung);
+                self.change(now, rung, reason);
+            }
         }
         self.rung
     }
@@ -280,7 +293,7 @@ impl Adaptation {
         if path.may_have_proxy() {
             self.retries.on_failed(now, self.rung);
         } else {
-            self.retries.on_lowered(now, self.rung);
+            self.retries.on_lowered(now, self.rung, of_link);
         }
         self.change(now, rung, Reason::SlowLink);
     }
@@ -288,8 +301,7 @@ impl Adaptation {
     /// The largest of the smaller rungs that a link of this rate carries often enough, else the
     /// smallest of all; `None` where there is no smaller one.
     fn smaller_that_fits(&self, rate: Option<BytesPerSecond>) -> Option<Rung> {
-        let index = self.rung.index();
-        let mut smaller = self.allowed().filter(|rung| rung.index() > index);
+        let mut smaller = self.smaller();
         let fits = |rung: &Rung| rate.is_none_or(|rate| rate >= self.needed_rate(*rung));
         smaller.clone().find(fits).or_else(|| smaller.next_back())
     }
@@ -335,8 +347,24 @@ impl Adaptation {
         self.sizes.mean(rung).times_a_second(fps)
     }
 
-    fn is_allowed(&self, rung: Rung) -> bool {
+    /// Says whether the client may get this rung, and whether it is made.
+    fn is_there(&self, rung: Rung) -> bool {
         self.ladder.has(rung) && self.offered[rung.index()]
+    }
+
+    fn saves_nothing(&self, rung: Rung) -> bool {
+        let is_there = |larger| self.is_there(larger);
+        self.sizes.saves_nothing(rung, is_there)
+    }
+
+    fn is_allowed(&self, rung: Rung) -> bool {
+        self.is_there(rung) && !self.saves_nothing(rung)
+    }
+
+    /// The smaller ones that there are for this client, the largest first.
+    fn smaller(&self) -> impl DoubleEndedIterator<Item = Rung> + Clone {
+        self.allowed()
+            .filter(|rung| rung.index() > self.rung.index())
     }
 
     /// The larger ones that there are for this client, the largest first.

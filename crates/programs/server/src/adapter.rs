@@ -127,6 +127,7 @@ impl Adapter {
                 Reason::Fits => "fits",
                 Reason::Trial => "trial",
                 Reason::NotOffered => "not-offered",
+                Reason::SavesNothing => "saves-nothing",
             },
         }
     }

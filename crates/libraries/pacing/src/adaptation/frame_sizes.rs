@@ -16,6 +16,14 @@ const MEAN_FRAMES: f64 = 5.0;
 /// A rung counts as seen of late for so many frames.
 const SEEN_OF_LATE_FRAMES: u64 = 30;
 
+/// A rung that has more than this share of the bytes of a larger picture is not worth what it loses
+/// in sharpness.
+const WORTH_SHARE: f64 = 0.9;
+
+/// What was seen of two rungs holds for so many frames: the scene may change, and with it what they
+/// have in common.
+const HOLDS_FRAMES: u64 = 1000;
+
 /// The mean size of a frame on each rung.
 #[derive(Debug)]
 pub(super) struct FrameSizes {
@@ -39,6 +47,18 @@ impl FrameSizes {
     /// The mean size on a rung; next to nothing before the first frame.
     pub(super) fn mean(&self, rung: Rung) -> Bytes {
         self.mean[rung.index()]
+    }
+
+    /// Says whether a rung was seen to save next to no bytes over a larger one: which of two is the
+    /// smaller depends on the quality that is configured, and on the scene.
+    pub(super) fn saves_nothing(&self, rung: Rung, is_there: impl Fn(Rung) -> bool) -> bool {
+        let holds = |rung: &Rung| {
+            let seen = self.seen[rung.index()];
+            seen.is_some_and(|seen| self.frames - seen < HOLDS_FRAMES)
+        };
+        let larger = Rung::ALL.into_iter().take(rung.index());
+        let mut larger = larger.filter(|larger| is_there(*larger) && self.is_seen(*larger));
+        holds(&rung) && larger.any(|larger| self.mean(rung) > self.mean(larger) * WORTH_SHARE)
     }
 
     /// A frame of this rung had so many bytes.
@@ -71,6 +91,10 @@ impl FrameSizes {
                 self.mean[other] = self.mean[other] * factor;
             }
         }
+    }
+
+    fn is_seen(&self, rung: Rung) -> bool {
+        self.seen[rung.index()].is_some()
     }
 
     fn is_seen_of_late(&self, index: usize) -> bool {
@@ -143,6 +167,31 @@ mod tests {
         assert_near(&sizes, Rung::Main, 110_000);
         see(&mut sizes, 30, Rung::Main, 150_000);
         assert_near(&sizes, Rung::Main, 150_000);
+    }
+
+    #[test]
+    fn what_saves_next_to_nothing_is_known_once_it_was_seen_and_for_a_while() {
+        let mut sizes = FrameSizes::default();
+        let saves_nothing =
+            |sizes: &FrameSizes| Rung::ALL.map(|rung| sizes.saves_nothing(rung, |_| true));
+        see(&mut sizes, 20, Rung::Main, 50_000);
+        assert_eq!(saves_nothing(&sizes), [false; 4]);
+        see(&mut sizes, 1, Rung::Low, 46_000);
+        assert_eq!(saves_nothing(&sizes), [false, true, false, false]);
+        see(&mut sizes, 1, Rung::Half, 44_000);
+        assert_eq!(saves_nothing(&sizes), [false, true, true, false]);
+        // It would, were `Low` not there.
+        assert!(!sizes.saves_nothing(Rung::Half, |rung| rung == Rung::Half));
+        // The scene becomes busier, and nothing else is known.
+        see(&mut sizes, 900, Rung::Quarter, 10_000);
+        see(&mut sizes, 50, Rung::Quarter, 20_000);
+        assert_eq!(saves_nothing(&sizes), [false, true, true, false]);
+        see(&mut sizes, 100, Rung::Quarter, 20_000);
+        assert_eq!(saves_nothing(&sizes), [false; 4]);
+        let mut sizes = FrameSizes::default();
+        see(&mut sizes, 20, Rung::Main, 50_000);
+        see(&mut sizes, 1, Rung::Low, 44_000);
+        assert_eq!(saves_nothing(&sizes), [false; 4]);
     }
 
     #[test]

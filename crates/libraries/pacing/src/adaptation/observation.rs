@@ -177,6 +177,11 @@ impl Observation {
         self.intervals.mean(now, MEAN_SPAN, MEAN_FRAMES)
     }
 
+    /// What it has carried.
+    pub(super) fn throughput(&self, now: Instant) -> BytesPerSecond {
+        self.intervals.throughput(now, MEAN_SPAN)
+    }
+
     /// What it could carry, by how fast frames were acknowledged.
     pub(super) fn best(&self, now: Instant) -> Option<BytesPerSecond> {
         self.drains

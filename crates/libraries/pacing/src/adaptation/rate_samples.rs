@@ -54,6 +54,12 @@ impl RateSamples {
         (count >= least).then(|| Bytes::from(bytes) / took)
     }
 
+    /// How many bytes came in the last `span`, divided by it.
+    pub(super) fn throughput(&self, now: Instant, span: Duration) -> BytesPerSecond {
+        let bytes: u64 = self.since(now, span, 0).map(|sample| sample.bytes).sum();
+        Bytes::from(bytes) / span
+    }
+
     /// The rate that `share` of the samples of the last `span` reach, or of the last `least` ones
     /// if those are more; `None` if there are fewer than `least` at all.
     pub(super) fn reached_by(

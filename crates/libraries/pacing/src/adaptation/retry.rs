@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::Rung;
+use crate::units::BytesPerSecond;
 
 /// A rung that has been kept for so long did not fail.
 const PROVEN_AFTER: Duration = Duration::from_secs(10);
@@ -14,6 +15,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(8);
 
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(64);
+
+/// A link that carries so many times what it did when a rung failed is another link: what failed
+/// then may hold now.
+const RECOVERED_FACTOR: f64 = 1.25;
 
 /// What has become of the attempts so far.
 #[derive(Debug, Default)]
@@ -27,6 +32,8 @@ pub(super) struct Retries {
 struct Retry {
     not_before: Option<Instant>,
     pause: Option<Duration>,
+    /// What the link carried when it failed last, where that is known.
+    carried: Option<BytesPerSecond>,
 }
 
 impl Retries {
@@ -35,8 +42,8 @@ impl Retries {
         self.raised = Some((now, rung));
     }
 
-    /// This rung is left for a smaller one.
-    pub(super) fn on_lowered(&mut self, now: Instant, rung: Rung) {
+    /// This rung is left for a smaller one: the link carries so much.
+    pub(super) fn on_lowered(&mut self, now: Instant, rung: Rung, carried: Option<BytesPerSecond>) {
         let Some((raised, _)) = self.raised.take().filter(|(_, raised)| *raised == rung) else {
             return;
         };
@@ -44,7 +51,7 @@ impl Retries {
             self.of[rung.index()] = Retry::default();
             return;
         }
-        self.fail(now, rung);
+        self.fail(now, rung, carried);
     }
 
     /// The same where nothing tells what a link carries before it is tried.
@@ -53,10 +60,10 @@ impl Retries {
         if raised.is_none_or(|(raised, _)| now - raised >= PROVEN_AFTER) {
             self.of[rung.index()] = Retry::default();
         }
-        self.fail(now, rung);
+        self.fail(now, rung, None);
     }
 
-    fn fail(&mut self, now: Instant, rung: Rung) {
+    fn fail(&mut self, now: Instant, rung: Rung, carried: Option<BytesPerSecond>) {
         let retry = &mut self.of[rung.index()];
         let pause = retry
             .pause
@@ -64,7 +71,20 @@ impl Retries {
         *retry = Retry {
             not_before: Some(now + pause),
             pause: Some(pause),
+            carried,
         };
+    }
+
+    /// The link carries so much, seen for a while.
+    pub(super) fn on_carried(&mut self, carries: BytesPerSecond) {
+        for retry in &mut self.of {
+            if retry
+                .carried
+                .is_some_and(|then| carries > then * RECOVERED_FACTOR)
+            {
+                *retry = Retry::default();
+            }
+        }
     }
 
     /// Says whether a rung may be taken in place of this smaller one. What is larger than one that

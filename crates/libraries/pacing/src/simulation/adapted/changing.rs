@@ -153,3 +153,26 @@ fn who_failed_tries_again_after_ever_longer_pauses() {
     );
     client.assert_calm("bursts");
 }
+
+#[test]
+fn whoever_failed_is_up_again_as_soon_as_the_link_is_seen_to_be_another() {
+    // All of `Half` goes in one burst of the router, so `Low` seems to fit, and fails.
+    for (round_trip, seconds, mbit) in [
+        (NEAR, 20, 100.0),
+        (MS * 50, 18, 30.0),
+        (MS * 50, 20, 100.0),
+        (MS * 100, 24, 100.0),
+        (MS * 100, 26, 30.0),
+    ] {
+        let rate = move |time: Duration| {
+            let is_faded = (10..10 + seconds).contains(&time.as_secs());
+            if is_faded { 2.0 } else { mbit }
+        };
+        let link = |start| VaryingLink::new(start, round_trip, Box::new(rate));
+        let mut client = smooth(|start| link(start).with_burst(15_000));
+        client.sizes = Box::new(|_| [105_000, 41_000, 13_000, 5_000]);
+        client.run(10 + seconds + 9);
+        let case = format!("{round_trip:?}, {mbit} Mbit/s after {seconds} s");
+        assert_eq!(client.rung(), Rung::Main, "{case}: {:?}", client.changes);
+    }
+}

@@ -173,3 +173,24 @@ fn goes_by_the_renditions_that_are_made() {
         assert_eq!(client.rung(), Rung::Main, "none is made any more");
     }
 }
+
+#[test]
+fn a_rung_that_saves_nothing_is_passed_over() {
+    // As of a frame at quality 20: `Low` has 30, and `Half` 70.
+    let sizes = [40_000, 52_000, 30_000, 10_000];
+    for (ladder, mbit, rung) in [
+        (Ladder::Smooth, 1.0, Rung::Quarter),
+        (Ladder::Smooth, 2.2, Rung::Half),
+        (Ladder::Smooth, 4.0, Rung::Main),
+        (Ladder::Sharp, 2.0, Rung::Main),
+        (Ladder::Sharp, 100.0, Rung::Main),
+    ] {
+        let mut client = Watched::new(ladder, |start| VaryingLink::new(start, MS * 10, rate(mbit)));
+        client.sizes = Box::new(move |_| sizes);
+        let seen = client.run(30).seen(10, 30);
+        let case = format!("{ladder:?}, {mbit} Mbit/s: {seen:?}");
+        assert_eq!(seen.rung, rung, "{case}");
+        let lows = client.sent.iter().filter(|(_, rung)| *rung == Rung::Low);
+        assert!(lows.count() <= 1, "{case}");
+    }
+}
