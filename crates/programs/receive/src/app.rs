@@ -13,7 +13,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
 use crate::access::{self, Refusal};
-use crate::cameras::{Camera, Cameras};
+use crate::camera::Camera;
+use crate::cameras::Cameras;
 use crate::post::Post;
 use crate::refusals::{Refusals, TooMany};
 use crate::route::Route;

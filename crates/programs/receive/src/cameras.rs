@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use eyelid_daemon::pulse::Pulse;
+use eyelid_daemon::readiness;
 use eyelid_daemon::timer::at;
-use eyelid_daemon::{LogLimit, readiness};
 use eyelid_jpeg::PictureError;
 use eyelid_picture::Tables;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
@@ -19,6 +19,7 @@ use eyelid_slot::{CameraName, Publisher};
 use indexmap::IndexMap;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::camera::Camera;
 use crate::intake::Intake;
 use crate::prepare::{Picture, Prepared, encode_again};
 use crate::settings::CameraSettings;
@@ -29,64 +30,6 @@ const KEY: &str = "push";
 
 /// How often that is written while somebody looks.
 const TELL: Duration = Duration::from_secs(2);
-
-/// How many lines the log gets of a camera's connections.
-const LINES: u32 = 6;
-const LINES_PERIOD: Duration = Duration::from_secs(60);
-
-/// How many bodies of one camera are read at once: each holds a picture.
-const MOST_POSTS: usize = 2;
-
-/// A camera that may push.
-pub(crate) struct Camera {
-    /// Its name.
-    pub(crate) name: CameraName,
-    /// What it has sent.
-    pub(crate) intake: Rc<Intake>,
-    settings: RefCell<Rc<CameraSettings>>,
-    driver: Cell<DriverId>,
-    /// How many bodies of its are read now.
-    posts: Cell<usize>,
-    logged: LogLimit,
-}
-
-impl Camera {
-    /// What the configuration says of it now.
-    pub(crate) fn settings(&self) -> Rc<CameraSettings> {
-        self.settings.borrow().clone()
-    }
-
-    /// Lets one more body be read, until what is given is dropped. A camera posts one at a time; a
-    /// second may come before it is known that the first will never end.
-    pub(crate) fn enter_post(self: &Rc<Self>) -> Option<PostEntry> {
-        let posts = self.posts.get();
-        (posts < MOST_POSTS).then(|| {
-            self.posts.set(posts + 1);
-            PostEntry(self.clone())
-        })
-    }
-
-    /// Tells the log that a connection of the camera has come or gone. One whose link is bad comes
-    /// and goes all day.
-    pub(crate) fn log_connection(&self, what: &str) {
-        if let Some(suppressed) = self.logged.allow(Instant::now()) {
-            let name = self.name.as_str();
-            match suppressed {
-                0 => log::info!("camera {name:?} {what}"),
-                more => log::info!("camera {name:?} {what} ({more} lines left out before)"),
-            }
-        }
-    }
-}
-
-/// One of a camera's bodies that are read.
-pub(crate) struct PostEntry(Rc<Camera>);
-
-impl Drop for PostEntry {
-    fn drop(&mut self) {
-        self.0.posts.set(self.0.posts.get() - 1);
-    }
-}
 
 /// What has become of a frame that was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +98,7 @@ impl Cameras {
         for camera in self.all() {
             if !settings.contains_key(&camera.name) {
                 camera.intake.release();
-                self.producers.borrow_mut().remove(camera.driver.get());
+                self.producers.borrow_mut().remove(camera.driver());
                 self.cameras.borrow_mut().shift_remove(&camera.name);
                 clear(&camera.name, &camera.settings().slot);
             }
@@ -179,14 +122,7 @@ impl Cameras {
         let intake = Rc::new(Intake::default());
         let publisher = self.producers.borrow().open(&settings.slot)?;
         let driver = self.drive(&name, &settings, publisher, intake.clone());
-        let camera = Camera {
-            name: name.clone(),
-            intake,
-            settings: RefCell::new(Rc::new(settings)),
-            driver: Cell::new(driver),
-            posts: Cell::default(),
-            logged: LogLimit::new(LINES, LINES_PERIOD),
-        };
+        let camera = Camera::new(name.clone(), intake, settings, driver);
         let camera = Rc::new(camera);
         self.tell(&camera);
         self.cameras.borrow_mut().insert(name, camera);
@@ -200,19 +136,19 @@ impl Cameras {
             let moved = (before.slot != settings.slot)
                 .then(|| self.producers.borrow().open(&settings.slot))
                 .transpose()?;
-            let kept = self.producers.borrow_mut().remove(camera.driver.get());
+            let kept = self.producers.borrow_mut().remove(camera.driver());
             if moved.is_some() {
                 clear(&camera.name, &before.slot);
             }
             let publisher = moved.or(kept).context("the camera has no slot")?;
             let driver = self.drive(&camera.name, &settings, publisher, camera.intake.clone());
-            camera.driver.set(driver);
+            camera.set_driver(driver);
             self.tell(camera);
         }
         if before.revokes(&settings, &camera.name) {
             camera.intake.release();
         }
-        camera.settings.replace(Rc::new(settings));
+        camera.set_settings(settings);
         Ok(())
     }
 
@@ -288,7 +224,7 @@ impl Cameras {
             return;
         }
         let mut producers = self.producers.borrow_mut();
-        let stepped = producers.step_one(camera.driver.get(), Instant::now());
+        let stepped = producers.step_one(camera.driver(), Instant::now());
         let wake_at = self.wake_at.get();
         let is_in_time = match stepped {
             Ok(due) => due.is_none_or(|at| wake_at.is_some_and(|wake_at| wake_at <= at)),
@@ -309,7 +245,7 @@ impl Cameras {
     fn tell(&self, camera: &Camera) {
         let report = serde_json::to_value(camera.intake.report(Instant::now()));
         let mut producers = self.producers.borrow_mut();
-        if let (Some(driver), Ok(report)) = (producers.get_mut(camera.driver.get()), report) {
+        if let (Some(driver), Ok(report)) = (producers.get_mut(camera.driver()), report) {
             driver.tell(KEY, report);
         }
     }

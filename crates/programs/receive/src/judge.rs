@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::arrivals::{Arrivals, Verdict};
-use crate::cameras::Camera;
+use crate::camera::Camera;
 use crate::prepare::{Prepared, Unusable, prepare};
 
 /// How many in a row may be no frame. A camera that is out of step does not find back.

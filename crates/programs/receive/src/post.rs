@@ -18,7 +18,8 @@ use hyper::body::{Body, Incoming};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::cameras::{Camera, Cameras, PostEntry, Taken};
+use crate::camera::{Camera, PostEntry};
+use crate::cameras::{Cameras, Taken};
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, TooManyBad};
 use crate::prepare::Prepared;

@@ -13,8 +13,9 @@ use eyelid_http::Peer;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
+use crate::camera::Camera;
 use crate::camera_clock::CameraClock;
-use crate::cameras::{Camera, Cameras, Taken};
+use crate::cameras::{Cameras, Taken};
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, MOST_BAD, TooManyBad};
 use crate::prepare::{Prepared, Unusable};
