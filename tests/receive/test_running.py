@@ -2,6 +2,7 @@
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pictures import picture
@@ -164,6 +165,63 @@ def test_a_check_finds_nothing_and_makes_nothing(start, directory):
 def test_wrong_usage(start, directory, arguments):
     program = start("eyelid-receive", "--slots", directory, *arguments)
     assert program.wait() == USAGE, program.log()
+
+
+@pytest.mark.parametrize("name", ["door", "default"])
+def test_a_second_one_for_the_same_slots_is_told_and_harms_nobody(receive, start, name):
+    receiver = receive(configuration(name))
+    camera = receiver.camera(f"/{name}")
+    camera.send_jpeg(jpeg := picture(1))
+    shown(receiver.slot(name), jpeg)
+    where = ["--slots", receiver.slots, "--config", receiver.config, "--listen", "127.0.0.1:0"]
+    second = start("eyelid-receive", *where)
+    assert second.wait() == 1
+    said = second.log()
+    slot = receiver.slots if name == "default" else receiver.slots / name
+    for word in f'slot "{slot}"', f"process {receiver.pid} ", "--slots":
+        assert word in said, said
+    camera.send_jpeg(jpeg := picture(2))
+    shown(receiver.slot(name), jpeg)
+    # Whatever it dies of, what it had is free.
+    receiver.program.process.kill()
+    receiver.program.wait()
+    third = receive(configuration(name))
+    assert third.post(picture(3), f"/{name}").status == 200
+
+
+def test_a_second_one_for_other_cameras_of_the_same_slots(receive, start, directory):
+    door = receive(configuration("door"))
+    (directory / "other.toml").write_text(configuration("garden", "door"))
+    where = ["--slots", door.slots, "--config", directory / "other.toml"]
+    other = start("eyelid-receive", *where, "--listen", "127.0.0.1:0")
+    url = other.wait_log(r"listening on (http://[^ ]*:\d+)")[1]
+    jpeg = picture(1)
+    assert get(url, "/garden", "POST", jpeg).status == 200
+    shown(Slot(door.slots / "garden"), jpeg)
+    assert get(url, "/door", "POST", picture(2)).status == 404
+    assert 'camera "door" cannot push' in other.log()
+    jpeg = picture(3)
+    assert door.post(jpeg).status == 200
+    shown(door.slot(), jpeg)
+
+
+def test_one_that_is_started_while_the_last_one_ends_waits_for_it(receive):
+    before = receive(configuration("door"))
+    camera = before.camera()
+    before.program.process.send_signal(signal.SIGSTOP)
+    before.program.process.send_signal(signal.SIGTERM)
+    with ThreadPoolExecutor() as pool:
+        starting = pool.submit(receive, configuration("door"))
+        time.sleep(0.3)
+        before.program.process.send_signal(signal.SIGCONT)
+        after = starting.result()
+    assert after.post(picture(1)).status == 200
+    assert camera.close_code() in (1001, None)
+    assert before.program.wait() == 0
+    assert (after.slots / ".door.lock").read_text() == str(after.pid)
+    after.program.process.send_signal(signal.SIGTERM)
+    assert after.program.wait() == 0
+    assert not list(after.slots.glob(".*"))
 
 
 def test_an_address_that_is_taken(start, receiver, directory):

@@ -4,7 +4,8 @@
 //! `state.json` (what the producer is doing), and further ones of the same exposure where the
 //! producer offers them ([`Rendition`]). [`Publisher`] is the writing side, many of them on one
 //! inotify instance are [`Publishers`]; [`Reader`] is the reading side, [`Changes`] tells a reader
-//! when there is something new. `docs/slot.md` states the contract for other languages. This
+//! when there is something new. [`SlotLock`] is for a producer that wants to know of a second
+//! one. `docs/slot.md` states the contract for other languages. This
 //! crate knows no camera and no network; all of its I/O is the file system's and inotify(7)'s.
 
 mod changes;
@@ -14,6 +15,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod instance;
+mod lock;
 mod name;
 mod offered;
 mod publisher;
@@ -28,6 +30,7 @@ mod watched;
 pub use changes::{Change, Changes, ChangesError};
 pub use frame::Frame;
 pub use instance::{OpenError, SlotId};
+pub use lock::{LockError, SlotLock, lock_file};
 pub use name::{CameraName, NameError};
 pub use publisher::{PublishError, Publisher};
 pub use publishers::Publishers;

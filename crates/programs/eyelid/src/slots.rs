@@ -89,7 +89,7 @@ impl Slots {
     /// Removes a slot that no camera has any more.
     pub(crate) fn remove(&mut self, slot: &Path) {
         self.directories.retain(|there| there != slot);
-        empty(slot);
+        empty(slot, &self.path);
         if let Some(index) = self
             .made
             .iter()
@@ -117,7 +117,7 @@ impl Drop for Slots {
     fn drop(&mut self) {
         // What is not there, or is in use by something of the user's, stays as it is.
         for directory in &self.directories {
-            empty(directory);
+            empty(directory, &self.path);
         }
         for directory in self.made.iter().rev() {
             let _ = fs::remove_dir(directory);
@@ -126,10 +126,12 @@ impl Drop for Slots {
 }
 
 /// Removes what a producer leaves in its slot.
-fn empty(slot: &Path) {
+fn empty(slot: &Path, slots: &Path) {
     for file in eyelid_slot::files() {
         let _ = fs::remove_file(slot.join(file));
     }
+    // Left only by a producer that was killed, or is leaving the slot itself.
+    let _ = fs::remove_file(eyelid_slot::lock_file(slot, Some(slots)));
 }
 
 /// Says in a slot that its camera has failed, where `eyelid-capture` could not say so itself, with

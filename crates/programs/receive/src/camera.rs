@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use eyelid_daemon::LogLimit;
 use eyelid_producer::DriverId;
-use eyelid_slot::CameraName;
+use eyelid_slot::{CameraName, SlotLock};
 
 use crate::intake::Intake;
 use crate::settings::CameraSettings;
@@ -26,6 +26,8 @@ pub(crate) struct Camera {
     pub(crate) intake: Rc<Intake>,
     settings: RefCell<Rc<CameraSettings>>,
     driver: Cell<DriverId>,
+    /// The slot is this process's alone, as long as this is there.
+    slot_lock: RefCell<Option<SlotLock>>,
     /// How many bodies of its are read now.
     posts: Cell<usize>,
     logged: LogLimit,
@@ -38,12 +40,14 @@ impl Camera {
         intake: Rc<Intake>,
         settings: CameraSettings,
         driver: DriverId,
+        slot_lock: Option<SlotLock>,
     ) -> Self {
         Self {
             name,
             intake,
             settings: RefCell::new(Rc::new(settings)),
             driver: Cell::new(driver),
+            slot_lock: RefCell::new(slot_lock),
             posts: Cell::default(),
             logged: LogLimit::new(LINES, LINES_PERIOD),
         }
@@ -67,6 +71,11 @@ impl Camera {
     /// Something else fills its slot.
     pub(crate) fn set_driver(&self, driver: DriverId) {
         self.driver.set(driver);
+    }
+
+    /// It has another slot, or none any more.
+    pub(crate) fn set_slot_lock(&self, slot_lock: Option<SlotLock>) {
+        self.slot_lock.replace(slot_lock);
     }
 
     /// Lets one more body be read, until what is given is dropped. A camera posts one at a time; a

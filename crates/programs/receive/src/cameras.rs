@@ -15,7 +15,7 @@ use eyelid_daemon::timer::at;
 use eyelid_jpeg::PictureError;
 use eyelid_picture::Tables;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
-use eyelid_slot::{CameraName, Publisher};
+use eyelid_slot::{CameraName, LockError, Publisher, SlotLock};
 use indexmap::IndexMap;
 use tokio::sync::{Notify, Semaphore};
 
@@ -30,6 +30,11 @@ const KEY: &str = "push";
 
 /// How often that is written while somebody looks.
 const TELL: Duration = Duration::from_secs(2);
+
+/// How long an earlier process may take at the start of this one to leave the slots to it, and how
+/// often that is looked for. When it is told to end it does so at once.
+const HANDOVER: Duration = Duration::from_secs(2);
+const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What has become of a frame that was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +75,9 @@ impl Cameras {
             decoding: Semaphore::new(1),
         };
         let is_wanted = !settings.is_empty();
+        let until = Instant::now() + HANDOVER;
         for (name, settings) in settings {
-            if let Err(error) = cameras.add(name.clone(), settings) {
+            if let Err(error) = cameras.add(name.clone(), settings, until) {
                 log::error!("camera {:?} cannot push: {error:#}", name.as_str());
             }
         }
@@ -101,12 +107,13 @@ impl Cameras {
                 self.producers.borrow_mut().remove(camera.driver());
                 self.cameras.borrow_mut().shift_remove(&camera.name);
                 clear(&camera.name, &camera.settings().slot);
+                camera.set_slot_lock(None);
             }
         }
         for (name, settings) in settings {
             let changed = match self.camera(&name) {
                 Some(camera) => self.change(&camera, settings),
-                None => self.add(name.clone(), settings),
+                None => self.add(name.clone(), settings, Instant::now()),
             };
             if let Err(error) = changed {
                 log::error!(
@@ -118,11 +125,19 @@ impl Cameras {
         self.changed.notify_one();
     }
 
-    fn add(&self, name: CameraName, settings: CameraSettings) -> anyhow::Result<()> {
+    /// Adds a camera. A process that has its slot and is about to end is waited for until then.
+    fn add(
+        &self,
+        name: CameraName,
+        settings: CameraSettings,
+        until: Instant,
+    ) -> anyhow::Result<()> {
         let intake = Rc::new(Intake::default());
+        // Makes the directory, and that in which the lock is to lie.
         let publisher = self.producers.borrow().open(&settings.slot)?;
+        let slot_lock = lock(&settings, until)?;
         let driver = self.drive(&name, &settings, publisher, intake.clone());
-        let camera = Camera::new(name.clone(), intake, settings, driver);
+        let camera = Camera::new(name.clone(), intake, settings, driver, slot_lock);
         let camera = Rc::new(camera);
         self.tell(&camera);
         self.cameras.borrow_mut().insert(name, camera);
@@ -136,9 +151,14 @@ impl Cameras {
             let moved = (before.slot != settings.slot)
                 .then(|| self.producers.borrow().open(&settings.slot))
                 .transpose()?;
+            let slot_lock = moved
+                .is_some()
+                .then(|| lock(&settings, Instant::now()))
+                .transpose()?;
             let kept = self.producers.borrow_mut().remove(camera.driver());
-            if moved.is_some() {
+            if let Some(slot_lock) = slot_lock {
                 clear(&camera.name, &before.slot);
+                camera.set_slot_lock(slot_lock);
             }
             let publisher = moved.or(kept).context("the camera has no slot")?;
             let driver = self.drive(&camera.name, &settings, publisher, camera.intake.clone());
@@ -316,7 +336,32 @@ impl Cameras {
             .drivers()
             .for_each(|driver| driver.publish_newest(now));
         producers.end();
+        // The next one may have the slots before the last connection has said goodbye.
+        for camera in self.cameras.borrow().values() {
+            camera.set_slot_lock(None);
+        }
         self.has_ended.set(true);
+    }
+}
+
+/// Locks a slot, so that no second process publishes into it. One that has it until then may be
+/// ending. `None` where locks cannot be had, as beside a slot that was made by somebody else.
+///
+/// # Errors
+/// Another process has it.
+fn lock(settings: &CameraSettings, until: Instant) -> Result<Option<SlotLock>, LockError> {
+    loop {
+        match SlotLock::take(&settings.slot, &settings.lock) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(LockError::Taken { .. }) if Instant::now() < until => {
+                std::thread::sleep(LOCK_AGAIN);
+            }
+            Err(error @ LockError::Taken { .. }) => return Err(error),
+            Err(error) => {
+                log::debug!("a second eyelid-receive would not be noticed: {error}");
+                return Ok(None);
+            }
+        }
     }
 }
 

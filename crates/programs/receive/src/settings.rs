@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::{Address, Config, ConfigError, PushedCameraOptions, ReceiveOptions};
-use eyelid_slot::CameraName;
+use eyelid_slot::{CameraName, lock_file};
 use indexmap::IndexMap;
 
 use crate::Arguments;
@@ -44,6 +44,8 @@ pub(crate) struct Settings {
 pub(crate) struct CameraSettings {
     /// The directory of its slot.
     pub(crate) slot: PathBuf,
+    /// What says that the slot is this process's.
+    pub(crate) lock: PathBuf,
     /// The tokens, one of which it has to show; without any, only this machine may push.
     pub(crate) tokens: Option<Rc<Tokens>>,
     /// How long it stays awake after the last look.
@@ -145,6 +147,7 @@ impl Reading<'_> {
             "no slots directory: give --slots DIR, or slots in [server] of the configuration",
         )?;
         Ok(CameraSettings {
+            lock: lock_file(&slot, self.slots),
             slot,
             tokens,
             linger: options.linger.unwrap_or(LINGER),
