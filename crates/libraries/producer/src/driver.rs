@@ -6,12 +6,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_daemon::backoff::jitter;
 use eyelid_jpeg::JpegKind;
-use eyelid_slot::{Phase, PublishError, Publisher, SlotId, State};
+use eyelid_slot::{Phase, PublishError, Publisher, RenditionSet, SlotId, State};
 
 use crate::attention::Attention;
 use crate::kinds::Kinds;
 use crate::machine::{Action, Machine, SlotStatus};
 use crate::moment::in_ms;
+use crate::render_job::Aside;
 use crate::renditions::Renditions;
 use crate::slot_log::SlotLog;
 use crate::told_state::ToldState;
@@ -38,6 +39,7 @@ pub struct Driver<S> {
     kinds: Kinds,
     waiting: Waiting,
     renditions: Renditions,
+    aside: Aside,
     attention: Attention,
     /// Only a new process may help.
     is_fatal: bool,
@@ -70,6 +72,7 @@ impl<S: Source> Driver<S> {
             kinds: Kinds::default(),
             waiting: Waiting::default(),
             renditions: Renditions::new(options.tables),
+            aside: Aside::Idle,
             is_fatal: false,
         }
     }
@@ -140,6 +143,9 @@ impl<S: Source> Driver<S> {
                     if let Err(error) = self.source.start(now) {
                         self.fail(now, &error);
                     }
+                }
+                Some(Action::Render(sequence, renditions)) if self.source.shared().is_some() => {
+                    self.aside = Aside::Wanted(sequence, renditions);
                 }
                 Some(Action::Render(sequence, renditions)) => {
                     self.render(now, sequence, renditions);
@@ -226,12 +232,17 @@ impl<S: Source> Driver<S> {
             );
         }
         let wished = self.publisher.wished(now);
+        let renditions = match self.aside {
+            Aside::Idle => self.publisher.wished_renditions(now),
+            // They are seen to.
+            Aside::Wanted(..) | Aside::Making(..) => RenditionSet::EMPTY,
+        };
         self.slot_status = SlotStatus {
             wished,
             noticed: self.publisher.noticed(),
             active: self.publisher.take_activity(),
             empty: wished && self.publisher.is_empty(),
-            renditions: self.publisher.wished_renditions(now),
+            renditions,
         };
     }
 

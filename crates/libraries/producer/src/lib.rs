@@ -4,7 +4,8 @@
 //! A [`Source`] is one kind of camera, or what takes a camera's place. [`Machine`] decides what is
 //! next and does nothing itself; [`Driver`] does it, with one source and one slot; [`Producers`]
 //! has any number of drivers in one thread, on one inotify instance. Renditions that are wished
-//! for are made here, of what every source has. No queue: a source has its
+//! for are made here, of what every source has; aside ([`RenderJob`]) where it shares its frames,
+//! so that other cameras' are not held up. No queue: a source has its
 //! newest frame at hand, and that is encoded when it is wished for. Sources see to it that what
 //! strangers send passes through [`eyelid_jpeg`] before it is published.
 
@@ -16,6 +17,7 @@ mod machine;
 mod moment;
 mod options;
 mod producers;
+mod render_job;
 mod renditions;
 mod slot_log;
 mod source;
@@ -26,4 +28,5 @@ pub use driver::Driver;
 pub use machine::{Action, Machine, SlotStatus};
 pub use options::DriverOptions;
 pub use producers::{DriverId, Producers};
+pub use render_job::{RenderJob, Rendered, SharedFrame};
 pub use source::{EncodedFrame, NO_NEW_PICTURE, PlanesFrame, Source, SourceFailure, SourceStatus};

@@ -1,6 +1,6 @@
 //! Many cameras in one process and one thread, on one inotify instance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use eyelid_slot::{Hearing, OpenError, Publisher, Publishers, SlotId};
 
-use crate::{Driver, Source};
+use crate::{Driver, RenderJob, Rendered, Source};
 
 /// How long the end waits for the sources: the 2 s that a command has to end, and its reaping.
 const END_PATIENCE: Duration = Duration::from_secs(3);
@@ -19,11 +19,14 @@ const END_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Producers<S> {
     publishers: Publishers,
     cameras: BTreeMap<DriverId, Camera<S>>,
+    /// Those whose renditions are to be made aside, each once, in the order in which they came.
+    waiting: VecDeque<DriverId>,
     next_id: u64,
 }
 
 #[derive(Debug)]
 struct Camera<S> {
+    id: DriverId,
     slot: SlotId,
     driver: Driver<S>,
     /// When it may have something to do although nothing happens.
@@ -43,6 +46,7 @@ impl<S: Source> Producers<S> {
         Ok(Self {
             publishers: Publishers::new()?,
             cameras: BTreeMap::new(),
+            waiting: VecDeque::new(),
             next_id: 0,
         })
     }
@@ -60,6 +64,7 @@ impl<S: Source> Producers<S> {
         let id = DriverId(self.next_id);
         self.next_id += 1;
         let camera = Camera {
+            id,
             slot: driver.slot_id(),
             driver,
             deadline: Some(Instant::now()),
@@ -94,7 +99,7 @@ impl<S: Source> Producers<S> {
             self.publishers.take_in(now)?;
             let mut wrote = false;
             for camera in self.cameras.values_mut() {
-                wrote |= camera.act(now);
+                wrote |= camera.act(now, &mut self.waiting);
             }
             // What was written has moved files in the slots, which this process should not be woken
             // to hear of.
@@ -117,7 +122,7 @@ impl<S: Source> Producers<S> {
             let is_due = camera.deadline.is_some_and(|at| at <= now);
             if is_due || changed.contains(&camera.slot) {
                 camera.driver.advance(now);
-                wrote |= camera.act(now);
+                wrote |= camera.act(now, &mut self.waiting);
             }
         }
         if wrote {
@@ -148,7 +153,7 @@ impl<S: Source> Producers<S> {
             }
         }
         let camera = self.cameras.get_mut(&id);
-        let wrote = camera.is_some_and(|camera| camera.act(now));
+        let wrote = camera.is_some_and(|camera| camera.act(now, &mut self.waiting));
         if wrote {
             others_stepped |= self.step_written(now)?;
         }
@@ -178,10 +183,39 @@ impl<S: Source> Producers<S> {
         for camera in self.cameras.values_mut() {
             if changed.contains(&camera.slot) {
                 camera.driver.advance(now);
-                wrote |= camera.act(now);
+                wrote |= camera.act(now, &mut self.waiting);
             }
         }
         wrote
+    }
+
+    /// Says whether renditions are to be made aside.
+    pub fn wants_job(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Gives the next renditions that are to be made aside, if there are any. It is for the caller
+    /// to have one job at a time, and to hand over what came of it.
+    pub fn take_job(&mut self, now: Instant) -> Option<(DriverId, RenderJob)> {
+        while let Some(id) = self.waiting.pop_front() {
+            if let Some(camera) = self.cameras.get_mut(&id) {
+                let job = camera.driver.take_job(now);
+                camera.deadline = camera.driver.deadline();
+                if let Some(job) = job {
+                    return Some((id, job));
+                }
+            }
+        }
+        None
+    }
+
+    /// Publishes what came of a camera's job, if the camera is still there; `None` where that was
+    /// lost. The camera is due then.
+    pub fn finish_job(&mut self, id: DriverId, rendered: Option<Rendered>, now: Instant) {
+        if let Some(camera) = self.cameras.get_mut(&id) {
+            camera.driver.finish_job(now, rendered);
+            camera.deadline = Some(now);
+        }
     }
 
     /// When to call [`Producers::step`] although no descriptor is readable.
@@ -217,9 +251,12 @@ impl<S: Source> Producers<S> {
 
 impl<S: Source> Camera<S> {
     /// Does all there is to do now. Says whether anything was written into the slot.
-    fn act(&mut self, now: Instant) -> bool {
+    fn act(&mut self, now: Instant, waiting: &mut VecDeque<DriverId>) -> bool {
         let wrote = self.driver.act(now);
         self.deadline = self.driver.deadline();
+        if self.driver.wants_job() && !waiting.contains(&self.id) {
+            waiting.push_back(self.id);
+        }
         wrote
     }
 }

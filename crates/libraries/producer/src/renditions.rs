@@ -149,6 +149,22 @@ impl Renditions {
         state.renditions = told.collect();
     }
 
+    /// Gives what makes renditions, to a job.
+    pub(crate) fn take_maker(&mut self) -> RenditionMaker {
+        let maker = self.maker.take();
+        maker.unwrap_or_else(|| RenditionMaker::new(self.tables))
+    }
+
+    /// Takes it back from a job.
+    pub(crate) fn put_maker(&mut self, maker: RenditionMaker) {
+        self.maker = Some(maker);
+    }
+
+    /// Says whether this is offered.
+    pub(crate) fn offers(&self, rendition: Rendition) -> bool {
+        self.offered.contains(rendition)
+    }
+
     /// Makes these renditions of the newest exposure, which is had once for all of them, and
     /// publishes them. `None` where it is of no use, or gone.
     ///

@@ -7,6 +7,8 @@ use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Yuv420;
 use eyelid_slot::{Rendition, RenditionSet};
 
+use crate::render_job::SharedFrame;
+
 /// What a source says that works and gives no frame, where it knows no more of that.
 pub const NO_NEW_PICTURE: &str = "the camera is on and gives no new picture";
 
@@ -62,6 +64,13 @@ pub trait Source {
     /// Why there will be no further frame; the caller stops it then.
     fn planes(&mut self, _now: Instant) -> Result<Option<PlanesFrame<'_>>, Self::Error> {
         Ok(None)
+    }
+
+    /// Gives the newest frame, as [`Source::encode`] does, to a thread that makes renditions of it:
+    /// where many cameras have one thread, none is to wait for what is made of another's. `None`
+    /// where it is gone, or renditions are made in the thread that drives the camera.
+    fn shared(&self) -> Option<SharedFrame> {
+        None
     }
 
     /// The renditions that can be made of its frames: [`Rendition::Y4m`] only of planes.
@@ -197,6 +206,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn planes(&mut self, now: Instant) -> Result<Option<PlanesFrame<'_>>, Self::Error> {
         (**self).planes(now)
+    }
+
+    fn shared(&self) -> Option<SharedFrame> {
+        (**self).shared()
     }
 
     fn offers(&self) -> RenditionSet {

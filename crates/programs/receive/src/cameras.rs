@@ -1,10 +1,8 @@
 //! All cameras that push to this process, and their slots: many on one inotify instance.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,15 +12,17 @@ use eyelid_daemon::readiness;
 use eyelid_daemon::timer::at;
 use eyelid_jpeg::PictureError;
 use eyelid_picture::Tables;
-use eyelid_producer::{Driver, DriverId, DriverOptions, Producers};
-use eyelid_slot::{CameraName, LockError, Publisher, SlotLock};
+use eyelid_producer::{Driver, DriverId, DriverOptions, Producers, Rendered};
+use eyelid_slot::{CameraName, Publisher};
 use indexmap::IndexMap;
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::camera::Camera;
 use crate::intake::Intake;
 use crate::prepare::{Picture, Prepared, encode_again};
 use crate::settings::CameraSettings;
+use crate::slots::{HANDOVER, clear, lock};
 use crate::source::PushSource;
 
 /// The key of `state.json` that says what is known of the camera beside its frames.
@@ -31,10 +31,8 @@ const KEY: &str = "push";
 /// How often that is written while somebody looks.
 const TELL: Duration = Duration::from_secs(2);
 
-/// How long an earlier process may take at the start of this one to leave the slots to it, and how
-/// often that is looked for. When it is told to end it does so at once.
-const HANDOVER: Duration = Duration::from_secs(2);
-const LOCK_AGAIN: Duration = Duration::from_millis(20);
+/// Renditions that are being made, and whose.
+type Rendering = (DriverId, JoinHandle<Rendered>);
 
 /// What has become of a frame that was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +53,8 @@ pub(crate) struct Cameras {
     wake_at: Cell<Option<Instant>>,
     /// The slots say that their cameras are asleep, and nothing is written any more.
     has_ended: Cell<bool>,
+    /// A thread makes renditions.
+    is_rendering: Cell<bool>,
     /// Decoding takes a core for as long as it lasts: one picture at a time, of all cameras.
     decoding: Semaphore,
 }
@@ -72,6 +72,7 @@ impl Cameras {
             changed: Notify::new(),
             wake_at: Cell::default(),
             has_ended: Cell::default(),
+            is_rendering: Cell::default(),
             decoding: Semaphore::new(1),
         };
         let is_wanted = !settings.is_empty();
@@ -215,7 +216,7 @@ impl Cameras {
             Prepared::Slow(jpeg) => {
                 // It is never closed.
                 let _turn = self.decoding.acquire().await;
-                let made = tokio::task::spawn_blocking(move || encode_again(&jpeg)).await;
+                let made = spawn_blocking(move || encode_again(&jpeg)).await;
                 // It ends in another way only if it panics, which is a fault of ours.
                 let picture = made.unwrap_or(Err(PictureError::Head))?;
                 if !is_current() {
@@ -251,7 +252,8 @@ impl Cameras {
             // It is met again there, and ends the process.
             Err(_) => false,
         };
-        if !is_in_time {
+        let has_job = producers.wants_job() && !self.is_rendering.get();
+        if !is_in_time || has_job {
             self.changed.notify_one();
         }
     }
@@ -278,6 +280,7 @@ impl Cameras {
     pub(crate) async fn run(&self, pulse: &Pulse) -> anyhow::Result<()> {
         let inotify = self.inotify().context("cannot wait for readers")?;
         let mut tell_at = Instant::now();
+        let mut rendering: Option<Rendering> = None;
         loop {
             let now = Instant::now();
             let has_news = |camera: &Rc<Camera>| camera.intake.has_news(now);
@@ -292,13 +295,27 @@ impl Cameras {
                 .chain(has_news.then_some(tell_at))
                 .min();
             self.wake_at.set(wake_at);
+            if rendering.is_none() {
+                rendering = self.next_job();
+            }
+            self.is_rendering.set(rendering.is_some());
             tokio::select! {
+                (id, rendered) = finished(&mut rendering) => {
+                    self.producers.borrow_mut().finish_job(id, rendered, Instant::now());
+                }
                 ready = inotify.readable() => ready?.clear_ready(),
                 () = self.changed.notified() => {}
                 () = at(wake_at.map(Into::into)) => {}
                 () = pulse.answer() => {}
             }
         }
+    }
+
+    /// Makes renditions of the camera whose turn it is, in a thread of their own: a large picture
+    /// takes longer than a frame of any other camera may wait.
+    fn next_job(&self) -> Option<Rendering> {
+        let (id, job) = self.producers.borrow_mut().take_job(Instant::now())?;
+        Some((id, spawn_blocking(move || job.run())))
     }
 
     /// Does what readers want, and what is due; gives when to do so again although nothing happens.
@@ -344,36 +361,13 @@ impl Cameras {
     }
 }
 
-/// Locks a slot, so that no second process publishes into it. One that has it until then may be
-/// ending. `None` where locks cannot be had, as beside a slot that was made by somebody else.
-///
-/// # Errors
-/// Another process has it.
-fn lock(settings: &CameraSettings, until: Instant) -> Result<Option<SlotLock>, LockError> {
-    loop {
-        match SlotLock::take(&settings.slot, &settings.lock) {
-            Ok(lock) => return Ok(Some(lock)),
-            Err(LockError::Taken { .. }) if Instant::now() < until => {
-                std::thread::sleep(LOCK_AGAIN);
-            }
-            Err(error @ LockError::Taken { .. }) => return Err(error),
-            Err(error) => {
-                log::debug!("a second eyelid-receive would not be noticed: {error}");
-                return Ok(None);
-            }
-        }
-    }
-}
-
-/// Takes away what a camera has left in a slot that is its own no longer: who lists the slots would
-/// take it for a camera that is there.
-fn clear(name: &CameraName, slot: &Path) {
-    for file in eyelid_slot::files() {
-        let _ = fs::remove_file(slot.join(file));
-    }
-    // One that is not called so was perhaps not made for the camera alone. What something else lies
-    // in stays.
-    if slot.file_name() == Some(name.as_str().as_ref()) {
-        let _ = fs::remove_dir(slot);
-    }
+/// Waits until the renditions are made. It is safe to drop.
+async fn finished(rendering: &mut Option<Rendering>) -> (DriverId, Option<Rendered>) {
+    let Some((id, made)) = rendering else {
+        return std::future::pending().await;
+    };
+    // It ends in another way only if it panics, which is a fault of ours.
+    let finished = (*id, made.await.ok());
+    *rendering = None;
+    finished
 }

@@ -29,6 +29,7 @@ mod route;
 mod serve;
 mod session;
 mod settings;
+mod slots;
 mod source;
 mod status;
 mod tokens;

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use eyelid_jpeg::EncodedPicture;
-use eyelid_producer::{EncodedFrame, Source, SourceFailure, SourceStatus};
+use eyelid_producer::{EncodedFrame, SharedFrame, Source, SourceFailure, SourceStatus};
 
 use crate::intake::{Frame, Intake};
 
@@ -100,6 +101,14 @@ impl Source for PushSource {
             },
             captured: frame.captured,
         }))
+    }
+
+    fn shared(&self) -> Option<SharedFrame> {
+        let newest = self.intake.newest()?;
+        Some(SharedFrame {
+            jpeg: Arc::new(newest.picture.jpeg.clone()),
+            captured: newest.captured,
+        })
     }
 
     fn waiting(&self) -> String {

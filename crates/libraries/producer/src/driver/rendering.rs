@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use eyelid_slot::{Rendition, RenditionSet};
+use eyelid_slot::{Phase, Rendition, RenditionSet};
 
 use super::Driver;
 use crate::Source;
+use crate::render_job::{Aside, RenderJob, Rendered};
 use crate::renditions::Unmade;
 
 impl<S: Source> Driver<S> {
@@ -41,6 +42,61 @@ impl<S: Source> Driver<S> {
             }
             Ok(None) => self.machine.unusable(sequence),
             Err(error) => self.fail(now, &error),
+        }
+    }
+
+    /// Says whether a job is to be done for the camera.
+    pub(crate) fn wants_job(&self) -> bool {
+        matches!(self.aside, Aside::Wanted(..))
+    }
+
+    /// Does all there is to do now. Gives a job if renditions are still to be made then.
+    pub(crate) fn take_job(&mut self, now: Instant) -> Option<RenderJob> {
+        if !self.wants_job() {
+            return None;
+        }
+        // As it is now, not as it was when it began to wait for its turn.
+        self.aside = Aside::Idle;
+        self.act(now);
+        let Aside::Wanted(sequence, renditions) = self.aside else {
+            return None;
+        };
+        let Some(frame) = self.source.shared() else {
+            self.aside = Aside::Idle;
+            return None;
+        };
+        self.aside = Aside::Making(sequence, renditions);
+        Some(RenderJob {
+            frame,
+            renditions,
+            maker: self.renditions.take_maker(),
+        })
+    }
+
+    /// Publishes what came of a job; `None` where that was lost.
+    pub(crate) fn finish_job(&mut self, now: Instant, rendered: Option<Rendered>) {
+        let Aside::Making(sequence, renditions) = std::mem::take(&mut self.aside) else {
+            return;
+        };
+        let Some(rendered) = rendered else {
+            let lost = renditions.iter();
+            return lost.for_each(|rendition| self.machine.rendered(now, sequence, rendition));
+        };
+        for (rendition, made) in rendered.made {
+            let published = made.map_err(Unmade::Picture).and_then(|bytes| {
+                // The slot may have needed the room meanwhile.
+                match self.renditions.offers(rendition) {
+                    true => self
+                        .publisher
+                        .publish_rendition(rendition, &bytes, rendered.captured)
+                        .map_err(Unmade::Refused),
+                    false => Ok(()),
+                }
+            });
+            self.note_rendered(now, sequence, rendition, published);
+        }
+        if self.machine.phase() == Phase::Awake {
+            self.renditions.put_maker(rendered.maker);
         }
     }
 
