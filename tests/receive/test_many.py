@@ -1,11 +1,13 @@
 """Many cameras at once, in one process and on one inotify instance."""
 
 import json
+import statistics
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from cameras import Pushing
-from pictures import mark, picture
+from pictures import bomb, mark, picture
 from receiver import configuration, serve, shown
 from viewing import Viewer
 
@@ -46,6 +48,32 @@ def test_twenty_cameras_on_one_inotify_instance(start, receive):
         status = receiver.status()
         assert all(status[name]["push"]["connected"] for name in NAMES)
         assert all(4 < status[name]["push"]["fps"] < 6 for name in NAMES), status
+
+
+def test_large_renditions_of_one_camera_hold_no_other_up(start, receive):
+    receiver = receive(configuration("door", "large"))
+    server = serve(start, receiver)
+    half = receiver.slots / "large/current.half.jpg"
+    large, took_ms = bomb(turned=False, side=4000), []
+    with (
+        receiver.camera("/door") as camera,
+        Viewer(server, "/door/stream") as viewer,
+        Pushing(camera.send_jpeg, fps=20) as pushing,
+    ):
+        viewer.wait(5)
+        began_ns, sent = time.time_ns(), -pushing.sent
+        for _ in range(6):
+            assert receiver.post(large, "/large").status == 200
+            before, wished = half.stat().st_ino, time.monotonic()
+            half.read_bytes()
+            wait_for(lambda before=before: half.stat().st_ino != before, "half of it")
+            took_ms.append((time.monotonic() - wished) * 1000)
+        sent += pushing.sent
+        ages_ms = [seen.age_ms for seen in viewer.seen if seen.came_ns > began_ns]
+    said = f"{len(ages_ms)} of {sent} came, {ages_ms} ms old; a rendition took {took_ms}"
+    # Made in the same thread, five of six wait until they are old, or until a newer one has come.
+    assert len(ages_ms) > 0.7 * sent, said
+    assert statistics.median(ages_ms) < min(took_ms) / 5, said
 
 
 def test_all_of_one_file(start, receive, directory):
