@@ -9,6 +9,8 @@
 //! Where frames come as renditions of several sizes, [`Adaptation`] says with which the next one
 //! goes: the largest that the client's link carries often enough.
 //!
+//! Several clients may share a bottleneck. [`Turns`] finds out which do, and lets them take turns.
+//!
 //! ```no_run
 //! # fn newest_frame() -> Vec<u8> { Vec::new() }
 //! # fn serve(mut socket: std::net::TcpStream) -> std::io::Result<()> {
@@ -42,7 +44,7 @@ mod turns;
 mod units;
 
 pub use adaptation::{Adaptation, Ladder, Reason, Rung, WantedRate};
-pub use pacer::Pacer;
-pub use tcp_info::{TcpInfo, tcp_info, unacknowledged_bytes};
-pub use turns::{MemberId, Shown, Turns};
+pub use pacer::{Pacer, Sending};
+pub use tcp_info::{TcpInfo, acknowledged_bytes, tcp_info, unacknowledged_bytes};
+pub use turns::{MemberId, Turns};
 pub use units::BytesPerSecond;

@@ -196,6 +196,14 @@ impl LinkEstimate {
         self.timed_frame = (!is_done).then_some(frame);
     }
 
+    /// Takes the followed frame for acknowledged, for the rest of it will not be looked at.
+    pub(crate) fn end_frame(&mut self, sample: AckSample) {
+        if let Some(frame) = &mut self.timed_frame {
+            frame.end_byte = frame.end_byte.min(sample.acknowledged_bytes);
+            self.on_ack(sample);
+        }
+    }
+
     /// Takes the kernel's smallest round-trip time for outdated when two frames in a row, each
     /// alone on its way, were not answered within it. A near peer that does not answer is no long
     /// path: it is a proxy whose buffers are full.
@@ -232,6 +240,13 @@ impl LinkEstimate {
         self.tcp_info.map_or(0, |(_, tcp_info)| {
             let round_trip = self.round_trip(tcp_info, now);
             self.rate(tcp_info).bytes_in(round_trip).whole()
+        })
+    }
+
+    /// What the path carries in a time; nothing if nothing is known.
+    pub(crate) fn bytes_in(&self, time: Duration) -> u64 {
+        self.tcp_info.map_or(0, |(_, tcp_info)| {
+            self.rate(tcp_info).bytes_in(time).whole()
         })
     }
 

@@ -18,6 +18,8 @@
 //! - E: `simulation::direct::keeps_every_path_busy_and_nothing_waiting_before_it`
 //! - F: `simulation::proxied::lets_what_a_proxy_holds_run_low_and_never_out`
 //! - G: `simulation::proxied::a_near_link_without_a_proxy_keeps_its_rate`
+//! - H: `tests::who_takes_a_whole_frame_at_once_shows_no_link`
+//! - I: `tests::the_turn_of_the_next_one_begins_a_little_before_a_frame_has_drained`
 //!
 //! | number | smaller | greater |
 //! | --- | --- | --- |
@@ -29,6 +31,11 @@
 //! | [`PREDICTION_SHARE`] | E | E |
 //! | [`STALL_BACKOFF`] | F | G |
 //! | [`UNANSWERED_POLL_DIVISOR`] | D | D |
+//! | [`HAND_OVER`] | I | I |
+//! | [`MAX_HAND_OVER_BYTES`] | I | I |
+//! | [`MAX_PATH_SHARE`] | I | I |
+//! | [`WHOLE_FRAME_BYTES`] | H | H |
+//! | [`AT_ONCE`] | H | H |
 
 use std::time::{Duration, Instant};
 
@@ -66,6 +73,31 @@ const STALL_BACKOFF: u32 = 2;
 /// its first answer takes is the path's round-trip time, which is then known to an eighth.
 const UNANSWERED_POLL_DIVISOR: u32 = 8;
 
+/// Where clients take turns, the next one may begin this long before a client's frame has drained:
+/// so long it takes until that has been noticed and the next one is under way. It is what the link
+/// carries in this time, or a few packets of a fast one.
+const HAND_OVER: Duration = Duration::from_millis(8);
+const MAX_HAND_OVER_BYTES: u64 = 10_000;
+
+/// Where clients take turns, the path is taken to hold no more than this share of a frame. A
+/// connection that was made while others filled the queue believes that it is as long.
+const MAX_PATH_SHARE: f64 = 0.25;
+
+/// A frame of so many bytes, or more, that has gone within this time was taken by no link that is
+/// slow.
+const WHOLE_FRAME_BYTES: u64 = 16_000;
+const AT_ONCE: Duration = Duration::from_millis(3);
+
+/// Whether a client takes turns with others ([`Turns`](crate::Turns)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sending {
+    /// It sends whenever it can.
+    #[default]
+    Freely,
+    /// It sends when it is its turn.
+    InTurns,
+}
+
 /// Decides for one client.
 ///
 /// Whoever sends the frames tells it of every write ([`on_write`](Self::on_write)), and asks before
@@ -87,6 +119,12 @@ pub struct Pacer {
     stalled_polls: Duration,
     /// The socket was asked for what TCP knows, and had nothing to say: it is no TCP socket.
     has_no_figures: bool,
+    /// When the last write began, until the socket is polled, and its bytes.
+    unpolled_since: Option<Instant>,
+    last_written_bytes: u64,
+    /// A whole frame once had gone when the socket was polled first.
+    has_taken_at_once: bool,
+    sending: Sending,
     link: LinkEstimate,
     proxy_buffer: ProxyBuffer,
 }
@@ -129,6 +167,10 @@ impl Pacer {
             drain_rate: BytesPerSecond::ZERO,
             stalled_polls: Duration::ZERO,
             has_no_figures: false,
+            unpolled_since: None,
+            last_written_bytes: 0,
+            has_taken_at_once: false,
+            sending: Sending::Freely,
             link: LinkEstimate::default(),
             proxy_buffer: ProxyBuffer::default(),
         }
@@ -148,6 +190,7 @@ impl Pacer {
         self.link
             .on_write(start, self.unacknowledged_bytes, self.written_bytes, bytes);
         self.written_bytes += bytes;
+        (self.last_written_bytes, self.unpolled_since) = (bytes, Some(began));
         self.proxy_buffer.on_write(began, bytes);
     }
 
@@ -188,6 +231,9 @@ impl Pacer {
         }
         self.on_ack(now, unacknowledged_bytes);
         let excess_bytes = unacknowledged_bytes.saturating_sub(self.allowed_bytes(now));
+        if excess_bytes == 0 && self.sending == Sending::InTurns {
+            return None;
+        }
         if excess_bytes == 0 {
             return self.proxy_buffer.delay(now, tcp_info);
         }
@@ -220,9 +266,50 @@ impl Pacer {
         now - self.last_progress
     }
 
+    /// Says whether it shows of the client's link when a frame has drained: the kernel knows the
+    /// path, and the peer has never taken a whole frame at once. A proxy does, as a rule, and when
+    /// that has a frame says nothing of the link behind it.
+    #[must_use]
+    pub fn shows_link(&self, now: Instant) -> bool {
+        self.link.known_round_trip(now).is_some() && !self.has_taken_at_once
+    }
+
+    /// Says whether no more lay unacknowledged than the path holds when the socket was polled last.
+    #[must_use]
+    pub fn has_drained(&self, now: Instant) -> bool {
+        self.unacknowledged_bytes <= self.allowed_bytes(now)
+    }
+
+    /// The client takes turns with others from now on, or does not. While it does, there is no
+    /// proxy: what others send at the same time is not to be taken for one.
+    pub fn set_sending(&mut self, sending: Sending) {
+        self.sending = sending;
+    }
+
+    /// The turn of another one begins: what the last frame has shown until now is all it shows.
+    pub fn on_turn_over(&mut self) {
+        self.link.end_frame(self.last_sample);
+    }
+
+    /// The client had something to send and waited for its turn until now. So much lies
+    /// unacknowledged still. What it saw meanwhile was an idle link: no rate, and no proxy.
+    pub fn on_turn(&mut self, now: Instant, unacknowledged_bytes: u64) {
+        self.proxy_buffer = ProxyBuffer::default();
+        self.unacknowledged_bytes = unacknowledged_bytes;
+        self.last_progress = now;
+        self.last_sample = AckSample {
+            at: now,
+            acknowledged_bytes: self.written_bytes.saturating_sub(unacknowledged_bytes),
+        };
+    }
+
     /// Learns from what has left the socket since it was last polled.
     fn on_ack(&mut self, now: Instant, unacknowledged_bytes: u64) {
         self.unacknowledged_bytes = unacknowledged_bytes;
+        if let Some(began) = self.unpolled_since.take() {
+            let is_at_once = now - began < AT_ONCE && self.last_written_bytes >= WHOLE_FRAME_BYTES;
+            self.has_taken_at_once |= is_at_once && unacknowledged_bytes == 0;
+        }
         let sample = AckSample {
             at: now,
             acknowledged_bytes: self.written_bytes.saturating_sub(unacknowledged_bytes),
@@ -244,7 +331,13 @@ impl Pacer {
 
     /// How many bytes may lie unacknowledged when the next frame is chosen.
     fn allowed_bytes(&self, now: Instant) -> u64 {
-        self.link.bdp_bytes(now).max(DELAYED_ACK_BYTES)
+        let path_bytes = self.link.bdp_bytes(now);
+        if self.sending == Sending::Freely {
+            return path_bytes.max(DELAYED_ACK_BYTES);
+        }
+        let most = Bytes::from(self.last_written_bytes) * MAX_PATH_SHARE;
+        let hand_over = self.link.bytes_in(HAND_OVER).min(MAX_HAND_OVER_BYTES);
+        path_bytes.min(most.whole()).max(DELAYED_ACK_BYTES) + hand_over
     }
 
     /// How long to wait until so many bytes have been acknowledged.

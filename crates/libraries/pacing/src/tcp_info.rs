@@ -74,11 +74,25 @@ pub fn unacknowledged_bytes(socket: &impl AsFd) -> io::Result<u64> {
 }
 
 /// Gives what TCP has measured so far. `None` before it has, and on a socket that is not TCP.
+pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
+    let (info, length) = kernel_info(socket)?;
+    TcpInfo::of(&info, length)
+}
+
+/// Gives how many bytes the peer has acknowledged in all. `None` on a socket that is not TCP, and
+/// before Linux 4.1.
+pub fn acknowledged_bytes(socket: &impl AsFd) -> Option<u64> {
+    let (info, length) = kernel_info(socket)?;
+    let end = offset_of!(libc::tcp_info, tcpi_bytes_acked) + size_of::<u64>();
+    (length >= end).then_some(info.tcpi_bytes_acked)
+}
+
+/// The kernel's structure, and how many bytes of it the kernel filled.
 #[expect(
     unsafe_code,
     reason = "getsockopt(2) of a structure that neither std nor nix asks for"
 )]
-pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
+fn kernel_info(socket: &impl AsFd) -> Option<(libc::tcp_info, usize)> {
     let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = mem::size_of_val(&info) as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes to `info`, which has that many, and the
@@ -97,8 +111,7 @@ pub fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
     }
     // SAFETY: all of it is integers, of which every byte is valid, and every byte was zero or is
     // the kernel's.
-    let info = unsafe { info.assume_init() };
-    TcpInfo::of(&info, length as usize)
+    Some((unsafe { info.assume_init() }, length as usize))
 }
 
 #[cfg(test)]
@@ -125,6 +138,12 @@ mod tests {
         let before = tcp_info(&sender).unwrap();
         assert!(before.delivery_rate > BytesPerSecond::ZERO);
         assert_eq!(before.unsent_bytes, 0);
+        // The first of them is none of ours: it is the connection's beginning (SYN).
+        let acknowledged = acknowledged_bytes(&sender).unwrap();
+        assert!(
+            acknowledged > 1 && acknowledged % 1000 == 1,
+            "{acknowledged}"
+        );
         // What the receiver does not read is missing from its window, until nothing more is sent.
         sender.write_all(&[0; 20_000]).unwrap();
         sender.set_nonblocking(true).unwrap();
@@ -147,6 +166,7 @@ mod tests {
         far.read_exact(&mut [0; 1000]).unwrap();
         assert_eq!(unacknowledged_bytes(&near).unwrap(), 0);
         assert_eq!(tcp_info(&near), None);
+        assert_eq!(acknowledged_bytes(&near), None);
     }
     #[test]
     fn takes_no_more_than_an_older_kernel_told() {

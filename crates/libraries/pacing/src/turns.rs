@@ -3,152 +3,95 @@
 //! Frames that are sent at once to five clients behind one link all arrive late: each waits for
 //! parts of four others. Sent one after the other they take the same time in all, and each is a
 //! fifth as long under way. But clients on links of their own, made to wait for each other, would
-//! lose rate. So [`Turns`] first finds out who shares a link, by nothing but when frames were
-//! written and when they had drained:
+//! lose rate. So [`Turns`] finds out who shares a link, and does it by trying:
 //!
-//! - **Alone.** While no other frame is under way that might share the link, a client's frame shows
-//!   the rate that the link gives to one. Where others always are, they are held back for a single
-//!   frame.
-//! - **Together.** A frame that takes about as long while others are under way shares no link with
-//!   them. One that takes as much longer as there are others shares its link with all of them. In
-//!   between, one of the others goes with it and the rest are held back, for a frame at a time.
-//! - **In turns.** Those that share a link are a group ([`Groups`]). One of them at a time has a
-//!   frame under way, and next is the one whose picture is oldest. Now and then two go together for
-//!   a frame: if that takes no longer, they share a link no more, and all is found out anew.
+//! - **Free.** A client that does not keep up begins alone: it sends whenever it can. What all of
+//!   them acknowledge is looked at now and then.
+//! - **On trial.** Some of them take turns for about two rounds ([`trial`]). If they share a link,
+//!   they get as much in all as before: what one leaves the others take. If they do not, they get at
+//!   most three quarters of it. As soon as about a frame is missing, the trial is over: so much a
+//!   failed trial costs all of them together, however many they are.
+//! - **In turns.** Those that have passed are a group. One of them at a time has a frame under way,
+//!   and next is the one whose picture is oldest. Now and then two go together ([`check`]): if they
+//!   get much more then, they share a link no more, and all is found out anew.
+//!
+//! Which of them are put on trial, and how often, says [`search`]: all, those of one network, a
+//! group and who is beside it, those of about the same rate. All failed trials together may cost
+//! hardly a hundredth of what the clients get.
 //!
 //! Who keeps up with the camera never gets here. A client that takes much longer than its link
-//! should ([`OVERDUE_FACTOR`]) holds up nobody.
-//!
-//! # The numbers
-//!
-//! Each was made a few times smaller and greater, and of the tests in `simulation::turns` the one
-//! named failed, or none (any). That was before the rules of who was not alone
-//! (`Turns::enter`) and of `TOO_FAST` came, and is to be done again before a program uses this.
-//!
-//! - A: `viewers_behind_one_link_see_pictures_as_young_as_one_alone`
-//! - B: `viewers_on_links_of_their_own_keep_their_rate_and_age`
-//! - C: `links_of_their_own_cost_nothing_once_that_is_known`
-//! - D: `two_links_make_two_groups`
-//! - E: `a_dead_viewer_holds_up_nobody_for_long`
-//! - F: `who_gets_another_link_is_found_out`
-//! - G: `frames_of_changing_size_change_nothing`
-//!
-//! | number | smaller | greater |
-//! | --- | --- | --- |
-//! | [`MAX_MEMBERS`] | a cap | a cap |
-//! | [`MAX_WAIT`] | G | any |
-//! | `member::OVERDUE_FACTOR` | A | E |
-//! | `member::OVERDUE_JITTER` | any | any |
-//! | `member::GONE_FACTOR` | any | any |
-//! | `member::OVERDUE_WITHOUT_RATE` | A | any |
-//! | `member::MAX_FRAME_TIME` | a cap | a cap |
-//! | `member::MIN_FRAME_TIME` | any | A |
-//! | `member::GRANT_VALID` | A | E |
-//! | `member::ALONE_KEPT` | any | a cap |
-//! | `member::STEADY` | A | B |
-//! | `member::STEADY_FRAMES` | D | C |
-//! | [`ALONE_VALID`] | A | any |
-//! | `evidence::NOT_BESIDE` | any | A |
-//! | `evidence::BESIDE` | any | A |
-//! | `evidence::NOT_SLOWED` | any | any |
-//! | `evidence::TOO_FAST` | any | any |
-//! | `evidence::SLOWED_BY_SOME` | any | any |
-//! | `evidence::SLOWED_BY_ONE` | A | any |
-//! | `evidence::UNLIKE` | any | D |
-//! | `evidence::ODD_FACTOR` | B | any |
-//! | `evidence::ODD_FRAMES` | A | any |
-//! | `evidence::NEW_RATE_WEIGHT` | any | any |
-//! | `relation::APART_VALID` | B | any |
-//! | `relation::APART_VALID_MAX` | any | any |
-//! | `relation::FRAMES_BELIEVED` | any | A |
-//! | `groups::CHECK_PAUSE` | A | F |
-//! | `groups::CHECK_PAUSE_GROWTH` | A | any |
-//! | `groups::CHECK_PAUSE_MAX` | A | any |
-//! | `groups::CHECK_AGAIN` | any | F |
-//! | `trial::ALONE_PAUSE_FACTOR` | B | any |
-//! | `trial::UNSTEADY_PAUSE_FACTOR` | B | D |
-//! | `trial::BESIDE_PAUSE_FACTOR` | A | D |
-//! | `trial::FAILED_PAUSE` | any | any |
-//! | `trial::MAX_CLEARING` | A | any |
-//! | `trial::FRAMES_FIRST` | E | A |
-//! | `trial::MIN_SUBJECT_RATE` | any | any |
-//! | `trial::TOGETHER` | any | any |
-//!
+//! should (`member::OVERDUE_FACTOR`) holds up nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-mod evidence;
-mod groups;
+mod check;
+mod group;
 mod member;
-mod relation;
+mod search;
 mod trial;
 
-use evidence::Evidence;
-use groups::{GroupId, Groups};
-use member::{Flight, GRANT_VALID, Member, Role, Waiting};
-use trial::Trial;
+use group::{Group, GroupId};
+use member::{Member, Waiting};
+use search::Search;
+use trial::{Trial, Verdict};
 
-/// No more clients than this take turns: what there is to decide grows with their square.
+use crate::units::BytesPerSecond;
+
+/// No more clients than this take turns: the more there are, the less a trial shows.
 const MAX_MEMBERS: usize = 32;
 
-/// The longest time until a client that waits asks again, should nobody call it.
+/// The longest and the shortest time until a client that waits asks again, should nobody call it.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+const MIN_WAIT: Duration = Duration::from_millis(1);
+
+/// How often it is looked at what clients have acknowledged: during a trial, and else.
+const TRIAL_LOOKS: Duration = Duration::from_millis(8);
+const LOOKS: Duration = Duration::from_millis(40);
+
+/// A client whose link is this much slower than those of the others of its group, so many turns in
+/// a row, is no longer one of them: they would wait long for it.
+const SLOW_SHARE: f64 = 0.5;
+const SLOW_TURNS: u8 = 4;
 
 /// A client that takes turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(u64);
 
-/// What a frame that has drained shows of its client's link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// What the link carries.
-    Rate,
-    /// Little: the path holds much of a frame, or seems to, because others filled its queue when
-    /// the client came. It takes part, and others find out whether they share a link with it.
-    Little,
-}
-
 /// Decides for all clients of a server that do not keep up.
 ///
 /// Whoever sends the frames tells it of each that begins ([`on_write`](Self::on_write)) and of each
 /// that has drained ([`on_drained`](Self::on_drained)), and asks before each whether it may be
-/// chosen ([`ask`](Self::ask)). It knows neither sockets nor the time.
+/// chosen ([`ask`](Self::ask)). Before any of these it lets it look at what the clients have
+/// acknowledged, when that [is due](Self::is_look_due). It knows neither sockets nor the time.
 #[derive(Debug, Default)]
 pub struct Turns {
-    next_member: u64,
+    next_id: u64,
     members: BTreeMap<MemberId, Member>,
-    groups: Groups,
+    /// Each member is in one, if only with itself.
+    groups: BTreeMap<GroupId, Group>,
     trial: Option<Trial>,
-    /// When clients were held back last to see one alone, and for how long.
-    last_alone: Option<(Instant, Duration)>,
-    /// When they may be held back next to see one beside one other.
-    next_beside: Option<Instant>,
+    search: Search,
+    last_look: Option<Instant>,
     /// Those that wait no more, and have not been told.
     called: Vec<MemberId>,
 }
 
 impl Turns {
-    /// Lets a client take part that has not kept up `since` some time; `network` is its address, if
-    /// others may have the same. `None` if there are too many already: it is to send as if it were
-    /// alone.
-    pub fn enter(&mut self, network: Option<IpAddr>, since: Instant) -> Option<MemberId> {
+    /// Lets a client take part that does not keep up; `network` is where it is, if others may be
+    /// there, too. `None` if there are too many already: it is to send as if it were alone.
+    pub fn enter(&mut self, now: Instant, network: Option<IpAddr>) -> Option<MemberId> {
         if self.members.len() >= MAX_MEMBERS {
             return None;
         }
-        // Nobody has known of its frames: whoever seemed to be alone was not.
-        for member in self.members.values_mut() {
-            member.forget_alone_since(since);
-            if let Some(flight) = &mut member.flight {
-                flight.is_spoilt = true;
-            }
-        }
-        self.groups.forget_since(since);
-        let id = MemberId(self.next_member);
-        self.next_member += 1;
-        let member = Member::new(network, self.groups.add(id));
-        self.members.insert(id, member);
+        let id = MemberId(self.next_id);
+        self.next_id += 1;
+        let group = self.new_group([id].into());
+        self.members.insert(id, Member::new(now, network, group));
+        // What was compared with before may have become less.
+        self.stop_trial(now);
+        self.groups.values_mut().for_each(Group::on_others_changed);
         Some(id)
     }
 
@@ -157,13 +100,15 @@ impl Turns {
         let Some(member) = self.members.remove(&id) else {
             return;
         };
-        if member.flight.is_some() {
-            self.groups.on_end(now, member.group);
+        if let Some(group) = self.groups.get_mut(&member.group) {
+            group.remove(id);
+            if group.members.is_empty() {
+                self.groups.remove(&member.group);
+            }
         }
-        self.groups.remove(id, member.group);
-        if self.trial.as_ref().is_some_and(|trial| trial.needs(id)) {
-            self.abort_trial(now);
-        }
+        self.stop_trial(now);
+        self.groups.values_mut().for_each(Group::on_others_changed);
+        self.search.on_leave(id);
         self.call(now);
     }
 
@@ -174,13 +119,12 @@ impl Turns {
         let member = self.members.get_mut(&id)?;
         if member.waiting == Waiting::No {
             member.waiting = Waiting::ForItsTurn;
-            self.plan_trial(now, id);
         }
         self.call(now);
         self.called.retain(|called| *called != id);
         match self.members.get(&id)?.waiting {
             Waiting::Granted(..) | Waiting::No => None,
-            Waiting::ForItsTurn => Some(self.next_change(now)),
+            Waiting::ForItsTurn => Some(self.wait_of(now, id)),
         }
     }
 
@@ -197,70 +141,59 @@ impl Turns {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        let role = match std::mem::replace(&mut member.waiting, Waiting::No) {
-            Waiting::Granted(_, role) if self.trial.is_some() => role,
-            _ => Role::Free,
-        };
-        member.last_began = Some(now);
+        member.on_write(now, bytes);
         let group = member.group;
-        let mut flight = Flight::new(now, bytes, member.low_rate(), role);
-        flight.busy_before = self.groups.busy_times(now, group);
-        let overdue = flight.overdue;
-        let began_before = member.flight.replace(flight);
-        if began_before.is_none() {
-            self.groups.on_begin(now, group);
+        if self.trial.is_none() {
+            self.begin_check(now, id, group);
         }
-        if self.groups.flights(group) > 1 {
-            self.mark_beside_own(group);
-        }
-        if let Some(trial) = &mut self.trial {
-            trial.on_write(role, overdue);
-        }
-        // A companion has begun: its subject may follow.
         self.call(now);
     }
 
     /// No more of the client's frame is under way than its path holds.
-    pub fn on_drained(&mut self, now: Instant, id: MemberId, shown: Shown) {
+    pub fn on_drained(&mut self, now: Instant, id: MemberId) {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
         let Some(flight) = member.flight.take() else {
             return;
         };
-        let (group, rate) = (member.group, flight.rate(now));
-        member.frames = member.frames.saturating_add(1);
-        if let Some(rate) = rate {
-            member.on_rate(rate);
-        }
-        self.groups.on_end(now, group);
-        self.forget_old(now, group);
-        let is_end_of_trial = self.is_end_of_trial(id, flight.role);
-        let role = match flight.role {
-            // The trial was given up meanwhile, and others go.
-            Role::Alone | Role::Beside(_) if !is_end_of_trial => Role::Free,
-            role => role,
-        };
-        if let Some(rate) = rate
-            && shown == Shown::Rate
-            && (matches!(role, Role::Beside(_)) || !flight.is_spoilt)
-        {
-            let beside = self.beside(now, group, &flight);
-            self.learn(now, id, &Evidence { rate, beside, role });
-        }
-        if is_end_of_trial {
-            self.end_trial(now);
+        let (rate, group) = (member.on_drained(now, flight), member.group);
+        if let Some(trial) = &mut self.trial {
+            trial.on_drained(id, flight);
+        } else if let Some(rate) = rate {
+            self.judge_turn(now, id, group, rate);
         }
         self.call(now);
     }
 
-    /// The groups that were under way beside a frame that has drained and may share its link, and
-    /// in which share of its time.
-    fn beside(&self, now: Instant, group: GroupId, flight: &Flight) -> Vec<(GroupId, f64)> {
-        let time = now.saturating_duration_since(flight.began);
-        let mut beside = self.groups.overlaps(now, group, &flight.busy_before, time);
-        beside.retain(|(other, _)| !self.is_gone(now, *other));
-        beside
+    /// Says whether it is to look at what clients have acknowledged.
+    #[must_use]
+    pub fn is_look_due(&self, now: Instant) -> bool {
+        let interval = match self.trial {
+            Some(_) => TRIAL_LOOKS,
+            None => LOOKS,
+        };
+        let is_over = |last: Instant| now.saturating_duration_since(last) >= interval;
+        self.members.len() > 1 && self.last_look.is_none_or(is_over)
+    }
+
+    /// Looks at how many bytes each client has acknowledged in all.
+    pub fn look(&mut self, now: Instant, acknowledged: impl Fn(MemberId) -> Option<u64>) {
+        self.last_look = Some(now);
+        let mut progress = 0;
+        for (id, member) in &mut self.members {
+            if let Some(bytes) = acknowledged(*id) {
+                progress += bytes.saturating_sub(member.acknowledged());
+                member.on_acknowledged(now, bytes);
+            }
+        }
+        self.search.on_progress(progress);
+        self.judge_trial(now);
+        self.judge_groups(now);
+        if self.trial.is_none() {
+            self.begin_trial(now);
+        }
+        self.call(now);
     }
 
     /// Gives those that wait no more, and have not been told: each is to ask again.
@@ -268,98 +201,198 @@ impl Turns {
         std::mem::take(&mut self.called)
     }
 
-    /// How many clients take turns with this one, itself included.
+    /// How many clients share a link with this one, itself included.
     #[must_use]
     pub fn group_size(&self, id: MemberId) -> usize {
-        self.group_of(id)
-            .map_or(0, |group| self.groups.members(group).len())
+        let group = self.members.get(&id).map(|member| member.group);
+        let group = group.and_then(|group| self.groups.get(&group));
+        group.map_or(0, |group| group.members.len())
     }
 
-    fn group_of(&self, id: MemberId) -> Option<GroupId> {
-        self.members.get(&id).map(|member| member.group)
+    /// Says whether a client takes turns with others, be it on trial.
+    #[must_use]
+    pub fn is_in_turns(&self, id: MemberId) -> bool {
+        self.with(id).is_some_and(|with| with.len() > 1)
     }
 
-    /// The clients of a group.
-    fn members_of(&self, group: GroupId) -> impl Iterator<Item = (MemberId, &Member)> {
-        let members = self.groups.members(group).iter();
-        members.filter_map(|id| Some((*id, self.members.get(id)?)))
-    }
-
-    /// Several of a group are under way at once: their frames show nothing of it alone.
-    fn mark_beside_own(&mut self, group: GroupId) {
-        for member in self.groups.members(group) {
-            if let Some(flight) = self
-                .members
-                .get_mut(member)
-                .and_then(|member| member.flight.as_mut())
-            {
-                flight.is_spoilt = true;
-            }
+    /// Those with which a client takes turns, itself included.
+    fn with(&self, id: MemberId) -> Option<&BTreeSet<MemberId>> {
+        if let Some(trial) = &self.trial
+            && trial.members.contains(&id)
+        {
+            return Some(&trial.members);
         }
+        let group = self.members.get(&id)?.group;
+        Some(&self.groups.get(&group)?.members)
+    }
+
+    /// Those of some clients of which something is to be expected.
+    fn live<'a>(
+        &'a self,
+        now: Instant,
+        ids: &'a BTreeSet<MemberId>,
+    ) -> impl Iterator<Item = (MemberId, &'a Member)> {
+        let members = ids
+            .iter()
+            .filter_map(|id| Some((*id, self.members.get(id)?)));
+        members.filter(move |(_, member)| !member.is_gone(now))
+    }
+
+    fn acknowledged(&self, ids: &BTreeSet<MemberId>) -> u64 {
+        let members = ids.iter().filter_map(|id| self.members.get(id));
+        members.map(Member::acknowledged).sum()
+    }
+
+    /// The rate at which clients have acknowledged bytes for the last `time`, all together.
+    fn rate_for(&self, ids: &BTreeSet<MemberId>, time: Duration) -> Option<BytesPerSecond> {
+        let members = ids.iter().filter_map(|id| self.members.get(id));
+        let mut rates = members.map(|member| member.rate_for(time));
+        rates.try_fold(BytesPerSecond::ZERO, |sum, rate| Some(sum + rate?))
     }
 
     /// Calls all that may go, the one with the oldest picture first.
     fn call(&mut self, now: Instant) {
-        self.abort_late_trial(now);
-        let mut waiting: Vec<_> = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.waiting == Waiting::ForItsTurn)
+        let waiting = self.members.iter();
+        let waiting = waiting.filter(|(_, member)| member.waiting == Waiting::ForItsTurn);
+        let mut waiting: Vec<_> = waiting
             .map(|(id, member)| (member.last_began, *id))
             .collect();
         waiting.sort();
         for (_, id) in waiting {
-            if let Some(role) = self.may_go(now, id)
+            if self.may_go(now, id)
                 && let Some(member) = self.members.get_mut(&id)
             {
-                member.waiting = Waiting::Granted(now, role);
+                member.waiting = Waiting::Granted(now);
                 self.called.push(id);
             }
         }
     }
 
-    /// Says whether a client that waits may send now, and for what.
-    fn may_go(&self, now: Instant, id: MemberId) -> Option<Role> {
-        let group = self.group_of(id)?;
-        match &self.trial {
-            Some(trial) if self.is_governed(now, trial, group) => {
-                self.may_go_in_trial(now, trial, id).then(|| trial.role(id))
+    /// Says whether a client that waits may send now.
+    fn may_go(&self, now: Instant, id: MemberId) -> bool {
+        let Some(with) = self.with(id) else {
+            return true;
+        };
+        let others = with.iter().filter(|other| **other != id);
+        let mut others = others.filter_map(|other| self.members.get(other));
+        !others.any(|other| other.occupies(now))
+    }
+
+    /// How long a client waits until it asks again.
+    fn wait_of(&self, now: Instant, id: MemberId) -> Duration {
+        let with = self.with(id);
+        if self
+            .trial
+            .as_ref()
+            .is_some_and(|trial| trial.members.contains(&id))
+        {
+            return TRIAL_LOOKS;
+        }
+        let others = with.into_iter().flatten();
+        let others = others.filter_map(|other| self.members.get(other)?.occupies_until());
+        let next = others.filter(|at| *at > now).min();
+        next.map_or(MAX_WAIT, |at| (at - now).clamp(MIN_WAIT, MAX_WAIT))
+    }
+
+    fn new_group(&mut self, members: BTreeSet<MemberId>) -> GroupId {
+        let id = GroupId::new(self.next_id);
+        self.next_id += 1;
+        self.groups.insert(id, Group::new(members));
+        id
+    }
+
+    /// These are a group of their own from now on.
+    fn regroup(&mut self, now: Instant, members: BTreeSet<MemberId>) -> GroupId {
+        for id in &members {
+            let Some(before) = self.members.get(id).map(|member| member.group) else {
+                continue;
+            };
+            if let Some(group) = self.groups.get_mut(&before) {
+                group.remove(*id);
+                if group.members.is_empty() {
+                    self.groups.remove(&before);
+                }
             }
-            _ => (!self.occupied(now, group, id)).then_some(Role::Free),
+        }
+        let group = self.new_group(members.clone());
+        for id in members {
+            if let Some(member) = self.members.get_mut(&id) {
+                (member.group, member.sends_so_since) = (group, now);
+                member.slow_turns = 0;
+            }
+        }
+        group
+    }
+
+    /// A group is none any more.
+    fn dissolve(&mut self, now: Instant, group: GroupId) {
+        let Some(group) = self.groups.get(&group) else {
+            return;
+        };
+        for id in group.members.clone() {
+            self.regroup(now, [id].into());
+        }
+    }
+}
+
+/// Trials.
+impl Turns {
+    fn begin_trial(&mut self, now: Instant) {
+        let units = self.groups.values().map(|group| &group.members);
+        let Some(members) = self.search.next(now, &self.members, units) else {
+            return;
+        };
+        // At least as long as it has been so, and as a frame of any of them takes.
+        let live = self.live(now, &members);
+        let frames = live.map(|(_, member)| (member.frame_time, member.frame_bytes));
+        let (times, sizes): (Vec<_>, Vec<_>) = frames.unzip();
+        let span = trial::span_before(times);
+        let Some(rate) = self.rate_for(&members, span) else {
+            return;
+        };
+        let frame_bytes = sizes.iter().sum::<u64>() / (sizes.len().max(1) as u64);
+        let acknowledged = self.acknowledged(&members);
+        self.trial = Some(Trial::new(now, members, rate, acknowledged, frame_bytes));
+    }
+
+    fn judge_trial(&mut self, now: Instant) {
+        let Some(trial) = &self.trial else {
+            return;
+        };
+        let live = self.live(now, &trial.members).map(|(id, _)| id).collect();
+        let acknowledged = self.acknowledged(&trial.members);
+        let Some(trial) = &mut self.trial else {
+            return;
+        };
+        match trial.judge(now, acknowledged, &live) {
+            Verdict::Open => {}
+            Verdict::Shared => {
+                let members = trial.members.clone();
+                self.search.on_success(&members);
+                let group = self.regroup(now, members);
+                if let (Some(group), Some(trial)) = (self.groups.get_mut(&group), self.trial.take())
+                {
+                    group.prove(trial, now);
+                }
+            }
+            Verdict::Apart(missing) => {
+                self.search.on_failure(now, &trial.members, missing);
+                self.stop_trial(now);
+            }
+            Verdict::Stalled => {
+                self.search.on_stall(now, &trial.members);
+                self.stop_trial(now);
+            }
         }
     }
 
-    /// Says whether another one of the group has the turn.
-    fn occupied(&self, now: Instant, group: GroupId, except: MemberId) -> bool {
-        self.members_of(group)
-            .any(|(id, member)| id != except && member.occupies(now))
-    }
-
-    /// Says whether nothing is to be expected of the frames that a group has under way.
-    fn is_gone(&self, now: Instant, group: GroupId) -> bool {
-        let flights = self.members_of(group);
-        let mut flights = flights
-            .filter_map(|(_, member)| member.flight.as_ref())
-            .peekable();
-        flights.peek().is_some() && flights.all(|flight| flight.is_gone(now))
-    }
-
-    /// When something may have changed without anybody calling.
-    fn next_change(&self, now: Instant) -> Duration {
-        let overdue = self.members.values().filter_map(|member| {
-            let grant = match member.waiting {
-                Waiting::Granted(since, _) => Some(since + GRANT_VALID),
-                _ => None,
-            };
-            grant.or(member.flight.as_ref().map(|flight| flight.overdue))
-        });
-        let deadline = self.trial.as_ref().map(|trial| trial.deadline);
-        overdue
-            .chain(deadline)
-            .filter(|at| *at > now)
-            .map(|at| at - now + Duration::from_millis(1))
-            .min()
-            .unwrap_or(MAX_WAIT)
-            .min(MAX_WAIT)
+    fn stop_trial(&mut self, now: Instant) {
+        if let Some(trial) = self.trial.take() {
+            for id in &trial.members {
+                if let Some(member) = self.members.get_mut(id) {
+                    member.sends_so_since = now;
+                }
+            }
+        }
     }
 }

@@ -89,6 +89,11 @@ impl BytesPerSecond {
         Self(self.0.max(other.0))
     }
 
+    /// The lesser of two.
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+
     /// Orders rates, of which none is a number that compares to nothing.
     pub(crate) fn total_cmp(self, other: Self) -> Ordering {
         self.0.total_cmp(&other.0)

@@ -154,3 +154,71 @@ fn the_time_to_the_first_answer_is_known_to_an_eighth_after_few_polls() {
     assert!(late < MS * 51, "{late:?}");
     assert!(polls < 50, "{polls}");
 }
+
+#[test]
+fn who_takes_a_whole_frame_at_once_shows_no_link() {
+    let now = Instant::now();
+    // After a frame that was looked at when so many bytes of it were left.
+    let shows = |tcp_info, frame_bytes, looked_at: Duration, left_bytes| {
+        let mut pacer = Pacer::new(now);
+        // A frame that took its time, so that the kernel has been asked.
+        pacer.on_write(now, FRAME_BYTES);
+        let _ = pacer.delay(now + MS * 20, FRAME_BYTES / 2, || tcp_info);
+        let _ = pacer.delay(now + MS * 40, 0, || tcp_info);
+        pacer.on_write(now + MS * 40, frame_bytes);
+        let _ = pacer.delay(now + MS * 40 + looked_at, left_bytes, || tcp_info);
+        pacer.shows_link(now + MS * 60)
+    };
+    let near = tcp_info(Duration::from_micros(50), 10.0);
+    let half = FRAME_BYTES / 2;
+    assert!(shows(near, FRAME_BYTES, MS, half));
+    assert!(!shows(near, FRAME_BYTES, MS, 0), "a proxy");
+    assert!(shows(near, FRAME_BYTES, MS * 8, 0));
+    assert!(shows(near, 8_000, MS, 0), "too little");
+    assert!(!shows(near, 30_000, MS, 0));
+    assert!(!shows(None, FRAME_BYTES, MS, half), "not TCP");
+}
+
+#[test]
+fn the_turn_of_the_next_one_begins_a_little_before_a_frame_has_drained() {
+    let now = Instant::now();
+    let near = Duration::from_micros(50);
+    // The last two hold a frame and more, or believe it.
+    for (mbit, round_trip, least, most) in [
+        (2.0, near, 4_000, 6_000),
+        (8.0, near, 9_000, 12_000),
+        (90.0, near, 12_000, 14_000),
+        (8.0, MS * 150, 30_000, 40_000),
+        (8.0, MS * 400, 30_000, 40_000),
+    ] {
+        let tcp_info = tcp_info(round_trip, mbit);
+        let mut pacer = acquainted(now, tcp_info);
+        pacer.set_sending(Sending::InTurns);
+        pacer.on_write(now, FRAME_BYTES);
+        let is_done =
+            |pacer: &mut Pacer, bytes| pacer.delay(now + MS, bytes, || tcp_info).is_none();
+        assert!(!is_done(&mut pacer, most), "{mbit} Mbit/s");
+        assert!(is_done(&mut pacer, least), "{mbit} Mbit/s");
+        assert!(pacer.has_drained(now + MS));
+    }
+}
+
+#[test]
+fn time_that_a_client_waits_for_its_turn_makes_no_link_slow() {
+    let now = Instant::now();
+    let tcp_info = tcp_info(MS, 8.0);
+    let mut pacer = acquainted(now, tcp_info);
+    pacer.set_sending(Sending::InTurns);
+    for frame in 1..5 {
+        // A frame takes 100 ms; the others have the link for 400 ms more.
+        let began = now + MS * 500 * frame;
+        pacer.on_write(began, FRAME_BYTES);
+        assert!(pacer.delay(began + MS * 20, 80_000, || tcp_info).is_some());
+        let pause = pacer.delay(began + MS * 60, 40_000, || tcp_info).unwrap();
+        assert!(pause > MS * 15 && pause < MS * 35, "{pause:?}");
+        assert!(pacer.delay(began + MS * 90, 9_000, || tcp_info).is_none());
+        pacer.on_turn_over();
+        pacer.on_turn(began + MS * 500, 0);
+        assert!(pacer.stalled_for(began + MS * 500).is_zero());
+    }
+}

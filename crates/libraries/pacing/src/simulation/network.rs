@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use super::{FRAME_INTERVAL, MS};
-use crate::turns::{MemberId, Shown, Turns};
+use crate::turns::{MemberId, Turns};
 
 const PACKET_BYTES: u64 = 1448;
 
@@ -29,7 +29,25 @@ pub(super) struct Link {
     pub(super) round_trip: Duration,
     /// It gives nothing for so long, and then all at once, as Wi-Fi may.
     pub(super) burst: Duration,
+    pub(super) sharing: Sharing,
 }
+
+/// What frames under way at once get of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// About the same each.
+    Fair,
+    /// One up to four times as much as another, as it happens to TCP in a short queue. Some lose
+    /// their last packets, and send them again only after [`LOST_AFTER`].
+    AsItHappens,
+}
+
+/// When TCP sends again what was lost at the end, at the earliest (RFC 6298, with Linux's 200 ms).
+const LOST_AFTER: Duration = Duration::from_millis(210);
+
+/// What is held back of a frame that loses its end, and which share of frames beside others do.
+const TAIL_BYTES: u64 = 3 * PACKET_BYTES;
+const ONE_LOST_IN: u64 = 8;
 
 impl Link {
     pub(super) fn new(mbit: f64) -> Self {
@@ -38,6 +56,7 @@ impl Link {
             queue: MS * 50,
             round_trip: MS,
             burst: MS,
+            sharing: Sharing::Fair,
         }
     }
 }
@@ -82,8 +101,12 @@ pub(super) struct Viewer {
     pub(super) is_dead: bool,
     member: Option<MemberId>,
     slow_frames: u32,
-    slow_since: Instant,
-    last_began: Instant,
+    acknowledged_bytes: u64,
+    /// How large a part of its link's queue it takes beside others, and when it sends the last few
+    /// packets of a frame if one of them was lost.
+    weight: u64,
+    loses_tail: bool,
+    tail_at: Option<Instant>,
     /// In the socket and not in the link's queue; in all not acknowledged.
     unsent_bytes: u64,
     unacknowledged_bytes: u64,
@@ -143,8 +166,10 @@ impl Network {
             is_dead: false,
             member: None,
             slow_frames: 0,
-            slow_since: self.now,
-            last_began: self.now,
+            acknowledged_bytes: 0,
+            weight: 1,
+            loses_tail: false,
+            tail_at: None,
             unsent_bytes: 0,
             unacknowledged_bytes: 0,
             acknowledgements: VecDeque::new(),
@@ -198,6 +223,7 @@ impl Network {
                 self.take_acknowledgements(viewer);
                 self.serve_viewer(viewer, false);
             }
+            self.look();
             self.answer_calls();
         }
         from
@@ -235,17 +261,32 @@ impl Network {
         let capacity = state.link.mbit * 125_000.0 * state.link.queue.as_secs_f64();
         let sending = self.viewers.iter().enumerate().filter(|(_, viewer)| {
             let is_own_queue_full = viewer.own_link_free > self.now + state.link.queue;
-            let is_blocked = viewer.is_dead || is_own_queue_full;
+            let waits = viewer.tail_at.is_some_and(|at| self.now < at);
+            let is_blocked = viewer.is_dead || is_own_queue_full || waits;
             viewer.link == link && viewer.unsent_bytes > 0 && !is_blocked
         });
         let mut sending: Vec<usize> = sending.map(|(viewer, _)| viewer).collect();
         while !sending.is_empty() && (state.queued_bytes as f64) < capacity {
-            let drawn = self.random.below(sending.len() as u64) as usize;
+            let weights = sending.iter().map(|viewer| self.viewers[*viewer].weight);
+            let mut lot = self.random.below(weights.clone().sum());
+            let drawn = weights.clone().take_while(|weight| {
+                let is_before = lot >= *weight;
+                lot = lot.saturating_sub(*weight);
+                is_before
+            });
+            let drawn = drawn.count();
             let viewer = sending[drawn];
-            let unsent = &mut self.viewers[viewer].unsent_bytes;
-            let bytes = PACKET_BYTES.min(*unsent);
-            *unsent -= bytes;
-            if *unsent == 0 {
+            let is_beside = sending.len() > 1;
+            let sender = &mut self.viewers[viewer];
+            if sender.loses_tail && is_beside && sender.unsent_bytes <= TAIL_BYTES {
+                sender.loses_tail = false;
+                sender.tail_at = Some(self.now + LOST_AFTER);
+                sending.swap_remove(drawn);
+                continue;
+            }
+            let bytes = PACKET_BYTES.min(sender.unsent_bytes);
+            sender.unsent_bytes -= bytes;
+            if sender.unsent_bytes == 0 {
                 sending.swap_remove(drawn);
             }
             state.queue.push_back((viewer, bytes));
@@ -259,6 +300,7 @@ impl Network {
             && at <= self.now
         {
             viewer.unacknowledged_bytes -= bytes;
+            viewer.acknowledged_bytes += bytes;
             viewer.acknowledgements.pop_front();
         }
     }
@@ -281,13 +323,10 @@ impl Network {
             }
             viewer.is_sending = false;
             viewer.slow_frames = if has_news { viewer.slow_frames + 1 } else { 0 };
-            if viewer.slow_frames == 1 {
-                viewer.slow_since = viewer.last_began;
-            }
             if let Some(member) = viewer.member {
-                self.turns.on_drained(now, member, Shown::Rate);
+                self.turns.on_drained(now, member);
             } else if self.rule == Rule::Turns && viewer.slow_frames >= SLOW_FRAMES {
-                viewer.member = self.turns.enter(viewer.network, viewer.slow_since);
+                viewer.member = self.turns.enter(now, viewer.network);
             }
         }
         let is_time = is_called || viewer.asks_again.is_none_or(|at| now >= at);
@@ -302,10 +341,23 @@ impl Network {
         }
         let least = viewer.frame_bytes - viewer.varies_by;
         let bytes = least + self.random.below(2 * viewer.varies_by + 1);
-        viewer.last_began = now;
         viewer.write(captured, bytes);
+        if link.sharing == Sharing::AsItHappens {
+            viewer.weight = 1 + self.random.below(4);
+            viewer.loses_tail = self.random.below(ONE_LOST_IN) == 0;
+        }
         if let Some(member) = viewer.member {
             self.turns.on_write(now, member, bytes);
+        }
+    }
+
+    fn look(&mut self) {
+        if self.turns.is_look_due(self.now) {
+            let viewers = &self.viewers;
+            self.turns.look(self.now, |id| {
+                let viewer = viewers.iter().find(|viewer| viewer.member == Some(id))?;
+                Some(viewer.acknowledged_bytes)
+            });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Viewers that share links and viewers that do not, with turns and beside that all at once as it
 //! would be without.
 
-use super::network::{Figures, Link, Network, Rule};
+use super::network::{Figures, Link, Network, Rule, Sharing};
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -182,6 +182,21 @@ fn viewers_behind_one_link_see_pictures_as_young_as_one_alone() {
 }
 
 #[test]
+fn viewers_of_a_link_that_is_shared_as_it_happens_all_take_turns() {
+    let sharing = Sharing::AsItHappens;
+    for link in distant_links() {
+        let link = Link { sharing, ..link };
+        for seed in SEEDS {
+            let seen = watch(seed, &[link], &[0; 5], |network| {
+                network.run(S * 10);
+            });
+            assert_eq!(seen.group_sizes, [5; 5], "{link:?} {}", seen.case);
+            seen.assert_in_turns(all, link);
+        }
+    }
+}
+
+#[test]
 fn viewers_on_links_of_their_own_keep_their_rate_and_age() {
     let links = |rates: [f64; 5]| rates.map(Link::new);
     let lasting = |network: &mut Network| {
@@ -235,18 +250,29 @@ fn two_links_make_two_groups() {
     for rates in [[10.0, 10.0], [10.0, 6.0]] {
         for seed in SEEDS {
             let links = rates.map(Link::new);
-            for is_address_known in [true, false] {
-                let seen = watch(seed, &links, &[0, 0, 0, 1, 1, 1], |network| {
-                    if !is_address_known {
-                        (0..6).for_each(|viewer| network.set_network(viewer, 0));
-                    }
-                    network.run(S * 10);
-                });
-                assert_eq!(seen.group_sizes, [3; 6], "{}", seen.case);
-                seen.assert_in_turns(|viewer| viewer < 3, links[0]);
-                seen.assert_in_turns(|viewer| viewer >= 3, links[1]);
-            }
+            let seen = watch(seed, &links, &[0, 0, 0, 1, 1, 1], learn);
+            assert_eq!(seen.group_sizes, [3; 6], "{}", seen.case);
+            seen.assert_in_turns(|viewer| viewer < 3, links[0]);
+            seen.assert_in_turns(|viewer| viewer >= 3, links[1]);
         }
+    }
+}
+
+#[test]
+fn two_links_behind_one_address_are_no_worse_off() {
+    let links = [Link::new(10.0); 2];
+    for seed in SEEDS {
+        let seen = watch(seed, &links, &[0, 0, 0, 1, 1, 1], |network| {
+            (0..6).for_each(|viewer| network.set_network(viewer, 0));
+            network.run(S * 10);
+        });
+        let (rate, rate_without) = seen.rates(all);
+        assert!(rate > 0.96 * rate_without, "{}", seen.case);
+        let ages = seen.figures.iter();
+        let ages = ages.fold((0.0, 0.0), |sum, (with, without)| {
+            (sum.0 + with.age_p50, sum.1 + without.age_p50)
+        });
+        assert!(ages.0 < 1.05 * ages.1, "{}", seen.case);
     }
 }
 

@@ -1,0 +1,219 @@
+//! Which clients are put on trial next, and when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::MemberId;
+use super::member::Member;
+use super::trial::span_before;
+use crate::units::{Bytes, BytesPerSecond};
+
+/// When the same clients are tried again after they were found not to share a link; each time this
+/// is doubled, up to the longest.
+const RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_secs(60);
+
+/// When they are tried again after nothing could be seen.
+const RETRY_AFTER_STALL: Duration = Duration::from_millis(250);
+
+/// Trials that fail may cost so many bytes of a hundred that are acknowledged, and a frame at first.
+const MAX_COST_SHARE: f64 = 0.01;
+const FRAMES_AHEAD: f64 = 2.0;
+
+/// The rates of clients are compared over this time.
+const RATE_SPAN: Duration = Duration::from_secs(2);
+
+/// No more failures than this are remembered: those of clients that have changed are of no use.
+const MAX_ATTEMPTS: usize = 1000;
+
+/// What trials have shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    attempts: BTreeMap<BTreeSet<MemberId>, Attempt>,
+    /// What failed trials have cost and is not made up for.
+    cost: Bytes,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempt {
+    failures: u32,
+    /// When they may be tried again.
+    next: Option<Instant>,
+}
+
+impl Search {
+    /// The clients have acknowledged so many bytes more.
+    pub(super) fn on_progress(&mut self, bytes: u64) {
+        self.cost = (self.cost - Bytes::from(bytes) * MAX_COST_SHARE).max(Bytes::ZERO);
+    }
+
+    pub(super) fn on_success(&mut self, members: &BTreeSet<MemberId>) {
+        self.attempts.remove(members);
+    }
+
+    /// These were found not to share a link, which cost them so much.
+    pub(super) fn on_failure(
+        &mut self,
+        now: Instant,
+        members: &BTreeSet<MemberId>,
+        missing: Bytes,
+    ) {
+        self.cost = self.cost + missing.max(Bytes::ZERO);
+        if self.attempts.len() >= MAX_ATTEMPTS {
+            self.attempts.clear();
+        }
+        let attempt = self.attempts.entry(members.clone()).or_default();
+        let pause = RETRY * 2u32.saturating_pow(attempt.failures);
+        attempt.failures = (attempt.failures + 1).min(16);
+        attempt.next = Some(now + pause.min(MAX_RETRY));
+    }
+
+    /// Nothing could be seen of these.
+    pub(super) fn on_stall(&mut self, now: Instant, members: &BTreeSet<MemberId>) {
+        let attempt = self.attempts.entry(members.clone()).or_default();
+        attempt.next = Some(now + RETRY_AFTER_STALL);
+    }
+
+    /// What was found out of these is not so any more.
+    pub(super) fn on_doubt(&mut self, members: &BTreeSet<MemberId>) {
+        self.attempts.retain(|tried, _| tried.is_disjoint(members));
+    }
+
+    pub(super) fn on_leave(&mut self, id: MemberId) {
+        self.attempts.retain(|members, _| !members.contains(&id));
+    }
+
+    /// Gives those that are to be tried now, of units that send as one.
+    pub(super) fn next<'a>(
+        &self,
+        now: Instant,
+        members: &BTreeMap<MemberId, Member>,
+        units: impl IntoIterator<Item = &'a BTreeSet<MemberId>>,
+    ) -> Option<BTreeSet<MemberId>> {
+        let units = units.into_iter().map(|ids| Unit::new(ids, members));
+        let mut units: Vec<_> = units.flatten().filter(|unit| !unit.is_gone(now)).collect();
+        let frames = units.iter().map(|unit| Bytes::from(unit.frame_bytes()));
+        let largest = frames.fold(Bytes::ZERO, Bytes::max);
+        if units.len() < 2 || self.cost > largest * FRAMES_AHEAD {
+            return None;
+        }
+        let candidates = candidates(&mut units);
+        let candidates = candidates.into_iter().filter_map(|candidate| {
+            let attempt = self.attempts.get(&candidate).copied().unwrap_or_default();
+            let is_due = attempt.next.is_none_or(|next| now >= next);
+            is_due.then_some((attempt.failures, candidate))
+        });
+        let (_, next) = candidates.min_by_key(|(failures, _)| *failures)?;
+        // What is best comes first, and is waited for.
+        is_known(now, members, &next).then_some(next)
+    }
+}
+
+/// Says whether clients have sent for long enough as they do.
+fn is_known(now: Instant, members: &BTreeMap<MemberId, Member>, ids: &BTreeSet<MemberId>) -> bool {
+    let of = || ids.iter().filter_map(|id| members.get(id));
+    let span = span_before(of().map(|member| member.frame_time));
+    of().all(|member| {
+        let has_rate = member.last_rate().is_some();
+        has_rate && now.saturating_duration_since(member.sends_so_since) > span
+    })
+}
+
+/// A group, or a client alone.
+struct Unit<'a> {
+    ids: &'a BTreeSet<MemberId>,
+    members: Vec<&'a Member>,
+    /// What one of it gets, if that is known.
+    rate: Option<BytesPerSecond>,
+}
+
+impl<'a> Unit<'a> {
+    fn new(ids: &'a BTreeSet<MemberId>, all: &'a BTreeMap<MemberId, Member>) -> Option<Self> {
+        let members: Vec<_> = ids.iter().filter_map(|id| all.get(id)).collect();
+        let first = members.first()?;
+        Some(Self {
+            ids,
+            rate: first.rate_for(RATE_SPAN),
+            members,
+        })
+    }
+
+    fn is_gone(&self, now: Instant) -> bool {
+        self.members.iter().all(|member| member.is_gone(now))
+    }
+
+    fn frame_bytes(&self) -> u64 {
+        let frames = self.members.iter().map(|member| member.frame_bytes);
+        frames.max().unwrap_or(0)
+    }
+}
+
+/// Those that may share a link, the likeliest first.
+fn candidates(units: &mut [Unit<'_>]) -> Vec<BTreeSet<MemberId>> {
+    let mut candidates = Vec::new();
+    let mut push = |units: &mut dyn Iterator<Item = &Unit<'_>>| {
+        let ids = units.flat_map(|unit| unit.ids.iter().copied());
+        candidates.push(ids.collect::<BTreeSet<_>>());
+    };
+    for network in networks(units) {
+        let mut of = units.iter().filter(|unit| {
+            unit.members
+                .iter()
+                .any(|member| member.network == Some(network))
+        });
+        push(&mut of);
+    }
+    push(&mut units.iter());
+    for (index, group) in units
+        .iter()
+        .enumerate()
+        .filter(|(_, unit)| unit.ids.len() > 1)
+    {
+        for (other_index, other) in units.iter().enumerate() {
+            if other.ids.len() == 1 || other_index > index {
+                push(&mut [group, other].into_iter());
+            }
+        }
+    }
+    let mut singles: Vec<_> = units
+        .iter()
+        .filter(|unit| unit.ids.len() == 1 && unit.rate.is_some())
+        .collect();
+    singles.sort_by(|one, other| {
+        let rate = |unit: &Unit<'_>| unit.rate.unwrap_or_default();
+        rate(one).total_cmp(rate(other))
+    });
+    split(&singles, &mut push);
+    candidates
+}
+
+/// The networks of which there are several units.
+fn networks(units: &[Unit<'_>]) -> Vec<IpAddr> {
+    let mut counts = BTreeMap::new();
+    for unit in units {
+        let networks = unit.members.iter().filter_map(|member| member.network);
+        for network in networks.collect::<BTreeSet<_>>() {
+            *counts.entry(network).or_insert(0) += 1;
+        }
+    }
+    let several = counts.into_iter().filter(|(_, count)| *count > 1);
+    several.map(|(network, _)| network).collect()
+}
+
+/// Clients of one link get about the same in the long run: splits those that are ordered by rate
+/// where two rates beside each other differ most, and the parts likewise.
+fn split<'a>(units: &[&'a Unit<'a>], push: &mut dyn FnMut(&mut dyn Iterator<Item = &Unit<'_>>)) {
+    let rate = |unit: &Unit<'_>| unit.rate.unwrap_or_default();
+    let step = |index: usize| rate(units[index]).share_of(rate(units[index - 1]));
+    let widest = (1..units.len()).max_by(|one, other| step(*one).total_cmp(&step(*other)));
+    let Some(at) = widest.filter(|_| units.len() > 2) else {
+        return;
+    };
+    for part in [&units[..at], &units[at..]] {
+        if part.len() > 1 {
+            push(&mut part.iter().copied());
+        }
+        split(part, push);
+    }
+}
