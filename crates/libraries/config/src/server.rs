@@ -82,6 +82,9 @@ pub struct ServerOptions {
     /// [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub min_fps: Option<Fps>,
+    /// Let clients that share a slow link get their frames one after the other [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub turns: Option<bool>,
     /// Ask for a user and password out of this htpasswd file (bcrypt: htpasswd -B)
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
@@ -124,6 +127,7 @@ impl ServerOptions {
             allow_origin: self.allow_origin.or(file.allow_origin),
             adapt: self.adapt.or(file.adapt),
             min_fps: self.min_fps.or(file.min_fps),
+            turns: self.turns.or(file.turns),
             auth_file: self.auth_file.or(file.auth_file),
             password_file: self.password_file.or(file.password_file),
             doors: self.doors.or(file.doors),

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::part::Part;
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, Status};
+use crate::turn::TurnTakers;
 
 /// How far apart lines are about programs that take no connection: strangers cause them.
 const CLOSED_LOGGED: Duration = Duration::from_secs(10);
@@ -35,9 +36,12 @@ pub(crate) struct App {
     /// How people call the cameras, as far as the configuration says.
     titles: RefCell<HashMap<CameraName, Title>>,
     pub(crate) clients: Rc<Clients>,
+    /// Those that do not keep up.
+    pub(crate) turn_takers: Rc<TurnTakers>,
     pub(crate) metrics: Metrics,
     deadline: Cell<Deadline>,
     adapt: Cell<AdaptSettings>,
+    takes_turns: Cell<bool>,
     started: Instant,
 }
 
@@ -53,9 +57,11 @@ impl App {
             closed: LogLimit::new(1, CLOSED_LOGGED),
             titles: RefCell::new(titles),
             clients: Rc::default(),
+            turn_takers: Rc::default(),
             metrics: Metrics::new(),
             deadline: Cell::new(settings.deadline),
             adapt: Cell::new(settings.adapt),
+            takes_turns: Cell::new(settings.turns),
             started: Instant::now(),
         })
     }
@@ -70,6 +76,11 @@ impl App {
         self.adapt.get()
     }
 
+    /// Says whether clients that come now take turns where they share a link.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.takes_turns.get()
+    }
+
     /// Serves new clients and requests by other settings from now on.
     ///
     /// # Errors
@@ -78,6 +89,7 @@ impl App {
         self.door.reload(LiveConfig::read(settings.serve)?);
         self.deadline.set(settings.deadline);
         self.adapt.set(settings.adapt);
+        self.takes_turns.set(settings.turns);
         let (slots, titles) = split(settings.cameras);
         self.cameras.reconfigure(slots);
         self.titles.replace(titles);

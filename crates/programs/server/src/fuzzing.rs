@@ -148,6 +148,7 @@ pub(crate) fn settings(slots: PathBuf) -> Settings {
             max_age: Duration::from_secs(2),
         },
         adapt: AdaptSettings::default(),
+        turns: true,
         serve: ServeOptions {
             allow_host: vec![AllowedHost::Any],
             allow_origin: "*".parse().ok(),

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::respond::{Found, StreamRequest, respond};
 use crate::stream::Stream;
 use crate::stream_head;
+use crate::turn::TurnTaker;
 use crate::writer::StreamWriter;
 
 impl Handler for App {
@@ -44,7 +45,11 @@ fn stream(app: &App, request: StreamRequest, socket: Socket, peer: Peer) -> Stre
     let view = app.cameras.view(request.camera, cap);
     view.want(request.wanted);
     let adapter = Adapter::new(request.adapt, app.adapt().min_fps, request.fps);
-    let writer = StreamWriter::new(socket, entry, request.headers, counters, adapter);
+    let socket = Rc::new(socket);
+    let takes_turns = app.takes_turns() && adapter.is_none();
+    let turn = takes_turns
+        .then(|| TurnTaker::new(app.turn_takers.clone(), socket.clone(), peer.network()));
+    let writer = StreamWriter::new(socket, entry, request.headers, counters, adapter, turn);
     Stream {
         writer: Rc::new(writer),
         view,

@@ -23,6 +23,7 @@ mod stream;
 mod stream_head;
 #[cfg(test)]
 mod testing;
+mod turn;
 mod viewer;
 mod writer;
 

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) deadline: Deadline,
     /// How streams are made to fit their clients' links.
     pub(crate) adapt: AdaptSettings,
+    /// Clients that share a link take turns.
+    pub(crate) turns: bool,
     /// How clients are served.
     pub(crate) serve: ServeOptions,
 }
@@ -89,6 +91,7 @@ impl Settings {
                 adapt: options.adapt.unwrap_or_default(),
                 min_fps: options.min_fps,
             },
+            turns: options.turns.unwrap_or(true),
             serve: ServeOptions {
                 idle_exit: options.idle_exit,
                 max_clients: options

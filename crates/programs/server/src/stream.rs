@@ -9,6 +9,7 @@ use eyelid_consumer::{Deadline, Freshness, NoFrame, SharedFrame, View, Wake, Wan
 use tokio::time::Instant;
 
 use crate::part;
+use crate::turn::TurnTaker;
 use crate::writer::StreamWriter;
 
 /// How often the "no signal" card is sent again: within the patience of every proxy, and often
@@ -62,15 +63,50 @@ impl Stream {
             let next = if adapted.is_some_and(|wanted| wanted != Wanted::Frame) {
                 // It is looked at between frames, so that it may get more.
                 Box::pin(self.next_and_check()).await
-            } else if self.follow().await? {
+            } else if !self.writer.takes_part() && self.follow().await? {
                 continue;
             } else {
-                self.view.next(self.writer.last(), self.deadline).await
+                self.next_in_turn().await
             };
             match next {
                 Ok(frame) => self.writer.send(&frame, 0).await?,
                 Err(reason) => self.show_card(reason).await?,
             }
+        }
+    }
+
+    /// Waits for the next frame, and for the client's turn if it takes turns with others: the frame
+    /// is the newest there is then.
+    async fn next_in_turn(&self) -> Result<Rc<SharedFrame>, NoFrame> {
+        let frame = self.view.next(self.writer.last(), self.deadline).await?;
+        let Some(taker) = &self.writer.turn else {
+            return Ok(frame);
+        };
+        taker.on_next_frame(self.view.camera().source_fps());
+        if !taker.takes_part() {
+            return Ok(frame);
+        }
+        // Apart, so that who keeps up needs no room for it.
+        Box::pin(self.newest_in_turn(taker, frame)).await
+    }
+
+    /// Waits for the client's turn. Whoever waits wishes for frames, so that there is a new one
+    /// when its turn comes.
+    async fn newest_in_turn(
+        &self,
+        taker: &TurnTaker,
+        mut frame: Rc<SharedFrame>,
+    ) -> Result<Rc<SharedFrame>, NoFrame> {
+        let mut turn = pin!(self.writer.turn());
+        loop {
+            let fresh = Freshness::NewerThan(frame.position());
+            let newer = tokio::select! {
+                biased;
+                // A socket that fails is found out when the frame is sent.
+                _ = &mut turn => return Ok(frame),
+                newer = self.view.frame(fresh, self.deadline) => newer,
+            };
+            frame = newer.inspect_err(|_| taker.withdraw())?;
         }
     }
 

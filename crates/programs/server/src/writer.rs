@@ -9,18 +9,19 @@ use std::time::{Duration, Instant};
 
 use eyelid_consumer::{Camera, Position, SharedFrame, Subscriber, Wake, Wanted};
 use eyelid_http::{STALL, Socket};
-use eyelid_pacing::{Pacer, tcp_info, unacknowledged_bytes};
+use eyelid_pacing::{Pacer, Sending, tcp_info, unacknowledged_bytes};
 use tokio::time::{self, sleep, sleep_until};
 
 use crate::adapter::Adapter;
 use crate::clients::Entry;
 use crate::metrics::StreamCounters;
 use crate::part::{PartHeaders, RenditionHeader};
+use crate::turn::{TurnTaker, Waited};
 
 /// Writes a stream's frames to its client.
 pub(crate) struct StreamWriter {
     /// The client's socket.
-    pub(crate) socket: Socket,
+    pub(crate) socket: Rc<Socket>,
     /// The client's place in the list.
     pub(crate) entry: Entry,
     /// Which headers of parts it gets.
@@ -31,15 +32,18 @@ pub(crate) struct StreamWriter {
     adapter: Option<Box<Adapter>>,
     /// Where it is: the last frame that went, or began to go.
     last: Cell<Position>,
+    /// Its part among clients that do not keep up, where it may have one.
+    pub(crate) turn: Option<Box<TurnTaker>>,
 }
 
 impl StreamWriter {
     pub(crate) fn new(
-        socket: Socket,
+        socket: Rc<Socket>,
         entry: Entry,
         headers: PartHeaders,
         counters: StreamCounters,
         adapter: Option<Adapter>,
+        turn: Option<TurnTaker>,
     ) -> Self {
         Self {
             socket,
@@ -49,6 +53,7 @@ impl StreamWriter {
             pacer: RefCell::new(Pacer::new(now())),
             adapter: adapter.map(Box::new),
             last: Cell::default(),
+            turn: turn.map(Box::new),
         }
     }
 
@@ -64,6 +69,10 @@ impl StreamWriter {
     pub(crate) async fn send(&self, frame: &SharedFrame, sent_bytes: usize) -> io::Result<()> {
         let began = now();
         let part = self.headers.part_of(frame);
+        if let Some(turn) = &self.turn {
+            // Before: what does not fit into the socket at once takes as long as most of the frame.
+            turn.on_write(began, part.len() as u64);
+        }
         self.socket.send(&part[sent_bytes..]).await?;
         self.sent(frame, part.len() as u64, began);
         Ok(())
@@ -86,10 +95,53 @@ impl StreamWriter {
     /// # Errors
     /// What the socket said; `TimedOut` when nothing left it for [`STALL`].
     pub(crate) async fn drained(&self) -> io::Result<()> {
-        while let Some(pause) = self.poll_socket()? {
+        let Some(turn) = &self.turn else {
+            while let Some(pause) = self.poll_socket()? {
+                sleep(pause).await;
+            }
+            return Ok(());
+        };
+        let mut waited = Waited::No;
+        while let Some(pause) = self.poll_in_turn(turn, waited)? {
             sleep(pause).await;
+            waited = Waited::Yes;
         }
         Ok(())
+    }
+
+    /// Polls the socket of a client that may take turns.
+    fn poll_in_turn(&self, turn: &TurnTaker, waited: Waited) -> io::Result<Option<Duration>> {
+        let sending = turn.sending();
+        self.pacer.borrow_mut().set_sending(sending);
+        let pause = self.poll_socket()?;
+        let (mut pacer, now) = (self.pacer.borrow_mut(), now());
+        if pacer.has_drained(now) {
+            if sending == Sending::InTurns {
+                pacer.on_turn_over();
+            }
+            // What is paused for from now on is not the link.
+            turn.on_drained(waited, pacer.shows_link(now));
+        }
+        Ok(pause)
+    }
+
+    /// Waits for the client's turn, if it takes turns with others.
+    ///
+    /// # Errors
+    /// What the socket said.
+    pub(crate) async fn turn(&self) -> io::Result<()> {
+        if let Some(turn) = &self.turn
+            && turn.comes().await
+        {
+            let unacknowledged = unacknowledged_bytes(&self.socket)?;
+            self.pacer.borrow_mut().on_turn(now(), unacknowledged);
+        }
+        Ok(())
+    }
+
+    /// Says whether the client takes part among those that do not keep up.
+    pub(crate) fn takes_part(&self) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.takes_part())
     }
 
     /// What the client is to get next, now that its socket has drained; `None` where its stream is
@@ -158,7 +210,7 @@ impl StreamWriter {
 }
 
 /// Tokio's clock, which tests may stop.
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     time::Instant::now().into_std()
 }
 
@@ -180,6 +232,9 @@ impl Subscriber for StreamWriter {
         let part = self.headers.part_of(frame);
         ControlFlow::Break(match self.socket.try_write(part) {
             Ok(bytes) if bytes == part.len() => {
+                if let Some(turn) = &self.turn {
+                    turn.on_write(now, bytes as u64);
+                }
                 self.sent(frame, bytes as u64, now);
                 return ControlFlow::Continue(());
             }

@@ -18,7 +18,8 @@ async fn stream(slot: &Slot) -> (JoinHandle<()>, UnixStream, Rc<Clients>) {
     let (camera, clients) = (CameraName::default(), Rc::<Clients>::default());
     let entry = clients.enter("unix".to_owned(), camera.clone());
     let counters = Metrics::new().streams(&camera);
-    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters, None);
+    let socket = Rc::new(Socket::Unix(near));
+    let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, None);
     let stream = Stream {
         view: slot.cameras.view(slot.camera(), None),
         writer: Rc::new(writer),

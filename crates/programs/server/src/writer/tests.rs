@@ -19,7 +19,8 @@ fn writer() -> (StreamWriter, UnixStream) {
     let camera = CameraName::default();
     let entry = Rc::new(Clients::default()).enter("unix".to_owned(), camera.clone());
     let counters = Metrics::new().streams(&camera);
-    let writer = StreamWriter::new(Socket::Unix(near), entry, PLAIN, counters, None);
+    let socket = Rc::new(Socket::Unix(near));
+    let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, None);
     (writer, far)
 }
 

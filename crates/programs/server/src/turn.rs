@@ -1,0 +1,250 @@
+//! Whose turn it is: between the streams of clients that do not keep up and [`Turns`], which
+//! decides.
+//!
+//! A client that keeps up has no part in it. One that was not done with a frame when the next had
+//! been captured, twice in a row, takes part from then on.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use eyelid_http::Socket;
+use eyelid_pacing::{MemberId, Sending, Turns, acknowledged_bytes};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::writer::now;
+
+/// So many frames in a row that took longer than until the next one was captured make a client take
+/// part. One alone may be a hiccup.
+const LATE_FRAMES: u32 = 2;
+
+/// So many frames in a row that it was done with in time make it leave, if it shares its link with
+/// nobody: a second, as a rule.
+const FRAMES_IN_TIME: u32 = 30;
+
+/// What a source is taken to give that does not say how many frames a second it gives: most cameras
+/// do.
+const SOURCE_FPS: f64 = 30.0;
+
+/// A source's next frame may come so much later than it should.
+const JITTER: Duration = Duration::from_millis(10);
+
+/// All clients of the server that do not keep up.
+#[derive(Default)]
+pub(crate) struct TurnTakers {
+    turns: RefCell<Turns>,
+    registered: RefCell<BTreeMap<MemberId, Registered>>,
+}
+
+/// How one of them is called, and where its frames go.
+struct Registered {
+    called: Rc<Notify>,
+    socket: Rc<Socket>,
+}
+
+impl TurnTakers {
+    /// Looks at what the sockets have taken if that is due, lets something be decided, and tells
+    /// those whose turn it is.
+    fn update<T>(&self, decide: impl FnOnce(&mut Turns, Instant) -> T) -> T {
+        let (mut turns, now) = (self.turns.borrow_mut(), now());
+        let registered = self.registered.borrow();
+        if turns.is_look_due(now) {
+            turns.look(now, |id| {
+                let registered = registered.get(&id)?;
+                acknowledged_bytes(&*registered.socket)
+            });
+        }
+        let decided = decide(&mut turns, now);
+        for id in turns.take_called() {
+            if let Some(registered) = registered.get(&id) {
+                registered.called.notify_one();
+            }
+        }
+        decided
+    }
+
+    /// How many clients take part.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.registered.borrow().len()
+    }
+}
+
+/// One client's part.
+pub(crate) struct TurnTaker {
+    all: Rc<TurnTakers>,
+    socket: Rc<Socket>,
+    network: Option<IpAddr>,
+    member: Cell<Option<MemberId>>,
+    called: Rc<Notify>,
+    late_frames: Cell<u32>,
+    frames_in_time: Cell<u32>,
+    frame: Cell<Frame>,
+}
+
+/// Where a client's last frame is.
+#[derive(Clone, Copy, Default)]
+enum Frame {
+    #[default]
+    None,
+    /// It began at this time.
+    Written(Instant),
+    /// It took so long until it had drained, if that had to be waited for, at a time; and whether
+    /// that says anything of the link.
+    Drained {
+        took: Duration,
+        at: Instant,
+        shows_link: bool,
+    },
+}
+
+/// Whether it had to be waited for that a frame has drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    No,
+    Yes,
+}
+
+impl TurnTaker {
+    /// A client that keeps up so far. Clients of one `network` probably share a link.
+    pub(crate) fn new(all: Rc<TurnTakers>, socket: Rc<Socket>, network: Option<IpAddr>) -> Self {
+        Self {
+            all,
+            socket,
+            network,
+            member: Cell::default(),
+            called: Rc::default(),
+            late_frames: Cell::default(),
+            frames_in_time: Cell::default(),
+            frame: Cell::default(),
+        }
+    }
+
+    /// Says whether the client takes part.
+    pub(crate) fn takes_part(&self) -> bool {
+        self.member.get().is_some()
+    }
+
+    /// Says whether it takes turns with others.
+    pub(crate) fn sending(&self) -> Sending {
+        let turns = self.all.turns.borrow();
+        match self.member.get() {
+            Some(member) if turns.is_in_turns(member) => Sending::InTurns,
+            _ => Sending::Freely,
+        }
+    }
+
+    /// A frame begins.
+    pub(crate) fn on_write(&self, began: Instant, bytes: u64) {
+        self.frame.set(Frame::Written(began));
+        if let Some(member) = self.member.get() {
+            self.all
+                .update(|turns, _| turns.on_write(began, member, bytes));
+        }
+    }
+
+    /// No more of the last frame is under way than the path holds.
+    pub(crate) fn on_drained(&self, waited: Waited, shows_link: bool) {
+        let Frame::Written(began) = self.frame.get() else {
+            return;
+        };
+        let at = now();
+        let took = match waited {
+            // It may have drained long before.
+            Waited::No => Duration::ZERO,
+            Waited::Yes => at - began,
+        };
+        self.frame.set(Frame::Drained {
+            took,
+            at,
+            shows_link,
+        });
+        match self.member.get() {
+            Some(_) if !shows_link => self.leave(),
+            Some(member) => self.all.update(|turns, now| turns.on_drained(now, member)),
+            None => {}
+        }
+    }
+
+    /// There is a next frame, of a source that gives so many a second, if that is known.
+    pub(crate) fn on_next_frame(&self, source_fps: Option<f64>) {
+        let fps = source_fps.filter(|fps| *fps > 0.0).unwrap_or(SOURCE_FPS);
+        let interval = Duration::from_secs_f64(1.0 / fps);
+        let Frame::Drained {
+            took,
+            at,
+            shows_link,
+        } = self.frame.take()
+        else {
+            return;
+        };
+        // A source that rests between frames is no slow link.
+        if took > interval && now() - at < interval + JITTER {
+            self.frames_in_time.set(0);
+            self.late_frames.set(self.late_frames.get() + 1);
+            if shows_link && !self.takes_part() && self.late_frames.get() >= LATE_FRAMES {
+                self.enter();
+            }
+            return;
+        }
+        self.late_frames.set(0);
+        self.frames_in_time.set(self.frames_in_time.get() + 1);
+        if self.frames_in_time.get() >= FRAMES_IN_TIME && self.sending() == Sending::Freely {
+            self.leave();
+        }
+    }
+
+    /// Waits until the client may send. Gives whether it had to.
+    pub(crate) async fn comes(&self) -> bool {
+        let mut has_waited = false;
+        while let Some(pause) = self.ask() {
+            has_waited = true;
+            // It asks again in either case.
+            let _ = timeout(pause, self.called.notified()).await;
+        }
+        has_waited
+    }
+
+    /// It has nothing to send after all.
+    pub(crate) fn withdraw(&self) {
+        if let Some(member) = self.member.get() {
+            self.all.update(|turns, now| turns.withdraw(now, member));
+        }
+    }
+
+    fn ask(&self) -> Option<Duration> {
+        let member = self.member.get()?;
+        self.all.update(|turns, now| turns.ask(now, member))
+    }
+
+    fn enter(&self) {
+        let member = self.all.update(|turns, now| turns.enter(now, self.network));
+        if let Some(member) = member {
+            let registered = Registered {
+                called: self.called.clone(),
+                socket: self.socket.clone(),
+            };
+            self.all.registered.borrow_mut().insert(member, registered);
+        }
+        self.member.set(member);
+    }
+
+    fn leave(&self) {
+        if let Some(member) = self.member.take() {
+            self.all.update(|turns, now| turns.leave(now, member));
+            self.all.registered.borrow_mut().remove(&member);
+        }
+    }
+}
+
+impl Drop for TurnTaker {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests;
