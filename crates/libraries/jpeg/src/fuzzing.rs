@@ -10,8 +10,8 @@ use crate::markers::SOS;
 pub use crate::splitter::splitter;
 use crate::{
     Check, EncodedPicture, FrameMaker, FrameOptions, Header, JpegError, JpegKind, MAX_PIXELS,
-    PictureError, Progress, RenditionMaker, Segment, Turn, Walker, decode_jpeg, decode_luma,
-    normalise, segments, whole,
+    PictureError, Progress, Recoder, RenditionMaker, Segment, Sequential, Turn, Walker,
+    decode_jpeg, decode_luma, normalise, segments, whole,
 };
 
 /// The walk does not depend on the pieces in which a JPEG comes, and gives a JPEG that can be
@@ -144,6 +144,38 @@ pub fn picture(bytes: &[u8]) {
     }
 }
 
+/// A stranger's JPEG is refused, or recoded as one scan with the standard tables, of the same size
+/// and with the same quantisation tables. To recode that again changes nothing.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn recode(bytes: &[u8]) {
+    let pixels = claimed_pixels(bytes);
+    if pixels > MOST_PIXELS && pixels <= MAX_PIXELS {
+        return;
+    }
+    let mut recoder = Recoder::default();
+    let made = match recoder.recode(bytes) {
+        Ok(made) => made.to_vec(),
+        Err(error) => {
+            assert!(!error.to_string().contains('\n'), "{error}");
+            return;
+        }
+    };
+    let (header, length) = whole(&made).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(length, made.len());
+    assert_eq!(whole(bytes).map(|(header, _)| header), Ok(header));
+    let parts = Sequential::of(&made).unwrap_or_else(|error| panic!("{error}"));
+    assert!(parts.has_standard_tables);
+    if let Ok(before) = Sequential::of(bytes) {
+        assert_eq!(parts.brightness_table, before.brightness_table);
+        assert_eq!(parts.colour_table, before.colour_table);
+        assert_eq!(parts.restart_interval, before.restart_interval);
+    }
+    let again = recoder.recode(&made);
+    assert_eq!(again.map(<[u8]>::to_vec), Ok(made), "once is not enough");
+}
+
 fn check(made: &EncodedPicture<'_>) {
     check_markers(made);
     let (header, _) = whole(&made.jpeg).unwrap_or_else(|error| panic!("{error}"));
@@ -237,5 +269,12 @@ mod tests {
     #[test]
     fn picture_corpus() {
         eyelid_replay::replay("picture", picture);
+    }
+
+    /// The pictures are JPEGs of all kinds.
+    #[test]
+    fn recode_corpus() {
+        eyelid_replay::replay("picture", recode);
+        eyelid_replay::replay("recode", recode);
     }
 }

@@ -288,23 +288,35 @@ pub(crate) fn has_standard_tables(head: &[Segment<'_>]) -> bool {
     })
 }
 
-/// Counts and values of each table, by class (the high digit, 0 or 1) and number.
-fn huffman_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<&'a [u8]>; 32]> {
+/// Counts and values of a table of Huffman codes.
+type HuffmanTable<'a> = &'a [u8];
+
+/// All tables, by class (the high digit, 0 or 1) and number.
+fn huffman_tables<'a>(head: &[Segment<'a>]) -> Option<[Option<HuffmanTable<'a>>; 32]> {
     let mut tables = [None; 32];
     for segment in head.iter().filter(|s| s.code == HUFFMAN_TABLES) {
-        let mut rest = segment.payload;
-        while let Some((label, table)) = rest.split_first() {
-            let counts = table.first_chunk::<16>()?;
-            let values: usize = counts.iter().map(|count| usize::from(*count)).sum();
-            let (table, behind) = table.split_at_checked(16 + values)?;
-            // There are no other classes.
-            if let Some(known) = tables.get_mut(usize::from(*label)) {
-                *known = Some(table);
-            }
-            rest = behind;
-        }
+        add_huffman_tables(segment.payload, &mut tables)?;
     }
     Some(tables)
+}
+
+/// Adds those of one segment.
+pub(crate) fn add_huffman_tables<'a>(
+    payload: &'a [u8],
+    tables: &mut [Option<HuffmanTable<'a>>; 32],
+) -> Option<()> {
+    let mut rest = payload;
+    while let Some((label, table)) = rest.split_first() {
+        let counts = table.first_chunk::<16>()?;
+        let values: usize = counts.iter().map(|count| usize::from(*count)).sum();
+        let (table, behind) = table.split_at_checked(16 + values)?;
+        // There are no other classes.
+        if let Some(known) = tables.get_mut(usize::from(*label)) {
+            *known = Some(table);
+        }
+        rest = behind;
+    }
+    Some(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! say what it is without decoding it, [`normalise`] makes of it what every client takes, and
 //! [`FrameMaker`] does all that stands between a stranger's picture and a frame: whoever publishes
 //! what others made goes through it. [`RenditionMaker`] makes smaller ones of what was published.
-//! [`Sequential`] takes one apart for those who send its scan without its headers (RFC 2435).
+//! [`Sequential`] takes one apart for those who send its scan without its headers (RFC 2435), and
+//! [`Recoder`] makes it fit for that without a loss.
 //! [`decode_jpeg`] and [`decode_luma`] give pixels to those who
 //! look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
 //! [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is on.
@@ -25,6 +26,7 @@ mod pixels;
 mod planes;
 #[cfg(feature = "turbojpeg")]
 mod rare;
+mod recode;
 mod rendition_maker;
 #[cfg(feature = "turbojpeg")]
 mod scaled;
@@ -45,6 +47,7 @@ pub use markers::{EOI, SOI, SOS};
 pub use normalise::{Normalised, normalise};
 pub use pixels::{Luma, MAX_PIXELS, Pixels};
 pub use planes::TurnedPlanes;
+pub use recode::{RecodeError, Recoder};
 pub use rendition_maker::{MadeRendition, RenditionMaker};
 pub use segments::{Segment, segments};
 pub use sequential::{NotSequential, Sequential};

@@ -4,12 +4,8 @@ use turbojpeg::{Decompressor, Image, PixelFormat};
 
 use crate::decode::refuse_large;
 use crate::error::PictureError;
-use crate::pixels::Pixels;
+use crate::pixels::{MOST_SCANS, Pixels};
 use crate::walk::Header;
-
-/// libjpeg goes over the whole picture for each scan, of which a stranger's may have thousands. A
-/// progressive picture of cjpeg has 10.
-const MOST_SCANS: u32 = 100;
 
 /// Makes a decoder that goes over no picture more often than that.
 pub(crate) fn bounded_decompressor() -> turbojpeg::Result<Decompressor> {
