@@ -1,7 +1,7 @@
 //! What RFC 2435 carries of a JPEG: its scan and its quantisation tables. The receiver writes all
 //! other headers itself, so only JPEGs can go whose headers it would write just so.
 
-use eyelid_jpeg::{JpegProcess, NotSequential, Sampling, Sequential};
+use eyelid_jpeg::{Header, JpegKind, JpegProcess, NotSequential, Sampling, Sequential, whole};
 
 /// Width and height go in 8 bits, as a number of 8 pixels (RFC 2435, §3.1.5).
 const MOST_PX: u32 = 255 * 8;
@@ -79,16 +79,12 @@ impl<'a> JpegPayload<'a> {
     /// # Errors
     /// Why not. The reason that needs the most is named first: what is too large is not recoded.
     pub fn of(jpeg: &'a [u8]) -> Result<Self, Unsendable> {
-        let parts = Sequential::of(jpeg)?;
-        let (width_px, height_px) = (parts.header.width, parts.header.height);
-        let in_8_px = |pixels: u32| u8::try_from(pixels.div_ceil(8));
-        let (Ok(width_8_px), Ok(height_8_px)) = (in_8_px(width_px), in_8_px(height_px)) else {
-            return Err(Unsendable::TooLarge {
-                width_px,
-                height_px,
-            });
-        };
-        let jpeg_type = jpeg_type(&parts)?;
+        let parts = Sequential::of(jpeg).map_err(|reason| unsendable(reason, jpeg))?;
+        let size_8_px = size_8_px(parts.header)?;
+        let jpeg_type = jpeg_type(parts.kind.sampling)?;
+        if !parts.has_whole_colours {
+            return Err(Unsendable::LargeUnits(parts.kind.sampling));
+        }
         let (Some(brightness), Some(colour)) = (parts.brightness_table, parts.colour_table) else {
             return Err(Unsendable::QuantisationTables);
         };
@@ -99,10 +95,10 @@ impl<'a> JpegPayload<'a> {
             return Err(Unsendable::TooLong(parts.entropy_coded.len()));
         }
         Ok(Self {
-            width_px,
-            height_px,
+            width_px: parts.header.width,
+            height_px: parts.header.height,
             jpeg_type,
-            size_8_px: [width_8_px, height_8_px],
+            size_8_px,
             restart_interval: Some(parts.restart_interval).filter(|interval| *interval > 0),
             tables: [brightness, colour],
             scan: parts.entropy_coded,
@@ -120,30 +116,44 @@ impl<'a> JpegPayload<'a> {
     }
 }
 
-/// 0 is 4:2:2, 1 is 4:2:0 (§4.1); 64 more with restart markers are added where packets are
-/// written.
-fn jpeg_type(parts: &Sequential<'_>) -> Result<u8, Unsendable> {
-    let sampling = parts.kind.sampling;
-    let jpeg_type = match sampling {
-        Sampling::Yuv422 => 0,
-        Sampling::Yuv420 => 1,
-        other => return Err(Unsendable::Sampling(other)),
-    };
-    if !parts.has_whole_colours {
-        return Err(Unsendable::LargeUnits(sampling));
+/// In 8 pixels, rounded up.
+fn size_8_px(header: Header) -> Result<[u8; 2], Unsendable> {
+    let in_8_px = |pixels: u32| u8::try_from(pixels.div_ceil(8));
+    match (in_8_px(header.width), in_8_px(header.height)) {
+        (Ok(width), Ok(height)) => Ok([width, height]),
+        _ => Err(Unsendable::TooLarge {
+            width_px: header.width,
+            height_px: header.height,
+        }),
     }
-    Ok(jpeg_type)
 }
 
-impl From<NotSequential> for Unsendable {
-    fn from(reason: NotSequential) -> Self {
-        match reason {
-            NotSequential::Process(process) => Self::Process(process),
-            NotSequential::Bits(bits) => Self::Bits(bits),
-            NotSequential::SeveralScans => Self::SeveralScans,
-            broken @ (NotSequential::Markers(_) | NotSequential::Head) => Self::Broken(broken),
-        }
+/// 0 is 4:2:2, 1 is 4:2:0 (§4.1); 64 more with restart markers are added where packets are
+/// written.
+fn jpeg_type(sampling: Sampling) -> Result<u8, Unsendable> {
+    match sampling {
+        Sampling::Yuv422 => Ok(0),
+        Sampling::Yuv420 => Ok(1),
+        other => Err(Unsendable::Sampling(other)),
     }
+}
+
+/// Recoding helps where nothing else is in the way.
+fn unsendable(reason: NotSequential, jpeg: &[u8]) -> Unsendable {
+    let named = match reason {
+        NotSequential::Process(process) => Unsendable::Process(process),
+        NotSequential::Bits(bits) => Unsendable::Bits(bits),
+        NotSequential::SeveralScans => Unsendable::SeveralScans,
+        broken @ (NotSequential::Markers(_) | NotSequential::Head) => Unsendable::Broken(broken),
+    };
+    let (Cure::Recode, Ok((header, _)), Some(kind)) =
+        (named.cure(), whole(jpeg), JpegKind::of(jpeg))
+    else {
+        return named;
+    };
+    let other = size_8_px(header).err();
+    let other = other.or_else(|| jpeg_type(kind.sampling).err());
+    other.unwrap_or(named)
 }
 
 impl Unsendable {
@@ -169,6 +179,7 @@ impl Unsendable {
 mod tests {
     use super::*;
     use crate::testing::case;
+    use eyelid_jpeg::Recoder;
 
     #[test]
     fn takes_what_receivers_know() {
@@ -221,12 +232,35 @@ mod tests {
                 "picture of 65535x65535",
                 Cure::Rendition,
             ),
+            (
+                case!("jpeg-progressive-of-65535x65535"),
+                "picture of 65535x65535",
+                Cure::Rendition,
+            ),
             (case!("jpeg-cut-off"), "cut off", Cure::Nothing),
             (case!("gif"), "not a JPEG", Cure::Nothing),
         ] {
             let reason = JpegPayload::of(jpeg).unwrap_err();
             assert!(reason.to_string().contains(name), "{reason}");
             assert_eq!(reason.cure(), cure, "{reason}");
+        }
+    }
+
+    /// All that is said to be cured by recoding is.
+    #[test]
+    fn what_is_recoded_can_go() {
+        for jpeg in [
+            case!("jpeg-422-restarts"),
+            case!("jpeg-420-optimised"),
+            case!("jpeg-in-three-scans"),
+            case!("jpeg-progressive"),
+        ] {
+            let mut recoder = Recoder::default();
+            let recoded = recoder.recode(jpeg).unwrap();
+            let payload = JpegPayload::of(recoded).unwrap();
+            let before = whole(jpeg).unwrap().0;
+            let size = (payload.width_px(), payload.height_px());
+            assert_eq!(size, (before.width, before.height));
         }
     }
 

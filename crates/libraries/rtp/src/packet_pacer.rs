@@ -1,6 +1,6 @@
 //! When each packet of a frame goes. A frame's packets at once are more than the queues of small
-//! switches hold: the frame is lost with one of them. So they are spread over half of the time until
-//! the next frame, a few at a time.
+//! switches hold: the frame is lost with one of them. So they are spread over half of the time
+//! until the next frame, a few at a time.
 //!
 //! Who comes late does not catch up at once: that would be the burst that was to be avoided. Two
 //! steps are never closer than 0.7 of their plan.

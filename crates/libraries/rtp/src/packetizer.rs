@@ -1,7 +1,8 @@
-//! From a frame to its packets, one behind the other in one buffer that is kept: all of one size but
-//! the last, so that the kernel can cut them apart (UDP GSO), or with the four bytes before each that
-//! an RTSP connection wants, so that one write sends them.
+//! From a frame to its packets, one behind the other in one buffer that is kept: all of one size
+//! but the last, so that the kernel can cut them apart (UDP GSO), or with the four bytes before each
+//! that an RTSP connection wants, so that one write sends them.
 
+mod h264;
 mod jpeg;
 
 use crate::jpeg_payload::JpegPayload;
@@ -60,13 +61,31 @@ pub struct Packetizer {
     packet_bytes: PacketBytes,
     framing: Framing,
     buffer: Vec<u8>,
+    /// Where each packet in it ends.
+    ends: Vec<usize>,
 }
 
-/// The packets of one frame.
+/// The packets of one JPEG.
 #[derive(Clone, Copy, Debug)]
 pub struct Packets<'a> {
     bytes: &'a [u8],
     stride: usize,
+}
+
+/// The packets of an access unit of H.264, which have different sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct UnevenPackets<'a> {
+    bytes: &'a [u8],
+    ends: &'a [usize],
+}
+
+/// Packets one behind the other, all of one size but the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// All of them.
+    pub bytes: &'a [u8],
+    /// The bytes of each but the last, which has as many or fewer.
+    pub stride: usize,
 }
 
 impl PacketBytes {
@@ -113,17 +132,30 @@ impl Packetizer {
             packet_bytes,
             framing,
             buffer: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
     /// Makes the packets of a JPEG. They count as sent: what the caller leaves out then is lost on
     /// the way for receivers and reports.
     pub fn jpeg(&mut self, payload: &JpegPayload<'_>, timestamp_90k: u32) -> Packets<'_> {
-        self.buffer.clear();
+        self.clear();
         jpeg::write(self, payload, timestamp_90k);
         Packets {
             bytes: &self.buffer,
             stride: self.framing.bytes() + self.packet_bytes.get(),
+        }
+    }
+
+    /// Makes the packets of an access unit of H.264, by RFC 6184: its NAL units with start codes
+    /// before them (ITU-T H.264, annex B). Without a start code, there are none. They count as sent,
+    /// too.
+    pub fn h264(&mut self, annex_b: &[u8], timestamp_90k: u32) -> UnevenPackets<'_> {
+        self.clear();
+        h264::write(self, annex_b, timestamp_90k);
+        UnevenPackets {
+            bytes: &self.buffer,
+            ends: &self.ends,
         }
     }
 
@@ -140,6 +172,11 @@ impl Packetizer {
     /// All that was sent.
     pub fn sent(&self) -> Sent {
         self.sent
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.ends.clear();
     }
 
     /// Writes one packet: its header, and its payload in two parts. All three fit.
@@ -169,6 +206,7 @@ impl Packetizer {
         self.buffer.extend(self.stream.ssrc.to_be_bytes());
         self.buffer.extend_from_slice(header);
         self.buffer.extend_from_slice(data);
+        self.ends.push(self.buffer.len());
         self.sequence = self.sequence.wrapping_add(1);
         self.sent.packets = self.sent.packets.wrapping_add(1);
         self.sent.octets = self.sent.octets.wrapping_add(payload_bytes as u32);
@@ -216,7 +254,61 @@ impl<'a> Packets<'a> {
     }
 }
 
+impl<'a> UnevenPackets<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// All of them.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Each by itself.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (bytes, ends) = (self.bytes, self.ends);
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        starts.zip(ends).map(|(start, end)| &bytes[start..*end])
+    }
+
+    /// Some of them, in as few runs as can be: each is one send with UDP GSO. The range is cut to
+    /// those that there are.
+    pub fn runs(&self, packets: std::ops::Range<usize>) -> impl Iterator<Item = Run<'a>> + use<'a> {
+        let end = packets.end.min(self.ends.len());
+        let mut rest = &self.ends[packets.start.min(end)..end];
+        let before = packets.start.checked_sub(1);
+        let mut start = before.map_or(0, |at| self.ends.get(at).copied().unwrap_or(0));
+        let bytes = self.bytes;
+        std::iter::from_fn(move || {
+            let stride = rest.first()? - start;
+            // The last of a run may be smaller, and no larger.
+            let full = rest
+                .iter()
+                .zip(1..)
+                .take_while(|(end, n)| **end == start + n * stride);
+            let full = full.count();
+            let is_smaller = |end: &&usize| **end < start + (full + 1) * stride;
+            let count = full + usize::from(rest.get(full).filter(is_smaller).is_some());
+            let end = rest[count - 1];
+            let run = Run {
+                bytes: &bytes[start..end],
+                stride,
+            };
+            (start, rest) = (end, &rest[count..]);
+            Some(run)
+        })
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod depacketizer;
 #[cfg(test)]
-mod depacketizer;
+mod h264_tests;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! RTCP (RFC 3550, §6): what a sender says of itself, what receivers say of what came, and how often.
+//! RTCP (RFC 3550, §6): what a sender says of itself, what receivers say of what came, and how
+//! often.
 //!
 //! Packets are read and written by `rtcp-types`. What stands in them is strangers' word: it is
 //! bounded in [`Receivers`].
@@ -28,8 +29,8 @@ pub struct StreamReport<'a> {
     pub time: RtpTime,
     /// What was sent until now.
     pub sent: Sent,
-    /// Names the sender beyond its SSRC, which may change: the same for all its streams, `USER@HOST`
-    /// or as RFC 7022 has it. Cut to 255 bytes.
+    /// Names the sender beyond its SSRC, which may change: the same for all its streams,
+    /// `USER@HOST` or as RFC 7022 has it. Cut to 255 bytes.
     pub cname: &'a str,
 }
 

@@ -1,5 +1,5 @@
-//! A stream's description (SDP, RFC 8866), as text: for RTSP's DESCRIBE, and as a file that receivers
-//! of a pushed stream open.
+//! A stream's description (SDP, RFC 8866), as text: for RTSP's DESCRIBE, and as a file that
+//! receivers of a pushed stream open.
 //!
 //! Each line that is optional by the RFC and missed by some receiver is there: `o=`, `c=` and `t=`,
 //! and both `a=control` lines.

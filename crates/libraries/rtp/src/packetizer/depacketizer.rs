@@ -1,5 +1,5 @@
-//! A receiver of RFC 2435 for the tests: strict, and written from the RFC alone, so that it shares
-//! no mistake with what is tested.
+//! A receiver of RFC 2435 for tests and fuzzing: strict, and written from the RFC alone, so that it
+//! shares no mistake with what is tested.
 
 use eyelid_jpeg::STANDARD_TABLES;
 
@@ -54,7 +54,7 @@ pub(crate) fn receive<'a>(
         jpeg(packet, timestamp_90k, &mut frame);
     }
     assert!(ended, "no packet with a marker");
-    frame.unwrap()
+    frame.unwrap_or_else(|| panic!("no packet"))
 }
 
 fn jpeg(mut packet: Bytes<'_>, timestamp_90k: u32, frame: &mut Option<ReceivedFrame>) {

@@ -19,7 +19,7 @@ const GONE_AFTER: Duration = Duration::from_secs(30);
 /// As many of our reports are known again: at 5 s each, longer than a receiver is not gone.
 const REMEMBERED_REPORTS: usize = 8;
 
-/// A packet of more is not read: reports on 31 streams and a name have less than half as many bytes.
+/// A packet of more is not read: reports on 31 streams and a name have less than half of that.
 const MOST_BYTES: usize = 2048;
 
 /// What no receiver measures who still listens.
