@@ -164,4 +164,9 @@ def test_the_page_leads_to_it_and_it_leads_back(page, cameras):
     page.keyboard.press("Enter")
     wait_page(page, lambda: page.url.endswith("/webcam/"), lambda: page.url)
     wait_drawn(page, "default", "second", times=0)
+    # So it does for a finger, which has no key.
+    page.go_back()
+    wait_page(page, lambda: page.url.endswith("/webcam/?wall"), lambda: page.url)
+    page.get_by_role("link", name="Leave the wall").click()
+    wait_page(page, lambda: page.url.endswith("/webcam/"), lambda: page.url)
     assert page.complaints == []

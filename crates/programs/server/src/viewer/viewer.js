@@ -814,7 +814,14 @@ function start() {
   const pauseAll = document.getElementById('pause-all');
   pauseAll.hidden = cameras.length < 2;
   pauseAll.addEventListener('click', () => pause(cameras, !cameras.every(({ paused }) => paused)));
-  document.getElementById('to-wall').hidden = cameras.length < 2;
+  const toWall = document.getElementById('to-wall');
+  toWall.hidden = cameras.length < 2 && !wall;
+  if (wall) {
+    toWall.href = location.pathname; // the way off it
+    toWall.title = 'Leave the wall';
+    toWall.querySelector('span').textContent = toWall.title;
+    toWall.querySelector('use').setAttribute('href', '#close');
+  }
   document.querySelector('.keys').hidden = false;
   cameras.forEach(listen);
   fill(null);
