@@ -11,6 +11,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+use eyelid_daemon::backoff::Backoff;
 use eyelid_producer::NO_NEW_PICTURE;
 
 /// How many times longer than the last full picture took the stream is left alone after it: who
@@ -36,6 +37,12 @@ const BLIND_FRAMES: u32 = 4;
 /// A picture that nobody fetches is dropped after this: its file may have been taken out of the
 /// slot meanwhile, and the stream waits.
 const FETCH_LIMIT: Duration = Duration::from_millis(500);
+
+/// How long a camera that failed at the full size is not asked again: for each try its stream may
+/// stand still for as long as the camera may give nothing. What failed once (memory, a busy bus) may
+/// be over by then; a camera that never can costs six tries an hour at most.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+const LAST_RETRY: Duration = Duration::from_secs(600);
 
 /// What a camera says of its automatic exposure.
 #[cfg_attr(
@@ -86,8 +93,19 @@ pub(crate) struct StillPlan {
     not_before: Option<Instant>,
     /// Somebody wishes for one, and it is too early.
     held_back: bool,
-    has_failed: bool,
+    /// The camera has failed at the full size, and is tried again.
+    failed: Option<Failed>,
+    backoff: Backoff,
     taken: u64,
+}
+
+/// When a camera is asked again that failed at the full size.
+#[derive(Clone, Copy, Debug)]
+enum Failed {
+    /// So long after it is known what time it is.
+    After(Duration),
+    /// Then.
+    Until(Instant),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,21 +142,23 @@ impl StillPlan {
             step: Step::Stream,
             not_before: None,
             held_back: false,
-            has_failed: false,
+            failed: None,
+            backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
             taken: 0,
         }
     }
 
-    /// Says whether the camera works at the full size, as far as is known.
+    /// Says whether the camera works at the full size, as far as is known. One that failed may work
+    /// again some time after, which is taken in by [`StillPlan::next`].
     pub(crate) fn is_possible(&self) -> bool {
-        !self.has_failed
+        self.failed.is_none()
     }
 
     /// Somebody wishes for a full picture. Says whether to begin with it now; report
     /// [`StillPlan::begun`] or [`StillPlan::fail`] then. To be asked when no frame of the stream is
     /// about to be encoded, for a camera that is configured anew loses the one at hand.
     pub(crate) fn may_begin(&mut self, now: Instant) -> bool {
-        let is_free = !self.has_failed && matches!(self.step, Step::Stream);
+        let is_free = self.is_possible() && matches!(self.step, Step::Stream);
         self.held_back = is_free && self.not_before.is_some_and(|at| now < at);
         is_free && !self.held_back
     }
@@ -192,6 +212,11 @@ impl StillPlan {
 
     /// Gives what is to be done although no frame has come.
     pub(crate) fn next(&mut self, now: Instant) -> Option<StillAction> {
+        self.failed = match self.failed {
+            Some(Failed::After(pause)) => Some(Failed::Until(now + pause)),
+            Some(Failed::Until(then)) if then <= now => None,
+            as_before => as_before,
+        };
         match self.step {
             Step::Settling {
                 began, way, first, ..
@@ -234,6 +259,9 @@ impl StillPlan {
     /// from its stream, if it was; the log has that, too.
     pub(crate) fn returned(&mut self, now: Instant) -> Option<Duration> {
         let work = self.work()?;
+        if self.is_possible() {
+            self.backoff.succeeded();
+        }
         let took = now.duration_since(work.since);
         let least = match work.way {
             StillWay::Beside => Duration::ZERO,
@@ -246,10 +274,23 @@ impl StillPlan {
         Some(took)
     }
 
-    /// The camera does not work at the full size: the log says so, and it is not asked again.
+    /// The camera does not work at the full size: the log says so, once, and it is asked again after
+    /// a pause, if somebody wishes for a full picture then.
     pub(crate) fn fail(&mut self, reason: impl Display) {
-        log::warn!("no full pictures: {reason}; frames go on as before");
-        self.has_failed = true;
+        let is_first = self.backoff.failures() == 0;
+        // There is one camera in a process: nothing else would be tried at the same time.
+        let pause = self.backoff.failed(0.5);
+        let level = if is_first {
+            log::Level::Warn
+        } else {
+            log::Level::Debug
+        };
+        let seconds = pause.as_secs();
+        log::log!(
+            level,
+            "no full pictures: {reason}; frames go on as before, next try in {seconds}s"
+        );
+        self.failed = Some(Failed::After(pause));
         self.held_back = false;
     }
 

@@ -69,7 +69,7 @@ fn without_a_further_frame_the_one_at_hand_is_taken() {
 }
 
 #[test]
-fn a_camera_that_gives_nothing_is_given_up_and_not_asked_again() {
+fn a_camera_that_gives_nothing_is_given_up_and_asked_again_after_ever_longer_pauses() {
     let start = Instant::now();
     let mut plan = changing(start);
     assert_eq!(plan.deadline(), Some(start + PATIENCE));
@@ -79,8 +79,31 @@ fn a_camera_that_gives_nothing_is_given_up_and_not_asked_again() {
     plan.returning();
     assert_eq!(plan.returned(start + PATIENCE), Some(PATIENCE));
     assert!(!plan.is_away() && !plan.is_possible());
-    assert!(!plan.may_begin(start + PATIENCE * 100));
     assert_eq!(plan.deadline(), None);
+    let mut now = start + PATIENCE;
+    for (seconds, has_picture) in [(30, false), (60, false), (120, true), (30, false)] {
+        assert_eq!(plan.next(now), None);
+        let again = now + Duration::from_secs(seconds);
+        for (then, is_asked) in [(again - ms(1), false), (again, true)] {
+            assert_eq!(plan.next(then), None);
+            assert_eq!(
+                (plan.is_possible(), plan.may_begin(then)),
+                (is_asked, is_asked)
+            );
+        }
+        now = again;
+        plan.begun(now, StillWay::Change);
+        if has_picture {
+            plan.frame(now, AutoExposure::Settled);
+            plan.encoded();
+            plan.returned(now);
+            now += Duration::from_secs(10);
+            assert!(plan.may_begin(now));
+            plan.begun(now, StillWay::Change);
+        }
+        plan.fail("it gave none");
+        plan.returned(now);
+    }
 }
 
 #[test]
