@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet, yield_now};
 use tokio::time::{Instant, timeout};
 
+use crate::admission::{Admission, Permit};
 use crate::connection::{self, Handler};
 use crate::door::Door;
 use crate::listener::{Accepted, Listener};
@@ -37,10 +38,60 @@ const ACCEPTED_AT_ONCE: usize = 16;
 /// How long responses under way may take when the program ends.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Accepts connections and has a task serve each.
-pub struct Acceptor<H> {
+/// What is spoken on the connections that are accepted: HTTP, as [`Acceptor::new`] has it, or what
+/// another program speaks.
+pub trait Protocol: 'static {
+    /// Serves a connection until it ends, fails, must go for another ([`Permit::until_shed`]), or
+    /// the program ends.
+    fn serve(self: Rc<Self>, socket: Socket, permit: Permit) -> impl Future<Output = ()> + 'static;
+
+    /// Serves a connection that another program hands over by `link`, if that is done here.
+    fn serve_handed_over(self: Rc<Self>, link: OwnedFd) -> impl Future<Output = ()> + 'static {
+        drop(link);
+        std::future::ready(())
+    }
+
+    /// Room for connections.
+    fn admission(&self) -> &Rc<Admission>;
+
+    /// When to end for want of connections.
+    fn idle_exit(&self) -> Option<Duration>;
+
+    /// Says whether there is something to do without any connection: then there is no end for want
+    /// of them.
+    fn is_busy(&self) -> bool {
+        false
+    }
+}
+
+/// HTTP, whose requests a [`Handler`] answers.
+pub struct Http<H> {
     door: Rc<Door>,
     handler: Rc<H>,
+}
+
+impl<H: Handler> Protocol for Http<H> {
+    fn serve(self: Rc<Self>, socket: Socket, permit: Permit) -> impl Future<Output = ()> + 'static {
+        self.door.accepted();
+        connection::serve(self.door.clone(), self.handler.clone(), socket, permit)
+    }
+
+    fn serve_handed_over(self: Rc<Self>, link: OwnedFd) -> impl Future<Output = ()> + 'static {
+        connection::serve_handed_over(self.door.clone(), self.handler.clone(), link)
+    }
+
+    fn admission(&self) -> &Rc<Admission> {
+        &self.door.admission
+    }
+
+    fn idle_exit(&self) -> Option<Duration> {
+        self.door.live().options.idle_exit
+    }
+}
+
+/// Accepts connections and has a task serve each.
+pub struct Acceptor<P> {
+    protocol: Rc<P>,
     served: JoinSet<()>,
     failures: LogLimit,
 }
@@ -56,12 +107,18 @@ pub enum End {
     Served,
 }
 
-impl<H: Handler> Acceptor<H> {
-    /// Has accepted nothing yet.
+impl<H: Handler> Acceptor<Http<H>> {
+    /// Speaks HTTP, and has accepted nothing yet.
     pub fn new(door: Rc<Door>, handler: Rc<H>) -> Self {
+        Self::speaking(Rc::new(Http { door, handler }))
+    }
+}
+
+impl<P: Protocol> Acceptor<P> {
+    /// Has accepted nothing yet.
+    pub fn speaking(protocol: Rc<P>) -> Self {
         Self {
-            door,
-            handler,
+            protocol,
             served: JoinSet::new(),
             failures: LogLimit::new(1, FAILURES_LOGGED),
         }
@@ -69,11 +126,9 @@ impl<H: Handler> Acceptor<H> {
 
     /// Serves a connection.
     pub fn take(&mut self, socket: Socket) {
-        self.door.accepted();
-        let permit = self.door.admission.enter();
-        let (door, handler) = (self.door.clone(), self.handler.clone());
+        let permit = self.protocol.admission().enter();
         self.served
-            .spawn_local(connection::serve(door, handler, socket, permit));
+            .spawn_local(self.protocol.clone().serve(socket, permit));
     }
 
     /// Accepts connections until one of `signals` comes, or there is another reason to end. Answers
@@ -89,11 +144,12 @@ impl<H: Handler> Acceptor<H> {
         let mut paused_until: Option<Instant> = None;
         let (mut first, mut accepted_at_once) = (0, 0);
         loop {
-            if listeners.is_empty() && self.served.is_empty() {
+            let is_idle = self.served.is_empty() && !self.protocol.is_busy();
+            if listeners.is_empty() && is_idle {
                 return End::Served;
             }
-            let idle = self.door.live().options.idle_exit;
-            let idle = idle.filter(|_| self.served.is_empty());
+            let idle = self.protocol.idle_exit();
+            let idle = idle.filter(|_| is_idle);
             tokio::select! {
                 // Ended connections are cleared away however many come, and who has come is served
                 // before idleness ends us.
@@ -127,12 +183,11 @@ impl<H: Handler> Acceptor<H> {
 
     /// Serves a connection that another program hands over.
     fn take_handed_over(&mut self, link: OwnedFd) {
-        let (door, handler) = (self.door.clone(), self.handler.clone());
         self.served
-            .spawn_local(connection::serve_handed_over(door, handler, link));
+            .spawn_local(self.protocol.clone().serve_handed_over(link));
     }
 
-    /// Waits until all connections have ended, which were told to by [`Door::stop`]; but not for
+    /// Waits until all connections have ended, which were told to ([`Door::stop`]); but not for
     /// long.
     pub async fn drain(mut self) {
         let all = async { while self.served.join_next().await.is_some() {} };
@@ -151,7 +206,7 @@ impl<H: Handler> Acceptor<H> {
                         "cannot accept a connection: {error} ({suppressed} times more before)"
                     );
                 }
-                if !self.door.admission.shed() {
+                if !self.protocol.admission().shed() {
                     return Some(Instant::now() + ACCEPT_PAUSE);
                 }
             }

@@ -22,7 +22,7 @@ const WAITING: usize = 512;
 const OTHER_DESCRIPTORS: usize = 64;
 
 /// All connections.
-pub(crate) struct Admission {
+pub struct Admission {
     /// How many may wait.
     waiting_limit: usize,
     /// How many may be clients, whatever the configuration says.
@@ -38,7 +38,7 @@ pub(crate) struct Admission {
 impl Admission {
     /// Makes room for as many connections as so many descriptors allow: three quarters of them for
     /// clients, if they do not suffice for all.
-    pub(crate) fn new(descriptors: usize) -> Rc<Self> {
+    pub fn new(descriptors: usize) -> Rc<Self> {
         let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(4);
         let waiting_limit = WAITING.min(connections / 4);
         Rc::new(Self {
@@ -52,7 +52,7 @@ impl Admission {
     }
 
     /// Lets a connection wait for its request; another may have to go for it.
-    pub(crate) fn enter(self: &Rc<Self>) -> Permit {
+    pub fn enter(self: &Rc<Self>) -> Permit {
         let permit = Permit {
             admission: self.clone(),
             state: Cell::new(PermitState::Gone),
@@ -63,12 +63,12 @@ impl Admission {
     }
 
     /// How many connections were told to go.
-    pub(crate) fn shed_count(&self) -> u64 {
+    pub fn shed_count(&self) -> u64 {
         self.shed.get()
     }
 
     /// Tells the connection that has waited longest to go. Gives whether there is one.
-    pub(crate) fn shed(&self) -> bool {
+    pub fn shed(&self) -> bool {
         let longest = self.waiting.borrow_mut().pop_first();
         if let Some((_, shed)) = &longest {
             shed.notify_one();
@@ -79,7 +79,7 @@ impl Admission {
 }
 
 /// The room of one connection, free again when this is dropped.
-pub(crate) struct Permit {
+pub struct Permit {
     admission: Rc<Admission>,
     state: Cell<PermitState>,
     shed: Rc<Notify>,
@@ -96,7 +96,7 @@ enum PermitState {
 impl Permit {
     /// Makes the connection a client: its request has come. Not if there are `limit` already; it
     /// goes on waiting then.
-    pub(crate) fn serve(&self, limit: usize) -> bool {
+    pub fn serve(&self, limit: usize) -> bool {
         if self.state.get() == PermitState::Client {
             return true;
         }
@@ -111,7 +111,7 @@ impl Permit {
     }
 
     /// Makes a client wait again: it has its answer. Another may have to go for it.
-    pub(crate) fn wait(&self) {
+    pub fn wait(&self) {
         if let PermitState::Waiting(_) = self.state.get() {
             return;
         }
@@ -128,7 +128,7 @@ impl Permit {
     }
 
     /// Waits until the connection has waited longest and must go for another.
-    pub(crate) async fn until_shed(&self) {
+    pub async fn until_shed(&self) {
         loop {
             self.shed.notified().await;
             // A request that has arrived saves it, though the runtime may not have looked for it

@@ -86,13 +86,21 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// Listens on these addresses, too.
+    /// Listens on these addresses, too, for HTTP.
     ///
     /// # Errors
     /// The address and what the system said of it.
     pub fn bind(&mut self, addresses: &[Address]) -> Result<(), BindError> {
+        self.bind_for("http", addresses)
+    }
+
+    /// Listens on these addresses, too, for URLs of a scheme.
+    ///
+    /// # Errors
+    /// The address and what the system said of it.
+    pub fn bind_for(&mut self, scheme: &str, addresses: &[Address]) -> Result<(), BindError> {
         for address in addresses {
-            self.listeners.push(Listener::bind(address)?);
+            self.listeners.push(Listener::bind(scheme, address)?);
         }
         Ok(())
     }
@@ -104,11 +112,11 @@ impl Sockets {
 }
 
 impl Listener {
-    /// Binds an address.
+    /// Binds an address, which is that of URLs of this scheme.
     ///
     /// # Errors
     /// The address and what the system said of it.
-    pub fn bind(address: &Address) -> Result<Self, BindError> {
+    pub fn bind(scheme: &str, address: &Address) -> Result<Self, BindError> {
         let bound = match address {
             Address::Tcp(text) => bind_tcp(text)
                 .and_then(TcpListener::from_std)
@@ -125,7 +133,7 @@ impl Listener {
         match &listener {
             Self::Tcp(tcp) => {
                 let local = tcp.local_addr().map_err(failed)?;
-                log::info!("listening on http://{local}");
+                log::info!("listening on {scheme}://{local}");
             }
             _ => log::info!("listening on {address}"),
         }

@@ -136,8 +136,23 @@ impl Socket {
     }
 
     /// Waits until it takes something, or fails.
-    pub(crate) async fn writable(&self) {
+    pub async fn writable(&self) {
         let _ = self.ready(Interest::WRITABLE).await;
+    }
+
+    /// Reads what has come, once something has; nothing is lost where this is given up. Gives how
+    /// many bytes of `buffer` it has filled, which is none when the client has closed its side.
+    ///
+    /// # Errors
+    /// What the socket said.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.ready(Interest::READABLE).await?;
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
     }
 
     /// Waits until the client closes its side; what it sends meanwhile is ignored.

@@ -55,7 +55,7 @@ async fn send_back(socket: &mut WebSocket) -> Result<(), Ended> {
 }
 
 async fn run(address: &str) -> anyhow::Result<()> {
-    let listeners = [Listener::bind(&address.parse()?)?];
+    let listeners = [Listener::bind("http", &address.parse()?)?];
     let advice = Advice {
         program: "echo".to_owned(),
         has_file: false,

@@ -26,7 +26,7 @@ impl Handler for Silent {
     }
 }
 
-fn acceptor() -> Acceptor<Silent> {
+fn acceptor() -> Acceptor<Http<Silent>> {
     let options = ServeOptions {
         idle_exit: Some(IDLE),
         ..ServeOptions::default()
@@ -40,7 +40,7 @@ fn acceptor() -> Acceptor<Silent> {
 }
 
 /// Accepts until there is a reason to end. Gives that, and how long it took by the stopped clock.
-async fn end(acceptor: &mut Acceptor<Silent>, listeners: &[Listener]) -> (End, Duration) {
+async fn end(acceptor: &mut Acceptor<Http<Silent>>, listeners: &[Listener]) -> (End, Duration) {
     let start = Instant::now();
     let mut signals = [signal(SignalKind::user_defined2()).unwrap()];
     let pulse = Pulse::default();
@@ -66,7 +66,7 @@ async fn ends_when_nobody_has_been_connected_for_long_enough() {
         let (end, took) = end(&mut acceptor, &listeners).await;
         assert_eq!(end, End::Idle);
         assert!(took >= IDLE + IDLE / 12 && took < IDLE * 2, "{took:?}");
-        assert_eq!(acceptor.door.counts().accepted, 1);
+        assert_eq!(acceptor.protocol.door.counts().accepted, 1);
     };
     LocalSet::new().run_until(test).await;
 }
@@ -116,9 +116,9 @@ async fn a_shortage_costs_who_waits_a_connection_or_else_a_pause() {
     let shortage = || Err(io::Error::from_raw_os_error(libc::EMFILE));
     let left = Err(io::ErrorKind::ConnectionAborted.into());
     assert_eq!(acceptor.accepted(left), None);
-    let waiting = acceptor.door.admission.enter();
+    let waiting = acceptor.protocol.door.admission.enter();
     assert_eq!(acceptor.accepted(shortage()), None);
-    assert_eq!(acceptor.door.counts().shed, 1);
+    assert_eq!(acceptor.protocol.door.counts().shed, 1);
     waiting.until_shed().await;
     let until = acceptor.accepted(shortage());
     assert_eq!(until, Some(Instant::now() + ACCEPT_PAUSE));
