@@ -115,7 +115,7 @@ pub fn rtcp(bytes: &[u8]) {
     // Several packets, one after another, and all of it as one.
     for packet in bytes.split(|byte| *byte == 0xFF).chain([bytes]) {
         let time = Ntp(reported.0 + (3 << 32));
-        let Ok(heard) = receivers.on_packet(packet, &stream, time, now) else {
+        let Ok(heard) = receivers.on_packet(packet, stream.position(), time, now) else {
             continue;
         };
         assert!(heard.listens || heard.receptions == 0);

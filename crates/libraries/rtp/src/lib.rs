@@ -20,7 +20,8 @@ pub use clock::{Ntp, RtpClock, RtpTime};
 pub use jpeg_payload::{Cure, JpegPayload, Unsendable};
 pub use packet_pacer::{PaceStep, PacketPacer};
 pub use packetizer::{
-    Framing, PacketBytes, PacketBytesError, Packetizer, Packets, Run, Sent, Stream, UnevenPackets,
+    Framing, PacketBytes, PacketBytesError, Packetizer, Packets, Run, Sent, Stream, StreamPosition,
+    UnevenPackets,
 };
 pub use rtcp::{Farewell, Heard, Receivers, Reception, ReportInterval, RtcpError, StreamReport};
 pub use sdp::{Destination, JPEG_PAYLOAD_TYPE, Media, Origin, SessionDescription};

@@ -52,6 +52,18 @@ pub struct Sent {
     pub octets: u32,
 }
 
+/// How far a stream has come: what reports say and quote, for who has no hold of the packetizer while
+/// a frame is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamPosition {
+    /// The stream's SSRC.
+    pub ssrc: u32,
+    /// The sequence number that the next packet gets.
+    pub next_sequence: u16,
+    /// All that was sent.
+    pub sent: Sent,
+}
+
 /// Makes the packets of one stream for one receiver or group.
 #[derive(Debug)]
 pub struct Packetizer {
@@ -68,6 +80,7 @@ pub struct Packetizer {
 /// The packets of one JPEG.
 #[derive(Clone, Copy, Debug)]
 pub struct Packets<'a> {
+    position: StreamPosition,
     bytes: &'a [u8],
     stride: usize,
 }
@@ -142,6 +155,7 @@ impl Packetizer {
         self.clear();
         jpeg::write(self, payload, timestamp_90k);
         Packets {
+            position: self.position(),
             bytes: &self.buffer,
             stride: self.framing.bytes() + self.packet_bytes.get(),
         }
@@ -159,19 +173,13 @@ impl Packetizer {
         }
     }
 
-    /// The stream's SSRC.
-    pub fn ssrc(&self) -> u32 {
-        self.stream.ssrc
-    }
-
-    /// The sequence number that the next packet gets.
-    pub fn next_sequence(&self) -> u16 {
-        self.sequence
-    }
-
-    /// All that was sent.
-    pub fn sent(&self) -> Sent {
-        self.sent
+    /// How far it has come.
+    pub fn position(&self) -> StreamPosition {
+        StreamPosition {
+            ssrc: self.stream.ssrc,
+            next_sequence: self.sequence,
+            sent: self.sent,
+        }
     }
 
     fn clear(&mut self) {
@@ -221,6 +229,11 @@ enum Marker {
 }
 
 impl<'a> Packets<'a> {
+    /// How far the stream has come with them.
+    pub fn position(&self) -> StreamPosition {
+        self.position
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.bytes.len().div_ceil(self.stride)

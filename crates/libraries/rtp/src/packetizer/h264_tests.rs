@@ -95,7 +95,7 @@ fn parameters_go_together_and_a_large_picture_in_fragments() {
         packets: 4,
         octets: (packets.bytes().len() - 4 * 12) as u32,
     };
-    assert_eq!(packetizer.sent(), expected);
+    assert_eq!(packetizer.position().sent, expected);
 }
 
 #[test]

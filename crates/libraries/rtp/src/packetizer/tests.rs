@@ -73,10 +73,10 @@ fn counts_what_a_report_says() {
         packets: count as u32,
         octets: (bytes - count * 12) as u32,
     };
-    assert_eq!(packetizer.sent(), expected);
-    assert_eq!(packetizer.next_sequence(), (count - 1) as u16);
+    assert_eq!(packetizer.position().sent, expected);
+    assert_eq!(packetizer.position().next_sequence, (count - 1) as u16);
     packetizer.jpeg(&payload, 3000);
-    assert_eq!(packetizer.sent().packets, 2 * expected.packets);
+    assert_eq!(packetizer.position().sent.packets, 2 * expected.packets);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rtcp_types::{Compound, Packet, ReportBlock, RtcpParseError};
 
 use crate::clock::Ntp;
-use crate::packetizer::Packetizer;
+use crate::packetizer::StreamPosition;
 
 /// More than the receivers of a group whose figures anybody reads. Any further one is not told
 /// apart, but still somebody who listens.
@@ -79,8 +79,8 @@ pub enum RtcpError {
 }
 
 /// A packet's way to us.
-struct Arrival<'a> {
-    stream: &'a Packetizer,
+struct Arrival {
+    stream: StreamPosition,
     time: Ntp,
     now: Instant,
 }
@@ -102,7 +102,7 @@ impl Receivers {
     pub fn on_packet(
         &mut self,
         packet: &[u8],
-        stream: &Packetizer,
+        stream: StreamPosition,
         time: Ntp,
         now: Instant,
     ) -> Result<Heard, RtcpError> {
@@ -165,11 +165,11 @@ impl Receivers {
         &mut self,
         ssrc: u32,
         blocks: impl Iterator<Item = ReportBlock<'b>>,
-        arrival: &Arrival<'_>,
+        arrival: &Arrival,
         heard: &mut Heard,
     ) {
         heard.listens = true;
-        let about_us = blocks.filter(|block| block.ssrc() == arrival.stream.ssrc());
+        let about_us = blocks.filter(|block| block.ssrc() == arrival.stream.ssrc);
         let reception = about_us
             .filter(|block| could_be_true(block, arrival.stream))
             .last()
@@ -187,15 +187,10 @@ impl Receivers {
         }
     }
 
-    fn reception(
-        &self,
-        receiver: u32,
-        block: &ReportBlock<'_>,
-        arrival: &Arrival<'_>,
-    ) -> Reception {
+    fn reception(&self, receiver: u32, block: &ReportBlock<'_>, arrival: &Arrival) -> Reception {
         // 24 bits with a sign.
         let lost = (block.cumulative_lost() << 8).cast_signed() >> 8;
-        let sent = i32::try_from(arrival.stream.sent().packets).unwrap_or(i32::MAX);
+        let sent = i32::try_from(arrival.stream.sent.packets).unwrap_or(i32::MAX);
         Reception {
             receiver,
             fraction_lost: f64::from(block.fraction_lost()) / 256.0,
@@ -223,14 +218,11 @@ impl Receivers {
 }
 
 /// A receiver has had the packet that it says is the last, so it must have been sent.
-fn could_be_true(block: &ReportBlock<'_>, stream: &Packetizer) -> bool {
+fn could_be_true(block: &ReportBlock<'_>, stream: StreamPosition) -> bool {
     // The upper half counts how often the lower has begun anew, as the receiver sees it.
     let received = block.extended_sequence_number() as u16;
-    let ago = stream
-        .next_sequence()
-        .wrapping_sub(1)
-        .wrapping_sub(received);
-    u32::from(ago) < stream.sent().packets
+    let ago = stream.next_sequence.wrapping_sub(1).wrapping_sub(received);
+    u32::from(ago) < stream.sent.packets
 }
 
 impl Receiver {
@@ -242,6 +234,7 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packetizer::Packetizer;
     use crate::packetizer::{Framing, PacketBytes, Stream};
     use crate::testing::case;
     use crate::{JpegPayload, clock::Ntp};
@@ -254,7 +247,7 @@ mod tests {
     const REPORTED: Ntp = Ntp(0x0000_03E8_8000_0000);
 
     /// A stream that has sent three packets: 65535, 0 and 1.
-    fn stream() -> Packetizer {
+    fn stream() -> StreamPosition {
         let stream = Stream {
             ssrc: OURS,
             payload_type: 26,
@@ -265,7 +258,7 @@ mod tests {
         for timestamp_90k in 0..3 {
             assert_eq!(stream.jpeg(&payload, timestamp_90k).len(), 1);
         }
-        stream
+        stream.position()
     }
 
     fn block() -> ReportBlockBuilder {
@@ -289,7 +282,7 @@ mod tests {
         receivers.on_report_sent(REPORTED);
         let packet = packet(THEIRS, blocks);
         let time = Ntp(REPORTED.0 + (3 << 32));
-        let heard = receivers.on_packet(&packet, &stream(), time, now).unwrap();
+        let heard = receivers.on_packet(&packet, stream(), time, now).unwrap();
         assert!(heard.listens && !heard.left);
         assert_eq!(heard.receptions, receivers.receptions(now).count());
         receivers.worst(now).copied()
@@ -343,7 +336,7 @@ mod tests {
     fn who_listens_before_anything_was_sent_is_heard() {
         let (mut receivers, now) = (Receivers::default(), Instant::now());
         let nothing = packet(THEIRS, []);
-        let heard = receivers.on_packet(&nothing, &stream(), REPORTED, now);
+        let heard = receivers.on_packet(&nothing, stream(), REPORTED, now);
         assert!(heard.unwrap().listens);
         assert_eq!(receivers.count(now), 1);
         assert_eq!(receivers.last_heard(), Some(now));
@@ -356,16 +349,12 @@ mod tests {
     fn who_says_goodbye_is_gone() {
         let (mut receivers, now) = (Receivers::default(), Instant::now());
         let mut both = packet(THEIRS, [block()]);
-        receivers
-            .on_packet(&both, &stream(), REPORTED, now)
-            .unwrap();
+        receivers.on_packet(&both, stream(), REPORTED, now).unwrap();
         let mut bye = [0; 8];
         let words = rtcp_types::Bye::builder().add_source(THEIRS);
         words.write_into(&mut bye).unwrap();
         both.extend(bye);
-        let heard = receivers
-            .on_packet(&both, &stream(), REPORTED, now)
-            .unwrap();
+        let heard = receivers.on_packet(&both, stream(), REPORTED, now).unwrap();
         assert!(heard.left);
         assert_eq!((receivers.count(now), receivers.last_heard()), (0, None));
     }
@@ -375,18 +364,18 @@ mod tests {
         let (mut receivers, now) = (Receivers::default(), Instant::now());
         for from in 0..1000 {
             let packet = packet(from, [block()]);
-            let heard = receivers.on_packet(&packet, &stream(), REPORTED, now);
+            let heard = receivers.on_packet(&packet, stream(), REPORTED, now);
             assert!(heard.unwrap().listens);
             receivers.on_report_sent(Ntp(u64::from(from)));
         }
         assert_eq!(receivers.count(now), MOST_RECEIVERS);
         assert_eq!(receivers.reports.len(), REMEMBERED_REPORTS);
         let long = vec![0x80; MOST_BYTES + 1];
-        let error = receivers.on_packet(&long, &stream(), REPORTED, now);
+        let error = receivers.on_packet(&long, stream(), REPORTED, now);
         assert_eq!(error, Err(RtcpError::TooLong(MOST_BYTES + 1)));
         assert!(
             receivers
-                .on_packet(b"GET /", &stream(), REPORTED, now)
+                .on_packet(b"GET /", stream(), REPORTED, now)
                 .is_err()
         );
     }
