@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use toml::de::{DeTable, ValueDeserializer};
 
 use crate::Title;
@@ -28,6 +28,8 @@ pub struct Config {
     pub pushed_cameras: IndexMap<CameraName, CameraPlace>,
     /// Whether the file has `[receive]`, or a table below it.
     pub has_receive: bool,
+    /// Whether the file has `[rtp]`.
+    pub has_rtp: bool,
     pub(crate) text: String,
     pub(crate) path: PathBuf,
 }
@@ -50,6 +52,7 @@ struct Common {
     server: Server,
     cameras: IndexMap<CameraName, CameraPlace>,
     receive: Option<Receive>,
+    rtp: Option<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
@@ -152,6 +155,7 @@ impl Config {
             slots: common.server.slots,
             cameras: common.cameras,
             has_receive: common.receive.is_some(),
+            has_rtp: common.rtp.is_some(),
             pushed_cameras: common.receive.unwrap_or_default().cameras,
             text: text.to_owned(),
             path: path.to_owned(),
@@ -492,7 +496,7 @@ mod tests {
         let error = Config::parse(file, Path::new("f")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`"
+            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`, `rtp`"
         );
     }
 
@@ -560,7 +564,7 @@ mod tests {
                 "zzz = 1\n",
                 1,
                 "zzz",
-                "expected one of `server`, `cameras`, `receive`, `telescope`",
+                "expected one of `server`, `cameras`, `receive`, `rtp`, `telescope`",
             ),
         ] {
             let error = parse(own).unwrap_err();

@@ -12,7 +12,10 @@ use toml::de::{DeTable, DeValue};
 
 use crate::keys::{Keys, keys_of};
 use crate::section::{CAMERA, Section};
-use crate::{CameraOptions, PushedCameraOptions, ReceiveOptions, ServerOptions};
+use crate::{
+    CameraOptions, PushedCameraOptions, ReceiveOptions, RtpDestinationOptions, RtpOptions,
+    ServerOptions,
+};
 
 /// All tables. A new program adds a row for each of its own.
 pub(crate) const TABLES: &[Table] = &[
@@ -20,6 +23,8 @@ pub(crate) const TABLES: &[Table] = &[
     Table::of::<CameraOptions>(),
     Table::of::<ReceiveOptions>(),
     Table::of::<PushedCameraOptions>(),
+    Table::of::<RtpOptions>(),
+    Table::of::<RtpDestinationOptions>(),
 ];
 
 /// One of the tables.
@@ -192,7 +197,10 @@ pub(crate) mod made_up {
 
     use super::{TABLES, Table};
     use crate::section::{CAMERA, Section};
-    use crate::{CameraOptions, Fps, PushedCameraOptions, ReceiveOptions, ServerOptions};
+    use crate::{
+        CameraOptions, Fps, PushedCameraOptions, ReceiveOptions, RtpDestinationOptions, RtpOptions,
+        ServerOptions,
+    };
 
     /// `[telescope]`
     #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -233,6 +241,8 @@ pub(crate) mod made_up {
         Table::of::<CameraOptions>(),
         Table::of::<ReceiveOptions>(),
         Table::of::<PushedCameraOptions>(),
+        Table::of::<RtpOptions>(),
+        Table::of::<RtpDestinationOptions>(),
         Table::of::<Telescope>(),
         Table::of::<Eyepiece>(),
         Table::of::<Star>(),

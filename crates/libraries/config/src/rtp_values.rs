@@ -1,0 +1,350 @@
+//! The values that options of RTP take.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A value that an option does not take.
+#[derive(Debug, thiserror::Error)]
+pub enum RtpValueError {
+    /// No place to send to.
+    #[error("to {0:?}: use HOST:PORT or [IPV6]:PORT, with an even port from 2 to 65534")]
+    HostPort(String),
+    /// No DSCP.
+    #[error("dscp {0:?}: use a name such as EF, AF41 or CS5, or a number from 0 to 63")]
+    Dscp(String),
+    /// No SSRC.
+    #[error("ssrc {0:?}: use 32 bits, decimal or hexadecimal with 0x")]
+    Ssrc(String),
+    /// No size of a packet.
+    #[error("mtu {0}: use a number of bytes from 256 to 9000")]
+    Mtu(String),
+}
+
+/// Where a camera is sent to: a host and the port of its RTP; that of RTCP is the next one (RFC
+/// 3550, section 11).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPort {
+    /// A name or an address, IPv6 without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = RtpValueError;
+
+    fn from_str(text: &str) -> Result<Self, RtpValueError> {
+        let wrong = || RtpValueError::HostPort(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let is_host = inner.map_or_else(
+            || {
+                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+                !host.is_empty() && host.bytes().all(is_plain)
+            },
+            // A scope (%eth0) may follow.
+            |v6| {
+                let address = v6.split_once('%').map_or(v6, |(address, _)| address);
+                address.parse::<Ipv6Addr>().is_ok()
+            },
+        );
+        let port = port.parse().ok().filter(|port| *port >= 2 && port % 2 == 0);
+        match port {
+            Some(port) if is_host => Ok(Self {
+                host: inner.unwrap_or(host).to_owned(),
+                port,
+            }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl TryFrom<String> for HostPort {
+    type Error = RtpValueError;
+
+    fn try_from(text: String) -> Result<Self, RtpValueError> {
+        text.parse()
+    }
+}
+
+impl From<HostPort> for String {
+    fn from(destination: HostPort) -> Self {
+        destination.to_string()
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// The names of DSCPs, besides those of classes (RFC 2474, 2597, 3246, 5865, 8622).
+const DSCP_NAMES: [(&str, u8); 16] = [
+    ("BE", 0),
+    ("LE", 1),
+    ("AF11", 10),
+    ("AF12", 12),
+    ("AF13", 14),
+    ("AF21", 18),
+    ("AF22", 20),
+    ("AF23", 22),
+    ("AF31", 26),
+    ("AF32", 28),
+    ("AF33", 30),
+    ("AF41", 34),
+    ("AF42", 36),
+    ("AF43", 38),
+    ("VA", 44),
+    ("EF", 46),
+];
+
+/// The six bits by which routers tell packets apart (RFC 2474).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dscp(u8);
+
+impl Dscp {
+    /// Gives the six bits.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+impl FromStr for Dscp {
+    type Err = RtpValueError;
+
+    fn from_str(text: &str) -> Result<Self, RtpValueError> {
+        let upper = text.to_ascii_uppercase();
+        let named = DSCP_NAMES.iter().find(|(name, _)| *name == upper);
+        let class = || {
+            let class: u8 = upper.strip_prefix("CS")?.parse().ok()?;
+            (class < 8).then_some(class << 3)
+        };
+        let number = || text.parse().ok().filter(|bits| *bits < 64);
+        named
+            .map(|(_, bits)| *bits)
+            .or_else(class)
+            .or_else(number)
+            .map(Self)
+            .ok_or_else(|| RtpValueError::Dscp(text.to_owned()))
+    }
+}
+
+/// What tells a stream of RTP from others of its session (RFC 3550, section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ssrc(u32);
+
+impl Ssrc {
+    /// Gives the 32 bits.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for Ssrc {
+    type Err = RtpValueError;
+
+    fn from_str(text: &str) -> Result<Self, RtpValueError> {
+        let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let parsed = match hex {
+            Some(digits) if is_number(digits) => u32::from_str_radix(digits, 16).ok(),
+            None if is_number(text) => text.parse().ok(),
+            _ => None,
+        };
+        parsed
+            .map(Self)
+            .ok_or_else(|| RtpValueError::Ssrc(text.to_owned()))
+    }
+}
+
+/// How many bytes an RTP packet may have, headers of UDP and IP not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Mtu(u16);
+
+impl Mtu {
+    /// Gives the number of bytes.
+    pub fn bytes(self) -> usize {
+        self.0.into()
+    }
+}
+
+impl Default for Mtu {
+    fn default() -> Self {
+        Self(1400)
+    }
+}
+
+impl TryFrom<i64> for Mtu {
+    type Error = RtpValueError;
+
+    fn try_from(bytes: i64) -> Result<Self, RtpValueError> {
+        u16::try_from(bytes)
+            .ok()
+            // Room for both quantization tables and some of a scan, to jumbo frames.
+            .filter(|bytes| (256..=9000).contains(bytes))
+            .map(Self)
+            .ok_or_else(|| RtpValueError::Mtu(bytes.to_string()))
+    }
+}
+
+impl FromStr for Mtu {
+    type Err = RtpValueError;
+
+    fn from_str(text: &str) -> Result<Self, RtpValueError> {
+        text.parse::<i64>()
+            .map_err(|_| RtpValueError::Mtu(text.to_owned()))?
+            .try_into()
+    }
+}
+
+impl From<Mtu> for i64 {
+    fn from(mtu: Mtu) -> Self {
+        mtu.0.into()
+    }
+}
+
+/// Which of the files of an exposure is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RtpSize {
+    /// The frame as configured.
+    #[default]
+    Current,
+    /// The frame's size in about a third of its bytes.
+    Low,
+    /// Half the width and half the height.
+    Half,
+    /// A quarter of both.
+    Quarter,
+}
+
+/// A value that is written as a number or as a text: numbers are clumsy for some, texts for others.
+struct NumberOrText<T>(std::marker::PhantomData<T>, &'static str);
+
+impl<T: FromStr<Err = RtpValueError>> Visitor<'_> for NumberOrText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.1)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        let unexpected = |_| E::invalid_value(Unexpected::Signed(number), &self);
+        number.to_string().parse().map_err(unexpected)
+    }
+}
+
+impl<'de> Deserialize<'de> for Dscp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let form = "a name such as \"EF\", \"AF41\" or \"CS5\", or a number from 0 to 63";
+        from.deserialize_any(NumberOrText(std::marker::PhantomData, form))
+    }
+}
+
+impl Serialize for Dscp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u8(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ssrc {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let form = "32 bits, as a number or as \"0x...\"";
+        from.deserialize_any(NumberOrText(std::marker::PhantomData, form))
+    }
+}
+
+impl Serialize for Ssrc {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u32(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_a_host_and_an_even_port() {
+        for good in [
+            "127.0.0.1:5000",
+            "recorder.local:5004",
+            "[::1]:5000",
+            "[fe80::1%eth0]:5000",
+            "239.10.0.1:2",
+        ] {
+            assert_eq!(good.parse::<HostPort>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "",
+            "host",
+            "host:",
+            "host:5001",
+            "host:0",
+            ":5000",
+            "::1:5000",
+            "[::1]",
+            "a b:2",
+            "[x]:2",
+            "host:99998",
+            "http://host:2",
+        ] {
+            assert!(bad.parse::<HostPort>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn dscp_and_ssrc_are_names_or_numbers() {
+        for (text, bits) in [("EF", 46), ("af41", 34), ("CS5", 40), ("0", 0), ("63", 63)] {
+            assert_eq!(text.parse::<Dscp>().unwrap().bits(), bits);
+        }
+        for bad in ["", "64", "-1", "CS8", "AF44", "EX"] {
+            assert!(bad.parse::<Dscp>().is_err(), "{bad}");
+        }
+        for (text, bits) in [
+            ("0x12345678", 0x1234_5678),
+            ("7", 7),
+            ("0XFFFFFFFF", u32::MAX),
+        ] {
+            assert_eq!(text.parse::<Ssrc>().unwrap().bits(), bits);
+        }
+        for bad in [
+            "",
+            "0x",
+            "0x1ffffffff",
+            "-1",
+            "12g",
+            "+1",
+            "0x+1",
+            "4294967296",
+        ] {
+            assert!(bad.parse::<Ssrc>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_packet_fits_every_network() {
+        for good in [256, 1400, 9000] {
+            assert_eq!(good.to_string().parse::<Mtu>().unwrap().bytes(), good);
+        }
+        for bad in ["", "255", "9001", "-1", "x"] {
+            assert!(bad.parse::<Mtu>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What all connections and destinations of the process share.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use eyelid_consumer::Cameras;
+use eyelid_daemon::LogLimit;
+use eyelid_http::{Admission, Permit, Protocol, Socket};
+use tokio::sync::watch;
+
+use crate::connection;
+use crate::frames::unsendable_log;
+use crate::pushes::Pushes;
+use crate::rtsp::auth::Users;
+use crate::settings::Settings;
+
+/// How far apart lines are about clients that cannot be served: strangers cause them.
+const REFUSED_LOGGED: Duration = Duration::from_secs(10);
+
+/// The shared part of the program. One thread runs everything, so nothing in it needs a lock.
+pub(crate) struct App {
+    pub(crate) cameras: Rc<Cameras>,
+    /// When the program began, in seconds since 1970: tells its descriptions from those of others
+    /// (RFC 8866, section 5.2).
+    pub(crate) started_s: u64,
+    /// Where cameras are sent to, whoever asks.
+    pub(crate) pushes: Pushes,
+    admission: Rc<Admission>,
+    users: RefCell<Option<Rc<Users>>>,
+    max_sessions: Cell<usize>,
+    idle_exit: Cell<Option<Duration>>,
+    has_destinations: Cell<bool>,
+    /// How often the log says what was sent to each destination.
+    pub(crate) stats_interval: Cell<Duration>,
+    /// Lines about clients that cannot be served.
+    pub(crate) refused: LogLimit,
+    /// Lines about frames that cannot be sent.
+    pub(crate) unsendable: Rc<LogLimit>,
+    /// Becomes true when connections are to end.
+    stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// Has the settings. The process may have so many `descriptors` open.
+    pub(crate) fn new(settings: &Settings, descriptors: usize) -> Self {
+        let cameras = Cameras::new(settings.slots.clone(), settings.cameras.clone(), ());
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let app = Self {
+            cameras: Rc::new(cameras),
+            started_s: since_1970.unwrap_or_default().as_secs(),
+            pushes: Pushes::default(),
+            admission: Admission::new(descriptors),
+            users: RefCell::default(),
+            max_sessions: Cell::default(),
+            idle_exit: Cell::default(),
+            has_destinations: Cell::default(),
+            stats_interval: Cell::default(),
+            refused: LogLimit::new(1, REFUSED_LOGGED),
+            unsendable: unsendable_log(),
+            stopping: watch::Sender::new(false),
+        };
+        app.set(settings);
+        app
+    }
+
+    /// Serves those that come now by other settings.
+    pub(crate) fn reload(self: &Rc<Self>, settings: &Settings) {
+        self.cameras.reconfigure(settings.cameras.clone());
+        self.set(settings);
+        self.pushes.set(self, &settings.destinations);
+    }
+
+    fn set(&self, settings: &Settings) {
+        self.users.replace(settings.users.clone());
+        self.max_sessions.set(settings.max_sessions);
+        self.stats_interval.set(settings.stats_interval);
+        self.idle_exit.set(settings.idle_exit);
+        self.has_destinations.set(!settings.destinations.is_empty());
+    }
+
+    /// Who may look.
+    pub(crate) fn users(&self) -> Option<Rc<Users>> {
+        self.users.borrow().clone()
+    }
+
+    /// How many sessions are served at once.
+    pub(crate) fn max_sessions(&self) -> usize {
+        self.max_sessions.get()
+    }
+
+    /// Ends all connections.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until connections are to end.
+    pub(crate) async fn stopped(&self) {
+        // The sender lives as long as this does.
+        let _ = self
+            .stopping
+            .subscribe()
+            .wait_for(|stopping| *stopping)
+            .await;
+    }
+}
+
+impl Protocol for App {
+    fn serve(self: Rc<Self>, socket: Socket, permit: Permit) -> impl Future<Output = ()> + 'static {
+        connection::serve(self, socket, permit)
+    }
+
+    fn admission(&self) -> &Rc<Admission> {
+        &self.admission
+    }
+
+    fn idle_exit(&self) -> Option<Duration> {
+        self.idle_exit.get()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.has_destinations.get()
+    }
+}

@@ -1,0 +1,382 @@
+//! One RTSP connection: its requests are read, decided about by its session, and done.
+
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use eyelid_daemon::timer::at;
+use eyelid_http::{Peer, Permit, Socket};
+use eyelid_rtp_wire::{Destination, Framing, Media, Origin, PacketBytes, SessionDescription};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::app::App;
+use crate::connection_writer::ConnectionWriter;
+use crate::delivery::{Delivery, Way};
+use crate::frames::{Frames, wanted};
+use crate::push::Push;
+use crate::random;
+use crate::rtsp::message::{Request, Response, Status};
+use crate::rtsp::reader::{Incoming, ReadError, Reader};
+use crate::rtsp::session::{Session, SetUp, Step};
+use crate::rtsp::target::Target;
+use crate::rtsp::transport::{ServerSide, Transport};
+use crate::stream::RtpStream;
+
+/// How long a connection without a session may be silent: as long as a session.
+const IDLE: Duration = crate::rtsp::session::TIMEOUT;
+
+/// How long who has given a wrong password waits for the answer: guessing is slow then.
+const WRONG_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
+
+/// One connection.
+struct Connection {
+    app: Rc<App>,
+    peer: Peer,
+    /// The address that the client has connected to, where it is one.
+    local: Option<IpAddr>,
+    permit: Permit,
+    writer: ConnectionWriter,
+    session: RefCell<Session>,
+    delivery: RefCell<Option<Rc<Delivery>>>,
+    /// There is another delivery, or it is to play, or is not.
+    changed: Notify,
+    /// When the client was last heard of.
+    heard: Cell<Instant>,
+}
+
+/// Serves a connection until it ends, fails, must go for another, or the program ends.
+pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
+    socket.notice_loss();
+    // A client that reads slowly has longer than one that answers nothing.
+    socket.prepare();
+    let peer = socket.peer();
+    log::debug!("client {peer} connected");
+    let connection = match Connection::new(app, socket, peer, permit) {
+        Ok(connection) => connection,
+        Err(error) => return log::warn!("client {peer} cannot be served: {error}"),
+    };
+    let reason = connection.run().await;
+    log::debug!("client {peer} left: {reason}");
+    // Frames end, and the camera may sleep, before the client has closed its side.
+    if let Some(delivery) = connection.delivery.take() {
+        delivery.end(&connection.writer).await;
+    }
+    connection.writer.close().await;
+}
+
+impl Connection {
+    fn new(app: Rc<App>, socket: Socket, peer: Peer, permit: Permit) -> io::Result<Self> {
+        let address = match peer {
+            Peer::Tcp(address) => Some(address.ip()),
+            Peer::Unix | Peer::Unknown => None,
+        };
+        let local = match &socket {
+            Socket::Tcp(stream) => Some(stream.local_addr()?.ip()),
+            Socket::Unix(_) => None,
+        };
+        let (id, nonce) = (random::digits()?, random::word()?);
+        let session = Session::new(id, nonce, app.users(), address);
+        Ok(Self {
+            app,
+            peer,
+            local,
+            permit,
+            writer: ConnectionWriter::new(socket),
+            session: RefCell::new(session),
+            delivery: RefCell::default(),
+            changed: Notify::new(),
+            heard: Cell::new(Instant::now()),
+        })
+    }
+
+    /// Gives why it ends.
+    async fn run(&self) -> String {
+        tokio::select! {
+            // What has arrived is read first: a request saves the connection.
+            biased;
+            ended = self.answer_all() => match ended {
+                Ok(()) => "it closed".into(),
+                Err(error) => error.to_string(),
+            },
+            failed = self.deliver() => failed.to_string(),
+            () = self.silence() => "nothing was heard of it for too long".into(),
+            () = self.permit.until_shed() => "another needs its room".into(),
+            () = self.app.stopped() => "the program ends".into(),
+        }
+    }
+
+    async fn answer_all(&self) -> io::Result<()> {
+        let mut reader = Reader::default();
+        let mut buffer = vec![0; 4096];
+        loop {
+            match reader.next() {
+                Ok(Some(Incoming::Request(request))) => {
+                    let response = self.answer(&request).await;
+                    // Nothing is sent any more when the client reads that, and nothing yet when it
+                    // reads that something will be.
+                    if !self.session.borrow().is_playing() {
+                        self.follow_session();
+                    }
+                    self.writer.write(&response.to_bytes()).await?;
+                    self.follow_session();
+                }
+                Ok(Some(Incoming::Interleaved { channel, packet })) => {
+                    if let Some(delivery) = &*self.delivery.borrow() {
+                        delivery.hear(channel, &packet);
+                    }
+                }
+                Ok(Some(Incoming::Response)) => {}
+                Ok(None) => {
+                    let read = self.writer.read(&mut buffer).await?;
+                    if read == 0 {
+                        return Ok(());
+                    }
+                    self.heard.set(Instant::now());
+                    reader.push(&buffer[..read]);
+                }
+                Err(error) => {
+                    let status = match error {
+                        ReadError::Malformed => Status::BadRequest,
+                        ReadError::Version => Status::VersionNotSupported,
+                        ReadError::TooLong => Status::RequestEntityTooLarge,
+                    };
+                    self.writer.write(&Response::new(status).to_bytes()).await?;
+                    return Err(io::Error::other(error));
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, request: &Request) -> Response {
+        let step = self
+            .session
+            .borrow_mut()
+            .on_request(request, |target| self.group(target).is_some());
+        match step {
+            Step::Respond(response) => response,
+            Step::RespondLate(response) => {
+                sleep(WRONG_PASSWORD_PAUSE).await;
+                response
+            }
+            Step::RespondToDialect(response) => {
+                self.log_dialect(request);
+                response
+            }
+            Step::Describe(target) => self.describe(request, &target),
+            Step::SetUp(set_up) => self.set_up(request, set_up),
+            Step::Play => self.play(request),
+            Step::Pause(response) => response,
+            Step::TearDown(response) => {
+                self.deliver_instead(None);
+                self.permit.wait();
+                response
+            }
+        }
+    }
+
+    /// Says what there is to see.
+    fn describe(&self, request: &Request, target: &Target) -> Response {
+        let mut session = self.session.borrow_mut();
+        let Some(camera) = self.app.cameras.camera(&target.camera) else {
+            return session.not_found(request);
+        };
+        let local = self.local.map(|local| local.to_canonical());
+        let any = match local {
+            Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Some(IpAddr::V4(_)) | None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
+        session.described(request, |control| {
+            let description = SessionDescription {
+                origin: Origin {
+                    id: self.app.started_s,
+                    version: 1,
+                    address: local.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                },
+                name: camera.name().as_str(),
+                destination: Destination::Unicast(any),
+                port: 0,
+                control: Some(control),
+                media: Media::Jpeg,
+                size_px: camera.size(wanted(target.size)),
+                frames_per_second: None,
+            };
+            description.to_string()
+        })
+    }
+
+    /// Makes ready to send.
+    fn set_up(&self, request: &Request, set_up: SetUp) -> Response {
+        let mut session = self.session.borrow_mut();
+        let Some(camera) = self.app.cameras.camera(&set_up.target.camera) else {
+            return session.not_found(request);
+        };
+        if !self.permit.serve(self.app.max_sessions()) {
+            self.log_refused("there are as many sessions as may be");
+            return session.unavailable(request);
+        }
+        let frames = Frames::new(
+            &self.app.cameras,
+            camera,
+            set_up.target.size,
+            None,
+            self.app.unsendable.clone(),
+        );
+        match self.delivery(frames, &set_up) {
+            Ok((delivery, side)) => {
+                let ssrc = delivery.stream().ssrc();
+                self.deliver_instead(Some(delivery));
+                session.set_up(request, set_up, side, ssrc)
+            }
+            Err(error) => {
+                self.log_refused(&error.to_string());
+                self.permit.wait();
+                session.unavailable(request)
+            }
+        }
+    }
+
+    fn delivery(&self, frames: Frames, set_up: &SetUp) -> io::Result<(Delivery, ServerSide)> {
+        let (framing, way) = match (set_up.transport, self.peer, self.local) {
+            (Transport::Multicast, ..) => {
+                let group = self.group(&set_up.target);
+                let group = group.ok_or(io::ErrorKind::NotFound)?;
+                (Framing::Datagrams, Way::Group(group))
+            }
+            (Transport::Interleaved { rtp, rtcp }, ..) => {
+                let framing = Framing::Interleaved { channel: rtp };
+                (framing, Way::Interleaved { rtcp })
+            }
+            (
+                Transport::Udp {
+                    rtp_port,
+                    rtcp_port,
+                },
+                Peer::Tcp(peer),
+                Some(local),
+            ) => {
+                let way = Way::udp(local, peer, rtp_port, rtcp_port)?;
+                (Framing::Datagrams, way)
+            }
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let side = match &way {
+            Way::Interleaved { .. } => ServerSide::Interleaved,
+            Way::Udp(udp) => {
+                let (rtp_port, rtcp_port) = udp.ports()?;
+                ServerSide::Udp {
+                    rtp_port,
+                    rtcp_port,
+                }
+            }
+            Way::Group(destination) => {
+                let group = destination.group().ok_or(io::ErrorKind::NotFound)?;
+                ServerSide::Multicast {
+                    group: group.ip(),
+                    port: group.port(),
+                    ttl: destination.ttl(),
+                }
+            }
+        };
+        let packet_bytes = PacketBytes::default();
+        let stream = RtpStream::new(None, packet_bytes, framing)?;
+        Ok((Delivery::new(frames, stream, way), side))
+    }
+
+    /// The group that a camera is sent to in this size, if it is to one.
+    fn group(&self, target: &Target) -> Option<Rc<Push>> {
+        self.app.pushes.find(|destination| {
+            let settings = &destination.settings;
+            settings.camera == target.camera
+                && settings.size == target.size
+                && destination.group().is_some()
+        })
+    }
+
+    fn play(&self, request: &Request) -> Response {
+        let mut session = self.session.borrow_mut();
+        let (next_sequence, now) = match &*self.delivery.borrow() {
+            Some(delivery) => (delivery.stream().next_sequence(), delivery.stream().now()),
+            None => return session.unavailable(request),
+        };
+        session.playing(request, next_sequence, now.rtp_90k)
+    }
+
+    /// Sends what the session has set up, as long as it plays, and wakes the camera before.
+    async fn deliver(&self) -> io::Error {
+        loop {
+            let changed = self.changed.notified();
+            let delivery = self.delivery.borrow().clone();
+            let delivered = async {
+                match &delivery {
+                    Some(delivery) => {
+                        let hear = || self.heard.set(Instant::now());
+                        delivery.run(&self.writer, hear).await
+                    }
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                // What was paused or ended is not begun.
+                biased;
+                () = changed => {}
+                Err(error) = delivered => return error,
+            }
+        }
+    }
+
+    fn deliver_instead(&self, delivery: Option<Delivery>) {
+        self.delivery.replace(delivery.map(Rc::new));
+        self.changed.notify_waiters();
+    }
+
+    /// Plays as long as the session does.
+    fn follow_session(&self) {
+        let is_playing = self.session.borrow().is_playing();
+        let delivery = self.delivery.borrow();
+        if let Some(delivery) = &*delivery
+            && delivery.set_playing(is_playing) != is_playing
+        {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Waits until the client has been silent for too long.
+    async fn silence(&self) {
+        loop {
+            let changed = self.changed.notified();
+            let timeout = {
+                let session = self.session.borrow();
+                match session.current() {
+                    Some(_) => session.timeout(),
+                    None => Some(IDLE),
+                }
+            };
+            let end = timeout.map(|timeout| self.heard.get() + timeout);
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = at(end.map(Into::into)) => {}
+            }
+        }
+    }
+
+    fn log_dialect(&self, request: &Request) {
+        let agent = request.header("User-Agent").unwrap_or("without a name");
+        self.log_refused(&format!(
+            "{agent:?} sets up what it has not asked for: SAT>IP, as VLC of Debian speaks it, and no RTSP"
+        ));
+    }
+
+    fn log_refused(&self, why: &str) {
+        if let Some(suppressed) = self.app.refused.allow(Instant::now()) {
+            let peer = self.peer;
+            log::warn!("client {peer} is not served: {why} ({suppressed} times more before)");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What one RTSP session gets: the frames of its camera, by the way that it has chosen.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use eyelid_rtp_wire::Farewell;
+use tokio::time::sleep;
+
+use crate::connection_writer::ConnectionWriter;
+use crate::frames::Frames;
+use crate::push::Push;
+use crate::stream::RtpStream;
+use crate::udp::UdpPair;
+
+/// How often a session says that its group is wanted: as often as a receiver would report.
+const GROUP_WANTED: Duration = Duration::from_secs(5);
+
+/// A session's frames and their way.
+pub(crate) struct Delivery {
+    frames: Frames,
+    stream: RtpStream,
+    way: Way,
+    is_playing: Cell<bool>,
+}
+
+/// How packets go to a client.
+pub(crate) enum Way {
+    /// Between the messages of its connection.
+    Interleaved {
+        /// The channel of RTCP; that of RTP is the stream's.
+        rtcp: u8,
+    },
+    /// To two ports of its.
+    Udp(UdpWay),
+    /// To a group, with others.
+    Group(Rc<Push>),
+}
+
+/// A client that gets packets by UDP.
+pub(crate) struct UdpWay {
+    pair: UdpPair,
+    /// Its address, which is that of its connection: nobody else's packets count.
+    client: IpAddr,
+    rtp_to: Cell<SocketAddr>,
+    rtcp_to: Cell<SocketAddr>,
+}
+
+impl Way {
+    /// Sends from this address to the client's ports.
+    ///
+    /// # Errors
+    /// What the system said: no two ports are free.
+    pub(crate) fn udp(
+        local: IpAddr,
+        peer: SocketAddr,
+        rtp_port: u16,
+        rtcp_port: u16,
+    ) -> io::Result<Self> {
+        let to = |port| {
+            let mut address = peer;
+            address.set_port(port);
+            Cell::new(address)
+        };
+        Ok(Self::Udp(UdpWay {
+            pair: UdpPair::bind(local, None)?,
+            client: peer.ip(),
+            rtp_to: to(rtp_port),
+            rtcp_to: to(rtcp_port),
+        }))
+    }
+}
+
+impl Delivery {
+    /// Is ready to send.
+    pub(crate) fn new(frames: Frames, stream: RtpStream, way: Way) -> Self {
+        Self {
+            frames,
+            stream,
+            way,
+            is_playing: Cell::new(false),
+        }
+    }
+
+    /// The stream that the client gets.
+    pub(crate) fn stream(&self) -> &RtpStream {
+        match &self.way {
+            Way::Group(destination) => destination.stream(),
+            Way::Interleaved { .. } | Way::Udp(_) => &self.stream,
+        }
+    }
+
+    /// Sends from now on, or does no more. Gives whether it did before.
+    pub(crate) fn set_playing(&self, is_playing: bool) -> bool {
+        self.is_playing.replace(is_playing)
+    }
+
+    /// Sends while it is to play, and wakes the camera before. `hear` is called with each sign of
+    /// life of the client's. It can be given up at any time.
+    ///
+    /// # Errors
+    /// What the client's connection said.
+    pub(crate) async fn run(
+        &self,
+        writer: &ConnectionWriter,
+        hear: impl Fn(),
+    ) -> io::Result<Infallible> {
+        tokio::select! {
+            ended = self.send_all(writer) => ended,
+            ended = self.report_all(writer) => ended,
+            ended = self.listen(hear) => ended,
+        }
+    }
+
+    /// Takes note of what the client reports between the messages of its connection.
+    pub(crate) fn hear(&self, channel: u8, packet: &[u8]) {
+        if matches!(self.way, Way::Interleaved { rtcp } if rtcp == channel) {
+            self.stream.hear(packet);
+        }
+    }
+
+    /// Sends reports, the first one at once: some clients take the transport for broken that
+    /// brings them nothing for 3 s, which a camera that wakes may take.
+    async fn report_all(&self, writer: &ConnectionWriter) -> io::Result<Infallible> {
+        if !self.is_playing.get() {
+            return pending().await;
+        }
+        loop {
+            self.report(writer, Farewell::None).await?;
+            sleep(self.stream.next_report()).await;
+        }
+    }
+
+    async fn report(&self, writer: &ConnectionWriter, farewell: Farewell) -> io::Result<()> {
+        let report = self.stream.report(farewell);
+        match &self.way {
+            Way::Interleaved { rtcp } => {
+                let bytes = report.len() as u16;
+                let [high, low] = bytes.to_be_bytes();
+                let header = [b'$', *rtcp, high, low];
+                writer.write(&[&header[..], &report].concat()).await
+            }
+            Way::Udp(udp) => {
+                // A client without a port of RTCP says so each time.
+                let _ = udp.pair.rtcp.send_to(&report, udp.rtcp_to.get()).await;
+                Ok(())
+            }
+            // Its own reports go to the group.
+            Way::Group(_) => pending().await,
+        }
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) async fn end(&self, writer: &ConnectionWriter) {
+        if self.is_playing.get() && !matches!(self.way, Way::Group(_)) {
+            // Who is gone needs not be told.
+            let _ = self.report(writer, Farewell::Bye).await;
+        }
+    }
+
+    async fn send_all(&self, writer: &ConnectionWriter) -> io::Result<Infallible> {
+        if !self.is_playing.get() {
+            // That of a group, too.
+            self.frames.wake().await;
+            return pending().await;
+        }
+        loop {
+            match &self.way {
+                Way::Interleaved { .. } => {
+                    let frame = self.frames.next(async || writer.drained().await).await?;
+                    if let Some(payload) = self.frames.payload(&frame) {
+                        self.stream.write(&payload, frame.captured, writer).await?;
+                    }
+                }
+                Way::Group(destination) => {
+                    destination.want();
+                    sleep(GROUP_WANTED).await;
+                }
+                Way::Udp(udp) => {
+                    let frame = self.frames.next(async || Ok(())).await?;
+                    if let Some(payload) = self.frames.payload(&frame) {
+                        let to = Some(udp.rtp_to.get());
+                        let sent = self
+                            .stream
+                            .send(&payload, frame.captured, &udp.pair, to)
+                            .await;
+                        if let Err(error) = sent {
+                            log::debug!("{}: {error}", udp.rtp_to.get());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn listen(&self, hear: impl Fn()) -> io::Result<Infallible> {
+        match &self.way {
+            Way::Interleaved { .. } | Way::Group(_) => pending().await,
+            Way::Udp(udp) => udp.listen(&self.stream, hear).await,
+        }
+    }
+}
+
+impl UdpWay {
+    /// The ports that packets come from.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn ports(&self) -> io::Result<(u16, u16)> {
+        self.pair.ports()
+    }
+
+    /// Hears the client's reports, and where its packets come from: a router between may have given
+    /// it another port than it knows of.
+    async fn listen(&self, stream: &RtpStream, hear: impl Fn()) -> io::Result<Infallible> {
+        let (mut rtp, mut rtcp) = ([0; 2048], [0; 2048]);
+        loop {
+            tokio::select! {
+                Ok((_, from)) = self.pair.rtp.recv_from(&mut rtp) => {
+                    self.is_of_client(from, &self.rtp_to);
+                }
+                Ok((bytes, from)) = self.pair.rtcp.recv_from(&mut rtcp) => {
+                    if self.is_of_client(from, &self.rtcp_to) {
+                        stream.hear(&rtcp[..bytes]);
+                        hear();
+                    }
+                }
+                // A socket that is no use any more: the client's silence ends the session.
+                else => pending().await,
+            }
+        }
+    }
+
+    /// Says whether a packet is the client's, and sends to where it came from then.
+    fn is_of_client(&self, from: SocketAddr, to: &Cell<SocketAddr>) -> bool {
+        let is_of_client = from.ip() == self.client;
+        if is_of_client {
+            to.set(from);
+        }
+        is_of_client
+    }
+}

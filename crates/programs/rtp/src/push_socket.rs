@@ -1,0 +1,93 @@
+//! The sockets of one destination: marked, bound and aimed as its settings say.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use nix::net::if_::if_nametoindex;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
+use tokio::net::UdpSocket;
+
+use crate::settings::DestinationSettings;
+use crate::udp::UdpPair;
+
+/// The sockets of one destination.
+pub(crate) struct PushSocket {
+    /// What packets go by. That of RTP is connected, so that it hears of refusals.
+    pub(crate) pair: UdpPair,
+    /// Where reports go.
+    pub(crate) rtcp_to: SocketAddr,
+    /// Where the receivers of a group send their reports, too.
+    pub(crate) group_reports: Option<UdpSocket>,
+}
+
+impl PushSocket {
+    /// Makes the sockets for a destination with this address.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn new(settings: &DestinationSettings, to: SocketAddr) -> io::Result<Self> {
+        let any = match to {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let pair = UdpPair::bind(any, settings.local_port)?;
+        for socket in [&pair.rtp, &pair.rtcp] {
+            mark(&SockRef::from(socket), settings, to.ip())?;
+        }
+        let mut rtcp_to = to;
+        rtcp_to.set_port(to.port() + 1);
+        SockRef::from(&pair.rtp).connect(&to.into())?;
+        let group_reports = if to.ip().is_multicast() {
+            Some(join(rtcp_to, settings.interface.as_deref())?)
+        } else {
+            None
+        };
+        Ok(Self {
+            pair,
+            rtcp_to,
+            group_reports,
+        })
+    }
+}
+
+fn mark(socket: &SockRef<'_>, settings: &DestinationSettings, to: IpAddr) -> io::Result<()> {
+    let traffic_class = u32::from(settings.dscp.bits()) << 2;
+    let ttl = settings.ttl.map(u32::from);
+    if let Some(interface) = &settings.interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
+    }
+    match (to, to.is_multicast(), ttl) {
+        (IpAddr::V4(_), true, Some(ttl)) => socket.set_multicast_ttl_v4(ttl)?,
+        (IpAddr::V4(_), false, Some(ttl)) => socket.set_ttl_v4(ttl)?,
+        (IpAddr::V6(_), true, Some(hops)) => socket.set_multicast_hops_v6(hops)?,
+        (IpAddr::V6(_), false, Some(hops)) => socket.set_unicast_hops_v6(hops)?,
+        (_, _, None) => {}
+    }
+    if traffic_class > 0 {
+        match to {
+            IpAddr::V4(_) => socket.set_tos_v4(traffic_class)?,
+            IpAddr::V6(_) => socket.set_tclass_v6(traffic_class)?,
+        }
+    }
+    Ok(())
+}
+
+/// Listens where a group's reports go.
+fn join(group: SocketAddr, interface: Option<&str>) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(group), Type::DGRAM, Some(Protocol::UDP))?;
+    // Receivers of this host listen there, too.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&group.into())?;
+    let index = interface.map(if_nametoindex).transpose()?;
+    match group.ip() {
+        IpAddr::V4(group) => match index {
+            Some(index) => {
+                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?;
+            }
+            None => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?,
+        },
+        IpAddr::V6(group) => socket.join_multicast_v6(&group, index.unwrap_or_default())?,
+    }
+    UdpSocket::from_std(socket.into())
+}

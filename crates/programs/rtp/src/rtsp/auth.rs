@@ -1,0 +1,311 @@
+//! Who may look: Digest (RFC 2617 without qop, which is that of RFC 2069) and Basic, by one file of
+//! htdigest's.
+//!
+//! Both schemes need what Digest is computed from, the MD5 of user, realm and password; the bcrypt
+//! hashes of the server's file cannot give it. A nonce is one connection's alone, so what was
+//! overheard is of no use on another. The file is to be as secret as the passwords: whoever has it
+//! can compute every response.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use eyelid_http::basic_credentials;
+use md5::{Digest, Md5};
+use subtle::ConstantTimeEq;
+
+/// Who may look.
+#[derive(Debug)]
+pub(crate) struct Users {
+    realm: String,
+    /// The MD5 of `USER:REALM:PASSWORD` for each user, in lower hexadecimal digits.
+    secrets: HashMap<String, String>,
+}
+
+/// What is wrong with a password file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsersError {
+    /// It cannot be read.
+    #[error("password file {0:?}: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// A line is not `USER:REALM:MD5`.
+    #[error("password file {0:?}, line {1}: {2} (make it with: htdigest FILE Eyelid USER)")]
+    Line(PathBuf, usize, &'static str),
+    /// Nobody is in it.
+    #[error("password file {0:?}: it names nobody (make it with: htdigest -c FILE Eyelid USER)")]
+    Empty(PathBuf),
+}
+
+/// What a request's `Authorization` is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It lets in.
+    Granted,
+    /// There is none.
+    Missing,
+    /// It was computed for another nonce than the connection's.
+    Stale,
+    /// User or password are wrong.
+    Wrong,
+}
+
+impl Users {
+    /// Reads a file as htdigest makes it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn load(path: &Path) -> Result<Self, UsersError> {
+        let text = fs::read_to_string(path).map_err(|e| UsersError::Read(path.to_owned(), e))?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, UsersError> {
+        let mut users: Option<Self> = None;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong = |what| UsersError::Line(path.to_owned(), number + 1, what);
+            let mut fields = line.split(':');
+            let (Some(user), Some(realm), Some(secret), None) =
+                (fields.next(), fields.next(), fields.next(), fields.next())
+            else {
+                return Err(wrong("it is not USER:REALM:MD5"));
+            };
+            let is_md5 = secret.len() == 32 && secret.bytes().all(|b| b.is_ascii_hexdigit());
+            if user.is_empty() || !is_md5 {
+                return Err(wrong("it is not USER:REALM:MD5"));
+            }
+            if realm.contains(['"', '\\']) || realm.contains(char::is_control) {
+                return Err(wrong("its realm has characters that no client takes"));
+            }
+            let users = users.get_or_insert_with(|| Self {
+                realm: realm.to_owned(),
+                secrets: HashMap::new(),
+            });
+            if users.realm != realm {
+                return Err(wrong("its realm is not that of the lines before"));
+            }
+            let secret = secret.to_ascii_lowercase();
+            if users.secrets.insert(user.to_owned(), secret).is_some() {
+                return Err(wrong("this user is there already"));
+            }
+        }
+        users.ok_or_else(|| UsersError::Empty(path.to_owned()))
+    }
+
+    /// The values of `WWW-Authenticate`, the better one first.
+    pub(crate) fn challenges(&self, nonce: &str, verdict: Verdict) -> [String; 2] {
+        let realm = &self.realm;
+        let stale = match verdict {
+            Verdict::Stale => ", stale=true",
+            _ => "",
+        };
+        [
+            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm=MD5{stale}"),
+            format!("Basic realm=\"{realm}\""),
+        ]
+    }
+
+    /// Judges a request with this method and URL on the connection with this nonce.
+    pub(crate) fn judge(
+        &self,
+        authorization: Option<&str>,
+        method: &str,
+        url: &str,
+        nonce: &str,
+    ) -> Verdict {
+        let Some(authorization) = authorization else {
+            return Verdict::Missing;
+        };
+        let scheme = authorization.split(' ').next().unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("digest") {
+            return self.judge_digest(&authorization[scheme.len()..], method, url, nonce);
+        }
+        let granted = basic_credentials(authorization.as_bytes())
+            .is_some_and(|(user, password)| self.has(&user, &password));
+        if granted {
+            Verdict::Granted
+        } else {
+            Verdict::Wrong
+        }
+    }
+
+    fn has(&self, user: &str, password: &str) -> bool {
+        let given = md5_hex(&format!("{user}:{}:{password}", self.realm));
+        let secret = self.secrets.get(user).map_or("", String::as_str);
+        is_same(&given, secret)
+    }
+
+    fn judge_digest(&self, text: &str, method: &str, url: &str, nonce: &str) -> Verdict {
+        let parameters = parameters(text);
+        let parameter = |name: &str| {
+            let known = parameters.iter().find(|(key, _)| key == name);
+            known.map_or("", |(_, value)| value.as_str())
+        };
+        if parameter("nonce") != nonce {
+            return Verdict::Stale;
+        }
+        let named = parameter("uri");
+        if named != url && named != path_of(url) {
+            return Verdict::Wrong;
+        }
+        let secret = self.secrets.get(parameter("username"));
+        let secret = secret.map_or("", String::as_str);
+        let what = md5_hex(&format!("{method}:{named}"));
+        let right = md5_hex(&format!("{secret}:{nonce}:{what}"));
+        let is_right = is_same(&right, &parameter("response").to_ascii_lowercase());
+        if is_right && !secret.is_empty() {
+            Verdict::Granted
+        } else {
+            Verdict::Wrong
+        }
+    }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+fn md5_hex(text: &str) -> String {
+    let digest = Md5::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What follows the host: some clients give that alone as `uri`.
+fn path_of(url: &str) -> &str {
+    let Some((_, rest)) = url.split_once("://") else {
+        return url;
+    };
+    rest.find('/').map_or("/", |at| &rest[at..])
+}
+
+/// The parameters of a header (RFC 2617, section 3.2.2), the names in small letters.
+fn parameters(text: &str) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some((name, after)) = rest.split_once('=') {
+        let after = after.trim_start();
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => unquote(quoted),
+            None => {
+                let end = after.find(',').unwrap_or(after.len());
+                (after[..end].trim_end().to_owned(), &after[end..])
+            }
+        };
+        all.push((name.trim().to_ascii_lowercase(), value));
+        rest = after.trim_start().trim_start_matches(',').trim_start();
+    }
+    all
+}
+
+/// The value of a quoted text, and what follows it.
+fn unquote(quoted: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            other => value.push(other),
+        }
+    }
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "rtsp://h:8554/door";
+
+    fn users() -> Users {
+        // htdigest of user anna, password "se:cret".
+        let secret = md5_hex("anna:Eyelid:se:cret");
+        Users::parse(&format!("# us\nanna:Eyelid:{secret}\n"), Path::new("f")).unwrap()
+    }
+
+    fn digest(user: &str, password: &str, uri: &str, nonce: &str) -> String {
+        let secret = md5_hex(&format!("{user}:Eyelid:{password}"));
+        let response = md5_hex(&format!(
+            "{secret}:{nonce}:{}",
+            md5_hex(&format!("DESCRIBE:{uri}"))
+        ));
+        format!(
+            "Digest username=\"{user}\", realm=\"Eyelid\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\""
+        )
+    }
+
+    fn judge(authorization: &str) -> Verdict {
+        users().judge(Some(authorization), "DESCRIBE", URL, "n1")
+    }
+
+    #[test]
+    fn md5_is_that_of_rfc_1321() {
+        assert_eq!(md5_hex("abc"), "900150983cd24fb0d6963f7d28e17f72");
+    }
+
+    #[test]
+    fn lets_in_who_knows_the_password_by_either_scheme() {
+        // The last: `printf %s anna:se:cret | base64`.
+        for right in [
+            digest("anna", "se:cret", URL, "n1"),
+            digest("anna", "se:cret", "/door", "n1"),
+            "Basic YW5uYTpzZTpjcmV0".to_owned(),
+        ] {
+            assert_eq!(judge(&right), Verdict::Granted, "{right}");
+        }
+        for wrong in [
+            digest("anna", "secret", URL, "n1"),
+            digest("ben", "se:cret", URL, "n1"),
+            digest("", "", URL, "n1"),
+            digest("anna", "se:cret", "/bed", "n1"),
+            digest("anna", "se:cret", URL, "n1").replace("response=", "x="),
+            "Basic YW5uYTpzZWNyZXQ=".to_owned(),
+            "Basic !".to_owned(),
+            "Bearer x".to_owned(),
+        ] {
+            assert_eq!(judge(&wrong), Verdict::Wrong, "{wrong}");
+        }
+        assert_eq!(users().judge(None, "DESCRIBE", URL, "n1"), Verdict::Missing);
+    }
+
+    #[test]
+    fn what_was_computed_for_another_connection_or_method_does_not_let_in() {
+        let replayed = digest("anna", "se:cret", URL, "n0");
+        assert_eq!(judge(&replayed), Verdict::Stale);
+        let [digest_challenge, _] = users().challenges("n1", Verdict::Stale);
+        assert!(
+            digest_challenge.ends_with("stale=true"),
+            "{digest_challenge}"
+        );
+        let other = digest("anna", "se:cret", URL, "n1");
+        let users = users();
+        assert_eq!(users.judge(Some(&other), "PLAY", URL, "n1"), Verdict::Wrong);
+    }
+
+    #[test]
+    fn says_which_line_is_wrong() {
+        let md5 = "0".repeat(32);
+        for (text, words) in [
+            (format!("anna:{md5}"), "line 1: it is not"),
+            (format!("a:R:{md5}\nb:S:{md5}"), "line 2: its realm is not"),
+            (format!("a:R:{md5}\n\na:R:{md5}"), "line 3: this user"),
+            (format!("a:R\":{md5}"), "no client takes"),
+            (format!("a:R:{md5}0"), "it is not"),
+            ("#\n".to_owned(), "names nobody"),
+        ] {
+            let error = Users::parse(&text, Path::new("f")).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_quoted_or_not() {
+        let all = parameters(r#" A="x, \"y\"", b=1 , c="""#);
+        let expected = [("a", "x, \"y\""), ("b", "1"), ("c", "")];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(all, expected);
+    }
+}

@@ -1,0 +1,211 @@
+//! What a URL of RTSP names: a camera, a rendition of it, and whether the presentation or its one
+//! track.
+
+use eyelid_config::RtpSize;
+use eyelid_slot::CameraName;
+
+/// How the track is called, in `a=control`. No camera can be: its name has no such character.
+pub(crate) const TRACK: &str = "track=0";
+
+/// What a URL names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The camera.
+    pub(crate) camera: CameraName,
+    /// The rendition.
+    pub(crate) size: RtpSize,
+    /// The URL is that of the track, and not that of the presentation.
+    pub(crate) is_track: bool,
+}
+
+/// A URL that names nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoTarget {
+    /// It is no URL of RTSP.
+    Malformed,
+    /// It names no camera, or a size that there is not.
+    Unknown,
+}
+
+/// Scheme and authority of a URL, and what follows them.
+fn split(url: &str) -> Option<(&str, &str)> {
+    let Some((scheme, _)) = url.split_once("://") else {
+        return url.starts_with('/').then_some(("", url));
+    };
+    if !["rtsp", "rtspu"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return None;
+    }
+    let start = scheme.len() + "://".len();
+    let end = url[start..]
+        .find(['/', '?'])
+        .map_or(url.len(), |at| start + at);
+    Some(url.split_at(end))
+}
+
+impl Target {
+    /// Reads a URL. Clients put the control of a track behind its base in ways of their own: behind
+    /// the path, or behind all of it, the query too.
+    ///
+    /// # Errors
+    /// See [`NoTarget`].
+    pub(crate) fn parse(url: &str) -> Result<Self, NoTarget> {
+        let (_, rest) = split(url).ok_or(NoTarget::Malformed)?;
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (path, is_behind_path) = before_track(path);
+        let (query, is_behind_query) = before_track(query);
+        let is_track = is_behind_path || is_behind_query;
+        let camera = match path.trim_start_matches('/') {
+            "" => CameraName::default(),
+            name => name.parse().map_err(|_| NoTarget::Unknown)?,
+        };
+        let size = size(query).ok_or(NoTarget::Unknown)?;
+        Ok(Self {
+            camera,
+            size,
+            is_track,
+        })
+    }
+}
+
+/// What precedes the control of the track, and whether there is one.
+fn before_track(text: &str) -> (&str, bool) {
+    let at = text.find(TRACK);
+    let before = at.map_or(text, |at| &text[..at]);
+    (before.trim_end_matches(['/', '?']), at.is_some())
+}
+
+/// The rendition that a query asks for; `None` for one that there is not.
+fn size(query: &str) -> Option<RtpSize> {
+    let value = query
+        .split('&')
+        .find_map(|parameter| parameter.strip_prefix("size="));
+    match value {
+        None | Some("current") => Some(RtpSize::Current),
+        Some("low") => Some(RtpSize::Low),
+        Some("half") => Some(RtpSize::Half),
+        Some("quarter") => Some(RtpSize::Quarter),
+        Some(_) => None,
+    }
+}
+
+/// What DESCRIBE says of URLs: the base, which ends with `/`, and the control of the track, which is
+/// to be put behind it. The query goes with the control, for many clients drop that of the base.
+pub(crate) fn base_and_control(url: &str) -> (String, String) {
+    let (origin, rest) = split(url).unwrap_or(("", "/"));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let base = format!("{}{}/", without_user(origin), path.trim_end_matches('/'));
+    let control = match query.trim_end_matches('/') {
+        "" => TRACK.to_owned(),
+        query => format!("{TRACK}?{query}"),
+    };
+    (base, control)
+}
+
+/// Some clients say their user and password in the URL, too; no response repeats them.
+fn without_user(origin: &str) -> String {
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return origin.to_owned();
+    };
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}")
+}
+
+/// The URL of the track, for `RTP-Info`.
+pub(crate) fn track_url(url: &str) -> String {
+    let (base, control) = base_and_control(url);
+    let base = base.trim_end_matches('/');
+    let base = base.strip_suffix(TRACK).unwrap_or(base);
+    format!("{}/{control}", base.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(camera: &str, size: RtpSize, is_track: bool) -> Target {
+        Target {
+            camera: camera.parse().unwrap(),
+            size,
+            is_track,
+        }
+    }
+
+    #[test]
+    fn urls_name_cameras_however_the_control_is_put_behind_them() {
+        let default = target("default", RtpSize::Current, false);
+        for url in [
+            "rtsp://h",
+            "rtsp://h:8554/",
+            "RTSP://u:p@h//",
+            "/",
+            "rtsp://h?x=1",
+        ] {
+            assert_eq!(Target::parse(url), Ok(default.clone()), "{url}");
+        }
+        for url in ["rtsp://h/track=0", "rtsp://h//track=0/", "/track=0"] {
+            let track = target("default", RtpSize::Current, true);
+            assert_eq!(Target::parse(url), Ok(track), "{url}");
+        }
+        for url in [
+            "rtsp://h/door?size=half",
+            "rtsp://h/door/?size=half/",
+            "/door?a&size=half",
+        ] {
+            let half = target("door", RtpSize::Half, false);
+            assert_eq!(Target::parse(url), Ok(half), "{url}");
+        }
+        for url in [
+            "rtsp://h/door/track=0?size=half",
+            "rtsp://h/door?size=half/track=0",
+            "rtsp://h/door/?size=half/track=0/",
+            "rtsp://h/doortrack=0?size=half",
+        ] {
+            let half = target("door", RtpSize::Half, true);
+            assert_eq!(Target::parse(url), Ok(half), "{url}");
+        }
+        for url in [
+            "rtsp://h/a/b",
+            "rtsp://h/door?size=huge",
+            "rtsp://h/%2e%2e",
+            "/stream=0",
+        ] {
+            assert_eq!(Target::parse(url), Err(NoTarget::Unknown), "{url}");
+        }
+        for url in ["*", "http://h/", "door", "rtsp//h"] {
+            assert_eq!(Target::parse(url), Err(NoTarget::Malformed), "{url}");
+        }
+    }
+
+    #[test]
+    fn base_and_control_lead_back_to_the_target() {
+        for url in [
+            "rtsp://u:p@host:8554/door?size=half",
+            "rtsp://[::1]:8554/door/",
+            "rtsp://h",
+            "/door?size=low/",
+        ] {
+            let described = Target::parse(url).unwrap();
+            let (base, control) = base_and_control(url);
+            assert!(base.ends_with('/') && !base.contains('@'), "{base}");
+            let track = Target {
+                is_track: true,
+                ..described
+            };
+            assert_eq!(
+                Target::parse(&format!("{base}{control}")),
+                Ok(track.clone())
+            );
+            assert_eq!(Target::parse(&track_url(url)), Ok(track.clone()));
+            // The base and the control as clients join them that do not know the RFC.
+            let joined = format!("{}/{control}", url.trim_end_matches('/'));
+            assert_eq!(Target::parse(&joined).map(|t| t.camera), Ok(track.camera));
+        }
+        let url = "rtsp://h/door/track=0?size=half";
+        assert_eq!(track_url(url), url);
+    }
+}

@@ -1,0 +1,220 @@
+//! One stream of RTP: what its packets have in common, and what its sender reports say.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use eyelid_rtp_wire::{
+    Farewell, Framing, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
+    Packetizer, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream, StreamPosition,
+    StreamReport,
+};
+use tokio::sync::Mutex;
+use tokio::time::sleep_until;
+
+use crate::connection_writer::ConnectionWriter;
+use crate::random;
+use crate::udp::UdpPair;
+
+/// A payload type that nothing has (RFC 3551, section 6): of packets that are no picture.
+const UNASSIGNED: u8 = 20;
+
+/// What UDP and IP put before a report, as the interval between two counts it (RFC 3550, section
+/// 6.2).
+const HEADER_BYTES: usize = 28;
+
+/// One stream.
+pub(crate) struct RtpStream {
+    ssrc: u32,
+    /// How receivers call it (RFC 3550, section 6.5.1).
+    cname: String,
+    clock: RefCell<RtpClock>,
+    packets: Mutex<(Packetizer, PacketPacer)>,
+    /// Where it is, known while a frame is under way, too.
+    position: Cell<StreamPosition>,
+    receivers: RefCell<Receivers>,
+    interval: RefCell<ReportInterval>,
+    /// When the last report went, and how many bytes had been sent then.
+    reported: Cell<(Instant, u32)>,
+}
+
+impl RtpStream {
+    /// Begins a stream at random, with this SSRC if there is to be a certain one.
+    ///
+    /// # Errors
+    /// What the system said: it gives no random numbers.
+    pub(crate) fn new(
+        ssrc: Option<u32>,
+        packet_bytes: PacketBytes,
+        framing: Framing,
+    ) -> io::Result<Self> {
+        let ssrc = ssrc.map_or_else(random::bits, Ok)?;
+        let stream = Stream {
+            ssrc,
+            payload_type: JPEG_PAYLOAD_TYPE,
+            first_sequence: random::bits()? as u16,
+        };
+        let packetizer = Packetizer::new(stream, packet_bytes, framing);
+        Ok(Self {
+            ssrc,
+            cname: random::word()?,
+            clock: RefCell::new(RtpClock::new(random::bits()?)),
+            position: Cell::new(packetizer.position()),
+            receivers: RefCell::default(),
+            interval: RefCell::default(),
+            reported: Cell::new((Instant::now(), 0)),
+            packets: Mutex::new((packetizer, PacketPacer::default())),
+        })
+    }
+
+    /// What tells it from others.
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// The sequence number of its next packet.
+    pub(crate) fn next_sequence(&self) -> u16 {
+        self.position.get().next_sequence
+    }
+
+    /// What has been sent of it.
+    pub(crate) fn sent(&self) -> Sent {
+        self.position.get().sent
+    }
+
+    /// This moment, by its clock.
+    pub(crate) fn now(&self) -> RtpTime {
+        let clock = self.clock.borrow();
+        clock.now(SystemTime::now(), Instant::now())
+    }
+
+    /// Makes a report of what was sent (RFC 3550, section 6.4.1).
+    pub(crate) fn report(&self, farewell: Farewell) -> Vec<u8> {
+        let time = self.now();
+        let report = StreamReport {
+            ssrc: self.ssrc,
+            time,
+            sent: self.sent(),
+            cname: &self.cname,
+        };
+        let mut packet = Vec::new();
+        report.write(farewell, &mut packet);
+        self.receivers.borrow_mut().on_report_sent(time.ntp);
+        let bytes = packet.len() + HEADER_BYTES;
+        self.interval.borrow_mut().on_packet(bytes);
+        packet
+    }
+
+    /// Gives how long it is to the next report.
+    pub(crate) fn next_report(&self) -> Duration {
+        let now = Instant::now();
+        let octets = self.sent().octets;
+        let (reported, octets_then) = self.reported.replace((now, octets));
+        let seconds = now.duration_since(reported).as_secs_f64().max(1e-3);
+        let bytes_per_second = f64::from(octets.wrapping_sub(octets_then)) / seconds;
+        let receivers = self.receivers.borrow().count(now);
+        let mut interval = self.interval.borrow_mut();
+        interval.next(receivers, bytes_per_second, fastrand::f64())
+    }
+
+    /// Takes note of a packet of RTCP that came for it. Gives whether somebody listens.
+    pub(crate) fn hear(&self, packet: &[u8]) -> bool {
+        // What is sent to a group comes back from there.
+        if packet.get(4..8) == Some(&self.ssrc.to_be_bytes()) {
+            return false;
+        }
+        let (time, now) = (SystemTime::now().into(), Instant::now());
+        let mut receivers = self.receivers.borrow_mut();
+        match receivers.on_packet(packet, self.position.get(), time, now) {
+            Ok(heard) => {
+                let bytes = packet.len() + HEADER_BYTES;
+                self.interval.borrow_mut().on_packet(bytes);
+                heard.listens
+            }
+            Err(error) => {
+                log::debug!("{error}");
+                false
+            }
+        }
+    }
+
+    /// What receivers say of it, for the log: begins with a comma, or is empty.
+    pub(crate) fn reception_text(&self) -> String {
+        let receivers = self.receivers.borrow();
+        let Some(worst) = receivers.worst(Instant::now()) else {
+            return String::new();
+        };
+        let lost = worst.fraction_lost * 100.0;
+        let jitter_ms = worst.jitter.as_secs_f64() * 1e3;
+        let round_trip = worst.round_trip.map_or_else(String::new, |time| {
+            format!(", round trip {:.1} ms", time.as_secs_f64() * 1e3)
+        });
+        format!(", {lost:.1} % lost, jitter {jitter_ms:.1} ms{round_trip}")
+    }
+
+    /// A packet that no receiver takes for a picture, or for a part of one: to find out whether
+    /// there is a receiver.
+    pub(crate) fn probe(&self) -> [u8; 12] {
+        let sequence = self.next_sequence().wrapping_sub(1).to_be_bytes();
+        let time = self.now().rtp_90k.to_be_bytes();
+        let ssrc = self.ssrc.to_be_bytes();
+        let mut packet = [0; 12];
+        packet[0] = 2 << 6;
+        packet[1] = UNASSIGNED;
+        packet[2..4].copy_from_slice(&sequence);
+        packet[4..8].copy_from_slice(&time);
+        packet[8..].copy_from_slice(&ssrc);
+        packet
+    }
+
+    /// Writes a frame between the messages of a connection.
+    ///
+    /// # Errors
+    /// What the socket said.
+    pub(crate) async fn write(
+        &self,
+        payload: &JpegPayload<'_>,
+        captured: SystemTime,
+        writer: &ConnectionWriter,
+    ) -> io::Result<()> {
+        let (packetizer, _) = &mut *self.packets.lock().await;
+        let packets = packetizer.jpeg(payload, self.stamp(captured));
+        self.position.set(packets.position());
+        writer.write(packets.bytes()).await
+    }
+
+    /// Sends a frame by UDP, a few packets at a time; to where the socket is connected, if not to
+    /// another address.
+    ///
+    /// # Errors
+    /// What the system said of a packet; the rest of the frame is not sent then.
+    pub(crate) async fn send(
+        &self,
+        payload: &JpegPayload<'_>,
+        captured: SystemTime,
+        pair: &UdpPair,
+        to: Option<SocketAddr>,
+    ) -> io::Result<()> {
+        let (packetizer, pacer) = &mut *self.packets.lock().await;
+        let packets = packetizer.jpeg(payload, self.stamp(captured));
+        self.position.set(packets.position());
+        pacer.begin(Instant::now(), packets.len());
+        let mut gone = 0;
+        loop {
+            match pacer.step(Instant::now()) {
+                PaceStep::Send(count) => {
+                    let step = packets.range(gone..gone + count);
+                    pair.send(step, packets.stride(), to).await?;
+                    gone += count;
+                }
+                PaceStep::Wait(until) => sleep_until(until.into()).await,
+                PaceStep::Done => return Ok(()),
+            }
+        }
+    }
+
+    fn stamp(&self, captured: SystemTime) -> u32 {
+        self.clock.borrow_mut().stamp(captured, Instant::now())
+    }
+}

@@ -1,0 +1,179 @@
+//! A pair of UDP ports, of RTP and of RTCP, and how packets leave by it.
+//!
+//! Packets of one size go to the kernel in one piece, which cuts them (UDP GSO): a third of the
+//! processor time of sending each (`docs/performance.md`).
+
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+/// How many packets the kernel cuts at once (UDP_MAX_SEGMENTS of Linux 4.18).
+const MAX_SEGMENTS: usize = 64;
+
+/// How many bytes it takes at once: what a UDP datagram over IPv4 may have.
+const MAX_BYTES: usize = 65_507;
+
+/// How often another pair of ports is tried: one of the two may be taken.
+const TRIES: usize = 32;
+
+/// The two ports.
+#[derive(Debug)]
+pub(crate) struct UdpPair {
+    /// That of RTP, which is even.
+    pub(crate) rtp: UdpSocket,
+    /// That of RTCP, the next one.
+    pub(crate) rtcp: UdpSocket,
+    /// The kernel cuts, as far as is known.
+    can_cut: Cell<bool>,
+}
+
+impl UdpPair {
+    /// Takes two ports of this address: this one and the next, or any.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn bind(address: IpAddr, port: Option<u16>) -> io::Result<Self> {
+        let bind = |port| bind_one(SocketAddr::new(address, port));
+        if let Some(port) = port {
+            return Self::new(bind(port)?, bind(port + 1)?);
+        }
+        let mut last = None;
+        for _ in 0..TRIES {
+            let one = bind(0)?;
+            let port = one.local_addr()?.port();
+            match bind(port ^ 1) {
+                Ok(other) if port % 2 == 0 => return Self::new(one, other),
+                Ok(other) => return Self::new(other, one),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
+    }
+
+    fn new(rtp: std::net::UdpSocket, rtcp: std::net::UdpSocket) -> io::Result<Self> {
+        Ok(Self {
+            rtp: UdpSocket::from_std(rtp)?,
+            rtcp: UdpSocket::from_std(rtcp)?,
+            can_cut: Cell::new(true),
+        })
+    }
+
+    /// Gives the ports of RTP and of RTCP.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn ports(&self) -> io::Result<(u16, u16)> {
+        let port = |socket: &UdpSocket| Ok::<_, io::Error>(socket.local_addr()?.port());
+        Ok((port(&self.rtp)?, port(&self.rtcp)?))
+    }
+
+    /// Sends packets that lie one behind the other, all but the last of so many bytes; to where the
+    /// socket is connected, if not to another address.
+    ///
+    /// # Errors
+    /// What the system said of one of them.
+    pub(crate) async fn send(
+        &self,
+        packets: &[u8],
+        packet_bytes: usize,
+        to: Option<SocketAddr>,
+    ) -> io::Result<()> {
+        let to = to.map(SockaddrStorage::from);
+        let mut rest = packets;
+        while !rest.is_empty() {
+            let at_once = if self.can_cut.get() {
+                (MAX_BYTES / packet_bytes).clamp(1, MAX_SEGMENTS)
+            } else {
+                1
+            };
+            let (piece, after) = rest.split_at(rest.len().min(at_once * packet_bytes));
+            let sent = self
+                .rtp
+                .async_io(Interest::WRITABLE, || {
+                    send_piece(&self.rtp, piece, packet_bytes, to.as_ref())
+                })
+                .await;
+            match sent {
+                Ok(()) => rest = after,
+                Err(error) if at_once > 1 && is_uncut(&error) => self.can_cut.set(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// What the kernel says where it, or the interface, cannot cut (udp(7)): `EINVAL` before Linux 4.18,
+/// `EIO` without checksums by the interface.
+fn is_uncut(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EINVAL | Errno::EIO | Errno::EOPNOTSUPP | Errno::ENOPROTOOPT)
+    )
+}
+
+fn send_piece(
+    socket: &UdpSocket,
+    piece: &[u8],
+    packet_bytes: usize,
+    to: Option<&SockaddrStorage>,
+) -> io::Result<()> {
+    let segment = packet_bytes as u16;
+    let cut = [ControlMessage::UdpGsoSegments(&segment)];
+    // One packet alone needs no cutting.
+    let controls = if piece.len() > packet_bytes {
+        &cut[..]
+    } else {
+        &[]
+    };
+    let pieces = [IoSlice::new(piece)];
+    sendmsg(socket.as_raw_fd(), &pieces, controls, MsgFlags::empty(), to)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[tokio::test]
+    async fn the_port_of_rtp_is_even_and_that_of_rtcp_the_next() {
+        for _ in 0..10 {
+            let (rtp, rtcp) = UdpPair::bind(HERE, None).unwrap().ports().unwrap();
+            assert_eq!((rtp % 2, rtcp), (0, rtp + 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_arrive_as_they_lie_there_cut_by_whom_it_may_be() {
+        let receiver = UdpSocket::bind((HERE, 0)).await.unwrap();
+        let to = receiver.local_addr().unwrap();
+        let packets: Vec<u8> = (0..1050u32).map(|n| (n / 100) as u8).collect();
+        for can_cut in [true, false] {
+            let pair = UdpPair::bind(HERE, None).unwrap();
+            pair.can_cut.set(can_cut);
+            pair.send(&packets, 100, Some(to)).await.unwrap();
+            assert_eq!(pair.can_cut.get(), can_cut);
+            for number in 0..=10u8 {
+                let mut packet = [0; 200];
+                let bytes = receiver.recv(&mut packet).await.unwrap();
+                assert_eq!(bytes, if number == 10 { 50 } else { 100 });
+                assert!(packet[..bytes].iter().all(|byte| *byte == number));
+            }
+        }
+    }
+}
