@@ -47,7 +47,9 @@ pub(crate) fn check(plan: &Plan, installed: &Installed, places: &Places) -> anyh
                 _ if is_written => return Err(Refused(text).into()),
                 Start::Connection => return Err(Refused(text).into()),
                 Start::Look => unusable.push(format!("{}: {text}", instance.place)),
-                Start::Door(_) => log::warn!("{}: {text}; the others run", instance.place),
+                Start::Door(_) | Start::Table(_) => {
+                    log::warn!("{}: {text}; the others run", instance.place)
+                }
             }
         }
     }

@@ -58,12 +58,12 @@ impl Installed {
     pub(crate) fn check(&self, plan: &Plan) -> anyhow::Result<()> {
         for program in PROGRAMS.iter().filter(|program| program.is_wanted(plan)) {
             let path = self.path(program.name);
-            if let Some(port) = &program.port
+            if let Some(table) = program.table()
                 && !path.is_file()
             {
                 bail!(
                     "{path:?} is missing, and the configuration has {}: install package {name} (from source: cargo build --release -p {name})",
-                    port.table,
+                    table,
                     name = program.name
                 );
             }

@@ -47,7 +47,7 @@ impl Job {
     fn goes_on_as(&self, other: &Self) -> bool {
         let same_program = self.program.name == other.program.name && self.slot == other.slot;
         match self.program.start {
-            Start::Connection | Start::Door(_) => same_program,
+            Start::Connection | Start::Door(_) | Start::Table(_) => same_program,
             Start::Look => same_program && self.process.arguments() == other.process.arguments(),
         }
     }

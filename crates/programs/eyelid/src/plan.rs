@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) cameras: Vec<Camera>,
     /// Those that push their frames.
     pub(crate) pushed: Pushed,
+    /// The file has `[rtp]`: cameras are sent by RTP.
+    pub(crate) has_rtp: bool,
     /// The slots directory, if one was given.
     pub(crate) slots: Option<PathBuf>,
     /// The directory of the sockets at which others take connections over, if one was given.
@@ -88,6 +90,7 @@ impl Plan {
         let file = Config::load(config.as_deref())?;
         let cameras = cameras(arguments.camera, &file)?;
         let pushed = Pushed::new(&file, config.as_deref())?;
+        let has_rtp = file.has_rtp;
         let in_file: ServerOptions = file.section()?;
         let mut server = arguments.server;
         let from = match &config {
@@ -110,6 +113,7 @@ impl Plan {
             listen: Listen { addresses, from },
             cameras,
             pushed,
+            has_rtp,
             slots: both.slots,
             doors: both.doors,
             has_password: both.auth_file.is_some()

@@ -44,6 +44,9 @@ pub(crate) enum Start {
     /// (docs/http.md#urls-of-other-programs), or somebody connects to its own [`Port`]. The program
     /// gets these sockets, and ends by itself when it has nothing to do.
     Door(&'static str),
+    /// The configuration has this table. It runs as long as this program does, and listens by
+    /// itself.
+    Table(&'static str),
 }
 
 /// Where people connect to a program itself.
@@ -107,6 +110,13 @@ pub(crate) const PROGRAMS: &[Program] = &[
     },
     at_door("eyelid-watch", "watch"),
     at_door("eyelid-control", "control"),
+    Program {
+        name: "eyelid-rtp",
+        need: Need::Optional,
+        start: Start::Table("[rtp]"),
+        port: None,
+        instances: rtp,
+    },
 ];
 
 /// The program that lists cameras, too.
@@ -134,7 +144,16 @@ impl Program {
     /// Says whether the configuration wants it, though all else works without it.
     pub(crate) fn is_wanted(&self, plan: &Plan) -> bool {
         let port = self.port.as_ref();
-        port.is_some_and(|port| (port.listen)(plan).is_some())
+        let wants_port = port.is_some_and(|port| (port.listen)(plan).is_some());
+        wants_port || (matches!(self.start, Start::Table(_)) && plan.has_rtp)
+    }
+
+    /// The table of the configuration that wants it, if one does.
+    pub(crate) fn table(&self) -> Option<&'static str> {
+        match self.start {
+            Start::Table(table) => Some(table),
+            _ => self.port.as_ref().map(|port| port.table),
+        }
     }
 
     /// What is to run of it under a plan.
@@ -169,6 +188,15 @@ fn one(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
         arguments: plan.common_arguments(places),
         slot: None,
     }]
+}
+
+/// It is there for what the configuration says, so without that there is nothing for it to do.
+fn rtp(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
+    if program.is_wanted(plan) {
+        one(program, plan, places)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Its slots are those of many cameras: nobody who opens one has it started, for no camera that

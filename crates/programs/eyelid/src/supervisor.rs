@@ -118,7 +118,10 @@ impl<'a> Supervisor<'a> {
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         orphans::adopt();
         self.cameras.cards = Some(self.lay_cards());
-        let ended = self.supervise().await;
+        let ended = match self.start_what_always_runs() {
+            Ok(()) => self.supervise().await,
+            error => error,
+        };
         end(self.jobs.iter_mut()).await;
         ended
     }
@@ -203,6 +206,14 @@ impl<'a> Supervisor<'a> {
                     }
                 }
             }
+            Start::Table(_) => {
+                if process.exited(status) == Consequence::Refused {
+                    log::error!(
+                        "{} cannot run with its configuration; it does not until that is read again",
+                        process.label()
+                    );
+                }
+            }
             Start::Door(_) if status.success() => {
                 process.ended();
                 self.resources.health.ended(program.name);
@@ -266,6 +277,11 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
+    /// Starts what runs for as long as this program does.
+    fn start_what_always_runs(&mut self) -> anyhow::Result<()> {
+        self.start(|job| matches!(job.program.start, Start::Table(_)) && job.process.is_down())
+    }
+
     fn start(&mut self, is_wanted: impl Fn(&Job) -> bool) -> anyhow::Result<()> {
         for job in self.jobs.iter_mut().filter(|job| is_wanted(job)) {
             match job.program.start {
@@ -277,7 +293,7 @@ impl<'a> Supervisor<'a> {
                     })?;
                     self.resources.health.runs(job.program.name);
                 }
-                Start::Look => job.process.start(&Inherited {
+                Start::Look | Start::Table(_) => job.process.start(&Inherited {
                     sockets: Vec::new(),
                     password: Password::Withheld,
                 })?,

@@ -29,6 +29,7 @@ impl Supervisor<'_> {
         } else {
             self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
         }
+        self.start_what_always_runs()?;
         manager::ready();
         Ok(())
     }
