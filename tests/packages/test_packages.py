@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "install.md").read_text()
 PACKAGES = Path(os.environ["EYELID_PACKAGES"])
 LIBCAMERA = "eyelid-capture-libcamera"
-PLAIN = ["eyelid", "eyelid-receive"]
+PLAIN = ["eyelid", "eyelid-receive", "eyelid-rtp"]
 # For armhf there are the first ones only (docs/install.md).
 NAMES = [*PLAIN, LIBCAMERA] if (PACKAGES / "libcamera").is_dir() else PLAIN
 ROWS = (REPOSITORY / "packaging" / "programs").read_text().splitlines()
@@ -247,6 +247,8 @@ def test_purging_leaves_nothing_but_the_user():
     wants = [
         ("sockets.target.wants", "eyelid.socket"),
         ("sockets.target.wants", "eyelid-receive.socket"),
+        ("sockets.target.wants", "eyelid-rtp.socket"),
+        ("multi-user.target.wants", "eyelid-rtp.service"),
         ("eyelid-server.service.wants", "eyelid-capture@door.service"),
     ]
     for directory, unit in wants:

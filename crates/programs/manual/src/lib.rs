@@ -42,6 +42,10 @@ pub const PROGRAMS: &[Program] = &[
         command: eyelid_receive::Arguments::command,
         page: include_str!("../pages/eyelid-receive.man"),
     },
+    Program {
+        command: eyelid_rtp::Arguments::command,
+        page: include_str!("../pages/eyelid-rtp.man"),
+    },
 ];
 
 /// Writes all pages and completions into `directory`, laid out as below /usr/share. Gives their
