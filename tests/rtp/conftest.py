@@ -1,0 +1,61 @@
+"""A camera whose picture is known, and programs that send it."""
+
+import pytest
+from feed import Feed, picture
+
+from harness import networks
+from harness.namespaces import require_own
+
+NETWORK = """
+ip link set lo up
+ip link set lo multicast on
+ip route add 224.0.0.0/4 dev lo
+"""
+
+
+def pytest_sessionstart():
+    """Groups need a network that is nobody else's."""
+    require_own("net")
+    networks.make(NETWORK)
+
+
+@pytest.fixture
+def jpeg(directory):
+    """The picture."""
+    return picture(directory / "picture.jpg")
+
+
+@pytest.fixture
+def feed(directory):
+    """Shows pictures in slots, until the end of the test; gives the slot."""
+    feeds = []
+
+    def feed(slot, jpeg):
+        feeds.append(Feed(directory / slot, jpeg))
+        return feeds[-1]
+
+    yield feed
+    for each in feeds:
+        each.stop()
+
+
+@pytest.fixture
+def slots(feed, jpeg):
+    """Slots with one camera that shows the picture all the time."""
+    return feed("slots", jpeg).slot
+
+
+@pytest.fixture
+def rtp(start, directory):
+    """Starts eyelid-rtp with RTSP on a port of its choice; gives the program with its `url`."""
+
+    def rtp(slots, *arguments, config=None):
+        if config is not None:
+            path = directory / "eyelid.toml"
+            path.write_text(config)
+            arguments = ["--config", path, *arguments]
+        program = start("eyelid-rtp", "--slots", slots, "--rtsp", "127.0.0.1:0", *arguments)
+        program.url = program.wait_log(r"rtsp://127\.0\.0\.1:[1-9]\d*")[0]
+        return program
+
+    return rtp

@@ -1,0 +1,97 @@
+"""A client of RTSP that says what a test wants it to."""
+
+import re
+import socket
+
+from harness.http import connect
+from harness.waiting import DEADLINE
+
+
+class Response:
+    """A response, its headers by their names in small letters."""
+
+    def __init__(self, head, body):
+        line, *headers = head.split("\r\n")
+        self.status = int(line.split(" ")[1])
+        self.all = [tuple(header.split(": ", 1)) for header in headers]
+        self.headers = {name.lower(): value for name, value in reversed(self.all)}
+        self.body = body
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, address):
+        self.url = address
+        self.socket = connect(address)
+        self.socket.settimeout(DEADLINE)
+        self.buffer = b""
+        self.number = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def ask(self, method, path="/", body="", **headers):
+        """Sends a request, and gives its response; packets before it are dropped."""
+        self.number += 1
+        url = path if "://" in path or path == "*" else self.url + path
+        lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self.number}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+        response = self.response()
+        assert response.headers["cseq"] == str(self.number)
+        return response
+
+    def response(self):
+        """Reads up to the next response."""
+        while True:
+            if self.buffer.startswith(b"$"):
+                self.packet()
+                continue
+            if b"\r\n\r\n" in self.buffer:
+                break
+            self._more()
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        length = int(length[1]) if length else 0
+        while len(self.buffer) < length:
+            self._more()
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return Response(head.decode(), body.decode())
+
+    def packet(self):
+        """Reads a packet between the messages; gives its channel and what it holds."""
+        while len(self.buffer) < 4 or len(self.buffer) < 4 + self._length():
+            self._more()
+        assert self.buffer[0] == ord("$"), self.buffer[:100]
+        length, channel = self._length(), self.buffer[1]
+        packet, self.buffer = self.buffer[4 : 4 + length], self.buffer[4 + length :]
+        return channel, packet
+
+    def set_up(self, transport, path="/"):
+        """Describes and sets up a camera; gives the response to SETUP."""
+        described = self.ask("DESCRIBE", path)
+        assert described.status == 200
+        control = re.findall(r"a=control:(\S+)", described.body)[-1]
+        return self.ask("SETUP", described.headers["content-base"] + control, Transport=transport)
+
+    def closed(self):
+        """Waits until the server has closed the connection."""
+        try:
+            while self.socket.recv(65536):
+                pass
+        except (TimeoutError, ConnectionResetError) as error:
+            assert not isinstance(error, socket.timeout), "it is still open"
+
+    def _length(self):
+        return int.from_bytes(self.buffer[2:4])
+
+    def _more(self):
+        more = self.socket.recv(65536)
+        assert more, f"the server closed after {self.buffer[:200]}"
+        self.buffer += more

@@ -1,0 +1,120 @@
+"""Cameras that are sent to receivers, whoever asks or not."""
+
+import socket
+
+import players
+import pytest
+from feed import picture
+
+from harness.slot import Slot
+
+IP_RECVTTL = 12  # linux/in.h; socket has it from Python 3.14 on
+
+SDP = """v=0
+o=- 1 1 IN IP4 127.0.0.1
+s=camera
+c=IN IP4 {address}
+t=0 0
+m=video {port} RTP/AVP 26
+"""
+
+
+def sdp(directory, port, address="127.0.0.1"):
+    """Writes a description of what is sent to a port."""
+    path = directory / "camera.sdp"
+    path.write_text(SDP.format(port=port, address=address))
+    return path
+
+
+@pytest.fixture
+def push(start):
+    """Starts eyelid-rtp for destinations alone."""
+
+    def push(slots, *arguments):
+        return start("eyelid-rtp", "--slots", slots, "--stats-interval", "1s", *arguments)
+
+    return push
+
+
+def test_ffmpeg_and_gstreamer_show_what_is_sent(push, slots, jpeg, directory):
+    push(slots, "--to", "127.0.0.1:5000", "--to", "127.0.0.1:5002", "--always")
+    shown = players.ffmpeg_sdp(sdp(directory, 5000))
+    assert set(shown) == {players.pixels(jpeg)}
+    shown = players.gstreamer_udp(5002, directory)
+    assert set(shown) == {players.pixels(jpeg)}
+
+
+def test_a_receiver_that_starts_anew_is_sent_to_again(push, slots, jpeg, directory):
+    program = push(slots, "--to", "127.0.0.1:5000")
+    program.wait_log("Connection refused")
+    for _ in range(2):
+        shown = players.ffmpeg_sdp(sdp(directory, 5000))
+        assert set(shown) == {players.pixels(jpeg)}
+        program.wait_log("packets are taken again")
+
+
+def test_reports_keep_the_camera_awake_and_their_end_lets_it_sleep(start, push, directory):
+    slot = directory / "slots"
+    start("eyelid-capture", "--source", "test", "--slot", slot, "--linger", "1s")
+    slot = Slot(slot)
+    slot.frame()
+    program = push(slot.path, "--to", "127.0.0.1:5000", "--local-port", "6000")
+    program.wait_log("Connection refused")
+    slot.wait_state("asleep")
+    receiver = players.reporting(start, 5000, 6001)
+    slot.wait_state("awake")
+    program.wait_log(r"[1-9]\d* frames, .* 0 dropped, 0\.0 % lost, jitter \d+\.\d ms, round trip")
+    receiver.end()
+    slot.wait_state("asleep")
+
+
+def test_one_camera_and_one_receiver_do_not_disturb_others(push, feed, directory):
+    door = picture(directory / "door.jpg")
+    bed = picture(directory / "bed.jpg", (1280, 720))
+    of_door = feed("slots/door", door)
+    feed("slots/bed", bed)
+    to = ["--to", "127.0.0.1:5000", "--to", "127.0.0.1:5002", "--to", "nowhere.invalid:5004"]
+    names = ["--name", "door", "--name", "bed", "--name", "door"]
+    program = push(directory / "slots", *to, *names, "--always")
+    # Nobody is at the first, and the third has no address.
+    program.wait_log("cannot find")
+    shown = players.ffmpeg_sdp(sdp(directory, 5002))
+    of_door.stop()
+    shown += players.ffmpeg_sdp(sdp(directory, 5002))
+    assert set(shown) == {players.pixels(bed)}
+    assert program.log().count("cannot find") == 1
+
+
+def test_packets_are_as_they_are_configured(push, slots):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 5000))
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        receiver.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        receiver.settimeout(20)
+        options = ["--mtu", "900", "--dscp", "AF41", "--ssrc", "0x12345678", "--ttl", "7"]
+        push(slots, "--to", "127.0.0.1:5000", "--local-port", "6000", *options)
+        lengths = set()
+        for _ in range(100):
+            packet, ancillary, _, sender = receiver.recvmsg(2000, 200)
+            lengths.add(len(packet))
+            assert packet[8:12] == bytes.fromhex("12345678")
+            assert sender == ("127.0.0.1", 6000)
+            marks = {kind: int.from_bytes(data, "little") for _, kind, data in ancillary}
+            assert marks[socket.IP_TOS] >> 2 == 34
+            assert marks[socket.IP_TTL] == 7
+        assert max(lengths) == 900
+
+
+def test_sigterm_says_goodbye(push, slots):
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reports,
+    ):
+        receiver.bind(("127.0.0.1", 5000))
+        reports.bind(("127.0.0.1", 5001))
+        reports.settimeout(20)
+        program = push(slots, "--to", "127.0.0.1:5000")
+        reports.recv(2000)
+        program.stop()
+        last = reports.recv(2000)
+        assert b"\x81\xcb" in last, "no BYE"
