@@ -17,7 +17,7 @@ use crate::renditions::Renditions;
 use crate::slot_log::SlotLog;
 use crate::told_state::ToldState;
 use crate::waiting::Waiting;
-use crate::{DriverOptions, Source, SourceFailure};
+use crate::{DriverOptions, FullTotals, Source, SourceFailure};
 
 /// How often `state.json` is tried again where the slot refused it.
 const STATE_RETRY: Duration = Duration::from_secs(5);
@@ -41,6 +41,8 @@ pub struct Driver<S> {
     renditions: Renditions,
     aside: Aside,
     attention: Attention,
+    /// What the slot is told of full pictures.
+    full_totals: FullTotals,
     /// Only a new process may help.
     is_fatal: bool,
 }
@@ -73,6 +75,7 @@ impl<S: Source> Driver<S> {
             waiting: Waiting::default(),
             renditions: Renditions::new(options.tables),
             aside: Aside::Idle,
+            full_totals: FullTotals::default(),
             is_fatal: false,
         }
     }
@@ -170,6 +173,7 @@ impl<S: Source> Driver<S> {
                 None if self.turn_attention(now, status.sequence) => {}
                 None => {
                     self.wish_full(now);
+                    self.tell_full(status.full_totals);
                     self.note_waiting(now);
                     return self.publish_state(now) || wrote;
                 }

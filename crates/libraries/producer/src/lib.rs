@@ -29,4 +29,6 @@ pub use machine::{Action, Machine, SlotStatus};
 pub use options::DriverOptions;
 pub use producers::{DriverId, Producers};
 pub use render_job::{RenderJob, Rendered, SharedFrame};
-pub use source::{EncodedFrame, NO_NEW_PICTURE, PlanesFrame, Source, SourceFailure, SourceStatus};
+pub use source::{
+    EncodedFrame, FullTotals, NO_NEW_PICTURE, PlanesFrame, Source, SourceFailure, SourceStatus,
+};

@@ -1,7 +1,7 @@
 //! Where frames come from.
 
 use std::os::fd::BorrowedFd;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Yuv420;
@@ -136,6 +136,17 @@ pub struct SourceStatus {
     /// The number of the full picture at hand, which was taken after [`Source::wish_full`]. Each
     /// has a higher one than all before it.
     pub full: Option<u64>,
+    /// What full pictures came to so far.
+    pub full_totals: FullTotals,
+}
+
+/// What full pictures came to since the program started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FullTotals {
+    /// How many were taken.
+    pub taken: u64,
+    /// How long the camera was kept from its stream by them, and by those that failed.
+    pub kept: Duration,
 }
 
 /// Why a source gives no frames. What it says is shown to everybody.

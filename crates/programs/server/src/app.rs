@@ -19,7 +19,7 @@ use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::part::Part;
 use crate::settings::{ConfiguredCamera, Settings};
-use crate::status::{CameraStatus, ClientStatus, Status};
+use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
 use crate::turn::TurnTakers;
 
 /// How far apart lines are about programs that take no connection: strangers cause them.
@@ -128,6 +128,14 @@ impl App {
         self.all_cameras()
             .map(|camera| (camera.name().clone(), camera.viewers()))
             .collect()
+    }
+
+    /// What the full pictures of each camera that has taken any came to.
+    pub(crate) fn full_pictures(&self) -> Vec<(CameraName, FullPictures)> {
+        let told = self.all_cameras().filter_map(|camera| {
+            Some((camera.name().clone(), FullPictures::of(&camera.state()?)?))
+        });
+        told.collect()
     }
 
     /// What is in effect for each client whose stream is adapted.

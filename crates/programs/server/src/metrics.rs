@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use eyelid_http::Counts;
 use eyelid_slot::{CameraName, Rendition};
@@ -13,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::adapter::InEffect;
 use crate::part::rendition_name;
+use crate::status::FullPictures;
 
 /// The media type of what [`Metrics::encode`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,6 +31,8 @@ pub(crate) struct Metrics {
     clients: Family<Labels, Gauge>,
     rendition_frames: Family<RenditionLabels, Counter>,
     adapted_clients: Family<AdaptedLabels, Gauge>,
+    full_pictures: Family<Labels, Counter>,
+    full_pictures_kept: Family<Labels, Counter<f64, AtomicU64>>,
     /// Connections accepted, clients turned away, connections closed for others: what the door
     /// counts.
     connections: Counter,
@@ -42,6 +47,18 @@ pub(crate) enum SnapshotOutcome {
     Frame,
     /// Why there is none.
     NoFrame,
+}
+
+/// What is counted elsewhere, as it is now.
+pub(crate) struct CountedNow {
+    /// What the door has counted.
+    pub(crate) door: Counts,
+    /// The clients of each camera.
+    pub(crate) clients: Vec<(CameraName, usize)>,
+    /// Those of them whose streams are adapted.
+    pub(crate) adapted: Vec<(CameraName, InEffect)>,
+    /// What cameras say that have taken full pictures.
+    pub(crate) full_pictures: Vec<(CameraName, FullPictures)>,
 }
 
 /// What is counted of streams.
@@ -109,6 +126,8 @@ impl Metrics {
             clients: Family::default(),
             rendition_frames: Family::default(),
             adapted_clients: Family::default(),
+            full_pictures: Family::default(),
+            full_pictures_kept: Family::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
             shed: Counter::default(),
@@ -149,6 +168,11 @@ impl Metrics {
         registry.register("rendition_frames", help, metrics.rendition_frames.clone());
         let help = "Clients whose streams are made to fit their links, by what they get and why";
         registry.register("adapted_clients", help, metrics.adapted_clients.clone());
+        let help = "Full pictures that the camera has taken";
+        registry.register("full_pictures", help, metrics.full_pictures.clone());
+        let help = "How long full pictures kept the camera from its stream";
+        let (name, kept) = ("full_pictures_kept", metrics.full_pictures_kept.clone());
+        registry.register_with_unit(name, help, Unit::Seconds, kept);
         let turned_away = "Requests turned away because there were too many clients";
         let shed = "Connections closed for others because no request had come";
         for (name, help, counter) in [
@@ -190,34 +214,37 @@ impl Metrics {
         self.rendition_frames.get_or_create(&labels).inc();
     }
 
-    /// Gives the text of all counters, with what the door has counted, and the clients of each
-    /// camera as they are now and those of them whose streams are adapted.
+    /// Gives the text of all counters, with what is so now.
     ///
     /// # Errors
     /// Never, as far as the library says.
-    pub(crate) fn encode(
-        &self,
-        door: Counts,
-        clients: &[(CameraName, usize)],
-        adapted: &[(CameraName, InEffect)],
-    ) -> Result<String, fmt::Error> {
+    pub(crate) fn encode(&self, now: &CountedNow) -> Result<String, fmt::Error> {
         for (counter, count) in [
-            (&self.connections, door.accepted),
-            (&self.turned_away, door.turned_away),
-            (&self.shed, door.shed),
+            (&self.connections, now.door.accepted),
+            (&self.turned_away, now.door.turned_away),
+            (&self.shed, now.door.shed),
         ] {
             counter.inc_by(count.saturating_sub(counter.get()));
         }
         self.clients.clear();
-        for (camera, count) in clients {
+        for (camera, count) in &now.clients {
             self.clients
                 .get_or_create(&Labels::of(camera))
                 .set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
         self.adapted_clients.clear();
-        for (camera, in_effect) in adapted {
+        for (camera, in_effect) in &now.adapted {
             let labels = AdaptedLabels::of(camera, *in_effect);
             self.adapted_clients.get_or_create(&labels).inc();
+        }
+        // A camera's program counts anew when it starts, which is what a counter may do.
+        self.full_pictures.clear();
+        self.full_pictures_kept.clear();
+        for (camera, full) in &now.full_pictures {
+            let labels = Labels::of(camera);
+            (self.full_pictures.get_or_create(&labels)).inc_by(full.taken);
+            let kept_s = Duration::from_millis(full.kept_ms).as_secs_f64();
+            (self.full_pictures_kept.get_or_create(&labels)).inc_by(kept_s);
         }
         let mut encoded = String::new();
         text::encode(&mut encoded, &self.registry)?;

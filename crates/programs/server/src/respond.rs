@@ -16,7 +16,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use crate::app::App;
-use crate::metrics::{self, SnapshotOutcome};
+use crate::metrics::{self, CountedNow, SnapshotOutcome};
 use crate::part::{self, HeaderTiming, PartHeaders, RenditionHeader};
 use crate::problem;
 use crate::route::{Asset, Program, Route, Which};
@@ -239,8 +239,13 @@ fn status(app: &App) -> FullResponse {
 }
 
 fn metrics(app: &App) -> FullResponse {
-    let (door, viewers, adapted) = (app.door.counts(), app.viewers(), app.adapted());
-    match app.metrics.encode(door, &viewers, &adapted) {
+    let now = CountedNow {
+        door: app.door.counts(),
+        clients: app.viewers(),
+        adapted: app.adapted(),
+        full_pictures: app.full_pictures(),
+    };
+    match app.metrics.encode(&now) {
         Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

@@ -6,13 +6,30 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use eyelid_config::Title;
 use eyelid_consumer::Camera;
 use eyelid_slot::{Phase, Rendition, State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clients::Client;
 use crate::part::rendition_name;
 
-/// The key of `state.json` for that.
+/// The keys of `state.json` that not all producers have.
 const PUSH: &str = "push";
+const FULL_PICTURES: &str = "full_pictures";
+
+/// What a camera's producer says of its full pictures.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub(crate) struct FullPictures {
+    /// How many were taken since it was started.
+    pub(crate) taken: u64,
+    /// How long they kept the camera from its stream.
+    pub(crate) kept_ms: u64,
+}
+
+impl FullPictures {
+    /// Those of a producer that has taken any.
+    pub(crate) fn of(state: &State) -> Option<Self> {
+        Self::deserialize(state.more.get(FULL_PICTURES)?).ok()
+    }
+}
 
 /// The whole answer.
 #[derive(Serialize)]
@@ -47,6 +64,7 @@ pub(crate) struct CameraStatus {
     clients: usize,
     /// What `eyelid-receive` tells of a camera that pushes.
     push: Option<serde_json::Value>,
+    full_pictures: Option<FullPictures>,
 }
 
 /// The size of a rendition, as far as the producer says.
@@ -124,6 +142,7 @@ impl CameraStatus {
                 .as_ref()
                 .and_then(|state| state.more.get(PUSH).cloned())
                 .filter(serde_json::Value::is_object),
+            full_pictures: state.as_ref().and_then(FullPictures::of),
             error: state.and_then(|state| state.error),
             age_ms: camera.age().map(|age| age.as_millis()),
             clients: camera.viewers(),

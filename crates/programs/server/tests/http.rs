@@ -300,6 +300,36 @@ fn metric(server: &Server, name: &str) -> usize {
 }
 
 #[test]
+fn full_pictures_are_counted_as_the_camera_says() {
+    let slots = slots();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    let server = Server::start(slots.path(), &[]);
+    let taken = "eyelid_full_pictures_total{camera=\"default\"}";
+    let mut told = state(Phase::Awake, None);
+    // Its program may have started anew, and say less than before.
+    for (count, kept_ms) in [(2, 1500), (3, 2250), (1, 500)] {
+        let full = serde_json::json!({ "taken": count, "kept_ms": kept_ms });
+        told.more.insert("full_pictures".to_owned(), full.clone());
+        publisher.set_state(&told).unwrap();
+        assert_eq!(
+            server.get("/status").json()["cameras"][0]["full_pictures"],
+            full
+        );
+        assert_eq!(metric(&server, taken), count);
+        let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+        let seconds = f64::from(kept_ms) / 1000.0;
+        let kept =
+            format!("eyelid_full_pictures_kept_seconds_total{{camera=\"default\"}} {seconds}");
+        assert!(metrics.lines().any(|line| line == kept), "{metrics}");
+    }
+    for oddity in [serde_json::json!(7), serde_json::json!({ "taken": -1 })] {
+        told.more.insert("full_pictures".to_owned(), oddity);
+        publisher.set_state(&told).unwrap();
+        assert!(server.get("/status").json()["cameras"][0]["full_pictures"].is_null());
+    }
+}
+
+#[test]
 fn the_metrics_count() {
     const FRAMES: usize = 5;
     let slots = slots();

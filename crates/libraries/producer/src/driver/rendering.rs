@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use eyelid_slot::{Phase, Rendition, RenditionSet};
+use serde_json::json;
 
 use super::Driver;
-use crate::Source;
 use crate::render_job::{Aside, RenderJob, Rendered};
 use crate::renditions::Unmade;
+use crate::{FullTotals, Source};
 
 impl<S: Source> Driver<S> {
     /// Offers what the source can make. Says whether anything was written into the slot.
@@ -119,6 +120,16 @@ impl<S: Source> Driver<S> {
             && let Err(error) = self.source.wish_full(now)
         {
             self.fail(now, &error);
+        }
+    }
+
+    /// Says in the slot what full pictures came to, once there is anything to say.
+    pub(super) fn tell_full(&mut self, totals: FullTotals) {
+        if totals != self.full_totals {
+            self.full_totals = totals;
+            let kept_ms = u64::try_from(totals.kept.as_millis()).unwrap_or(u64::MAX);
+            let told = json!({ "taken": totals.taken, "kept_ms": kept_ms });
+            self.tell("full_pictures", told);
         }
     }
 

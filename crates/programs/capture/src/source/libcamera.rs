@@ -343,6 +343,7 @@ impl Source for Libcamera {
             keeps_rate: running.is_some_and(|running| running.frame_rate.is_kept()),
             settling: running.is_some_and(|running| running.settling.holds()),
             full: self.full.sequence(),
+            full_totals: self.full.totals(),
             ..SourceStatus::default()
         }
     }

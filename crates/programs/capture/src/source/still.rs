@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use eyelid_daemon::backoff::Backoff;
-use eyelid_producer::NO_NEW_PICTURE;
+use eyelid_producer::{FullTotals, NO_NEW_PICTURE};
 
 /// How many times longer than the last full picture took the stream is left alone after it: who
 /// asks for full pictures all the time gets a quarter of the camera's time at most. The next one is
@@ -96,7 +96,7 @@ pub(crate) struct StillPlan {
     /// The camera has failed at the full size, and is tried again.
     failed: Option<Failed>,
     backoff: Backoff,
-    taken: u64,
+    totals: FullTotals,
 }
 
 /// When a camera is asked again that failed at the full size.
@@ -144,7 +144,7 @@ impl StillPlan {
             held_back: false,
             failed: None,
             backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
-            taken: 0,
+            totals: FullTotals::default(),
         }
     }
 
@@ -200,7 +200,12 @@ impl StillPlan {
 
     /// The number of the full picture that is at hand, to be encoded. Each is another.
     pub(crate) fn sequence(&self) -> Option<u64> {
-        matches!(self.step, Step::Taken { .. }).then_some(self.taken)
+        matches!(self.step, Step::Taken { .. }).then_some(self.totals.taken)
+    }
+
+    /// What they came to so far.
+    pub(crate) fn totals(&self) -> FullTotals {
+        self.totals
     }
 
     /// The full picture was encoded, or cannot be.
@@ -269,7 +274,8 @@ impl StillPlan {
         };
         self.not_before = Some(now + least.max(took * STREAM_SHARE));
         self.step = Step::Stream;
-        let (ms, taken) = (took.as_millis(), self.taken);
+        self.totals.kept += took;
+        let (ms, taken) = (took.as_millis(), self.totals.taken);
         log::debug!("camera: {ms} ms were a full picture's; {taken} so far");
         Some(took)
     }
@@ -322,7 +328,7 @@ impl StillPlan {
     }
 
     fn take(&mut self, now: Instant, began: Instant, way: StillWay) {
-        self.taken += 1;
+        self.totals.taken += 1;
         // Beside the stream, a picture that is waited for costs it nothing.
         let since = match way {
             StillWay::Beside => now,

@@ -113,12 +113,14 @@ impl Source for TestPicture {
     }
 
     fn status(&self) -> SourceStatus {
+        let full = self.full.as_ref();
         SourceStatus {
             sequence: self.newest.map(|_| self.number),
             works: self.newest.is_some(),
             keeps_rate: true,
             fps: Some(self.fps),
-            full: self.full.as_ref().and_then(FullTest::sequence),
+            full: full.and_then(FullTest::sequence),
+            full_totals: full.map(FullTest::totals).unwrap_or_default(),
             ..SourceStatus::default()
         }
     }

@@ -351,6 +351,7 @@ impl Source for V4l2 {
             keeps_rate: running.is_some_and(|running| running.frame_rate.is_kept()),
             fps: device.and_then(V4l2Device::interval).map(rate::rate),
             full: self.full.sequence(),
+            full_totals: self.full.totals(),
             ..SourceStatus::default()
         }
     }

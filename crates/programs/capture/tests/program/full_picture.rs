@@ -37,6 +37,13 @@ fn it_is_twice_as_large_taken_after_the_wish_and_frames_go_on() {
     let (width, height, _) = check(&Reader::new(&capture.slot).read().unwrap().frame.jpeg);
     assert_eq!((width, height), (120, 160));
     assert_eq!(capture.wait_phase(Phase::Awake).error, None);
+    // The camera's change to the large size and back takes its time.
+    let told = eventually("what it came to", || {
+        let told = capture.state()?.more.get("full_pictures").cloned()?;
+        (told["kept_ms"] != 0).then_some(told)
+    });
+    assert!(told["taken"].as_u64() >= Some(1), "{told}");
+    assert!(told["kept_ms"].as_u64() >= Some(100), "{told}");
 }
 
 #[test]

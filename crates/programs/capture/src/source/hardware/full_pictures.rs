@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::{Instant, SystemTime};
 
 use eyelid_config::Size;
-use eyelid_producer::EncodedFrame;
+use eyelid_producer::{EncodedFrame, FullTotals};
 
 use super::buffer_encoder::{BufferEncoder, Layout};
 use super::silence;
@@ -88,6 +88,11 @@ impl FullPictures {
     /// See [`StillPlan::sequence`].
     pub(crate) fn sequence(&self) -> Option<u64> {
         self.plan.sequence()
+    }
+
+    /// See [`StillPlan::totals`].
+    pub(crate) fn totals(&self) -> FullTotals {
+        self.plan.totals()
     }
 
     /// Encodes the picture that is at hand, of these planes. `None` where they are broken; the

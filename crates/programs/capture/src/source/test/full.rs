@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_config::Size;
-use eyelid_producer::EncodedFrame;
+use eyelid_producer::{EncodedFrame, FullTotals};
 
 use super::painter::Painter;
 use crate::Settings;
@@ -122,6 +122,11 @@ impl FullTest {
     /// The size of a full picture before it is turned, if there are any.
     pub(super) fn size(&self) -> Option<Size> {
         self.plan.is_possible().then_some(self.size)
+    }
+
+    /// See [`StillPlan::totals`].
+    pub(super) fn totals(&self) -> FullTotals {
+        self.plan.totals()
     }
 
     /// The number of the full picture at hand.
