@@ -46,9 +46,11 @@ fn stream(app: &App, request: StreamRequest, socket: Socket, peer: Peer) -> Stre
     view.want(request.wanted);
     let adapter = Adapter::new(request.adapt, app.adapt().min_fps, request.fps);
     let socket = Rc::new(socket);
-    let takes_turns = app.takes_turns() && adapter.is_none();
-    let turn = takes_turns
-        .then(|| TurnTaker::new(app.turn_takers.clone(), socket.clone(), peer.network()));
+    // A peer on this computer is a proxy, or keeps up. Streams that fit their link need no turns.
+    let network = peer.network().filter(|address| !address.is_loopback());
+    let takes_turns = app.takes_turns() && adapter.is_none() && network.is_some();
+    let turn =
+        takes_turns.then(|| TurnTaker::new(app.turn_takers.clone(), socket.clone(), network));
     let writer = StreamWriter::new(socket, entry, request.headers, counters, adapter, turn);
     Stream {
         writer: Rc::new(writer),

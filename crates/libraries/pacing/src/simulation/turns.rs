@@ -406,6 +406,38 @@ fn a_narrower_link_behind_the_shared_one_keeps_its_viewer_out() {
 }
 
 #[test]
+fn who_becomes_slow_behind_the_shared_link_is_put_out() {
+    for seed in SEEDS {
+        let seen = watch(seed, &[Link::new(10.0)], &[0; 3], |network| {
+            learn(network);
+            network.viewers[1].own_mbit = 2.0;
+            network.run(S * 4);
+        });
+        assert_eq!(seen.group_sizes, [2, 1, 2], "{}", seen.case);
+        // Its frames are slow, and leave most of the link to the others.
+        for viewer in [0, 2] {
+            assert!(seen.figures[viewer].0.age_p50 < 130.0, "{}", seen.case);
+        }
+        seen.assert_as_without(|viewer| viewer == 1, 0.9);
+    }
+}
+
+#[test]
+fn sixteen_viewers_are_told_from_sixteen_links() {
+    let link = Link::new(20.0);
+    for seed in SEEDS {
+        let seen = watch(seed, &[link], &[0; 16], |network| {
+            network.run(S * 10);
+        });
+        assert_eq!(seen.group_sizes, [16; 16], "{}", seen.case);
+        seen.assert_in_turns(all, link);
+        let each: Vec<_> = (0..16).collect();
+        let seen = watch(seed, &[Link::new(10.0); 16], &each, learn);
+        seen.assert_as_without(all, 0.97);
+    }
+}
+
+#[test]
 fn a_link_that_gives_in_bursts_is_told_from_a_shared_one() {
     let link = Link {
         burst: MS * 30,

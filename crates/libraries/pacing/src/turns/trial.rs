@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::MemberId;
 use super::member::Flight;
+use super::{MemberId, Turns};
 use crate::units::{Bytes, BytesPerSecond};
 
 /// So many frames may be missing of what clients had before, and this share of what they should
@@ -162,5 +162,69 @@ impl Trial {
     fn is_stalled(&self, now: Instant) -> bool {
         let patience = STALL + self.rate.time_for(Bytes::from(STALL_BYTES)).min(MAX_SPAN);
         now.saturating_duration_since(self.progress.0) > patience
+    }
+}
+
+impl Turns {
+    /// Puts those on trial that are next, if any are.
+    pub(super) fn begin_trial(&mut self, now: Instant) {
+        let units = self.groups.values().map(|group| &group.members);
+        let Some(members) = self.search.next(now, &self.members, units) else {
+            return;
+        };
+        // At least as long as it has been so, and as a frame of any of them takes.
+        let live = self.live(now, &members);
+        let frames = live.map(|(_, member)| (member.frame_time, member.frame_bytes));
+        let (times, sizes): (Vec<_>, Vec<_>) = frames.unzip();
+        let span = span_before(times);
+        let Some(rate) = self.rate_for(&members, span) else {
+            return;
+        };
+        let frame_bytes = sizes.iter().sum::<u64>() / (sizes.len().max(1) as u64);
+        let acknowledged = self.acknowledged(&members);
+        self.trial = Some(Trial::new(now, members, rate, acknowledged, frame_bytes));
+    }
+
+    /// Looks at the trial after clients have acknowledged more.
+    pub(super) fn judge_trial(&mut self, now: Instant) {
+        let Some(trial) = &self.trial else {
+            return;
+        };
+        let live = self.live(now, &trial.members).map(|(id, _)| id).collect();
+        let acknowledged = self.acknowledged(&trial.members);
+        let Some(trial) = &mut self.trial else {
+            return;
+        };
+        match trial.judge(now, acknowledged, &live) {
+            Verdict::Open => {}
+            Verdict::Shared => {
+                let members = trial.members.clone();
+                self.search.on_success(&members);
+                let group = self.regroup(now, members);
+                if let (Some(group), Some(trial)) = (self.groups.get_mut(&group), self.trial.take())
+                {
+                    group.prove(trial, now);
+                }
+            }
+            Verdict::Apart(missing) => {
+                self.search.on_failure(now, &trial.members, missing);
+                self.stop_trial(now);
+            }
+            Verdict::Stalled => {
+                self.search.on_stall(now, &trial.members);
+                self.stop_trial(now);
+            }
+        }
+    }
+
+    /// All send as before.
+    pub(super) fn stop_trial(&mut self, now: Instant) {
+        if let Some(trial) = self.trial.take() {
+            for id in &trial.members {
+                if let Some(member) = self.members.get_mut(id) {
+                    member.sends_so_since = now;
+                }
+            }
+        }
     }
 }
