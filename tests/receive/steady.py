@@ -18,6 +18,10 @@ FPS = 20
 class Steady:
     """Pushes and looks until it is left. What was not as it must be fails there."""
 
+    # Which part of the pictures must be shown. All are; nine of ten on a machine that has five
+    # times as much to do as it has processors.
+    least_shown = 0.8
+
     def __init__(self, receiver, server, name="default"):
         context = multiprocessing.get_context("fork")
         self._seen = context.Value("i", 0)
@@ -41,8 +45,8 @@ class Steady:
             return
         assert not wrong, wrong
         assert longest_s < 1, f"a picture took {longest_s:.1f} s to send"
-        # All, where the machine has the time for it; a fault makes it few.
-        assert len(seen) > 0.4 * sent, f"{len(seen)} of {sent} pictures were shown"
+        print(f"{len(seen)} of {sent} pictures were shown")
+        assert len(seen) > self.least_shown * sent, f"{len(seen)} of {sent} pictures were shown"
         age_ms = statistics.median(each.age_ms for each in seen)
         assert age_ms < 100, f"they were {age_ms:.0f} ms old"
 

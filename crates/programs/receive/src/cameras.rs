@@ -281,6 +281,7 @@ impl Cameras {
         let inotify = self.inotify().context("cannot wait for readers")?;
         let mut tell_at = Instant::now();
         let mut rendering: Option<Rendering> = None;
+        let mut has_happened = true;
         loop {
             let now = Instant::now();
             let has_news = |camera: &Rc<Camera>| camera.intake.has_news(now);
@@ -289,7 +290,11 @@ impl Cameras {
                 self.tell_news(now);
                 tell_at = now + TELL;
             }
-            let deadline = self.step().context("cannot read inotify")?;
+            // While frames come, what was due has often been put off.
+            if std::mem::replace(&mut has_happened, false) || self.is_due() {
+                self.step().context("cannot read inotify")?;
+            }
+            let deadline = self.producers.borrow().deadline();
             let wake_at = deadline
                 .into_iter()
                 .chain(has_news.then_some(tell_at))
@@ -303,8 +308,11 @@ impl Cameras {
                 (id, rendered) = finished(&mut rendering) => {
                     self.producers.borrow_mut().finish_job(id, rendered, Instant::now());
                 }
-                ready = inotify.readable() => ready?.clear_ready(),
-                () = self.changed.notified() => {}
+                ready = inotify.readable() => {
+                    ready?.clear_ready();
+                    has_happened = true;
+                }
+                () = self.changed.notified() => has_happened = true,
                 () = at(wake_at.map(Into::into)) => {}
                 () = pulse.answer() => {}
             }
@@ -318,11 +326,14 @@ impl Cameras {
         Some((id, spawn_blocking(move || job.run())))
     }
 
-    /// Does what readers want, and what is due; gives when to do so again although nothing happens.
-    fn step(&self) -> io::Result<Option<Instant>> {
-        let mut producers = self.producers.borrow_mut();
-        producers.step_slots(Instant::now())?;
-        Ok(producers.deadline())
+    /// Does what readers want, and what is due.
+    fn step(&self) -> io::Result<()> {
+        self.producers.borrow_mut().step_slots(Instant::now())
+    }
+
+    fn is_due(&self) -> bool {
+        let deadline = self.producers.borrow().deadline();
+        deadline.is_some_and(|at| at <= Instant::now())
     }
 
     fn tell_news(&self, now: Instant) {
