@@ -58,6 +58,8 @@ def test_multicast(rtp, slots, jpeg, directory, transport):
         ((640, 480), {"subsampling": "4:2:2"}),
         ((1920, 1080), {"quality": 95}),
         ((1280, 720), {"restart_marker_rows": 1}),
+        ((640, 480), {"optimize": True}),
+        ((640, 480), {"progressive": True}),
         ((644, 484), {}),
         ((16, 16), {}),
         ((2040, 120), {"quality": 30}),

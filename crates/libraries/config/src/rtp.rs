@@ -133,8 +133,23 @@ pub struct RtpDestinationOptions {
     #[arg(long, value_name = "SIZE")]
     pub size: Option<RtpSize>,
     /// Keep the camera awake although no receiver reports
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", require_equals = true)]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
     pub always: Option<bool>,
+    /// Send a smaller rendition while receivers report loss
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub adapt: Option<bool>,
 }
 
 impl Section for RtpDestinationOptions {

@@ -10,7 +10,7 @@ use eyelid_http::{Admission, Permit, Protocol, Socket};
 use tokio::sync::watch;
 
 use crate::connection;
-use crate::frames::unsendable_log;
+use crate::frames::Shared;
 use crate::pushes::Pushes;
 use crate::rtsp::auth::Users;
 use crate::settings::Settings;
@@ -35,8 +35,8 @@ pub(crate) struct App {
     pub(crate) stats_interval: Cell<Duration>,
     /// Lines about clients that cannot be served.
     pub(crate) refused: LogLimit,
-    /// Lines about frames that cannot be sent.
-    pub(crate) unsendable: Rc<LogLimit>,
+    /// What all streams have in common.
+    pub(crate) streams: Rc<Shared>,
     /// Becomes true when connections are to end.
     stopping: watch::Sender<bool>,
 }
@@ -57,7 +57,7 @@ impl App {
             has_destinations: Cell::default(),
             stats_interval: Cell::default(),
             refused: LogLimit::new(1, REFUSED_LOGGED),
-            unsendable: unsendable_log(),
+            streams: Rc::default(),
             stopping: watch::Sender::new(false),
         };
         app.set(settings);

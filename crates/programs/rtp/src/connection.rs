@@ -223,7 +223,7 @@ impl Connection {
             camera,
             set_up.target.size,
             None,
-            self.app.unsendable.clone(),
+            self.app.streams.clone(),
         );
         match self.delivery(frames, &set_up) {
             Ok((delivery, side)) => {

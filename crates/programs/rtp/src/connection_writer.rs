@@ -1,8 +1,8 @@
 //! How responses and frames leave by one connection, whole and one after the other.
 //!
-//! A session that is paused or ended is given up wherever it is, also within a frame. What its socket
-//! has not yet taken stays here, and goes before anything else: after half a packet a client would
-//! find nothing more.
+//! A session that is paused or ended is given up wherever it is, also within a frame. What its
+//! socket has not yet taken stays here, and goes before anything else: after half a packet a client
+//! would find nothing more.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};

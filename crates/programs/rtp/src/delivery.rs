@@ -12,7 +12,7 @@ use eyelid_rtp_wire::Farewell;
 use tokio::time::sleep;
 
 use crate::connection_writer::ConnectionWriter;
-use crate::frames::Frames;
+use crate::frames::{Frames, Sendable};
 use crate::push::Push;
 use crate::stream::RtpStream;
 use crate::udp::UdpPair;
@@ -172,8 +172,10 @@ impl Delivery {
             match &self.way {
                 Way::Interleaved { .. } => {
                     let frame = self.frames.next(async || writer.drained().await).await?;
-                    if let Some(payload) = self.frames.payload(&frame) {
-                        self.stream.write(&payload, frame.captured, writer).await?;
+                    let captured = frame.captured;
+                    let sendable = self.frames.sendable(frame).await;
+                    if let Some(payload) = sendable.as_ref().and_then(Sendable::payload) {
+                        self.stream.write(&payload, captured, writer).await?;
                     }
                 }
                 Way::Group(destination) => {
@@ -182,12 +184,11 @@ impl Delivery {
                 }
                 Way::Udp(udp) => {
                     let frame = self.frames.next(async || Ok(())).await?;
-                    if let Some(payload) = self.frames.payload(&frame) {
+                    let captured = frame.captured;
+                    let sendable = self.frames.sendable(frame).await;
+                    if let Some(payload) = sendable.as_ref().and_then(Sendable::payload) {
                         let to = Some(udp.rtp_to.get());
-                        let sent = self
-                            .stream
-                            .send(&payload, frame.captured, &udp.pair, to)
-                            .await;
+                        let sent = self.stream.send(&payload, captured, &udp.pair, to).await;
                         if let Err(error) = sent {
                             log::debug!("{}: {error}", udp.rtp_to.get());
                         }

@@ -1,6 +1,7 @@
 //! What one stream takes of a camera: the newest frame, as far as RTP can carry it.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,8 +11,10 @@ use eyelid_consumer::{
     Camera, Cameras, Deadline, Freshness, NoFrame, Position, RateCap, SharedFrame, View, Wanted,
 };
 use eyelid_daemon::LogLimit;
-use eyelid_rtp_wire::{Cure, JpegPayload, Unsendable};
-use eyelid_slot::Rendition;
+use eyelid_rtp_wire::{Cure, JpegPayload};
+use eyelid_slot::{CameraName, Rendition};
+
+use crate::recoding::Recoding;
 
 /// How long a frame is waited for before the wish is made anew, and how old one may be: as the
 /// server has them where nothing is said.
@@ -31,12 +34,30 @@ pub(crate) struct Frames {
     size: RtpSize,
     /// Why no frame came when one was last waited for.
     missed: RefCell<Option<NoFrame>>,
-    unsendable: Rc<LogLimit>,
+    shared: Rc<Shared>,
 }
 
-/// Gives the limit for lines about frames that cannot be sent, which all streams share.
-pub(crate) fn unsendable_log() -> Rc<LogLimit> {
-    Rc::new(LogLimit::new(1, UNSENDABLE_LOGGED))
+/// What all streams have in common.
+pub(crate) struct Shared {
+    unsendable: LogLimit,
+    recoding: Recoding,
+}
+
+/// A frame that RTP can carry.
+pub(crate) enum Sendable {
+    /// As it lies in the slot.
+    AsItIs(Rc<SharedFrame>),
+    /// Coded otherwise.
+    Recoded(Rc<Vec<u8>>),
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            unsendable: LogLimit::new(1, UNSENDABLE_LOGGED),
+            recoding: Recoding::default(),
+        }
+    }
 }
 
 /// What a client gets that asks for this.
@@ -56,7 +77,7 @@ impl Frames {
         camera: Rc<Camera>,
         size: RtpSize,
         fps: Option<Fps>,
-        unsendable: Rc<LogLimit>,
+        shared: Rc<Shared>,
     ) -> Self {
         let cap = fps.map(|fps| RateCap::new(fps.interval()));
         let view = cameras.view(camera, cap);
@@ -66,7 +87,15 @@ impl Frames {
             last: Cell::default(),
             size,
             missed: RefCell::default(),
-            unsendable,
+            shared,
+        }
+    }
+
+    /// Wants this rendition from the next frame on.
+    pub(crate) fn want(&mut self, size: RtpSize) {
+        if self.size != size {
+            self.size = size;
+            self.view.want(wanted(size));
         }
     }
 
@@ -92,7 +121,7 @@ impl Frames {
                 Ok(frame) => {
                     self.last.set(frame.position());
                     if self.missed.take().is_some() {
-                        log::info!("camera {:?}: frames come again", self.name());
+                        log::info!("camera {:?}: frames come again", self.camera().as_str());
                     }
                     return Ok(frame);
                 }
@@ -101,24 +130,33 @@ impl Frames {
         }
     }
 
-    /// What of a frame goes into packets; nothing where RTP cannot carry it. Then a rendition comes
-    /// next where that helps: it is encoded anew.
-    pub(crate) fn payload<'f>(&self, frame: &'f SharedFrame) -> Option<JpegPayload<'f>> {
-        match JpegPayload::of(&frame.jpeg) {
-            Ok(payload) => Some(payload),
-            Err(reason) => {
-                self.give_up(frame, reason);
-                None
-            }
+    /// Gives a frame as RTP can carry it: as it is, or recoded without a loss. Where neither can
+    /// be, nothing; a rendition comes next then, if that helps: it is encoded anew.
+    pub(crate) async fn sendable(&self, frame: Rc<SharedFrame>) -> Option<Sendable> {
+        let unsendable = match JpegPayload::of(&frame.jpeg) {
+            Ok(_) => return Some(Sendable::AsItIs(frame)),
+            Err(unsendable) => unsendable,
+        };
+        if unsendable.cure() != Cure::Recode {
+            self.give_up(&frame, &unsendable, unsendable.cure());
+            return None;
         }
+        match self.shared.recoding.recode(self.camera(), &frame).await {
+            Ok(jpeg) => match JpegPayload::of(&jpeg) {
+                Ok(_) => return Some(Sendable::Recoded(jpeg)),
+                Err(still) => self.give_up(&frame, &still, still.cure()),
+            },
+            Err(error) => self.give_up(&frame, &error, Cure::Rendition),
+        }
+        None
     }
 
-    fn give_up(&self, frame: &SharedFrame, reason: Unsendable) {
-        let can_help = reason.cure() != Cure::Nothing && self.size == RtpSize::Current;
+    fn give_up(&self, frame: &SharedFrame, reason: &dyn fmt::Display, cure: Cure) {
+        let can_help = cure != Cure::Nothing && self.size == RtpSize::Current;
         if can_help && frame.rendition.is_none() {
             self.view.want(wanted(RtpSize::Half));
         }
-        if let Some(suppressed) = self.unsendable.allow(Instant::now()) {
+        if let Some(suppressed) = self.shared.unsendable.allow(Instant::now()) {
             let cure = if can_help && self.view.camera().offers(Rendition::Half) {
                 "half of it is sent instead"
             } else {
@@ -126,7 +164,7 @@ impl Frames {
             };
             log::warn!(
                 "camera {:?}: {reason}; {cure} ({suppressed} times more before)",
-                self.name()
+                self.camera().as_str()
             );
         }
     }
@@ -135,12 +173,35 @@ impl Frames {
         let is_known =
             (self.missed.borrow().as_ref()).is_some_and(|known| known.is_same_reason(&reason));
         if !is_known {
-            log::info!("camera {:?}: no frame to send: {reason}", self.name());
+            log::info!(
+                "camera {:?}: no frame to send: {reason}",
+                self.camera().as_str()
+            );
             self.missed.replace(Some(reason));
         }
     }
 
-    fn name(&self) -> &str {
-        self.view.camera().name().as_str()
+    fn camera(&self) -> &CameraName {
+        self.view.camera().name()
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        // This one is among them still.
+        if self.view.camera().viewers() <= 1 {
+            self.shared.recoding.forget(self.camera());
+        }
+    }
+}
+
+impl Sendable {
+    /// What of it goes into packets.
+    pub(crate) fn payload(&self) -> Option<JpegPayload<'_>> {
+        let jpeg = match self {
+            Self::AsItIs(frame) => &frame.jpeg[..],
+            Self::Recoded(jpeg) => jpeg,
+        };
+        JpegPayload::of(jpeg).ok()
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -19,7 +20,8 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::app::App;
 use crate::demand::Demand;
-use crate::frames::Frames;
+use crate::frames::{Frames, Sendable};
+use crate::loss_adaptation::LossAdaptation;
 use crate::push_socket::PushSocket;
 use crate::settings::DestinationSettings;
 use crate::stream::RtpStream;
@@ -43,6 +45,7 @@ pub(crate) struct Push {
     /// Where that is, while it is known and can be sent to.
     address: Cell<Option<SocketAddr>>,
     demand: RefCell<Demand>,
+    adaptation: RefCell<LossAdaptation>,
     /// Frames are wanted that were not.
     has_demand: Notify,
     counters: Counters,
@@ -76,6 +79,7 @@ impl Push {
             stream: RtpStream::new(ssrc, packet_bytes, Framing::Datagrams)?,
             address: Cell::default(),
             demand: RefCell::new(Demand::new(settings.always, Instant::now())),
+            adaptation: RefCell::new(LossAdaptation::new(settings.size)),
             has_demand: Notify::new(),
             counters: Counters::default(),
             settings,
@@ -180,18 +184,19 @@ impl Push {
         loop {
             self.until_wanted().await;
             let camera = app.cameras.camera(name).context("no such camera")?;
-            let frames = Frames::new(
+            let mut frames = Frames::new(
                 &app.cameras,
                 camera,
                 self.settings.size,
                 self.settings.fps,
-                app.unsendable.clone(),
+                app.streams.clone(),
             );
             while self.demand.borrow().is_wanted(Instant::now()) {
+                frames.want(self.adaptation.borrow().size());
                 let until = self.demand.borrow().wanted_until();
                 tokio::select! {
                     frame = frames.next(async || Ok(())) => {
-                        self.send_frame(&frames, &*frame?, socket).await;
+                        self.send_frame(&frames, frame?, socket).await;
                     }
                     () = at(until.map(Into::into)) => {}
                 }
@@ -199,13 +204,15 @@ impl Push {
         }
     }
 
-    async fn send_frame(&self, frames: &Frames, frame: &SharedFrame, socket: &PushSocket) {
-        let Some(payload) = frames.payload(frame) else {
+    async fn send_frame(&self, frames: &Frames, frame: Rc<SharedFrame>, socket: &PushSocket) {
+        let captured = frame.captured;
+        let sendable = frames.sendable(frame).await;
+        let Some(payload) = sendable.as_ref().and_then(Sendable::payload) else {
             return;
         };
         let sent = self
             .stream
-            .send(&payload, frame.captured, &socket.pair, None)
+            .send(&payload, captured, &socket.pair, None)
             .await;
         match sent {
             Ok(()) => self.counters.frames.set(self.counters.frames.get() + 1),
@@ -292,7 +299,23 @@ impl Push {
             };
             if (to.ip().is_multicast() || from.ip() == to.ip()) && self.stream.hear(packet) {
                 self.want();
+                self.adapt();
             }
+        }
+    }
+
+    /// Sends what arrives, by what receivers report.
+    fn adapt(&self) {
+        let Some(lost) = self.stream.lost().filter(|_| self.settings.adapt) else {
+            return;
+        };
+        let mut adaptation = self.adaptation.borrow_mut();
+        let before = adaptation.size();
+        adaptation.on_report(lost, Instant::now());
+        let after = adaptation.size();
+        if after != before {
+            let lost = lost * 100.0;
+            log::info!("{self}: {lost:.1} % lost; sending {after:?} instead of {before:?}");
         }
     }
 

@@ -24,7 +24,8 @@ const STATS_INTERVAL: Duration = Duration::from_secs(60);
 /// Settings of the whole process.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Where to serve RTSP, besides the sockets that were passed. Fixed for the life of the process.
+    /// Where to serve RTSP, besides the sockets that were passed. Fixed for the life of the
+    /// process.
     pub(crate) rtsp: Vec<Address>,
     /// The slots directory. Fixed for the life of the process.
     pub(crate) slots: PathBuf,
@@ -67,6 +68,8 @@ pub(crate) struct DestinationSettings {
     pub(crate) size: RtpSize,
     /// It goes although no receiver reports.
     pub(crate) always: bool,
+    /// A smaller rendition goes while receivers report loss.
+    pub(crate) adapt: bool,
 }
 
 /// Flags that do not go together, or do not suffice.
@@ -88,8 +91,8 @@ pub(crate) enum UsageError {
 }
 
 impl Settings {
-    /// Merges flags and file, flags first, and reads the passwords. The file's addresses are for who
-    /// has no sockets `passed`.
+    /// Merges flags and file, flags first, and reads the passwords. The file's addresses are for
+    /// who has no sockets `passed`.
     pub(crate) fn new(arguments: &Arguments, file: &Config, passed: bool) -> anyhow::Result<Self> {
         let mut own: RtpOptions = file.section()?;
         if passed {
@@ -179,6 +182,7 @@ impl DestinationSettings {
             fps: options.fps,
             size: options.size.unwrap_or_default(),
             always: options.always.unwrap_or_default(),
+            adapt: options.adapt.unwrap_or_default(),
         }
     }
 }

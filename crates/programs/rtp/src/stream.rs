@@ -139,6 +139,13 @@ impl RtpStream {
         }
     }
 
+    /// The largest share of packets that a receiver has lost of late, if one has reported.
+    pub(crate) fn lost(&self) -> Option<f64> {
+        let receivers = self.receivers.borrow();
+        let worst = receivers.worst(Instant::now());
+        worst.map(|worst| worst.fraction_lost)
+    }
+
     /// What receivers say of it, for the log: begins with a comma, or is empty.
     pub(crate) fn reception_text(&self) -> String {
         let receivers = self.receivers.borrow();

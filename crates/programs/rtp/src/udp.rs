@@ -115,8 +115,8 @@ fn bind_one(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     Ok(socket)
 }
 
-/// What the kernel says where it, or the interface, cannot cut (udp(7)): `EINVAL` before Linux 4.18,
-/// `EIO` without checksums by the interface.
+/// What the kernel says where it, or the interface, cannot cut (udp(7)): `EINVAL` before Linux
+/// 4.18, `EIO` without checksums by the interface.
 fn is_uncut(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error().map(Errno::from_raw),

@@ -135,8 +135,8 @@ impl Reader {
     }
 }
 
-/// Where the head ends whose empty line is not within the first `searched` bytes. Lines may end with
-/// LF alone, as RFC 2326 (section 4) has it.
+/// Where the head ends whose empty line is not within the first `searched` bytes. Lines may end
+/// with LF alone, as RFC 2326 (section 4) has it.
 fn head_end(bytes: &[u8], searched: usize) -> Option<usize> {
     let mut line_start = None;
     for (at, byte) in bytes.iter().enumerate().skip(searched) {

@@ -91,8 +91,8 @@ fn size(query: &str) -> Option<RtpSize> {
     }
 }
 
-/// What DESCRIBE says of URLs: the base, which ends with `/`, and the control of the track, which is
-/// to be put behind it. The query goes with the control, for many clients drop that of the base.
+/// What DESCRIBE says of URLs: the base, which ends with `/`, and the control of the track, which
+/// is to be put behind it. The query goes with the control, for many clients drop that of the base.
 pub(crate) fn base_and_control(url: &str) -> (String, String) {
     let (origin, rest) = split(url).unwrap_or(("", "/"));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

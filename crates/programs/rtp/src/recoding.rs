@@ -1,0 +1,69 @@
+//! Frames with Huffman tables of their own, and progressive ones, coded as RTP can carry them: once
+//! for all streams, and beside the one thread that sends, for it takes milliseconds.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eyelid_consumer::{FrameNumber, SharedFrame};
+use eyelid_jpeg::{RecodeError, Recoder};
+use eyelid_slot::{CameraName, Rendition};
+use tokio::task::spawn_blocking;
+
+/// The newest frame of each camera that was recoded.
+#[derive(Default)]
+pub(crate) struct Recoding {
+    /// Keeps its memory from frame to frame.
+    recoder: Arc<Mutex<Recoder>>,
+    newest: RefCell<HashMap<(CameraName, Option<Rendition>), Recoded>>,
+    /// One at a time: who comes second may find that it is done.
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct Recoded {
+    number: FrameNumber,
+    jpeg: Rc<Vec<u8>>,
+}
+
+impl Recoding {
+    /// Gives a frame of a camera recoded.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub(crate) async fn recode(
+        &self,
+        camera: &CameraName,
+        frame: &SharedFrame,
+    ) -> Result<Rc<Vec<u8>>, RecodeError> {
+        let _turn = self.turn.lock().await;
+        let key = (camera.clone(), frame.rendition);
+        if let Some(recoded) = self.newest.borrow().get(&key)
+            && recoded.number == frame.number
+        {
+            return Ok(recoded.jpeg.clone());
+        }
+        let (recoder, jpeg) = (self.recoder.clone(), frame.jpeg.clone());
+        let recoded = spawn_blocking(move || {
+            // What one that panicked left behind is made anew with each picture.
+            let mut recoder = recoder.lock().unwrap_or_else(PoisonError::into_inner);
+            recoder.recode(&jpeg).map(<[u8]>::to_vec)
+        });
+        let jpeg = match recoded.await {
+            Ok(recoded) => Rc::new(recoded?),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        let recoded = Recoded {
+            number: frame.number,
+            jpeg: jpeg.clone(),
+        };
+        self.newest.borrow_mut().insert(key, recoded);
+        Ok(jpeg)
+    }
+
+    /// Keeps no frame of a camera at which nobody looks any more.
+    pub(crate) fn forget(&self, camera: &CameraName) {
+        let mut newest = self.newest.borrow_mut();
+        newest.retain(|(name, _), _| name != camera);
+    }
+}
