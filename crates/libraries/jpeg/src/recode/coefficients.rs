@@ -105,26 +105,37 @@ impl Coefficients {
         process: JpegProcess,
     ) -> Result<(), RecodeError> {
         let mut decoder = ScanDecoder::new(scan, tables, process)?;
-        for (number, stretch) in scan.stretches.iter().enumerate() {
+        let (mut across, mut down) = (0, 0);
+        for stretch in &scan.stretches {
             decoder.restart(stretch);
-            let first = number * scan.units_a_stretch;
-            let units = scan.units_across * scan.units_down;
-            for unit in first..units.min(first + scan.units_a_stretch) {
+            for _ in 0..scan.units_a_stretch {
+                if down == scan.units_down {
+                    break;
+                }
                 for block in &scan.blocks {
-                    let at = self.place(scan, layout, unit, *block);
+                    let at = self.place(scan, layout, (across, down), *block);
                     decoder.block(block.place, &mut self.blocks[at])?;
                 }
                 decoder.check()?;
+                across += 1;
+                if across == scan.units_across {
+                    (across, down) = (0, down + 1);
+                }
             }
         }
         Ok(())
     }
 
     /// Where a block of a scan's unit lies.
-    fn place(&self, scan: &Scan<'_>, layout: &Layout, unit: usize, block: UnitBlock) -> usize {
+    fn place(
+        &self,
+        scan: &Scan<'_>,
+        layout: &Layout,
+        (across, down): (usize, usize),
+        block: UnitBlock,
+    ) -> usize {
         let component = &scan.components[block.place];
         let columns = layout.units_across * layout.components[component.index].across;
-        let (down, across) = (unit / scan.units_across, unit % scan.units_across);
         let row = down * component.down + block.down;
         let column = across * component.across + block.across;
         self.starts[component.index] + row * columns + column

@@ -208,7 +208,7 @@ impl<'a> ScanDecoder<'a> {
                     (zeros, if is_positive { 1 } else { -1 } << self.low_bit)
                 }
             };
-            at = self.refine_until(at, Some(zeros), block);
+            at = self.refine_until(at, usize::from(zeros), block);
             if at <= self.last {
                 // A place of zero: nothing is lost if the value is one, too.
                 block[at] |= value;
@@ -218,7 +218,7 @@ impl<'a> ScanDecoder<'a> {
             }
         }
         if self.ended_blocks > 0 {
-            self.refine_until(at, None, block);
+            self.refine_until(at, ALL_ZEROS, block);
             self.ended_blocks -= 1;
         }
         Ok(())
@@ -226,19 +226,19 @@ impl<'a> ScanDecoder<'a> {
 
     /// Reads a bit for each coefficient that is known already, from one on, up to the zero behind so
     /// many others. Gives that zero's place; it is beyond the last one if there is none.
-    fn refine_until(&mut self, from: usize, zeros: Option<u8>, block: &mut Block) -> usize {
+    fn refine_until(&mut self, from: usize, zeros: usize, block: &mut Block) -> usize {
+        let bit = 1 << self.low_bit;
         let mut zeros = zeros;
-        for (at, coefficient) in block.iter_mut().enumerate().take(self.last + 1).skip(from) {
+        let places = block.get_mut(from..=self.last).unwrap_or_default();
+        for (number, coefficient) in places.iter_mut().enumerate() {
             if *coefficient == 0 {
-                match &mut zeros {
-                    Some(0) => return at,
-                    Some(zeros) => *zeros -= 1,
-                    None => {}
+                if zeros == 0 {
+                    return from + number;
                 }
+                zeros -= 1;
                 continue;
             }
             self.reader.refill();
-            let bit = 1 << self.low_bit;
             if self.reader.take(1) == 1 && *coefficient & bit == 0 {
                 let more = if *coefficient > 0 { bit } else { -bit };
                 *coefficient = coefficient.saturating_add(more);
@@ -268,6 +268,9 @@ impl<'a> ScanDecoder<'a> {
         })
     }
 }
+
+/// More than a block has.
+const ALL_ZEROS: usize = 64;
 
 const TOO_FAR: RecodeError = RecodeError::Broken("a block of more than 64 coefficients");
 const TOO_LARGE: RecodeError = RecodeError::Broken("a coefficient of more than 16 bits");
