@@ -212,6 +212,7 @@ mod tests {
             (case!("jpeg-440"), "440", Cure::Rendition),
             (case!("jpeg-411"), "411", Cure::Rendition),
             (case!("jpeg-grey"), "grey", Cure::Rendition),
+            (case!("recode", "progressive-grey"), "grey", Cure::Rendition),
             (case!("jpeg-cmyk"), "cmyk", Cure::Rendition),
             (case!("jpeg-12-bits"), "12 bits", Cure::Rendition),
             (case!("jpeg-arithmetic"), "arithmetic", Cure::Rendition),

@@ -1,11 +1,16 @@
 //! What the tests of several modules need.
 
-/// A small picture out of the fuzz targets' cases.
+/// A small picture out of the fuzz targets' cases: those of `picture`, or of another target.
 macro_rules! case {
     ($name:literal) => {
+        case!("picture", $name)
+    };
+    ($target:literal, $name:literal) => {
         &include_bytes!(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../../fuzz/cases/picture/",
+            "/../../../fuzz/cases/",
+            $target,
+            "/",
             $name
         ))[..]
     };

@@ -80,6 +80,22 @@ fn changes_nothing_that_need_not_change() {
 }
 
 #[test]
+fn restart_markers_have_to_fit_but_for_one_at_the_end() {
+    let jpeg = case!("recode", "optimised-420-restarts");
+    let data = Sequential::of(jpeg).unwrap().entropy_coded;
+    let markers = data.windows(2).filter(|w| matches!(w, [0xFF, 0xD0..=0xD7]));
+    let next = 0xD0 + markers.count() as u8;
+    let head = &jpeg[..jpeg.len() - 2];
+    let one_more = [head, &[0xFF, next, 0xFF, EOI]].concat();
+    assert_eq!(recoded(&one_more), recoded(jpeg));
+    for behind in [&[0xFF, next + 1][..], &[0xFF, next, 0x55]] {
+        let broken = [head, behind, &[0xFF, EOI]].concat();
+        let error = Recoder::default().recode(&broken).unwrap_err();
+        assert!(error.to_string().contains("restart marker"), "{error}");
+    }
+}
+
+#[test]
 fn names_what_it_does_not_recode() {
     for (jpeg, name) in [
         (case!("jpeg-arithmetic"), "arithmetic JPEG"),

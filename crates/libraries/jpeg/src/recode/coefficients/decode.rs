@@ -239,7 +239,7 @@ impl<'a> ScanDecoder<'a> {
                 continue;
             }
             self.reader.refill();
-            if self.reader.take(1) == 1 && *coefficient & bit == 0 {
+            if self.reader.take(1) == 1 {
                 let more = if *coefficient > 0 { bit } else { -bit };
                 *coefficient = coefficient.saturating_add(more);
             }
