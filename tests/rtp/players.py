@@ -4,6 +4,8 @@ import hashlib
 import subprocess
 import time
 
+from PIL import Image
+
 from harness.waiting import DEADLINE
 
 FRAMES = 10
@@ -18,6 +20,15 @@ def ffmpeg(url, transport, frames=FRAMES, *options):
     """Plays a URL, and gives the hashes of its first frames."""
     options = ["-rtsp_transport", transport, *options]
     return _hashes(*options, "-i", url, "-frames:v", frames)
+
+
+def sizes(url, directory):
+    """Plays a URL, and gives the sizes of its first frames."""
+    frames = directory / f"frames-{time.monotonic_ns()}"
+    frames.mkdir()
+    record = ["-frames:v", FRAMES, "-c", "copy", frames / "%03d.jpg"]
+    _run("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url, *record)
+    return {Image.open(path).size for path in frames.iterdir()}
 
 
 def ffmpeg_sdp(path, frames=FRAMES):

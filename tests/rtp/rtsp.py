@@ -3,8 +3,12 @@
 import re
 import socket
 
+import packets
+
 from harness.http import connect
 from harness.waiting import DEADLINE
+
+INTERLEAVED = "RTP/AVP/TCP;unicast;interleaved=0-1"
 
 
 class Response:
@@ -72,6 +76,20 @@ class Client:
         length, channel = self._length(), self.buffer[1]
         packet, self.buffer = self.buffer[4 : 4 + length], self.buffer[4 + length :]
         return channel, packet
+
+    def rtp_packets(self, count):
+        """Reads so many packets of RTP; those of RTCP between them are dropped."""
+        found = []
+        while len(found) < count:
+            channel, data = self.packet()
+            if channel == 0:
+                found.append(packets.packet(data))
+        return found
+
+    def play(self, path="/"):
+        """Sets a camera up and plays it, interleaved."""
+        assert self.set_up(INTERLEAVED, path).status == 200
+        assert self.ask("PLAY", path).status == 200
 
     def set_up(self, transport, path="/"):
         """Describes and sets up a camera; gives the response to SETUP."""

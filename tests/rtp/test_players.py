@@ -5,7 +5,7 @@ import players
 import pytest
 from feed import picture
 from PIL import Image
-from rtsp import Client
+from rtsp import INTERLEAVED, Client
 
 from harness.frames import difference
 
@@ -63,6 +63,11 @@ def test_multicast(rtp, slots, jpeg, directory, transport):
         ((644, 484), {}),
         ((16, 16), {}),
         ((2040, 120), {"quality": 30}),
+        ((640, 480), {"subsampling": "4:2:2", "restart_marker_blocks": 4}),
+        # These are coded anew, without a loss.
+        ((1280, 720), {"optimize": True}),
+        ((640, 480), {"optimize": True, "subsampling": "4:2:2", "restart_marker_rows": 2}),
+        ((640, 480), {"progressive": True}),
     ],
 )
 def test_pictures_of_many_kinds(rtp, feed, directory, size, options):
@@ -81,6 +86,36 @@ def test_what_rtp_cannot_carry_is_refused_by_name(rtp, feed, directory):
     jpeg = picture(directory / "kind.jpg", subsampling="4:4:4")
     program = rtp(feed("slots", jpeg).slot)
     with Client(program.url) as client:
-        client.set_up("RTP/AVP/TCP;unicast;interleaved=0-1")
+        client.set_up(INTERLEAVED)
         client.ask("PLAY")
         program.wait_log(r'camera "default": JPEG with sampling 444, and RTP carries 422 and 420')
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_by_ipv6(rtp, slots, jpeg, transport):
+    program = rtp(slots, "--rtsp", "[::1]:0")
+    url = program.wait_log(r"rtsp://\[::1\]:[1-9]\d*")[0]
+    assert players.ffmpeg(url, transport) == [players.pixels(jpeg)] * players.FRAMES
+
+
+def test_as_frigate_records(rtp, slots, jpeg):
+    # Its preset-rtsp-generic.
+    preset = ["-avoid_negative_ts", "make_zero", "-fflags", "+genpts+discardcorrupt"]
+    preset += ["-timeout", "5000000", "-use_wallclock_as_timestamps", "1"]
+    shown = players.ffmpeg(rtp(slots).url, "tcp", players.FRAMES, *preset)
+    assert shown == [players.pixels(jpeg)] * players.FRAMES
+
+
+def test_a_camera_by_its_name_and_in_half_its_size(rtp, start, directory):
+    start(
+        "eyelid-capture",
+        "--source",
+        "test",
+        "--size",
+        "640x480",
+        "--slot",
+        directory / "slots/door",
+    )
+    url = rtp(directory / "slots").url + "/door"
+    sizes = [players.sizes(url + query, directory) for query in ["", "?size=half", "?size=quarter"]]
+    assert sizes == [{(640, 480)}, {(320, 240)}, {(160, 120)}]

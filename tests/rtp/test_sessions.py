@@ -1,16 +1,17 @@
 """What clients of RTSP are answered, and what becomes of the camera meanwhile."""
 
+import contextlib
 import hashlib
+import itertools
 import socket
 import time
 
+import packets
 import pytest
-from rtsp import Client
+from rtsp import INTERLEAVED, Client
 
 from harness.slot import Slot
 from harness.waiting import wait_for
-
-TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def test_the_camera_wakes_at_setup_and_sleeps_after_the_last_session(rtp, asleep
         described = one.ask("DESCRIBE")
         assert "a=x-dimensions" in described.body or "a=framesize" in described.body
         assert asleep.state()["state"] == "asleep", "woken by DESCRIBE"
-        assert one.set_up(TCP).status == 200
+        assert one.set_up(INTERLEAVED).status == 200
         asleep.wait_state("awake")
-        assert other.set_up(TCP).status == 200
+        assert other.set_up(INTERLEAVED).status == 200
         assert one.ask("PLAY").status == other.ask("PLAY").status == 200
         assert one.ask("TEARDOWN").status == 200
         until = time.monotonic() + 3
@@ -44,7 +45,7 @@ def test_the_camera_wakes_at_setup_and_sleeps_after_the_last_session(rtp, asleep
 
 def test_pause_lets_the_camera_sleep_and_play_wakes_it(rtp, asleep):
     with Client(rtp(asleep.path).url) as client:
-        client.set_up(TCP)
+        client.set_up(INTERLEAVED)
         client.ask("PLAY")
         client.packet()
         assert client.ask("PAUSE").status == 200
@@ -63,7 +64,7 @@ def test_one_clock_over_naps(rtp, asleep):
                 return int.from_bytes(packet[4:8])
 
     with Client(rtp(asleep.path).url) as client:
-        client.set_up(TCP)
+        client.set_up(INTERLEAVED)
         client.ask("PLAY")
         before, began = timestamp(), time.monotonic()
         client.ask("PAUSE")
@@ -75,7 +76,7 @@ def test_one_clock_over_naps(rtp, asleep):
 
 def test_reports_come_at_once_and_name_the_stream(rtp, slots):
     with Client(rtp(slots).url) as client:
-        transport = client.set_up(TCP).headers["transport"]
+        transport = client.set_up(INTERLEAVED).headers["transport"]
         ssrc = int(transport.rsplit("ssrc=", 1)[1], 16)
         played = client.ask("PLAY")
         assert played.headers["range"] == "npt=now-"
@@ -138,7 +139,7 @@ def test_nobody_can_be_attacked(rtp, slots):
 def test_strangers_are_refused_and_sessions_do_not_notice(rtp, slots):
     program = rtp(slots)
     with Client(program.url) as healthy:
-        healthy.set_up(TCP)
+        healthy.set_up(INTERLEAVED)
         healthy.ask("PLAY")
         for said, status in [
             (b"GET / HTTP/1.1\r\n\r\n", 400),
@@ -165,10 +166,10 @@ def test_strangers_are_refused_and_sessions_do_not_notice(rtp, slots):
 def test_as_many_sessions_as_are_configured(rtp, slots):
     url = rtp(slots, "--max-sessions", "2").url
     with Client(url) as one, Client(url) as two, Client(url) as three:
-        assert one.set_up(TCP).status == two.set_up(TCP).status == 200
-        assert three.set_up(TCP).status == 503
+        assert one.set_up(INTERLEAVED).status == two.set_up(INTERLEAVED).status == 200
+        assert three.set_up(INTERLEAVED).status == 503
         assert one.ask("TEARDOWN").status == 200
-        assert three.set_up(TCP).status == 200
+        assert three.set_up(INTERLEAVED).status == 200
 
 
 def test_udp_goes_where_the_hole_was_punched(rtp, slots):
@@ -194,7 +195,7 @@ def test_udp_goes_where_the_hole_was_punched(rtp, slots):
 def test_the_programs_end_is_told(rtp, slots):
     program = rtp(slots)
     with Client(program.url) as client:
-        client.set_up(TCP)
+        client.set_up(INTERLEAVED)
         client.ask("PLAY")
         client.packet()
         program.stop()
@@ -202,3 +203,36 @@ def test_the_programs_end_is_told(rtp, slots):
         while more := client.socket.recv(65536):
             rest += more
         assert b"\x81\xcb" in rest[-16:], "no BYE"
+
+
+def test_a_hundred_sessions_and_the_camera_sleeps_after_the_last(rtp, asleep):
+    url = rtp(asleep.path).url
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(url)) for _ in range(100)]
+        for client in clients:
+            client.play()
+        for client in clients:
+            packets.check_frames(client.rtp_packets(50))
+        for client in clients[:-1]:
+            client.socket.close()
+        packets.check_frames(clients[-1].rtp_packets(200))
+        assert asleep.state()["state"] == "awake"
+    asleep.wait_state("asleep")
+
+
+def test_who_does_not_read_delays_nobody_and_sees_the_newest(rtp, slots):
+    url = rtp(slots).url
+    with Client(url) as idle, Client(url) as healthy:
+        idle.play()
+        healthy.play()
+        began = time.monotonic()
+        while time.monotonic() < began + 5:
+            packets.check_frames(healthy.rtp_packets(50))
+        # What lies in the sockets was captured long ago; behind it comes the newest.
+        seen = idle.rtp_packets(1)
+        until = seen[0].timestamp + 90_000 * 4
+        while packets.distance_90k(until, seen[-1].timestamp) < 0:
+            seen += idle.rtp_packets(50)
+        captured = packets.check_frames(seen)
+        pauses = [packets.distance_90k(*pair) for pair in itertools.pairwise(captured)]
+        assert max(pauses) > 90_000 * 2, "frames were kept for who did not read"
