@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ struct Connection {
     app: Rc<App>,
     peer: Peer,
     /// The address that the client has connected to, where it is one.
-    local: Option<IpAddr>,
+    local: Option<SocketAddr>,
     permit: Permit,
     writer: ConnectionWriter,
     session: RefCell<Session>,
@@ -75,7 +75,7 @@ impl Connection {
             Peer::Unix | Peer::Unknown => None,
         };
         let local = match &socket {
-            Socket::Tcp(stream) => Some(stream.local_addr()?.ip()),
+            Socket::Tcp(stream) => Some(stream.local_addr()?),
             Socket::Unix(_) => None,
         };
         let (id, nonce) = (random::digits()?, random::word()?);
@@ -184,7 +184,7 @@ impl Connection {
         let Some(camera) = self.app.cameras.camera(&target.camera) else {
             return session.not_found(request);
         };
-        let local = self.local.map(|local| local.to_canonical());
+        let local = self.local.map(|local| local.ip().to_canonical());
         let any = match local {
             Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             Some(IpAddr::V4(_)) | None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

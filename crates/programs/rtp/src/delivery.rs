@@ -56,7 +56,7 @@ impl Way {
     /// # Errors
     /// What the system said: no two ports are free.
     pub(crate) fn udp(
-        local: IpAddr,
+        local: SocketAddr,
         peer: SocketAddr,
         rtp_port: u16,
         rtcp_port: u16,

@@ -30,7 +30,7 @@ impl PushSocket {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let pair = UdpPair::bind(any, settings.local_port)?;
+        let pair = UdpPair::bind(SocketAddr::new(any, 0), settings.local_port)?;
         for socket in [&pair.rtp, &pair.rtcp] {
             mark(&SockRef::from(socket), settings, to.ip())?;
         }

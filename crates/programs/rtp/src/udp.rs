@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
@@ -34,12 +34,16 @@ pub(crate) struct UdpPair {
 }
 
 impl UdpPair {
-    /// Takes two ports of this address: this one and the next, or any.
+    /// Takes two ports of this address, whatever port it has: this one and the next, or any.
     ///
     /// # Errors
     /// What the system said.
-    pub(crate) fn bind(address: IpAddr, port: Option<u16>) -> io::Result<Self> {
-        let bind = |port| bind_one(SocketAddr::new(address, port));
+    pub(crate) fn bind(address: SocketAddr, port: Option<u16>) -> io::Result<Self> {
+        let bind = |port| {
+            let mut address = address;
+            address.set_port(port);
+            bind_one(address)
+        };
         if let Some(port) = port {
             return Self::new(bind(port)?, bind(port + 1)?);
         }
@@ -146,9 +150,9 @@ fn send_piece(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
 
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
     #[tokio::test]
     async fn the_port_of_rtp_is_even_and_that_of_rtcp_the_next() {
@@ -160,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn packets_arrive_as_they_lie_there_cut_by_whom_it_may_be() {
-        let receiver = UdpSocket::bind((HERE, 0)).await.unwrap();
+        let receiver = UdpSocket::bind(HERE).await.unwrap();
         let to = receiver.local_addr().unwrap();
         let packets: Vec<u8> = (0..1050u32).map(|n| (n / 100) as u8).collect();
         for can_cut in [true, false] {
