@@ -11,6 +11,8 @@ mod connection_writer;
 mod delivery;
 mod demand;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod loss_adaptation;
 mod push;
 mod push_socket;

@@ -59,7 +59,11 @@ impl Users {
         Self::parse(&text, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, UsersError> {
+    /// Reads what stands in the file at `path`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, UsersError> {
         let mut users: Option<Self> = None;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();

@@ -149,7 +149,7 @@ impl Response {
     }
 
     /// Gives the value of a header, for tests.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(test)]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|(known, _)| *known == name);
         header.map(|(_, value)| value.as_str())
