@@ -1,10 +1,13 @@
 """Cameras that are sent to receivers, whoever asks or not."""
 
+import signal
 import socket
+from pathlib import Path
 
 import players
 import pytest
 from feed import picture
+from rtsp import Client
 
 from harness.slot import Slot
 
@@ -118,3 +121,62 @@ def test_sigterm_says_goodbye(push, slots):
         program.stop()
         last = reports.recv(2000)
         assert b"\x81\xcb" in last, "no BYE"
+
+
+def test_the_example_with_two_cameras(start, directory):
+    ports = {5000: ("12345678", (640, 480)), 5002: ("12345679", (320, 240))}
+    receivers = {}
+    for port in ports:
+        receivers[port] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receivers[port].bind(("127.0.0.1", port))
+        receivers[port].settimeout(20)
+    config = Path(__file__).parents[2] / "examples" / "rtp" / "two-cameras.toml"
+    listen = ["--listen", "127.0.0.1:0", "--slots", directory / "slots"]
+    program = start("eyelid", *listen, "--config", config)
+
+    def size(packet):
+        return packet[18] * 8, packet[19] * 8
+
+    for port, (ssrc, pixels) in ports.items():
+        packet = receivers[port].recv(2000)
+        assert packet[8:12] == bytes.fromhex(ssrc)
+        assert size(packet) == pixels
+    # One receiver goes; the other does not notice.
+    receivers[5000].close()
+    program.wait_log(r'camera "left" to 127\.0\.0\.1:5000: Connection refused')
+    for _ in range(100):
+        assert size(receivers[5002].recv(2000)) == (320, 240)
+    receivers[5002].close()
+
+
+def test_reload_keeps_what_is_as_it_was(rtp, slots, directory):
+    table = '[[cameras.default.rtp]]\nto = "127.0.0.1:{port}"\nalways = true\n'
+    config = directory / "eyelid.toml"
+    receivers = {}
+    for port in [5000, 5002, 5004]:
+        receivers[port] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receivers[port].bind(("127.0.0.1", port))
+        receivers[port].settimeout(20)
+    program = rtp(slots, config="".join(table.format(port=port) for port in [5000, 5002]))
+    ssrc = receivers[5000].recv(2000)[8:12]
+    receivers[5002].recv(2000)
+    with Client(program.url) as client:
+        client.set_up("RTP/AVP/TCP;unicast;interleaved=0-1")
+        client.ask("PLAY")
+        config.write_text("".join(table.format(port=port) for port in [5000, 5004]))
+        program.process.send_signal(signal.SIGHUP)
+        program.wait_log("configuration read again")
+        receivers[5004].recv(2000)
+        assert receivers[5000].recv(2000)[8:12] == ssrc
+        receivers[5002].settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                receivers[5002].recv(2000)
+        for _ in range(100):
+            client.packet()
+        config.write_text("[rtp]\nmax-sessions = 0\n")
+        program.process.send_signal(signal.SIGHUP)
+        program.wait_log('configuration not used: .*line 2, key "max-sessions"')
+        client.packet()
+    for receiver in receivers.values():
+        receiver.close()
