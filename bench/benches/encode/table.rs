@@ -15,8 +15,8 @@ impl Table {
         self.limit_ms = None;
     }
 
-    /// Adds one, with the cells that follow the ratio to the limit. It is left out where `None` says
-    /// that it was not measured, since criterion was told so.
+    /// Adds one, with the cells that follow the ratio to the limit. It is left out where `None`
+    /// says that it was not measured, since criterion was told so.
     pub(crate) fn row(&mut self, way: &str, milliseconds: Option<f64>, rest: &str) {
         let Some(milliseconds) = milliseconds else {
             return;

@@ -4,8 +4,8 @@
 /// decoded: 64 megapixels (the largest sensor on a Pi) take 192 MB decoded.
 pub const MAX_PIXELS: u64 = 64 << 20;
 
-/// Who decodes coefficients goes over the whole picture for each scan, of which a stranger's may have
-/// thousands. A progressive picture of cjpeg has 10.
+/// Who decodes coefficients goes over the whole picture for each scan, of which a stranger's may
+/// have thousands. A progressive picture of cjpeg has 10.
 pub(crate) const MOST_SCANS: u32 = 100;
 
 /// Red, green and blue, 3 bytes per pixel, row by row.

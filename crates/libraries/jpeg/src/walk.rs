@@ -121,8 +121,8 @@ impl Walker {
         self.header
     }
 
-    /// Where the marker that ended the first scan starts, once it has passed: after this many of all
-    /// bytes that were fed.
+    /// Where the marker that ended the first scan starts, once it has passed: after this many of
+    /// all bytes that were fed.
     pub(crate) fn first_scan_end(&self) -> Option<usize> {
         self.first_scan_end
     }

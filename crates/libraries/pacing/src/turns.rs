@@ -8,9 +8,9 @@
 //! - **Free.** A client that does not keep up begins alone: it sends whenever it can. What all of
 //!   them acknowledge is looked at now and then.
 //! - **On trial.** Some of them take turns for about two rounds ([`trial`]). If they share a link,
-//!   they get as much in all as before: what one leaves the others take. If they do not, they get at
-//!   most three quarters of it. As soon as about a frame is missing, the trial is over: so much a
-//!   failed trial costs all of them together, however many they are.
+//!   they get as much in all as before: what one leaves the others take. If they do not, they get
+//!   at most three quarters of it. As soon as about a frame is missing, the trial is over: so much
+//!   a failed trial costs all of them together, however many they are.
 //! - **In turns.** Those that have passed are a group. One of them at a time has a frame under way,
 //!   and next is the one whose picture is oldest. Now and then two go together ([`check`]): if they
 //!   get much more then, they share a link no more, and all is found out anew.

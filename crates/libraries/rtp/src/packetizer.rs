@@ -1,6 +1,6 @@
 //! From a frame to its packets, one behind the other in one buffer that is kept: all of one size
-//! but the last, so that the kernel can cut them apart (UDP GSO), or with the four bytes before each
-//! that an RTSP connection wants, so that one write sends them.
+//! but the last, so that the kernel can cut them apart (UDP GSO), or with the four bytes before
+//! each that an RTSP connection wants, so that one write sends them.
 
 mod h264;
 mod jpeg;
@@ -52,8 +52,8 @@ pub struct Sent {
     pub octets: u32,
 }
 
-/// How far a stream has come: what reports say and quote, for who has no hold of the packetizer while
-/// a frame is under way.
+/// How far a stream has come: what reports say and quote, for who has no hold of the packetizer
+/// while a frame is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamPosition {
     /// The stream's SSRC.
@@ -162,8 +162,8 @@ impl Packetizer {
     }
 
     /// Makes the packets of an access unit of H.264, by RFC 6184: its NAL units with start codes
-    /// before them (ITU-T H.264, annex B). Without a start code, there are none. They count as sent,
-    /// too.
+    /// before them (ITU-T H.264, annex B). Without a start code, there are none. They count as
+    /// sent, too.
     pub fn h264(&mut self, annex_b: &[u8], timestamp_90k: u32) -> UnevenPackets<'_> {
         self.clear();
         h264::write(self, annex_b, timestamp_90k);

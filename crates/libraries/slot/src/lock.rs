@@ -95,8 +95,8 @@ impl Drop for SlotLock {
     }
 }
 
-/// Where the lock of a slot is: beside it; in it if it is the directory of the slots itself, as that
-/// of the camera `default` is, beside which a producer may have no rights.
+/// Where the lock of a slot is: beside it; in it if it is the directory of the slots itself, as
+/// that of the camera `default` is, beside which a producer may have no rights.
 pub fn lock_file(slot: &Path, slots: Option<&Path>) -> PathBuf {
     if slots == Some(slot) {
         return slot.join(".lock");

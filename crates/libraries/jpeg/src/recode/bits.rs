@@ -1,5 +1,5 @@
-//! Bits of entropy-coded data, read and written (ITU-T T.81, F.1.2.3 and F.2.2.5): the highest comes
-//! first, and a zero is stuffed behind each 0xFF.
+//! Bits of entropy-coded data, read and written (ITU-T T.81, F.1.2.3 and F.2.2.5): the highest
+//! comes first, and a zero is stuffed behind each 0xFF.
 
 use super::RecodeError;
 
@@ -224,7 +224,9 @@ mod tests {
         }
 
         #[test]
-        fn finds_every_ff(bytes in proptest::array::uniform8(prop_oneof![Just(0xFF_u8), any::<u8>()])) {
+        fn finds_every_ff(
+            bytes in proptest::array::uniform8(prop_oneof![Just(0xFF_u8), any::<u8>()]),
+        ) {
             prop_assert_eq!(has_ff(u64::from_be_bytes(bytes)), bytes.contains(&0xFF));
         }
     }

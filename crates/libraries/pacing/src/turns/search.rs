@@ -17,7 +17,8 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 /// When they are tried again after nothing could be seen.
 const RETRY_AFTER_STALL: Duration = Duration::from_millis(250);
 
-/// Trials that fail may cost so many bytes of a hundred that are acknowledged, and a frame at first.
+/// Trials that fail may cost so many bytes of a hundred that are acknowledged, and a frame at
+/// first.
 const MAX_COST_SHARE: f64 = 0.01;
 const FRAMES_AHEAD: f64 = 2.0;
 

@@ -17,8 +17,8 @@ const PROOF_MISSING_FRAMES: f64 = 2.0;
 const PROOF_MISSING_SHARE: f64 = 0.2;
 const PROOF: Duration = Duration::from_secs(3);
 
-/// A trial takes as long as so many frames of each client would if all shared a link, and as so many
-/// in all.
+/// A trial takes as long as so many frames of each client would if all shared a link, and as so
+/// many in all.
 const FRAMES_EACH: f64 = 2.0;
 const FRAMES_IN_ALL: f64 = 6.0;
 
@@ -125,8 +125,8 @@ impl Trial {
         Verdict::Open
     }
 
-    /// Says, after the trial was passed, whether it was right. `Shared`: there is nothing more to be
-    /// seen.
+    /// Says, after the trial was passed, whether it was right. `Shared`: there is nothing more to
+    /// be seen.
     pub(super) fn judge_proof(&mut self, now: Instant, acknowledged: u64) -> Verdict {
         let missing = self.missing(now, acknowledged);
         if self.is_stalled(now) {

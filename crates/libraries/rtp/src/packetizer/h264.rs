@@ -17,7 +17,8 @@ const DELIMITER: u8 = 9;
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 
-/// The parts of a NAL unit's first byte (§1.3): whether it is broken, how much it matters, its type.
+/// The parts of a NAL unit's first byte (§1.3): whether it is broken, how much it matters, its
+/// type.
 const FORBIDDEN: u8 = 0x80;
 const IMPORTANCE: u8 = 0x60;
 const TYPE: u8 = 0x1F;

@@ -39,8 +39,8 @@ const BLIND_FRAMES: u32 = 4;
 const FETCH_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long a camera that failed at the full size is not asked again: for each try its stream may
-/// stand still for as long as the camera may give nothing. What failed once (memory, a busy bus) may
-/// be over by then; a camera that never can costs six tries an hour at most.
+/// stand still for as long as the camera may give nothing. What failed once (memory, a busy bus)
+/// may be over by then; a camera that never can costs six tries an hour at most.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LAST_RETRY: Duration = Duration::from_secs(600);
 
@@ -280,8 +280,8 @@ impl StillPlan {
         Some(took)
     }
 
-    /// The camera does not work at the full size: the log says so, once, and it is asked again after
-    /// a pause, if somebody wishes for a full picture then.
+    /// The camera does not work at the full size: the log says so, once, and it is asked again
+    /// after a pause, if somebody wishes for a full picture then.
     pub(crate) fn fail(&mut self, reason: impl Display) {
         let is_first = self.backoff.failures() == 0;
         // There is one camera in a process: nothing else would be tried at the same time.

@@ -224,8 +224,8 @@ impl<'a> ScanDecoder<'a> {
         Ok(())
     }
 
-    /// Reads a bit for each coefficient that is known already, from one on, up to the zero behind so
-    /// many others. Gives that zero's place; it is beyond the last one if there is none.
+    /// Reads a bit for each coefficient that is known already, from one on, up to the zero behind
+    /// so many others. Gives that zero's place; it is beyond the last one if there is none.
     fn refine_until(&mut self, from: usize, zeros: usize, block: &mut Block) -> usize {
         let bit = 1 << self.low_bit;
         let mut zeros = zeros;
