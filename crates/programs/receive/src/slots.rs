@@ -30,7 +30,7 @@ pub(crate) fn lock(
             }
             Err(error @ LockError::Taken { .. }) => return Err(error),
             Err(error) => {
-                log::debug!("a second eyelid-receive would not be noticed: {error}");
+                log::warn!("a second eyelid-receive would not be noticed: {error}");
                 return Ok(None);
             }
         }
