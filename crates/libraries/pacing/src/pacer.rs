@@ -201,6 +201,8 @@ impl Pacer {
         if self.proxy_buffer.wants_tcp_info(now) {
             return false;
         }
+        // The next frame is there: nothing was taken at once.
+        self.unpolled_since = None;
         self.on_ack(now, unacknowledged_bytes);
         let allowed = if self.link.is_recent(now) {
             self.allowed_bytes(now)

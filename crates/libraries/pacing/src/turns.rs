@@ -57,6 +57,7 @@
 //! | `member::MAX_FRAME_TIME` | a cap | a cap |
 //! | `member::MIN_FRAME_TIME`, `member::GRANT_VALID` | any | any |
 //! | `member::REMEMBERED` | `trial::MAX_SPAN` is shorter | any |
+//! | `search::MAX_SIZE_FACTOR` | `search::tests` | `search::tests` |
 //! | `search::RETRY` | D | any |
 //! | `search::MAX_RETRY`, `search::RETRY_AFTER_STALL` | any | any |
 //! | `search::MAX_COST_SHARE` | D | B |

@@ -54,6 +54,10 @@ impl Stream {
         let head = [&self.head, opening.as_bytes()].concat();
         self.writer.send_bytes(&head).await?;
         loop {
+            if self.writer.takes_part() {
+                // Others wait for it until it has drained, however late its own next frame is due.
+                self.writer.drained().await?;
+            }
             self.view.until_due().await;
             self.writer.drained().await?;
             let adapted = self.writer.adapt(self.view.camera());

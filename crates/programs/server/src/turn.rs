@@ -146,6 +146,13 @@ impl TurnTaker {
         }
     }
 
+    /// A frame begins of a client that takes no part, and had drained when the frame came: it was
+    /// in time with the one before.
+    pub(crate) fn on_write_in_passing(&self, began: Instant) {
+        self.late_frames.set(0);
+        self.frame.set(Frame::Written(began));
+    }
+
     /// No more of the last frame is under way than the path holds.
     pub(crate) fn on_drained(&self, waited: Waited, shows_link: bool) {
         let Frame::Written(began) = self.frame.get() else {

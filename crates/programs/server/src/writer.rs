@@ -233,7 +233,7 @@ impl Subscriber for StreamWriter {
         ControlFlow::Break(match self.socket.try_write(part) {
             Ok(bytes) if bytes == part.len() => {
                 if let Some(turn) = &self.turn {
-                    turn.on_write(now, bytes as u64);
+                    turn.on_write_in_passing(now);
                 }
                 self.sent(frame, bytes as u64, now);
                 return ControlFlow::Continue(());

@@ -345,7 +345,7 @@ fn a_group_stays_one_when_its_link_fades_and_recovers() {
         let fade = |network: &mut Network| {
             learn(network);
             network.set_rate(0, faded.mbit);
-            network.run(S * 5);
+            network.run(S * 6);
         };
         let seen = watch(seed, &[link], &[0, 0, 0], fade);
         assert_eq!(seen.group_sizes, [3; 3], "{}", seen.case);

@@ -19,8 +19,8 @@ const GONE_FACTOR: u32 = 2;
 /// A frame of a client of which no rate is known is overdue after this time.
 const OVERDUE_WITHOUT_RATE: Duration = Duration::from_secs(1);
 
-/// No frame is waited for longer than this, so that a rate near zero makes no absurd deadline.
-const MAX_FRAME_TIME: Duration = Duration::from_secs(60);
+/// No frame is waited for longer than this, whatever the rate was of late.
+const MAX_FRAME_TIME: Duration = Duration::from_secs(4);
 
 /// What drains faster than this shows no rate: the pacer looks no more often.
 const MIN_FRAME_TIME: Duration = Duration::from_millis(2);
@@ -49,6 +49,11 @@ pub(super) struct Member {
     /// The rate of its last frame, and of the one before.
     rate: Option<BytesPerSecond>,
     rate_before: Option<BytesPerSecond>,
+    /// Its last frame was overdue, and the one before was not: it may have rested, as a page in the
+    /// background does. What that took is no rate by which others would wait for its next frames.
+    may_have_rested: bool,
+    /// Its last frame was overdue.
+    was_overdue: bool,
     /// Turns in a row in which its link was much slower than those of the others of its group.
     pub(super) slow_turns: u8,
     /// Bytes that it had acknowledged in all at times of late.
@@ -94,6 +99,8 @@ impl Member {
             frame_bytes: 0,
             rate: None,
             rate_before: None,
+            may_have_rested: false,
+            was_overdue: false,
             slow_turns: 0,
             acknowledged: VecDeque::new(),
         }
@@ -101,7 +108,8 @@ impl Member {
 
     /// A frame of so many bytes begins.
     pub(super) fn on_write(&mut self, now: Instant, bytes: u64) {
-        let low = self.rate.into_iter().chain(self.rate_before);
+        let last = self.rate.filter(|_| !self.may_have_rested);
+        let low = last.into_iter().chain(self.rate_before);
         let low = low.reduce(BytesPerSecond::min);
         let expected = low.map_or(OVERDUE_WITHOUT_RATE, |rate| {
             rate.time_for(Bytes::from(bytes)).mul_f64(OVERDUE_FACTOR) + OVERDUE_JITTER
@@ -124,6 +132,16 @@ impl Member {
             return None;
         }
         let rate = Bytes::from(flight.bytes) / self.frame_time;
+        let rested = std::mem::take(&mut self.may_have_rested);
+        if now >= flight.overdue {
+            self.may_have_rested = !self.was_overdue;
+            self.was_overdue = true;
+        } else {
+            self.was_overdue = false;
+            if rested {
+                self.rate = None;
+            }
+        }
         self.rate_before = self.rate.replace(rate);
         Some(rate)
     }
@@ -180,5 +198,50 @@ impl Member {
         self.flight
             .as_ref()
             .is_some_and(|flight| flight.is_gone(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME_BYTES: u64 = 98_000;
+
+    /// A frame that takes so long; gives for how long others would have waited for it.
+    fn frame(member: &mut Member, now: &mut Instant, took: Duration) -> Duration {
+        member.on_write(*now, FRAME_BYTES);
+        let flight = member.flight.take().unwrap();
+        let waited_for = flight.overdue - *now;
+        *now += took;
+        member.on_drained(*now, flight);
+        waited_for
+    }
+
+    #[test]
+    fn who_rested_once_is_waited_for_no_longer_than_before() {
+        let mut now = Instant::now();
+        let mut member = Member::new(now, None, GroupId::new(0));
+        let usual = Duration::from_millis(80);
+        frame(&mut member, &mut now, usual);
+        frame(&mut member, &mut now, usual);
+        frame(&mut member, &mut now, Duration::from_secs(20));
+        for _ in 0..4 {
+            let waited_for = frame(&mut member, &mut now, usual);
+            assert!(waited_for < Duration::from_millis(300), "{waited_for:?}");
+        }
+    }
+
+    #[test]
+    fn whose_link_has_become_slow_is_waited_for_but_not_for_ever() {
+        let mut now = Instant::now();
+        let mut member = Member::new(now, None, GroupId::new(0));
+        frame(&mut member, &mut now, Duration::from_millis(80));
+        for _ in 0..2 {
+            frame(&mut member, &mut now, Duration::from_millis(800));
+        }
+        let waited_for = frame(&mut member, &mut now, Duration::from_secs(30));
+        assert!(waited_for > Duration::from_secs(1), "{waited_for:?}");
+        frame(&mut member, &mut now, Duration::from_secs(30));
+        assert_eq!(frame(&mut member, &mut now, Duration::ZERO), MAX_FRAME_TIME);
     }
 }

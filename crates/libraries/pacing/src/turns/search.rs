@@ -14,13 +14,16 @@ use crate::units::{Bytes, BytesPerSecond};
 const RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(60);
 
-/// When they are tried again after nothing could be seen.
+/// When they are tried again after nothing could be seen; doubled likewise.
 const RETRY_AFTER_STALL: Duration = Duration::from_millis(250);
 
 /// Trials that fail may cost so many bytes of a hundred that are acknowledged, and a frame at
 /// first.
 const MAX_COST_SHARE: f64 = 0.01;
 const FRAMES_AHEAD: f64 = 2.0;
+
+/// Clients take turns whose frames differ by no more than this factor.
+const MAX_SIZE_FACTOR: u64 = 2;
 
 /// The rates of clients are compared over this time.
 const RATE_SPAN: Duration = Duration::from_secs(2);
@@ -39,6 +42,8 @@ pub(super) struct Search {
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempt {
     failures: u32,
+    /// How often in a row nothing could be seen.
+    stalls: u32,
     /// When they may be tried again.
     next: Option<Instant>,
 }
@@ -73,7 +78,9 @@ impl Search {
     /// Nothing could be seen of these.
     pub(super) fn on_stall(&mut self, now: Instant, members: &BTreeSet<MemberId>) {
         let attempt = self.attempts.entry(members.clone()).or_default();
-        attempt.next = Some(now + RETRY_AFTER_STALL);
+        let pause = RETRY_AFTER_STALL * 2u32.saturating_pow(attempt.stalls);
+        attempt.stalls = (attempt.stalls + 1).min(16);
+        attempt.next = Some(now + pause.min(MAX_RETRY));
     }
 
     /// What was found out of these is not so any more.
@@ -99,8 +106,9 @@ impl Search {
         if units.len() < 2 || self.cost > largest * FRAMES_AHEAD {
             return None;
         }
-        let candidates = candidates(&mut units);
-        let candidates = candidates.into_iter().filter_map(|candidate| {
+        let candidates = candidates(&mut units).into_iter();
+        let alike = candidates.filter(|candidate| have_frames_alike(members, candidate));
+        let candidates = alike.filter_map(|candidate| {
             let attempt = self.attempts.get(&candidate).copied().unwrap_or_default();
             let is_due = attempt.next.is_none_or(|next| now >= next);
             is_due.then_some((attempt.failures, candidate))
@@ -109,6 +117,18 @@ impl Search {
         // What is best comes first, and is waited for.
         is_known(now, members, &next).then_some(next)
     }
+}
+
+/// Says whether clients have frames of about one size. In turns each gets as many frames as any
+/// other: who has small ones would lose most of its rate to who has large ones.
+fn have_frames_alike(members: &BTreeMap<MemberId, Member>, candidate: &BTreeSet<MemberId>) -> bool {
+    let frames = || {
+        candidate
+            .iter()
+            .filter_map(|id| Some(members.get(id)?.frame_bytes))
+    };
+    let (least, most) = (frames().min(), frames().max());
+    most <= least.map(|bytes| bytes.saturating_mul(MAX_SIZE_FACTOR))
 }
 
 /// Says whether clients have sent for long enough as they do.
@@ -216,5 +236,35 @@ fn split<'a>(units: &[&'a Unit<'a>], push: &mut dyn FnMut(&mut dyn Iterator<Item
             push(&mut part.iter().copied());
         }
         split(part, push);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::GroupId;
+    use super::*;
+
+    /// Says whether two clients with frames of these bytes are tried together.
+    fn are_tried(frame_bytes: [u64; 2]) -> bool {
+        let now = Instant::now();
+        let (mut members, mut units) = (BTreeMap::new(), Vec::new());
+        for (number, bytes) in (0..).zip(frame_bytes) {
+            let mut member = Member::new(now, None, GroupId::new(number));
+            member.on_write(now, bytes);
+            let flight = member.flight.take();
+            member.on_drained(now + Duration::from_millis(100), flight.unwrap());
+            members.insert(MemberId(number), member);
+            units.push(BTreeSet::from([MemberId(number)]));
+        }
+        let later = now + Duration::from_secs(60);
+        let next = Search::default().next(later, &members, &units);
+        next.is_some()
+    }
+
+    #[test]
+    fn who_has_small_frames_and_who_has_large_ones_take_no_turns() {
+        assert!(are_tried([98_000, 98_000]));
+        assert!(are_tried([60_000, 98_000]));
+        assert!(!are_tried([20_000, 98_000]));
     }
 }

@@ -80,6 +80,20 @@ async fn who_is_late_now_and_then_or_has_a_slow_source_or_a_rate_of_its_own_take
 }
 
 #[tokio::test(start_paused = true)]
+async fn hiccups_far_apart_are_not_two_in_a_row() {
+    let taker = taker(&Rc::default()).await;
+    for _ in 0..10 {
+        frame(&taker, MS * 80, MS * 5, true).await;
+        for _ in 0..100 {
+            // As while it keeps up: each frame goes when it comes.
+            taker.on_write_in_passing(now());
+            advance(MS * 33).await;
+        }
+    }
+    assert!(!taker.takes_part());
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_shows_no_link_takes_no_part_and_leaves() {
     let all = Rc::new(TurnTakers::default());
     let hidden = taker(&all).await;
