@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import time
 from pathlib import Path
 
 import players
@@ -9,9 +10,26 @@ import pytest
 from feed import picture
 from rtsp import Client
 
+from harness import networks
 from harness.slot import Slot
 
+ETH_P_IP = 0x0800  # linux/if_ether.h
 IP_RECVTTL = 12  # linux/in.h; socket has it from Python 3.14 on
+
+# The receiver's side is an end of a cable and no program: nothing answers there.
+CABLE = """
+ip link add ours type veth peer name theirs
+ip link set ours up
+ip link set theirs up
+ip address add 192.0.2.1/24 dev ours
+ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 dev ours
+"""
+
+OTHER_ADDRESS = """
+ip address delete 192.0.2.1/24 dev ours
+ip address add 192.0.2.3/24 dev ours
+ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:02 dev ours
+"""
 
 SDP = """v=0
 o=- 1 1 IN IP4 127.0.0.1
@@ -86,6 +104,46 @@ def test_one_camera_and_one_receiver_do_not_disturb_others(push, feed, directory
     shown += players.ffmpeg_sdp(sdp(directory, 5002))
     assert set(shown) == {players.pixels(bed)}
     assert program.log().count("cannot find") == 1
+
+
+@pytest.fixture
+def cable():
+    """A network that is lost and made anew; it is there until the end of the test."""
+    networks.make(CABLE)
+    yield
+    networks.make("ip link delete ours")
+
+
+def sent_from(sources):
+    """Waits until packets of pictures arrive at the cable's end from these ports, of any address.
+
+    Gives the addresses by their ports."""
+    found = {}
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP)) as end:
+        end.bind(("theirs", ETH_P_IP))
+        end.settimeout(30)
+        deadline = time.monotonic() + 30
+        while set(found) != set(sources):
+            # Reports come in any case.
+            assert time.monotonic() < deadline, f"no picture from one of {sources}: {found}"
+            packet = end.recv(2000)
+            port = int.from_bytes(packet[20:22], "big")
+            # A probe is shorter.
+            if port in sources and len(packet) > 100:
+                found[port] = socket.inet_ntoa(packet[12:16])
+    return found
+
+
+def test_our_own_address_and_interface_may_change(push, slots, cable):
+    to = ["--to", "192.0.2.2:5000", "--always"]
+    push(slots, *to, "--local-port", "6000")
+    push(slots, *to, "--local-port", "6002", "--interface", "ours")
+    ports = [6000, 6002]
+    assert sent_from(ports) == dict.fromkeys(ports, "192.0.2.1")
+    networks.make(OTHER_ADDRESS)
+    assert sent_from(ports) == dict.fromkeys(ports, "192.0.2.3")
+    networks.make("ip link delete ours" + CABLE)
+    assert sent_from(ports) == dict.fromkeys(ports, "192.0.2.1")
 
 
 def test_packets_are_as_they_are_configured(push, slots):

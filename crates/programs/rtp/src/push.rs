@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::demand::Demand;
 use crate::frames::{Frames, Sendable};
 use crate::loss_adaptation::LossAdaptation;
-use crate::push_socket::PushSocket;
+use crate::push_socket::{PushSocket, needs_new_socket};
 use crate::settings::DestinationSettings;
 use crate::stream::RtpStream;
 
@@ -121,18 +121,22 @@ impl Push {
                 Err(error) => error,
             };
             let error = format!("{error:#}");
+            if began.elapsed() > LOOK_UP {
+                backoff.succeeded();
+                told.clear();
+            }
             if error != told {
                 log::warn!("{self}: {error}; it is tried again");
                 told = error;
-            }
-            if began.elapsed() > LOOK_UP {
-                backoff.succeeded();
             }
             sleep(backoff.failed(jitter())).await;
         }
     }
 
     /// Sends until the name leads to another address, or the program ends.
+    ///
+    /// # Errors
+    /// Why nothing can be sent by these sockets, or by any.
     async fn run_once(&self, app: &App) -> anyhow::Result<Ended> {
         let to = self.resolve().await?;
         let socket =
@@ -142,12 +146,13 @@ impl Push {
         log::info!("{self}: sending to {to} from port {rtp_port}");
         tokio::select! {
             Err(error) = self.send_frames(app, &socket) => Err(error),
-            never = self.report_all(&socket) => match never {},
+            Err(error) = self.report_all(&socket) => Err(error),
             never = self.listen(&socket, to) => match never {},
-            never = self.probe(&socket) => match never {},
+            Err(error) = self.probe(&socket) => Err(error),
             never = self.tell(app) => match never {},
             () = app.stopped() => {
-                self.report(&socket, Farewell::Bye).await;
+                // Who is gone needs not be told.
+                let _ = self.report(&socket, Farewell::Bye).await;
                 Ok(Ended::Stopped)
             }
             () = self.moved(to) => {
@@ -196,7 +201,7 @@ impl Push {
                 let until = self.demand.borrow().wanted_until();
                 tokio::select! {
                     frame = frames.next(async || Ok(())) => {
-                        self.send_frame(&frames, frame?, socket).await;
+                        self.send_frame(&frames, frame?, socket).await?;
                     }
                     () = at(until.map(Into::into)) => {}
                 }
@@ -204,11 +209,16 @@ impl Push {
         }
     }
 
-    async fn send_frame(&self, frames: &Frames, frame: Rc<SharedFrame>, socket: &PushSocket) {
+    async fn send_frame(
+        &self,
+        frames: &Frames,
+        frame: Rc<SharedFrame>,
+        socket: &PushSocket,
+    ) -> anyhow::Result<()> {
         let captured = frame.captured;
         let sendable = frames.sendable(frame).await;
         let Some(payload) = sendable.as_ref().and_then(Sendable::payload) else {
-            return;
+            return Ok(());
         };
         let sent = self
             .stream
@@ -218,9 +228,10 @@ impl Push {
             Ok(()) => self.counters.frames.set(self.counters.frames.get() + 1),
             Err(error) => {
                 self.counters.dropped.set(self.counters.dropped.get() + 1);
-                self.on_refused(&error);
+                self.on_refused(error)?;
             }
         }
+        Ok(())
     }
 
     /// Waits until frames are to go. Nobody is asked for any until then.
@@ -239,48 +250,61 @@ impl Push {
         }
     }
 
-    /// Says that nobody takes packets there, once.
-    fn on_refused(&self, error: &io::Error) {
+    /// Says that nobody takes packets there, once, and has the camera sleep until somebody does.
+    ///
+    /// # Errors
+    /// One that takes other sockets to go away.
+    fn on_refused(&self, error: io::Error) -> anyhow::Result<()> {
         let was_refused = self.demand.borrow().is_refused();
         self.demand.borrow_mut().on_refused();
+        if needs_new_socket(&error) {
+            return Err(error).context("cannot send");
+        }
         if !was_refused {
             log::warn!("{self}: {error}; it is tried again");
         }
+        Ok(())
     }
 
     /// Finds out whether somebody is there again: by a packet of a payload type that no receiver
     /// has (RFC 6263, section 4.5), so that the camera need not be woken for it.
-    async fn probe(&self, socket: &PushSocket) -> Infallible {
+    async fn probe(&self, socket: &PushSocket) -> anyhow::Result<Infallible> {
         loop {
-            sleep(PROBE).await;
-            if !self.demand.borrow().is_refused() {
-                continue;
-            }
-            match socket.pair.rtp.send(&self.stream.probe()).await {
-                Ok(_) => {
-                    self.demand.borrow_mut().on_probe(Instant::now());
-                    if !self.demand.borrow().is_refused() {
-                        log::info!("{self}: packets are taken again");
-                        self.has_demand.notify_one();
-                    }
+            if self.demand.borrow().is_refused() {
+                match socket.pair.rtp.send(&self.stream.probe()).await {
+                    Ok(_) => self.on_probe(),
+                    Err(error) => self.on_refused(error)?,
                 }
-                Err(error) => self.on_refused(&error),
             }
+            sleep(PROBE).await;
+        }
+    }
+
+    fn on_probe(&self) {
+        self.demand.borrow_mut().on_probe(Instant::now());
+        if !self.demand.borrow().is_refused() {
+            log::info!("{self}: packets are taken again");
+            self.has_demand.notify_one();
         }
     }
 
     /// Sends reports, also while no frames go: receivers report by them.
-    async fn report_all(&self, socket: &PushSocket) -> Infallible {
+    async fn report_all(&self, socket: &PushSocket) -> anyhow::Result<Infallible> {
         loop {
-            self.report(socket, Farewell::None).await;
+            // Many receivers have no port of RTCP.
+            if let Err(error) = self.report(socket, Farewell::None).await
+                && needs_new_socket(&error)
+            {
+                return Err(error).context("cannot send");
+            }
             sleep(self.stream.next_report()).await;
         }
     }
 
-    async fn report(&self, socket: &PushSocket, farewell: Farewell) {
+    async fn report(&self, socket: &PushSocket, farewell: Farewell) -> io::Result<()> {
         let report = self.stream.report(farewell);
-        // Many receivers have no port of RTCP.
-        let _ = socket.pair.rtcp.send_to(&report, socket.rtcp_to).await;
+        socket.pair.rtcp.send_to(&report, socket.rtcp_to).await?;
+        Ok(())
     }
 
     /// Hears what receivers report.

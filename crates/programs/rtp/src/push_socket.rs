@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
@@ -50,6 +51,22 @@ impl PushSocket {
     }
 }
 
+/// Says whether an error of sending is of the socket, as one is that is bound to an address or an
+/// interface that this host no longer has (`EINVAL`, `ENODEV`): it stays, whatever comes after.
+/// What others say, a filter or a full queue goes away by itself.
+pub(crate) fn needs_new_socket(error: &io::Error) -> bool {
+    !matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(
+            Errno::ECONNREFUSED
+                | Errno::EHOSTUNREACH
+                | Errno::EPERM
+                | Errno::ENOBUFS
+                | Errno::EMSGSIZE
+        )
+    )
+}
+
 fn mark(socket: &SockRef<'_>, settings: &DestinationSettings, to: IpAddr) -> io::Result<()> {
     let traffic_class = u32::from(settings.dscp.bits()) << 2;
     let ttl = settings.ttl.map(u32::from);
@@ -90,4 +107,20 @@ fn join(group: SocketAddr, interface: Option<&str>) -> io::Result<UdpSocket> {
         IpAddr::V6(group) => socket.join_multicast_v6(&group, index.unwrap_or_default())?,
     }
     UdpSocket::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_takes_new_sockets_and_what_others_say_does_not() {
+        let needs = |errno: Errno| needs_new_socket(&errno.into());
+        for ours in [Errno::EINVAL, Errno::ENODEV, Errno::ENETUNREACH] {
+            assert!(needs(ours), "{ours}");
+        }
+        for others in [Errno::ECONNREFUSED, Errno::EHOSTUNREACH, Errno::EPERM] {
+            assert!(!needs(others), "{others}");
+        }
+    }
 }
