@@ -14,6 +14,8 @@ use eyelid_http::basic_credentials;
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
+use crate::rtsp::target::presentation_url;
+
 /// Who may look.
 #[derive(Debug)]
 pub(crate) struct Users {
@@ -152,7 +154,9 @@ impl Users {
             return Verdict::Stale;
         }
         let named = parameter("uri");
-        if named != url && named != path_of(url) {
+        // Some clients sign the presentation's URL for the track, too (live555).
+        let base = presentation_url(url);
+        if ![url, path_of(url), base].contains(&named) {
             return Verdict::Wrong;
         }
         let secret = self.secrets.get(parameter("username"));
@@ -273,6 +277,28 @@ mod tests {
             assert_eq!(judge(&wrong), Verdict::Wrong, "{wrong}");
         }
         assert_eq!(users().judge(None, "DESCRIBE", URL, "n1"), Verdict::Missing);
+    }
+
+    #[test]
+    fn the_presentations_url_lets_in_to_its_track_and_to_no_other() {
+        let judge = |uri, url| {
+            let authorization = digest("anna", "se:cret", uri, "n1");
+            users().judge(Some(&authorization), "DESCRIBE", url, "n1")
+        };
+        for (uri, track) in [
+            ("rtsp://h/door/", "rtsp://h/door/track=0"),
+            ("rtsp://h/door/", "rtsp://h/door/track=0?size=half"),
+            ("rtsp://h/", "rtsp://h/track=0"),
+        ] {
+            assert_eq!(judge(uri, track), Verdict::Granted, "{track}");
+        }
+        for (uri, track) in [
+            ("rtsp://h/bed/", "rtsp://h/door/track=0"),
+            ("rtsp://h/", "rtsp://h/door/track=0"),
+            ("", "track=0"),
+        ] {
+            assert_eq!(judge(uri, track), Verdict::Wrong, "{track}");
+        }
     }
 
     #[test]

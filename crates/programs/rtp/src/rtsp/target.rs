@@ -123,6 +123,13 @@ pub(crate) fn track_url(url: &str) -> String {
     format!("{}/{control}", base.trim_end_matches('/'))
 }
 
+/// The URL of the presentation that a track is of, as [`base_and_control`] says it: what precedes
+/// the control. Another URL is as it is.
+pub(crate) fn presentation_url(url: &str) -> &str {
+    let before = url.find(TRACK).map_or(url, |at| &url[..at]);
+    if before.is_empty() { url } else { before }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
