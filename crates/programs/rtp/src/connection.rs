@@ -152,10 +152,12 @@ impl Connection {
     }
 
     async fn answer(&self, request: &Request) -> Response {
-        let step = self
-            .session
-            .borrow_mut()
-            .on_request(request, |target| self.group(target).is_some());
+        let step = {
+            let mut session = self.session.borrow_mut();
+            // A password that was set since binds those, too, that were there before.
+            session.set_users(self.app.users());
+            session.on_request(request, |target| self.group(target).is_some())
+        };
         match step {
             Step::Respond(response) => response,
             Step::RespondLate(response) => {

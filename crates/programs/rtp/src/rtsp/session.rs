@@ -111,12 +111,17 @@ impl Session {
     }
 
     /// After how long without a word the client is gone. One that gets packets on the connection
-    /// itself is there as long as that is.
+    /// itself is there as long as that is; but one that does not play takes up room for nothing.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         match self.current()?.transport {
-            Transport::Interleaved { .. } => None,
-            Transport::Udp { .. } | Transport::Multicast => Some(TIMEOUT + GRACE),
+            Transport::Interleaved { .. } if self.is_playing() => None,
+            _ => Some(TIMEOUT + GRACE),
         }
+    }
+
+    /// Asks these for a password from now on, or nobody.
+    pub(crate) fn set_users(&mut self, users: Option<Rc<Users>>) {
+        self.users = users;
     }
 
     /// Decides what a request comes to. `has_group` says whether a camera is sent to a group.

@@ -120,7 +120,6 @@ fn a_player_goes_from_options_to_teardown() {
     assert_eq!(status(again), Status::SessionNotFound);
     // A client that plays again on the same connection has the same session.
     set_up(&mut session, "SETUP rtsp://h/door/track=0", TCP);
-    assert_eq!(session.timeout(), None);
 }
 
 #[test]
@@ -211,6 +210,17 @@ fn sat_ip_is_told_that_there_is_none() {
 }
 
 #[test]
+fn who_gets_packets_on_the_connection_has_a_timeout_until_it_plays() {
+    let mut session = session();
+    set_up(&mut session, "SETUP rtsp://h/track=0", TCP);
+    assert_eq!(session.timeout(), Some(Duration::from_secs(75)));
+    session.playing(&request("PLAY rtsp://h/", ""), 1, 1);
+    assert_eq!(session.timeout(), None);
+    step(&mut session, "PAUSE rtsp://h/", "");
+    assert_eq!(session.timeout(), Some(Duration::from_secs(75)));
+}
+
+#[test]
 fn all_but_options_needs_the_password_where_there_is_one() {
     let users = Users::load(Path::new("/nowhere")).unwrap_err();
     assert!(users.to_string().contains("/nowhere"));
@@ -218,7 +228,13 @@ fn all_but_options_needs_the_password_where_there_is_one() {
     let path = directory.path().join("htdigest");
     std::fs::write(&path, format!("anna:Eyelid:{}\n", "0".repeat(32))).unwrap();
     let users = Rc::new(Users::load(&path).unwrap());
-    let mut session = Session::new("ID".into(), "n1".into(), Some(users), None);
+    let mut session = Session::new("ID".into(), "n1".into(), None, None);
+    assert!(matches!(
+        step(&mut session, "DESCRIBE rtsp://h/", ""),
+        Step::Describe(_)
+    ));
+    // Those that are there when a password is set are asked, too.
+    session.set_users(Some(users));
     assert_eq!(status(step(&mut session, "OPTIONS *", "")), Status::Ok);
     for line in [
         "DESCRIBE rtsp://h/",
