@@ -238,3 +238,16 @@ def test_reload_keeps_what_is_as_it_was(rtp, slots, directory):
         client.packet()
     for receiver in receivers.values():
         receiver.close()
+
+
+def test_reload_ends_sessions_of_a_group_that_is_no_more(rtp, slots, directory):
+    table = '[[cameras.default.rtp]]\nto = "239.10.0.1:5004"\ndscp = {}\n'
+    program = rtp(slots, config=table.format(10))
+    program.wait_log(r"sending to 239\.10\.0\.1")
+    with Client(program.url) as client:
+        client.set_up("RTP/AVP;multicast")
+        client.ask("PLAY")
+        (directory / "eyelid.toml").write_text(table.format(20))
+        program.process.send_signal(signal.SIGHUP)
+        program.wait_log("configuration read again")
+        assert client.socket.recv(100) == b""

@@ -179,6 +179,10 @@ impl Delivery {
                     }
                 }
                 Way::Group(destination) => {
+                    if destination.is_dropped.get() {
+                        // Another stream may go there now, but not the one that was set up.
+                        return Err(io::Error::other("its group is sent to no more"));
+                    }
                     destination.want();
                     sleep(GROUP_WANTED).await;
                 }

@@ -48,6 +48,8 @@ pub(crate) struct Push {
     adaptation: RefCell<LossAdaptation>,
     /// Frames are wanted that were not.
     has_demand: Notify,
+    /// It is no destination any more: a reload has dropped it, or changed it.
+    pub(crate) is_dropped: Cell<bool>,
     counters: Counters,
 }
 
@@ -81,6 +83,7 @@ impl Push {
             demand: RefCell::new(Demand::new(settings.always, Instant::now())),
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
             has_demand: Notify::new(),
+            is_dropped: Cell::default(),
             counters: Counters::default(),
             settings,
         })

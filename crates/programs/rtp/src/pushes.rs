@@ -29,6 +29,7 @@ impl Pushes {
             let stays = all.contains(&destination.settings);
             if !stays {
                 task.abort();
+                destination.is_dropped.set(true);
             }
             stays
         });

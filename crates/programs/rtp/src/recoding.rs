@@ -23,7 +23,8 @@ pub(crate) struct Recoding {
 
 struct Recoded {
     number: FrameNumber,
-    jpeg: Rc<Vec<u8>>,
+    /// Or why it cannot be: that takes as long to find out.
+    jpeg: Result<Rc<Vec<u8>>, RecodeError>,
 }
 
 impl Recoding {
@@ -41,7 +42,7 @@ impl Recoding {
         if let Some(recoded) = self.newest.borrow().get(&key)
             && recoded.number == frame.number
         {
-            return Ok(recoded.jpeg.clone());
+            return recoded.jpeg.clone();
         }
         let (recoder, jpeg) = (self.recoder.clone(), frame.jpeg.clone());
         let recoded = spawn_blocking(move || {
@@ -50,7 +51,7 @@ impl Recoding {
             recoder.recode(&jpeg).map(<[u8]>::to_vec)
         });
         let jpeg = match recoded.await {
-            Ok(recoded) => Rc::new(recoded?),
+            Ok(recoded) => recoded.map(Rc::new),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
         let recoded = Recoded {
@@ -58,7 +59,7 @@ impl Recoding {
             jpeg: jpeg.clone(),
         };
         self.newest.borrow_mut().insert(key, recoded);
-        Ok(jpeg)
+        jpeg
     }
 
     /// Keeps no frame of a camera at which nobody looks any more.
