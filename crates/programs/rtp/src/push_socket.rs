@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use anyhow::Context;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
@@ -25,13 +26,17 @@ impl PushSocket {
     /// Makes the sockets for a destination with this address.
     ///
     /// # Errors
-    /// What the system said.
-    pub(crate) fn new(settings: &DestinationSettings, to: SocketAddr) -> io::Result<Self> {
+    /// What the system said, and of which port or interface.
+    pub(crate) fn new(settings: &DestinationSettings, to: SocketAddr) -> anyhow::Result<Self> {
         let any = match to {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let pair = UdpPair::bind(SocketAddr::new(any, 0), settings.local_port)?;
+        let pair = UdpPair::bind(SocketAddr::new(any, 0), settings.local_port);
+        let pair = pair.with_context(|| match settings.local_port {
+            Some(port) => format!("local-port {port}, and the next one"),
+            None => "no two ports are free".to_owned(),
+        })?;
         for socket in [&pair.rtp, &pair.rtcp] {
             mark(&SockRef::from(socket), settings, to.ip())?;
         }
@@ -39,7 +44,11 @@ impl PushSocket {
         rtcp_to.set_port(to.port() + 1);
         SockRef::from(&pair.rtp).connect(&to.into())?;
         let group_reports = if to.ip().is_multicast() {
-            Some(join(rtcp_to, settings.interface.as_deref())?)
+            let joined = join(rtcp_to, settings.interface.as_deref());
+            Some(
+                joined
+                    .with_context(|| format!("cannot join the group, port {}", rtcp_to.port()))?,
+            )
         } else {
             None
         };
@@ -67,11 +76,12 @@ pub(crate) fn needs_new_socket(error: &io::Error) -> bool {
     )
 }
 
-fn mark(socket: &SockRef<'_>, settings: &DestinationSettings, to: IpAddr) -> io::Result<()> {
+fn mark(socket: &SockRef<'_>, settings: &DestinationSettings, to: IpAddr) -> anyhow::Result<()> {
     let traffic_class = u32::from(settings.dscp.bits()) << 2;
     let ttl = settings.ttl.map(u32::from);
     if let Some(interface) = &settings.interface {
-        socket.bind_device(Some(interface.as_bytes()))?;
+        let bound = socket.bind_device(Some(interface.as_bytes()));
+        bound.with_context(|| format!("interface {interface:?}"))?;
     }
     match (to, to.is_multicast(), ttl) {
         (IpAddr::V4(_), true, Some(ttl)) => socket.set_multicast_ttl_v4(ttl)?,
@@ -112,6 +122,31 @@ fn join(group: SocketAddr, interface: Option<&str>) -> io::Result<UdpSocket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::tests::settings;
+
+    #[tokio::test]
+    async fn errors_name_the_interface_and_the_port() {
+        let taken = UdpPair::bind("0.0.0.0:0".parse().unwrap(), None).unwrap();
+        let (port, _) = taken.ports().unwrap();
+        for (flag, words) in [
+            (
+                "--interface=nowhere0".to_owned(),
+                "interface \"nowhere0\": ",
+            ),
+            (
+                format!("--local-port={port}"),
+                &*format!("local-port {port}"),
+            ),
+        ] {
+            let settings = settings("", &["--to=127.0.0.1:5000", &flag]).unwrap();
+            let to = "127.0.0.1:5000".parse().unwrap();
+            let error = PushSocket::new(&settings.destinations[0], to)
+                .err()
+                .unwrap();
+            let error = format!("{error:#}");
+            assert!(error.contains(words), "{error}");
+        }
+    }
 
     #[test]
     fn what_is_gone_takes_new_sockets_and_what_others_say_does_not() {

@@ -83,6 +83,18 @@ pub(crate) enum UsageError {
         /// How many destinations.
         destinations: usize,
     },
+    /// Only one of them can have the port.
+    #[error(
+        "local-port {port}: it, or the next one, is that of two destinations: {first} and {second}"
+    )]
+    LocalPort {
+        /// The port.
+        port: u16,
+        /// One of them.
+        first: HostPort,
+        /// The other.
+        second: HostPort,
+    },
     /// There is nobody to serve and nothing to send to.
     #[error(
         "nothing to do: give --rtsp ADDR or --to HOST:PORT, or rtsp in [rtp] or [[cameras.NAME.rtp]] in the configuration"
@@ -112,6 +124,7 @@ impl Settings {
         } else {
             of_flags(arguments)?
         };
+        refuse_shared_ports(&destinations)?;
         let configured = file.cameras.iter().chain(&file.pushed_cameras);
         let configured = configured.map(|(name, camera)| (name.clone(), camera.slot.clone()));
         let mut cameras: Configured = configured.collect();
@@ -133,6 +146,28 @@ impl Settings {
             destinations,
         })
     }
+}
+
+/// Refuses destinations that are to be sent to from one port.
+fn refuse_shared_ports(destinations: &[DestinationSettings]) -> Result<(), UsageError> {
+    for (number, second) in destinations.iter().enumerate() {
+        let Some(port) = second.local_port else {
+            continue;
+        };
+        let mut before = destinations[..number].iter();
+        if let Some(first) = before.find(|first| {
+            first
+                .local_port
+                .is_some_and(|other| other.abs_diff(port) <= 1)
+        }) {
+            return Err(UsageError::LocalPort {
+                port,
+                first: first.to.clone(),
+                second: second.to.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn of_file(file: &Config, arguments: &Arguments) -> anyhow::Result<Vec<DestinationSettings>> {
@@ -198,12 +233,12 @@ pub(crate) fn fixed_changes(before: &Settings, after: &Settings) -> Vec<&'static
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use clap::Parser;
     use std::fs;
 
-    fn settings(text: &str, flags: &[&str]) -> Result<Settings, String> {
+    pub(crate) fn settings(text: &str, flags: &[&str]) -> Result<Settings, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("eyelid.toml");
         fs::write(&path, text).unwrap();
@@ -261,6 +296,19 @@ mod tests {
         assert_eq!(names(&["--name=a"]).unwrap(), ["a", "a"]);
         let error = names(&["--name=a", "--name=b", "--name=c"]).unwrap_err();
         assert!(error.contains("3 --name for 2 --to"), "{error}");
+    }
+
+    #[test]
+    fn two_destinations_have_not_one_port() {
+        let flags = ["--to=h:2", "--to=i:4", "--local-port=6000"];
+        let error = settings("", &flags).unwrap_err();
+        assert!(error.contains("local-port 6000"), "{error}");
+        assert!(error.ends_with("h:2 and i:4"), "{error}");
+        // RTCP has the next one.
+        let text = "[[cameras.a.rtp]]\nto = \"h:2\"\nlocal-port = 6000\n\
+            [[cameras.b.rtp]]\nto = \"h:4\"\nlocal-port = ";
+        assert!(settings(&format!("{text}6001\n"), &[]).is_err());
+        assert!(settings(&format!("{text}6002\n"), &[]).is_ok());
     }
 
     #[test]
