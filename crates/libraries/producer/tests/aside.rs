@@ -3,89 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::borrow::Cow;
+mod common;
+
 use std::fs;
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use eyelid_jpeg::EncodedPicture;
-use eyelid_picture::{Encoder, Tables};
-use eyelid_producer::{
-    Driver, DriverId, DriverOptions, EncodedFrame, Producers, RenderJob, SharedFrame, Source,
-    SourceFailure, SourceStatus,
-};
-use eyelid_slot::{FRAME_FILE, Rendition};
+use common::{Pushed, add, directory, taken};
+use eyelid_picture::Encoder;
+use eyelid_producer::{DriverId, Producers, RenderJob};
+use eyelid_slot::{FRAME_FILE, Rendition, RenditionSet};
 use tempfile::TempDir;
-
-/// Has the frame of this number, taken so many seconds after 1970.
-#[derive(Default)]
-struct Pushed {
-    number: u64,
-    jpeg: Arc<Vec<u8>>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("never")]
-struct Never;
-
-impl SourceFailure for Never {}
-
-impl Pushed {
-    fn captured(&self) -> SystemTime {
-        taken(self.number)
-    }
-}
-
-impl Source for Pushed {
-    type Error = Never;
-
-    fn start(&mut self, _: Instant) -> Result<(), Never> {
-        Ok(())
-    }
-
-    fn stop(&mut self, _: Instant) {}
-
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        Vec::new()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn advance(&mut self, _: Instant) -> Result<(), Never> {
-        Ok(())
-    }
-
-    fn status(&self) -> SourceStatus {
-        SourceStatus {
-            sequence: Some(self.number).filter(|number| *number > 0),
-            works: true,
-            ..SourceStatus::default()
-        }
-    }
-
-    fn encode(&mut self, _: Instant) -> Result<Option<EncodedFrame<'_>>, Never> {
-        Ok(Some(EncodedFrame {
-            picture: EncodedPicture {
-                jpeg: Cow::Borrowed(&self.jpeg),
-                width: 32,
-                height: 16,
-                kind: None,
-            },
-            captured: self.captured(),
-        }))
-    }
-
-    fn shared(&self) -> Option<SharedFrame> {
-        Some(SharedFrame {
-            jpeg: Arc::new(self.jpeg.to_vec()),
-            captured: self.captured(),
-        })
-    }
-}
 
 /// Three cameras of one process.
 struct World {
@@ -97,21 +26,25 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let home = TempDir::new_in("/dev/shm")
-            .or_else(|_| TempDir::new())
-            .unwrap();
+        let (home, now) = (directory(), Instant::now());
         let mut producers = Producers::new().unwrap();
-        let now = Instant::now();
-        let ids = [0, 1, 2].map(|n| {
-            let publisher = producers.open(&home.path().join(n.to_string())).unwrap();
-            let options = DriverOptions {
-                log_name: format!("camera {n}"),
-                shown_source: "push".to_owned(),
-                max_fps: None,
-                linger: Duration::from_secs(15),
-                tables: Tables::Standard,
+        let ids = [0, 1, 2].map(|n: usize| {
+            let source = Pushed {
+                number: 0,
+                jpeg: Arc::default(),
+                tells_of_frames: false,
+                offers: RenditionSet::from_iter([
+                    Rendition::Low,
+                    Rendition::Half,
+                    Rendition::Quarter,
+                ]),
             };
-            producers.add(Driver::new(options, publisher, Pushed::default(), now))
+            add(
+                &mut producers,
+                &home.path().join(n.to_string()),
+                source,
+                now,
+            )
         });
         let mut world = Self {
             home,
@@ -154,10 +87,6 @@ impl World {
         self.producers.finish_job(id, Some(job.run()), self.now);
         self.producers.step_slots(self.now).unwrap();
     }
-}
-
-fn taken(number: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_800_000_000 + number)
 }
 
 fn when(file: &Path) -> SystemTime {

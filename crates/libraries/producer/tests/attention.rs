@@ -3,87 +3,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::borrow::Cow;
-use std::convert::Infallible;
-use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+mod common;
 
-use eyelid_jpeg::EncodedPicture;
-use eyelid_picture::Tables;
-use eyelid_producer::{
-    Driver, DriverId, DriverOptions, EncodedFrame, Producers, Source, SourceFailure, SourceStatus,
-};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{LINGER, Pushed, add, directory};
+use eyelid_producer::{DriverId, Producers};
 use eyelid_slot::{FrameId, Phase, Reader, RenditionSet};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tempfile::TempDir;
-
-const LINGER: Duration = Duration::from_secs(15);
 
 /// 30 frames a second.
 const FRAME: Duration = Duration::from_millis(33);
 
 const JPEG: &[u8] = b"\xFF\xD8 \xFF\xD9";
-
-/// Has what was pushed last.
-#[derive(Default)]
-struct Pushed(u64);
-
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(#[from] Infallible);
-
-impl SourceFailure for Never {}
-
-impl Source for Pushed {
-    type Error = Never;
-
-    fn start(&mut self, _: Instant) -> Result<(), Never> {
-        Ok(())
-    }
-
-    fn stop(&mut self, _: Instant) {}
-
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        Vec::new()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn advance(&mut self, _: Instant) -> Result<(), Never> {
-        Ok(())
-    }
-
-    fn status(&self) -> SourceStatus {
-        SourceStatus {
-            sequence: Some(self.0).filter(|number| *number > 0),
-            works: true,
-            ..SourceStatus::default()
-        }
-    }
-
-    fn tells_of_frames(&self) -> bool {
-        true
-    }
-
-    fn offers(&self) -> RenditionSet {
-        RenditionSet::EMPTY
-    }
-
-    fn encode(&mut self, _: Instant) -> Result<Option<EncodedFrame<'_>>, Never> {
-        Ok(Some(EncodedFrame {
-            picture: EncodedPicture {
-                jpeg: Cow::Borrowed(JPEG),
-                width: 16,
-                height: 16,
-                kind: None,
-            },
-            captured: SystemTime::now(),
-        }))
-    }
-}
 
 /// Two cameras of one process, on a clock of their own.
 struct World {
@@ -95,21 +30,16 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let home = TempDir::new_in("/dev/shm")
-            .or_else(|_| TempDir::new())
-            .unwrap();
+        let (home, now) = (directory(), Instant::now());
         let mut producers = Producers::new().unwrap();
-        let now = Instant::now();
         let ids = [0, 1].map(|n| {
-            let publisher = producers.open(&path(home.path(), n)).unwrap();
-            let options = DriverOptions {
-                log_name: format!("camera {n}"),
-                shown_source: "push".to_owned(),
-                max_fps: None,
-                linger: LINGER,
-                tables: Tables::Standard,
+            let source = Pushed {
+                number: 0,
+                jpeg: Arc::new(JPEG.to_vec()),
+                tells_of_frames: true,
+                offers: RenditionSet::EMPTY,
             };
-            producers.add(Driver::new(options, publisher, Pushed::default(), now))
+            add(&mut producers, &path(home.path(), n), source, now)
         });
         Self {
             home,
@@ -158,7 +88,7 @@ impl World {
     fn push(&mut self, n: usize) {
         let id = self.ids[n];
         let driver = self.producers.get_mut(id).unwrap();
-        driver.source_mut().0 += 1;
+        driver.source_mut().number += 1;
         self.producers.step_one(id, self.now).unwrap();
     }
 

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::cell::Cell;
 use std::fs;
 use std::os::fd::BorrowedFd;
@@ -10,11 +12,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use common::{add, directory};
 use eyelid_jpeg::{Check, FrameMaker, FrameOptions, PictureError, Turn};
-use eyelid_picture::Tables;
-use eyelid_producer::{
-    Driver, DriverId, DriverOptions, EncodedFrame, Producers, Source, SourceFailure, SourceStatus,
-};
+use eyelid_producer::{DriverId, EncodedFrame, Producers, Source, SourceFailure, SourceStatus};
 use eyelid_slot::{FRAME_FILE, Phase, Reader};
 use tempfile::TempDir;
 
@@ -115,22 +115,10 @@ struct Cameras {
 
 impl Cameras {
     fn new() -> Self {
-        let home = TempDir::new_in("/dev/shm")
-            .or_else(|_| TempDir::new())
-            .unwrap();
+        let (home, now) = (directory(), Instant::now());
         let mut producers = Producers::new().unwrap();
-        let now = Instant::now();
-        let ids = (0..SLOTS).map(|n| {
-            let publisher = producers.open(&path(home.path(), n)).unwrap();
-            let options = DriverOptions {
-                tables: Tables::Standard,
-                log_name: format!("camera {n}"),
-                shown_source: "push".to_owned(),
-                max_fps: None,
-                linger: Duration::from_secs(15),
-            };
-            producers.add(Driver::new(options, publisher, Pushed::new(), now))
-        });
+        let ids =
+            (0..SLOTS).map(|n| add(&mut producers, &path(home.path(), n), Pushed::new(), now));
         let ids = ids.collect();
         Self {
             home,
