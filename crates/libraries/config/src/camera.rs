@@ -118,25 +118,16 @@ pub struct CameraOptions {
 
 impl Section for CameraOptions {
     const PLACE: &'static [&'static str] = &["cameras", CAMERA];
-}
 
-impl CameraOptions {
-    /// Gives all that are set as flags, for a program that is to be started.
-    ///
-    /// # Errors
-    /// A path that is not UTF-8.
-    pub fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
+    fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
         flags::of(&Self {
             title: None, // a key alone
             ..self.clone()
         })
     }
+}
 
-    /// Says whether an option is set, by its name.
-    pub fn is_set(&self, key: &str) -> bool {
-        flags::is_set(self, key)
-    }
-
+impl CameraOptions {
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {

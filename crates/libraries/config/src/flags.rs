@@ -46,7 +46,7 @@ mod tests {
 
     use clap::Parser;
 
-    use crate::{CameraOptions, Config, ServerOptions};
+    use crate::{CameraOptions, Config, Section, ServerOptions};
 
     #[derive(Parser)]
     struct Arguments {

@@ -1,7 +1,6 @@
 //! The options of the program that takes the frames which cameras push: `[receive]` in the file,
 //! and `[receive.cameras.NAME]` for each of these cameras.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::byte_size::FrameBytes;
 use crate::section::CAMERA;
 use crate::title::Title;
-use crate::{Address, Section, duration, flags};
+use crate::{Address, Section, duration};
 
 /// Options of `eyelid-receive`. What is not given is `None` (or empty).
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -53,19 +52,6 @@ impl Section for ReceiveOptions {
 }
 
 impl ReceiveOptions {
-    /// Gives all that are set as flags, for a program that is to be started.
-    ///
-    /// # Errors
-    /// A path that is not UTF-8.
-    pub fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
-        flags::of(self)
-    }
-
-    /// Says whether an option is set, by its name.
-    pub fn is_set(&self, key: &str) -> bool {
-        flags::is_set(self, key)
-    }
-
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {

@@ -1,7 +1,6 @@
 //! The options of the program that sends cameras by RTP: `[rtp]` in the file, and
 //! `[[cameras.NAME.rtp]]` for each place that a camera is sent to.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rtp_values::{Dscp, HostPort, Mtu, RtpSize, Ssrc};
 use crate::section::CAMERA;
-use crate::{Address, Fps, Section, duration, flags};
+use crate::{Address, Fps, Section, duration};
 
 /// Options of `eyelid-rtp`. What is not given is `None` (or empty).
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -61,19 +60,6 @@ impl Section for RtpOptions {
 }
 
 impl RtpOptions {
-    /// Gives all that are set as flags, for a program that is to be started.
-    ///
-    /// # Errors
-    /// A path that is not UTF-8.
-    pub fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
-        flags::of(self)
-    }
-
-    /// Says whether an option is set, by its name.
-    pub fn is_set(&self, key: &str) -> bool {
-        flags::is_set(self, key)
-    }
-
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {

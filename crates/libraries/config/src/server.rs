@@ -1,6 +1,5 @@
 //! The options of the server: `[server]` in the file.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, AllowedHost, Fps, Section, duration, flags};
+use crate::{Address, AllowedHost, Fps, Section, duration};
 
 /// Options of `eyelid-server`. What is not given is `None` (or empty).
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -101,19 +100,6 @@ impl Section for ServerOptions {
 }
 
 impl ServerOptions {
-    /// Gives all that are set as flags, for a program that is to be started.
-    ///
-    /// # Errors
-    /// A path that is not UTF-8.
-    pub fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
-        flags::of(self)
-    }
-
-    /// Says whether an option is set, by its name.
-    pub fn is_set(&self, key: &str) -> bool {
-        flags::is_set(self, key)
-    }
-
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use eyelid_config::{
     Buffers, CameraOptions, Config, ConfigError, ControlSetting, Flip, Fps, Quality, Rotation,
-    Size, SourceSpec, camera_name,
+    Section, Size, SourceSpec, camera_name,
 };
 use eyelid_jpeg::{FrameOptions, Turn};
 use eyelid_picture::Tables;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
-use eyelid_config::{CameraOptions, Config, ServerOptions};
+use eyelid_config::{CameraOptions, Config, Section, ServerOptions};
 
 use crate::slots::shared_parents;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_config::{
-    Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, ServerOptions, SourceSpec,
-    one_slot, same_slot,
+    Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, Section, ServerOptions,
+    SourceSpec, one_slot, same_slot,
 };
 use eyelid_slot::CameraName;
 

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
-use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ServerOptions, camera_name};
+use eyelid_config::{Config, ConfigError, EXIT_CONFIG, Section, ServerOptions, camera_name};
 use eyelid_daemon::sockets::{self, Passed};
 use eyelid_http::{AuthError, LiveConfig, Sockets};
 use eyelid_slot::CameraName;
