@@ -207,8 +207,8 @@ fn contained<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::case;
     use crate::whole;
+    use eyelid_replay::case;
 
     fn jpeg() -> Vec<u8> {
         let rgb: Vec<u8> = (0..64 * 48 * 3).map(|n| (n * 7 / 5) as u8).collect();

@@ -220,8 +220,8 @@ fn decode(jpeg: &[u8], header: Header, kind: JpegKind) -> Result<Pixels, Picture
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::case;
     use crate::whole;
+    use eyelid_replay::case;
 
     fn maker(turn: Turn) -> FrameMaker {
         FrameMaker::new(FrameOptions {

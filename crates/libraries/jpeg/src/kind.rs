@@ -322,7 +322,7 @@ pub(crate) fn add_huffman_tables<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::case;
+    use eyelid_replay::case;
 
     #[test]
     fn names_what_each_encoder_makes() {

@@ -33,8 +33,6 @@ mod scaled;
 mod segments;
 mod sequential;
 mod splitter;
-#[cfg(test)]
-mod testing;
 mod turn;
 mod walk;
 

@@ -103,8 +103,8 @@ fn steps(sampling: Subsamp) -> Option<(ChromaStep, ChromaStep)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::case;
     use crate::whole;
+    use eyelid_replay::case;
 
     #[test]
     fn a_broken_head_does_no_harm_to_the_next_picture() {

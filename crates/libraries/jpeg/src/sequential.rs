@@ -140,7 +140,7 @@ fn restart_interval(head: &[Segment<'_>]) -> u16 {
 mod tests {
     use super::*;
     use crate::kind::Sampling;
-    use crate::testing::case;
+    use eyelid_replay::case;
 
     #[test]
     fn takes_apart_what_cameras_send() {

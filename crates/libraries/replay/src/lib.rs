@@ -1,5 +1,5 @@
 //! Gives the inputs that fuzzing left in `fuzz/` to a fuzz target's property again, without a
-//! fuzzer. Only tests depend on it.
+//! fuzzer, and single ones of them to other tests. Only tests depend on it.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -35,4 +35,22 @@ pub fn replay(target: &str, property: fn(&[u8])) {
         }
         assert!(count > 0, "{directory:?} is empty");
     }
+}
+
+/// A named case of the fuzz target `picture`, or of another one, as `&[u8]`: for tests of the
+/// libraries.
+#[macro_export]
+macro_rules! case {
+    ($name:literal) => {
+        $crate::case!("picture", $name)
+    };
+    ($target:literal, $name:literal) => {
+        &include_bytes!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../fuzz/cases/",
+            $target,
+            "/",
+            $name
+        ))[..]
+    };
 }

@@ -178,8 +178,8 @@ impl Unsendable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::case;
     use eyelid_jpeg::Recoder;
+    use eyelid_replay::case;
 
     #[test]
     fn takes_what_receivers_know() {

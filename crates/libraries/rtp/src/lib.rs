@@ -13,8 +13,6 @@ mod packet_pacer;
 mod packetizer;
 mod rtcp;
 mod sdp;
-#[cfg(test)]
-mod testing;
 
 pub use clock::{Ntp, RtpClock, RtpTime};
 pub use jpeg_payload::{Cure, JpegPayload, Unsendable};

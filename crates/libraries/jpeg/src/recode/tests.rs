@@ -1,6 +1,6 @@
 use super::*;
-use crate::testing::case;
 use crate::{Pixels, decode_jpeg};
+use eyelid_replay::case;
 use proptest::prelude::*;
 
 fn recoded(jpeg: &[u8]) -> Vec<u8> {

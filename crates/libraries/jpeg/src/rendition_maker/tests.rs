@@ -1,7 +1,7 @@
 use super::*;
-use crate::testing::case;
 use crate::{FrameMaker, FrameOptions, JpegKind, Pixels, Turn, decode_jpeg};
 use eyelid_picture::SampleRange;
+use eyelid_replay::case;
 
 const MADE_OF_JPEGS: [(Rendition, u32); 3] = [
     (Rendition::Low, 1),

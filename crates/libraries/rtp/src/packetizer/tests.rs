@@ -1,8 +1,8 @@
 use super::depacketizer::{ReceivedFrame, receive};
 use super::*;
-use crate::testing::case;
 use eyelid_jpeg::{Pixels, decode_jpeg, normalise, whole};
 use eyelid_picture::Encoder;
+use eyelid_replay::case;
 use proptest::prelude::*;
 
 const SSRC: u32 = 0xC0FF_EE01;

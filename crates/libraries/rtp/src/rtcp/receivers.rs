@@ -236,8 +236,8 @@ mod tests {
     use super::*;
     use crate::packetizer::Packetizer;
     use crate::packetizer::{Framing, PacketBytes, Stream};
-    use crate::testing::case;
     use crate::{JpegPayload, clock::Ntp};
+    use eyelid_replay::case;
     use rtcp_types::{ReceiverReport, ReportBlockBuilder, RtcpPacketWriterExt};
 
     const OURS: u32 = 7;
