@@ -4,21 +4,21 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use eyelid_consumer::{FrameNumber, SharedFrame};
 use eyelid_jpeg::{RecodeError, Recoder};
 use eyelid_slot::{CameraName, Rendition};
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 /// The newest frame of each camera that was recoded.
 #[derive(Default)]
 pub(crate) struct Recoding {
-    /// Keeps its memory from frame to frame.
+    /// Keeps its memory from frame to frame. One frame at a time: who comes second may find that
+    /// it is done.
     recoder: Arc<Mutex<Recoder>>,
     newest: RefCell<HashMap<(CameraName, Option<Rendition>), Recoded>>,
-    /// One at a time: who comes second may find that it is done.
-    turn: tokio::sync::Mutex<()>,
 }
 
 struct Recoded {
@@ -37,21 +37,21 @@ impl Recoding {
         camera: &CameraName,
         frame: &SharedFrame,
     ) -> Result<Rc<Vec<u8>>, RecodeError> {
-        let _turn = self.turn.lock().await;
+        let mut recoder = self.recoder.clone().lock_owned().await;
         let key = (camera.clone(), frame.rendition);
         if let Some(recoded) = self.newest.borrow().get(&key)
             && recoded.number == frame.number
         {
             return recoded.jpeg.clone();
         }
-        let (recoder, jpeg) = (self.recoder.clone(), frame.jpeg.clone());
+        let jpeg = frame.jpeg.clone();
         let recoded = spawn_blocking(move || {
-            // What one that panicked left behind is made anew with each picture.
-            let mut recoder = recoder.lock().unwrap_or_else(PoisonError::into_inner);
-            recoder.recode(&jpeg).map(<[u8]>::to_vec)
+            let jpeg = recoder.recode(&jpeg).map(<[u8]>::to_vec);
+            (jpeg, recoder)
         });
-        let jpeg = match recoded.await {
-            Ok(recoded) => recoded.map(Rc::new),
+        // The next one has its turn when this one is known.
+        let (jpeg, _recoder) = match recoded.await {
+            Ok((jpeg, recoder)) => (jpeg.map(Rc::new), recoder),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
         let recoded = Recoded {

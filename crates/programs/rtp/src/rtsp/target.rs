@@ -1,6 +1,7 @@
 //! What a URL of RTSP names: a camera, a rendition of it, and whether the presentation or its one
 //! track.
 
+use clap::ValueEnum;
 use eyelid_config::RtpSize;
 use eyelid_slot::CameraName;
 
@@ -82,13 +83,9 @@ fn size(query: &str) -> Option<RtpSize> {
     let value = query
         .split('&')
         .find_map(|parameter| parameter.strip_prefix("size="));
-    match value {
-        None | Some("current") => Some(RtpSize::Current),
-        Some("low") => Some(RtpSize::Low),
-        Some("half") => Some(RtpSize::Half),
-        Some("quarter") => Some(RtpSize::Quarter),
-        Some(_) => None,
-    }
+    value.map_or(Some(RtpSize::Current), |size| {
+        RtpSize::from_str(size, false).ok()
+    })
 }
 
 /// What DESCRIBE says of URLs: the base, which ends with `/`, and the control of the track, which
