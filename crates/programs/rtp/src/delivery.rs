@@ -12,10 +12,10 @@ use eyelid_rtp_wire::Farewell;
 use tokio::time::sleep;
 
 use crate::connection_writer::ConnectionWriter;
-use crate::frames::{Frames, Sendable};
+use crate::frames::Frames;
 use crate::push::Push;
 use crate::stream::RtpStream;
-use crate::udp::UdpPair;
+use crate::udp::{UdpPair, with_port};
 
 /// How often a session says that its group is wanted: as often as a receiver would report.
 const GROUP_WANTED: Duration = Duration::from_secs(5);
@@ -61,11 +61,7 @@ impl Way {
         rtp_port: u16,
         rtcp_port: u16,
     ) -> io::Result<Self> {
-        let to = |port| {
-            let mut address = peer;
-            address.set_port(port);
-            Cell::new(address)
-        };
+        let to = |port| Cell::new(with_port(peer, port));
         Ok(Self::Udp(UdpWay {
             pair: UdpPair::bind(local, None)?,
             client: peer.ip(),
@@ -170,14 +166,6 @@ impl Delivery {
         }
         loop {
             match &self.way {
-                Way::Interleaved { .. } => {
-                    let frame = self.frames.next(async || writer.drained().await).await?;
-                    let captured = frame.captured;
-                    let sendable = self.frames.sendable(frame).await;
-                    if let Some(payload) = sendable.as_ref().and_then(Sendable::payload) {
-                        self.stream.write(&payload, captured, writer).await?;
-                    }
-                }
                 Way::Group(destination) => {
                     if destination.is_dropped.get() {
                         // Another stream may go there now, but not the one that was set up.
@@ -186,20 +174,35 @@ impl Delivery {
                     destination.want();
                     sleep(GROUP_WANTED).await;
                 }
-                Way::Udp(udp) => {
-                    let frame = self.frames.next(async || Ok(())).await?;
-                    let captured = frame.captured;
-                    let sendable = self.frames.sendable(frame).await;
-                    if let Some(payload) = sendable.as_ref().and_then(Sendable::payload) {
-                        let to = Some(udp.rtp_to.get());
-                        let sent = self.stream.send(&payload, captured, &udp.pair, to).await;
-                        if let Err(error) = sent {
-                            log::debug!("{}: {error}", udp.rtp_to.get());
-                        }
-                    }
-                }
+                Way::Interleaved { .. } => self.send_frame(writer, None).await?,
+                Way::Udp(udp) => self.send_frame(writer, Some(udp)).await?,
             }
         }
+    }
+
+    /// Sends the next frame: by UDP, or between the messages of the connection when there is room.
+    async fn send_frame(&self, writer: &ConnectionWriter, udp: Option<&UdpWay>) -> io::Result<()> {
+        let room = async || match udp {
+            Some(_) => Ok(()),
+            None => writer.drained().await,
+        };
+        let frame = self.frames.next(room).await?;
+        let mut recoded = None;
+        let Some(payload) = self.frames.payload(&frame, &mut recoded).await else {
+            return Ok(());
+        };
+        let Some(udp) = udp else {
+            return self.stream.write(&payload, frame.captured, writer).await;
+        };
+        let to = udp.rtp_to.get();
+        let sent = self
+            .stream
+            .send(&payload, frame.captured, &udp.pair, Some(to))
+            .await;
+        if let Err(error) = sent {
+            log::debug!("{to}: {error}");
+        }
+        Ok(())
     }
 
     async fn listen(&self, hear: impl Fn()) -> io::Result<Infallible> {

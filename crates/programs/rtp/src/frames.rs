@@ -43,14 +43,6 @@ pub(crate) struct Shared {
     recoding: Recoding,
 }
 
-/// A frame that RTP can carry.
-pub(crate) enum Sendable {
-    /// As it lies in the slot.
-    AsItIs(Rc<SharedFrame>),
-    /// Coded otherwise.
-    Recoded(Rc<Vec<u8>>),
-}
-
 impl Default for Shared {
     fn default() -> Self {
         Self {
@@ -130,23 +122,28 @@ impl Frames {
         }
     }
 
-    /// Gives a frame as RTP can carry it: as it is, or recoded without a loss. Where neither can
-    /// be, nothing; a rendition comes next then, if that helps: it is encoded anew.
-    pub(crate) async fn sendable(&self, frame: Rc<SharedFrame>) -> Option<Sendable> {
+    /// Gives what of a frame goes into packets: of the frame as it is, or recoded without a loss,
+    /// for which there is room in `recoded`. Where neither can be, nothing; a rendition comes next
+    /// then, if that helps: it is encoded anew.
+    pub(crate) async fn payload<'frame>(
+        &self,
+        frame: &'frame SharedFrame,
+        recoded: &'frame mut Option<Rc<Vec<u8>>>,
+    ) -> Option<JpegPayload<'frame>> {
         let unsendable = match JpegPayload::of(&frame.jpeg) {
-            Ok(_) => return Some(Sendable::AsItIs(frame)),
+            Ok(payload) => return Some(payload),
             Err(unsendable) => unsendable,
         };
         if unsendable.cure() != Cure::Recode {
-            self.give_up(&frame, &unsendable, unsendable.cure());
+            self.give_up(frame, &unsendable, unsendable.cure());
             return None;
         }
-        match self.shared.recoding.recode(self.camera(), &frame).await {
-            Ok(jpeg) => match JpegPayload::of(&jpeg) {
-                Ok(_) => return Some(Sendable::Recoded(jpeg)),
-                Err(still) => self.give_up(&frame, &still, still.cure()),
+        match self.shared.recoding.recode(self.camera(), frame).await {
+            Ok(jpeg) => match JpegPayload::of(recoded.insert(jpeg)) {
+                Ok(payload) => return Some(payload),
+                Err(still) => self.give_up(frame, &still, still.cure()),
             },
-            Err(error) => self.give_up(&frame, &error, Cure::Rendition),
+            Err(error) => self.give_up(frame, &error, Cure::Rendition),
         }
         None
     }
@@ -192,16 +189,5 @@ impl Drop for Frames {
         if self.view.camera().viewers() <= 1 {
             self.shared.recoding.forget(self.camera());
         }
-    }
-}
-
-impl Sendable {
-    /// What of it goes into packets.
-    pub(crate) fn payload(&self) -> Option<JpegPayload<'_>> {
-        let jpeg = match self {
-            Self::AsItIs(frame) => &frame.jpeg[..],
-            Self::Recoded(jpeg) => jpeg,
-        };
-        JpegPayload::of(jpeg).ok()
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -20,7 +19,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::app::App;
 use crate::demand::Demand;
-use crate::frames::{Frames, Sendable};
+use crate::frames::Frames;
 use crate::loss_adaptation::LossAdaptation;
 use crate::push_socket::{PushSocket, needs_new_socket};
 use crate::settings::DestinationSettings;
@@ -204,7 +203,7 @@ impl Push {
                 let until = self.demand.borrow().wanted_until();
                 tokio::select! {
                     frame = frames.next(async || Ok(())) => {
-                        self.send_frame(&frames, frame?, socket).await?;
+                        self.send_frame(&frames, &*frame?, socket).await?;
                     }
                     () = at(until.map(Into::into)) => {}
                 }
@@ -215,17 +214,16 @@ impl Push {
     async fn send_frame(
         &self,
         frames: &Frames,
-        frame: Rc<SharedFrame>,
+        frame: &SharedFrame,
         socket: &PushSocket,
     ) -> anyhow::Result<()> {
-        let captured = frame.captured;
-        let sendable = frames.sendable(frame).await;
-        let Some(payload) = sendable.as_ref().and_then(Sendable::payload) else {
+        let mut recoded = None;
+        let Some(payload) = frames.payload(frame, &mut recoded).await else {
             return Ok(());
         };
         let sent = self
             .stream
-            .send(&payload, captured, &socket.pair, None)
+            .send(&payload, frame.captured, &socket.pair, None)
             .await;
         match sent {
             Ok(()) => self.counters.frames.set(self.counters.frames.get() + 1),

@@ -10,7 +10,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 use crate::settings::DestinationSettings;
-use crate::udp::UdpPair;
+use crate::udp::{UdpPair, with_port};
 
 /// The sockets of one destination.
 pub(crate) struct PushSocket {
@@ -40,8 +40,7 @@ impl PushSocket {
         for socket in [&pair.rtp, &pair.rtcp] {
             mark(&SockRef::from(socket), settings, to.ip())?;
         }
-        let mut rtcp_to = to;
-        rtcp_to.set_port(to.port() + 1);
+        let rtcp_to = with_port(to, to.port() + 1);
         SockRef::from(&pair.rtp).connect(&to.into())?;
         let group_reports = if to.ip().is_multicast() {
             let joined = join(rtcp_to, settings.interface.as_deref());

@@ -39,11 +39,7 @@ impl UdpPair {
     /// # Errors
     /// What the system said.
     pub(crate) fn bind(address: SocketAddr, port: Option<u16>) -> io::Result<Self> {
-        let bind = |port| {
-            let mut address = address;
-            address.set_port(port);
-            bind_one(address)
-        };
+        let bind = |port| bind_one(with_port(address, port));
         if let Some(port) = port {
             return Self::new(bind(port)?, bind(port + 1)?);
         }
@@ -111,6 +107,12 @@ impl UdpPair {
         }
         Ok(())
     }
+}
+
+/// The same address with another port. That of IPv6 keeps its interface.
+pub(crate) fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
