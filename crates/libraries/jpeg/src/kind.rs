@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::huffman::STANDARD_TABLES;
 use crate::markers::{HUFFMAN_TABLES, QUANTISATION_TABLES, SOS, is_frame_header};
-use crate::segments::{Segment, USUAL_SEGMENTS, head};
+use crate::segments::{Segment, head_of};
 
 /// Each table of [`STANDARD_TABLES`] has its class and number, 16 counts, and as many bytes as they
 /// say.
@@ -80,9 +80,7 @@ pub enum Peculiarity {
 impl JpegKind {
     /// Reads what kind of JPEG this is. `None` where its head is broken.
     pub fn of(jpeg: &[u8]) -> Option<Self> {
-        let mut segments = Vec::with_capacity(USUAL_SEGMENTS);
-        segments.extend(head(jpeg));
-        Self::of_head(&segments)
+        Self::of_head(&head_of(jpeg))
     }
 
     /// The same, from the segments of its head.
@@ -226,19 +224,38 @@ fn is_unusual(components: &[[u8; 3]], head: &[Segment<'_>]) -> bool {
     if in_scan != Some(components.len()) {
         return true;
     }
-    let [[_, _, brightness], colours @ ..] = components else {
+    let [_, colours @ ..] = components else {
         return false;
     };
-    let Some(tables) = quantisation_tables(head) else {
+    let Some([brightness, colour]) = tables_in_use(components, head) else {
         return true;
     };
-    let table = |number: u8| tables.get(usize::from(number)).copied().flatten();
+    let is_one = colours.is_empty() || colour.is_some();
+    brightness.is_none() || !is_one || !has_whole_colours(components)
+}
+
+/// Says whether all colours have the sampling factors 1 and 1.
+pub(crate) fn has_whole_colours(components: &[[u8; 3]]) -> bool {
+    let mut colours = components.iter().skip(1);
+    colours.all(|[_, factors, _]| *factors == 0x11)
+}
+
+/// The quantisation tables of brightness and of the colours; none where they are not of 8 bits, or
+/// those of the colours are different. `None` where a table or the frame header is broken.
+pub(crate) fn tables_in_use<'a>(
+    components: &[[u8; 3]],
+    head: &[Segment<'a>],
+) -> Option<[Option<&'a [u8; 64]>; 2]> {
+    let [[_, _, first], colours @ ..] = components else {
+        return None;
+    };
+    let tables = quantisation_tables(head)?;
+    let table = |number: &u8| tables.get(usize::from(*number)).copied().flatten();
     // Tables that are no different are one, whatever their numbers.
-    let mut of_colours = colours.iter().map(|[_, _, number]| table(*number));
-    let first = of_colours.next();
-    let is_one = first.is_none_or(|first| first.is_some() && of_colours.all(|it| it == first));
-    let are_whole = colours.iter().all(|[_, factors, _]| *factors == 0x11);
-    table(*brightness).is_none() || !is_one || !are_whole
+    let mut of_colours = colours.iter().map(|[_, _, number]| table(number));
+    let colour = of_colours.next().flatten();
+    let colour = colour.filter(|_| of_colours.all(|it| it == colour));
+    Some([table(first), colour])
 }
 
 /// Of each component in the first scan its name, and the numbers of its Huffman tables.

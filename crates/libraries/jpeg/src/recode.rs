@@ -18,7 +18,7 @@ use crate::huffman::STANDARD_TABLES;
 use crate::kind::{JpegKind, JpegProcess, quantisation_tables};
 use crate::markers::{BASELINE, EOI, HUFFMAN_TABLES, RESTART_INTERVAL, SOI, SOS, is_frame_header};
 use crate::pixels::MOST_SCANS;
-use crate::segments::{Segment, USUAL_SEGMENTS, head};
+use crate::segments::head_of;
 use crate::sequential::{NotSequential, Sequential};
 use crate::walk::{JpegError, whole};
 use code::{DecodeTables, StandardCodes};
@@ -149,12 +149,6 @@ impl Recoder {
         self.jpeg.reserve(bytes);
         self.jpeg.extend([0xFF, SOI]);
     }
-}
-
-fn head_of(jpeg: &[u8]) -> Vec<Segment<'_>> {
-    let mut segments = Vec::with_capacity(USUAL_SEGMENTS);
-    segments.extend(head(jpeg));
-    segments
 }
 
 /// Writes the standard tables, and the header of a scan with these components.

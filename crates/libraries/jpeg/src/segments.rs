@@ -35,6 +35,13 @@ pub(crate) fn head(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
     })
 }
 
+/// The same, all of them at once.
+pub(crate) fn head_of(jpeg: &[u8]) -> Vec<Segment<'_>> {
+    let mut segments = Vec::with_capacity(USUAL_SEGMENTS);
+    segments.extend(head(jpeg));
+    segments
+}
+
 /// Iterates over all segments up to EOI. Behind the header of a scan lie its entropy-coded data;
 /// there are none behind others.
 pub(crate) fn with_data(jpeg: &[u8]) -> impl Iterator<Item = (Segment<'_>, &[u8])> {

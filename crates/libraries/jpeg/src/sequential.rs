@@ -2,10 +2,10 @@
 //! bytes without its headers and have the receiver write headers of its own (RFC 2435).
 
 use crate::kind::{
-    JpegKind, JpegProcess, has_standard_tables, quantisation_tables, scan_components,
+    JpegKind, JpegProcess, has_standard_tables, has_whole_colours, scan_components, tables_in_use,
 };
 use crate::markers::RESTART_INTERVAL;
-use crate::segments::{Segment, USUAL_SEGMENTS, head};
+use crate::segments::{Segment, head_of};
 use crate::walk::{Header, JpegError, Progress, Walker};
 
 /// A sequential JPEG (SOF0, SOF1) of 8 bits a sample, with all components in its first scan.
@@ -65,9 +65,7 @@ impl<'a> Sequential<'a> {
         else {
             return Err(JpegError::CutOff(jpeg.len()).into());
         };
-        let mut segments = Vec::with_capacity(USUAL_SEGMENTS);
-        segments.extend(head(jpeg));
-        let head: Vec<Segment<'a>> = segments;
+        let head = head_of(jpeg);
         let kind = JpegKind::of_head(&head).ok_or(NotSequential::Head)?;
         match kind.process {
             JpegProcess::Baseline | JpegProcess::Extended => {}
@@ -82,12 +80,13 @@ impl<'a> Sequential<'a> {
         }
         let start = head.last().map_or(end, |scan| behind(jpeg, scan));
         let entropy_coded = jpeg.get(start..end).ok_or(NotSequential::Head)?;
-        let (has_whole_colours, [brightness_table, colour_table]) =
-            colours(&head).ok_or(NotSequential::Head)?;
+        let components = JpegKind::frame_components(&head).ok_or(NotSequential::Head)?;
+        let [brightness_table, colour_table] =
+            tables_in_use(components, &head).ok_or(NotSequential::Head)?;
         Ok(Self {
             header,
             kind,
-            has_whole_colours,
+            has_whole_colours: has_whole_colours(components),
             brightness_table,
             colour_table,
             has_standard_tables: has_standard_tables(&head),
@@ -108,23 +107,6 @@ fn without_fill(mut entropy_coded: &[u8]) -> &[u8] {
         entropy_coded = rest;
     }
     entropy_coded
-}
-
-type TablesInUse<'a> = [Option<&'a [u8; 64]>; 2];
-
-/// Whether all colours have the factors 1 and 1, and the tables of brightness and colours.
-fn colours<'a>(head: &[Segment<'a>]) -> Option<(bool, TablesInUse<'a>)> {
-    let [[_, _, first], others @ ..] = JpegKind::frame_components(head)? else {
-        return None;
-    };
-    let tables = quantisation_tables(head)?;
-    let table = |number: &u8| tables.get(usize::from(*number)).copied().flatten();
-    let are_whole = others.iter().all(|[_, factors, _]| *factors == 0x11);
-    // Tables that are no different are one, whatever their numbers.
-    let mut of_colours = others.iter().map(|[_, _, number]| table(number));
-    let colour = of_colours.next().flatten();
-    let colour = colour.filter(|_| of_colours.all(|it| it == colour));
-    Some((are_whole, [table(first), colour]))
 }
 
 /// That of the last DRI segment, as the last one counts.
