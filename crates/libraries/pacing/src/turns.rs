@@ -144,8 +144,7 @@ impl Turns {
         let group = self.new_group([id].into());
         self.members.insert(id, Member::new(now, network, group));
         // What was compared with before may have become less.
-        self.stop_trial(now);
-        self.groups.values_mut().for_each(Group::on_others_changed);
+        self.on_others_changed(now);
         Some(id)
     }
 
@@ -154,14 +153,8 @@ impl Turns {
         let Some(member) = self.members.remove(&id) else {
             return;
         };
-        if let Some(group) = self.groups.get_mut(&member.group) {
-            group.remove(id);
-            if group.members.is_empty() {
-                self.groups.remove(&member.group);
-            }
-        }
-        self.stop_trial(now);
-        self.groups.values_mut().for_each(Group::on_others_changed);
+        self.take_out(id, member.group);
+        self.on_others_changed(now);
         self.search.on_leave(id);
         self.call(now);
     }
@@ -256,8 +249,8 @@ impl Turns {
     }
 
     /// How many clients share a link with this one, itself included.
-    #[must_use]
-    pub fn group_size(&self, id: MemberId) -> usize {
+    #[cfg(test)]
+    pub(crate) fn group_size(&self, id: MemberId) -> usize {
         let group = self.members.get(&id).map(|member| member.group);
         let group = group.and_then(|group| self.groups.get(&group));
         group.map_or(0, |group| group.members.len())
@@ -313,12 +306,17 @@ impl Turns {
             .collect();
         waiting.sort();
         for (_, id) in waiting {
-            if self.may_go(now, id)
-                && let Some(member) = self.members.get_mut(&id)
-            {
-                member.waiting = Waiting::Granted(now);
-                self.called.push(id);
+            if self.may_go(now, id) {
+                self.grant(now, id);
             }
+        }
+    }
+
+    /// Lets a client go that waits.
+    fn grant(&mut self, now: Instant, id: MemberId) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.waiting = Waiting::Granted(now);
+            self.called.push(id);
         }
     }
 
@@ -334,7 +332,6 @@ impl Turns {
 
     /// How long a client waits until it asks again.
     fn wait_of(&self, now: Instant, id: MemberId) -> Duration {
-        let with = self.with(id);
         if self
             .trial
             .as_ref()
@@ -342,10 +339,27 @@ impl Turns {
         {
             return TRIAL_LOOKS;
         }
-        let others = with.into_iter().flatten();
+        let others = self.with(id).into_iter().flatten();
         let others = others.filter_map(|other| self.members.get(other)?.occupies_until());
         let next = others.filter(|at| *at > now).min();
         next.map_or(MAX_WAIT, |at| (at - now).clamp(MIN_WAIT, MAX_WAIT))
+    }
+
+    /// A client has come or gone.
+    fn on_others_changed(&mut self, now: Instant) {
+        self.stop_trial(now);
+        self.groups.values_mut().for_each(Group::on_others_changed);
+    }
+
+    /// A client is none of this group any more, which goes with its last one.
+    fn take_out(&mut self, id: MemberId, group: GroupId) {
+        let Some(with) = self.groups.get_mut(&group) else {
+            return;
+        };
+        with.remove(id);
+        if with.members.is_empty() {
+            self.groups.remove(&group);
+        }
     }
 
     fn new_group(&mut self, members: BTreeSet<MemberId>) -> GroupId {
@@ -361,12 +375,7 @@ impl Turns {
             let Some(before) = self.members.get(id).map(|member| member.group) else {
                 continue;
             };
-            if let Some(group) = self.groups.get_mut(&before) {
-                group.remove(*id);
-                if group.members.is_empty() {
-                    self.groups.remove(&before);
-                }
-            }
+            self.take_out(*id, before);
         }
         let group = self.new_group(members.clone());
         for id in members {

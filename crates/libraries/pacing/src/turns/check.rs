@@ -94,7 +94,7 @@ impl Turns {
         else {
             return;
         };
-        if with.is_proved() || !with.checks.is_due(now) {
+        if with.is_on_proof() || !with.checks.is_due(now) {
             return;
         }
         let waiting = with.members.iter().filter(|other| {
@@ -136,10 +136,7 @@ impl Turns {
             in_turns: one + other,
             has_drained: None,
         });
-        if let Some(member) = self.members.get_mut(&companion) {
-            member.waiting = Waiting::Granted(now);
-            self.called.push(companion);
-        }
+        self.grant(now, companion);
     }
 
     /// A frame of a client has drained while its group is checked.
@@ -160,8 +157,7 @@ impl Turns {
             return;
         }
         if with.checks.on_end(now, &check) {
-            let members = with.members.clone();
-            self.search.on_doubt(&members);
+            self.search.on_doubt(&with.members);
             self.dissolve(now, group);
         }
     }

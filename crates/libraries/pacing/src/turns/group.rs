@@ -36,13 +36,13 @@ impl Group {
     }
 
     /// It has passed a trial.
-    pub(super) fn prove(&mut self, trial: Trial, now: Instant) {
+    pub(super) fn begin_proof(&mut self, trial: Trial, now: Instant) {
         self.proof = Some(trial);
         self.checks.begin(now);
     }
 
-    /// Says whether it is seen now whether they share a link.
-    pub(super) fn is_proved(&self) -> bool {
+    /// Says whether it is being seen whether the trial was right.
+    pub(super) fn is_on_proof(&self) -> bool {
         self.proof.is_some()
     }
 
@@ -62,17 +62,14 @@ impl Group {
 impl Turns {
     /// Looks at groups whose trial is over, whether they still get as much as before it.
     pub(super) fn judge_groups(&mut self, now: Instant) {
-        let proved = self.groups.iter().filter(|(_, group)| group.is_proved());
-        let proved: Vec<_> = proved.map(|(id, _)| *id).collect();
-        for id in proved {
-            let Some(group) = self.groups.get(&id) else {
-                continue;
-            };
-            let acknowledged = self.acknowledged(&group.members);
+        let on_proof = self.groups.iter().filter(|(_, group)| group.is_on_proof());
+        let on_proof: Vec<_> = on_proof
+            .map(|(id, group)| (*id, self.acknowledged(&group.members)))
+            .collect();
+        for (id, acknowledged) in on_proof {
             let Some(group) = self.groups.get_mut(&id) else {
                 continue;
             };
-            let members = group.members.clone();
             let Some(proof) = &mut group.proof else {
                 continue;
             };
@@ -80,7 +77,7 @@ impl Turns {
                 Verdict::Open => {}
                 Verdict::Shared | Verdict::Stalled => group.proof = None,
                 Verdict::Apart(missing) => {
-                    self.search.on_failure(now, &members, missing);
+                    self.search.on_failure(now, &group.members, missing);
                     self.dissolve(now, id);
                 }
             }
@@ -119,8 +116,7 @@ impl Turns {
         }
         member.slow_turns += 1;
         if member.slow_turns >= SLOW_TURNS {
-            let members = with.members.clone();
-            self.search.on_failure(now, &members, Bytes::ZERO);
+            self.search.on_failure(now, &with.members, Bytes::ZERO);
             self.regroup(now, [id].into());
         }
     }

@@ -100,13 +100,13 @@ impl Search {
         units: impl IntoIterator<Item = &'a BTreeSet<MemberId>>,
     ) -> Option<BTreeSet<MemberId>> {
         let units = units.into_iter().map(|ids| Unit::new(ids, members));
-        let mut units: Vec<_> = units.flatten().filter(|unit| !unit.is_gone(now)).collect();
+        let units: Vec<_> = units.flatten().filter(|unit| !unit.is_gone(now)).collect();
         let frames = units.iter().map(|unit| Bytes::from(unit.frame_bytes()));
         let largest = frames.fold(Bytes::ZERO, Bytes::max);
         if units.len() < 2 || self.cost > largest * FRAMES_AHEAD {
             return None;
         }
-        let candidates = candidates(&mut units).into_iter();
+        let candidates = candidates(&units).into_iter();
         let alike = candidates.filter(|candidate| have_frames_alike(members, candidate));
         let candidates = alike.filter_map(|candidate| {
             let attempt = self.attempts.get(&candidate).copied().unwrap_or_default();
@@ -171,7 +171,7 @@ impl<'a> Unit<'a> {
 }
 
 /// Those that may share a link, the likeliest first.
-fn candidates(units: &mut [Unit<'_>]) -> Vec<BTreeSet<MemberId>> {
+fn candidates(units: &[Unit<'_>]) -> Vec<BTreeSet<MemberId>> {
     let mut candidates = Vec::new();
     let mut push = |units: &mut dyn Iterator<Item = &Unit<'_>>| {
         let ids = units.flat_map(|unit| unit.ids.iter().copied());

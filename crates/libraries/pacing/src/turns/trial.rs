@@ -203,7 +203,7 @@ impl Turns {
                 let group = self.regroup(now, members);
                 if let (Some(group), Some(trial)) = (self.groups.get_mut(&group), self.trial.take())
                 {
-                    group.prove(trial, now);
+                    group.begin_proof(trial, now);
                 }
             }
             Verdict::Apart(missing) => {
