@@ -117,14 +117,10 @@ impl<S: Source> Producers<S> {
     /// What inotify said.
     pub fn step_slots(&mut self, now: Instant) -> io::Result<()> {
         let changed = self.publishers.take_in(now)?;
-        let mut wrote = false;
-        for camera in self.cameras.values_mut() {
+        let wrote = self.step_those(now, |camera| {
             let is_due = camera.deadline.is_some_and(|at| at <= now);
-            if is_due || changed.contains(&camera.slot) {
-                camera.driver.advance(now);
-                wrote |= camera.act(now, &mut self.waiting);
-            }
-        }
+            is_due || changed.contains(&camera.slot)
+        });
         if wrote {
             self.step_written(now)?;
         }
@@ -148,7 +144,7 @@ impl<S: Source> Producers<S> {
             let changed = self.publishers.take_in_only(Hearing::WhenAsked, now)?;
             // Only where events were lost.
             if !changed.is_empty() {
-                self.step_changed(&changed, now);
+                self.step_those(now, |camera| changed.contains(&camera.slot));
                 others_stepped = true;
             }
         }
@@ -171,17 +167,19 @@ impl<S: Source> Producers<S> {
         loop {
             let changed = self.publishers.take_in_only(Hearing::AtOnce, now)?;
             stepped |= !changed.is_empty();
-            if changed.is_empty() || !self.step_changed(&changed, now) {
+            if changed.is_empty() || !self.step_those(now, |camera| changed.contains(&camera.slot))
+            {
                 return Ok(stepped);
             }
         }
     }
 
-    /// Does what there is to do for these slots. Says whether anything was written into them.
-    fn step_changed(&mut self, changed: &[SlotId], now: Instant) -> bool {
+    /// Does what there is to do for these cameras. Says whether anything was written into their
+    /// slots.
+    fn step_those(&mut self, now: Instant, is_meant: impl Fn(&Camera<S>) -> bool) -> bool {
         let mut wrote = false;
         for camera in self.cameras.values_mut() {
-            if changed.contains(&camera.slot) {
+            if is_meant(camera) {
                 camera.driver.advance(now);
                 wrote |= camera.act(now, &mut self.waiting);
             }
