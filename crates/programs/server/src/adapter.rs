@@ -12,9 +12,9 @@ use eyelid_slot::Rendition;
 /// otherwise: fewer look like single pictures.
 const MIN_FPS: f64 = 8.0;
 
-/// What a source is taken to give that does not say how many frames a second it gives, until a
-/// client has kept up with it: most cameras do.
-const SOURCE_FPS: f64 = 30.0;
+/// What a source is taken to give that does not say how many frames a second it gives: most cameras
+/// do. Where a stream is adapted, until its client has kept up with it.
+pub(crate) const SOURCE_FPS: f64 = 30.0;
 
 /// What comes while a client keeps up for so long is what the source gives.
 const LEARN_AFTER: Duration = Duration::from_secs(2);

@@ -15,6 +15,7 @@ use eyelid_pacing::{MemberId, Sending, Turns, acknowledged_bytes};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::adapter::SOURCE_FPS;
 use crate::writer::now;
 
 /// So many frames in a row that took longer than until the next one was captured make a client take
@@ -24,10 +25,6 @@ const LATE_FRAMES: u32 = 2;
 /// So many frames in a row that it was done with in time make it leave, if it shares its link with
 /// nobody: a second, as a rule.
 const FRAMES_IN_TIME: u32 = 30;
-
-/// What a source is taken to give that does not say how many frames a second it gives: most cameras
-/// do.
-const SOURCE_FPS: f64 = 30.0;
 
 /// A source's next frame may come so much later than it should.
 const JITTER: Duration = Duration::from_millis(10);

@@ -95,22 +95,19 @@ impl StreamWriter {
     /// # Errors
     /// What the socket said; `TimedOut` when nothing left it for [`STALL`].
     pub(crate) async fn drained(&self) -> io::Result<()> {
-        let Some(turn) = &self.turn else {
-            while let Some(pause) = self.poll_socket()? {
-                sleep(pause).await;
-            }
-            return Ok(());
-        };
         let mut waited = Waited::No;
-        while let Some(pause) = self.poll_in_turn(turn, waited)? {
+        while let Some(pause) = self.poll(waited)? {
             sleep(pause).await;
             waited = Waited::Yes;
         }
         Ok(())
     }
 
-    /// Polls the socket of a client that may take turns.
-    fn poll_in_turn(&self, turn: &TurnTaker, waited: Waited) -> io::Result<Option<Duration>> {
+    /// Polls the socket, and says so where the client may take turns.
+    fn poll(&self, waited: Waited) -> io::Result<Option<Duration>> {
+        let Some(turn) = &self.turn else {
+            return self.poll_socket();
+        };
         let sending = turn.sending();
         self.pacer.borrow_mut().set_sending(sending);
         let pause = self.poll_socket()?;
