@@ -9,6 +9,7 @@ from PIL import Image
 from harness.waiting import DEADLINE
 
 FRAMES = 10
+CAPS = "application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26"
 
 
 def pixels(path):
@@ -44,15 +45,13 @@ def gstreamer(url, directory, protocols):
 
 def gstreamer_udp(port, directory):
     """Plays what comes to a port, without RTCP."""
-    caps = "application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26"
-    return _gstreamer(directory, "udpsrc", f"port={port}", f"caps={caps}", "!", "rtpjpegdepay")
+    return _gstreamer(directory, "udpsrc", f"port={port}", f"caps={CAPS}", "!", "rtpjpegdepay")
 
 
 def reporting(start, rtp_port, report_port):
     """Starts GStreamer as a receiver that reports to a port."""
-    caps = "application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26"
     words = f"""rtpbin name=b latency=50
-        udpsrc port={rtp_port} caps={caps} ! b.recv_rtp_sink_0
+        udpsrc port={rtp_port} caps={CAPS} ! b.recv_rtp_sink_0
         udpsrc port={rtp_port + 1} ! b.recv_rtcp_sink_0
         b.send_rtcp_src_0 ! udpsink host=127.0.0.1 port={report_port} sync=false async=false
         b. ! rtpjpegdepay ! fakesink"""

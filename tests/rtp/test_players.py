@@ -5,8 +5,9 @@ import players
 import pytest
 from feed import picture
 from PIL import Image
-from rtsp import INTERLEAVED, Client
+from rtsp import Client
 
+from harness.cameras import start_camera
 from harness.frames import difference
 
 
@@ -67,7 +68,6 @@ def test_multicast(rtp, slots, jpeg, directory, transport):
         # These are coded anew, without a loss.
         ((1280, 720), {"optimize": True}),
         ((640, 480), {"optimize": True, "subsampling": "4:2:2", "restart_marker_rows": 2}),
-        ((640, 480), {"progressive": True}),
     ],
 )
 def test_pictures_of_many_kinds(rtp, feed, directory, size, options):
@@ -86,8 +86,7 @@ def test_what_rtp_cannot_carry_is_refused_by_name(rtp, feed, directory):
     jpeg = picture(directory / "kind.jpg", subsampling="4:4:4")
     program = rtp(feed("slots", jpeg).slot)
     with Client(program.url) as client:
-        client.set_up(INTERLEAVED)
-        client.ask("PLAY")
+        client.play()
         program.wait_log(r'camera "default": JPEG with sampling 444, and RTP carries 422 and 420')
 
 
@@ -107,15 +106,7 @@ def test_as_frigate_records(rtp, slots, jpeg):
 
 
 def test_a_camera_by_its_name_and_in_half_its_size(rtp, start, directory):
-    start(
-        "eyelid-capture",
-        "--source",
-        "test",
-        "--size",
-        "640x480",
-        "--slot",
-        directory / "slots/door",
-    )
+    start_camera(start, directory / "slots/door")
     url = rtp(directory / "slots").url + "/door"
     sizes = [players.sizes(url + query, directory) for query in ["", "?size=half", "?size=quarter"]]
     assert sizes == [{(640, 480)}, {(320, 240)}, {(160, 120)}]

@@ -3,6 +3,7 @@
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import players
@@ -45,6 +46,20 @@ def sdp(directory, port, address="127.0.0.1"):
     path = directory / "camera.sdp"
     path.write_text(SDP.format(port=port, address=address))
     return path
+
+
+@pytest.fixture
+def receiver():
+    """Takes a port of this host; gives its socket."""
+    with ExitStack() as stack:
+
+        def receiver(port):
+            one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            one.bind(("127.0.0.1", port))
+            one.settimeout(20)
+            return one
+
+        yield receiver
 
 
 @pytest.fixture
@@ -146,48 +161,37 @@ def test_our_own_address_and_interface_may_change(push, slots, cable):
     assert sent_from(ports) == dict.fromkeys(ports, "192.0.2.1")
 
 
-def test_packets_are_as_they_are_configured(push, slots):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(("127.0.0.1", 5000))
-        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        receiver.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
-        receiver.settimeout(20)
-        options = ["--mtu", "900", "--dscp", "AF41", "--ssrc", "0x12345678", "--ttl", "7"]
-        push(slots, "--to", "127.0.0.1:5000", "--local-port", "6000", *options)
-        lengths = set()
-        for _ in range(100):
-            packet, ancillary, _, sender = receiver.recvmsg(2000, 200)
-            lengths.add(len(packet))
-            assert packet[8:12] == bytes.fromhex("12345678")
-            assert sender == ("127.0.0.1", 6000)
-            marks = {kind: int.from_bytes(data, "little") for _, kind, data in ancillary}
-            assert marks[socket.IP_TOS] >> 2 == 34
-            assert marks[socket.IP_TTL] == 7
-        assert max(lengths) == 900
+def test_packets_are_as_they_are_configured(push, slots, receiver):
+    taking = receiver(5000)
+    taking.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    taking.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+    options = ["--mtu", "900", "--dscp", "AF41", "--ssrc", "0x12345678", "--ttl", "7"]
+    push(slots, "--to", "127.0.0.1:5000", "--local-port", "6000", *options)
+    lengths = set()
+    for _ in range(100):
+        packet, ancillary, _, sender = taking.recvmsg(2000, 200)
+        lengths.add(len(packet))
+        assert packet[8:12] == bytes.fromhex("12345678")
+        assert sender == ("127.0.0.1", 6000)
+        marks = {kind: int.from_bytes(data, "little") for _, kind, data in ancillary}
+        assert marks[socket.IP_TOS] >> 2 == 34
+        assert marks[socket.IP_TTL] == 7
+    assert max(lengths) == 900
 
 
-def test_sigterm_says_goodbye(push, slots):
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reports,
-    ):
-        receiver.bind(("127.0.0.1", 5000))
-        reports.bind(("127.0.0.1", 5001))
-        reports.settimeout(20)
-        program = push(slots, "--to", "127.0.0.1:5000")
-        reports.recv(2000)
-        program.stop()
-        last = reports.recv(2000)
-        assert b"\x81\xcb" in last, "no BYE"
+def test_sigterm_says_goodbye(push, slots, receiver):
+    receiver(5000)
+    reports = receiver(5001)
+    program = push(slots, "--to", "127.0.0.1:5000")
+    reports.recv(2000)
+    program.stop()
+    last = reports.recv(2000)
+    assert b"\x81\xcb" in last, "no BYE"
 
 
-def test_the_example_with_two_cameras(start, directory):
+def test_the_example_with_two_cameras(start, directory, receiver):
     ports = {5000: ("12345678", (640, 480)), 5002: ("12345679", (320, 240))}
-    receivers = {}
-    for port in ports:
-        receivers[port] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        receivers[port].bind(("127.0.0.1", port))
-        receivers[port].settimeout(20)
+    receivers = {port: receiver(port) for port in ports}
     config = Path(__file__).parents[2] / "examples" / "rtp" / "two-cameras.toml"
     listen = ["--listen", "127.0.0.1:0", "--slots", directory / "slots"]
     program = start("eyelid", *listen, "--config", config)
@@ -204,23 +208,17 @@ def test_the_example_with_two_cameras(start, directory):
     program.wait_log(r'camera "left" to 127\.0\.0\.1:5000: Connection refused')
     for _ in range(100):
         assert size(receivers[5002].recv(2000)) == (320, 240)
-    receivers[5002].close()
 
 
-def test_reload_keeps_what_is_as_it_was(rtp, slots, directory):
+def test_reload_keeps_what_is_as_it_was(rtp, slots, directory, receiver):
     table = '[[cameras.default.rtp]]\nto = "127.0.0.1:{port}"\nalways = true\n'
     config = directory / "eyelid.toml"
-    receivers = {}
-    for port in [5000, 5002, 5004]:
-        receivers[port] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        receivers[port].bind(("127.0.0.1", port))
-        receivers[port].settimeout(20)
+    receivers = {port: receiver(port) for port in [5000, 5002, 5004]}
     program = rtp(slots, config="".join(table.format(port=port) for port in [5000, 5002]))
     ssrc = receivers[5000].recv(2000)[8:12]
     receivers[5002].recv(2000)
     with Client(program.url) as client:
-        client.set_up("RTP/AVP/TCP;unicast;interleaved=0-1")
-        client.ask("PLAY")
+        client.play()
         config.write_text("".join(table.format(port=port) for port in [5000, 5004]))
         program.process.send_signal(signal.SIGHUP)
         program.wait_log("configuration read again")
@@ -236,8 +234,6 @@ def test_reload_keeps_what_is_as_it_was(rtp, slots, directory):
         program.process.send_signal(signal.SIGHUP)
         program.wait_log('configuration not used: .*line 2, key "max-sessions"')
         client.packet()
-    for receiver in receivers.values():
-        receiver.close()
 
 
 def test_reload_ends_sessions_of_a_group_that_is_no_more(rtp, slots, directory):

@@ -45,8 +45,7 @@ def test_the_camera_wakes_at_setup_and_sleeps_after_the_last_session(rtp, asleep
 
 def test_pause_lets_the_camera_sleep_and_play_wakes_it(rtp, asleep):
     with Client(rtp(asleep.path).url) as client:
-        client.set_up(INTERLEAVED)
-        client.ask("PLAY")
+        client.play()
         client.packet()
         assert client.ask("PAUSE").status == 200
         asleep.wait_state("asleep")
@@ -64,8 +63,7 @@ def test_one_clock_over_naps(rtp, asleep):
                 return int.from_bytes(packet[4:8])
 
     with Client(rtp(asleep.path).url) as client:
-        client.set_up(INTERLEAVED)
-        client.ask("PLAY")
+        client.play()
         before, began = timestamp(), time.monotonic()
         client.ask("PAUSE")
         asleep.wait_state("asleep")
@@ -139,8 +137,7 @@ def test_nobody_can_be_attacked(rtp, slots):
 def test_strangers_are_refused_and_sessions_do_not_notice(rtp, slots):
     program = rtp(slots)
     with Client(program.url) as healthy:
-        healthy.set_up(INTERLEAVED)
-        healthy.ask("PLAY")
+        healthy.play()
         for said, status in [
             (b"GET / HTTP/1.1\r\n\r\n", 400),
             (b"OPTIONS * RTSP/2.0\r\n\r\n", 505),
@@ -195,8 +192,7 @@ def test_udp_goes_where_the_hole_was_punched(rtp, slots):
 def test_the_programs_end_is_told(rtp, slots):
     program = rtp(slots)
     with Client(program.url) as client:
-        client.set_up(INTERLEAVED)
-        client.ask("PLAY")
+        client.play()
         client.packet()
         program.stop()
         rest = client.buffer
