@@ -136,6 +136,15 @@ pub struct RtpDestinationOptions {
         require_equals = true
     )]
     pub adapt: Option<bool>,
+    /// Send the packets of a frame all at once: sooner, and more than small switches hold
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub burst: Option<bool>,
 }
 
 impl Section for RtpDestinationOptions {

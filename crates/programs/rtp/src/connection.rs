@@ -24,7 +24,7 @@ use crate::rtsp::reader::{Incoming, ReadError, Reader};
 use crate::rtsp::session::{Session, SetUp, Step};
 use crate::rtsp::target::Target;
 use crate::rtsp::transport::{ServerSide, Transport};
-use crate::stream::RtpStream;
+use crate::stream::{Pace, RtpStream};
 
 /// How long a connection without a session may be silent: as long as a session.
 const IDLE: Duration = crate::rtsp::session::TIMEOUT;
@@ -284,7 +284,7 @@ impl Connection {
             }
         };
         let packet_bytes = PacketBytes::default();
-        let stream = RtpStream::new(None, packet_bytes, framing)?;
+        let stream = RtpStream::new(None, packet_bytes, framing, Pace::default())?;
         Ok((Delivery::new(frames, stream, way), side))
     }
 

@@ -77,7 +77,7 @@ impl Push {
         let packet_bytes = PacketBytes::new(settings.mtu.bytes())?;
         let ssrc = settings.ssrc.map(|ssrc| ssrc.bits());
         Ok(Self {
-            stream: RtpStream::new(ssrc, packet_bytes, Framing::Datagrams)?,
+            stream: RtpStream::new(ssrc, packet_bytes, Framing::Datagrams, settings.pace)?,
             address: Cell::default(),
             demand: RefCell::new(Demand::new(settings.always, Instant::now())),
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),

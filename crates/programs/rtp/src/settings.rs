@@ -14,6 +14,7 @@ use eyelid_slot::CameraName;
 
 use crate::Arguments;
 use crate::rtsp::auth::Users;
+use crate::stream::Pace;
 
 /// How many sessions are served where nothing is said. docs/eyelid.toml promises it.
 const MAX_SESSIONS: usize = 100;
@@ -70,6 +71,8 @@ pub(crate) struct DestinationSettings {
     pub(crate) always: bool,
     /// A smaller rendition goes while receivers report loss.
     pub(crate) adapt: bool,
+    /// How a frame's packets follow each other.
+    pub(crate) pace: Pace,
 }
 
 /// Flags that do not go together, or do not suffice.
@@ -218,6 +221,10 @@ impl DestinationSettings {
             size: options.size.unwrap_or_default(),
             always: options.always.unwrap_or_default(),
             adapt: options.adapt.unwrap_or_default(),
+            pace: match options.burst {
+                Some(true) => Pace::Burst,
+                Some(false) | None => Pace::Spread,
+            },
         }
     }
 }
@@ -271,15 +278,21 @@ pub(crate) mod tests {
 
     #[test]
     fn flags_suffice_and_replace_the_files_destinations() {
-        let flags = ["--to=h:5000", "--mtu=900", "--always", "--size=quarter"];
+        let flags = [
+            "--to=h:5000",
+            "--mtu=900",
+            "--always",
+            "--size=quarter",
+            "--burst",
+        ];
         let settings = settings(TWO, &flags).unwrap();
         let [only] = &settings.destinations[..] else {
             panic!("{settings:?}");
         };
         assert_eq!(only.camera, CameraName::default());
         assert_eq!(
-            (only.mtu.bytes(), only.always, only.size),
-            (900, true, RtpSize::Quarter)
+            (only.mtu.bytes(), only.always, only.size, only.pace),
+            (900, true, RtpSize::Quarter, Pace::Burst)
         );
     }
 

@@ -24,9 +24,20 @@ const UNASSIGNED: u8 = 20;
 /// 6.2).
 const HEADER_BYTES: usize = 28;
 
+/// How the packets of a frame follow each other by UDP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A few at a time, for the queues of small switches ([`PacketPacer`]).
+    #[default]
+    Spread,
+    /// All at once.
+    Burst,
+}
+
 /// One stream.
 pub(crate) struct RtpStream {
     ssrc: u32,
+    pace: Pace,
     /// How receivers call it (RFC 3550, section 6.5.1).
     cname: String,
     clock: RefCell<RtpClock>,
@@ -48,6 +59,7 @@ impl RtpStream {
         ssrc: Option<u32>,
         packet_bytes: PacketBytes,
         framing: Framing,
+        pace: Pace,
     ) -> io::Result<Self> {
         let ssrc = ssrc.map_or_else(random::bits, Ok)?;
         let stream = Stream {
@@ -58,6 +70,7 @@ impl RtpStream {
         let packetizer = Packetizer::new(stream, packet_bytes, framing);
         Ok(Self {
             ssrc,
+            pace,
             cname: random::word()?,
             clock: RefCell::new(RtpClock::new(random::bits()?)),
             position: Cell::new(packetizer.position()),
@@ -191,7 +204,7 @@ impl RtpStream {
         writer.write(packets.bytes()).await
     }
 
-    /// Sends a frame by UDP, a few packets at a time; to where the socket is connected, if not to
+    /// Sends a frame by UDP, at its pace; to where the socket is connected, if not to
     /// another address.
     ///
     /// # Errors
@@ -206,6 +219,9 @@ impl RtpStream {
         let (packetizer, pacer) = &mut *self.packets.lock().await;
         let packets = packetizer.jpeg(payload, self.stamp(captured));
         self.position.set(packets.position());
+        if self.pace == Pace::Burst {
+            return pair.send(packets.bytes(), packets.stride(), to).await;
+        }
         pacer.begin(Instant::now(), packets.len());
         let mut gone = 0;
         loop {
@@ -223,5 +239,43 @@ impl RtpStream {
 
     fn stamp(&self, captured: SystemTime) -> u32 {
         self.clock.borrow_mut().stamp(captured, Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyelid_replay::case;
+    use nix::sys::socket::setsockopt;
+    use nix::sys::socket::sockopt::UdpGroSegment;
+    use tokio::net::UdpSocket;
+
+    /// A receiver that takes in one piece what came in one.
+    async fn receiver() -> UdpSocket {
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        setsockopt(&receiver, UdpGroSegment, &true).unwrap();
+        receiver
+    }
+
+    #[tokio::test]
+    async fn a_burst_leaves_in_one_piece_and_a_frame_that_is_spread_does_not() {
+        let small = case!("jpeg-420");
+        let (head, end) = small.split_at(small.len() - 2);
+        let jpeg = [head, &[0; 8000], end].concat();
+        let payload = JpegPayload::of(&jpeg).unwrap();
+        for (pace, is_one_piece) in [(Pace::Burst, true), (Pace::Spread, false)] {
+            let receiver = receiver().await;
+            let to = receiver.local_addr().unwrap();
+            let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+            let size = PacketBytes::new(1000).unwrap();
+            let stream = RtpStream::new(None, size, Framing::Datagrams, pace).unwrap();
+            let sent = stream.send(&payload, SystemTime::now(), &pair, Some(to));
+            sent.await.unwrap();
+            let sent = stream.sent();
+            let mut piece = [0; 1 << 16];
+            let bytes = receiver.recv(&mut piece).await.unwrap();
+            let all = sent.octets as usize + sent.packets as usize * 12;
+            assert_eq!(bytes == all, is_one_piece, "{bytes} of {all} for {pace:?}");
+        }
     }
 }
