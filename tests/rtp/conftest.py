@@ -7,6 +7,7 @@ from harness import networks
 from harness.namespaces import require_own
 
 NETWORK = """
+mount -t tmpfs none /run/netns
 ip link set lo up
 ip link set lo multicast on
 ip route add 224.0.0.0/4 dev lo
@@ -16,6 +17,7 @@ ip route add 224.0.0.0/4 dev lo
 def pytest_sessionstart():
     """Groups need a network that is nobody else's."""
     require_own("net")
+    require_own("mnt")
     networks.make(NETWORK)
 
 

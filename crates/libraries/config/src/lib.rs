@@ -35,7 +35,7 @@ pub use host::{AllowedHost, AllowedHostError, host_name};
 pub use name::{CameraNameError, camera_name, is_taken};
 pub use place::{one_slot, same_slot};
 pub use receive::{PushedCameraOptions, ReceiveOptions};
-pub use rtp::{RtpDestinationOptions, RtpOptions};
+pub use rtp::{PushedRtpDestinationOptions, RtpDestinationOptions, RtpOptions};
 pub use rtp_values::{Dscp, HostPort, Mtu, RtpSize, RtpValueError, Ssrc};
 pub use section::Section;
 pub use server::{Adapt, Origin, OriginError, ServerOptions};

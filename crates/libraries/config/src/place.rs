@@ -58,6 +58,10 @@ impl Config {
         let wrong = |(table, name): (&[&'static str], &CameraName)| {
             let message = match name::check(name) {
                 Err(error) => error.to_string(),
+                Ok(()) if table == CAMERAS && self.is_destinations_of_pushed(name) => format!(
+                    "camera {0:?} pushes its frames: where they are sent stands in [[receive.cameras.{0}.rtp]]",
+                    name.as_str()
+                ),
                 Ok(()) if table == PUSHED && self.cameras.contains_key(name) => format!(
                     "camera {:?} is in [cameras] already; one that pushes its frames needs a name of its own",
                     name.as_str()
@@ -68,6 +72,18 @@ impl Config {
         };
         let mut names = self.all_cameras().map(|(table, name, _)| (table, name));
         names.find_map(wrong).map_or(Ok(()), Err)
+    }
+
+    /// Says whether a camera that pushes has a table among the others that has nothing but its
+    /// destinations.
+    fn is_destinations_of_pushed(&self, name: &CameraName) -> bool {
+        let has_only_destinations = || {
+            let root = DeTable::parse(&self.text).ok()?;
+            let cameras = root.get_ref().get("cameras")?.get_ref().as_table()?;
+            let camera = cameras.get(name.as_str())?.get_ref().as_table()?;
+            Some(!camera.is_empty() && camera.keys().all(|key| key.get_ref() == "rtp"))
+        };
+        self.pushed_cameras.contains_key(name) && has_only_destinations() == Some(true)
     }
 
     /// Two cameras with one slot would mix their pictures.
@@ -185,6 +201,10 @@ mod tests {
             error.contains("line 1") && error.contains("taken"),
             "{error}"
         );
+        let text = "[[cameras.a.rtp]]\nto = \"h:2\"\n[receive.cameras.a]\n";
+        let error = parse(text).unwrap_err();
+        assert!(error.contains("line 1, key \"cameras.a\""), "{error}");
+        assert!(error.ends_with("[[receive.cameras.a.rtp]]"), "{error}");
         let config = parse("[receive]\n").unwrap();
         assert!(config.has_receive && config.pushed_cameras.is_empty());
     }

@@ -150,3 +150,12 @@ pub struct RtpDestinationOptions {
 impl Section for RtpDestinationOptions {
     const PLACE: &'static [&'static str] = &["cameras", CAMERA, "rtp"];
 }
+
+/// The same of a camera that pushes its frames: it has its tables elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct PushedRtpDestinationOptions(pub RtpDestinationOptions);
+
+impl Section for PushedRtpDestinationOptions {
+    const PLACE: &'static [&'static str] = &["receive", "cameras", CAMERA, "rtp"];
+}

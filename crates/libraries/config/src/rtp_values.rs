@@ -12,7 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, thiserror::Error)]
 pub enum RtpValueError {
     /// No place to send to.
-    #[error("to {0:?}: use HOST:PORT or [IPV6]:PORT, with an even port from 2 to 65534")]
+    #[error(
+        "to {0:?}: use HOST:PORT, [IPV6]:PORT or [IPV6%INTERFACE]:PORT, with an even port from 2 to 65534"
+    )]
     HostPort(String),
     /// No DSCP.
     #[error("dscp {0:?}: use a name such as EF, AF41 or CS5, or a number from 0 to 63")]
@@ -30,10 +32,31 @@ pub enum RtpValueError {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostPort {
-    /// A name or an address, IPv6 without brackets.
+    /// A name or an address, IPv6 without brackets and, where it has one, with its zone.
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+impl HostPort {
+    /// Gives an address of IPv6 and its zone, which is the interface that it is to be reached by
+    /// (RFC 4007, section 11).
+    pub fn ipv6(&self) -> Option<(Ipv6Addr, Option<&str>)> {
+        let (address, zone) = match self.host.split_once('%') {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (&*self.host, None),
+        };
+        Some((address.parse().ok()?, zone))
+    }
+}
+
+/// Says whether this may be the name of an interface, or its number.
+fn is_zone(text: &str) -> bool {
+    // IFNAMSIZ of linux/if.h has room for 15 and a NUL.
+    (1..16).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'/')
 }
 
 impl FromStr for HostPort {
@@ -48,10 +71,9 @@ impl FromStr for HostPort {
                 let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
                 !host.is_empty() && host.bytes().all(is_plain)
             },
-            // A scope (%eth0) may follow.
             |v6| {
-                let address = v6.split_once('%').map_or(v6, |(address, _)| address);
-                address.parse::<Ipv6Addr>().is_ok()
+                let (address, zone) = v6.split_once('%').unwrap_or((v6, "0"));
+                address.parse::<Ipv6Addr>().is_ok() && is_zone(zone)
             },
         );
         let port = port.parse().ok().filter(|port| *port >= 2 && port % 2 == 0);
@@ -302,11 +324,30 @@ mod tests {
             "[::1]",
             "a b:2",
             "[x]:2",
+            "[fe80::1%]:2",
+            "[fe80::1%a b]:2",
+            "[fe80::1%a-name-too-long-for-it]:2",
             "host:99998",
             "http://host:2",
         ] {
             assert!(bad.parse::<HostPort>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_address_of_ipv6_may_have_a_zone() {
+        let ipv6 = |text: &str| {
+            let to: HostPort = text.parse().unwrap();
+            let (address, zone) = to.ipv6()?;
+            Some((address.to_string(), zone.map(str::to_owned)))
+        };
+        let zone = Some("eth0.7".to_owned());
+        assert_eq!(
+            ipv6("[ff02::1%eth0.7]:2"),
+            Some(("ff02::1".to_owned(), zone))
+        );
+        assert_eq!(ipv6("[::1]:2"), Some(("::1".to_owned(), None)));
+        assert_eq!(ipv6("192.0.2.1:2"), None);
     }
 
     #[test]

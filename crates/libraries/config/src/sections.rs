@@ -13,8 +13,8 @@ use toml::de::{DeTable, DeValue};
 use crate::keys::{Keys, keys_of};
 use crate::section::{CAMERA, Section};
 use crate::{
-    CameraOptions, PushedCameraOptions, ReceiveOptions, RtpDestinationOptions, RtpOptions,
-    ServerOptions,
+    CameraOptions, PushedCameraOptions, PushedRtpDestinationOptions, ReceiveOptions,
+    RtpDestinationOptions, RtpOptions, ServerOptions,
 };
 
 /// All tables. A new program adds a row for each of its own.
@@ -25,6 +25,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table::of::<PushedCameraOptions>(),
     Table::of::<RtpOptions>(),
     Table::of::<RtpDestinationOptions>(),
+    Table::of::<PushedRtpDestinationOptions>(),
 ];
 
 /// One of the tables.
@@ -198,8 +199,8 @@ pub(crate) mod made_up {
     use super::{TABLES, Table};
     use crate::section::{CAMERA, Section};
     use crate::{
-        CameraOptions, Fps, PushedCameraOptions, ReceiveOptions, RtpDestinationOptions, RtpOptions,
-        ServerOptions,
+        CameraOptions, Fps, PushedCameraOptions, PushedRtpDestinationOptions, ReceiveOptions,
+        RtpDestinationOptions, RtpOptions, ServerOptions,
     };
 
     /// `[telescope]`
@@ -243,6 +244,7 @@ pub(crate) mod made_up {
         Table::of::<PushedCameraOptions>(),
         Table::of::<RtpOptions>(),
         Table::of::<RtpDestinationOptions>(),
+        Table::of::<PushedRtpDestinationOptions>(),
         Table::of::<Telescope>(),
         Table::of::<Eyepiece>(),
         Table::of::<Star>(),

@@ -5,11 +5,13 @@
 //! made by `eyelid-rtp-wire`, which knows neither socket nor clock. `docs/rtp.md` says what is sent
 //! and answered, `docs/architecture.md` how the modules hang together.
 
+mod addresses;
 mod app;
 mod connection;
 mod connection_writer;
 mod delivery;
 mod demand;
+mod destinations;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -18,6 +20,7 @@ mod push;
 mod push_socket;
 mod pushes;
 mod random;
+mod reach;
 mod recoding;
 mod rtsp;
 mod serve;

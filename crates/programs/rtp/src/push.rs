@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,29 +13,34 @@ use eyelid_consumer::SharedFrame;
 use eyelid_daemon::backoff::{Backoff, jitter};
 use eyelid_daemon::timer::at;
 use eyelid_rtp_wire::{Farewell, Framing, PacketBytes};
-use tokio::net::lookup_host;
-use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
 
+use crate::addresses;
 use crate::app::App;
-use crate::demand::Demand;
+use crate::destinations::DestinationSettings;
 use crate::frames::Frames;
 use crate::loss_adaptation::LossAdaptation;
-use crate::push_socket::{PushSocket, needs_new_socket};
-use crate::settings::DestinationSettings;
+use crate::push_socket::{PushSocket, SendFailure};
+use crate::reach::Reach;
 use crate::stream::RtpStream;
 
-/// How often a name is looked up again, for it may have moved.
-const LOOK_UP: Duration = Duration::from_secs(60);
+/// How often it is seen whether a name is to be looked up again, for it may have moved.
+const LOOK_UP: Duration = Duration::from_secs(5);
 
-/// How often it is found out whether somebody is there again where packets were refused.
-const PROBE: Duration = Duration::from_secs(5);
+/// What could be sent to for so long was there: what comes after that is told anew.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// Statistics come no more often.
+const LEAST_STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many routers packets of a group pass where nothing is said: none (ip(7), IP_MULTICAST_TTL).
 const MULTICAST_TTL: u8 = 1;
 
-/// The pauses before a destination is tried again that cannot be sent to at all.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+/// The pauses before a name is looked up again that has no address.
+const NAME_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
+
+/// The pauses before an address is tried again that there is no way to: it costs next to nothing.
+const WAY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(2));
 
 /// A camera that is sent to one place.
 pub(crate) struct Push {
@@ -43,10 +48,8 @@ pub(crate) struct Push {
     stream: RtpStream,
     /// Where that is, while it is known and can be sent to.
     address: Cell<Option<SocketAddr>>,
-    demand: RefCell<Demand>,
+    reach: Reach,
     adaptation: RefCell<LossAdaptation>,
-    /// Frames are wanted that were not.
-    has_demand: Notify,
     /// It is no destination any more: a reload has dropped it, or changed it.
     pub(crate) is_dropped: Cell<bool>,
     counters: Counters,
@@ -54,8 +57,8 @@ pub(crate) struct Push {
 
 /// Why nothing more is sent to an address.
 enum Ended {
-    /// It is not the name's any more.
-    Moved,
+    /// It is not the name's any more, or refuses, and there are others.
+    Elsewhere,
     /// The program ends.
     Stopped,
 }
@@ -79,9 +82,8 @@ impl Push {
         Ok(Self {
             stream: RtpStream::new(ssrc, packet_bytes, Framing::Datagrams, settings.pace)?,
             address: Cell::default(),
-            demand: RefCell::new(Demand::new(settings.always, Instant::now())),
+            reach: Reach::new(name(&settings), settings.always),
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
-            has_demand: Notify::new(),
             is_dropped: Cell::default(),
             counters: Counters::default(),
             settings,
@@ -105,91 +107,137 @@ impl Push {
 
     /// Somebody looks there.
     pub(crate) fn want(&self) {
-        self.demand.borrow_mut().on_report(Instant::now());
-        self.has_demand.notify_one();
+        self.reach.want();
+    }
+
+    /// Says whether packets go to this host and are refused there.
+    pub(crate) fn is_refused_by(&self, host: IpAddr) -> bool {
+        self.reach.is_refused() && self.address.get().is_some_and(|to| to.ip() == host)
     }
 
     /// Sends, whatever happens, until the program ends.
     pub(crate) async fn run(&self, app: &App) {
-        let mut backoff = BACKOFF;
+        let (mut names, mut ways) = (NAME_BACKOFF, WAY_BACKOFF);
         let mut told = String::new();
         loop {
             let began = Instant::now();
             let ended = self.run_once(app).await;
             self.address.take();
             let error = match ended {
-                Ok(Ended::Moved) => continue,
+                Ok(Ended::Elsewhere) => continue,
                 Ok(Ended::Stopped) => return,
-                Err(error) => error,
+                Err(error) => format!("{error:#}"),
             };
-            let error = format!("{error:#}");
-            if began.elapsed() > LOOK_UP {
-                backoff.succeeded();
+            if began.elapsed() > SETTLED {
+                (names, ways) = (NAME_BACKOFF, WAY_BACKOFF);
                 told.clear();
             }
             if error != told {
                 log::warn!("{self}: {error}; it is tried again");
                 told = error;
             }
-            sleep(backoff.failed(jitter())).await;
+            self.reach.on_lost();
+            let has_address = self.reach.addresses.borrow().current().is_some();
+            let backoff = if has_address { &mut ways } else { &mut names };
+            let pause = backoff.failed(jitter());
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = app.stopped() => return,
+            }
         }
     }
 
-    /// Sends until the name leads to another address, or the program ends.
+    /// Sends until another address is to be sent to, or the program ends.
     ///
     /// # Errors
-    /// Why nothing can be sent by these sockets, or by any.
+    /// Why nothing can be sent.
     async fn run_once(&self, app: &App) -> anyhow::Result<Ended> {
-        let to = self.resolve().await?;
-        let socket =
-            PushSocket::new(&self.settings, to).with_context(|| format!("cannot send to {to}"))?;
-        let (rtp_port, _) = socket.pair.ports()?;
+        self.look_up().await?;
+        let socket = self.open()?;
+        let to = socket.rtp_to;
         self.address.set(Some(to));
-        log::info!("{self}: sending to {to} from port {rtp_port}");
+        self.reach.on_open(to, socket.pair.ports()?.0);
         tokio::select! {
             Err(error) = self.send_frames(app, &socket) => Err(error),
             Err(error) = self.report_all(&socket) => Err(error),
             never = self.listen(&socket, to) => match never {},
-            Err(error) = self.probe(&socket) => Err(error),
+            ended = self.probe(app, &socket) => ended,
             never = self.tell(app) => match never {},
             () = app.stopped() => {
                 // Who is gone needs not be told.
                 let _ = self.report(&socket, Farewell::Bye).await;
                 Ok(Ended::Stopped)
             }
-            () = self.moved(to) => {
+            () = self.moved() => {
                 log::info!("{self}: the name has another address now");
-                Ok(Ended::Moved)
+                Ok(Ended::Elsewhere)
             }
         }
     }
 
-    async fn resolve(&self) -> anyhow::Result<SocketAddr> {
-        let to = &self.settings.to;
-        let mut found = lookup_host((to.host.as_str(), to.port))
-            .await
-            .with_context(|| format!("cannot find {:?}", to.host))?;
-        let address = found.next();
-        address.with_context(|| format!("cannot find {:?}: no address", to.host))
+    /// Looks the name up, if it is time to. An address that was one is kept where that fails: who
+    /// knows names may be gone, and the receiver not.
+    async fn look_up(&self) -> anyhow::Result<()> {
+        let (addresses, is_refused) = (&self.reach.addresses, self.reach.is_refused());
+        if !addresses.borrow().are_stale(is_refused, Instant::now()) {
+            return Ok(());
+        }
+        let found = match addresses::look_up(&self.settings.to).await {
+            Ok(found) => found,
+            Err(_) if addresses.borrow().current().is_some() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        addresses.borrow_mut().set(found, Instant::now());
+        Ok(())
     }
 
-    /// Waits until the name no longer has this address.
-    async fn moved(&self, to: SocketAddr) {
+    /// Makes the sockets for the first address, from the current one on, that there is a way to.
+    fn open(&self) -> anyhow::Result<PushSocket> {
+        let mut addresses = self.reach.addresses.borrow_mut();
+        let mut first = None;
+        for _ in 0..addresses.count() {
+            let to = addresses.current().context("no address")?;
+            match PushSocket::new(&self.settings, to) {
+                Ok(socket) => return Ok(socket),
+                Err(error) => {
+                    first.get_or_insert(error.context(format!("cannot send to {to}")));
+                    addresses.advance();
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| anyhow::anyhow!("no address")))
+    }
+
+    /// Waits until the name no longer has the current address.
+    async fn moved(&self) {
+        let current = || self.reach.addresses.borrow().current();
         loop {
             sleep(LOOK_UP).await;
-            let host = self.settings.to.host.as_str();
-            if let Ok(mut found) = lookup_host((host, to.port())).await
-                && !found.any(|address| address == to)
-            {
+            let before = current();
+            // One that cannot be looked up now is looked up again.
+            let _ = self.look_up().await;
+            if current() != before {
                 return;
             }
         }
     }
 
+    /// Finds out whether somebody takes packets, while that is to be found out.
+    async fn probe(&self, app: &App, socket: &PushSocket) -> anyhow::Result<Ended> {
+        let host = socket.rtp_to.ip();
+        if host.is_multicast() {
+            // Nobody answers for a group.
+            return pending().await;
+        }
+        let sharing = || app.pushes.count_refused_by(host);
+        self.reach.probe(socket, &self.stream, sharing).await?;
+        Ok(Ended::Elsewhere)
+    }
+
     async fn send_frames(&self, app: &App, socket: &PushSocket) -> anyhow::Result<Infallible> {
         let name = &self.settings.camera;
         loop {
-            self.until_wanted().await;
+            self.reach.until_wanted().await;
             let camera = app.cameras.camera(name).context("no such camera")?;
             let mut frames = Frames::new(
                 &app.cameras,
@@ -198,12 +246,12 @@ impl Push {
                 self.settings.fps,
                 app.streams.clone(),
             );
-            while self.demand.borrow().is_wanted(Instant::now()) {
+            while self.reach.is_wanted() {
                 frames.want(self.adaptation.borrow().size());
-                let until = self.demand.borrow().wanted_until();
+                let until = self.reach.wanted_until();
                 tokio::select! {
                     frame = frames.next(async || Ok(())) => {
-                        self.send_frame(&frames, &*frame?, socket).await?;
+                        self.send_frame(app, &frames, &*frame?, socket).await?;
                     }
                     () = at(until.map(Into::into)) => {}
                 }
@@ -213,6 +261,7 @@ impl Push {
 
     async fn send_frame(
         &self,
+        app: &App,
         frames: &Frames,
         frame: &SharedFrame,
         socket: &PushSocket,
@@ -229,72 +278,21 @@ impl Push {
             Ok(()) => self.counters.frames.set(self.counters.frames.get() + 1),
             Err(error) => {
                 self.counters.dropped.set(self.counters.dropped.get() + 1);
-                self.on_refused(error)?;
+                let sharing = || app.pushes.count_refused_by(socket.rtp_to.ip());
+                self.reach.on_frame_failed(error, sharing)?;
             }
         }
         Ok(())
-    }
-
-    /// Waits until frames are to go. Nobody is asked for any until then.
-    async fn until_wanted(&self) {
-        let mut is_told = false;
-        while !self.demand.borrow().is_wanted(Instant::now()) {
-            let is_refused = self.demand.borrow().is_refused();
-            if !is_told && !is_refused {
-                log::info!("{self}: no receiver reports; the camera may sleep");
-                is_told = true;
-            }
-            self.has_demand.notified().await;
-        }
-        if is_told {
-            log::info!("{self}: a receiver reports");
-        }
-    }
-
-    /// Says that nobody takes packets there, once, and has the camera sleep until somebody does.
-    ///
-    /// # Errors
-    /// One that takes other sockets to go away.
-    fn on_refused(&self, error: io::Error) -> anyhow::Result<()> {
-        let was_refused = self.demand.borrow().is_refused();
-        self.demand.borrow_mut().on_refused();
-        if needs_new_socket(&error) {
-            return Err(error).context("cannot send");
-        }
-        if !was_refused {
-            log::warn!("{self}: {error}; it is tried again");
-        }
-        Ok(())
-    }
-
-    /// Finds out whether somebody is there again: by a packet of a payload type that no receiver
-    /// has (RFC 6263, section 4.5), so that the camera need not be woken for it.
-    async fn probe(&self, socket: &PushSocket) -> anyhow::Result<Infallible> {
-        loop {
-            if self.demand.borrow().is_refused() {
-                match socket.pair.rtp.send(&self.stream.probe()).await {
-                    Ok(_) => self.on_probe(),
-                    Err(error) => self.on_refused(error)?,
-                }
-            }
-            sleep(PROBE).await;
-        }
-    }
-
-    fn on_probe(&self) {
-        self.demand.borrow_mut().on_probe(Instant::now());
-        if !self.demand.borrow().is_refused() {
-            log::info!("{self}: packets are taken again");
-            self.has_demand.notify_one();
-        }
     }
 
     /// Sends reports, also while no frames go: receivers report by them.
     async fn report_all(&self, socket: &PushSocket) -> anyhow::Result<Infallible> {
         loop {
-            // Many receivers have no port of RTCP.
-            if let Err(error) = self.report(socket, Farewell::None).await
-                && needs_new_socket(&error)
+            // Nor where nobody has the port of RTP: a host tells of so many refusals, and of those
+            // more is to be known. Many receivers have no port of RTCP.
+            if !self.reach.is_refused()
+                && let Err(error) = self.report(socket, Farewell::None).await
+                && SendFailure::of(&error) == SendFailure::Socket
             {
                 return Err(error).context("cannot send");
             }
@@ -347,7 +345,7 @@ impl Push {
     /// Tells the log what was sent.
     async fn tell(&self, app: &App) -> Infallible {
         loop {
-            let due = Instant::now() + app.stats_interval.get();
+            let due = Instant::now() + app.stats_interval.get().max(LEAST_STATS_INTERVAL);
             let before = self.stream.sent();
             sleep_until(due.into()).await;
             let (frames, dropped) = (self.counters.frames.take(), self.counters.dropped.take());
@@ -364,16 +362,14 @@ impl Push {
     }
 }
 
-/// How the log calls it.
+/// How the log calls a destination.
+fn name(settings: &DestinationSettings) -> String {
+    format!("camera {:?} to {}", settings.camera.as_str(), settings.to)
+}
+
 impl fmt::Display for Push {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings = &self.settings;
-        write!(
-            f,
-            "camera {:?} to {}",
-            settings.camera.as_str(),
-            settings.to
-        )
+        f.write_str(&name(&self.settings))
     }
 }
 

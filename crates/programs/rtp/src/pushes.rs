@@ -1,6 +1,7 @@
 //! The destinations that there are now: each has a task, and none waits for another.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::destinations::DestinationSettings;
 use crate::push::Push;
-use crate::settings::DestinationSettings;
 
 /// How long a word at the end may take, which is one packet.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -57,6 +58,13 @@ impl Pushes {
         let running = self.running.borrow();
         let mut destinations = running.iter().map(|(destination, _)| destination);
         destinations.find(|it| is_meant(it)).cloned()
+    }
+
+    /// How many send to this host and are refused.
+    pub(crate) fn count_refused_by(&self, host: IpAddr) -> u32 {
+        let running = self.running.borrow();
+        let refused = running.iter().filter(|(it, _)| it.is_refused_by(host));
+        refused.count() as u32
     }
 
     /// Waits until all have told their receivers that the program ends; but not for long.

@@ -5,16 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_config::{
-    Address, Config, ConfigError, Dscp, Fps, HostPort, Mtu, RtpDestinationOptions, RtpOptions,
-    RtpSize, Ssrc,
-};
+use eyelid_config::{Address, Config, ConfigError, HostPort, RtpOptions, Section};
 use eyelid_consumer::Configured;
-use eyelid_slot::CameraName;
 
 use crate::Arguments;
+use crate::destinations::{self, DestinationError, DestinationSettings};
 use crate::rtsp::auth::Users;
-use crate::stream::Pace;
 
 /// How many sessions are served where nothing is said. docs/eyelid.toml promises it.
 const MAX_SESSIONS: usize = 100;
@@ -44,37 +40,6 @@ pub(crate) struct Settings {
     pub(crate) destinations: Vec<DestinationSettings>,
 }
 
-/// Where a camera is sent to, and how.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DestinationSettings {
-    /// The camera.
-    pub(crate) camera: CameraName,
-    /// Where to.
-    pub(crate) to: HostPort,
-    /// The port that RTP is sent from.
-    pub(crate) local_port: Option<u16>,
-    /// How many bytes a packet may have.
-    pub(crate) mtu: Mtu,
-    /// How packets are marked.
-    pub(crate) dscp: Dscp,
-    /// The stream's SSRC, if it is not to be a random one.
-    pub(crate) ssrc: Option<Ssrc>,
-    /// How many routers packets may pass.
-    pub(crate) ttl: Option<u8>,
-    /// The interface that packets leave by.
-    pub(crate) interface: Option<String>,
-    /// How many frames a second go at most.
-    pub(crate) fps: Option<Fps>,
-    /// Which rendition goes.
-    pub(crate) size: RtpSize,
-    /// It goes although no receiver reports.
-    pub(crate) always: bool,
-    /// A smaller rendition goes while receivers report loss.
-    pub(crate) adapt: bool,
-    /// How a frame's packets follow each other.
-    pub(crate) pace: Pace,
-}
-
 /// Flags that do not go together, or do not suffice.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
@@ -98,6 +63,40 @@ pub(crate) enum UsageError {
         /// The other.
         second: HostPort,
     },
+    /// No receiver would tell their streams apart.
+    #[error(
+        "to {to}: two streams would go there, of camera {first:?} and {second:?}; give each a port of its own"
+    )]
+    Twice {
+        /// Where to.
+        to: HostPort,
+        /// The camera of the one.
+        first: String,
+        /// The camera of the other.
+        second: String,
+    },
+    /// Options of one destination do not go together.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// A flag is for destinations, and there is no flag that is one.
+    #[error(
+        "--{key} is for the destinations of --to: give --to HOST:PORT, too, or write {key} into [[cameras.NAME.rtp]] of the configuration"
+    )]
+    NoDestination {
+        /// The flag, and the key that it is in the file.
+        key: String,
+    },
+    /// A flag is for something that is not done.
+    #[error("{flag} does nothing without {lacks}: give that, too, or leave it out")]
+    Idle {
+        /// The flag.
+        flag: &'static str,
+        /// What it needs.
+        lacks: &'static str,
+    },
+    /// What sends to destinations has something to do.
+    #[error("--idle-exit does nothing with --to: what is sent to a destination never ends")]
+    NeverIdle,
     /// There is nobody to serve and nothing to send to.
     #[error(
         "nothing to do: give --rtsp ADDR or --to HOST:PORT, or rtsp in [rtp] or [[cameras.NAME.rtp]] in the configuration"
@@ -122,12 +121,8 @@ impl Settings {
             }
             _ => anyhow::Error::from(error),
         })?;
-        let destinations = if arguments.to.is_empty() {
-            of_file(file, arguments)?
-        } else {
-            of_flags(arguments)?
-        };
-        refuse_shared_ports(&destinations)?;
+        refuse_idle_flags(arguments, passed || !options.rtsp.is_empty())?;
+        let destinations = destinations::all(file, arguments)?;
         let configured = file.cameras.iter().chain(&file.pushed_cameras);
         let configured = configured.map(|(name, camera)| (name.clone(), camera.slot.clone()));
         let mut cameras: Configured = configured.collect();
@@ -151,82 +146,34 @@ impl Settings {
     }
 }
 
-/// Refuses destinations that are to be sent to from one port.
-fn refuse_shared_ports(destinations: &[DestinationSettings]) -> Result<(), UsageError> {
-    for (number, second) in destinations.iter().enumerate() {
-        let Some(port) = second.local_port else {
-            continue;
-        };
-        let mut before = destinations[..number].iter();
-        if let Some(first) = before.find(|first| {
-            first
-                .local_port
-                .is_some_and(|other| other.abs_diff(port) <= 1)
-        }) {
-            return Err(UsageError::LocalPort {
-                port,
-                first: first.to.clone(),
-                second: second.to.clone(),
-            });
+/// Refuses flags that nothing would come of.
+fn refuse_idle_flags(arguments: &Arguments, has_rtsp: bool) -> Result<(), UsageError> {
+    let (rtp, has_to) = (&arguments.rtp, !arguments.to.is_empty());
+    if !has_to {
+        let flags = arguments.destination.to_flags().unwrap_or_default();
+        if let Some(flag) = flags.first() {
+            let flag = flag.to_string_lossy();
+            let key = flag.split_once('=').map_or(&*flag, |(key, _)| key);
+            let key = key.trim_start_matches('-').to_owned();
+            return Err(UsageError::NoDestination { key });
         }
+    }
+    let lacks = |flag, lacks| Err(UsageError::Idle { flag, lacks });
+    let may_have_destinations = has_to || arguments.config.is_some();
+    if !may_have_destinations && rtp.stats_interval.is_some() {
+        return lacks("--stats-interval", "--to HOST:PORT");
+    }
+    // Those of a file may be for another start of the program, as the sockets of systemd are.
+    if has_to && !has_rtsp && rtp.auth_file.is_some() {
+        return lacks("--auth-file", "--rtsp ADDR");
+    }
+    if has_to && !has_rtsp && rtp.max_sessions.is_some() {
+        return lacks("--max-sessions", "--rtsp ADDR");
+    }
+    if has_to && rtp.idle_exit.is_some() {
+        return Err(UsageError::NeverIdle);
     }
     Ok(())
-}
-
-fn of_file(file: &Config, arguments: &Arguments) -> anyhow::Result<Vec<DestinationSettings>> {
-    let mut all = Vec::new();
-    for name in file.cameras.keys() {
-        for options in file.list_of_camera::<RtpDestinationOptions>(name)? {
-            let Some(to) = options.to.clone() else {
-                // Tables are in the file alone, so there is one.
-                let config = arguments.config.clone().unwrap_or_default();
-                let what = "to is missing: where this camera is sent, as HOST:PORT".to_owned();
-                return Err(ConfigError::camera(&config, name, Some("rtp"), what).into());
-            };
-            all.push(DestinationSettings::new(name.clone(), to, options));
-        }
-    }
-    Ok(all)
-}
-
-fn of_flags(arguments: &Arguments) -> anyhow::Result<Vec<DestinationSettings>> {
-    let (names, to) = (&arguments.name, &arguments.to);
-    if names.len() > 1 && names.len() != to.len() {
-        return Err(UsageError::Names {
-            names: names.len(),
-            destinations: to.len(),
-        }
-        .into());
-    }
-    let destinations = to.iter().enumerate().map(|(number, to)| {
-        let name = names.get(number).or(names.first()).cloned();
-        let options = arguments.destination.clone();
-        DestinationSettings::new(name.unwrap_or_default(), to.clone(), options)
-    });
-    Ok(destinations.collect())
-}
-
-impl DestinationSettings {
-    fn new(camera: CameraName, to: HostPort, options: RtpDestinationOptions) -> Self {
-        Self {
-            camera,
-            to,
-            local_port: options.local_port,
-            mtu: options.mtu.unwrap_or_default(),
-            dscp: options.dscp.unwrap_or_default(),
-            ssrc: options.ssrc,
-            ttl: options.ttl,
-            interface: options.interface,
-            fps: options.fps,
-            size: options.size.unwrap_or_default(),
-            always: options.always.unwrap_or_default(),
-            adapt: options.adapt.unwrap_or_default(),
-            pace: match options.burst {
-                Some(true) => Pace::Burst,
-                Some(false) | None => Pace::Spread,
-            },
-        }
-    }
 }
 
 /// Says which of the settings that are fixed a new file has changed.
@@ -256,91 +203,67 @@ pub(crate) mod tests {
         Settings::new(&arguments, &file, false).map_err(|error| error.to_string())
     }
 
-    const TWO: &str = "[rtp]\nstats-interval = \"10s\"\n\
-        [[cameras.door.rtp]]\nto = \"192.0.2.1:5000\"\ndscp = \"EF\"\nssrc = \"0x12345678\"\nsize = \"half\"\n\
-        [[cameras.door.rtp]]\nto = \"[ff15::1]:5002\"\nttl = 3\nalways = true\n";
-
     #[test]
-    fn a_camera_has_any_number_of_destinations() {
-        let settings = settings(TWO, &[]).unwrap();
-        let [first, second] = &settings.destinations[..] else {
-            panic!("{settings:?}");
-        };
-        assert_eq!(first.to.to_string(), "192.0.2.1:5000");
-        assert_eq!((first.dscp.bits(), first.size), (46, RtpSize::Half));
-        assert_eq!(first.ssrc.map(Ssrc::bits), Some(0x1234_5678));
-        assert_eq!((first.mtu.bytes(), first.always), (1400, false));
-        assert_eq!((second.ttl, second.always), (Some(3), true));
-        assert_eq!(settings.stats_interval, Duration::from_secs(10));
-        let door: CameraName = "door".parse().unwrap();
-        assert!(settings.cameras.contains_key(&door));
-    }
-
-    #[test]
-    fn flags_suffice_and_replace_the_files_destinations() {
-        let flags = [
-            "--to=h:5000",
-            "--mtu=900",
-            "--always",
-            "--size=quarter",
-            "--burst",
-        ];
-        let settings = settings(TWO, &flags).unwrap();
-        let [only] = &settings.destinations[..] else {
-            panic!("{settings:?}");
-        };
-        assert_eq!(only.camera, CameraName::default());
-        assert_eq!(
-            (only.mtu.bytes(), only.always, only.size, only.pace),
-            (900, true, RtpSize::Quarter, Pace::Burst)
+    fn flags_are_merged_with_the_file() {
+        let text = "[rtp]\nstats-interval = \"10s\"\nrtsp = [\"[::1]:0\"]\n";
+        let merged = settings(text, &["--max-sessions=3"]).unwrap();
+        assert_eq!(merged.stats_interval, Duration::from_secs(10));
+        assert_eq!((merged.max_sessions, merged.rtsp.len()), (3, 1));
+        let error = settings("[rtp]\nauth-file = \"/nowhere\"\n", &[]).unwrap_err();
+        assert!(
+            error.contains("line 2, key ") && error.contains("/nowhere"),
+            "{error}"
         );
     }
 
     #[test]
-    fn names_are_one_for_all_or_one_for_each() {
-        let to = ["--to=h:2", "--to=h:4"];
-        let names = |names: &[&str]| {
-            let flags: Vec<&str> = to.iter().chain(names).copied().collect();
-            let settings = settings("", &flags)?;
-            let names = settings.destinations.into_iter();
-            Ok::<_, String>(names.map(|to| to.camera.to_string()).collect::<Vec<_>>())
-        };
-        assert_eq!(names(&["--name=a", "--name=b"]).unwrap(), ["a", "b"]);
-        assert_eq!(names(&["--name=a"]).unwrap(), ["a", "a"]);
-        let error = names(&["--name=a", "--name=b", "--name=c"]).unwrap_err();
-        assert!(error.contains("3 --name for 2 --to"), "{error}");
-    }
-
-    #[test]
-    fn two_destinations_have_not_one_port() {
-        let flags = ["--to=h:2", "--to=i:4", "--local-port=6000"];
-        let error = settings("", &flags).unwrap_err();
-        assert!(error.contains("local-port 6000"), "{error}");
-        assert!(error.ends_with("h:2 and i:4"), "{error}");
-        // RTCP has the next one.
-        let text = "[[cameras.a.rtp]]\nto = \"h:2\"\nlocal-port = 6000\n\
-            [[cameras.b.rtp]]\nto = \"h:4\"\nlocal-port = ";
-        assert!(settings(&format!("{text}6001\n"), &[]).is_err());
-        assert!(settings(&format!("{text}6002\n"), &[]).is_ok());
-    }
-
-    #[test]
-    fn what_is_wrong_has_its_line() {
-        for (text, line, words) in [
-            ("[rtp]\nauth-file = \"/nowhere\"\n", 2, "/nowhere"),
-            ("[[cameras.a.rtp]]\nmtu = 20\n", 2, "256 to 9000"),
-            ("[[cameras.a.rtp]]\nto = \"h:5001\"\n", 2, "even port"),
-            ("[[cameras.a.rtp]]\nttl = 3\n", 1, "to is missing"),
-            (
-                "[[cameras.a.rtp]]\ndscp = \"XX\"\n",
-                2,
-                "use a name such as EF",
-            ),
-            ("[[cameras.a.rtp]]\nfsp = 3\n", 2, "did you mean `fps`"),
+    fn flags_that_do_nothing_are_refused() {
+        const RTSP: &str = "--rtsp=127.0.0.1:0";
+        for flag in [
+            "--local-port=6000",
+            "--mtu=900",
+            "--dscp=EF",
+            "--ssrc=7",
+            "--ttl=7",
+            "--interface=lo",
+            "--fps=1",
+            "--size=half",
+            "--always",
+            "--adapt=false",
+            "--burst",
         ] {
-            let error = settings(text, &[]).unwrap_err();
-            assert!(error.contains(&format!("line {line}, key ")), "{error}");
-            assert!(error.contains(words), "{error}");
+            let error = settings("", &[RTSP, flag]).unwrap_err();
+            let (name, _) = flag.split_once('=').unwrap_or((flag, ""));
+            let start = format!("{name} is for the destinations of --to: give --to HOST:PORT");
+            assert!(error.starts_with(&start), "{error}");
+            // Nor are they for destinations of the file.
+            let file = "[[cameras.a.rtp]]\nto = \"h:2\"\n";
+            assert!(settings(file, &[flag]).is_err(), "{flag}");
+            assert!(settings("", &["--to=h:2", flag]).is_ok(), "{flag}");
         }
+        for (flag, words) in [
+            ("--max-sessions=3", "without --rtsp ADDR"),
+            ("--idle-exit=3s", "with --to"),
+        ] {
+            let error = settings("", &["--to=h:2", flag]).unwrap_err();
+            assert!(error.contains(words), "{error}");
+            assert!(settings("", &[RTSP, flag]).is_ok(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_stats_interval_needs_destinations() {
+        let of = |flags: &[&str]| {
+            let all = ["eyelid-rtp", "--slots=/s", "--stats-interval=1s"];
+            let arguments = Arguments::try_parse_from(all.iter().chain(flags)).unwrap();
+            let settings = Settings::new(&arguments, &Config::default(), false);
+            settings.map(drop).map_err(|error| error.to_string())
+        };
+        let error = of(&["--rtsp=127.0.0.1:0"]).unwrap_err();
+        assert!(
+            error.starts_with("--stats-interval does nothing"),
+            "{error}"
+        );
+        assert_eq!(of(&["--to=h:2"]), Ok(()));
     }
 }

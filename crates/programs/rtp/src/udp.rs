@@ -122,11 +122,12 @@ fn bind_one(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
 }
 
 /// What the kernel says where it, or the interface, cannot cut (udp(7)): `EINVAL` before Linux
-/// 4.18, `EIO` without checksums by the interface.
+/// 4.18, `EIO` without checksums by the interface, `EMSGSIZE` (`EINVAL` before Linux 6.10) where a
+/// packet is larger than the interface's and would go in fragments.
 fn is_uncut(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error().map(Errno::from_raw),
-        Some(Errno::EINVAL | Errno::EIO | Errno::EOPNOTSUPP | Errno::ENOPROTOOPT)
+        Some(Errno::EINVAL | Errno::EIO | Errno::EMSGSIZE | Errno::EOPNOTSUPP | Errno::ENOPROTOOPT)
     )
 }
 
