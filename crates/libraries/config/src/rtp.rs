@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::rtp_values::{Dscp, HostPort, Mtu, RtpSize, Ssrc};
+use crate::rtp_values::{Dscp, HostPort, Mtu, RtpSize, SessionTimeout, Ssrc};
 use crate::section::CAMERA;
 use crate::{Address, Fps, Section, duration};
 
@@ -34,6 +34,9 @@ pub struct RtpOptions {
     )]
     #[serde(deserialize_with = "crate::server::at_least_one")]
     pub max_sessions: Option<u32>,
+    /// End RTSP sessions that have been silent for a quarter longer than this [default: 60s]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub session_timeout: Option<SessionTimeout>,
     /// Log this often what was sent to each destination [default: 1min]
     #[arg(
         long,
@@ -66,6 +69,7 @@ impl RtpOptions {
             rtsp: crate::server::given(self.rtsp, file.rtsp),
             auth_file: self.auth_file.or(file.auth_file),
             max_sessions: self.max_sessions.or(file.max_sessions),
+            session_timeout: self.session_timeout.or(file.session_timeout),
             stats_interval: self.stats_interval.or(file.stats_interval),
             idle_exit: self.idle_exit.or(file.idle_exit),
         }

@@ -2,11 +2,19 @@
 
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::duration;
+
+/// After how long sessions may end: clients are told whole seconds, and days are no time-out.
+const SESSION_TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// A value that an option does not take.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +33,9 @@ pub enum RtpValueError {
     /// No size of a packet.
     #[error("mtu {0}: use a number of bytes from 256 to 9000")]
     Mtu(String),
+    /// No time after which a session ends.
+    #[error("session-timeout {0:?}: use a duration from 1s to 1day, for example \"60s\"")]
+    SessionTimeout(String),
 }
 
 /// Where a camera is sent to: a host and the port of its RTP; that of RTCP is the next one (RFC
@@ -159,6 +170,45 @@ impl FromStr for Dscp {
             .or_else(number)
             .map(Self)
             .ok_or_else(|| RtpValueError::Dscp(text.to_owned()))
+    }
+}
+
+/// After how long without a word a client of RTSP is told that its session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionTimeout(Duration);
+
+impl SessionTimeout {
+    /// What clients are told, which is whole seconds (RFC 2326, section 12.37).
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0.as_secs())
+    }
+}
+
+impl FromStr for SessionTimeout {
+    type Err = RtpValueError;
+
+    fn from_str(text: &str) -> Result<Self, RtpValueError> {
+        let is_meant = |timeout: &Duration| SESSION_TIMEOUTS.contains(timeout);
+        duration::parse(text)
+            .ok()
+            .filter(is_meant)
+            .map(Self)
+            .ok_or_else(|| RtpValueError::SessionTimeout(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for SessionTimeout {
+    type Error = RtpValueError;
+
+    fn try_from(text: String) -> Result<Self, RtpValueError> {
+        text.parse()
+    }
+}
+
+impl From<SessionTimeout> for String {
+    fn from(timeout: SessionTimeout) -> Self {
+        duration::text(timeout.0)
     }
 }
 
@@ -376,6 +426,17 @@ mod tests {
             "4294967296",
         ] {
             assert!(bad.parse::<Ssrc>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_session_times_out_after_whole_seconds() {
+        for (text, seconds) in [("1s", 1), ("1500ms", 1), ("1min", 60), ("1day", 86_400)] {
+            let timeout: SessionTimeout = text.parse().unwrap();
+            assert_eq!(timeout.duration(), Duration::from_secs(seconds));
+        }
+        for bad in ["", "60", "999ms", "25h", "-1s"] {
+            assert!(bad.parse::<SessionTimeout>().is_err(), "{bad}");
         }
     }
 

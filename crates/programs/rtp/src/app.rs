@@ -29,6 +29,7 @@ pub(crate) struct App {
     admission: Rc<Admission>,
     users: RefCell<Option<Rc<Users>>>,
     max_sessions: Cell<usize>,
+    session_timeout: Cell<Duration>,
     idle_exit: Cell<Option<Duration>>,
     has_destinations: Cell<bool>,
     /// How often the log says what was sent to each destination.
@@ -53,6 +54,7 @@ impl App {
             admission: Admission::new(descriptors),
             users: RefCell::default(),
             max_sessions: Cell::default(),
+            session_timeout: Cell::default(),
             idle_exit: Cell::default(),
             has_destinations: Cell::default(),
             stats_interval: Cell::default(),
@@ -74,6 +76,7 @@ impl App {
     fn set(&self, settings: &Settings) {
         self.users.replace(settings.users.clone());
         self.max_sessions.set(settings.max_sessions);
+        self.session_timeout.set(settings.session_timeout);
         self.stats_interval.set(settings.stats_interval);
         self.idle_exit.set(settings.idle_exit);
         self.has_destinations.set(!settings.destinations.is_empty());
@@ -87,6 +90,11 @@ impl App {
     /// How many sessions are served at once.
     pub(crate) fn max_sessions(&self) -> usize {
         self.max_sessions.get()
+    }
+
+    /// After how long without a word a client that comes now is told that its session ends.
+    pub(crate) fn session_timeout(&self) -> Duration {
+        self.session_timeout.get()
     }
 
     /// Ends all connections.

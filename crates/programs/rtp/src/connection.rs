@@ -26,9 +26,6 @@ use crate::rtsp::target::Target;
 use crate::rtsp::transport::{ServerSide, Transport};
 use crate::stream::{Pace, RtpStream};
 
-/// How long a connection without a session may be silent: as long as a session.
-const IDLE: Duration = crate::rtsp::session::TIMEOUT;
-
 /// How long who has given a wrong password waits for the answer: guessing is slow then.
 const WRONG_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 
@@ -79,7 +76,8 @@ impl Connection {
             Socket::Unix(_) => None,
         };
         let (id, nonce) = (random::digits()?, random::word()?);
-        let session = Session::new(id, nonce, app.users(), address);
+        let timeout = app.session_timeout();
+        let session = Session::new(id, nonce, app.users(), address, timeout);
         Ok(Self {
             app,
             peer,
@@ -350,13 +348,7 @@ impl Connection {
     async fn silence(&self) {
         loop {
             let changed = self.changed.notified();
-            let timeout = {
-                let session = self.session.borrow();
-                match session.current() {
-                    Some(_) => session.timeout(),
-                    None => Some(IDLE),
-                }
-            };
+            let timeout = self.session.borrow().timeout();
             let end = timeout.map(|timeout| self.heard.get() + timeout);
             if end.is_some_and(|end| end <= Instant::now()) {
                 return;

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::rtsp::auth::Users;
 use crate::rtsp::message::{Method, Request, Response, Status};
@@ -11,6 +12,9 @@ use crate::rtsp::reader::{Incoming, ReadError, Reader};
 use crate::rtsp::session::{Session, Step};
 use crate::rtsp::target::{Target, base_and_control, track_url};
 use crate::rtsp::transport::{ServerSide, Transport};
+
+/// That of a session; nothing depends on it.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is read does not depend on the pieces in which it comes; nobody is let in who does not know
 /// the password; packets go to no port of other programs; and no response has a line that a client
@@ -48,7 +52,7 @@ pub fn rtsp(bytes: &[u8]) {
 
 fn session(users: Option<Rc<Users>>) -> Session {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Session::new("ID".to_owned(), "n1".to_owned(), users, Some(address))
+    Session::new("ID".to_owned(), "n1".to_owned(), users, Some(address), TIMEOUT)
 }
 
 /// Does what a session asks for.

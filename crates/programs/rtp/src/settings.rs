@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_config::{Address, Config, ConfigError, HostPort, RtpOptions, Section};
+use eyelid_config::{Address, Config, ConfigError, HostPort, RtpOptions, Section, SessionTimeout};
 use eyelid_consumer::Configured;
 
 use crate::Arguments;
@@ -14,6 +14,10 @@ use crate::rtsp::auth::Users;
 
 /// How many sessions are served where nothing is said. docs/eyelid.toml promises it.
 const MAX_SESSIONS: usize = 100;
+
+/// After how long sessions end where nothing is said: what RFC 2326 (section 12.37) has for those
+/// that say nothing of it.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often the log says what was sent to a destination where nothing is said.
 const STATS_INTERVAL: Duration = Duration::from_secs(60);
@@ -32,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) users: Option<Rc<Users>>,
     /// How many sessions are served at once.
     pub(crate) max_sessions: usize,
+    /// After how long without a word a client is told that its session ends.
+    pub(crate) session_timeout: Duration,
     /// How often the log says what was sent to each destination.
     pub(crate) stats_interval: Duration,
     /// When to end for want of connections.
@@ -139,6 +145,9 @@ impl Settings {
             max_sessions: options
                 .max_sessions
                 .map_or(MAX_SESSIONS, |max| max as usize),
+            session_timeout: options
+                .session_timeout
+                .map_or(SESSION_TIMEOUT, SessionTimeout::duration),
             stats_interval: options.stats_interval.unwrap_or(STATS_INTERVAL),
             idle_exit: options.idle_exit,
             destinations,

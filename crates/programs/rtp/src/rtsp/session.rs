@@ -15,12 +15,9 @@ use crate::rtsp::message::{Method, Request, Response, Status};
 use crate::rtsp::target::{NoTarget, Target, base_and_control, track_url};
 use crate::rtsp::transport::{ServerSide, Transport, Ways, answer, choose};
 
-/// After how long without a word a client is told that it counts as gone, where it gets packets by
-/// UDP: what RFC 2326 (section 12.37) has for sessions that say nothing of it.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How much longer it may be silent: clients send their word when the time is up.
-const GRACE: Duration = Duration::from_secs(15);
+/// By which part of the time-out a client may be silent for longer: some send their word when the
+/// time is up.
+const GRACE: u32 = 4;
 
 /// Who the server says that it is.
 const SERVER: &str = concat!("Eyelid/", env!("CARGO_PKG_VERSION"));
@@ -33,6 +30,8 @@ pub(crate) struct Session {
     users: Option<Rc<Users>>,
     /// The address that packets may go to.
     address: Option<IpAddr>,
+    /// After how long without a word a client is told that it counts as gone.
+    timeout: Duration,
     has_described: bool,
     state: State,
 }
@@ -86,12 +85,14 @@ impl Session {
         nonce: String,
         users: Option<Rc<Users>>,
         address: Option<IpAddr>,
+        timeout: Duration,
     ) -> Self {
         Self {
             id,
             nonce,
             users,
             address,
+            timeout,
             has_described: false,
             state: State::Init,
         }
@@ -113,9 +114,14 @@ impl Session {
     /// After how long without a word the client is gone. One that gets packets on the connection
     /// itself is there as long as that is; but one that does not play takes up room for nothing.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        match self.current()?.transport {
-            Transport::Interleaved { .. } if self.is_playing() => None,
-            _ => Some(TIMEOUT + GRACE),
+        match &self.state {
+            State::Playing(set_up)
+                if matches!(set_up.transport, Transport::Interleaved { .. }) =>
+            {
+                None
+            }
+            State::Init => Some(self.timeout),
+            State::Ready(_) | State::Playing(_) => Some(self.timeout + self.timeout / GRACE),
         }
     }
 
@@ -230,7 +236,7 @@ impl Session {
         let response = response.with("Server", SERVER);
         match self.current() {
             Some(_) => {
-                let session = format!("{};timeout={}", self.id, TIMEOUT.as_secs());
+                let session = format!("{};timeout={}", self.id, self.timeout.as_secs());
                 response.with("Session", session)
             }
             None => response,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 const UDP: &str = "Transport: RTP/AVP/UDP;unicast;client_port=5000-5001\r\n";
 const TCP: &str = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+const TIMEOUT: Duration = Duration::from_secs(60);
 const SIDE: ServerSide = ServerSide::Udp {
     rtp_port: 40000,
     rtcp_port: 40001,
@@ -14,7 +15,7 @@ const SIDE: ServerSide = ServerSide::Udp {
 
 fn session() -> Session {
     let address = "192.0.2.1".parse().ok();
-    Session::new("ID".to_owned(), "n1".to_owned(), None, address)
+    Session::new("ID".to_owned(), "n1".to_owned(), None, address, TIMEOUT)
 }
 
 fn request(line: &str, headers: &str) -> Request {
@@ -212,6 +213,7 @@ fn sat_ip_is_told_that_there_is_none() {
 #[test]
 fn who_gets_packets_on_the_connection_has_a_timeout_until_it_plays() {
     let mut session = session();
+    assert_eq!(session.timeout(), Some(TIMEOUT));
     set_up(&mut session, "SETUP rtsp://h/track=0", TCP);
     assert_eq!(session.timeout(), Some(Duration::from_secs(75)));
     session.playing(&request("PLAY rtsp://h/", ""), 1, 1);
@@ -228,7 +230,7 @@ fn all_but_options_needs_the_password_where_there_is_one() {
     let path = directory.path().join("htdigest");
     std::fs::write(&path, format!("anna:Eyelid:{}\n", "0".repeat(32))).unwrap();
     let users = Rc::new(Users::load(&path).unwrap());
-    let mut session = Session::new("ID".into(), "n1".into(), None, None);
+    let mut session = Session::new("ID".into(), "n1".into(), None, None, TIMEOUT);
     assert!(matches!(
         step(&mut session, "DESCRIBE rtsp://h/", ""),
         Step::Describe(_)
