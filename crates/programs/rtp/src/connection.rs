@@ -19,6 +19,7 @@ use crate::delivery::{Delivery, Way};
 use crate::frames::{Frames, wanted};
 use crate::push::Push;
 use crate::random;
+use crate::rtsp::auth::Verdict;
 use crate::rtsp::message::{Request, Response, Status};
 use crate::rtsp::reader::{Incoming, ReadError, Reader};
 use crate::rtsp::session::{Session, SetUp, Step};
@@ -75,9 +76,9 @@ impl Connection {
             Socket::Tcp(stream) => Some(stream.local_addr()?),
             Socket::Unix(_) => None,
         };
-        let (id, nonce) = (random::digits()?, random::word()?);
+        let id = random::digits()?;
         let timeout = app.session_timeout();
-        let session = Session::new(id, nonce, app.users(), address, timeout);
+        let session = Session::new(id, app.users(), address, timeout);
         Ok(Self {
             app,
             peer,
@@ -154,13 +155,15 @@ impl Connection {
             let mut session = self.session.borrow_mut();
             // A password that was set since binds those, too, that were there before.
             session.set_users(self.app.users());
-            session.on_request(request, |target| self.group(target).is_some())
+            session.on_request(request, Instant::now(), |target| self.group(target).is_some())
         };
         match step {
             Step::Respond(response) => response,
-            Step::RespondLate(response) => {
-                sleep(WRONG_PASSWORD_PAUSE).await;
-                response
+            Step::Challenge(verdict) => {
+                if verdict == Verdict::Wrong {
+                    sleep(WRONG_PASSWORD_PAUSE).await;
+                }
+                self.challenge(request, verdict)
             }
             Step::RespondToDialect(response) => {
                 self.log_dialect(request);
@@ -174,6 +177,18 @@ impl Connection {
                 self.deliver_instead(None);
                 self.permit.wait();
                 response
+            }
+        }
+    }
+
+    /// Asks for a password.
+    fn challenge(&self, request: &Request, verdict: Verdict) -> Response {
+        let mut session = self.session.borrow_mut();
+        match random::word() {
+            Ok(nonce) => session.challenge(request, verdict, nonce, Instant::now()),
+            Err(error) => {
+                self.log_refused(&error.to_string());
+                session.unavailable(request)
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::rtsp::auth::Users;
 use crate::rtsp::message::{Method, Request, Response, Status};
@@ -31,18 +31,21 @@ pub fn rtsp(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         of_text(text);
     }
+    let now = Instant::now();
     let mut open = session(None);
     for request in &requests {
-        let step = open.on_request(request, |_| true);
+        let step = open.on_request(request, now, |_| true);
         play(&mut open, request, step);
     }
     let nobody = "0".repeat(32);
     let users = Users::parse(&format!("anna:Eyelid:{nobody}"), Path::new("")).ok();
     let mut closed = session(users.map(Rc::new));
     for request in &requests {
-        let step = closed.on_request(request, |_| true);
-        let response = match step {
-            Step::Respond(response) | Step::RespondLate(response) => response,
+        let response = match closed.on_request(request, now, |_| true) {
+            Step::Respond(response) => response,
+            Step::Challenge(verdict) => {
+                closed.challenge(request, verdict, "n1".to_owned(), now)
+            }
             other => panic!("{other:?} without a password"),
         };
         assert!(response.status != Status::Ok || request.method == Method::Options);
@@ -52,14 +55,13 @@ pub fn rtsp(bytes: &[u8]) {
 
 fn session(users: Option<Rc<Users>>) -> Session {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Session::new("ID".to_owned(), "n1".to_owned(), users, Some(address), TIMEOUT)
+    Session::new("ID".to_owned(), users, Some(address), TIMEOUT)
 }
 
 /// Does what a session asks for.
 fn play(session: &mut Session, request: &Request, step: Step) {
     let response = match step {
         Step::Respond(response)
-        | Step::RespondLate(response)
         | Step::RespondToDialect(response)
         | Step::Pause(response)
         | Step::TearDown(response) => response,
@@ -74,6 +76,7 @@ fn play(session: &mut Session, request: &Request, step: Step) {
             }
             session.set_up(request, set_up, ServerSide::Interleaved, 1)
         }
+        Step::Challenge(verdict) => panic!("{verdict:?} without users"),
         Step::Play => session.playing(request, 1, 1),
     };
     check(&response);
@@ -120,7 +123,7 @@ fn of_text(text: &str) {
         let _ = track_url(text);
     }
     if let Ok(users) = Users::parse(text, Path::new("")) {
-        let wrong = users.judge(Some("Basic YTpi"), "PLAY", "/", "n1");
+        let wrong = users.judge(Some("Basic YTpi"), "PLAY", "/", None);
         assert_ne!(wrong, crate::rtsp::auth::Verdict::Missing);
     }
 }

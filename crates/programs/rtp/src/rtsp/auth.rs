@@ -2,9 +2,9 @@
 //! htdigest's.
 //!
 //! Both schemes need what Digest is computed from, the MD5 of user, realm and password; the bcrypt
-//! hashes of the server's file cannot give it. A nonce is one connection's alone, so what was
-//! overheard is of no use on another. The file is to be as secret as the passwords: whoever has it
-//! can compute every response.
+//! hashes of the server's file cannot give it. A nonce is one connection's alone and good for a
+//! while, so what was overheard is of no use on another, nor later. The file is to be as secret as
+//! the passwords: whoever has it can compute every response.
 
 use std::collections::HashMap;
 use std::fs;
@@ -45,7 +45,8 @@ pub(crate) enum Verdict {
     Granted,
     /// There is none.
     Missing,
-    /// It was computed for another nonce than the connection's.
+    /// It is right, but was computed for another nonce than the one that is good: an older one, or
+    /// that of another connection.
     Stale,
     /// User or password are wrong.
     Wrong,
@@ -114,13 +115,14 @@ impl Users {
         ]
     }
 
-    /// Judges a request with this method and URL on the connection with this nonce.
+    /// Judges a request with this method and URL on a connection where this nonce is good, if one
+    /// is.
     pub(crate) fn judge(
         &self,
         authorization: Option<&str>,
         method: &str,
         url: &str,
-        nonce: &str,
+        nonce: Option<&str>,
     ) -> Verdict {
         let Some(authorization) = authorization else {
             return Verdict::Missing;
@@ -144,15 +146,12 @@ impl Users {
         is_same(&given, secret)
     }
 
-    fn judge_digest(&self, text: &str, method: &str, url: &str, nonce: &str) -> Verdict {
+    fn judge_digest(&self, text: &str, method: &str, url: &str, good: Option<&str>) -> Verdict {
         let parameters = parameters(text);
         let parameter = |name: &str| {
             let known = parameters.iter().find(|(key, _)| key == name);
             known.map_or("", |(_, value)| value.as_str())
         };
-        if parameter("nonce") != nonce {
-            return Verdict::Stale;
-        }
         let named = parameter("uri");
         // Some clients sign the presentation's URL for the track, too (live555).
         let base = presentation_url(url);
@@ -162,12 +161,16 @@ impl Users {
         let secret = self.secrets.get(parameter("username"));
         let secret = secret.map_or("", String::as_str);
         let what = md5_hex(&format!("{method}:{named}"));
+        let nonce = parameter("nonce");
         let right = md5_hex(&format!("{secret}:{nonce}:{what}"));
         let is_right = is_same(&right, &parameter("response").to_ascii_lowercase());
-        if is_right && !secret.is_empty() {
+        if !is_right || secret.is_empty() {
+            Verdict::Wrong
+        } else if Some(nonce) == good {
             Verdict::Granted
         } else {
-            Verdict::Wrong
+            // Said to nobody else (RFC 2617, section 3.2.1): clients ask for the password then.
+            Verdict::Stale
         }
     }
 }
@@ -246,7 +249,7 @@ mod tests {
     }
 
     fn judge(authorization: &str) -> Verdict {
-        users().judge(Some(authorization), "DESCRIBE", URL, "n1")
+        users().judge(Some(authorization), "DESCRIBE", URL, Some("n1"))
     }
 
     #[test]
@@ -276,14 +279,15 @@ mod tests {
         ] {
             assert_eq!(judge(&wrong), Verdict::Wrong, "{wrong}");
         }
-        assert_eq!(users().judge(None, "DESCRIBE", URL, "n1"), Verdict::Missing);
+        let missing = users().judge(None, "DESCRIBE", URL, Some("n1"));
+        assert_eq!(missing, Verdict::Missing);
     }
 
     #[test]
     fn the_presentations_url_lets_in_to_its_track_and_to_no_other() {
         let judge = |uri, url| {
             let authorization = digest("anna", "se:cret", uri, "n1");
-            users().judge(Some(&authorization), "DESCRIBE", url, "n1")
+            users().judge(Some(&authorization), "DESCRIBE", url, Some("n1"))
         };
         for (uri, track) in [
             ("rtsp://h/door/", "rtsp://h/door/track=0"),
@@ -305,14 +309,17 @@ mod tests {
     fn what_was_computed_for_another_connection_or_method_does_not_let_in() {
         let replayed = digest("anna", "se:cret", URL, "n0");
         assert_eq!(judge(&replayed), Verdict::Stale);
+        assert_eq!(judge(&digest("anna", "x", URL, "n0")), Verdict::Wrong);
+        let late = users().judge(Some(&replayed), "DESCRIBE", URL, None);
+        assert_eq!(late, Verdict::Stale);
         let [digest_challenge, _] = users().challenges("n1", Verdict::Stale);
         assert!(
             digest_challenge.ends_with("stale=true"),
             "{digest_challenge}"
         );
         let other = digest("anna", "se:cret", URL, "n1");
-        let users = users();
-        assert_eq!(users.judge(Some(&other), "PLAY", URL, "n1"), Verdict::Wrong);
+        let judged = users().judge(Some(&other), "PLAY", URL, Some("n1"));
+        assert_eq!(judged, Verdict::Wrong);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 //!
 //! [`Session::on_request`] says what is to be done. Where that is more than to answer, whoever has
 //! the cameras and sockets does it, and tells the session ([`Session::described`],
-//! [`Session::set_up`], [`Session::playing`]), which gives the answer. A connection has one session
+//! [`Session::set_up`], [`Session::playing`], [`Session::challenge`]), which gives the answer. A connection has one session
 //! at a time, and always the same identifier: clients are known that get two at odds.
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::rtsp::auth::{Users, Verdict};
 use crate::rtsp::message::{Method, Request, Response, Status};
@@ -19,6 +19,10 @@ use crate::rtsp::transport::{ServerSide, Transport, Ways, answer, choose};
 /// time is up.
 const GRACE: u32 = 4;
 
+/// For how many time-outs a nonce is good: 5 min as a rule, as Apache has it
+/// (`AuthDigestNonceLifetime`).
+const NONCE_TIMEOUTS: u32 = 5;
+
 /// Who the server says that it is.
 const SERVER: &str = concat!("Eyelid/", env!("CARGO_PKG_VERSION"));
 
@@ -26,7 +30,7 @@ const SERVER: &str = concat!("Eyelid/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(crate) struct Session {
     id: String,
-    nonce: String,
+    nonce: Option<Nonce>,
     users: Option<Rc<Users>>,
     /// The address that packets may go to.
     address: Option<IpAddr>,
@@ -34,6 +38,13 @@ pub(crate) struct Session {
     timeout: Duration,
     has_described: bool,
     state: State,
+}
+
+/// What the client is to compute its responses with.
+#[derive(Debug)]
+struct Nonce {
+    text: String,
+    issued: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +72,8 @@ pub(crate) struct SetUp {
 pub(crate) enum Step {
     /// Answer it.
     Respond(Response),
-    /// Answer it after a while: a password was wrong.
-    RespondLate(Response),
+    /// Ask for a password, by [`Session::challenge`]; after a while where one was wrong.
+    Challenge(Verdict),
     /// Answer it, and tell the log: this client speaks a dialect that no camera of ours does.
     RespondToDialect(Response),
     /// Say what there is to see of this, by [`Session::described`] or [`Session::not_found`].
@@ -79,17 +90,16 @@ pub(crate) enum Step {
 }
 
 impl Session {
-    /// One that nothing was asked of. `id` and `nonce` cannot be guessed by others.
+    /// One that nothing was asked of. `id` cannot be guessed by others.
     pub(crate) fn new(
         id: String,
-        nonce: String,
         users: Option<Rc<Users>>,
         address: Option<IpAddr>,
         timeout: Duration,
     ) -> Self {
         Self {
             id,
-            nonce,
+            nonce: None,
             users,
             address,
             timeout,
@@ -130,10 +140,12 @@ impl Session {
         self.users = users;
     }
 
-    /// Decides what a request comes to. `has_group` says whether a camera is sent to a group.
+    /// Decides what a request comes to that comes `now`. `has_group` says whether a camera is sent
+    /// to a group.
     pub(crate) fn on_request(
         &mut self,
         request: &Request,
+        now: Instant,
         has_group: impl Fn(&Target) -> bool,
     ) -> Step {
         if request.header("CSeq").is_none() {
@@ -147,8 +159,8 @@ impl Session {
             let response = self.respond(request, Status::Ok);
             return Step::Respond(response.with("Public", Method::names()));
         }
-        if let Some(refusal) = self.refuse(request) {
-            return refusal;
+        if let Some(verdict) = self.refuse(request, now) {
+            return Step::Challenge(verdict);
         }
         if self.is_of_another_session(request) {
             return Step::Respond(self.respond(request, Status::SessionNotFound));
@@ -217,6 +229,29 @@ impl Session {
             .with("RTP-Info", info)
     }
 
+    /// A password is asked for. Responses are to be computed with this `nonce`, which others
+    /// cannot guess, from `now` on.
+    pub(crate) fn challenge(
+        &mut self,
+        request: &Request,
+        verdict: Verdict,
+        nonce: String,
+        now: Instant,
+    ) -> Response {
+        let response = self.respond(request, Status::Unauthorized);
+        let challenges = match &self.users {
+            Some(users) => users.challenges(&nonce, verdict).to_vec(),
+            None => Vec::new(),
+        };
+        self.nonce = Some(Nonce {
+            text: nonce,
+            issued: now,
+        });
+        challenges.into_iter().fold(response, |response, challenge| {
+            response.with("WWW-Authenticate", challenge)
+        })
+    }
+
     /// There is no such camera.
     pub(crate) fn not_found(&self, request: &Request) -> Response {
         self.respond(request, Status::NotFound)
@@ -243,23 +278,18 @@ impl Session {
         }
     }
 
-    /// Refuses who may not look.
-    fn refuse(&self, request: &Request) -> Option<Step> {
+    /// Refuses who may not look, and says why.
+    fn refuse(&self, request: &Request, now: Instant) -> Option<Verdict> {
         let users = self.users.as_ref()?;
         let authorization = request.header("Authorization");
         let method = request.method.name();
-        let verdict = users.judge(authorization, method, &request.url, &self.nonce);
-        if verdict == Verdict::Granted {
-            return None;
-        }
-        let mut response = self.respond(request, Status::Unauthorized);
-        for challenge in users.challenges(&self.nonce, verdict) {
-            response = response.with("WWW-Authenticate", challenge);
-        }
-        Some(match verdict {
-            Verdict::Wrong => Step::RespondLate(response),
-            _ => Step::Respond(response),
-        })
+        let is_good = |nonce: &&Nonce| {
+            now.saturating_duration_since(nonce.issued) < self.timeout * NONCE_TIMEOUTS
+        };
+        let good = self.nonce.as_ref().filter(is_good);
+        let good = good.map(|nonce| nonce.text.as_str());
+        let verdict = users.judge(authorization, method, &request.url, good);
+        (verdict != Verdict::Granted).then_some(verdict)
     }
 
     /// Says whether a request names a session that is not this one, or one that has ended.

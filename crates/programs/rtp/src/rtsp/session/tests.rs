@@ -15,7 +15,7 @@ const SIDE: ServerSide = ServerSide::Udp {
 
 fn session() -> Session {
     let address = "192.0.2.1".parse().ok();
-    Session::new("ID".to_owned(), "n1".to_owned(), None, address, TIMEOUT)
+    Session::new("ID".to_owned(), None, address, TIMEOUT)
 }
 
 fn request(line: &str, headers: &str) -> Request {
@@ -30,13 +30,12 @@ fn request(line: &str, headers: &str) -> Request {
 
 /// What a request comes to, in a session of no multicast.
 fn step(session: &mut Session, line: &str, headers: &str) -> Step {
-    session.on_request(&request(line, headers), |_| false)
+    session.on_request(&request(line, headers), Instant::now(), |_| false)
 }
 
 fn status(step: Step) -> Status {
     match step {
         Step::Respond(response)
-        | Step::RespondLate(response)
         | Step::RespondToDialect(response)
         | Step::Pause(response)
         | Step::TearDown(response) => response.status,
@@ -176,7 +175,7 @@ fn what_cannot_be_done_has_the_status_by_which_clients_go_on() {
     }
     let mut nameless = request("OPTIONS *", "");
     nameless.headers.clear();
-    let refused = session.on_request(&nameless, |_| false);
+    let refused = session.on_request(&nameless, Instant::now(), |_| false);
     assert_eq!(status(refused), Status::BadRequest);
 }
 
@@ -224,32 +223,58 @@ fn who_gets_packets_on_the_connection_has_a_timeout_until_it_plays() {
 
 #[test]
 fn all_but_options_needs_the_password_where_there_is_one() {
-    let users = Users::load(Path::new("/nowhere")).unwrap_err();
-    assert!(users.to_string().contains("/nowhere"));
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("htdigest");
-    std::fs::write(&path, format!("anna:Eyelid:{}\n", "0".repeat(32))).unwrap();
-    let users = Rc::new(Users::load(&path).unwrap());
-    let mut session = Session::new("ID".into(), "n1".into(), None, None, TIMEOUT);
+    let mut session = session();
     assert!(matches!(
         step(&mut session, "DESCRIBE rtsp://h/", ""),
         Step::Describe(_)
     ));
     // Those that are there when a password is set are asked, too.
-    session.set_users(Some(users));
+    session.set_users(users());
     assert_eq!(status(step(&mut session, "OPTIONS *", "")), Status::Ok);
     for line in [
         "DESCRIBE rtsp://h/",
         "PLAY rtsp://h/",
         "GET_PARAMETER rtsp://h/",
     ] {
-        let Step::Respond(response) = step(&mut session, line, "") else {
-            panic!("{line} does something");
-        };
+        assert_eq!(
+            step(&mut session, line, ""),
+            Step::Challenge(Verdict::Missing)
+        );
+        let now = Instant::now();
+        let response =
+            session.challenge(&request(line, ""), Verdict::Missing, "n1".to_owned(), now);
         assert_eq!(response.status, Status::Unauthorized);
         let challenge = "Digest realm=\"Eyelid\", nonce=\"n1\", algorithm=MD5";
         assert_eq!(response.header("WWW-Authenticate"), Some(challenge));
         let guess = step(&mut session, line, "Authorization: Basic YTpi\r\n");
-        assert!(matches!(guess, Step::RespondLate(_)), "{guess:?}");
+        assert_eq!(guess, Step::Challenge(Verdict::Wrong));
     }
+}
+
+#[test]
+fn a_nonce_is_good_for_five_timeouts() {
+    let mut session = session();
+    session.set_users(users());
+    let describe = "DESCRIBE rtsp://h/";
+    let start = Instant::now();
+    session.challenge(
+        &request(describe, ""),
+        Verdict::Missing,
+        "n1".to_owned(),
+        start,
+    );
+    // printf %s DESCRIBE:rtsp://h/ | md5sum; printf %s 0{32}:n1:THAT | md5sum
+    let header = "Authorization: Digest username=\"anna\", realm=\"Eyelid\", nonce=\"n1\", \
+        uri=\"rtsp://h/\", response=\"e2bb1f41e0a76053453384da2586f4c4\"\r\n";
+    let mut at = |seconds| {
+        let now = start + Duration::from_secs(seconds);
+        session.on_request(&request(describe, header), now, |_| false)
+    };
+    assert!(matches!(at(299), Step::Describe(_)), "{:?}", at(299));
+    assert_eq!(at(300), Step::Challenge(Verdict::Stale));
+}
+
+fn users() -> Option<Rc<Users>> {
+    let anna = format!("anna:Eyelid:{}\n", "0".repeat(32));
+    Users::parse(&anna, Path::new("f")).ok().map(Rc::new)
 }
