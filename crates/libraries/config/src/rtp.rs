@@ -34,6 +34,9 @@ pub struct RtpOptions {
     )]
     #[serde(deserialize_with = "crate::server::at_least_one")]
     pub max_sessions: Option<u32>,
+    /// Mark the packets of RTSP sessions with this DSCP: EF, AF41, CS5, ... or a number [default: 0]
+    #[arg(long, value_name = "DSCP", allow_negative_numbers = true)]
+    pub rtsp_dscp: Option<Dscp>,
     /// End RTSP sessions that have been silent for a quarter longer than this [default: 60s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub session_timeout: Option<SessionTimeout>,
@@ -69,6 +72,7 @@ impl RtpOptions {
             rtsp: crate::server::given(self.rtsp, file.rtsp),
             auth_file: self.auth_file.or(file.auth_file),
             max_sessions: self.max_sessions.or(file.max_sessions),
+            rtsp_dscp: self.rtsp_dscp.or(file.rtsp_dscp),
             session_timeout: self.session_timeout.or(file.session_timeout),
             stats_interval: self.stats_interval.or(file.stats_interval),
             idle_exit: self.idle_exit.or(file.idle_exit),

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use eyelid_config::Dscp;
 use eyelid_consumer::Cameras;
 use eyelid_daemon::LogLimit;
 use eyelid_http::{Admission, Permit, Protocol, Socket};
@@ -30,6 +31,7 @@ pub(crate) struct App {
     users: RefCell<Option<Rc<Users>>>,
     max_sessions: Cell<usize>,
     session_timeout: Cell<Duration>,
+    dscp: Cell<Dscp>,
     idle_exit: Cell<Option<Duration>>,
     has_destinations: Cell<bool>,
     /// How often the log says what was sent to each destination.
@@ -55,6 +57,7 @@ impl App {
             users: RefCell::default(),
             max_sessions: Cell::default(),
             session_timeout: Cell::default(),
+            dscp: Cell::default(),
             idle_exit: Cell::default(),
             has_destinations: Cell::default(),
             stats_interval: Cell::default(),
@@ -76,6 +79,7 @@ impl App {
     fn set(&self, settings: &Settings) {
         self.users.replace(settings.users.clone());
         self.max_sessions.set(settings.max_sessions);
+        self.dscp.set(settings.rtsp_dscp);
         self.session_timeout.set(settings.session_timeout);
         self.stats_interval.set(settings.stats_interval);
         self.idle_exit.set(settings.idle_exit);
@@ -95,6 +99,11 @@ impl App {
     /// After how long without a word a client that comes now is told that its session ends.
     pub(crate) fn session_timeout(&self) -> Duration {
         self.session_timeout.get()
+    }
+
+    /// How packets to a client are marked that comes now.
+    pub(crate) fn dscp(&self) -> Dscp {
+        self.dscp.get()
     }
 
     /// Ends all connections.

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use eyelid_daemon::timer::at;
 use eyelid_http::{Peer, Permit, Socket};
 use eyelid_rtp_wire::{Destination, Framing, Media, Origin, PacketBytes, SessionDescription};
+use socket2::SockRef;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::app::App;
 use crate::connection_writer::ConnectionWriter;
+use crate::dscp::mark;
 use crate::delivery::{Delivery, Way};
 use crate::frames::{Frames, wanted};
 use crate::push::Push;
@@ -52,6 +54,11 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
     // A client that reads slowly has longer than one that answers nothing.
     socket.prepare();
     let peer = socket.peer();
+    if let Peer::Tcp(address) = peer
+        && let Err(error) = mark(&SockRef::from(&socket), app.dscp(), address.ip())
+    {
+        log::debug!("client {peer}: packets not marked: {error}");
+    }
     log::debug!("client {peer} connected");
     let connection = match Connection::new(app, socket, peer, permit) {
         Ok(connection) => connection,
@@ -273,7 +280,7 @@ impl Connection {
                 Peer::Tcp(peer),
                 Some(local),
             ) => {
-                let way = Way::udp(local, peer, rtp_port, rtcp_port)?;
+                let way = Way::udp(local, peer, rtp_port, rtcp_port, self.app.dscp())?;
                 (Framing::Datagrams, way)
             }
             _ => return Err(io::ErrorKind::Unsupported.into()),

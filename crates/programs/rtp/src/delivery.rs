@@ -8,10 +8,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use eyelid_config::Dscp;
 use eyelid_rtp_wire::Farewell;
+use socket2::SockRef;
 use tokio::time::sleep;
 
 use crate::connection_writer::ConnectionWriter;
+use crate::dscp::mark;
 use crate::frames::Frames;
 use crate::push::Push;
 use crate::stream::RtpStream;
@@ -54,16 +57,21 @@ impl Way {
     /// Sends from this address to the client's ports.
     ///
     /// # Errors
-    /// What the system said: no two ports are free.
+    /// What the system said, as a rule that no two ports are free.
     pub(crate) fn udp(
         local: SocketAddr,
         peer: SocketAddr,
         rtp_port: u16,
         rtcp_port: u16,
+        dscp: Dscp,
     ) -> io::Result<Self> {
         let to = |port| Cell::new(with_port(peer, port));
+        let pair = UdpPair::bind(local, None)?;
+        for socket in [&pair.rtp, &pair.rtcp] {
+            mark(&SockRef::from(socket), dscp, peer.ip())?;
+        }
         Ok(Self::Udp(UdpWay {
-            pair: UdpPair::bind(local, None)?,
+            pair,
             client: peer.ip(),
             rtp_to: to(rtp_port),
             rtcp_to: to(rtcp_port),

@@ -12,6 +12,7 @@ mod connection_writer;
 mod delivery;
 mod demand;
 mod destinations;
+mod dscp;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

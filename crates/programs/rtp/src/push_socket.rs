@@ -11,6 +11,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 use crate::destinations::{DestinationSettings, is_of_one_link};
+use crate::dscp;
 use crate::udp::{UdpPair, with_port};
 
 /// The sockets of one destination.
@@ -129,7 +130,6 @@ fn on_link(address: SocketAddr, interface: Option<&Interface>) -> SocketAddr {
 }
 
 fn mark(socket: &SockRef<'_>, settings: &DestinationSettings, to: IpAddr) -> anyhow::Result<()> {
-    let traffic_class = u32::from(settings.dscp.bits()) << 2;
     let ttl = settings.ttl.map(u32::from);
     match (to, to.is_multicast(), ttl) {
         (IpAddr::V4(_), true, Some(ttl)) => socket.set_multicast_ttl_v4(ttl)?,
@@ -138,12 +138,7 @@ fn mark(socket: &SockRef<'_>, settings: &DestinationSettings, to: IpAddr) -> any
         (IpAddr::V6(_), false, Some(hops)) => socket.set_unicast_hops_v6(hops)?,
         (_, _, None) => {}
     }
-    if traffic_class > 0 {
-        match to {
-            IpAddr::V4(_) => socket.set_tos_v4(traffic_class)?,
-            IpAddr::V6(_) => socket.set_tclass_v6(traffic_class)?,
-        }
-    }
+    dscp::mark(socket, settings.dscp, to)?;
     Ok(())
 }
 

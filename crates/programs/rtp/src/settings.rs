@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_config::{Address, Config, ConfigError, HostPort, RtpOptions, Section, SessionTimeout};
+use eyelid_config::{
+    Address, Config, ConfigError, Dscp, HostPort, RtpOptions, Section, SessionTimeout,
+};
 use eyelid_consumer::Configured;
 
 use crate::Arguments;
@@ -36,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) users: Option<Rc<Users>>,
     /// How many sessions are served at once.
     pub(crate) max_sessions: usize,
+    /// How packets of RTSP sessions are marked.
+    pub(crate) rtsp_dscp: Dscp,
     /// After how long without a word a client is told that its session ends.
     pub(crate) session_timeout: Duration,
     /// How often the log says what was sent to each destination.
@@ -145,6 +149,7 @@ impl Settings {
             max_sessions: options
                 .max_sessions
                 .map_or(MAX_SESSIONS, |max| max as usize),
+            rtsp_dscp: options.rtsp_dscp.unwrap_or_default(),
             session_timeout: options
                 .session_timeout
                 .map_or(SESSION_TIMEOUT, SessionTimeout::duration),
