@@ -34,7 +34,7 @@ pub struct RtpOptions {
     )]
     #[serde(deserialize_with = "crate::server::at_least_one")]
     pub max_sessions: Option<u32>,
-    /// Mark the packets of RTSP sessions with this DSCP: EF, AF41, CS5, ... or a number [default: 0]
+    /// Mark packets of RTSP sessions with this DSCP: EF, AF41, CS5, ... or a number [default: 0]
     #[arg(long, value_name = "DSCP", allow_negative_numbers = true)]
     pub rtsp_dscp: Option<Dscp>,
     /// End RTSP sessions that have been silent for a quarter longer than this [default: 60s]

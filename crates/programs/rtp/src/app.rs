@@ -6,18 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use eyelid_config::Dscp;
 use eyelid_consumer::Cameras;
-use eyelid_daemon::LogLimit;
 use eyelid_http::{Admission, Permit, Protocol, Socket};
 use tokio::sync::watch;
 
 use crate::connection;
 use crate::frames::Shared;
 use crate::pushes::Pushes;
+use crate::refusals::Refusals;
 use crate::rtsp::auth::Users;
 use crate::settings::Settings;
-
-/// How far apart lines are about clients that cannot be served: strangers cause them.
-const REFUSED_LOGGED: Duration = Duration::from_secs(10);
+use crate::shares::Shares;
 
 /// The shared part of the program. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
@@ -36,8 +34,10 @@ pub(crate) struct App {
     has_destinations: Cell<bool>,
     /// How often the log says what was sent to each destination.
     pub(crate) stats_interval: Cell<Duration>,
-    /// Lines about clients that cannot be served.
-    pub(crate) refused: LogLimit,
+    /// What each address has of the room.
+    pub(crate) shares: Rc<Shares>,
+    /// Lines about clients that are refused.
+    pub(crate) refusals: Refusals,
     /// What all streams have in common.
     pub(crate) streams: Rc<Shared>,
     /// Becomes true when connections are to end.
@@ -61,7 +61,8 @@ impl App {
             idle_exit: Cell::default(),
             has_destinations: Cell::default(),
             stats_interval: Cell::default(),
-            refused: LogLimit::new(1, REFUSED_LOGGED),
+            shares: Rc::default(),
+            refusals: Refusals::default(),
             streams: Rc::default(),
             stopping: watch::Sender::new(false),
         };

@@ -1,6 +1,9 @@
 //! One RTSP connection: its requests are read, decided about by its session, and done.
 
+mod set_up;
+
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,25 +12,24 @@ use std::time::{Duration, Instant};
 
 use eyelid_daemon::timer::at;
 use eyelid_http::{Peer, Permit, Socket};
-use eyelid_rtp_wire::{Destination, Framing, Media, Origin, PacketBytes, SessionDescription};
+use eyelid_rtp_wire::{Destination, Media, Origin, SessionDescription};
 use socket2::SockRef;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::app::App;
 use crate::connection_writer::ConnectionWriter;
+use crate::delivery::Delivery;
 use crate::dscp::mark;
-use crate::delivery::{Delivery, Way};
-use crate::frames::{Frames, wanted};
-use crate::push::Push;
+use crate::frames::wanted;
 use crate::random;
+use crate::refusals;
 use crate::rtsp::auth::Verdict;
 use crate::rtsp::message::{Request, Response, Status};
 use crate::rtsp::reader::{Incoming, ReadError, Reader};
-use crate::rtsp::session::{Session, SetUp, Step};
+use crate::rtsp::session::{Session, Step};
 use crate::rtsp::target::Target;
-use crate::rtsp::transport::{ServerSide, Transport};
-use crate::stream::{Pace, RtpStream};
+use crate::shares::Share;
 
 /// How long who has given a wrong password waits for the answer: guessing is slow then.
 const WRONG_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
@@ -39,6 +41,7 @@ struct Connection {
     /// The address that the client has connected to, where it is one.
     local: Option<SocketAddr>,
     permit: Permit,
+    share: Share,
     writer: ConnectionWriter,
     session: RefCell<Session>,
     delivery: RefCell<Option<Rc<Delivery>>>,
@@ -59,8 +62,18 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
     {
         log::debug!("client {peer}: packets not marked: {error}");
     }
+    let share = match app.shares.enter(peer) {
+        Ok(share) => share,
+        Err(reason) => {
+            let status = Status::ServiceUnavailable;
+            app.refusals.tell(peer, status, &reason.to_string());
+            // It is not waited for, nor what it asks.
+            let _ = socket.try_write(&Response::new(status).to_bytes());
+            return;
+        }
+    };
     log::debug!("client {peer} connected");
-    let connection = match Connection::new(app, socket, peer, permit) {
+    let connection = match Connection::new(app, socket, permit, share) {
         Ok(connection) => connection,
         Err(error) => return log::warn!("client {peer} cannot be served: {error}"),
     };
@@ -74,7 +87,8 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
 }
 
 impl Connection {
-    fn new(app: Rc<App>, socket: Socket, peer: Peer, permit: Permit) -> io::Result<Self> {
+    fn new(app: Rc<App>, socket: Socket, permit: Permit, share: Share) -> io::Result<Self> {
+        let peer = socket.peer();
         let address = match peer {
             Peer::Tcp(address) => Some(address.ip()),
             Peer::Unix | Peer::Unknown => None,
@@ -91,6 +105,7 @@ impl Connection {
             peer,
             local,
             permit,
+            share,
             writer: ConnectionWriter::new(socket),
             session: RefCell::new(session),
             delivery: RefCell::default(),
@@ -162,18 +177,21 @@ impl Connection {
             let mut session = self.session.borrow_mut();
             // A password that was set since binds those, too, that were there before.
             session.set_users(self.app.users());
-            session.on_request(request, Instant::now(), |target| self.group(target).is_some())
+            session.on_request(request, Instant::now(), |target| {
+                self.group(target).is_some()
+            })
         };
-        match step {
+        let response = match step {
             Step::Respond(response) => response,
             Step::Challenge(verdict) => {
                 if verdict == Verdict::Wrong {
+                    self.tell(Status::Unauthorized, &refusals::wrong_password(request));
                     sleep(WRONG_PASSWORD_PAUSE).await;
                 }
                 self.challenge(request, verdict)
             }
             Step::RespondToDialect(response) => {
-                self.log_dialect(request);
+                self.tell(response.status, &refusals::dialect(request));
                 response
             }
             Step::Describe(target) => self.describe(request, &target),
@@ -182,10 +200,14 @@ impl Connection {
             Step::Pause(response) => response,
             Step::TearDown(response) => {
                 self.deliver_instead(None);
-                self.permit.wait();
+                self.end_session();
                 response
             }
+        };
+        if let Some(why) = refusals::why(request, response.status) {
+            self.tell(response.status, &why);
         }
+        response
     }
 
     /// Asks for a password.
@@ -193,10 +215,7 @@ impl Connection {
         let mut session = self.session.borrow_mut();
         match random::word() {
             Ok(nonce) => session.challenge(request, verdict, nonce, Instant::now()),
-            Err(error) => {
-                self.log_refused(&error.to_string());
-                session.unavailable(request)
-            }
+            Err(error) => self.unavailable(&session, request, &error),
         }
     }
 
@@ -230,92 +249,16 @@ impl Connection {
         })
     }
 
-    /// Makes ready to send.
-    fn set_up(&self, request: &Request, set_up: SetUp) -> Response {
-        let mut session = self.session.borrow_mut();
-        let Some(camera) = self.app.cameras.camera(&set_up.target.camera) else {
-            return session.not_found(request);
-        };
-        if !self.permit.serve(self.app.max_sessions()) {
-            self.log_refused("there are as many sessions as may be");
-            return session.unavailable(request);
-        }
-        let frames = Frames::new(
-            &self.app.cameras,
-            camera,
-            set_up.target.size,
-            None,
-            self.app.streams.clone(),
-        );
-        match self.delivery(frames, &set_up) {
-            Ok((delivery, side)) => {
-                let ssrc = delivery.stream().ssrc();
-                self.deliver_instead(Some(delivery));
-                session.set_up(request, set_up, side, ssrc)
-            }
-            Err(error) => {
-                self.log_refused(&error.to_string());
-                self.permit.wait();
-                session.unavailable(request)
-            }
-        }
-    }
-
-    fn delivery(&self, frames: Frames, set_up: &SetUp) -> io::Result<(Delivery, ServerSide)> {
-        let (framing, way) = match (set_up.transport, self.peer, self.local) {
-            (Transport::Multicast, ..) => {
-                let group = self.group(&set_up.target);
-                let group = group.ok_or(io::ErrorKind::NotFound)?;
-                (Framing::Datagrams, Way::Group(group))
-            }
-            (Transport::Interleaved { rtp, rtcp }, ..) => {
-                let framing = Framing::Interleaved { channel: rtp };
-                (framing, Way::Interleaved { rtcp })
-            }
-            (
-                Transport::Udp {
-                    rtp_port,
-                    rtcp_port,
-                },
-                Peer::Tcp(peer),
-                Some(local),
-            ) => {
-                let way = Way::udp(local, peer, rtp_port, rtcp_port, self.app.dscp())?;
-                (Framing::Datagrams, way)
-            }
-            _ => return Err(io::ErrorKind::Unsupported.into()),
-        };
-        let side = match &way {
-            Way::Interleaved { .. } => ServerSide::Interleaved,
-            Way::Udp(udp) => {
-                let (rtp_port, rtcp_port) = udp.ports()?;
-                ServerSide::Udp {
-                    rtp_port,
-                    rtcp_port,
-                }
-            }
-            Way::Group(destination) => {
-                let group = destination.group().ok_or(io::ErrorKind::NotFound)?;
-                ServerSide::Multicast {
-                    group: group.ip(),
-                    port: group.port(),
-                    ttl: destination.ttl(),
-                }
-            }
-        };
-        let packet_bytes = PacketBytes::default();
-        let stream = RtpStream::new(None, packet_bytes, framing, Pace::default())?;
-        Ok((Delivery::new(frames, stream, way), side))
-    }
-
-    /// The group that a camera is sent to in this size, if it is to one.
-    fn group(&self, target: &Target) -> Option<Rc<Push>> {
-        self.app.pushes.find(|destination| {
-            let settings = &destination.settings;
-            settings.camera == target.camera
-                && settings.size == target.size
-                && destination.group().is_some()
-        })
+    /// There is no room for a client, or nothing to serve it with.
+    fn unavailable(
+        &self,
+        session: &Session,
+        request: &Request,
+        reason: &dyn fmt::Display,
+    ) -> Response {
+        let response = session.unavailable(request);
+        self.tell(response.status, &reason.to_string());
+        response
     }
 
     fn play(&self, request: &Request) -> Response {
@@ -382,17 +325,8 @@ impl Connection {
         }
     }
 
-    fn log_dialect(&self, request: &Request) {
-        let agent = request.header("User-Agent").unwrap_or("without a name");
-        self.log_refused(&format!(
-            "{agent:?} sets up what it has not asked for: SAT>IP, as VLC of Debian speaks it, and no RTSP"
-        ));
-    }
-
-    fn log_refused(&self, why: &str) {
-        if let Some(suppressed) = self.app.refused.allow(Instant::now()) {
-            let peer = self.peer;
-            log::warn!("client {peer} is not served: {why} ({suppressed} times more before)");
-        }
+    /// Has the log say why the client is refused.
+    fn tell(&self, status: Status, why: &str) {
+        self.app.refusals.tell(self.peer, status, why);
     }
 }

@@ -43,9 +43,7 @@ pub fn rtsp(bytes: &[u8]) {
     for request in &requests {
         let response = match closed.on_request(request, now, |_| true) {
             Step::Respond(response) => response,
-            Step::Challenge(verdict) => {
-                closed.challenge(request, verdict, "n1".to_owned(), now)
-            }
+            Step::Challenge(verdict) => closed.challenge(request, verdict, "n1".to_owned(), now),
             other => panic!("{other:?} without a password"),
         };
         assert!(response.status != Status::Ok || request.method == Method::Options);

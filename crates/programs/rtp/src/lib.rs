@@ -23,9 +23,11 @@ mod pushes;
 mod random;
 mod reach;
 mod recoding;
+mod refusals;
 mod rtsp;
 mod serve;
 mod settings;
+mod shares;
 mod stream;
 mod udp;
 

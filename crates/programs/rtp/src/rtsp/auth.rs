@@ -14,7 +14,7 @@ use eyelid_http::basic_credentials;
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
-use crate::rtsp::target::presentation_url;
+use crate::rtsp::target::{path_of, presentation_url};
 
 /// Who may look.
 #[derive(Debug)]
@@ -153,7 +153,8 @@ impl Users {
             known.map_or("", |(_, value)| value.as_str())
         };
         let named = parameter("uri");
-        // Some clients sign the presentation's URL for the track, too (live555).
+        // Some clients sign the path alone, some the presentation's URL for the track, too
+        // (live555).
         let base = presentation_url(url);
         if ![url, path_of(url), base].contains(&named) {
             return Verdict::Wrong;
@@ -182,14 +183,6 @@ fn is_same(one: &str, other: &str) -> bool {
 fn md5_hex(text: &str) -> String {
     let digest = Md5::digest(text.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What follows the host: some clients give that alone as `uri`.
-fn path_of(url: &str) -> &str {
-    let Some((_, rest)) = url.split_once("://") else {
-        return url;
-    };
-    rest.find('/').map_or("/", |at| &rest[at..])
 }
 
 /// The parameters of a header (RFC 2617, section 3.2.2), the names in small letters.

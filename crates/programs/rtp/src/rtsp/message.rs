@@ -71,7 +71,7 @@ impl Request {
 }
 
 /// What comes of a request, with its reason phrase (RFC 2326, section 7.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Status {
     Ok = 200,
     BadRequest = 400,

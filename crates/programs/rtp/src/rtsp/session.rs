@@ -3,8 +3,9 @@
 //!
 //! [`Session::on_request`] says what is to be done. Where that is more than to answer, whoever has
 //! the cameras and sockets does it, and tells the session ([`Session::described`],
-//! [`Session::set_up`], [`Session::playing`], [`Session::challenge`]), which gives the answer. A connection has one session
-//! at a time, and always the same identifier: clients are known that get two at odds.
+//! [`Session::set_up`], [`Session::playing`], [`Session::challenge`]), which gives the answer. A
+//! connection has one session at a time, and always the same identifier: clients are known that get
+//! two at odds.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -125,9 +126,7 @@ impl Session {
     /// itself is there as long as that is; but one that does not play takes up room for nothing.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         match &self.state {
-            State::Playing(set_up)
-                if matches!(set_up.transport, Transport::Interleaved { .. }) =>
-            {
+            State::Playing(set_up) if matches!(set_up.transport, Transport::Interleaved { .. }) => {
                 None
             }
             State::Init => Some(self.timeout),
@@ -247,9 +246,11 @@ impl Session {
             text: nonce,
             issued: now,
         });
-        challenges.into_iter().fold(response, |response, challenge| {
-            response.with("WWW-Authenticate", challenge)
-        })
+        challenges
+            .into_iter()
+            .fold(response, |response, challenge| {
+                response.with("WWW-Authenticate", challenge)
+            })
     }
 
     /// There is no such camera.

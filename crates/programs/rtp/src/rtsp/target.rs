@@ -112,6 +112,14 @@ fn without_user(origin: &str) -> String {
     format!("{scheme}://{host}")
 }
 
+/// What follows the host.
+pub(crate) fn path_of(url: &str) -> &str {
+    let Some((_, rest)) = url.split_once("://") else {
+        return url;
+    };
+    rest.find('/').map_or("/", |at| &rest[at..])
+}
+
 /// The URL of the track, for `RTP-Info`.
 pub(crate) fn track_url(url: &str) -> String {
     let (base, control) = base_and_control(url);
