@@ -12,6 +12,10 @@ const MAX_HEADERS: usize = 64;
 /// How many bytes may follow it: parameters that nobody reads.
 const MAX_BODY_BYTES: usize = 16 << 10;
 
+/// How many bytes an interleaved packet may have: reports of no receiver have more (as those that
+/// come by UDP). What is longer is not kept.
+const MAX_PACKET_BYTES: usize = 2048;
+
 /// What precedes the bytes of an interleaved packet: `$`, the channel and the length.
 const INTERLEAVED_HEADER_BYTES: usize = 4;
 
@@ -23,6 +27,8 @@ pub(crate) struct Reader {
     taken: usize,
     /// Bytes behind them in which no head ends.
     searched: usize,
+    /// Bytes still to come of a packet that is not kept.
+    unwanted: usize,
 }
 
 /// One thing that came.
@@ -39,6 +45,16 @@ pub(crate) enum Incoming {
     },
     /// The answer to a request of ours, of which there are none.
     Response,
+}
+
+/// What there is of a packet between messages.
+enum Interleaved {
+    /// All of it.
+    Whole(Incoming),
+    /// Not all of it, as yet.
+    InPart,
+    /// It is too long, and not kept.
+    Unwanted,
 }
 
 /// Why nothing more can be read: where the next thing begins is not known.
@@ -70,15 +86,28 @@ impl Reader {
     /// # Errors
     /// See [`ReadError`].
     pub(crate) fn next(&mut self) -> Result<Option<Incoming>, ReadError> {
-        self.skip_line_breaks();
-        let rest = &self.buffer[self.taken..];
-        match rest.first() {
-            None => Ok(None),
-            Some(b'$') => Ok(self.interleaved()),
-            // A method, or RTSP/1.0 of a response.
-            Some(byte) if byte.is_ascii_uppercase() => self.message(),
-            Some(_) => Err(ReadError::Malformed),
+        loop {
+            self.skip_unwanted();
+            self.skip_line_breaks();
+            let rest = &self.buffer[self.taken..];
+            match rest.first() {
+                None => return Ok(None),
+                Some(b'$') => match self.interleaved() {
+                    Interleaved::Unwanted => {}
+                    Interleaved::Whole(incoming) => return Ok(Some(incoming)),
+                    Interleaved::InPart => return Ok(None),
+                },
+                // A method, or RTSP/1.0 of a response.
+                Some(byte) if byte.is_ascii_uppercase() => return self.message(),
+                Some(_) => return Err(ReadError::Malformed),
+            }
         }
+    }
+
+    fn skip_unwanted(&mut self) {
+        let skipped = self.unwanted.min(self.buffer.len() - self.taken);
+        self.taken += skipped;
+        self.unwanted -= skipped;
     }
 
     /// Some clients end a body or a packet with an empty line that nobody counts (RFC 9112, section
@@ -91,16 +120,25 @@ impl Reader {
         self.searched = self.searched.saturating_sub(skipped);
     }
 
-    fn interleaved(&mut self) -> Option<Incoming> {
+    fn interleaved(&mut self) -> Interleaved {
         let rest = &self.buffer[self.taken..];
-        let header: [u8; INTERLEAVED_HEADER_BYTES] =
-            *rest.first_chunk::<INTERLEAVED_HEADER_BYTES>()?;
-        let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let packet = rest.get(INTERLEAVED_HEADER_BYTES..INTERLEAVED_HEADER_BYTES + length)?;
+        let Some((&[_, channel, high, low], rest)) =
+            rest.split_first_chunk::<INTERLEAVED_HEADER_BYTES>()
+        else {
+            return Interleaved::InPart;
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if length > MAX_PACKET_BYTES {
+            self.take(INTERLEAVED_HEADER_BYTES);
+            self.unwanted = length;
+            return Interleaved::Unwanted;
+        }
+        let Some(packet) = rest.get(..length) else {
+            return Interleaved::InPart;
+        };
         let packet = packet.to_vec();
         self.take(INTERLEAVED_HEADER_BYTES + length);
-        let channel = header[1];
-        Some(Incoming::Interleaved { channel, packet })
+        Interleaved::Whole(Incoming::Interleaved { channel, packet })
     }
 
     fn message(&mut self) -> Result<Option<Incoming>, ReadError> {
@@ -249,6 +287,40 @@ mod tests {
             (set.method, &set.body[..]),
             (Method::SetParameter, &b"A: 1"[..])
         );
+    }
+
+    #[test]
+    fn a_packet_that_is_too_long_is_passed_over_and_not_kept() {
+        for (length, kept) in [
+            (MAX_PACKET_BYTES, 1),
+            (MAX_PACKET_BYTES + 1, 0),
+            (65_535, 0),
+        ] {
+            let mut bytes = vec![b'$', 1];
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+            bytes.resize(bytes.len() + length, b'$');
+            bytes.extend_from_slice(OPTIONS.as_bytes());
+            let whole = read_all(&bytes, bytes.len()).unwrap();
+            assert_eq!(whole.len(), kept + 1, "{length}");
+            for pieces in [1, 3, 1000] {
+                assert_eq!(
+                    read_all(&bytes, pieces).unwrap(),
+                    whole,
+                    "{length} by {pieces}"
+                );
+            }
+        }
+        let mut reader = Reader::default();
+        reader.push(&[b'$', 0, 255, 255]);
+        for _ in 0..60 {
+            reader.push(&[0; 1000]);
+            assert_eq!(reader.next(), Ok(None));
+            assert!(
+                reader.buffer.len() <= 1004,
+                "it keeps {}",
+                reader.buffer.len()
+            );
+        }
     }
 
     #[test]
