@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use crate::connection_writer::ConnectionWriter;
 use crate::dscp::mark;
 use crate::frames::Frames;
+use crate::members::Member;
 use crate::push::Push;
 use crate::stream::RtpStream;
 use crate::udp::{UdpPair, with_port};
@@ -41,7 +42,7 @@ pub(crate) enum Way {
     /// To two ports of its.
     Udp(UdpWay),
     /// To a group, with others.
-    Group(Rc<Push>),
+    Group(GroupWay),
 }
 
 /// A client that gets packets by UDP.
@@ -53,7 +54,22 @@ pub(crate) struct UdpWay {
     rtcp_to: Cell<SocketAddr>,
 }
 
+/// A client that gets packets of a group.
+pub(crate) struct GroupWay {
+    destination: Rc<Push>,
+    member: Rc<Member>,
+}
+
 impl Way {
+    /// Has the client listen to this group.
+    pub(crate) fn group(destination: Rc<Push>, client: Option<IpAddr>) -> Self {
+        let member = destination.members.join(client);
+        Self::Group(GroupWay {
+            destination,
+            member,
+        })
+    }
+
     /// Sends from this address to the client's ports.
     ///
     /// # Errors
@@ -93,7 +109,7 @@ impl Delivery {
     /// The stream that the client gets.
     pub(crate) fn stream(&self) -> &RtpStream {
         match &self.way {
-            Way::Group(destination) => destination.stream(),
+            Way::Group(group) => group.destination.stream(),
             Way::Interleaved { .. } | Way::Udp(_) => &self.stream,
         }
     }
@@ -174,7 +190,7 @@ impl Delivery {
         }
         loop {
             match &self.way {
-                Way::Group(destination) => {
+                Way::Group(GroupWay { destination, .. }) => {
                     if destination.is_dropped.get() {
                         // Another stream may go there now, but not the one that was set up.
                         return Err(io::Error::other("its group is sent to no more"));
@@ -215,9 +231,20 @@ impl Delivery {
 
     async fn listen(&self, hear: impl Fn()) -> io::Result<Infallible> {
         match &self.way {
-            Way::Interleaved { .. } | Way::Group(_) => pending().await,
+            Way::Interleaved { .. } => pending().await,
+            Way::Group(group) => loop {
+                group.member.reported().await;
+                hear();
+            },
             Way::Udp(udp) => udp.listen(&self.stream, hear).await,
         }
+    }
+}
+
+impl GroupWay {
+    /// The destination that is the group.
+    pub(crate) fn destination(&self) -> &Push {
+        &self.destination
     }
 }
 

@@ -17,6 +17,7 @@ mod frames;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod loss_adaptation;
+mod members;
 mod push;
 mod push_socket;
 mod pushes;

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::destinations::DestinationSettings;
 use crate::frames::Frames;
 use crate::loss_adaptation::LossAdaptation;
+use crate::members::Members;
 use crate::push_socket::{PushSocket, SendFailure};
 use crate::reach::Reach;
 use crate::stream::RtpStream;
@@ -50,6 +51,8 @@ pub(crate) struct Push {
     address: Cell<Option<SocketAddr>>,
     reach: Reach,
     adaptation: RefCell<LossAdaptation>,
+    /// The sessions of RTSP that listen there, where it is a group.
+    pub(crate) members: Members,
     /// It is no destination any more: a reload has dropped it, or changed it.
     pub(crate) is_dropped: Cell<bool>,
     counters: Counters,
@@ -84,6 +87,7 @@ impl Push {
             address: Cell::default(),
             reach: Reach::new(name(&settings), settings.always),
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
+            members: Members::default(),
             is_dropped: Cell::default(),
             counters: Counters::default(),
             settings,
@@ -322,6 +326,7 @@ impl Push {
             };
             if (to.ip().is_multicast() || from.ip() == to.ip()) && self.stream.hear(packet) {
                 self.want();
+                self.members.on_report(from.ip());
                 self.adapt();
             }
         }

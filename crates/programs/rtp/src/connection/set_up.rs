@@ -71,7 +71,11 @@ impl Connection {
             (Transport::Multicast, ..) => {
                 let group = self.group(&set_up.target);
                 let group = group.ok_or(io::ErrorKind::NotFound)?;
-                (Framing::Datagrams, Way::Group(group))
+                let client = match self.peer {
+                    Peer::Tcp(client) => Some(client.ip()),
+                    Peer::Unix | Peer::Unknown => None,
+                };
+                (Framing::Datagrams, Way::group(group, client))
             }
             (Transport::Interleaved { rtp, rtcp }, ..) => {
                 let framing = Framing::Interleaved { channel: rtp };
@@ -99,7 +103,8 @@ impl Connection {
                     rtcp_port,
                 }
             }
-            Way::Group(destination) => {
+            Way::Group(way) => {
+                let destination = way.destination();
                 let group = destination.group().ok_or(io::ErrorKind::NotFound)?;
                 ServerSide::Multicast {
                     group: group.ip(),
