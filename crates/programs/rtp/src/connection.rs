@@ -51,6 +51,21 @@ struct Connection {
     heard: Cell<Instant>,
 }
 
+/// Why a connection has ended.
+#[derive(Debug, thiserror::Error)]
+enum Left {
+    #[error("it closed")]
+    Closed,
+    #[error("{0}")]
+    Failed(io::Error),
+    #[error("nothing was heard of it for too long")]
+    Silent,
+    #[error("another needs its room")]
+    Shed,
+    #[error("the program ends")]
+    Stopping,
+}
+
 /// Serves a connection until it ends, fails, must go for another, or the program ends.
 pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
     socket.notice_loss();
@@ -77,8 +92,12 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
         Ok(connection) => connection,
         Err(error) => return log::warn!("client {peer} cannot be served: {error}"),
     };
-    let reason = connection.run().await;
-    log::debug!("client {peer} left: {reason}");
+    let left = connection.run().await;
+    log::debug!("client {peer} left: {left}");
+    if matches!(left, Left::Shed) {
+        // Its room is another's already; to wait for its side would take room that nobody has.
+        return;
+    }
     // Frames end, and the camera may sleep, before the client has closed its side.
     if let Some(delivery) = connection.delivery.take() {
         delivery.end(&connection.writer).await;
@@ -115,18 +134,18 @@ impl Connection {
     }
 
     /// Gives why it ends.
-    async fn run(&self) -> String {
+    async fn run(&self) -> Left {
         tokio::select! {
             // What has arrived is read first: a request saves the connection.
             biased;
             ended = self.answer_all() => match ended {
-                Ok(()) => "it closed".into(),
-                Err(error) => error.to_string(),
+                Ok(()) => Left::Closed,
+                Err(error) => Left::Failed(error),
             },
-            failed = self.deliver() => failed.to_string(),
-            () = self.silence() => "nothing was heard of it for too long".into(),
-            () = self.permit.until_shed() => "another needs its room".into(),
-            () = self.app.stopped() => "the program ends".into(),
+            failed = self.deliver() => Left::Failed(failed),
+            () = self.silence() => Left::Silent,
+            () = self.permit.until_shed() => Left::Shed,
+            () = self.app.stopped() => Left::Stopping,
         }
     }
 
