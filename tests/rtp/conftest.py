@@ -3,21 +3,21 @@
 import pytest
 from feed import Feed, picture
 
-from harness import networks
+from harness import elsewhere, networks
 from harness.namespaces import require_own
+from harness.slot import Slot
 
 NETWORK = """
-mount -t tmpfs none /run/netns
-ip link set lo up
 ip link set lo multicast on
 ip route add 224.0.0.0/4 dev lo
 """
 
 
 def pytest_sessionstart():
-    """Groups need a network that is nobody else's."""
+    """Groups need a network that is nobody else's, and so does another computer beside it."""
     require_own("net")
     require_own("mnt")
+    elsewhere.make()
     networks.make(NETWORK)
 
 
@@ -45,6 +45,17 @@ def feed(directory):
 def slots(feed, jpeg):
     """Slots with one camera that shows the picture all the time."""
     return feed("slots", jpeg).slot
+
+
+@pytest.fixture
+def asleep(start, directory):
+    """A camera that sleeps soon after the last look; its slot."""
+    slot = directory / "slots"
+    start("eyelid-capture", "--source", "test", "--slot", slot, "--linger", "1s")
+    slot = Slot(slot)
+    slot.frame()
+    slot.wait_state("asleep")
+    return slot
 
 
 @pytest.fixture

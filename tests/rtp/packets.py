@@ -77,9 +77,12 @@ def sender_report(data):
     return SenderReport(ssrc, since_1970, timestamp, packets, octets)
 
 
-def receiver_report(sender, lost=0, fraction=0, ssrc=0x5EE):
-    """Gives a receiver's report about a sender; `fraction` is of 256."""
-    block = struct.pack("!IB", sender, fraction) + lost.to_bytes(3) + bytes(16)
+def receiver_report(sender, lost=0, fraction=0, ssrc=0x5EE, sequence=0):
+    """Gives a receiver's report about a sender; `fraction` is of 256, and `sequence` the number of
+    the last packet that it has had.
+    """
+    block = struct.pack("!IB", sender, fraction) + lost.to_bytes(3)
+    block += struct.pack("!IIII", sequence, 0, 0, 0)
     report = struct.pack("!BBHI", 0x81, RECEIVER_REPORT, 7, ssrc) + block
     name = b"\x01\x04test\0\0"
     return report + struct.pack("!BBHI", 0x81, SOURCE_DESCRIPTION, 1 + len(name) // 4, ssrc) + name

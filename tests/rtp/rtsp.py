@@ -1,7 +1,10 @@
 """A client of RTSP that says what a test wants it to."""
 
 import re
+import select
 import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import packets
 
@@ -22,12 +25,67 @@ class Response:
         self.body = body
 
 
-class Client:
-    """One connection."""
+class Ports:
+    """Two ports of UDP of a client, of RTP and of RTCP, and the server's."""
 
-    def __init__(self, address):
+    def __init__(self, host="127.0.0.1"):
+        while True:
+            self.rtp = self._bound(host, 0)
+            self.port = self.rtp.getsockname()[1]
+            try:
+                self.rtcp = self._bound(host, self.port + 1)
+            except OSError:
+                self.port = 1
+            if self.port % 2 == 0:
+                break
+            self.rtp.close()
+        self.transport = f"RTP/AVP;unicast;client_port={self.port}-{self.port + 1}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.rtp.close()
+        self.rtcp.close()
+
+    def play(self, client, path="/"):
+        """Has a client play what it is connected to."""
+        transport = client.set_up(self.transport, path).headers["transport"]
+        self.ssrc = int(transport.rsplit("ssrc=", 1)[1], 16)
+        ports = re.search(r"server_port=\d+-(\d+)", transport)
+        self._server = (urlsplit(client.url).hostname, int(ports[1]))
+        assert client.ask("PLAY", path).status == 200
+
+    def report(self):
+        """Says that the client is there."""
+        self.rtcp.sendto(packets.receiver_report(self.ssrc), self._server)
+
+    def packets(self, count):
+        """Reads so many packets of RTP."""
+        return [packets.packet(self.rtp.recv(2000)) for _ in range(count)]
+
+    @staticmethod
+    def _bound(host, port):
+        with ExitStack() as stack:
+            one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            one.bind((host, port))
+            one.settimeout(DEADLINE)
+            stack.pop_all()
+            return one
+
+
+class Client:
+    """One connection, from this address if not from any."""
+
+    def __init__(self, address, source=None):
         self.url = address
-        self.socket = connect(address)
+        if source is None:
+            self.socket = connect(address)
+        else:
+            url = urlsplit(address)
+            self.socket = socket.create_connection(
+                (url.hostname, url.port), source_address=(source, 0)
+            )
         self.socket.settimeout(DEADLINE)
         self.buffer = b""
         self.number = 0
@@ -97,6 +155,13 @@ class Client:
         assert described.status == 200
         control = re.findall(r"a=control:(\S+)", described.body)[-1]
         return self.ask("SETUP", described.headers["content-base"] + control, Transport=transport)
+
+    def is_closed(self):
+        """Says whether the server has closed the connection; what has come is dropped."""
+        while select.select([self.socket], [], [], 0)[0]:
+            if not self.socket.recv(65536):
+                return True
+        return False
 
     def closed(self):
         """Waits until the server has closed the connection."""

@@ -6,8 +6,9 @@ import socket
 import packets
 import pytest
 from rtsp import Client
+from viewer import Viewer
 
-from harness.crowd import allow_connections
+from harness.crowd import Crowd, allow_connections
 from harness.http import connect
 from harness.processes import usage
 
@@ -22,7 +23,12 @@ GARBAGE = {
     "packets of nobody": b"$\x00\xff\xff" + b"\0" * 65535,
     "lone line feeds": b"\r\n" * 100_000,
 }
-IDLE = 1500
+
+
+@pytest.fixture(scope="module", autouse=True)
+def descriptors():
+    """This process may have as many open as a crowd takes."""
+    allow_connections()
 
 
 @pytest.fixture
@@ -51,19 +57,32 @@ def test_garbage_is_answered_by_a_status_or_the_end(program, healthy, name):
     assert program.running()
 
 
-def test_connections_that_say_nothing_cost_little_and_stop_nobody(program, healthy):
-    allow_connections()
-    before = usage(program.pid).anonymous_kib
-    with contextlib.ExitStack() as stack:
-        for _ in range(IDLE):
-            with contextlib.suppress(OSError):
-                stack.enter_context(connect(program.url))
-        packets.check_frames(healthy.rtp_packets(200))
-        cost = usage(program.pid).anonymous_kib - before
-        assert cost < IDLE * 40, f"{cost} KiB"
-    packets.check_frames(healthy.rtp_packets(200))
-    with Client(program.url) as after:
-        assert after.ask("OPTIONS", "*").status == 200
+WAITING = 512  # connections without a session (crates/libraries/http/src/admission.rs)
+OTHERS = 50  # descriptors besides
+HEADER = b"OPTIONS * RTSP/1.0\r\nX: " + b"x" * 15_000  # of 16 KiB that one may have
+
+
+@pytest.mark.parametrize("opening", [b"", HEADER], ids=["silent", "half a request"])
+def test_ten_thousand_connections_cost_little_and_stop_nobody(rtp, start, directory, opening):
+    slot = directory / "slots"
+    slot.mkdir()
+    start("eyelid-capture", "--source", "test", "--fps", "10", "--slot", slot)
+    program = rtp(slot)
+    port = int(program.url.rsplit(":", 1)[1])
+    # A crowd has one processor to itself.
+    options = {"share": 0.5}
+    with Viewer(program.url, **options) as viewer, Viewer(program.url, udp=True, **options):
+        before = usage(program.pid).anonymous_kib
+        with Crowd(port).come(10_000, opening) as crowd:
+            viewer.see(20)
+            assert crowd.opened == 10_000
+            assert usage(program.pid).descriptors < WAITING + OTHERS
+            with Client(program.url) as after:
+                after.play()
+                packets.check_frames(after.rtp_packets(50))
+            crowd.stay(WAITING)
+            cost = usage(program.pid).anonymous_kib - before
+            assert cost < WAITING * 40, f"{cost} KiB"
 
 
 def test_reports_of_nobody_and_broken_ones_change_nothing(program, healthy):
