@@ -1,9 +1,9 @@
 """A camera whose picture is known, and programs that send it."""
 
 import pytest
-from feed import Feed, picture
 
 from harness import elsewhere, networks
+from harness.feed import Feed, picture
 from harness.namespaces import require_own
 from harness.slot import Slot
 

@@ -3,11 +3,11 @@
 import cv2
 import players
 import pytest
-from feed import picture
 from PIL import Image
 from rtsp import Client
 
 from harness.cameras import start_camera
+from harness.feed import picture
 from harness.frames import difference
 
 

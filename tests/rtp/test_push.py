@@ -8,10 +8,10 @@ from pathlib import Path
 
 import players
 import pytest
-from feed import picture
 from rtsp import Client
 
 from harness import networks
+from harness.feed import picture
 from harness.slot import Slot
 
 ETH_P_IP = 0x0800  # linux/if_ether.h

@@ -6,10 +6,10 @@ import time
 from itertools import pairwise
 
 import pytest
-from feed import picture
 from sink import Sink, udp
 
 from harness import networks
+from harness.feed import picture
 
 # A network that is lost and made anew, with a computer at its end.
 THERE = "192.0.2.2"
