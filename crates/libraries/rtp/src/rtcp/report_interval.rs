@@ -57,9 +57,14 @@ impl ReportInterval {
         } else {
             LEAST_S / 2.0
         };
-        self.reported = true;
         let mean_bytes = self.mean_bytes.unwrap_or_default();
-        let seconds = mean_bytes * reporters / (bytes_per_second * share);
+        let seconds = if self.reported {
+            mean_bytes * reporters / (bytes_per_second * share)
+        } else {
+            // Nothing may have been sent so far, and that tells nothing of the bandwidth.
+            least
+        };
+        self.reported = true;
         // `max` also takes `least` where nothing was sent: 0 / 0.
         let seconds = seconds.max(least).min(LONGEST_S);
         Duration::from_secs_f64(seconds * (random.clamp(0.0, 1.0) + 0.5) / COMPENSATION)
@@ -84,6 +89,14 @@ mod tests {
             let next = seconds(&mut interval, 1, 1e6, random);
             assert!((next - expected / COMPENSATION).abs() < 1e-6, "{next}");
         }
+    }
+
+    #[test]
+    fn the_second_report_does_not_wait_for_a_rate() {
+        let mut interval = ReportInterval::default();
+        interval.on_packet(100);
+        let first = seconds(&mut interval, 1, 0.0, 1.0);
+        assert!((first - 2.5 * 1.5 / COMPENSATION).abs() < 1e-6, "{first}");
     }
 
     #[test]
