@@ -105,6 +105,11 @@ impl<'a> JpegPayload<'a> {
         })
     }
 
+    /// Says whether a picture of this size can be sent at all.
+    pub fn carries(width_px: u32, height_px: u32) -> bool {
+        width_px.max(height_px) <= MOST_PX
+    }
+
     /// The picture's width. Receivers see it rounded up to 8 pixels; an SDP may tell them.
     pub fn width_px(&self) -> u32 {
         self.width_px
@@ -198,6 +203,24 @@ mod tests {
             assert_eq!(payload.size_8_px, size_8_px);
             assert_eq!(payload.restart_interval, interval);
             assert!(jpeg.ends_with(&[payload.scan, &[0xFF, 0xD9]].concat()));
+        }
+    }
+
+    #[test]
+    fn carries_sizes_of_255_units_at_most() {
+        for (width_px, height_px, is_carried) in [
+            (2040, 2040, true),
+            (1, 2040, true),
+            (2041, 1, false),
+            (640, 2304, false),
+        ] {
+            assert_eq!(JpegPayload::carries(width_px, height_px), is_carried);
+            let header = Header {
+                width: width_px,
+                height: height_px,
+                components: 3,
+            };
+            assert_eq!(size_8_px(header).is_ok(), is_carried);
         }
     }
 

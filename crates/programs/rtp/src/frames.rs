@@ -149,21 +149,41 @@ impl Frames {
     }
 
     fn give_up(&self, frame: &SharedFrame, reason: &dyn fmt::Display, cure: Cure) {
-        let can_help = cure != Cure::Nothing && self.size == RtpSize::Current;
-        if can_help && frame.rendition.is_none() {
-            self.view.want(wanted(RtpSize::Half));
-        }
+        let substitute = match (cure, self.size) {
+            (Cure::Nothing, _) => None,
+            (Cure::Recode | Cure::Rendition, RtpSize::Current) => self.substitute(frame.rendition),
+            (Cure::Recode | Cure::Rendition, _) => None,
+        };
         if let Some(suppressed) = self.shared.unsendable.allow(Instant::now()) {
-            let cure = if can_help && self.view.camera().offers(Rendition::Half) {
-                "half of it is sent instead"
-            } else {
-                "nothing is sent"
+            let cure = match substitute {
+                Some(Rendition::Half) => "half of it is sent instead",
+                Some(_) => "a quarter of it is sent instead",
+                None => "nothing is sent",
             };
             log::warn!(
                 "camera {:?}: {reason}; {cure} ({suppressed} times more before)",
                 self.camera().as_str()
             );
         }
+    }
+
+    /// Wants what may go in place of the frame, or of a rendition of it, and gives what that is.
+    fn substitute(&self, unsendable: Option<Rendition>) -> Option<Rendition> {
+        let camera = self.view.camera();
+        if unsendable.is_none() {
+            // What a camera offers is known to those who want some of it; and it may come later.
+            self.view.want(Wanted::Rendition(Rendition::Half));
+        }
+        let fits = |rendition| {
+            let size = camera.size(Wanted::Rendition(rendition));
+            size.is_none_or(|(width, height)| JpegPayload::carries(width, height))
+        };
+        let found = smaller(unsendable)
+            .iter()
+            .copied()
+            .find(|rendition| camera.offers(*rendition) && fits(*rendition))?;
+        self.view.want(Wanted::Rendition(found));
+        Some(found)
     }
 
     fn miss(&self, reason: NoFrame) {
@@ -180,6 +200,15 @@ impl Frames {
 
     fn camera(&self) -> &CameraName {
         self.view.camera().name()
+    }
+}
+
+/// What is encoded anew, and smaller than the frame or this rendition of it; the largest first.
+fn smaller(rendition: Option<Rendition>) -> &'static [Rendition] {
+    match rendition {
+        None => &[Rendition::Half, Rendition::Quarter],
+        Some(Rendition::Half) => &[Rendition::Quarter],
+        Some(_) => &[],
     }
 }
 
