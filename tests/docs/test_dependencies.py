@@ -22,7 +22,7 @@ def named(manifest):
 def test_each_dependency_has_its_reason():
     paths = [
         *ROOT.glob("crates/*/*/Cargo.toml"),
-        *(ROOT / place / "Cargo.toml" for place in ("bench", "fuzz")),
+        *(ROOT / place / "Cargo.toml" for place in ("bench", "fuzz", "tests/rtp/retina")),
     ]
     used = set().union(*(named(tomllib.loads(path.read_text())) for path in paths))
     listed = named(tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"])

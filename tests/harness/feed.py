@@ -7,13 +7,13 @@ from pathlib import Path
 from PIL import Image
 
 
-def picture(path, size=(640, 480), **options):
+def picture(path, size=(640, 480), mode="RGB", **options):
     """Writes a JPEG with detail everywhere, and gives its path."""
     width, height = size
     detailed = Image.effect_noise((width // 8, height // 8), 90).convert("RGB").resize(size)
     stripes = Image.linear_gradient("L").resize(size).convert("RGB")
     options = {"quality": 85, "subsampling": "4:2:0", **options}
-    Image.blend(detailed, stripes, 0.5).save(path, "JPEG", **options)
+    Image.blend(detailed, stripes, 0.5).convert(mode).save(path, "JPEG", **options)
     return Path(path)
 
 

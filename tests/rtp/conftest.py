@@ -32,8 +32,8 @@ def feed(directory):
     """Shows pictures in slots, until the end of the test; gives the slot."""
     feeds = []
 
-    def feed(slot, jpeg):
-        feeds.append(Feed(directory / slot, jpeg))
+    def feed(slot, jpeg, **options):
+        feeds.append(Feed(directory / slot, jpeg, **options))
         return feeds[-1]
 
     yield feed

@@ -1,40 +1,50 @@
 """Programs that play RTP, and what they make of a stream: the pixels of each frame, as a hash."""
 
 import hashlib
+import os
 import subprocess
 import time
+from pathlib import Path
 
 from PIL import Image
 
 from harness.waiting import DEADLINE
 
+# What `environment` has put there.
+INSTALLED = Path(os.environ["EYELID_TESTS_CACHE"]) / "rtp"
+RETINA = INSTALLED / "retina/debug/eyelid-tests-retina"
+
 FRAMES = 10
 CAPS = "application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26"
 
 
-def pixels(path):
-    """Gives the hash of the pixels of a JPEG, as ffmpeg decodes it."""
-    return _hashes("-i", path)[0]
+def pixels(path, filters="null"):
+    """Gives the hash of the pixels of a JPEG, as ffmpeg decodes it, behind filters of its."""
+    return hashes("-i", path, "-vf", filters)[0]
 
 
-def ffmpeg(url, transport, frames=FRAMES, *options):
-    """Plays a URL, and gives the hashes of its first frames."""
+def ffmpeg(url, transport, frames=FRAMES, *options, filters="null"):
+    """Plays a URL, and gives the hashes of its first frames, behind filters of ffmpeg's."""
     options = ["-rtsp_transport", transport, *options]
-    return _hashes(*options, "-i", url, "-frames:v", frames)
+    return hashes(*options, "-i", url, "-frames:v", frames, "-vf", filters)
+
+
+def frames(url, directory, count=FRAMES):
+    """Plays a URL, and gives the paths of its first frames, as they came."""
+    path = _new(directory)
+    record = ["-frames:v", count, "-c", "copy", path / "%03d.jpg"]
+    _run("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url, *record)
+    return sorted(path.iterdir())
 
 
 def sizes(url, directory):
     """Plays a URL, and gives the sizes of its first frames."""
-    frames = directory / f"frames-{time.monotonic_ns()}"
-    frames.mkdir()
-    record = ["-frames:v", FRAMES, "-c", "copy", frames / "%03d.jpg"]
-    _run("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url, *record)
-    return {Image.open(path).size for path in frames.iterdir()}
+    return {Image.open(path).size for path in frames(url, directory)}
 
 
 def ffmpeg_sdp(path, frames=FRAMES):
     """Plays what a file of SDP describes, and gives the hashes of its first frames."""
-    return _hashes("-protocol_whitelist", "file,udp,rtp", "-i", path, "-frames:v", frames)
+    return hashes("-protocol_whitelist", "file,udp,rtp", "-i", path, "-frames:v", frames)
 
 
 def gstreamer(url, directory, protocols):
@@ -69,22 +79,47 @@ def mpv(url, directory, transport):
     return [hashlib.md5(path.read_bytes()).hexdigest() for path in sorted(out.iterdir())]
 
 
+def retina(url, directory, transport, *credentials):
+    """Plays a URL by retina, and gives the hashes of the frames that it makes of the packets."""
+    path = _new(directory)
+    _run(RETINA, url, transport, FRAMES, path, *credentials)
+    return [pixels(frame) for frame in sorted(path.iterdir())]
+
+
+def openrtsp(root, url, directory, *options):
+    """Plays a URL by openRTSP for some seconds, and gives the hashes of its frames."""
+    path = _new(directory)
+    (loader,) = root.glob("usr/lib*/ld-linux-*.so.*")
+    (libraries,) = root.glob("usr/lib/*-linux-gnu")
+    command = [loader, "--library-path", libraries, root / "usr/bin/openRTSP"]
+    # A frame for each file; live555 has room for 100 KB of one if it is not told of more.
+    options = ["-m", "-d", "2", "-b", "1000000", *options]
+    _run(*command, *options, url, cwd=path)
+    return [pixels(frame) for frame in sorted(path.iterdir())]
+
+
+def _new(directory):
+    path = directory / f"frames-{time.monotonic_ns()}"
+    path.mkdir()
+    return path
+
+
 def _gstreamer(directory, *source):
-    frames = directory / f"frames-{time.monotonic_ns()}"
-    frames.mkdir()
+    frames = _new(directory)
     end = ["identity", f"eos-after={FRAMES + 1}", "!", "multifilesink"]
     _run("gst-launch-1.0", "-q", *source, "!", *end, f"location={frames}/%03d.jpg")
     return [pixels(path) for path in sorted(frames.iterdir())]
 
 
-def _hashes(*arguments):
+def hashes(*arguments):
+    """Runs ffmpeg with these arguments, and gives the hashes of the frames that come of it."""
     out = _run("ffmpeg", "-nostdin", "-loglevel", "error", *arguments, "-f", "framemd5", "-")
     lines = [line for line in out.splitlines() if not line.startswith("#")]
     return [line.split(",")[5].strip() for line in lines]
 
 
-def _run(*command):
+def _run(*command, cwd=None):
     command = [str(word) for word in command]
-    done = subprocess.run(command, capture_output=True, timeout=2 * DEADLINE, text=True)
+    done = subprocess.run(command, capture_output=True, timeout=2 * DEADLINE, text=True, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -97,14 +97,6 @@ def test_by_ipv6(rtp, slots, jpeg, transport):
     assert players.ffmpeg(url, transport) == [players.pixels(jpeg)] * players.FRAMES
 
 
-def test_as_frigate_records(rtp, slots, jpeg):
-    # Its preset-rtsp-generic.
-    preset = ["-avoid_negative_ts", "make_zero", "-fflags", "+genpts+discardcorrupt"]
-    preset += ["-timeout", "5000000", "-use_wallclock_as_timestamps", "1"]
-    shown = players.ffmpeg(rtp(slots).url, "tcp", players.FRAMES, *preset)
-    assert shown == [players.pixels(jpeg)] * players.FRAMES
-
-
 def test_a_camera_by_its_name_and_in_half_its_size(rtp, start, directory):
     start_camera(start, directory / "slots/door")
     url = rtp(directory / "slots").url + "/door"
