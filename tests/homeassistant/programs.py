@@ -244,4 +244,5 @@ def configuration(port):
         },
         "http": {"server_host": "127.0.0.1", "server_port": port},
         "lovelace": {"mode": "yaml"},
+        "stream": {},
     }

@@ -1,0 +1,74 @@
+"""Home Assistant takes the camera by RTSP: its *Generic Camera*, with a stream source."""
+
+import itertools
+import subprocess
+
+import pytest
+from PIL import Image
+
+from harness.feed import Feed, picture
+from harness.frames import check_frame, difference
+from harness.waiting import DEADLINE, wait_for
+
+# Home Assistant names such a camera by its host, and takes each once.
+HOSTS = (f"127.0.0.{number}" for number in itertools.count(2))
+RECORDED_S = 4
+
+
+@pytest.fixture(params=["tcp", "udp"])
+def transport(request):
+    return request.param
+
+
+@pytest.fixture
+def rtsp(start, camera):
+    """Serves the cameras by RTSP; gives the URL."""
+    host = next(HOSTS)
+    server = start("eyelid-rtp", "--slots", camera.slot.path, "--rtsp", f"{host}:0")
+    return server.wait_log(rf"rtsp://{host}:[1-9]\d*")[0]
+
+
+def add(home, url, transport, **more):
+    """Fills in the form of *Generic Camera*."""
+    fields = {"stream_source": url, "rtsp_transport": transport, "framerate": 2, **more}
+    answer = home.fill_in("generic", {"verify_ssl": True, **fields}, {"confirmed_ok": True})
+    return home.entity(answer)
+
+
+def hashes(path):
+    """Gives the hashes of the pixels of each frame of a file."""
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", path, "-f", "framemd5", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    return [line.split(",")[5].strip() for line in lines]
+
+
+def test_pictures_and_recordings_are_those_of_the_slot(home, camera, rtsp, directory, transport):
+    jpeg = picture(directory / "picture.jpg")
+    feed = Feed(camera.slot.path / "door", jpeg)
+    try:
+        entity = add(home, f"{rtsp}/door", transport)
+        # Without a URL of stills they are cut out of the stream, once it runs, and coded anew.
+        wait_for(lambda: entity.picture().status == 200, "a still")
+        assert difference(check_frame(entity.picture().body), Image.open(jpeg)) < 12
+        file = home.directory / f"www/{transport}.mp4"
+        content = {"entity_id": entity.name, "filename": str(file), "duration": RECORDED_S}
+        home.order("/api/services/camera/record", content)
+        wait_for(file.exists, "the recording")
+        frames = hashes(file)
+        assert len(frames) > 10
+        assert set(frames) == set(hashes(jpeg))
+    finally:
+        feed.stop()
+
+
+def test_the_camera_sleeps_after_the_recording(home, camera, rtsp):
+    still = {"still_image_url": f"{camera.open.url}/snapshot"}
+    entity = add(home, rtsp, "tcp", **still)
+    camera.slot.wait_state("asleep")
+    file = home.directory / "www/sleeps.mp4"
+    content = {"entity_id": entity.name, "filename": str(file), "duration": RECORDED_S}
+    home.order("/api/services/camera/record", content)
+    wait_for(file.exists, "the recording")
+    assert len(set(hashes(file))) > 10, "the picture stands still"
+    camera.slot.wait_state("asleep")
