@@ -19,5 +19,5 @@ pub mod sockets;
 #[cfg(feature = "tokio")]
 pub mod timer;
 
-pub use log_limit::LogLimit;
+pub use log_limit::{LogLimit, Suppressed};
 pub use shortage::is_shortage;

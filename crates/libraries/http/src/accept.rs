@@ -202,9 +202,7 @@ impl<P: Protocol> Acceptor<P> {
             Ok(Accepted::Link(link)) => self.take_handed_over(link),
             Err(error) if is_shortage(&error) => {
                 if let Some(suppressed) = self.failures.allow(Instant::now().into_std()) {
-                    log::warn!(
-                        "cannot accept a connection: {error} ({suppressed} times more before)"
-                    );
+                    log::warn!("cannot accept a connection: {error}{suppressed}");
                 }
                 if !self.protocol.admission().shed() {
                     return Some(Instant::now() + ACCEPT_PAUSE);

@@ -179,7 +179,7 @@ impl App {
                 Refusal::Token => "the token is missing or wrong",
             };
             log::warn!(
-                "camera {:?}: {peer} may not push: {why} ({suppressed} times more before)",
+                "camera {:?}: {peer} may not push: {why}{suppressed}",
                 camera.name.as_str()
             );
         }

@@ -93,7 +93,7 @@ impl Camera {
     pub(crate) fn log_connection(&self, what: &str) {
         if let Some(suppressed) = self.logged.allow(Instant::now()) {
             let name = self.name.as_str();
-            match suppressed {
+            match suppressed.0 {
                 0 => log::info!("camera {name:?} {what}"),
                 more => log::info!("camera {name:?} {what} ({more} lines left out before)"),
             }

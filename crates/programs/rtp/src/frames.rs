@@ -161,7 +161,7 @@ impl Frames {
                 None => "nothing is sent",
             };
             log::warn!(
-                "camera {:?}: {reason}; {cure} ({suppressed} times more before)",
+                "camera {:?}: {reason}; {cure}{suppressed}",
                 self.camera().as_str()
             );
         }

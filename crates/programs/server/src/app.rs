@@ -104,7 +104,7 @@ impl App {
     /// Tells the log that a program takes no connection.
     pub(crate) fn log_closed(&self, error: &ClosedError) {
         if let Some(suppressed) = self.closed.allow(Instant::now().into_std()) {
-            log::warn!("{error} ({suppressed} times more before)");
+            log::warn!("{error}{suppressed}");
         }
     }
 

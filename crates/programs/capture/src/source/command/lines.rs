@@ -69,7 +69,7 @@ impl Lines {
         }
         self.last = Some(line.clone());
         if let Some(suppressed) = self.limit.allow(now) {
-            lines.extend(not_shown(suppressed));
+            lines.extend(not_shown(suppressed.0));
             lines.push(line);
         }
     }
