@@ -31,6 +31,7 @@ pub struct Receivers {
     receivers: Vec<Receiver>,
     /// Of the last reports sent, the middle bits of their time; the newest comes last.
     reports: Vec<u32>,
+    packets_lost: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ struct Receiver {
     heard: Instant,
     /// `None` before it has had a packet of ours.
     reception: Option<Reception>,
+    /// The most packets that it has said it lost: so many are counted.
+    lost_counted: i32,
 }
 
 /// How a stream arrives, by a receiver's last report.
@@ -142,6 +145,11 @@ impl Receivers {
         self.listening(now).count()
     }
 
+    /// How many packets all that there have ever been say they lost. It never becomes less.
+    pub fn packets_lost(&self) -> u64 {
+        self.packets_lost
+    }
+
     /// How the stream arrives at each that has had something of it.
     pub fn receptions(&self, now: Instant) -> impl Iterator<Item = &Reception> {
         self.listening(now).filter_map(|it| it.reception.as_ref())
@@ -178,12 +186,16 @@ impl Receivers {
         if let Some(known) = self.receivers.iter_mut().find(|it| it.ssrc == ssrc) {
             known.heard = arrival.now;
             known.reception = reception.or(known.reception);
+            self.packets_lost += known.newly_lost();
         } else if self.receivers.len() < MOST_RECEIVERS {
-            self.receivers.push(Receiver {
+            let mut new = Receiver {
                 ssrc,
                 heard: arrival.now,
                 reception,
-            });
+                lost_counted: 0,
+            };
+            self.packets_lost += new.newly_lost();
+            self.receivers.push(new);
         }
     }
 
@@ -226,6 +238,14 @@ fn could_be_true(block: &ReportBlock<'_>, stream: StreamPosition) -> bool {
 }
 
 impl Receiver {
+    /// Packets that were lost and not counted yet. What came twice makes none of them good.
+    fn newly_lost(&mut self) -> u64 {
+        let lost = self.reception.map_or(0, |it| it.packets_lost);
+        let before = self.lost_counted;
+        self.lost_counted = before.max(lost);
+        u64::from(before.abs_diff(self.lost_counted))
+    }
+
     fn is_gone(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) > GONE_AFTER
     }
@@ -305,6 +325,22 @@ mod tests {
             round_trip: Some(Duration::from_millis(250)),
         };
         assert_eq!(only([block]), Some(expected));
+    }
+
+    #[test]
+    fn counts_each_lost_packet_once_whoever_lost_it() {
+        let (mut receivers, now) = (Receivers::default(), Instant::now());
+        let mut counted = |from, lost: u32| {
+            let packet = packet(from, [block().cumulative_lost(lost)]);
+            receivers
+                .on_packet(&packet, stream(), REPORTED, now)
+                .unwrap();
+            receivers.packets_lost()
+        };
+        assert_eq!([counted(1, 1), counted(1, 1), counted(1, 2)], [1, 1, 2]);
+        // Less than nothing, in 24 bits: more came than were sent.
+        assert_eq!([counted(1, 0xFF_FFFF), counted(1, 2)], [2, 2]);
+        assert_eq!([counted(2, 3), counted(1, 3)], [5, 6]);
     }
 
     #[test]
