@@ -1,4 +1,4 @@
-"""What docs/http.md says of /status: each key of the schema is in its table."""
+"""What docs/http.md and docs/rtp.md say of /status: each key of the schema is in their tables."""
 
 import json
 import re
@@ -7,12 +7,39 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
+SCHEMA = json.loads((DOCS / "status.schema.json").read_text())
+
+
+def section(page, title):
+    """Gives the tables of a section of a page: of each row its first cell, and the others."""
+    text = re.search(rf"^## {title}\n(.*?)^## ", (DOCS / page).read_text(), re.M | re.S)[1]
+    return re.findall(r"^\| (`.*?`) \| (.*) \|$", text, re.M)
+
+
+def code(text):
+    """Gives what is set as code in a text."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def properties(*schemas):
+    """Gives the names of the keys of some objects."""
+    return set().union(*(schema["properties"] for schema in schemas))
+
+
 def test_each_key_of_status_is_explained():
-    schema = json.loads((DOCS / "status.schema.json").read_text())
-    section = re.search(
-        r"^## /status\n(.*?)^## ", (DOCS / "http.md").read_text(), re.MULTILINE | re.DOTALL
-    )[1]
-    keys = " ".join(re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE))
-    explained = {key.rpartition(".")[2] for key in re.findall(r"`([^`]+)`", keys)}
-    tables = [schema, schema["$defs"]["camera"], schema["$defs"]["client"]]
-    assert explained == set().union(*(table["properties"] for table in tables)) - {"cameras"}
+    keys = [key for cell, _ in section("http.md", "/status") for key in code(cell)]
+    explained = {key.rpartition(".")[2] for key in keys}
+    tables = [SCHEMA, SCHEMA["$defs"]["camera"], SCHEMA["$defs"]["client"]]
+    assert explained == properties(*tables) - {"cameras"}
+
+
+def test_each_key_of_rtp_is_explained():
+    rtp = SCHEMA["properties"]["rtp"]
+    rows = section("rtp.md", "Figures")
+    keys = {key.removesuffix("[]") for cell, _ in rows for key in code(cell)}
+    keys = {key for key in keys if not key.startswith("eyelid_")}
+    lists = [rtp["properties"][name]["items"] for name in ("destinations", "sessions")]
+    own = properties(*lists)
+    stream = properties(SCHEMA["$defs"]["rtp_stream"], SCHEMA["$defs"]["rtp_counts"])
+    assert keys == properties(rtp) | stream
+    assert own <= {word for _, rest in rows for word in code(rest)}

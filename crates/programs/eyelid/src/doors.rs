@@ -12,10 +12,11 @@ use std::task::{self, Poll};
 
 use anyhow::Context;
 use eyelid_daemon::listening::bind_seqpacket;
+use eyelid_figures::rtp_socket;
 
 use crate::installed::Installed;
 use crate::plan::Plan;
-use crate::programs::{Port, Start};
+use crate::programs::{Port, RTP, Start};
 use crate::sockets::{Bound, ListeningSocket, Sockets};
 
 /// The directory of the sockets for handing over, in that of the slots: no camera's name begins so.
@@ -25,6 +26,12 @@ const DIRECTORY: &str = ".doors";
 pub(crate) struct Doors {
     directory: Option<PathBuf>,
     doors: Vec<Door>,
+    status: Option<StatusDirectory>,
+}
+
+/// Where a program binds a socket of its own at which the server asks what it does.
+struct StatusDirectory {
+    socket: PathBuf,
 }
 
 /// The sockets of one program.
@@ -44,7 +51,8 @@ struct HandOver {
 /// Where the sockets for handing over are, or will be: nowhere if there is no program for them, or
 /// if the user says that others have them.
 pub(crate) fn directory(plan: &Plan, installed: &Installed, slots: &Path) -> Option<PathBuf> {
-    let is_needed = plan.doors.is_none() && programs(installed).next().is_some();
+    let has_programs = programs(installed).next().is_some() || has_rtp(installed);
+    let is_needed = plan.doors.is_none() && has_programs;
     is_needed.then(|| slots.join(DIRECTORY))
 }
 
@@ -56,6 +64,11 @@ fn programs(installed: &Installed) -> impl Iterator<Item = (&'static str, Option
             Start::Door(name) => Some((name, program.port.as_ref())),
             _ => None,
         })
+}
+
+/// Says whether the program is there that tells the server what it sends.
+fn has_rtp(installed: &Installed) -> bool {
+    installed.programs().any(|program| program.name == RTP)
 }
 
 impl Doors {
@@ -77,7 +90,13 @@ impl Doors {
         let mut doors = Self {
             directory,
             doors: Vec::new(),
+            status: None,
         };
+        if let Some(directory) = &doors.directory
+            && has_rtp(installed)
+        {
+            doors.status = Some(StatusDirectory::make(directory)?);
+        }
         for (name, port) in programs(installed) {
             let directory = doors.directory.as_deref();
             let hand_over = directory.map(|directory| HandOver::bind(directory.join(name)));
@@ -178,6 +197,27 @@ impl HandOver {
     }
 }
 
+impl StatusDirectory {
+    fn make(doors: &Path) -> anyhow::Result<Self> {
+        let socket = rtp_socket(doors);
+        if let Some(directory) = socket.parent() {
+            make_private(directory)
+                .with_context(|| format!("cannot make the directory {directory:?}"))?;
+        }
+        Ok(Self { socket })
+    }
+}
+
+impl Drop for StatusDirectory {
+    fn drop(&mut self) {
+        // Of a program that was killed.
+        let _ = fs::remove_file(&self.socket);
+        if let Some(directory) = self.socket.parent() {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
 impl Drop for HandOver {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
@@ -187,6 +227,7 @@ impl Drop for HandOver {
 impl Drop for Doors {
     fn drop(&mut self) {
         self.doors.clear();
+        self.status.take();
         if let Some(directory) = &self.directory {
             let _ = fs::remove_dir(directory);
         }

@@ -4,7 +4,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::plan::{Camera, Listen, Plan};
+use eyelid_figures::rtp_socket;
+
+use crate::plan::{Camera, Listen, Plan, flag};
 use crate::pushed;
 
 /// A program, and a package of cargo's with the same name.
@@ -111,13 +113,16 @@ pub(crate) const PROGRAMS: &[Program] = &[
     at_door("eyelid-watch", "watch"),
     at_door("eyelid-control", "control"),
     Program {
-        name: "eyelid-rtp",
+        name: RTP,
         need: Need::Optional,
         start: Start::Table("[rtp]"),
         port: None,
         instances: rtp,
     },
 ];
+
+/// The program that sends by RTP.
+pub(crate) const RTP: &str = "eyelid-rtp";
 
 /// The program that lists cameras, too.
 pub(crate) const CAPTURE: &str = "eyelid-capture";
@@ -192,11 +197,16 @@ fn one(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
 
 /// It is there for what the configuration says, so without that there is nothing for it to do.
 fn rtp(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
-    if program.is_wanted(plan) {
-        one(program, plan, places)
-    } else {
-        Vec::new()
+    if !program.is_wanted(plan) {
+        return Vec::new();
     }
+    let mut instances = one(program, plan, places);
+    for instance in &mut instances {
+        let doors = places.doors.iter();
+        let status = doors.map(|doors| flag("status", rtp_socket(doors)));
+        instance.arguments.extend(status);
+    }
+    instances
 }
 
 /// Its slots are those of many cameras: nobody who opens one has it started, for no camera that

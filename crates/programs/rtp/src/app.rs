@@ -14,17 +14,19 @@ use crate::frames::Shared;
 use crate::pushes::Pushes;
 use crate::refusals::Refusals;
 use crate::rtsp::auth::Users;
+use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::shares::Shares;
 
 /// The shared part of the program. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
     pub(crate) cameras: Rc<Cameras>,
-    /// When the program began, in seconds since 1970: tells its descriptions from those of others
-    /// (RFC 8866, section 5.2).
-    pub(crate) started_s: u64,
+    /// When the program began.
+    pub(crate) started: SystemTime,
     /// Where cameras are sent to, whoever asks.
     pub(crate) pushes: Pushes,
+    /// Who is sent to because it asked.
+    pub(crate) sessions: Rc<Sessions>,
     admission: Rc<Admission>,
     users: RefCell<Option<Rc<Users>>>,
     max_sessions: Cell<usize>,
@@ -48,11 +50,11 @@ impl App {
     /// Has the settings. The process may have so many `descriptors` open.
     pub(crate) fn new(settings: &Settings, descriptors: usize) -> Self {
         let cameras = Cameras::new(settings.slots.clone(), settings.cameras.clone(), ());
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let app = Self {
             cameras: Rc::new(cameras),
-            started_s: since_1970.unwrap_or_default().as_secs(),
+            started: SystemTime::now(),
             pushes: Pushes::default(),
+            sessions: Rc::default(),
             admission: Admission::new(descriptors),
             users: RefCell::default(),
             max_sessions: Cell::default(),
@@ -85,6 +87,13 @@ impl App {
         self.stats_interval.set(settings.stats_interval);
         self.idle_exit.set(settings.idle_exit);
         self.has_destinations.set(!settings.destinations.is_empty());
+    }
+
+    /// When the program began, in seconds since 1970: tells its descriptions from those of others
+    /// (RFC 8866, section 5.2).
+    pub(crate) fn started_s(&self) -> u64 {
+        let since_1970 = self.started.duration_since(SystemTime::UNIX_EPOCH);
+        since_1970.unwrap_or_default().as_secs()
     }
 
     /// Who may look.

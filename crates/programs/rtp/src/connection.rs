@@ -252,7 +252,7 @@ impl Connection {
         session.described(request, |control| {
             let description = SessionDescription {
                 origin: Origin {
-                    id: self.app.started_s,
+                    id: self.app.started_s(),
                     version: 1,
                     address: local.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
                 },
@@ -312,8 +312,8 @@ impl Connection {
         }
     }
 
-    fn deliver_instead(&self, delivery: Option<Delivery>) {
-        self.delivery.replace(delivery.map(Rc::new));
+    fn deliver_instead(&self, delivery: Option<Rc<Delivery>>) {
+        self.delivery.replace(delivery);
         self.changed.notify_waiters();
     }
 

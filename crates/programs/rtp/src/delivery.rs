@@ -6,9 +6,10 @@ use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use eyelid_config::Dscp;
+use eyelid_http::Peer;
 use eyelid_rtp_wire::Farewell;
 use socket2::SockRef;
 use tokio::time::sleep;
@@ -18,8 +19,11 @@ use crate::dscp::mark;
 use crate::frames::Frames;
 use crate::members::Member;
 use crate::push::Push;
+use crate::sessions::Sessions;
 use crate::stream::RtpStream;
 use crate::udp::{UdpPair, with_port};
+
+mod figures;
 
 /// How often a session says that its group is wanted: as often as a receiver would report.
 const GROUP_WANTED: Duration = Duration::from_secs(5);
@@ -30,6 +34,10 @@ pub(crate) struct Delivery {
     stream: RtpStream,
     way: Way,
     is_playing: Cell<bool>,
+    peer: Peer,
+    since: SystemTime,
+    /// All that there are.
+    sessions: Rc<Sessions>,
 }
 
 /// How packets go to a client.
@@ -96,14 +104,25 @@ impl Way {
 }
 
 impl Delivery {
-    /// Is ready to send.
-    pub(crate) fn new(frames: Frames, stream: RtpStream, way: Way) -> Self {
-        Self {
+    /// Is ready to send to this client, as one of these.
+    pub(crate) fn new(
+        frames: Frames,
+        stream: RtpStream,
+        way: Way,
+        peer: Peer,
+        sessions: Rc<Sessions>,
+    ) -> Rc<Self> {
+        let delivery = Rc::new(Self {
             frames,
             stream,
             way,
             is_playing: Cell::new(false),
-        }
+            peer,
+            since: SystemTime::now(),
+            sessions,
+        });
+        delivery.sessions.enter(&delivery);
+        delivery
     }
 
     /// The stream that the client gets.
@@ -188,6 +207,7 @@ impl Delivery {
             self.frames.wake().await;
             return pending().await;
         }
+        self.frames.resume();
         loop {
             match &self.way {
                 Way::Group(GroupWay { destination, .. }) => {
@@ -211,6 +231,7 @@ impl Delivery {
             None => writer.drained().await,
         };
         let frame = self.frames.next(room).await?;
+        self.stream.count_dropped(self.frames.take_skipped());
         let mut recoded = None;
         let Some(payload) = self.frames.payload(&frame, &mut recoded).await else {
             return Ok(());

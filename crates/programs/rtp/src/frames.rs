@@ -30,10 +30,18 @@ const UNSENDABLE_LOGGED: Duration = Duration::from_secs(60);
 pub(crate) struct Frames {
     view: View,
     last: Cell<Position>,
-    /// Which rendition goes.
-    size: RtpSize,
+    /// Which rendition is to go...
+    size: Cell<RtpSize>,
+    /// ...and which went last.
+    shown: Cell<Option<RtpSize>>,
+    /// How many came and were not taken, because another was being sent.
+    skipped: Cell<u64>,
+    /// What comes next follows nothing.
+    resumes: Cell<bool>,
     /// Why no frame came when one was last waited for.
     missed: RefCell<Option<NoFrame>>,
+    /// Why the last one that came could not be sent.
+    unsendable: RefCell<Option<String>>,
     shared: Rc<Shared>,
 }
 
@@ -77,18 +85,47 @@ impl Frames {
         Self {
             view,
             last: Cell::default(),
-            size,
+            size: Cell::new(size),
+            shown: Cell::default(),
+            skipped: Cell::default(),
+            resumes: Cell::default(),
             missed: RefCell::default(),
+            unsendable: RefCell::default(),
             shared,
         }
     }
 
     /// Wants this rendition from the next frame on.
-    pub(crate) fn want(&mut self, size: RtpSize) {
-        if self.size != size {
-            self.size = size;
+    pub(crate) fn want(&self, size: RtpSize) {
+        if self.size.replace(size) != size {
             self.view.want(wanted(size));
         }
+    }
+
+    /// The rendition that is wanted.
+    pub(crate) fn size(&self) -> RtpSize {
+        self.size.get()
+    }
+
+    /// The rendition that came last.
+    pub(crate) fn shown(&self) -> Option<RtpSize> {
+        self.shown.get()
+    }
+
+    /// Why there is nothing to send, if there is not.
+    pub(crate) fn obstacle(&self) -> Option<String> {
+        let missed = self.missed.borrow().as_ref().map(NoFrame::to_string);
+        missed.or_else(|| self.unsendable.borrow().clone())
+    }
+
+    /// Frames that came before are not missed: none were wanted.
+    pub(crate) fn resume(&self) {
+        self.resumes.set(true);
+    }
+
+    /// How many frames were skipped since this was last asked.
+    pub(crate) fn take_skipped(&self) -> u64 {
+        self.skipped.take()
     }
 
     /// Wakes the camera, and waits until it has woken or cannot.
@@ -111,7 +148,7 @@ impl Frames {
             room().await?;
             match self.view.next(self.last.get(), DEADLINE).await {
                 Ok(frame) => {
-                    self.last.set(frame.position());
+                    self.note(&frame);
                     if self.missed.take().is_some() {
                         log::info!("camera {:?}: frames come again", self.camera().as_str());
                     }
@@ -120,6 +157,20 @@ impl Frames {
                 Err(reason) => self.miss(reason),
             }
         }
+    }
+
+    fn note(&self, frame: &SharedFrame) {
+        let skipped = frame.skipped_since(self.last.replace(frame.position()));
+        if !self.resumes.take() {
+            self.skipped.set(self.skipped.get() + skipped);
+        }
+        self.shown.set(match frame.rendition {
+            None => Some(RtpSize::Current),
+            Some(Rendition::Low) => Some(RtpSize::Low),
+            Some(Rendition::Half) => Some(RtpSize::Half),
+            Some(Rendition::Quarter) => Some(RtpSize::Quarter),
+            Some(_) => None,
+        });
     }
 
     /// Gives what of a frame goes into packets: of the frame as it is, or recoded without a loss,
@@ -131,7 +182,10 @@ impl Frames {
         recoded: &'frame mut Option<Rc<Vec<u8>>>,
     ) -> Option<JpegPayload<'frame>> {
         let unsendable = match JpegPayload::of(&frame.jpeg) {
-            Ok(payload) => return Some(payload),
+            Ok(payload) => {
+                self.unsendable.take();
+                return Some(payload);
+            }
             Err(unsendable) => unsendable,
         };
         if unsendable.cure() != Cure::Recode {
@@ -140,7 +194,10 @@ impl Frames {
         }
         match self.shared.recoding.recode(self.camera(), frame).await {
             Ok(jpeg) => match JpegPayload::of(recoded.insert(jpeg)) {
-                Ok(payload) => return Some(payload),
+                Ok(payload) => {
+                    self.unsendable.take();
+                    return Some(payload);
+                }
                 Err(still) => self.give_up(frame, &still, still.cure()),
             },
             Err(error) => self.give_up(frame, &error, Cure::Rendition),
@@ -149,11 +206,12 @@ impl Frames {
     }
 
     fn give_up(&self, frame: &SharedFrame, reason: &dyn fmt::Display, cure: Cure) {
-        let substitute = match (cure, self.size) {
+        let substitute = match (cure, self.size.get()) {
             (Cure::Nothing, _) => None,
             (Cure::Recode | Cure::Rendition, RtpSize::Current) => self.substitute(frame.rendition),
             (Cure::Recode | Cure::Rendition, _) => None,
         };
+        self.unsendable.replace(Some(reason.to_string()));
         if let Some(suppressed) = self.shared.unsendable.allow(Instant::now()) {
             let cure = match substitute {
                 Some(Rendition::Half) => "half of it is sent instead",
@@ -198,7 +256,8 @@ impl Frames {
         }
     }
 
-    fn camera(&self) -> &CameraName {
+    /// The camera.
+    pub(crate) fn camera(&self) -> &CameraName {
         self.view.camera().name()
     }
 }

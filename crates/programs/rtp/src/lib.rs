@@ -27,8 +27,10 @@ mod recoding;
 mod refusals;
 mod rtsp;
 mod serve;
+mod sessions;
 mod settings;
 mod shares;
+mod status;
 mod stream;
 mod udp;
 
@@ -59,6 +61,10 @@ pub struct Arguments {
     /// Read this configuration file; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Tell eyelid-server what is sent, at this Unix socket [default: the socket status in the
+    /// runtime directory that systemd has made, else none]
+    #[arg(long, value_name = "SOCKET")]
+    status: Option<PathBuf>,
     /// Say on stdout what is wrong with the options, the file or the passwords, and end
     #[arg(long)]
     check: bool,

@@ -6,7 +6,8 @@ use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use eyelid_consumer::SharedFrame;
@@ -24,6 +25,8 @@ use crate::members::Members;
 use crate::push_socket::{PushSocket, SendFailure};
 use crate::reach::Reach;
 use crate::stream::RtpStream;
+
+mod figures;
 
 /// How often it is seen whether a name is to be looked up again, for it may have moved.
 const LOOK_UP: Duration = Duration::from_secs(5);
@@ -55,7 +58,11 @@ pub(crate) struct Push {
     pub(crate) members: Members,
     /// It is no destination any more: a reload has dropped it, or changed it.
     pub(crate) is_dropped: Cell<bool>,
-    counters: Counters,
+    since: SystemTime,
+    /// What it takes of the camera, while it does.
+    frames: RefCell<Weak<Frames>>,
+    /// Why nothing can be sent.
+    error: RefCell<Option<String>>,
 }
 
 /// Why nothing more is sent to an address.
@@ -64,14 +71,6 @@ enum Ended {
     Elsewhere,
     /// The program ends.
     Stopped,
-}
-
-/// What was sent since the log was last told.
-#[derive(Default)]
-struct Counters {
-    frames: Cell<u64>,
-    /// Frames that were not sent whole.
-    dropped: Cell<u64>,
 }
 
 impl Push {
@@ -89,7 +88,9 @@ impl Push {
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
             members: Members::default(),
             is_dropped: Cell::default(),
-            counters: Counters::default(),
+            since: SystemTime::now(),
+            frames: RefCell::default(),
+            error: RefCell::default(),
             settings,
         })
     }
@@ -132,6 +133,7 @@ impl Push {
                 Ok(Ended::Stopped) => return,
                 Err(error) => format!("{error:#}"),
             };
+            self.error.replace(Some(error.clone()));
             if began.elapsed() > SETTLED {
                 (names, ways) = (NAME_BACKOFF, WAY_BACKOFF);
                 told.clear();
@@ -160,6 +162,7 @@ impl Push {
         let socket = self.open()?;
         let to = socket.rtp_to;
         self.address.set(Some(to));
+        self.error.take();
         self.reach.on_open(to, socket.pair.ports()?.0);
         tokio::select! {
             Err(error) = self.send_frames(app, &socket) => Err(error),
@@ -243,13 +246,14 @@ impl Push {
         loop {
             self.reach.until_wanted().await;
             let camera = app.cameras.camera(name).context("no such camera")?;
-            let mut frames = Frames::new(
+            let frames = Rc::new(Frames::new(
                 &app.cameras,
                 camera,
                 self.settings.size,
                 self.settings.fps,
                 app.streams.clone(),
-            );
+            ));
+            self.frames.replace(Rc::downgrade(&frames));
             while self.reach.is_wanted() {
                 frames.want(self.adaptation.borrow().size());
                 let until = self.reach.wanted_until();
@@ -278,15 +282,11 @@ impl Push {
             .stream
             .send(&payload, frame.captured, &socket.pair, None)
             .await;
-        match sent {
-            Ok(()) => self.counters.frames.set(self.counters.frames.get() + 1),
-            Err(error) => {
-                self.counters.dropped.set(self.counters.dropped.get() + 1);
-                let sharing = || app.pushes.count_refused_by(socket.rtp_to.ip());
-                self.reach.on_frame_failed(error, sharing)?;
-            }
-        }
-        Ok(())
+        let Err(error) = sent else {
+            return Ok(());
+        };
+        let sharing = || app.pushes.count_refused_by(socket.rtp_to.ip());
+        self.reach.on_frame_failed(error, sharing)
     }
 
     /// Sends reports, also while no frames go: receivers report by them.
@@ -351,15 +351,16 @@ impl Push {
     async fn tell(&self, app: &App) -> Infallible {
         loop {
             let due = Instant::now() + app.stats_interval.get().max(LEAST_STATS_INTERVAL);
-            let before = self.stream.sent();
+            let before = self.stream.counts();
             sleep_until(due.into()).await;
-            let (frames, dropped) = (self.counters.frames.take(), self.counters.dropped.take());
-            if frames + dropped > 0 {
-                let sent = self.stream.sent();
+            let went = self.stream.counts() - before;
+            if went.frames + went.dropped > 0 {
                 log::info!(
-                    "{self}: {frames} frames, {} packets, {} bytes, {dropped} dropped{}",
-                    sent.packets.wrapping_sub(before.packets),
-                    sent.octets.wrapping_sub(before.octets),
+                    "{self}: {} frames, {} packets, {} bytes, {} dropped{}",
+                    went.frames,
+                    went.packets,
+                    went.bytes,
+                    went.dropped,
                     self.stream.reception_text()
                 );
             }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use eyelid_figures::DestinationFigures;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -65,6 +66,12 @@ impl Pushes {
         let running = self.running.borrow();
         let refused = running.iter().filter(|(it, _)| it.is_refused_by(host));
         refused.count() as u32
+    }
+
+    /// What is so of each now.
+    pub(crate) fn figures(&self) -> Vec<DestinationFigures> {
+        let running = self.running.borrow();
+        running.iter().map(|(push, _)| push.figures()).collect()
     }
 
     /// Waits until all have told their receivers that the program ends; but not for long.

@@ -43,6 +43,8 @@ pub(crate) struct Reach {
     /// The log says that nobody takes them.
     is_told_refused: Cell<bool>,
     refusals: LogLimit,
+    /// What the last refusal was.
+    refusal: RefCell<Option<String>>,
 }
 
 impl Reach {
@@ -57,6 +59,7 @@ impl Reach {
             told_address: Cell::default(),
             is_told_refused: Cell::default(),
             refusals: LogLimit::new(4, REFUSALS_LOGGED),
+            refusal: RefCell::default(),
         }
     }
 
@@ -73,6 +76,11 @@ impl Reach {
     /// Says whether nobody takes what is sent.
     pub(crate) fn is_refused(&self) -> bool {
         self.demand.borrow().refused_since().is_some()
+    }
+
+    /// Why nobody takes it.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.refusal.borrow().clone()
     }
 
     /// Somebody looks there.
@@ -125,6 +133,7 @@ impl Reach {
             SendFailure::Socket => Err(error).context("cannot send"),
             SendFailure::Passing => Ok(()),
             SendFailure::Refused => {
+                self.refusal.replace(Some(error.to_string()));
                 let round = self.addresses.borrow_mut().advance();
                 // This one is refused from now on, too.
                 self.on_refused(round, sharing() + 1);
@@ -162,6 +171,7 @@ impl Reach {
                 SendFailure::Passing => continue,
                 SendFailure::Refused => {}
             }
+            self.refusal.replace(Some(error.to_string()));
             let round = self.addresses.borrow_mut().advance();
             self.on_refused(round, sharing());
             self.tell_refused(&error);

@@ -40,7 +40,7 @@ impl Refusals {
         let number = status as u16;
         log::log!(
             level,
-            "client {peer} is not served: {why} ({number}; {suppressed} times more before)"
+            "client {peer} is not served: {why} ({number}){suppressed}"
         );
     }
 }

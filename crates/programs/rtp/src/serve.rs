@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::settings::{Settings, UsageError, fixed_changes};
+use crate::status;
 
 /// Runs until it is told to end, or has been idle for long enough. `reread` gives what the
 /// configuration says now; SIGHUP asks for it.
@@ -25,6 +26,7 @@ pub(crate) async fn run(
     }
     let app = Rc::new(App::new(&settings, descriptors));
     app.pushes.set(&app, &settings.destinations);
+    let answering = status::listen(settings.status.clone());
     let mut acceptor = Acceptor::speaking(app.clone());
     for socket in sockets.connections {
         acceptor.take(socket);
@@ -47,9 +49,11 @@ pub(crate) async fn run(
         error = app.cameras.run(&watching) => return error.context("cannot read inotify"),
         () = pulse::feed_watchdog([&accepting, &watching]) => {}
         () = reload_on_hang_up(hang_ups, reload) => {}
+        never = status::answer_all(answering.as_ref(), &app) => match never {},
     }
     manager::stopping();
     drop(sockets.listeners);
+    drop(answering);
     app.stop();
     acceptor.drain().await;
     app.pushes.drain().await;

@@ -24,6 +24,9 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often the log says what was sent to a destination where nothing is said.
 const STATS_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What systemd says of `RuntimeDirectory=`.
+const RUNTIME_DIRECTORY: &str = "RUNTIME_DIRECTORY";
+
 /// Settings of the whole process.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -32,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) rtsp: Vec<Address>,
     /// The slots directory. Fixed for the life of the process.
     pub(crate) slots: PathBuf,
+    /// Where the server asks what is sent. Fixed for the life of the process.
+    pub(crate) status: Option<PathBuf>,
     /// Cameras that exist before their slots do.
     pub(crate) cameras: Configured,
     /// Who may look by RTSP; without any, everybody.
@@ -144,6 +149,7 @@ impl Settings {
             slots: arguments.slots.clone().or(file.slots.clone()).context(
                 "no slots directory: give --slots DIR, or slots in [server] of the configuration",
             )?,
+            status: arguments.status.clone().or_else(status_of_unit),
             cameras,
             users: users.map(Rc::new),
             max_sessions: options
@@ -188,6 +194,12 @@ fn refuse_idle_flags(arguments: &Arguments, has_rtsp: bool) -> Result<(), UsageE
         return Err(UsageError::NeverIdle);
     }
     Ok(())
+}
+
+/// The socket in the directory that systemd has made for this program alone (systemd.exec(5)).
+fn status_of_unit() -> Option<PathBuf> {
+    let directory = std::env::var_os(RUNTIME_DIRECTORY)?;
+    Some(PathBuf::from(directory).join("status"))
 }
 
 /// Says which of the settings that are fixed a new file has changed.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_figures::{ReceptionFigures, StreamCounts};
 use eyelid_rtp_wire::{
     Farewell, Framing, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
     Packetizer, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream, StreamPosition,
@@ -53,6 +54,8 @@ pub(crate) struct RtpStream {
     interval: RefCell<ReportInterval>,
     /// When the last report went, and how many bytes had been sent then.
     reported: Cell<(Instant, u32)>,
+    /// What went; what was lost of it `receivers` know.
+    counts: Cell<StreamCounts>,
 }
 
 impl RtpStream {
@@ -82,6 +85,7 @@ impl RtpStream {
             receivers: RefCell::default(),
             interval: RefCell::default(),
             reported: Cell::new((Instant::now(), 0)),
+            counts: Cell::default(),
             packets: Mutex::new((packetizer, PacketPacer::default())),
         })
     }
@@ -164,6 +168,35 @@ impl RtpStream {
         worst.map(|worst| worst.fraction_lost)
     }
 
+    /// What went of it, and what of that was lost.
+    pub(crate) fn counts(&self) -> StreamCounts {
+        StreamCounts {
+            packets_lost: self.receivers.borrow().packets_lost(),
+            ..self.counts.get()
+        }
+    }
+
+    /// So many frames did not go.
+    pub(crate) fn count_dropped(&self, frames: u64) {
+        let mut counts = self.counts.get();
+        counts.dropped += frames;
+        self.counts.set(counts);
+    }
+
+    /// How it arrives.
+    pub(crate) fn reception(&self) -> ReceptionFigures {
+        let now = Instant::now();
+        let receivers = self.receivers.borrow();
+        let worst = receivers.worst(now);
+        let ms = |time: Duration| rounded(time.as_secs_f64() * 1e3, 100.0);
+        ReceptionFigures {
+            receivers: receivers.count(now),
+            fraction_lost: worst.map(|worst| rounded(worst.fraction_lost, 1e4)),
+            jitter_ms: worst.map(|worst| ms(worst.jitter)),
+            round_trip_ms: worst.and_then(|worst| worst.round_trip).map(ms),
+        }
+    }
+
     /// What receivers say of it, for the log: begins with a comma, or is empty.
     pub(crate) fn reception_text(&self) -> String {
         let receivers = self.receivers.borrow();
@@ -206,8 +239,10 @@ impl RtpStream {
     ) -> io::Result<()> {
         let (packetizer, _) = &mut *self.packets.lock().await;
         let packets = packetizer.jpeg(payload, self.stamp(captured));
-        self.position.set(packets.position());
-        writer.write(packets.bytes()).await
+        self.count_packets(packets.position());
+        writer.write(packets.bytes()).await?;
+        self.count_frame();
+        Ok(())
     }
 
     /// Sends a frame by UDP, at its pace; to where the socket is connected, if not to
@@ -222,9 +257,24 @@ impl RtpStream {
         pair: &UdpPair,
         to: Option<SocketAddr>,
     ) -> io::Result<()> {
+        let sent = self.send_packets(payload, captured, pair, to).await;
+        match sent {
+            Ok(()) => self.count_frame(),
+            Err(_) => self.count_dropped(1),
+        }
+        sent
+    }
+
+    async fn send_packets(
+        &self,
+        payload: &JpegPayload<'_>,
+        captured: SystemTime,
+        pair: &UdpPair,
+        to: Option<SocketAddr>,
+    ) -> io::Result<()> {
         let (packetizer, pacer) = &mut *self.packets.lock().await;
         let packets = packetizer.jpeg(payload, self.stamp(captured));
-        self.position.set(packets.position());
+        self.count_packets(packets.position());
         if self.pace == Pace::Burst {
             return pair.send(packets.bytes(), packets.stride(), to).await;
         }
@@ -243,9 +293,30 @@ impl RtpStream {
         }
     }
 
+    /// Its packets were made up to this one.
+    fn count_packets(&self, position: StreamPosition) {
+        let before = self.position.replace(position).sent;
+        let mut counts = self.counts.get();
+        // What reports count has 32 bits.
+        counts.packets += u64::from(position.sent.packets.wrapping_sub(before.packets));
+        counts.bytes += u64::from(position.sent.octets.wrapping_sub(before.octets));
+        self.counts.set(counts);
+    }
+
+    fn count_frame(&self) {
+        let mut counts = self.counts.get();
+        counts.frames += 1;
+        self.counts.set(counts);
+    }
+
     fn stamp(&self, captured: SystemTime) -> u32 {
         self.clock.borrow_mut().stamp(captured, Instant::now())
     }
+}
+
+/// To so many parts of one.
+fn rounded(number: f64, parts: f64) -> f64 {
+    (number * parts).round() / parts
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use eyelid_config::{Title, is_taken};
 use eyelid_consumer::{Camera, Cameras, Deadline};
 use eyelid_daemon::LogLimit;
+use eyelid_figures::RtpFigures;
 use eyelid_http::hand_over::{ClosedError, Recipients};
 use eyelid_http::{AuthError, Door, LiveConfig};
 use eyelid_slot::CameraName;
@@ -18,6 +19,7 @@ use crate::adapter::{AdaptSettings, InEffect};
 use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::part::Part;
+use crate::rtp_source::RtpSource;
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
 use crate::turn::TurnTakers;
@@ -31,6 +33,8 @@ pub(crate) struct App {
     pub(crate) cameras: Rc<Cameras>,
     /// The programs that answer what this one does not.
     pub(crate) recipients: Recipients,
+    /// Of them `eyelid-rtp`, which takes no connections over, and tells what it sends.
+    pub(crate) rtp: RtpSource,
     /// One of them takes nothing.
     closed: LogLimit,
     /// How people call the cameras, as far as the configuration says.
@@ -53,6 +57,7 @@ impl App {
         Ok(Self {
             door: Rc::new(door),
             cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
+            rtp: RtpSource::new(&settings.doors),
             recipients: Recipients::new(settings.doors),
             closed: LogLimit::new(1, CLOSED_LOGGED),
             titles: RefCell::new(titles),
@@ -108,8 +113,8 @@ impl App {
         }
     }
 
-    /// What `/status` says now.
-    pub(crate) fn status(&self) -> Status {
+    /// What `/status` says now, with what `eyelid-rtp` tells.
+    pub(crate) fn status<'a>(&self, rtp: Option<&'a RtpFigures>) -> Status<'a> {
         Status::new(
             self.started.elapsed(),
             self.all_cameras()
@@ -120,6 +125,7 @@ impl App {
                 .iter()
                 .map(|client| ClientStatus::of(client))
                 .collect(),
+            rtp,
         )
     }
 

@@ -16,6 +16,7 @@ mod part;
 mod problem;
 mod respond;
 mod route;
+mod rtp_source;
 mod serve;
 mod settings;
 mod status;

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use eyelid_figures::RtpFigures;
 use eyelid_http::Counts;
 use eyelid_slot::{CameraName, Rendition};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -16,6 +18,10 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::adapter::InEffect;
 use crate::part::rendition_name;
 use crate::status::FullPictures;
+
+mod rtp;
+
+use rtp::RtpMetrics;
 
 /// The media type of what [`Metrics::encode`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,6 +39,7 @@ pub(crate) struct Metrics {
     adapted_clients: Family<AdaptedLabels, Gauge>,
     full_pictures: Family<Labels, Counter>,
     full_pictures_kept: Family<Labels, Counter<f64, AtomicU64>>,
+    rtp: RtpMetrics,
     /// Connections accepted, clients turned away, connections closed for others: what the door
     /// counts.
     connections: Counter,
@@ -59,6 +66,8 @@ pub(crate) struct CountedNow {
     pub(crate) adapted: Vec<(CameraName, InEffect)>,
     /// What cameras say that have taken full pictures.
     pub(crate) full_pictures: Vec<(CameraName, FullPictures)>,
+    /// What `eyelid-rtp` says, if it runs.
+    pub(crate) rtp: Option<Rc<RtpFigures>>,
 }
 
 /// What is counted of streams.
@@ -128,6 +137,7 @@ impl Metrics {
             adapted_clients: Family::default(),
             full_pictures: Family::default(),
             full_pictures_kept: Family::default(),
+            rtp: RtpMetrics::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
             shed: Counter::default(),
@@ -173,6 +183,7 @@ impl Metrics {
         let help = "How long full pictures kept the camera from its stream";
         let (name, kept) = ("full_pictures_kept", metrics.full_pictures_kept.clone());
         registry.register_with_unit(name, help, Unit::Seconds, kept);
+        metrics.rtp.register(registry);
         let turned_away = "Requests turned away because there were too many clients";
         let shed = "Connections closed for others because no request had come";
         for (name, help, counter) in [
@@ -246,6 +257,7 @@ impl Metrics {
             let kept_s = Duration::from_millis(full.kept_ms).as_secs_f64();
             (self.full_pictures_kept.get_or_create(&labels)).inc_by(kept_s);
         }
+        self.rtp.set(now.rtp.as_deref());
         let mut encoded = String::new();
         text::encode(&mut encoded, &self.registry)?;
         Ok(encoded)

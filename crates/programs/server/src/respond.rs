@@ -121,8 +121,8 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
             None => no_camera(app, &Which::Name(name), ""),
             Some(_) => add_slash(&name),
         },
-        Route::Status => status(app),
-        Route::Metrics => metrics(app),
+        Route::Status => status(app).await,
+        Route::Metrics => metrics(app).await,
         Route::Asset(part) => asset(part),
         Route::NotFound | Route::Other(..) => problem(
             StatusCode::NOT_FOUND,
@@ -231,19 +231,21 @@ fn asset(part: Asset) -> FullResponse {
     typed(Bytes::from_static(text.as_bytes()), content_type)
 }
 
-fn status(app: &App) -> FullResponse {
-    match serde_json::to_vec(&app.status()) {
+async fn status(app: &App) -> FullResponse {
+    let rtp = app.rtp.figures().await;
+    match serde_json::to_vec(&app.status(rtp.as_deref())) {
         Ok(json) => typed(Bytes::from(json), "application/json"),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-fn metrics(app: &App) -> FullResponse {
+async fn metrics(app: &App) -> FullResponse {
     let now = CountedNow {
         door: app.door.counts(),
         clients: app.viewers(),
         adapted: app.adapted(),
         full_pictures: app.full_pictures(),
+        rtp: app.rtp.figures().await,
     };
     match app.metrics.encode(&now) {
         Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),

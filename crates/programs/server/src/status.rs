@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_config::Title;
 use eyelid_consumer::Camera;
+use eyelid_figures::RtpFigures;
 use eyelid_slot::{Phase, Rendition, State};
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +34,14 @@ impl FullPictures {
 
 /// The whole answer.
 #[derive(Serialize)]
-pub(crate) struct Status {
+pub(crate) struct Status<'a> {
     pub(crate) version: &'static str,
     pub(crate) now_ms: u128,
     pub(crate) uptime_s: u64,
     pub(crate) cameras: Vec<CameraStatus>,
     pub(crate) clients: Vec<ClientStatus>,
+    /// What `eyelid-rtp` tells, if it runs.
+    pub(crate) rtp: Option<&'a RtpFigures>,
 }
 
 /// One camera.
@@ -89,11 +92,12 @@ pub(crate) struct ClientStatus {
     frames_skipped: u64,
 }
 
-impl Status {
+impl<'a> Status<'a> {
     pub(crate) fn new(
         uptime: Duration,
         cameras: Vec<CameraStatus>,
         clients: Vec<ClientStatus>,
+        rtp: Option<&'a RtpFigures>,
     ) -> Self {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -104,6 +108,7 @@ impl Status {
             uptime_s: uptime.as_secs(),
             cameras,
             clients,
+            rtp,
         }
     }
 }

@@ -11,7 +11,7 @@ mod common;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -256,7 +256,8 @@ fn the_status_is_as_its_schema_says() {
     let schema = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let slots = slots();
-    let server = Server::start(slots.path(), &[]);
+    let doors = format!("--doors={}", slots.path().join(".doors").display());
+    let server = Server::start(slots.path(), &[&doors]);
     let check = |what: &str| {
         let status = server.get("/status").json();
         let errors: Vec<_> = validator
@@ -275,12 +276,64 @@ fn the_status_is_as_its_schema_says() {
     assert_eq!(status["cameras"][0]["state"], "awake");
     assert_eq!(status["cameras"][1]["path"], "back/");
     assert_eq!(status["clients"][0]["camera"], "default");
-    let mut wrong = status.clone();
-    wrong["surprise"] = true.into();
-    assert!(
-        !validator.is_valid(&wrong),
-        "the schema must be able to fail"
-    );
+    assert!(status["rtp"].is_null());
+    let rtp = rtp_figures();
+    tell(&slots.path().join(".doors/rtp"), rtp.to_string());
+    let told = || server.get("/status").json()["rtp"] == rtp;
+    eventually("what eyelid-rtp tells", told);
+    let status = check("eyelid-rtp");
+    let packets = r#"eyelid_rtp_packets_total{camera="door",to="192.0.2.7:5000"}"#;
+    assert_eq!(metric(&server, packets), 70);
+    for place in [
+        "",
+        "/rtp",
+        "/rtp/destinations/0",
+        "/rtp/sessions/0",
+        "/rtp/session_totals/0",
+    ] {
+        let mut wrong = status.clone();
+        wrong.pointer_mut(place).unwrap()["surprise"] = true.into();
+        let can_fail = !validator.is_valid(&wrong);
+        assert!(can_fail, "the schema must be able to fail at {place:?}");
+    }
+}
+
+/// What `eyelid-rtp` tells that sends to one destination and has one session.
+fn rtp_figures() -> serde_json::Value {
+    let counts = serde_json::json!({
+        "camera": "door", "frames": 7, "dropped": 1, "packets": 70, "bytes": 98000, "packets_lost": 2,
+    });
+    let stream = serde_json::json!({
+        "transport": "udp", "size": "current", "rendition": "half", "state": "sending",
+        "error": null, "since": "2026-11-29T06:00:00.000Z", "receivers": 1,
+        "fraction_lost": 0.25, "jitter_ms": 1.5, "round_trip_ms": null,
+    });
+    let with = |more: serde_json::Value| {
+        let mut all = serde_json::Map::new();
+        for part in [&counts, &stream, &more] {
+            all.extend(part.as_object().unwrap().clone());
+        }
+        all
+    };
+    serde_json::json!({
+        "since": "2026-11-29T06:00:00.000Z",
+        "destinations": [with(serde_json::json!({
+            "to": "192.0.2.7:5000", "address": "192.0.2.7:5000",
+        }))],
+        "sessions": [with(serde_json::json!({"peer": "192.0.2.1:40000"}))],
+        "session_totals": [counts],
+    })
+}
+
+/// Tells this to all that ask at the socket of a directory.
+fn tell(directory: &Path, figures: String) {
+    fs::create_dir_all(directory).unwrap();
+    let socket = UnixListener::bind(directory.join("status")).unwrap();
+    std::thread::spawn(move || {
+        for asking in socket.incoming() {
+            let _ = asking.unwrap().write_all(figures.as_bytes());
+        }
+    });
 }
 
 /// Gives a counter of `/metrics`, by its name and labels.

@@ -66,7 +66,7 @@ impl Connection {
         self.permit.wait();
     }
 
-    fn delivery(&self, frames: Frames, set_up: &SetUp) -> io::Result<(Delivery, ServerSide)> {
+    fn delivery(&self, frames: Frames, set_up: &SetUp) -> io::Result<(Rc<Delivery>, ServerSide)> {
         let (framing, way) = match (set_up.transport, self.peer, self.local) {
             (Transport::Multicast, ..) => {
                 let group = self.group(&set_up.target);
@@ -115,7 +115,9 @@ impl Connection {
         };
         let packet_bytes = PacketBytes::default();
         let stream = RtpStream::new(None, packet_bytes, framing, Pace::default())?;
-        Ok((Delivery::new(frames, stream, way), side))
+        let sessions = self.app.sessions.clone();
+        let delivery = Delivery::new(frames, stream, way, self.peer, sessions);
+        Ok((delivery, side))
     }
 
     /// The group that a camera is sent to in this size, if it is to one.

@@ -1,0 +1,16 @@
+//! What a program that sends cameras past the server tells it of that, for `/status` and
+//! `/metrics`: so far `eyelid-rtp` does.
+//!
+//! It is asked, over a Unix socket of its own ([`Answering`], [`ask`]). So nothing is written while
+//! nobody asks, any number of servers may, and a program that has ended has no figures left that
+//! could be taken for those of now. Asking starts nothing: the socket is the program's, and no
+//! manager holds it.
+
+mod asking;
+mod rtp;
+
+pub use asking::{Answering, AskError, ask, rtp_socket};
+pub use rtp::{
+    DestinationFigures, ReceptionFigures, RtpFigures, SessionFigures, SessionTotals, StreamCounts,
+    StreamFigures, StreamState, StreamTransport,
+};

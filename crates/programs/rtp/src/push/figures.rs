@@ -1,0 +1,134 @@
+//! What is told of a destination to who asks.
+
+use std::net::IpAddr;
+
+use eyelid_figures::{DestinationFigures, StreamFigures, StreamState, StreamTransport};
+
+use super::Push;
+
+impl Push {
+    /// What is so now.
+    pub(crate) fn figures(&self) -> DestinationFigures {
+        let frames = self.frames.borrow().upgrade();
+        let obstacle = frames.as_ref().and_then(|frames| frames.obstacle());
+        let error = self.error.borrow().clone();
+        let address = self.address.get();
+        let state = state(Situation {
+            has_failed: error.is_some(),
+            is_refused: self.reach.is_refused(),
+            has_address: address.is_some(),
+            is_wanted: self.reach.is_wanted(),
+            has_obstacle: obstacle.is_some(),
+        });
+        let settings = &self.settings;
+        let ip = address.map(|address| address.ip());
+        let ip = ip.or_else(|| settings.to.host.parse().ok());
+        DestinationFigures {
+            to: settings.to.clone(),
+            address,
+            stream: StreamFigures {
+                camera: settings.camera.clone(),
+                transport: match ip {
+                    Some(ip) if IpAddr::is_multicast(&ip) => StreamTransport::Multicast,
+                    _ => StreamTransport::Udp,
+                },
+                size: settings.size,
+                rendition: frames.and_then(|frames| frames.shown()),
+                state,
+                error: match state {
+                    StreamState::Sending | StreamState::Asleep => None,
+                    StreamState::Waiting => obstacle,
+                    StreamState::Refused => self.reach.refusal(),
+                    StreamState::Failed => error,
+                },
+                since: self.since,
+                counts: self.stream.counts(),
+                reception: self.stream.reception(),
+            },
+        }
+    }
+
+    /// What happens with the packets that go there.
+    pub(crate) fn state(&self) -> StreamState {
+        self.figures().stream.state
+    }
+}
+
+/// What is known of a destination.
+#[derive(Clone, Copy, Debug)]
+struct Situation {
+    /// It cannot be sent to.
+    has_failed: bool,
+    /// Nobody takes packets there.
+    is_refused: bool,
+    /// Where it is has been found out.
+    has_address: bool,
+    /// Frames are to go.
+    is_wanted: bool,
+    /// No frame can be had.
+    has_obstacle: bool,
+}
+
+/// What happens there: the first thing in the way.
+fn state(situation: Situation) -> StreamState {
+    match situation {
+        Situation {
+            has_failed: true, ..
+        } => StreamState::Failed,
+        Situation {
+            is_refused: true, ..
+        } => StreamState::Refused,
+        Situation {
+            has_address: false, ..
+        } => StreamState::Waiting,
+        Situation {
+            is_wanted: false, ..
+        } => StreamState::Asleep,
+        Situation {
+            has_obstacle: true, ..
+        } => StreamState::Waiting,
+        _ => StreamState::Sending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_thing_in_the_way_is_told() {
+        let well = Situation {
+            has_failed: false,
+            is_refused: false,
+            has_address: true,
+            is_wanted: true,
+            has_obstacle: false,
+        };
+        assert_eq!(state(well), StreamState::Sending);
+        let without_frame = Situation {
+            has_obstacle: true,
+            ..well
+        };
+        assert_eq!(state(without_frame), StreamState::Waiting);
+        let asleep = Situation {
+            is_wanted: false,
+            ..without_frame
+        };
+        assert_eq!(state(asleep), StreamState::Asleep);
+        let unknown = Situation {
+            has_address: false,
+            ..asleep
+        };
+        assert_eq!(state(unknown), StreamState::Waiting);
+        let refused = Situation {
+            is_refused: true,
+            ..unknown
+        };
+        assert_eq!(state(refused), StreamState::Refused);
+        let failed = Situation {
+            has_failed: true,
+            ..refused
+        };
+        assert_eq!(state(failed), StreamState::Failed);
+    }
+}
