@@ -68,6 +68,11 @@ impl Attention {
         true
     }
 
+    /// Says whether readers of the frame that lies in the slot are not heard before the next.
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.unheard_until.is_some()
+    }
+
     /// When to ask again although nothing has happened.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.unheard_until

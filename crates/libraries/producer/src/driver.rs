@@ -129,7 +129,8 @@ impl<S: Source> Driver<S> {
         }
     }
 
-    /// Does all there is to do now. Says whether anything was written into the slot.
+    /// Does all there is to do now. Says whether anything was written into the slot of which this
+    /// process hears at once.
     pub(crate) fn act(&mut self, now: Instant) -> bool {
         let mut wrote = false;
         loop {
@@ -165,10 +166,9 @@ impl<S: Source> Driver<S> {
                 Some(Action::Publish(sequence)) => {
                     // A first picture may take its time, and who waits for it looks here.
                     if self.published_phase != Some(self.state().state) {
-                        self.publish_state(now);
+                        wrote |= self.publish_state(now);
                     }
-                    self.publish(now, sequence);
-                    wrote = true;
+                    wrote |= self.publish(now, sequence);
                 }
                 None if self.turn_attention(now, status.sequence) => {}
                 None => {
@@ -260,7 +260,15 @@ impl<S: Source> Driver<S> {
             && self.publisher.hear_at_once(now).unwrap_or(false)
     }
 
-    fn publish(&mut self, now: Instant, sequence: u64) {
+    /// Publishes a frame. Says whether this process hears of that at once: of the frame itself, or
+    /// that the one before is gone.
+    fn publish(&mut self, now: Instant, sequence: u64) -> bool {
+        let was_put_off = self.attention.is_put_off();
+        self.try_publish(now, sequence);
+        !(was_put_off && self.attention.is_put_off())
+    }
+
+    fn try_publish(&mut self, now: Instant, sequence: u64) {
         let began = Instant::now();
         let frame = match self.source.encode(now) {
             Ok(Some(frame)) => frame,

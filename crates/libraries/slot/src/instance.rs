@@ -15,7 +15,7 @@ use std::time::Instant;
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use crate::watch::{DIRECTORY_MASK, FRAME_MASK, Hearing, Watch};
+use crate::watch::{DIRECTORY_MASK, FRAME_MASK, Hearing, MOVED_MASK, PLACED_MASK, Watch};
 use crate::watched::Watched;
 use crate::{FRAME_FILE, Rendition};
 
@@ -250,9 +250,12 @@ impl Instance {
         }
     }
 
-    /// Watches the file at `temporary`, and has `rename` put it into its place: the frame's, or
+    /// Watches the file at `temporary`, and has `rename` put it into its `place`: the frame's, or
     /// that of a rendition. Events that come in between have their owner, whichever thread reads
     /// them.
+    ///
+    /// That it is moved away from there is heard where readers are heard at once: a frame whose
+    /// readers are heard when asked is soon replaced, or looked for by [`Instance::hear_at_once`].
     ///
     /// # Errors
     /// What the system said; the slot's old file is still watched then.
@@ -262,6 +265,7 @@ impl Instance {
         rendition: Option<Rendition>,
         hearing: Hearing,
         temporary: &Path,
+        place: impl FnOnce() -> PathBuf,
         rename: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let mut table = self.table();
@@ -273,7 +277,27 @@ impl Instance {
             None => slot.published(watch),
             Some(rendition) => slot.published_rendition(rendition, watch),
         }
+        if watch.hearing == Hearing::AtOnce {
+            let there = self.add_watch(Hearing::AtOnce, &place(), PLACED_MASK);
+            // Somebody has taken it away already, or put something else there.
+            if there.as_ref().ok() != Some(&watch) {
+                slot.lost_file(watch);
+                there.into_iter().for_each(|other| self.forget(other));
+            }
+        }
         Ok(())
+    }
+
+    /// The slot's state was put into its place, and is to be missed when it is moved away.
+    pub(crate) fn published_state(&self, id: SlotId, place: &Path) {
+        let mut table = self.table();
+        let watch = self.add_watch(Hearing::AtOnce, place, MOVED_MASK).ok();
+        table.owners.extend(watch.map(|watch| (watch, id)));
+        let slot = table.slots.entry(id).or_default();
+        if let Some(before) = slot.published_state(watch) {
+            table.owners.remove(&before);
+            self.forget(before);
+        }
     }
 
     /// Has it heard at once what readers do with the frame, if that was not so; says whether it
@@ -290,7 +314,7 @@ impl Instance {
         // First, so that no moment lies between the one watch and the other. It fails where
         // somebody has just taken the frame away; readers are assumed then.
         let at_once = self
-            .add_watch(Hearing::AtOnce, &path.join(FRAME_FILE), FRAME_MASK)
+            .add_watch(Hearing::AtOnce, &path.join(FRAME_FILE), PLACED_MASK)
             .ok();
         // Other slots of which this tells are heard when asked, too, and will be.
         self.take_in_when_asked(&mut table, now, &mut Vec::new())?;

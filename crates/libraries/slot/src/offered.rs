@@ -43,10 +43,15 @@ impl Offered {
             return false;
         };
         offer.demand.take_in(mask, now);
-        if mask.contains(ReadFlags::IGNORED) {
+        true
+    }
+
+    /// The file of this watch is gone, if it is one of these.
+    pub(crate) fn lost_file(&mut self, watch: Watch) {
+        let mut offers = self.0.iter_mut();
+        if let Some(offer) = offers.find(|offer| offer.watch == Some(watch)) {
             offer.watch = None;
         }
-        true
     }
 
     /// The file of a rendition is gone.

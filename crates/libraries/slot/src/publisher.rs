@@ -166,8 +166,9 @@ impl Publisher {
         let name = rendition.map_or(FRAME_FILE, Rendition::file);
         self.replace(name, hearing, contents, |file, hidden, rename| {
             file.set_modified(captured)?;
+            let place = || self.directory.join(name);
             self.instance
-                .publish(self.id, rendition, hearing, hidden, rename)
+                .publish(self.id, rendition, hearing, hidden, place, rename)
         })
     }
 
@@ -190,6 +191,8 @@ impl Publisher {
         self.replace(STATE_FILE, hearing, &state.to_json(), |_, _, rename| {
             rename()
         })?;
+        self.instance
+            .published_state(self.id, &self.directory.join(STATE_FILE));
         self.state = Some(state.clone());
         Ok(true)
     }

@@ -23,12 +23,22 @@ pub(crate) const FRAME_MASK: WatchFlags = WatchFlags::OPEN
     .union(WatchFlags::CLOSE_NOWRITE)
     .union(WatchFlags::DONT_FOLLOW);
 
-/// The same, as it is told.
+/// That a file was moved away. It is asked for once the file lies in its place: of the rename that
+/// puts it there the same would be told.
+pub(crate) const MOVED_MASK: WatchFlags = WatchFlags::MOVE_SELF.union(WatchFlags::DONT_FOLLOW);
+
+/// What can happen to a frame that lies in its place.
+pub(crate) const PLACED_MASK: WatchFlags = FRAME_MASK.union(MOVED_MASK);
+
+/// That a file lies in its place no longer, or is watched no longer.
+pub(crate) const GONE_EVENTS: ReadFlags = ReadFlags::MOVE_SELF.union(ReadFlags::IGNORED);
+
+/// What readers do with a frame, as it is told.
 pub(crate) const FRAME_EVENTS: ReadFlags = ReadFlags::OPEN.union(ReadFlags::CLOSE_NOWRITE);
 
-/// What can happen to a slot's directory and to the files in it.
+/// What can happen to a slot's directory and to the files in it, but that they are moved away: each
+/// frame is moved here from its hidden name, and telling of that would cost a read for each.
 pub(crate) const DIRECTORY_MASK: WatchFlags = WatchFlags::DELETE
-    .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR)

@@ -12,7 +12,7 @@ use rustix::fs::inotify::ReadFlags;
 use crate::demand::Demand;
 use crate::directory::Directory;
 use crate::offered::Offered;
-use crate::watch::{FRAME_EVENTS, Hearing, LOST_EVENTS, Watch};
+use crate::watch::{FRAME_EVENTS, GONE_EVENTS, Hearing, LOST_EVENTS, Watch};
 use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE};
 
 /// One slot, as far as it is watched. New, it counts as wished for: who opened a frame that an
@@ -25,6 +25,7 @@ pub(crate) struct Watched {
     /// of the loss of the frame, which is in it.
     open_directory: Option<Directory>,
     frame: Option<Watch>,
+    state: Option<Watch>,
     demand: Demand,
     offered: Offered,
     state_is_stale: bool,
@@ -40,6 +41,7 @@ impl Default for Watched {
             directory: None,
             open_directory: None,
             frame: None,
+            state: None,
             demand,
             offered: Offered::default(),
             state_is_stale: false,
@@ -68,11 +70,15 @@ impl Watched {
         self.is_active |= self.frame == Some(watch) || mask.intersects(FRAME_EVENTS);
         if self.frame == Some(watch) {
             self.demand.take_in(mask, now);
-            if mask.contains(ReadFlags::IGNORED) {
-                self.frame = None;
-            }
         } else {
             self.is_active |= self.offered.take_in(watch, mask, now);
+        }
+        // The state is watched for nothing else; of its end each new one tells.
+        if self.state == Some(watch) && mask.contains(ReadFlags::MOVE_SELF) {
+            self.lost_state();
+        }
+        if mask.intersects(GONE_EVENTS) {
+            self.lost_file(watch);
         }
         None
     }
@@ -84,16 +90,20 @@ impl Watched {
         }
         match name {
             Some(name) if name == FRAME_FILE => self.frame = None,
-            Some(name) if name == STATE_FILE => {
-                self.state_is_stale = true;
-                self.demand.assume();
-            }
+            Some(name) if name == STATE_FILE => self.lost_state(),
             // Others are the producer's own hidden files.
             name => self.offered.lost(name.and_then(rendition)?),
         }
         self.open_directory = None;
         self.is_active = true;
         None
+    }
+
+    /// What says how the camera is lies there no more. Whoever took it may have taken more.
+    fn lost_state(&mut self) {
+        self.state_is_stale = true;
+        self.demand.assume();
+        self.is_active = true;
     }
 
     /// Events were dropped: anything may have happened, and everything is looked at again. Gives
@@ -111,6 +121,7 @@ impl Watched {
     pub(crate) fn let_go(&mut self) -> Option<Watch> {
         self.is_lost = true;
         self.frame = None;
+        self.state = None;
         self.offered.lost_all();
         self.state_is_stale = true;
         self.open_directory = None;
@@ -133,6 +144,27 @@ impl Watched {
         if frame.hearing == Hearing::AtOnce {
             self.open_directory = None;
         }
+    }
+
+    /// The file of this watch is not in its place any more, or not watched.
+    pub(crate) fn lost_file(&mut self, watch: Watch) {
+        if self.frame == Some(watch) {
+            self.frame = None;
+            self.open_directory = None;
+        } else if self.state == Some(watch) {
+            self.state = None;
+        } else {
+            self.offered.lost_file(watch);
+        }
+    }
+
+    /// The state lies in the slot, watched by this, or was taken away at once. Gives the watch of
+    /// the one before.
+    pub(crate) fn published_state(&mut self, state: Option<Watch>) -> Option<Watch> {
+        if state.is_none() {
+            self.lost_state();
+        }
+        std::mem::replace(&mut self.state, state)
     }
 
     /// Gives the directory that was kept open.

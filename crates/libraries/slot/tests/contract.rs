@@ -242,6 +242,26 @@ fn the_state_is_replaced_only_when_it_changes() {
 }
 
 #[test]
+fn a_state_that_was_moved_away_is_written_again() {
+    let directory = slot();
+    let path = directory.path().join(STATE_FILE);
+    let mut publisher = Publisher::open(directory.path()).unwrap();
+    publisher.publish(&numbered(1), SystemTime::now()).unwrap();
+    let mut state = State::new(Phase::Asleep, SystemTime::UNIX_EPOCH);
+    for phase in [Phase::Asleep, Phase::Awake] {
+        state.state = phase;
+        assert!(publisher.set_state(&state).unwrap());
+        publisher.take_in(Instant::now()).unwrap();
+        assert!(!publisher.has_lost_state());
+        fs::rename(&path, directory.path().join("elsewhere.json")).unwrap();
+        assert!(wished(&publisher) && publisher.has_lost_state());
+        assert!(publisher.set_state(&state).unwrap() && path.exists());
+        publisher.take_in(Instant::now()).unwrap();
+        assert!(!publisher.has_lost_state());
+    }
+}
+
+#[test]
 fn refuses_what_is_no_frame_and_never_waits_for_it() {
     let directory = slot();
     let reader = Reader::new(directory.path());

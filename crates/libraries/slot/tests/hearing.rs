@@ -60,6 +60,18 @@ fn who_is_heard_when_asked_wakes_nobody() {
 }
 
 #[test]
+fn what_it_writes_itself_wakes_no_process_that_hears_when_asked() {
+    let directory = slot();
+    let mut publisher = published(directory.path(), Hearing::WhenAsked);
+    for _ in 0..3 {
+        publisher
+            .publish_heard(JPEG, SystemTime::now(), Hearing::WhenAsked)
+            .unwrap();
+        assert!(!wakes(&publisher, 0));
+    }
+}
+
+#[test]
 fn what_was_done_before_and_after_somebody_turns_to_it_is_heard() {
     let directory = slot();
     let mut publisher = published(directory.path(), Hearing::WhenAsked);
@@ -82,10 +94,20 @@ fn what_was_done_before_and_after_somebody_turns_to_it_is_heard() {
     assert!(wakes(&publisher, 0) && wished(&publisher), "closed behind");
 
     // A frame that somebody has taken away counts as wished for.
+    let frame = directory.path().join(FRAME_FILE);
     publish(&mut publisher, Hearing::WhenAsked);
-    fs::remove_file(directory.path().join(FRAME_FILE)).unwrap();
+    fs::remove_file(&frame).unwrap();
     assert!(publisher.hear_at_once(Instant::now()).unwrap());
     assert!(wished(&publisher));
+    let taken_away = || fs::rename(&frame, directory.path().join("elsewhere.jpg")).unwrap();
+    publish(&mut publisher, Hearing::WhenAsked);
+    taken_away();
+    assert!(publisher.hear_at_once(Instant::now()).unwrap());
+    assert!(wished(&publisher));
+    publish(&mut publisher, Hearing::WhenAsked);
+    assert!(publisher.hear_at_once(Instant::now()).unwrap());
+    taken_away();
+    assert!(wakes(&publisher, 0) && wished(&publisher));
 }
 
 /// The 2 s for which a frame may be held count from the moment at which it can have been opened at

@@ -110,13 +110,18 @@ fn what_is_taken_away_is_missed_and_can_be_offered_again() {
     let directory = home.path().join("webcam");
     let (half, low) = (Rendition::Half, Rendition::Low);
     let mut publisher = offering(&directory, [half, low]);
-    publisher.take_activity();
-    fs::remove_file(directory.join(half.file())).unwrap();
-    assert_eq!(wished(&publisher), NONE);
-    assert!(publisher.take_activity());
-    assert_eq!(publisher.missing_renditions(), set(&[half]));
-    publisher.offer(half).unwrap();
-    assert_eq!(publisher.missing_renditions(), NONE);
+    let file = directory.join(half.file());
+    let removed = || fs::remove_file(&file).unwrap();
+    let moved_away = || fs::rename(&file, directory.join("elsewhere.jpg")).unwrap();
+    for take_away in [&removed as &dyn Fn(), &moved_away] {
+        publisher.take_activity();
+        take_away();
+        assert_eq!(wished(&publisher), NONE);
+        assert!(publisher.take_activity());
+        assert_eq!(publisher.missing_renditions(), set(&[half]));
+        publisher.offer(half).unwrap();
+        assert_eq!(publisher.missing_renditions(), NONE);
+    }
     Reader::of(&directory, Some(half)).wish().unwrap();
     assert_eq!(wished(&publisher), set(&[half]));
 
