@@ -135,6 +135,18 @@ impl Socket {
         }
     }
 
+    /// Waits until something can be read, as a rule: whoever has room only then needs it no longer
+    /// than the bytes lie there.
+    ///
+    /// # Errors
+    /// What the runtime said.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
     /// Waits until it takes something, or fails.
     pub async fn writable(&self) {
         let _ = self.ready(Interest::WRITABLE).await;

@@ -34,6 +34,8 @@ impl PartedSocket {
 
     /// Reads what has come.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Cameras wait most of the time, and each with room for a frame would take as much again.
+        ready!(self.socket.poll_read_ready(cx))?;
         let room = self.parting.room();
         let read = ready!(pin!(self.socket.read_buf(room)).poll(cx))?;
         self.parting.read(read, SystemTime::now());
