@@ -1,5 +1,6 @@
 """A camera whose picture is known, and programs that send it."""
 
+import cable
 import pytest
 
 from harness import elsewhere, networks
@@ -56,6 +57,13 @@ def asleep(start, directory):
     slot.frame()
     slot.wait_state("asleep")
     return slot
+
+
+@pytest.fixture
+def receiver_computer():
+    """A computer of its own for receivers, at the end of a cable."""
+    with cable.laid():
+        yield
 
 
 @pytest.fixture

@@ -5,30 +5,13 @@ import subprocess
 import time
 from itertools import pairwise
 
+import cable
 import pytest
+from cable import THERE
 from sink import Sink, udp
 
 from harness import networks
 from harness.feed import picture
-
-# A network that is lost and made anew, with a computer at its end.
-THERE = "192.0.2.2"
-CABLE = f"""
-ip link add ours type veth peer name theirs netns receiver
-ip address add 192.0.2.1/24 dev ours
-ip link set ours up
-ip -n receiver address add {THERE}/24 dev theirs
-ip -n receiver link set theirs up
-"""
-
-
-@pytest.fixture
-def receiver_host():
-    """A computer of its own for receivers, at the end of a cable."""
-    networks.make("ip netns add receiver\nip -n receiver link set lo up" + CABLE)
-    yield
-    subprocess.run(["ip", "link", "delete", "ours"], check=False)
-    networks.make("ip netns delete receiver")
 
 
 @pytest.fixture
@@ -72,13 +55,11 @@ def test_a_name_leads_to_whoever_takes_packets(push, slots, hosts):
     assert log.count("sending to 127.0.0.3:5000") == log.count("sending to 127.0.0.4:5000") == 1
 
 
-def test_a_receiver_that_restarts_is_back_in_a_second(push, slots, receiver_host):
+def test_a_receiver_that_restarts_is_back_in_a_second(push, slots, receiver_computer):
     program = push(slots, "--to", f"{THERE}:5000", "--always")
     waits = []
     for pause in [0, 0.2, 1.0]:
-        with networks.inside("receiver"):
-            sock = udp(THERE)
-        with Sink(sock) as sink:
+        with Sink(cable.udp()) as sink:
             began = time.monotonic()
             sink.wait()
             waits.append(time.monotonic() - began)
@@ -89,7 +70,7 @@ def test_a_receiver_that_restarts_is_back_in_a_second(push, slots, receiver_host
     assert "Connection refused" not in program.log(), "a restart is no news"
 
 
-def test_hosts_that_tell_of_few_refusals_are_understood(push, slots, receiver_host):
+def test_hosts_that_tell_of_few_refusals_are_understood(push, slots, receiver_computer):
     to = [f"--to={THERE}:{port}" for port in [5000, 5002, 5004]]
     program = push(slots, *to, "--always")
     for port in [5000, 5002, 5004]:
@@ -98,9 +79,7 @@ def test_hosts_that_tell_of_few_refusals_are_understood(push, slots, receiver_ho
     # A host has saved up six refusals; without a pause for each they are used up by now.
     time.sleep(5)
     assert program.log()[began:] == "", "frames, or a receiver, where there is none"
-    with networks.inside("receiver"):
-        sock = udp(THERE, 5002)
-    with Sink(sock) as sink:
+    with Sink(cable.udp(5002)) as sink:
         sink.wait()
 
 
@@ -111,12 +90,11 @@ def check_undisturbed(sink):
     assert longest < 1, longest
 
 
-def test_what_happens_to_others_is_their_own(push, feed, directory, hosts, receiver_host):
+def test_what_happens_to_others_is_their_own(push, feed, directory, hosts, receiver_computer):
     door = picture(directory / "door.jpg")
     of_door = feed("slots/door", door)
     feed("slots/bed", picture(directory / "bed.jpg", (320, 240)))
-    with networks.inside("receiver"):
-        there = Sink(udp(THERE))
+    there = Sink(cable.udp())
     with Sink(udp("127.0.0.1", 5002)) as healthy:
         names = {
             f"{THERE}:5000": "door",
@@ -138,7 +116,7 @@ def test_what_happens_to_others_is_their_own(push, feed, directory, hosts, recei
         # Its network goes, and comes back as another.
         networks.make("ip link delete ours")
         program.wait_log(rf"{THERE}:5000: cannot send")
-        networks.make(CABLE)
+        networks.make(cable.LAY)
         there.wait()
         hosts("late.test", "127.0.0.5")
         with Sink(udp("127.0.0.5", 5006)) as late:
