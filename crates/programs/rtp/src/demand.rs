@@ -3,8 +3,8 @@
 //!
 //! What is sent to an address is no proof that somebody looks, so a camera would never sleep. The
 //! reports of RFC 3550 are one: receivers send them every few seconds for as long as they play. A
-//! destination is sent to for a while without one when it is new, for some receivers report only
-//! what they have received.
+//! destination is sent to for a while without one when it is new: receivers may report only what
+//! they have received.
 //!
 //! A port that nobody has is another proof, of the contrary: its host says so (ICMP). A packet that
 //! is no picture then finds out when somebody has it, and that one has just started is as good as a
@@ -14,7 +14,7 @@
 use std::time::{Duration, Instant};
 
 /// For how long a report holds, and the beginning: receivers report every 5 s as a rule (RFC 3550,
-/// section 6.2), and ffmpeg once in 280 KB.
+/// section 6.2).
 const REPORT_HOLDS: Duration = Duration::from_secs(30);
 
 /// The pause between two probes of a port that nobody has. Linux tells one other host of a refusal
