@@ -1,5 +1,5 @@
-//! What lies in the slots while nothing runs: a card that says so. Whoever opens it wakes the
-//! cameras.
+//! What lies in a slot while its camera's program does not run: a card that says so. Whoever opens
+//! it wakes that camera.
 //!
 //! Only a file that is there can be opened, and only that is heard of (inotify(7)). What the camera
 //! left is no answer to who comes much later, so the card takes its place. It is dated 1970: who
@@ -23,7 +23,8 @@ use tokio::io::unix::AsyncFd;
 /// The card; `cargo run -p eyelid-picture --example card` made it.
 const CARD: &[u8] = include_bytes!("asleep.jpg");
 
-/// The slots while their cards lie there.
+/// The slots in which cards lie.
+#[derive(Default)]
 pub(crate) struct Asleep(Vec<Lying>);
 
 struct Lying {
@@ -43,25 +44,31 @@ impl Asleep {
         Self(slots.filter_map(lay).collect())
     }
 
-    /// Waits until somebody opens a card. A card or a slot that is taken away is wished for as
-    /// well.
+    /// Says whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Waits until somebody opens a card, takes it away, and gives the slot. A card or a slot that
+    /// is taken away is wished for as well.
     ///
     /// # Errors
     /// What the runtime said.
-    pub(crate) async fn opened(&mut self) -> io::Result<()> {
-        poll_fn(|cx| {
-            for lying in &mut self.0 {
+    pub(crate) async fn opened(&mut self) -> io::Result<PathBuf> {
+        let index = poll_fn(|cx| {
+            for (index, lying) in self.0.iter_mut().enumerate() {
                 while let Poll::Ready(ready) = lying.heard.poll_read_ready(cx) {
                     ready?.clear_ready();
                     lying.publisher.take_in(Instant::now())?;
                     if lying.publisher.noticed() {
-                        return Poll::Ready(Ok(()));
+                        return Poll::Ready(io::Result::Ok(index));
                     }
                 }
             }
             Poll::Pending
         })
-        .await
+        .await?;
+        Ok(self.0.swap_remove(index).slot.clone())
     }
 }
 
@@ -112,7 +119,7 @@ mod tests {
         let dated = fs::metadata(slot.join(half)).unwrap().modified().unwrap();
         assert_eq!(dated, SystemTime::UNIX_EPOCH);
         drop(File::open(slot.join(half)).unwrap());
-        asleep.opened().await.unwrap();
+        assert_eq!(asleep.opened().await.unwrap(), slot);
     }
 
     #[tokio::test]
@@ -129,8 +136,13 @@ mod tests {
             assert!(!lying.publisher.noticed());
         }
         let open = File::open(&card).unwrap();
-        asleep.opened().await.unwrap();
-        drop((open, asleep));
-        assert!(!card.exists());
+        assert_eq!(asleep.opened().await.unwrap(), slots[1]);
+        drop(open);
+        assert!(!card.exists(), "it is taken away before a program starts");
+        let other = slots[0].join(FRAME_FILE);
+        assert!(other.exists(), "the other camera sleeps on");
+        drop(File::open(&other).unwrap());
+        assert_eq!(asleep.opened().await.unwrap(), slots[0]);
+        assert!(asleep.is_empty());
     }
 }

@@ -3,8 +3,8 @@
 
 mod reload;
 
-use std::future::pending;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -62,11 +62,13 @@ pub(crate) struct Resources<'a> {
 
 /// Whether the programs run that fill the slots.
 struct Cameras {
-    /// While they do not, what lies in the slots.
-    cards: Option<Asleep>,
-    /// While they do and no server runs: when to look next whether one of the cameras is awake.
+    /// What lies in the slots of those that do not.
+    cards: Asleep,
+    /// None of them does: nobody has looked since the last rest.
+    are_at_rest: bool,
+    /// While some do and no server runs: when to look next whether one of the cameras is awake.
     look_at: Instant,
-    /// Until when they run even if none of them is.
+    /// Until when they run even if none of them is awake.
     until: Instant,
 }
 
@@ -77,8 +79,8 @@ enum Event {
     Signal(Signalled),
     /// Somebody connects: the server is wanted, and the cameras.
     Connection,
-    /// Somebody opened a slot's frame: only the cameras are wanted.
-    Look,
+    /// Somebody opened the frame of this slot: only that camera is wanted.
+    Look(PathBuf),
     /// A connection waits for the program whose door has this name.
     Door(&'static str),
     /// It is time to start something again, or to look whether a camera is awake.
@@ -103,7 +105,8 @@ impl<'a> Supervisor<'a> {
             resources,
             signals,
             cameras: Cameras {
-                cards: None,
+                cards: Asleep::default(),
+                are_at_rest: true,
                 look_at: now,
                 until: now,
             },
@@ -117,7 +120,7 @@ impl<'a> Supervisor<'a> {
     /// have ended then.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         orphans::adopt();
-        self.cameras.cards = Some(self.lay_cards());
+        self.lay_cards();
         let ended = match self.start_what_always_runs() {
             Ok(()) => self.supervise().await,
             error => error,
@@ -139,15 +142,15 @@ impl<'a> Supervisor<'a> {
                 Event::Signal(Signalled::Reload) => self.reload().await?,
                 Event::Signal(Signalled::ChildEnded) | Event::Time => {}
                 Event::Door(name) => self.open(name)?,
-                woken @ (Event::Connection | Event::Look) => self.wake(&woken)?,
+                Event::Connection => self.serve()?,
+                Event::Look(slot) => self.wake(&slot)?,
             }
         }
     }
 
     async fn next_event(&mut self) -> io::Result<Event> {
         let is_served = self.is_served();
-        let is_awake = self.cameras.cards.is_none();
-        let look_at = (is_awake && !is_served).then_some(self.cameras.look_at);
+        let look_at = (!self.cameras.are_at_rest && !is_served).then_some(self.cameras.look_at);
         let due = self.jobs.iter().filter_map(|job| job.process.due());
         let time = due.chain(look_at).min();
         let down: Vec<_> = self.jobs.iter().filter_map(Job::closed_door).collect();
@@ -156,7 +159,7 @@ impl<'a> Supervisor<'a> {
             ready = self.resources.sockets.wait_for_connection(), if !is_served => {
                 ready.map(|()| Event::Connection)
             }
-            opened = opened(&mut self.cameras.cards) => opened.map(|()| Event::Look),
+            opened = self.cameras.cards.opened() => opened.map(Event::Look),
             door = self.resources.doors.wait_for_connection(&down) => door.map(Event::Door),
             () = at(time) => Ok(Event::Time),
         }
@@ -258,23 +261,31 @@ impl<'a> Supervisor<'a> {
         self.start(is_it)
     }
 
-    /// Starts what runs while somebody looks, and the server if they are connected to it.
-    fn wake(&mut self, woken: &Event) -> anyhow::Result<()> {
-        // The cards are taken away before anything starts.
-        if self.cameras.cards.take().is_some() {
-            log::debug!("woken by a {woken:?}");
+    /// Starts the server, to which somebody connects, and all cameras: which of them is meant is
+    /// known when the server has read the request, and the camera is to be ready then.
+    fn serve(&mut self) -> anyhow::Result<()> {
+        if self.cameras.are_at_rest || !self.cameras.cards.is_empty() {
+            log::debug!("woken by a connection");
             let now = Instant::now();
+            // The cards are taken away before anything starts.
+            self.cameras.cards = Asleep::default();
+            self.cameras.are_at_rest = false;
             self.cameras.look_at = now + LOOK;
-            self.cameras.until = match woken {
-                Event::Look => now + WAKING,
-                _ => now,
-            };
+            self.cameras.until = self.cameras.until.max(now);
             self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
         }
-        if matches!(woken, Event::Connection) {
-            self.start(|job| job.program.start == Start::Connection && job.process.is_down())?;
-        }
-        Ok(())
+        self.start(|job| job.program.start == Start::Connection && job.process.is_down())
+    }
+
+    /// Starts the camera of this slot, whose frame somebody has opened.
+    fn wake(&mut self, slot: &Path) -> anyhow::Result<()> {
+        log::debug!("woken by a look at {slot:?}");
+        let now = Instant::now();
+        self.cameras.are_at_rest = false;
+        self.cameras.look_at = now + LOOK;
+        self.cameras.until = now + WAKING;
+        let is_meant = |job: &Job| job.slot.as_deref() == Some(slot) && job.process.is_down();
+        self.start(|job| job.program.start == Start::Look && is_meant(job))
     }
 
     /// Starts what runs for as long as this program does.
@@ -322,7 +333,7 @@ impl<'a> Supervisor<'a> {
     fn is_idle(&mut self) -> bool {
         let now = Instant::now();
         let cameras = &self.cameras;
-        if cameras.cards.is_some() || self.is_served() || now < cameras.look_at {
+        if cameras.are_at_rest || self.is_served() || now < cameras.look_at {
             return false;
         }
         self.cameras.look_at = now + LOOK;
@@ -346,18 +357,15 @@ impl<'a> Supervisor<'a> {
         let cameras = self.jobs.iter_mut();
         end(cameras.filter(|job| job.program.start == Start::Look)).await;
         log::info!("nobody looks: server and camera have ended until somebody does");
-        self.cameras.cards = Some(self.lay_cards());
+        self.lay_cards();
+        self.cameras.are_at_rest = true;
     }
 
-    fn lay_cards(&self) -> Asleep {
-        Asleep::new(self.jobs.iter().filter_map(|job| job.slot.as_deref()))
-    }
-}
-
-/// Waits until somebody opens one of the cards, if any lie in the slots.
-async fn opened(cards: &mut Option<Asleep>) -> io::Result<()> {
-    match cards {
-        Some(cards) => cards.opened().await,
-        None => pending().await,
+    /// Lays cards into the slots of the cameras whose programs do not run.
+    fn lay_cards(&mut self) {
+        // Those that lie there still would take the new ones away with them.
+        self.cameras.cards = Asleep::default();
+        let down = self.jobs.iter().filter(|job| job.process.is_down());
+        self.cameras.cards = Asleep::new(down.filter_map(|job| job.slot.as_deref()));
     }
 }

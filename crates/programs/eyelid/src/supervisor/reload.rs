@@ -4,6 +4,7 @@ use eyelid_daemon::manager;
 use nix::sys::signal::Signal;
 
 use super::Supervisor;
+use crate::asleep::Asleep;
 use crate::check;
 use crate::jobs::{Job, adopt, end, jobs};
 use crate::plan::Plan;
@@ -15,7 +16,7 @@ impl Supervisor<'_> {
     pub(super) async fn reload(&mut self) -> anyhow::Result<()> {
         manager::reloading();
         // Slots may come and go.
-        let is_asleep = self.cameras.cards.take().is_some();
+        self.cameras.cards = Asleep::default();
         let read = Plan::new(self.arguments.clone()).and_then(|plan| {
             check::check(&plan, &self.installed, &self.resources.places)?;
             Ok(plan)
@@ -24,10 +25,10 @@ impl Supervisor<'_> {
             Ok(plan) => self.follow(plan).await,
             Err(error) => log::error!("configuration not used: {error:#}"),
         }
-        if is_asleep {
-            self.cameras.cards = Some(self.lay_cards());
-        } else {
+        if self.is_served() {
             self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
+        } else {
+            self.lay_cards();
         }
         self.start_what_always_runs()?;
         manager::ready();

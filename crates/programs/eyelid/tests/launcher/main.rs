@@ -86,6 +86,44 @@ fn opening_the_frame_wakes_the_camera_as_a_connection_does() {
 }
 
 #[test]
+fn opening_one_cameras_frame_wakes_no_other() {
+    let home = TempDir::new().unwrap();
+    let config = home.path().join("eyelid.toml");
+    let cameras = "[cameras.default]\nsource = \"test\"\nlinger = \"300ms\"\n\
+        [cameras.back]\nsource = \"test\"\nlinger = \"2s\"\n";
+    fs::write(&config, cameras).unwrap();
+    let mut eyelid = Eyelid::start(&["--config", config.to_str().unwrap()]);
+    let frames = ["current.jpg", "back/current.jpg"].map(|file| eyelid.slots.join(file));
+    let is_card = |frame: &Path| captured(frame) == Some(SystemTime::UNIX_EPOCH);
+    for looks_at_both in [false, true] {
+        eventually("the cards", || frames.iter().all(|frame| is_card(frame)));
+        fs::read(&frames[1]).unwrap();
+        eventually("a frame", || !is_card(&frames[1]) && frames[1].exists());
+        assert_eq!(eyelid.names(), ["eyelid-capture"]);
+        assert!(is_card(&frames[0]), "the other camera sleeps on");
+        if looks_at_both {
+            // It is heard while the first one runs.
+            fs::read(&frames[0]).unwrap();
+            eventually("a frame", || !is_card(&frames[0]) && frames[0].exists());
+            assert_eq!(eyelid.names(), ["eyelid-capture", "eyelid-capture"]);
+        }
+        eventually("rest", || eyelid.names().is_empty());
+        // Nobody looks, and the cards that were laid anew are no look.
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(eyelid.names(), [""; 0]);
+    }
+    // What is left for one of them is taken away for a connection.
+    fs::read(&frames[1]).unwrap();
+    eventually("the camera", || eyelid.names() == ["eyelid-capture"]);
+    assert_eq!(eyelid.snapshot(), 200);
+    assert_eq!(
+        eyelid.names(),
+        ["eyelid-capture", "eyelid-capture", "eyelid-server"]
+    );
+    assert!(eyelid.end(Signal::SIGTERM).success());
+}
+
+#[test]
 fn who_reads_the_frame_keeps_the_camera_when_the_last_client_has_gone() {
     let mut eyelid = Eyelid::start(&["--idle-exit=100ms", "--linger=3s"]);
     let frame = eyelid.slots.join("current.jpg");
