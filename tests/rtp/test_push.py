@@ -2,8 +2,9 @@
 
 import signal
 import socket
+import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import players
@@ -13,6 +14,7 @@ from rtsp import Client
 from harness import networks
 from harness.feed import picture
 from harness.slot import Slot
+from harness.waiting import wait_for
 
 ETH_P_IP = 0x0800  # linux/if_ether.h
 IP_RECVTTL = 12  # linux/in.h; socket has it from Python 3.14 on
@@ -208,6 +210,28 @@ def test_the_example_with_two_cameras(start, directory, receiver):
     program.wait_log(r'camera "left" to 127\.0\.0\.1:5000: Connection refused')
     for _ in range(100):
         assert size(receivers[5002].recv(2000)) == (320, 240)
+
+
+def test_the_example_with_a_camera_that_pushes(start, jpeg, directory, receiver):
+    taking = receiver(5000)
+    config = Path(__file__).parents[2] / "examples" / "rtp" / "pushed-camera.toml"
+    listen = ["--listen", "127.0.0.1:0", "--slots", directory / "slots"]
+    program = start("eyelid", *listen, "--config", config)
+    program.wait_log(r"sending to 127\.0\.0\.1:5000")
+
+    def pushed():
+        url = "http://127.0.0.1:8765/gate"
+        done = subprocess.run(["curl", "-sf", "-T", jpeg, url], capture_output=True, check=False)
+        return done.returncode == 0
+
+    taking.settimeout(0.2)
+    for _ in range(100):
+        wait_for(pushed, "the picture to be taken")
+        with suppress(TimeoutError):
+            packet = taking.recv(2000)
+            if len(packet) > 100:
+                break
+    assert (packet[18] * 8, packet[19] * 8) == (640, 480)
 
 
 def test_reload_keeps_what_is_as_it_was(rtp, slots, directory, receiver):

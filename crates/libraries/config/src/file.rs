@@ -28,7 +28,7 @@ pub struct Config {
     pub pushed_cameras: IndexMap<CameraName, CameraPlace>,
     /// Whether the file has `[receive]`, or a table below it.
     pub has_receive: bool,
-    /// Whether the file has `[rtp]`.
+    /// Whether the file has `[rtp]`, or says where a camera is sent.
     pub has_rtp: bool,
     pub(crate) text: String,
     pub(crate) path: PathBuf,
@@ -155,7 +155,9 @@ impl Config {
             slots: common.server.slots,
             cameras: common.cameras,
             has_receive: common.receive.is_some(),
-            has_rtp: common.rtp.is_some(),
+            has_rtp: common.rtp.is_some()
+                || has_destinations(&tables, &["cameras"])
+                || has_destinations(&tables, &["receive", "cameras"]),
             pushed_cameras: common.receive.unwrap_or_default().cameras,
             text: text.to_owned(),
             path: path.to_owned(),
@@ -179,6 +181,19 @@ impl Config {
             |value| T::deserialize(ValueDeserializer::from(value.clone())).map_err(wrong),
         )
     }
+}
+
+/// Says whether a camera of these tables is sent somewhere.
+fn has_destinations(root: &DeTable<'_>, keys: &[&str]) -> bool {
+    let cameras = keys.iter().try_fold(root, |table, key| {
+        let value = table.get(*key)?;
+        value.get_ref().as_table()
+    });
+    let mut cameras = cameras.into_iter().flat_map(|cameras| cameras.values());
+    cameras.any(|camera| {
+        let table = camera.get_ref().as_table();
+        table.is_some_and(|table| table.contains_key("rtp"))
+    })
 }
 
 fn place_of<S: Section>(name: &CameraName) -> Vec<&str> {
@@ -580,6 +595,19 @@ mod tests {
                 !own.contains("length") && !own.contains("zzz"),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn who_sends_is_wanted_where_something_is_sent() {
+        for (text, has_rtp) in [
+            ("", false),
+            ("[cameras.a]\n[receive.cameras.b]\n", false),
+            ("[rtp]\n", true),
+            ("[cameras.a]\n[[cameras.b.rtp]]\n", true),
+            ("[[receive.cameras.b.rtp]]\n", true),
+        ] {
+            assert_eq!(parse(text).unwrap().has_rtp, has_rtp, "{text}");
         }
     }
 

@@ -9,8 +9,8 @@ use anyhow::Context;
 use eyelid_config::HostPort;
 use tokio::net::lookup_host;
 
-/// How long what a name led to is taken for true, and how long where nobody takes packets there: the
-/// receiver may have another address now.
+/// How long what a name led to is taken for true, and how long where nobody takes packets there:
+/// the receiver may have another address now.
 const FRESH_FOR: Duration = Duration::from_secs(60);
 const FRESH_FOR_REFUSED: Duration = Duration::from_secs(5);
 

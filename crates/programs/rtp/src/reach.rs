@@ -143,10 +143,10 @@ impl Reach {
         }
     }
 
-    /// Finds out, while packets are refused and while nobody reports, whether somebody has the port:
-    /// by packets of a payload type that no receiver has (RFC 6263, section 4.5), so that the camera
-    /// need not be woken for it. Ends when another address is to be tried. `sharing` says how many
-    /// destinations of this host are refused.
+    /// Finds out, while packets are refused and while nobody reports, whether somebody has the
+    /// port: by packets of a payload type that no receiver has (RFC 6263, section 4.5), so that the
+    /// camera need not be woken for it. Ends when another address is to be tried. `sharing` says
+    /// how many destinations of this host are refused.
     ///
     /// # Errors
     /// One that takes other sockets to go away.
