@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::{Encoder, SamplePlane, SampleRange, Tables, Yuv420};
-use eyelid_slot::{FRAME_FILE, Held, Reader, Rendition, RenditionSet};
+use eyelid_slot::{FRAME_FILE, Held, Reader, Rendition, RenditionSet, STATE_FILE};
 use tempfile::TempDir;
 
 use super::*;
@@ -317,4 +317,22 @@ fn a_slot_that_takes_no_frame_is_tried_each_second_and_is_what_is_waited_for() {
     world.act(2 * SECOND);
     assert!(in_the_way.is_file());
     assert_eq!(world.told().waiting, None);
+}
+
+#[test]
+fn a_state_that_was_lost_and_could_not_be_written_then_is_written_later() {
+    let mut world = World::new();
+    world.capture(1);
+    world.act(Duration::ZERO);
+    // So that it hears of the loss of the state, and not of what kept it from being written.
+    let in_the_way = world.slot.join(format!(".{STATE_FILE}.tmp"));
+    fs::create_dir(&in_the_way).unwrap();
+    fs::remove_file(world.slot.join(STATE_FILE)).unwrap();
+    world.capture(2);
+    world.act(SECOND);
+    assert!(world.slot.join(STATE_FILE).symlink_metadata().is_err());
+    fs::remove_dir(&in_the_way).unwrap();
+    world.capture(3);
+    world.act(SECOND + STATE_RETRY);
+    assert_eq!(world.told().state, Phase::Awake);
 }
