@@ -46,5 +46,5 @@ mod units;
 pub use adaptation::{Adaptation, Ladder, Reason, Rung, WantedRate};
 pub use pacer::{Pacer, Sending};
 pub use tcp_info::{TcpInfo, acknowledged_bytes, tcp_info, unacknowledged_bytes};
-pub use turns::{MemberId, Turns};
+pub use turns::{MemberId, Pace, Punctuality, Turns, Waited};
 pub use units::BytesPerSecond;

@@ -16,11 +16,16 @@
 //!   get much more then, they share a link no more, and all is found out anew.
 //!
 //! Which of them are put on trial, and how often, says [`search`]: all, those of one network, a
-//! group and who is beside it, those of about the same rate. All failed trials together may cost
-//! hardly a hundredth of what the clients get.
+//! group and who is beside it, those of about the same rate. Failed trials may cost a client two
+//! frames at first, and hardly a hundredth of what it gets.
 //!
-//! Who keeps up with the camera never gets here. A client that takes much longer than its link
-//! should (`member::OVERDUE_FACTOR`) holds up nobody.
+//! Who comes or goes changes nothing of a trial of others, for that shows but one thing. Who comes
+//! takes something of a link: what is missing then shows nothing, and they are tried again. Who
+//! goes leaves something: a group that was found then is soon checked.
+//!
+//! Who keeps up with the camera never gets here ([`Punctuality`]), and a group leaves together when
+//! all frames of all of them fit between two of the camera ([`group`]). A client that takes much
+//! longer than its link should (`member::OVERDUE_FACTOR`) holds up nobody.
 //!
 //! # The numbers
 //!
@@ -36,6 +41,9 @@
 //! - H: `viewers_of_a_link_that_is_shared_as_it_happens_all_take_turns`
 //! - I: `a_narrower_link_behind_the_shared_one_keeps_its_viewer_out`
 //! - J: `who_becomes_slow_behind_the_shared_link_is_put_out`
+//! - L: `changing::no_rate_of_a_link_is_one_at_which_turns_end_and_begin_again_and_again`
+//! - M: `changing::viewers_whose_link_has_become_fast_take_turns_no_more`
+//! - N: `trials_cost_no_client_of_a_link_of_its_own_more_than_a_hundredth_of_its_frames`
 //! - K: `a_link_that_gives_in_bursts_is_told_from_a_shared_one`
 //!
 //! | number | smaller | greater |
@@ -56,12 +64,11 @@
 //! | `member::OVERDUE_WITHOUT_RATE` | any | any |
 //! | `member::MAX_FRAME_TIME` | a cap | a cap |
 //! | `member::MIN_FRAME_TIME`, `member::GRANT_VALID` | any | any |
+//! | `member::MAX_COST_SHARE` | D | B |
 //! | `member::REMEMBERED` | `trial::MAX_SPAN` is shorter | any |
 //! | `search::MAX_SIZE_FACTOR` | `search::tests` | `search::tests` |
 //! | `search::RETRY` | D | any |
 //! | `search::MAX_RETRY`, `search::RETRY_AFTER_STALL` | any | any |
-//! | `search::MAX_COST_SHARE` | D | B |
-//! | `search::FRAMES_AHEAD` | B | B |
 //! | `search::RATE_SPAN` | D | F |
 //! | `search::MAX_ATTEMPTS` | a cap | a cap |
 //! | `trial::MISSING_FRAMES` | 4 of 6 tries on real links failed at 0.75 | B |
@@ -83,6 +90,7 @@ use std::time::{Duration, Instant};
 mod check;
 mod group;
 mod member;
+mod punctuality;
 mod search;
 mod trial;
 
@@ -91,7 +99,7 @@ use member::{Member, Waiting};
 use search::Search;
 use trial::Trial;
 
-use crate::units::BytesPerSecond;
+pub use punctuality::{Pace, Punctuality, Waited};
 
 /// No more clients than this take turns: the more there are, the less a trial shows.
 const MAX_MEMBERS: usize = 32;
@@ -143,8 +151,6 @@ impl Turns {
         self.next_id += 1;
         let group = self.new_group([id].into());
         self.members.insert(id, Member::new(now, network, group));
-        // What was compared with before may have become less.
-        self.on_others_changed(now);
         Some(id)
     }
 
@@ -154,8 +160,15 @@ impl Turns {
             return;
         };
         self.take_out(id, member.group);
-        self.on_others_changed(now);
         self.search.on_leave(id);
+        match &mut self.trial {
+            Some(trial) if trial.members.contains(&id) => self.stop_trial(now),
+            Some(trial) => trial.on_other_left(),
+            None => {}
+        }
+        self.groups
+            .values_mut()
+            .for_each(|group| group.on_other_left(now));
         self.call(now);
     }
 
@@ -227,14 +240,11 @@ impl Turns {
     /// Looks at how many bytes each client has acknowledged in all.
     pub fn look(&mut self, now: Instant, acknowledged: impl Fn(MemberId) -> Option<u64>) {
         self.last_look = Some(now);
-        let mut progress = 0;
         for (id, member) in &mut self.members {
             if let Some(bytes) = acknowledged(*id) {
-                progress += bytes.saturating_sub(member.acknowledged());
                 member.on_acknowledged(now, bytes);
             }
         }
-        self.search.on_progress(progress);
         self.judge_trial(now);
         self.judge_groups(now);
         if self.trial.is_none() {
@@ -290,13 +300,6 @@ impl Turns {
         members.map(Member::acknowledged).sum()
     }
 
-    /// The rate at which clients have acknowledged bytes for the last `time`, all together.
-    fn rate_for(&self, ids: &BTreeSet<MemberId>, time: Duration) -> Option<BytesPerSecond> {
-        let members = ids.iter().filter_map(|id| self.members.get(id));
-        let mut rates = members.map(|member| member.rate_for(time));
-        rates.try_fold(BytesPerSecond::ZERO, |sum, rate| Some(sum + rate?))
-    }
-
     /// Calls all that may go, the one with the oldest picture first.
     fn call(&mut self, now: Instant) {
         let waiting = self.members.iter();
@@ -343,57 +346,5 @@ impl Turns {
         let others = others.filter_map(|other| self.members.get(other)?.occupies_until());
         let next = others.filter(|at| *at > now).min();
         next.map_or(MAX_WAIT, |at| (at - now).clamp(MIN_WAIT, MAX_WAIT))
-    }
-
-    /// A client has come or gone.
-    fn on_others_changed(&mut self, now: Instant) {
-        self.stop_trial(now);
-        self.groups.values_mut().for_each(Group::on_others_changed);
-    }
-
-    /// A client is none of this group any more, which goes with its last one.
-    fn take_out(&mut self, id: MemberId, group: GroupId) {
-        let Some(with) = self.groups.get_mut(&group) else {
-            return;
-        };
-        with.remove(id);
-        if with.members.is_empty() {
-            self.groups.remove(&group);
-        }
-    }
-
-    fn new_group(&mut self, members: BTreeSet<MemberId>) -> GroupId {
-        let id = GroupId::new(self.next_id);
-        self.next_id += 1;
-        self.groups.insert(id, Group::new(members));
-        id
-    }
-
-    /// These are a group of their own from now on.
-    fn regroup(&mut self, now: Instant, members: BTreeSet<MemberId>) -> GroupId {
-        for id in &members {
-            let Some(before) = self.members.get(id).map(|member| member.group) else {
-                continue;
-            };
-            self.take_out(*id, before);
-        }
-        let group = self.new_group(members.clone());
-        for id in members {
-            if let Some(member) = self.members.get_mut(&id) {
-                (member.group, member.sends_so_since) = (group, now);
-                member.slow_turns = 0;
-            }
-        }
-        group
-    }
-
-    /// A group is none any more.
-    fn dissolve(&mut self, now: Instant, group: GroupId) {
-        let Some(group) = self.groups.get(&group) else {
-            return;
-        };
-        for id in group.members.clone() {
-            self.regroup(now, [id].into());
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! Whose turn it is: between the streams of clients that do not keep up and [`Turns`], which
 //! decides.
 //!
-//! A client that keeps up has no part in it. One that was not done with a frame when the next had
-//! been captured, twice in a row, takes part from then on.
+//! A client that keeps up has no part in it. One that does not ([`Punctuality`]) takes part until
+//! it does again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,23 +11,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use eyelid_http::Socket;
-use eyelid_pacing::{MemberId, Sending, Turns, acknowledged_bytes};
+use eyelid_pacing::{MemberId, Pace, Punctuality, Sending, Turns, Waited, acknowledged_bytes};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::adapter::SOURCE_FPS;
 use crate::writer::now;
-
-/// So many frames in a row that took longer than until the next one was captured make a client take
-/// part. One alone may be a hiccup.
-const LATE_FRAMES: u32 = 2;
-
-/// So many frames in a row that it was done with in time make it leave, if it shares its link with
-/// nobody: a second, as a rule.
-const FRAMES_IN_TIME: u32 = 30;
-
-/// A source's next frame may come so much later than it should.
-const JITTER: Duration = Duration::from_millis(10);
 
 /// All clients of the server that do not keep up.
 #[derive(Default)]
@@ -77,32 +66,9 @@ pub(crate) struct TurnTaker {
     network: Option<IpAddr>,
     member: Cell<Option<MemberId>>,
     called: Rc<Notify>,
-    late_frames: Cell<u32>,
-    frames_in_time: Cell<u32>,
-    frame: Cell<Frame>,
-}
-
-/// Where a client's last frame is.
-#[derive(Clone, Copy, Default)]
-enum Frame {
-    #[default]
-    None,
-    /// It began at this time.
-    Written(Instant),
-    /// It took so long until it had drained, if that had to be waited for, at a time; and whether
-    /// that says anything of the link.
-    Drained {
-        took: Duration,
-        at: Instant,
-        shows_link: bool,
-    },
-}
-
-/// Whether it had to be waited for that a frame has drained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
-    No,
-    Yes,
+    punctuality: RefCell<Punctuality>,
+    /// Whether it says anything of the client's link when its last frame drained.
+    shows_link: Cell<bool>,
 }
 
 impl TurnTaker {
@@ -114,9 +80,8 @@ impl TurnTaker {
             network,
             member: Cell::default(),
             called: Rc::default(),
-            late_frames: Cell::default(),
-            frames_in_time: Cell::default(),
-            frame: Cell::default(),
+            punctuality: RefCell::default(),
+            shows_link: Cell::default(),
         }
     }
 
@@ -136,7 +101,7 @@ impl TurnTaker {
 
     /// A frame begins.
     pub(crate) fn on_write(&self, began: Instant, bytes: u64) {
-        self.frame.set(Frame::Written(began));
+        self.punctuality.borrow_mut().on_write(began);
         if let Some(member) = self.member.get() {
             self.all
                 .update(|turns, _| turns.on_write(began, member, bytes));
@@ -146,26 +111,15 @@ impl TurnTaker {
     /// A frame begins of a client that takes no part, and had drained when the frame came: it was
     /// in time with the one before.
     pub(crate) fn on_write_in_passing(&self, began: Instant) {
-        self.late_frames.set(0);
-        self.frame.set(Frame::Written(began));
+        self.punctuality.borrow_mut().on_write_in_passing(began);
     }
 
     /// No more of the last frame is under way than the path holds.
     pub(crate) fn on_drained(&self, waited: Waited, shows_link: bool) {
-        let Frame::Written(began) = self.frame.get() else {
+        if !self.punctuality.borrow_mut().on_drained(now(), waited) {
             return;
-        };
-        let at = now();
-        let took = match waited {
-            // It may have drained long before.
-            Waited::No => Duration::ZERO,
-            Waited::Yes => at - began,
-        };
-        self.frame.set(Frame::Drained {
-            took,
-            at,
-            shows_link,
-        });
+        }
+        self.shows_link.set(shows_link);
         match self.member.get() {
             Some(_) if !shows_link => self.leave(),
             Some(member) => self.all.update(|turns, now| turns.on_drained(now, member)),
@@ -177,27 +131,17 @@ impl TurnTaker {
     pub(crate) fn on_next_frame(&self, source_fps: Option<f64>) {
         let fps = source_fps.filter(|fps| *fps > 0.0).unwrap_or(SOURCE_FPS);
         let interval = Duration::from_secs_f64(1.0 / fps);
-        let Frame::Drained {
-            took,
-            at,
-            shows_link,
-        } = self.frame.take()
-        else {
-            return;
-        };
-        // A source that rests between frames is no slow link.
-        if took > interval && now() - at < interval + JITTER {
-            self.frames_in_time.set(0);
-            self.late_frames.set(self.late_frames.get() + 1);
-            if shows_link && !self.takes_part() && self.late_frames.get() >= LATE_FRAMES {
-                self.enter();
+        let mut punctuality = self.punctuality.borrow_mut();
+        let pace = punctuality.on_next_frame(now(), interval);
+        match self.member.get() {
+            Some(member) => {
+                let judge = |turns: &mut Turns, now| turns.on_pace(now, member, pace, interval);
+                if self.all.update(judge) {
+                    self.leave();
+                }
             }
-            return;
-        }
-        self.late_frames.set(0);
-        self.frames_in_time.set(self.frames_in_time.get() + 1);
-        if self.frames_in_time.get() >= FRAMES_IN_TIME && self.sending() == Sending::Freely {
-            self.leave();
+            None if pace == Pace::Slow && self.shows_link.get() => self.enter(),
+            None => {}
         }
     }
 

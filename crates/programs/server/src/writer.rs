@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use eyelid_consumer::{Camera, Position, SharedFrame, Subscriber, Wake, Wanted};
 use eyelid_http::{STALL, Socket};
-use eyelid_pacing::{Pacer, Sending, tcp_info, unacknowledged_bytes};
+use eyelid_pacing::{Pacer, Sending, Waited, tcp_info, unacknowledged_bytes};
 use tokio::time::{self, sleep, sleep_until};
 
 use crate::adapter::Adapter;
 use crate::clients::Entry;
 use crate::metrics::StreamCounters;
 use crate::part::{PartHeaders, RenditionHeader};
-use crate::turn::{TurnTaker, Waited};
+use crate::turn::TurnTaker;
 
 /// Writes a stream's frames to its client.
 pub(crate) struct StreamWriter {

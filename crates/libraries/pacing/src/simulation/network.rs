@@ -11,15 +11,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use super::{FRAME_INTERVAL, MS};
-use crate::turns::{MemberId, Turns};
+use crate::turns::{MemberId, Pace, Punctuality, Turns, Waited};
 
 const PACKET_BYTES: u64 = 1448;
 
 /// What the pacer leaves under way at least.
 const ALLOWED_BYTES: u64 = 2 * PACKET_BYTES;
-
-/// A client takes turns that was not done with a frame this many times in a row when another came.
-const SLOW_FRAMES: u32 = 2;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
@@ -100,7 +97,11 @@ pub(super) struct Viewer {
     /// It takes nothing any more.
     pub(super) is_dead: bool,
     member: Option<MemberId>,
-    slow_frames: u32,
+    punctuality: Punctuality,
+    /// It has been told that there is a next frame.
+    knows_next: bool,
+    /// How often it began to take part.
+    pub(super) entered: u32,
     acknowledged_bytes: u64,
     /// How large a part of its link's queue it takes beside others, and when it sends the last few
     /// packets of a frame if one of them was lost.
@@ -165,7 +166,9 @@ impl Network {
             is_there: true,
             is_dead: false,
             member: None,
-            slow_frames: 0,
+            punctuality: Punctuality::default(),
+            knows_next: false,
+            entered: 0,
             acknowledged_bytes: 0,
             weight: 1,
             loses_tail: false,
@@ -322,11 +325,24 @@ impl Network {
                 return;
             }
             viewer.is_sending = false;
-            viewer.slow_frames = if has_news { viewer.slow_frames + 1 } else { 0 };
+            viewer.punctuality.on_drained(now, Waited::Yes);
             if let Some(member) = viewer.member {
                 self.turns.on_drained(now, member);
-            } else if self.rule == Rule::Turns && viewer.slow_frames >= SLOW_FRAMES {
-                viewer.member = self.turns.enter(now, viewer.network);
+            }
+        }
+        if has_news && !viewer.knows_next && self.rule == Rule::Turns {
+            viewer.knows_next = true;
+            let pace = viewer.punctuality.on_next_frame(now, FRAME_INTERVAL);
+            match viewer.member {
+                Some(member) if self.turns.on_pace(now, member, pace, FRAME_INTERVAL) => {
+                    self.turns.leave(now, member);
+                    viewer.member = None;
+                }
+                None if pace == Pace::Slow => {
+                    viewer.member = self.turns.enter(now, viewer.network);
+                    viewer.entered += 1;
+                }
+                _ => {}
             }
         }
         let is_time = is_called || viewer.asks_again.is_none_or(|at| now >= at);
@@ -342,6 +358,8 @@ impl Network {
         let least = viewer.frame_bytes - viewer.varies_by;
         let bytes = least + self.random.below(2 * viewer.varies_by + 1);
         viewer.write(captured, bytes);
+        viewer.punctuality.on_write(now);
+        viewer.knows_next = false;
         if link.sharing == Sharing::AsItHappens {
             viewer.weight = 1 + self.random.below(4);
             viewer.loses_tail = self.random.below(ONE_LOST_IN) == 0;

@@ -1,8 +1,10 @@
 //! Viewers that share links and viewers that do not, with turns and beside that all at once as it
 //! would be without.
 
-use super::network::{Figures, Link, Network, Rule, Sharing};
+use super::network::{Figures, Link, Network, Rule, Sharing, Viewer};
 use super::*;
+
+mod changing;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -468,5 +470,33 @@ fn who_gets_another_link_is_found_out() {
             network.run(S * 20);
         });
         assert_eq!(seen.group_sizes, [3; 3], "{}", seen.case);
+    }
+}
+
+#[test]
+fn trials_cost_no_client_of_a_link_of_its_own_more_than_a_hundredth_of_its_frames() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    for rates in [[10.0, 5.0, 2.0, 20.0, 3.0], [10.0; 5], [2.0; 5]] {
+        for seed in SEEDS {
+            let run = |rule| {
+                let mut network = Network::new(rule, seed, &rates.map(Link::new));
+                for link in 0..5 {
+                    network.join(link);
+                }
+                let minutes = [(); 2].map(|()| network.run(MINUTE));
+                let of = |viewer: &Viewer| minutes.map(|from| viewer.figures(from, MINUTE));
+                network.viewers.iter().map(of).collect::<Vec<_>>()
+            };
+            for (with, without) in run(Rule::Turns).into_iter().zip(run(Rule::AllAtOnce)) {
+                // The first minute is that in which they are tried most.
+                for (minute, most) in [(0, 0.025), (1, 0.01)] {
+                    let (with, without) = (with[minute], without[minute]);
+                    let lost = 1.0 - (with.frames_per_s + 1.0 / 60.0) / without.frames_per_s;
+                    let case = format!("{rates:?}, seed {seed}, {minute}: {with}; {without}");
+                    assert!(lost < most, "{case}");
+                    assert!(with.age_p50 < 1.05 * without.age_p50, "{case}");
+                }
+            }
+        }
     }
 }

@@ -52,6 +52,11 @@ impl Checks {
         self.next = Some((now + FIRST_PAUSE, FIRST_PAUSE));
     }
 
+    /// The group has passed a trial which may show too much.
+    pub(super) fn begin_soon(&mut self, now: Instant) {
+        self.next = Some((now + PAUSE_IN_DOUBT, FIRST_PAUSE));
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
     }

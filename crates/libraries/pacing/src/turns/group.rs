@@ -1,12 +1,21 @@
 //! Clients that take turns with each other.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::check::Checks;
+use super::punctuality::FRAMES_IN_TIME;
+use super::search::rate_of;
 use super::trial::{Trial, Verdict};
-use super::{MemberId, SLOW_SHARE, SLOW_TURNS, Turns};
-use crate::units::{Bytes, BytesPerSecond};
+use super::{MemberId, Pace, SLOW_SHARE, SLOW_TURNS, Turns};
+use crate::units::BytesPerSecond;
+
+/// A link is fast enough for a group that has one frame after the other under way in this share of
+/// the time between two frames of the source.
+const ENOUGH_SHARE: f64 = 0.9;
+
+/// That a frame has drained is seen so much later, for the pacer looks no more often.
+const SEEN_AFTER: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupId(u64);
@@ -24,6 +33,8 @@ pub(super) struct Group {
     /// The trial that they have passed, while it is seen whether that was right.
     proof: Option<Trial>,
     pub(super) checks: Checks,
+    /// So many frames in a row showed that all of them fit between two of the source.
+    fitting_frames: u32,
 }
 
 impl Group {
@@ -32,13 +43,17 @@ impl Group {
             members,
             proof: None,
             checks: Checks::default(),
+            fitting_frames: 0,
         }
     }
 
     /// It has passed a trial.
     pub(super) fn begin_proof(&mut self, trial: Trial, now: Instant) {
+        match trial.has_room_of_others() {
+            true => self.checks.begin_soon(now),
+            false => self.checks.begin(now),
+        }
         self.proof = Some(trial);
-        self.checks.begin(now);
     }
 
     /// Says whether it is being seen whether the trial was right.
@@ -46,16 +61,18 @@ impl Group {
         self.proof.is_some()
     }
 
+    /// A client is none of it any more: what was seen before is not to be compared with what comes.
     pub(super) fn remove(&mut self, id: MemberId) {
         self.members.remove(&id);
-        self.on_others_changed();
-    }
-
-    /// A client has come or gone, with which some of it may share a link: what was seen before is
-    /// not to be compared with what comes.
-    pub(super) fn on_others_changed(&mut self) {
         self.proof = None;
         self.checks.stop();
+    }
+
+    /// A client of another group has left, who may have made room for some of it.
+    pub(super) fn on_other_left(&mut self, now: Instant) {
+        if self.is_on_proof() {
+            self.checks.begin_soon(now);
+        }
     }
 }
 
@@ -76,8 +93,10 @@ impl Turns {
             match proof.judge_proof(now, acknowledged) {
                 Verdict::Open => {}
                 Verdict::Shared | Verdict::Stalled => group.proof = None,
-                Verdict::Apart(missing) => {
-                    self.search.on_failure(now, &group.members, missing);
+                Verdict::Apart => {
+                    if let Some(proof) = group.proof.take() {
+                        self.on_failure(now, &proof);
+                    }
                     self.dissolve(now, id);
                 }
             }
@@ -116,7 +135,91 @@ impl Turns {
         }
         member.slow_turns += 1;
         if member.slow_turns >= SLOW_TURNS {
-            self.search.on_failure(now, &with.members, Bytes::ZERO);
+            let rate = rate_of(&self.members, &with.members);
+            self.search.on_failure(now, &with.members, rate);
+            self.regroup(now, [id].into());
+        }
+    }
+
+    /// A client's last frames show this, of a source that has one each `interval`. Gives whether it
+    /// is to leave: it keeps up, and takes turns with nobody.
+    pub fn on_pace(&mut self, now: Instant, id: MemberId, pace: Pace, interval: Duration) -> bool {
+        let Some(group) = self.members.get(&id).map(|member| member.group) else {
+            return true;
+        };
+        let mut trial = self.trial.iter();
+        if trial.any(|trial| trial.members.contains(&id)) {
+            return false;
+        }
+        let Some(with) = self.groups.get(&group) else {
+            return true;
+        };
+        if with.members.len() > 1 {
+            let frames = self.live(now, &with.members);
+            let times = frames.map(|(_, member)| member.frame_time.saturating_sub(SEEN_AFTER));
+            let all: Duration = times.sum();
+            let all_fit = all < interval.mul_f64(ENOUGH_SHARE);
+            self.judge_pace(now, group, all_fit);
+            return false;
+        }
+        pace == Pace::KeepsUp
+    }
+
+    /// All frames of a group fit between two of the source, or do not: it takes turns no more when
+    /// they have for a while. Its link is fast enough.
+    fn judge_pace(&mut self, now: Instant, group: GroupId, all_fit: bool) {
+        let Some(with) = self.groups.get_mut(&group) else {
+            return;
+        };
+        with.fitting_frames = if all_fit { with.fitting_frames + 1 } else { 0 };
+        if with.fitting_frames as usize >= FRAMES_IN_TIME as usize * with.members.len() {
+            self.dissolve(now, group);
+            self.call(now);
+        }
+    }
+
+    /// A client is none of this group any more, which goes with its last one.
+    pub(super) fn take_out(&mut self, id: MemberId, group: GroupId) {
+        let Some(with) = self.groups.get_mut(&group) else {
+            return;
+        };
+        with.remove(id);
+        if with.members.is_empty() {
+            self.groups.remove(&group);
+        }
+    }
+
+    pub(super) fn new_group(&mut self, members: BTreeSet<MemberId>) -> GroupId {
+        let id = GroupId::new(self.next_id);
+        self.next_id += 1;
+        self.groups.insert(id, Group::new(members));
+        id
+    }
+
+    /// These are a group of their own from now on.
+    pub(super) fn regroup(&mut self, now: Instant, members: BTreeSet<MemberId>) -> GroupId {
+        for id in &members {
+            let Some(before) = self.members.get(id).map(|member| member.group) else {
+                continue;
+            };
+            self.take_out(*id, before);
+        }
+        let group = self.new_group(members.clone());
+        for id in members {
+            if let Some(member) = self.members.get_mut(&id) {
+                (member.group, member.sends_so_since) = (group, now);
+                member.slow_turns = 0;
+            }
+        }
+        group
+    }
+
+    /// A group is none any more.
+    pub(super) fn dissolve(&mut self, now: Instant, group: GroupId) {
+        let Some(group) = self.groups.get(&group) else {
+            return;
+        };
+        for id in group.members.clone() {
             self.regroup(now, [id].into());
         }
     }

@@ -31,12 +31,19 @@ const GRANT_VALID: Duration = Duration::from_millis(50);
 /// For so long it is remembered how much a client had acknowledged when.
 const REMEMBERED: Duration = Duration::from_secs(4);
 
+/// Trials that fail may cost a client this share of what it acknowledges in the long run.
+const MAX_COST_SHARE: f64 = 0.005;
+
 /// What is known of a client.
 #[derive(Debug)]
 pub(super) struct Member {
     /// Those of one network probably share a link.
     pub(super) network: Option<IpAddr>,
     pub(super) group: GroupId,
+    /// When it was first heard of.
+    pub(super) entered: Instant,
+    /// What failed trials have cost it and is not made up for.
+    trial_cost: Bytes,
     /// Since when it has sent as it does now: in turns with the same clients, or with none.
     pub(super) sends_so_since: Instant,
     pub(super) flight: Option<Flight>,
@@ -91,6 +98,8 @@ impl Member {
         Self {
             network,
             group,
+            entered: now,
+            trial_cost: Bytes::ZERO,
             sends_so_since: now,
             flight: None,
             last_began: None,
@@ -158,6 +167,8 @@ impl Member {
         {
             self.acknowledged.pop_front();
         }
+        let progress = Bytes::from(bytes.saturating_sub(self.acknowledged()));
+        self.trial_cost = (self.trial_cost - progress * MAX_COST_SHARE).max(Bytes::ZERO);
         self.acknowledged.push_back((now, bytes));
     }
 
@@ -174,6 +185,16 @@ impl Member {
         let (begin, bytes_before) =
             before.find(|(at, _)| end.saturating_duration_since(*at) >= time)?;
         Some(Bytes::from(bytes.saturating_sub(*bytes_before)) / (end - *begin))
+    }
+
+    /// A trial has cost it so much, and shown that it does not share a link.
+    pub(super) fn on_trial_failed(&mut self, cost: Bytes) {
+        self.trial_cost = self.trial_cost + cost;
+    }
+
+    /// How many frames it has lost to trials that failed and has not made up for.
+    pub(super) fn frames_lost(&self) -> f64 {
+        self.trial_cost.ratio(Bytes::from(self.frame_bytes.max(1)))
     }
 
     /// Says whether others are to wait for it.

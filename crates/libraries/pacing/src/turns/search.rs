@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::MemberId;
 use super::member::Member;
 use super::trial::span_before;
-use crate::units::{Bytes, BytesPerSecond};
+use crate::units::BytesPerSecond;
 
 /// When the same clients are tried again after they were found not to share a link; each time this
 /// is doubled, up to the longest.
@@ -17,16 +17,20 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 /// When they are tried again after nothing could be seen; doubled likewise.
 const RETRY_AFTER_STALL: Duration = Duration::from_millis(250);
 
-/// Trials that fail may cost so many bytes of a hundred that are acknowledged, and a frame at
-/// first.
-const MAX_COST_SHARE: f64 = 0.01;
-const FRAMES_AHEAD: f64 = 2.0;
+/// So many frames each may clients have lost to trials, for those who have not been tried together,
+/// and for those who are to be tried again. What they get makes up for it (`member`).
+const FRAMES_AHEAD: f64 = 1.5;
+const FRAMES_AHEAD_AGAIN: f64 = 0.5;
+
+/// What was found out of clients counts no more when they get so many times more or less.
+const CHANGED_FACTOR: f64 = 1.6;
 
 /// Clients take turns whose frames differ by no more than this factor.
 const MAX_SIZE_FACTOR: u64 = 2;
 
-/// The rates of clients are compared over this time.
-const RATE_SPAN: Duration = Duration::from_secs(2);
+/// The rates of clients are compared over this time, and with what they were before over this.
+const RATE_SPAN: Duration = Duration::from_millis(3500);
+const RECENT_SPAN: Duration = Duration::from_secs(2);
 
 /// No more failures than this are remembered: those of clients that have changed are of no use.
 const MAX_ATTEMPTS: usize = 1000;
@@ -35,8 +39,6 @@ const MAX_ATTEMPTS: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Search {
     attempts: BTreeMap<BTreeSet<MemberId>, Attempt>,
-    /// What failed trials have cost and is not made up for.
-    cost: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,26 +48,39 @@ struct Attempt {
     stalls: u32,
     /// When they may be tried again.
     next: Option<Instant>,
+    /// What they got in all when they failed.
+    rate: Option<BytesPerSecond>,
+}
+
+impl Attempt {
+    /// Says whether they get so much more or less now that they may share a link after all, or no
+    /// more.
+    fn is_outdated(&self, rate: Option<BytesPerSecond>) -> bool {
+        let (Some(before), Some(now)) = (self.rate, rate) else {
+            return false;
+        };
+        let factor = now.share_of(before);
+        !(1.0 / CHANGED_FACTOR..CHANGED_FACTOR).contains(&factor)
+    }
 }
 
 impl Search {
-    /// The clients have acknowledged so many bytes more.
-    pub(super) fn on_progress(&mut self, bytes: u64) {
-        self.cost = (self.cost - Bytes::from(bytes) * MAX_COST_SHARE).max(Bytes::ZERO);
-    }
-
+    /// These are a group. What was found out of them with one more is asked anew: they send in
+    /// another way now.
     pub(super) fn on_success(&mut self, members: &BTreeSet<MemberId>) {
-        self.attempts.remove(members);
+        let is_near = |tried: &BTreeSet<MemberId>| {
+            tried.len() <= members.len() + 1 && members.is_subset(tried)
+        };
+        self.attempts.retain(|tried, _| !is_near(tried));
     }
 
-    /// These were found not to share a link, which cost them so much.
+    /// These, who got such a rate in all, were found not to share a link.
     pub(super) fn on_failure(
         &mut self,
         now: Instant,
         members: &BTreeSet<MemberId>,
-        missing: Bytes,
+        rate: Option<BytesPerSecond>,
     ) {
-        self.cost = self.cost + missing.max(Bytes::ZERO);
         if self.attempts.len() >= MAX_ATTEMPTS {
             self.attempts.clear();
         }
@@ -73,6 +88,7 @@ impl Search {
         let pause = RETRY * 2u32.saturating_pow(attempt.failures);
         attempt.failures = (attempt.failures + 1).min(16);
         attempt.next = Some(now + pause.min(MAX_RETRY));
+        attempt.rate = rate;
     }
 
     /// Nothing could be seen of these.
@@ -101,22 +117,40 @@ impl Search {
     ) -> Option<BTreeSet<MemberId>> {
         let units = units.into_iter().map(|ids| Unit::new(ids, members));
         let units: Vec<_> = units.flatten().filter(|unit| !unit.is_gone(now)).collect();
-        let frames = units.iter().map(|unit| Bytes::from(unit.frame_bytes()));
-        let largest = frames.fold(Bytes::ZERO, Bytes::max);
-        if units.len() < 2 || self.cost > largest * FRAMES_AHEAD {
+        if units.len() < 2 {
             return None;
         }
         let candidates = candidates(&units).into_iter();
         let alike = candidates.filter(|candidate| have_frames_alike(members, candidate));
         let candidates = alike.filter_map(|candidate| {
-            let attempt = self.attempts.get(&candidate).copied().unwrap_or_default();
+            let attempt = self.attempts.get(&candidate).copied();
+            let attempt =
+                attempt.filter(|attempt| !attempt.is_outdated(rate_of(members, &candidate)));
+            let attempt = attempt.unwrap_or_default();
             let is_due = attempt.next.is_none_or(|next| now >= next);
-            is_due.then_some((attempt.failures, candidate))
+            let lost = candidate.iter().filter_map(|id| members.get(id));
+            let lost: f64 = lost.map(Member::frames_lost).sum();
+            let most = match attempt.failures {
+                0 => FRAMES_AHEAD,
+                _ => FRAMES_AHEAD_AGAIN,
+            };
+            let can_pay = lost <= most * candidate.len() as f64;
+            (is_due && can_pay).then_some((attempt.failures, candidate))
         });
         let (_, next) = candidates.min_by_key(|(failures, _)| *failures)?;
         // What is best comes first, and is waited for.
         is_known(now, members, &next).then_some(next)
     }
+}
+
+/// What clients got of late, all together.
+pub(super) fn rate_of(
+    members: &BTreeMap<MemberId, Member>,
+    ids: &BTreeSet<MemberId>,
+) -> Option<BytesPerSecond> {
+    let of = ids.iter().filter_map(|id| members.get(id));
+    let mut rates = of.map(|member| member.rate_for(RECENT_SPAN));
+    rates.try_fold(BytesPerSecond::ZERO, |sum, rate| Some(sum + rate?))
 }
 
 /// Says whether clients have frames of about one size. In turns each gets as many frames as any
@@ -162,11 +196,6 @@ impl<'a> Unit<'a> {
 
     fn is_gone(&self, now: Instant) -> bool {
         self.members.iter().all(|member| member.is_gone(now))
-    }
-
-    fn frame_bytes(&self) -> u64 {
-        let frames = self.members.iter().map(|member| member.frame_bytes);
-        frames.max().unwrap_or(0)
     }
 }
 

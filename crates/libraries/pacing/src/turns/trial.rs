@@ -1,9 +1,9 @@
 //! Some clients take turns for a while, to see whether they get less.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::member::Flight;
+use super::member::{Flight, Member};
 use super::{MemberId, Turns};
 use crate::units::{Bytes, BytesPerSecond};
 
@@ -52,13 +52,26 @@ pub(super) struct Trial {
     began: Instant,
     /// What they got before, all together.
     rate: BytesPerSecond,
+    /// For how long before it began that was so.
+    span: Duration,
     /// What they had acknowledged when it began.
     acknowledged_before: u64,
+    /// The same of each.
+    before: BTreeMap<MemberId, Before>,
     frame_bytes: u64,
+    /// Another client has left meanwhile, who may have made room for them.
+    has_room_of_others: bool,
     /// Those of whom a frame has drained that began during the trial.
     had_turn: BTreeSet<MemberId>,
     /// When they were last seen to have acknowledged more, and how much in all.
     progress: (Instant, u64),
+}
+
+/// What a client got before a trial, and had acknowledged when it began.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    rate: BytesPerSecond,
+    acknowledged: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,31 +80,60 @@ pub(super) enum Verdict {
     Open,
     /// They share a link.
     Shared,
-    /// They do not: so much is missing of what they would have got.
-    Apart(Bytes),
+    /// They do not.
+    Apart,
     /// Nothing can be known.
     Stalled,
 }
 
 impl Trial {
-    /// Begins with clients that get such a rate in all, and have acknowledged so many bytes, whose
-    /// frames have about so many.
-    pub(super) fn new(
+    /// Begins with clients that have got such rates for the last `span`, each with what it has
+    /// acknowledged, whose frames have about so many bytes.
+    fn new(
         now: Instant,
-        members: BTreeSet<MemberId>,
-        rate: BytesPerSecond,
-        acknowledged: u64,
+        before: BTreeMap<MemberId, Before>,
+        span: Duration,
         frame_bytes: u64,
     ) -> Self {
+        let rates = before.values().map(|before| before.rate);
+        let acknowledged = before.values().map(|before| before.acknowledged).sum();
         Self {
-            members,
+            members: before.keys().copied().collect(),
             began: now,
-            rate,
+            rate: rates.fold(BytesPerSecond::ZERO, std::ops::Add::add),
+            span,
             acknowledged_before: acknowledged,
+            before,
             frame_bytes,
+            has_room_of_others: false,
             had_turn: BTreeSet::new(),
             progress: (now, acknowledged),
         }
+    }
+
+    /// Another client has left.
+    pub(super) fn on_other_left(&mut self) {
+        self.has_room_of_others = true;
+    }
+
+    pub(super) fn has_room_of_others(&self) -> bool {
+        self.has_room_of_others
+    }
+
+    /// Says whether a client that came at such a time may have taken what is missing.
+    fn may_have_lost_to(&self, entered: Instant) -> bool {
+        entered + self.span >= self.began
+    }
+
+    /// What each would have got more by now if it were as before.
+    fn costs(&self, members: &BTreeMap<MemberId, Member>) -> Vec<(MemberId, Bytes)> {
+        let time = self.progress.0.saturating_duration_since(self.began);
+        let each = self.before.iter().filter_map(|(id, before)| {
+            let got = members.get(id)?.acknowledged() - before.acknowledged;
+            let cost = before.rate.bytes_in(time) - Bytes::from(got);
+            Some((*id, cost.max(Bytes::ZERO)))
+        });
+        each.collect()
     }
 
     /// A client's frame has drained.
@@ -114,7 +156,7 @@ impl Trial {
             return Verdict::Stalled;
         }
         if missing > self.allowed(now, MISSING_FRAMES, MISSING_SHARE) {
-            return Verdict::Apart(missing);
+            return Verdict::Apart;
         }
         let frames = FRAMES_IN_ALL.max(FRAMES_EACH * self.members.len() as f64);
         let least = self.rate.time_for(Bytes::from(self.frame_bytes) * frames);
@@ -133,7 +175,7 @@ impl Trial {
             return Verdict::Stalled;
         }
         if missing > self.allowed(now, PROOF_MISSING_FRAMES, PROOF_MISSING_SHARE) {
-            return Verdict::Apart(missing);
+            return Verdict::Apart;
         }
         match now > self.began + PROOF {
             true => Verdict::Shared,
@@ -177,12 +219,16 @@ impl Turns {
         let frames = live.map(|(_, member)| (member.frame_time, member.frame_bytes));
         let (times, sizes): (Vec<_>, Vec<_>) = frames.unzip();
         let span = span_before(times);
-        let Some(rate) = self.rate_for(&members, span) else {
+        let before = members.iter().map(|id| {
+            let member = self.members.get(id)?;
+            let (rate, acknowledged) = (member.rate_for(span)?, member.acknowledged());
+            Some((*id, Before { rate, acknowledged }))
+        });
+        let Some(before) = before.collect() else {
             return;
         };
         let frame_bytes = sizes.iter().sum::<u64>() / (sizes.len().max(1) as u64);
-        let acknowledged = self.acknowledged(&members);
-        self.trial = Some(Trial::new(now, members, rate, acknowledged, frame_bytes));
+        self.trial = Some(Trial::new(now, before, span, frame_bytes));
     }
 
     /// Looks at the trial after clients have acknowledged more.
@@ -206,13 +252,37 @@ impl Turns {
                     group.begin_proof(trial, now);
                 }
             }
-            Verdict::Apart(missing) => {
-                self.search.on_failure(now, &trial.members, missing);
+            Verdict::Apart => {
+                if let Some(trial) = self.trial.take() {
+                    self.on_failure(now, &trial);
+                    self.trial = Some(trial);
+                }
                 self.stop_trial(now);
             }
             Verdict::Stalled => {
                 self.search.on_stall(now, &trial.members);
                 self.stop_trial(now);
+            }
+        }
+    }
+
+    /// Clients have got less in turns than before.
+    pub(super) fn on_failure(&mut self, now: Instant, trial: &Trial) {
+        for (id, cost) in trial.costs(&self.members) {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.on_trial_failed(cost);
+            }
+        }
+        let mut others = self.members.iter();
+        let has_newcomers = others.any(|(id, member)| {
+            !trial.members.contains(id) && trial.may_have_lost_to(member.entered)
+        });
+        match has_newcomers {
+            // The others may share a link, and have lost something to these.
+            true => self.search.on_stall(now, &trial.members),
+            false => {
+                let rate = Some(trial.rate);
+                self.search.on_failure(now, &trial.members, rate);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Who takes part, and what that is to those who do not.
 
+use eyelid_consumer::RateCap;
 use eyelid_slot::CameraName;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -50,7 +51,7 @@ async fn who_is_late_twice_takes_part_and_leaves_when_it_keeps_up() {
     frame(&taker, MS * 80, MS * 5, true).await;
     assert!(taker.takes_part());
     assert_eq!(taker.sending(), Sending::Freely);
-    for _ in 1..FRAMES_IN_TIME {
+    for _ in 1..30 {
         frame(&taker, MS * 20, MS * 13, true).await;
         assert!(taker.takes_part());
     }
@@ -155,4 +156,54 @@ async fn clients_that_keep_up_take_no_part() {
     tokio::time::timeout(Duration::from_secs(60), test)
         .await
         .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_with_a_rate_of_its_own_is_not_waited_for_until_its_next_frame_is_due() {
+    let test = async {
+        let (mut slot, all) = (Slot::new(), Rc::new(TurnTakers::default()));
+        slot.watch();
+        let (clients, camera) = (Rc::new(Clients::default()), CameraName::default());
+        let (socket, mut client) = connection().await;
+        let turn = TurnTaker::new(all.clone(), socket.clone(), None);
+        turn.enter();
+        let entry = clients.enter("loopback".to_owned(), camera.clone());
+        let counters = Metrics::new().streams(&camera);
+        let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, Some(turn));
+        let writer = Rc::new(writer);
+        let interval = Duration::from_secs(1);
+        let stream = Stream {
+            view: slot
+                .cameras
+                .view(slot.camera(), Some(RateCap::new(interval))),
+            writer: writer.clone(),
+            head: Vec::new(),
+            deadline: DEADLINE,
+        };
+        tokio::task::spawn_local(stream.run());
+        tokio::task::spawn_local(async move {
+            let mut buffer = vec![0; 1 << 20];
+            while client.read(&mut buffer).await.is_ok_and(|bytes| bytes > 0) {}
+        });
+        slot.publish(98_000);
+        while clients.list()[0].sent.get() == 0 {
+            sleep(MS).await;
+        }
+        let sent = now();
+        let taker = writer.turn.as_ref().unwrap();
+        // A copy is told, so that this changes nothing.
+        let is_waited_for = || {
+            let mut punctuality = *taker.punctuality.borrow();
+            punctuality.on_drained(now(), Waited::No)
+        };
+        while is_waited_for() {
+            assert!(now() - sent < interval / 2, "the others wait for it");
+            sleep(MS).await;
+        }
+        assert_eq!(
+            (clients.list()[0].sent.get(), taker.takes_part()),
+            (1, true)
+        );
+    };
+    LocalSet::new().run_until(test).await;
 }
