@@ -39,6 +39,7 @@
 //! - H: `tests::where_a_socket_tells_nothing_the_next_larger_one_is_tried_after_some_seconds`
 //! - O: `frame_sizes::tests::what_saves_next_to_nothing_is_known_once_it_was_seen_and_for_a_while`
 //! - P: `changing::whoever_failed_is_up_again_as_soon_as_the_link_is_seen_to_be_another`
+//! - Q: `steady::a_low_that_saves_little_gives_way_to_a_half_that_comes_more_often`
 //! - N: `frame_sizes::tests::a_busier_scene_makes_larger_what_is_not_seen_too`
 //!
 //! | number | smaller | greater |
@@ -61,6 +62,7 @@
 //! | `frame_sizes::SEEN_OF_LATE_FRAMES` | N | N |
 //! | `frame_sizes::WORTH_SHARE` | O | O |
 //! | `frame_sizes::HOLDS_FRAMES` | O | O |
+//! | `frame_sizes::LARGE_LOW_SHARE` | A | Q |
 //! | `retry::PROVEN_AFTER` | L | L |
 //! | `retry::FIRST_PAUSE` | L | L |
 //! | `retry::MAX_PAUSE` | L | L |
@@ -342,9 +344,18 @@ impl Adaptation {
             (Ladder::Smooth, Rung::Main, Some(all)) if self.is_allowed(Rung::Low) => {
                 least.max(all * SMOOTH_SHARE)
             }
+            (Ladder::Smooth, Rung::Low, Some(all)) if self.is_low_large() => {
+                least.max(all * SMOOTH_SHARE)
+            }
             _ => least,
         };
         self.sizes.mean(rung).times_a_second(fps)
+    }
+
+    /// Says whether `Low` costs so many bytes that a smaller size looks better for its bytes, as of
+    /// a picture with much noise.
+    fn is_low_large(&self) -> bool {
+        self.is_allowed(Rung::Half) && self.sizes.is_low_large()
     }
 
     /// Says whether the client may get this rung, and whether it is made.

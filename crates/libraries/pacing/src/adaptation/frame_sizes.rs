@@ -20,6 +20,10 @@ const SEEN_OF_LATE_FRAMES: u64 = 30;
 /// in sharpness.
 const WORTH_SHARE: f64 = 0.9;
 
+/// A `Low` of more than this share of the frame's bytes is that of a picture with much noise:
+/// `Half` has fewer bytes, and is more like the frame.
+const LARGE_LOW_SHARE: f64 = 0.5;
+
 /// What was seen of two rungs holds for so many frames: the scene may change, and with it what they
 /// have in common.
 const HOLDS_FRAMES: u64 = 1000;
@@ -59,6 +63,12 @@ impl FrameSizes {
         let larger = Rung::ALL.into_iter().take(rung.index());
         let mut larger = larger.filter(|larger| is_there(*larger) && self.is_seen(*larger));
         holds(&rung) && larger.any(|larger| self.mean(rung) > self.mean(larger) * WORTH_SHARE)
+    }
+
+    /// Says whether `Low` was seen to have a large share of the frame's bytes.
+    pub(super) fn is_low_large(&self) -> bool {
+        let share = self.mean(Rung::Low).ratio(self.mean(Rung::Main));
+        self.is_seen(Rung::Low) && self.is_seen(Rung::Main) && share > LARGE_LOW_SHARE
     }
 
     /// A frame of this rung had so many bytes.

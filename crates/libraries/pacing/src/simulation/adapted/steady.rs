@@ -194,3 +194,17 @@ fn a_rung_that_saves_nothing_is_passed_over() {
         assert!(lows.count() <= 1, "{case}");
     }
 }
+
+#[test]
+fn a_low_that_saves_little_gives_way_to_a_half_that_comes_more_often() {
+    // As of a photo with the noise of a small sensor.
+    let sizes = [97_000, 56_000, 35_000, 14_000];
+    for (mbit, rung) in [(10.0, Rung::Half), (16.0, Rung::Low), (25.0, Rung::Main)] {
+        let mut client = smooth(|start| VaryingLink::new(start, MS * 10, rate(mbit)));
+        client.sizes = Box::new(move |_| sizes);
+        let seen = client.run(30).seen(10, 30);
+        let case = format!("{mbit} Mbit/s: {seen:?}");
+        assert_eq!(seen.rung, rung, "{case}");
+        client.assert_calm(&case);
+    }
+}
