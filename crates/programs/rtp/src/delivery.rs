@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime};
 use eyelid_config::Dscp;
 use eyelid_http::Peer;
 use eyelid_rtp_wire::Farewell;
-use socket2::SockRef;
 use tokio::time::sleep;
 
 use crate::connection_writer::ConnectionWriter;
@@ -91,8 +90,8 @@ impl Way {
     ) -> io::Result<Self> {
         let to = |port| Cell::new(with_port(peer, port));
         let pair = UdpPair::bind(local, None)?;
-        for socket in [&pair.rtp, &pair.rtcp] {
-            mark(&SockRef::from(socket), dscp, peer.ip())?;
+        for socket in pair.sockets() {
+            mark(&socket, dscp, peer.ip())?;
         }
         Ok(Self::Udp(UdpWay {
             pair,

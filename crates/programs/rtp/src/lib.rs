@@ -21,6 +21,7 @@ mod members;
 mod push;
 mod push_socket;
 mod pushes;
+mod quiet_socket;
 mod random;
 mod reach;
 mod recoding;
@@ -31,6 +32,7 @@ mod sessions;
 mod settings;
 mod shares;
 mod status;
+mod step_timer;
 mod stream;
 mod udp;
 

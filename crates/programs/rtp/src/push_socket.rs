@@ -44,8 +44,8 @@ impl PushSocket {
             Some(port) => format!("local-port {port}, and the next one"),
             None => "no two ports are free".to_owned(),
         })?;
-        for socket in [&pair.rtp, &pair.rtcp] {
-            let socket = SockRef::from(socket);
+        let pair = pair.with_step_timer()?;
+        for socket in pair.sockets() {
             if let Some(interface) = &interface {
                 let bound = socket.bind_device(Some(interface.name.as_bytes()));
                 bound.with_context(|| format!("interface {:?}", interface.name))?;
@@ -53,7 +53,8 @@ impl PushSocket {
             mark(&socket, settings, to.ip())?;
         }
         let rtcp_to = with_port(rtp_to, to.port() + 1);
-        SockRef::from(&pair.rtp).connect(&rtp_to.into())?;
+        let [rtp, _] = pair.sockets();
+        rtp.connect(&rtp_to.into())?;
         let group_reports = if to.ip().is_multicast() {
             let joined = join(rtcp_to, interface.map(|interface| interface.index));
             Some(

@@ -236,9 +236,9 @@ impl Reach {
 async fn try_probes(socket: &PushSocket, stream: &RtpStream) -> io::Result<()> {
     let rtp = &socket.pair.rtp;
     // What became of packets before says nothing of now.
-    let _ = rtp.take_error();
+    let _ = rtp.socket().take_error();
     for _ in 0..PROBES {
-        rtp.send(&stream.probe()).await?;
+        rtp.send(|socket| socket.send(&stream.probe())).await?;
         match timeout(REFUSAL_COMES, rtp.recv(&mut [0])).await {
             Ok(Err(error)) => return Err(error),
             // Nobody else may send to a socket that is connected.

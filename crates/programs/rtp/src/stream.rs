@@ -12,7 +12,6 @@ use eyelid_rtp_wire::{
     StreamReport,
 };
 use tokio::sync::Mutex;
-use tokio::time::sleep_until;
 
 use crate::connection_writer::ConnectionWriter;
 use crate::random;
@@ -287,7 +286,7 @@ impl RtpStream {
                     pair.send(step, packets.stride(), to).await?;
                     gone += count;
                 }
-                PaceStep::Wait(until) => sleep_until(until.into()).await,
+                PaceStep::Wait(until) => pair.wait_until(until).await?,
                 PaceStep::Done => return Ok(()),
             }
         }

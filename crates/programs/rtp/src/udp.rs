@@ -7,11 +7,16 @@ use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
-use tokio::io::Interest;
+use socket2::SockRef;
 use tokio::net::UdpSocket;
+use tokio::time::sleep_until;
+
+use crate::quiet_socket::QuietSocket;
+use crate::step_timer::StepTimer;
 
 /// How many packets the kernel cuts at once (UDP_MAX_SEGMENTS of Linux 4.18).
 const MAX_SEGMENTS: usize = 64;
@@ -26,11 +31,14 @@ const TRIES: usize = 32;
 #[derive(Debug)]
 pub(crate) struct UdpPair {
     /// That of RTP, which is even.
-    pub(crate) rtp: UdpSocket,
+    pub(crate) rtp: QuietSocket,
     /// That of RTCP, the next one.
     pub(crate) rtcp: UdpSocket,
     /// The kernel cuts, as far as is known.
     can_cut: Cell<bool>,
+    /// For steps to the microsecond. Without one the runtime's timers are waited for: they are
+    /// later, and wake many who wait at once, as sessions of one camera do.
+    timer: Option<StepTimer>,
 }
 
 impl UdpPair {
@@ -58,10 +66,25 @@ impl UdpPair {
 
     fn new(rtp: std::net::UdpSocket, rtcp: std::net::UdpSocket) -> io::Result<Self> {
         Ok(Self {
-            rtp: UdpSocket::from_std(rtp)?,
+            rtp: QuietSocket::new(rtp)?,
             rtcp: UdpSocket::from_std(rtcp)?,
             can_cut: Cell::new(true),
+            timer: None,
         })
+    }
+
+    /// Has its packets leave when they are due, to the microsecond.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn with_step_timer(mut self) -> io::Result<Self> {
+        self.timer = Some(StepTimer::new()?);
+        Ok(self)
+    }
+
+    /// Both sockets, that of RTP first, to set what they have.
+    pub(crate) fn sockets(&self) -> [SockRef<'_>; 2] {
+        [SockRef::from(self.rtp.socket()), SockRef::from(&self.rtcp)]
     }
 
     /// Gives the ports of RTP and of RTCP.
@@ -69,8 +92,8 @@ impl UdpPair {
     /// # Errors
     /// What the system said.
     pub(crate) fn ports(&self) -> io::Result<(u16, u16)> {
-        let port = |socket: &UdpSocket| Ok::<_, io::Error>(socket.local_addr()?.port());
-        Ok((port(&self.rtp)?, port(&self.rtcp)?))
+        let rtp = self.rtp.socket().local_addr()?;
+        Ok((rtp.port(), self.rtcp.local_addr()?.port()))
     }
 
     /// Sends packets that lie one behind the other, all but the last of so many bytes; to where the
@@ -93,12 +116,8 @@ impl UdpPair {
                 1
             };
             let (piece, after) = rest.split_at(rest.len().min(at_once * packet_bytes));
-            let sent = self
-                .rtp
-                .async_io(Interest::WRITABLE, || {
-                    send_piece(&self.rtp, piece, packet_bytes, to.as_ref())
-                })
-                .await;
+            let send = |socket: &_| send_piece(socket, piece, packet_bytes, to.as_ref());
+            let sent = self.rtp.send(send).await;
             match sent {
                 Ok(()) => rest = after,
                 Err(error) if at_once > 1 && is_uncut(&error) => self.can_cut.set(false),
@@ -106,6 +125,20 @@ impl UdpPair {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the next packets are due.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) async fn wait_until(&self, due: Instant) -> io::Result<()> {
+        match &self.timer {
+            Some(timer) => timer.wait_until(due).await,
+            None => {
+                sleep_until(due.into()).await;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -132,7 +165,7 @@ fn is_uncut(error: &io::Error) -> bool {
 }
 
 fn send_piece(
-    socket: &UdpSocket,
+    socket: &std::net::UdpSocket,
     piece: &[u8],
     packet_bytes: usize,
     to: Option<&SockaddrStorage>,
