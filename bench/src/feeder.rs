@@ -19,6 +19,15 @@ pub(crate) struct Feeder(Worker);
 impl Feeder {
     /// Starts feeding a slot; a first frame lies there when this returns.
     pub(crate) fn start(slot: &Path, spec: Spec) -> anyhow::Result<Self> {
+        Self::publish(slot, spec, Picture::new(spec)?)
+    }
+
+    /// The same, for those that get packets of RTP.
+    pub(crate) fn start_for_rtp(slot: &Path, spec: Spec) -> anyhow::Result<Self> {
+        Self::publish(slot, spec, Picture::new(spec)?.with_stamped_table()?)
+    }
+
+    fn publish(slot: &Path, spec: Spec, mut picture: Picture) -> anyhow::Result<Self> {
         let mut publisher = Publisher::open(slot)?;
         publisher.set_state(&State {
             source: Some("bench".into()),
@@ -27,7 +36,6 @@ impl Feeder {
             fps: Some(FPS),
             ..State::new(Phase::Awake, SystemTime::now())
         })?;
-        let mut picture = Picture::new(spec)?;
         publish(&mut publisher, &mut picture, SystemTime::now())?;
         Ok(Self(Worker::start("feeder", |stop| {
             feed(publisher, picture, stop)

@@ -8,6 +8,7 @@ mod delay;
 mod feeder;
 mod instructions;
 mod multipart;
+mod network;
 mod picture;
 mod plot;
 mod process;
@@ -15,6 +16,7 @@ mod pump;
 mod pusher;
 mod readers;
 mod receivers;
+mod rtp;
 mod sections;
 mod sink;
 mod statistics;
@@ -28,6 +30,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::feeder::Feeder;
@@ -36,6 +39,7 @@ use crate::picture::{Picture, Spec};
 use crate::plot::Plot;
 use crate::process::{PEERS, Peer, Programs, REST};
 use crate::pusher::{Library, Pusher, Pushing};
+use crate::rtp::bare::{Frames, Pace};
 use crate::viewers::{Seen, Viewers, Watch};
 
 /// Measures what Eyelid promises.
@@ -65,6 +69,8 @@ enum Command {
     Snapshots(Programs),
     /// CPU time, ages and memory of eyelid-receive, beside a bare loop
     Receive(sections::receive::Arguments),
+    /// CPU time, losses and ages of eyelid-rtp, beside a bare loop and peers
+    Rtp(sections::rtp::Arguments),
     /// Instructions of the server for each frame, compared with a baseline
     Instructions(instructions::Arguments),
     /// Puts frames into a slot until killed
@@ -124,6 +130,17 @@ enum Command {
         #[arg(long)]
         hear_readers: bool,
     },
+    /// Sends frames as RTP/JPEG by UDP until killed: the least a sender can do
+    Gso {
+        /// Where to send them
+        #[arg(long, value_name = "ADDRESS")]
+        to: SocketAddr,
+        #[command(flatten)]
+        frames: GsoFrames,
+        /// Spread a frame's packets as eyelid-rtp does
+        #[arg(long)]
+        spread: bool,
+    },
     /// Lets packets take a time from one TUN device to the other until killed
     Delay {
         /// Where they go in
@@ -168,6 +185,18 @@ enum Command {
     },
 }
 
+/// Where the frames come from that are sent.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct GsoFrames {
+    /// This slot
+    #[arg(long, value_name = "DIR")]
+    slot: Option<PathBuf>,
+    /// Nowhere, they are made: WIDTHxHEIGHT:BYTES
+    #[arg(long)]
+    frames: Option<Spec>,
+}
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     process::raise_descriptors()?;
@@ -181,6 +210,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demand(programs) => sections::demand::run(&programs),
         Command::Snapshots(programs) => sections::snapshots::run(&programs),
         Command::Receive(arguments) => sections::receive::run(&arguments),
+        Command::Rtp(arguments) => sections::rtp::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Feed { slot, frames } => {
             process::pin_self(REST)?;
@@ -219,6 +249,13 @@ fn main() -> anyhow::Result<()> {
             };
             sink::run(listen, &slots, readers)
         }
+        Command::Gso { to, frames, spread } => {
+            let pace = match spread {
+                true => Pace::Spread,
+                false => Pace::Burst,
+            };
+            rtp::bare::run(to, &frames.source()?, pace)
+        }
         Command::Delay {
             into,
             out_of,
@@ -253,6 +290,14 @@ fn main() -> anyhow::Result<()> {
             );
             Ok(())
         }
+    }
+}
+
+impl GsoFrames {
+    fn source(self) -> anyhow::Result<Frames> {
+        let slot = self.slot.map(Frames::Slot);
+        let source = slot.or(self.frames.map(Frames::Made));
+        source.context("neither a slot nor frames")
     }
 }
 

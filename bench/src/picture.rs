@@ -21,6 +21,12 @@ const MOMENT_BYTES: usize = 9;
 /// Bytes of the comment.
 const COMMENT_BYTES: usize = COMMENT.len() + MOMENT_BYTES;
 
+/// The bytes of a quantisation table (ITU T.81, B.2.4.1), and what stands before the first one: the
+/// marker, the segment's length, and the table's number.
+const TABLE_BYTES: usize = 64;
+const TABLES_MARKER: [u8; 2] = [0xFF, 0xDB];
+const TABLES_HEADER_BYTES: usize = 5;
+
 /// What frames to make.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
@@ -68,6 +74,8 @@ impl FromStr for Spec {
 pub(crate) struct Picture {
     jpeg: Vec<u8>,
     stamp: usize,
+    /// Where its brightness is quantised, if the moment is to be there, too.
+    table: Option<usize>,
 }
 
 impl Picture {
@@ -88,7 +96,19 @@ impl Picture {
             bail!("the encoder's JPEG has no segments");
         };
         jpeg.splice(stamp..stamp, COMMENT.into_iter().chain([0; MOMENT_BYTES]));
-        Ok(Self { jpeg, stamp })
+        Ok(Self {
+            jpeg,
+            stamp,
+            table: None,
+        })
+    }
+
+    /// Writes the moment into the picture's first quantisation table, too: its last entries, which
+    /// only the finest detail has need of. RTP carries no comment (RFC 2435), but tables.
+    pub(crate) fn with_stamped_table(mut self) -> anyhow::Result<Self> {
+        let marker = self.jpeg.windows(2).position(|two| two == TABLES_MARKER);
+        self.table = Some(marker.context("a JPEG without tables")? + TABLES_HEADER_BYTES);
+        Ok(self)
     }
 
     /// The JPEG with this moment in it.
@@ -96,9 +116,16 @@ impl Picture {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut nanoseconds = since.as_nanos() as u64;
         let moment = self.stamp + COMMENT.len()..self.stamp + COMMENT_BYTES;
-        for byte in self.jpeg[moment].iter_mut().rev() {
+        for byte in self.jpeg[moment.clone()].iter_mut().rev() {
             *byte = (nanoseconds & 0x7F) as u8;
             nanoseconds >>= 7;
+        }
+        if let Some(table) = self.table {
+            let entries = table + TABLE_BYTES - MOMENT_BYTES;
+            self.jpeg.copy_within(moment, entries);
+            // No entry is 0.
+            let entries = &mut self.jpeg[entries..table + TABLE_BYTES];
+            entries.iter_mut().for_each(|entry| *entry += 1);
         }
         &self.jpeg
     }
@@ -110,10 +137,19 @@ pub(crate) fn stamp(jpeg: &[u8]) -> Option<SystemTime> {
     let moment = jpeg
         .get(start..start + COMMENT_BYTES)?
         .strip_prefix(&COMMENT)?;
-    let nanoseconds = moment
-        .iter()
-        .fold(0, |all: u64, byte| all << 7 | u64::from(*byte));
-    Some(UNIX_EPOCH + Duration::from_nanos(nanoseconds))
+    Some(moment_of(moment.iter().copied()))
+}
+
+/// The moment in a quantisation table, if it can be one.
+pub(crate) fn stamp_of_table(table: &[u8; TABLE_BYTES]) -> Option<SystemTime> {
+    let entries = &table[TABLE_BYTES - MOMENT_BYTES..];
+    let are_stamp = entries.iter().all(|entry| (1..=128).contains(entry));
+    are_stamp.then(|| moment_of(entries.iter().map(|entry| entry - 1)))
+}
+
+fn moment_of(sevens: impl Iterator<Item = u8>) -> SystemTime {
+    let nanoseconds = sevens.fold(0, |all: u64, byte| all << 7 | u64::from(byte));
+    UNIX_EPOCH + Duration::from_nanos(nanoseconds)
 }
 
 /// Where the second segment starts: some clients want a JFIF segment to be the first.
@@ -164,5 +200,24 @@ mod tests {
             assert!(jpeg.ends_with(&[0xFF, 0xD9]));
         }
         assert_eq!(stamp(&[0xFF, 0xD8, 0xFF, 0xE0, 0, 2, 0xFF]), None);
+    }
+
+    #[test]
+    fn says_when_in_a_table_too_if_it_is_to() {
+        let mut picture = Picture::new(Spec::SMALL).unwrap();
+        let moment = UNIX_EPOCH + Duration::from_nanos(1_795_207_369_123_456_789);
+        let before = table_of(picture.stamped(moment));
+        assert_ne!(stamp_of_table(&before), Some(moment));
+        let mut picture = picture.with_stamped_table().unwrap();
+        let table = table_of(picture.stamped(moment));
+        assert_eq!(stamp_of_table(&table), Some(moment));
+        assert_eq!(stamp(picture.stamped(moment)), Some(moment));
+        assert_eq!(table[..55], before[..55]);
+    }
+
+    fn table_of(jpeg: &[u8]) -> [u8; TABLE_BYTES] {
+        let marker = jpeg.windows(2).position(|two| two == TABLES_MARKER);
+        let start = marker.unwrap() + TABLES_HEADER_BYTES;
+        jpeg[start..start + TABLE_BYTES].try_into().unwrap()
     }
 }

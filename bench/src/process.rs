@@ -70,7 +70,7 @@ pub(crate) struct Programs {
 pub(crate) struct Program {
     child: Child,
     /// Kept so that what it writes has somewhere to go.
-    output: Option<Box<dyn Read>>,
+    output: Option<Box<dyn Read + Send + Sync>>,
 }
 
 impl Programs {
@@ -235,7 +235,10 @@ impl Program {
         Ok((program, address))
     }
 
-    fn address(&mut self, mut output: impl BufRead + 'static) -> anyhow::Result<SocketAddr> {
+    fn address(
+        &mut self,
+        mut output: impl BufRead + Send + Sync + 'static,
+    ) -> anyhow::Result<SocketAddr> {
         let mut line = String::new();
         while output.read_line(&mut line)? > 0 {
             if let Some((_, rest)) = line.split_once("http://") {

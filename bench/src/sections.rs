@@ -8,6 +8,7 @@ pub(crate) mod idle;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod receive;
+pub(crate) mod rtp;
 pub(crate) mod snapshots;
 
 use std::time::Duration;
@@ -45,7 +46,7 @@ struct Window {
 
 impl Window {
     fn take(
-        viewers: &mut impl Watch,
+        viewers: &mut (impl Watch + ?Sized),
         time: Duration,
         programs: &[&Program],
     ) -> anyhow::Result<Self> {

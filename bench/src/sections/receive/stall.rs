@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use super::readers;
+use crate::network::ip;
 use crate::picture::Spec;
 use crate::process::{Program, Programs, REST, own};
 use crate::receivers::{Receiver, Site};
@@ -145,11 +146,4 @@ impl Drop for Link {
             eprintln!("{error}");
         }
     }
-}
-
-fn ip(arguments: &str) -> anyhow::Result<()> {
-    let status = Command::new("ip").args(arguments.split(' ')).status();
-    let status = status.context("cannot start ip (Debian's package iproute2)")?;
-    ensure!(status.success(), "ip {arguments}: {status}");
-    Ok(())
 }

@@ -1,0 +1,79 @@
+//! Clients of RTSP, any number of them in one thread.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use super::{Player, Transport};
+use crate::viewers::{Seen, Watch};
+
+/// No frame is as old.
+const PLAUSIBLE: Duration = Duration::from_secs(60);
+
+/// Clients that play.
+pub(crate) struct Players {
+    epoll: Epoll,
+    players: Vec<Player>,
+}
+
+impl Players {
+    /// Connects so many.
+    ///
+    /// # Errors
+    /// What the system or the server said.
+    pub(crate) fn connect(
+        server: SocketAddr,
+        path: &str,
+        transport: Transport,
+        count: usize,
+    ) -> anyhow::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let mut players = Vec::new();
+        for number in 0..count {
+            let player = Player::play(server, path, transport)?;
+            let event = || EpollEvent::new(EpollFlags::EPOLLIN, number as u64);
+            let (connection, rtp) = player.sockets();
+            epoll.add(connection, event())?;
+            rtp.map(|rtp| epoll.add(rtp, event())).transpose()?;
+            players.push(player);
+        }
+        Ok(Self { epoll, players })
+    }
+}
+
+impl Watch for Players {
+    fn count(&self) -> usize {
+        self.players.len()
+    }
+
+    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
+        let start = Instant::now();
+        let mut seen = Vec::new();
+        let mut events = [EpollEvent::empty(); 128];
+        while let Some(left) = time.checked_sub(start.elapsed()) {
+            let wait = EpollTimeout::try_from(left + Duration::from_millis(1))?;
+            let ready = match self.epoll.wait(&mut events, wait) {
+                Err(Errno::EINTR) => 0,
+                result => result?,
+            };
+            for event in &events[..ready] {
+                let client = event.data() as usize;
+                for frame in self.players[client].receive()? {
+                    let captured = frame.captured.context("a frame without a stamp")?;
+                    let age = frame.at.duration_since(captured).unwrap_or_default();
+                    ensure!(age < PLAUSIBLE, "a frame with a wrong stamp");
+                    seen.push(Seen {
+                        client,
+                        after: start.elapsed(),
+                        age,
+                        bytes: frame.bytes,
+                    });
+                }
+            }
+        }
+        Ok(seen)
+    }
+}
