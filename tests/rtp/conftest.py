@@ -10,7 +10,7 @@ from harness.slot import Slot
 
 NETWORK = """
 ip link set lo multicast on
-ip route add 224.0.0.0/4 dev lo
+ip route add 224.0.0.0/4 dev lo src 127.0.0.1
 """
 
 
