@@ -1,5 +1,5 @@
-//! A receiver of what is sent to a UDP port. When a packet came the kernel says: who receives may be
-//! late.
+//! A receiver of what is sent to a UDP port. When a packet came the kernel says: who receives may
+//! be late.
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
