@@ -41,10 +41,10 @@
 //! - H: `viewers_of_a_link_that_is_shared_as_it_happens_all_take_turns`
 //! - I: `a_narrower_link_behind_the_shared_one_keeps_its_viewer_out`
 //! - J: `who_becomes_slow_behind_the_shared_link_is_put_out`
+//! - K: `a_link_that_gives_in_bursts_is_told_from_a_shared_one`
 //! - L: `changing::no_rate_of_a_link_is_one_at_which_turns_end_and_begin_again_and_again`
 //! - M: `changing::viewers_whose_link_has_become_fast_take_turns_no_more`
 //! - N: `trials_cost_no_client_of_a_link_of_its_own_more_than_a_hundredth_of_its_frames`
-//! - K: `a_link_that_gives_in_bursts_is_told_from_a_shared_one`
 //!
 //! | number | smaller | greater |
 //! | --- | --- | --- |
@@ -64,12 +64,21 @@
 //! | `member::OVERDUE_WITHOUT_RATE` | any | any |
 //! | `member::MAX_FRAME_TIME` | a cap | a cap |
 //! | `member::MIN_FRAME_TIME`, `member::GRANT_VALID` | any | any |
-//! | `member::MAX_COST_SHARE` | D | B |
+//! | `member::MAX_COST_SHARE` | any | N |
 //! | `member::REMEMBERED` | `trial::MAX_SPAN` is shorter | any |
 //! | `search::MAX_SIZE_FACTOR` | `search::tests` | `search::tests` |
 //! | `search::RETRY` | D | any |
 //! | `search::MAX_RETRY`, `search::RETRY_AFTER_STALL` | any | any |
-//! | `search::RATE_SPAN` | D | F |
+//! | `search::FRAMES_AHEAD` | D | N |
+//! | `search::FRAMES_AHEAD_AGAIN` | D | N |
+//! | `search::CHANGED_FACTOR` | B | F |
+//! | `search::RATE_SPAN` | B | F |
+//! | `search::RECENT_SPAN` | any | any |
+//! | `group::ENOUGH_SHARE` | M | L |
+//! | `group::SEEN_AFTER` | any | L |
+//! | `punctuality::LATE_FRAMES` | L | A |
+//! | `punctuality::FRAMES_IN_TIME` | any | M |
+//! | `punctuality::JITTER` | any | any |
 //! | `search::MAX_ATTEMPTS` | a cap | a cap |
 //! | `trial::MISSING_FRAMES` | 4 of 6 tries on real links failed at 0.75 | B |
 //! | `trial::MISSING_SHARE` | B | B |
