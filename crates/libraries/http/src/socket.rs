@@ -12,6 +12,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
 /// A client that takes nothing for this long is gone: three times the pause after which go2rtc and
@@ -159,7 +160,7 @@ impl Socket {
     /// What the socket said.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.ready(Interest::READABLE).await?;
+            self.readable().await?;
             match self.try_read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
@@ -171,7 +172,7 @@ impl Socket {
     pub async fn peer_closed(&self) {
         let mut ignored = [0; 512];
         loop {
-            if self.ready(Interest::READABLE).await.is_err() {
+            if self.readable().await.is_err() {
                 return;
             }
             match self.try_read(&mut ignored) {
@@ -181,6 +182,13 @@ impl Socket {
                 Err(_) => return,
             }
         }
+    }
+
+    /// Waits until something can be read, and for the turn of others: a client that sends without
+    /// end would always be ready, and no other task of its thread go on.
+    async fn readable(&self) -> io::Result<Ready> {
+        consume_budget().await;
+        self.ready(Interest::READABLE).await
     }
 
     async fn ready(&self, interest: Interest) -> io::Result<Ready> {
@@ -287,5 +295,52 @@ impl AsyncWrite for Socket {
 
     fn is_write_vectored(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Write;
+
+    use super::*;
+
+    /// More reads than a task may make in one turn.
+    const READS: usize = 1000;
+
+    /// A client that has sent so many bytes, as is known, and closed.
+    async fn flooded(bytes: usize) -> Socket {
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.write_all(&vec![b'\r'; bytes]).unwrap();
+        let socket = Socket::Unix(UnixStream::from_std(ours).unwrap());
+        socket.ready(Interest::READABLE).await.unwrap();
+        socket
+    }
+
+    /// Says how often another task had its turn while this one was done.
+    async fn turns_beside(work: impl Future<Output = ()>) -> usize {
+        let turns = Cell::new(0);
+        let others = async {
+            loop {
+                turns.set(turns.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = others => {}
+        }
+        turns.get()
+    }
+
+    #[tokio::test]
+    async fn who_sends_without_end_leaves_others_their_turn() {
+        let socket = flooded(READS).await;
+        let turns = turns_beside(async { while socket.read(&mut [0]).await.unwrap() > 0 {} });
+        assert!(turns.await > 0);
+        let socket = flooded(READS * 512 / 4).await;
+        assert!(turns_beside(socket.peer_closed()).await > 0);
     }
 }

@@ -126,7 +126,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    LocalSet::new().block_on(&runtime, async {
+    let ended = LocalSet::new().block_on(&runtime, async {
         serve::run(settings, Sockets::adopt(passed)?, reread).await
-    })
+    });
+    // The thread of a name that is being looked up waits for a dead name server, and nobody for it.
+    runtime.shutdown_background();
+    ended
 }
