@@ -48,3 +48,13 @@ def test_a_rendition_is_shown_in_its_place(rtp, start, feed, directory, name):
         assert shown.size == size
         assert difference(shown, Image.open(jpeg)) < 12
     program.wait_log(f'camera "default": {reason}; {part} of it is sent instead')
+
+
+def test_so_is_one_in_place_of_a_rendition_that_is_too_large(rtp, start, feed, directory):
+    camera, _, (_, size) = jpegs.REFUSED["Raspberry Pi Camera Module 3"]
+    jpeg = camera.picture(directory / "camera.jpg")
+    source = ["--source", f"folder:{feed('pictures', jpeg, fps=4).slot}"]
+    start("eyelid-capture", "--slot", directory / "slots", *source)
+    program = rtp(directory / "slots")
+    assert players.sizes(f"{program.url}?size=low", directory) == {size}
+    program.wait_log("; a quarter of it is sent instead")

@@ -233,6 +233,7 @@ impl Delivery {
         self.stream.count_dropped(self.frames.take_skipped());
         let mut recoded = None;
         let Some(payload) = self.frames.payload(&frame, &mut recoded).await else {
+            self.stream.count_dropped(1);
             return Ok(());
         };
         let Some(udp) = udp else {

@@ -14,7 +14,8 @@ use eyelid_daemon::LogLimit;
 use eyelid_rtp_wire::{Cure, JpegPayload};
 use eyelid_slot::{CameraName, Rendition};
 
-use crate::recoding::Recoding;
+use crate::recoding::{self, Recoding};
+use crate::stand_in::StandIn;
 
 /// How long a frame is waited for before the wish is made anew, and how old one may be: as the
 /// server has them where nothing is said.
@@ -30,9 +31,9 @@ const UNSENDABLE_LOGGED: Duration = Duration::from_secs(60);
 pub(crate) struct Frames {
     view: View,
     last: Cell<Position>,
-    /// Which rendition is to go...
-    size: Cell<RtpSize>,
-    /// ...and which went last.
+    /// Which size is to go...
+    size: Cell<StandIn>,
+    /// ...and which came last.
     shown: Cell<Option<RtpSize>>,
     /// How many came and were not taken, because another was being sent.
     skipped: Cell<u64>,
@@ -42,6 +43,8 @@ pub(crate) struct Frames {
     missed: RefCell<Option<NoFrame>>,
     /// Why the last one that came could not be sent.
     unsendable: RefCell<Option<String>>,
+    /// What the log was last told of that.
+    told: RefCell<String>,
     shared: Rc<Shared>,
 }
 
@@ -85,26 +88,27 @@ impl Frames {
         Self {
             view,
             last: Cell::default(),
-            size: Cell::new(size),
+            size: Cell::new(StandIn::new(size)),
             shown: Cell::default(),
             skipped: Cell::default(),
             resumes: Cell::default(),
             missed: RefCell::default(),
             unsendable: RefCell::default(),
+            told: RefCell::default(),
             shared,
         }
     }
 
     /// Wants this rendition from the next frame on.
     pub(crate) fn want(&self, size: RtpSize) {
-        if self.size.replace(size) != size {
-            self.view.want(wanted(size));
+        if self.size.get().asked() != size {
+            self.change_size(|it| *it = StandIn::new(size));
         }
     }
 
     /// The rendition that is wanted.
     pub(crate) fn size(&self) -> RtpSize {
-        self.size.get()
+        self.size.get().asked()
     }
 
     /// The rendition that came last.
@@ -146,6 +150,7 @@ impl Frames {
         loop {
             self.view.until_due().await;
             room().await?;
+            self.change_size(|size| size.retry(Instant::now()));
             match self.view.next(self.last.get(), DEADLINE).await {
                 Ok(frame) => {
                     self.note(&frame);
@@ -183,65 +188,85 @@ impl Frames {
     ) -> Option<JpegPayload<'frame>> {
         let unsendable = match JpegPayload::of(&frame.jpeg) {
             Ok(payload) => {
-                self.unsendable.take();
+                self.on_sendable();
                 return Some(payload);
             }
             Err(unsendable) => unsendable,
         };
         if unsendable.cure() != Cure::Recode {
-            self.give_up(frame, &unsendable, unsendable.cure());
+            self.give_up(&unsendable, unsendable.cure());
             return None;
         }
         match self.shared.recoding.recode(self.camera(), frame).await {
             Ok(jpeg) => match JpegPayload::of(recoded.insert(jpeg)) {
                 Ok(payload) => {
-                    self.unsendable.take();
+                    self.on_sendable();
                     return Some(payload);
                 }
-                Err(still) => self.give_up(frame, &still, still.cure()),
+                Err(still) => self.give_up(&still, still.cure()),
             },
-            Err(error) => self.give_up(frame, &error, Cure::Rendition),
+            Err(error) => self.give_up(&error, recoding::cure(error)),
         }
         None
     }
 
-    fn give_up(&self, frame: &SharedFrame, reason: &dyn fmt::Display, cure: Cure) {
-        let substitute = match (cure, self.size.get()) {
-            (Cure::Nothing, _) => None,
-            (Cure::Recode | Cure::Rendition, RtpSize::Current) => self.substitute(frame.rendition),
-            (Cure::Recode | Cure::Rendition, _) => None,
-        };
-        self.unsendable.replace(Some(reason.to_string()));
-        if let Some(suppressed) = self.shared.unsendable.allow(Instant::now()) {
-            let cure = match substitute {
-                Some(Rendition::Half) => "half of it is sent instead",
-                Some(_) => "a quarter of it is sent instead",
-                None => "nothing is sent",
-            };
-            log::warn!(
-                "camera {:?}: {reason}; {cure}{suppressed}",
-                self.camera().as_str()
-            );
+    fn on_sendable(&self) {
+        self.unsendable.take();
+        if let Some(came) = self.shown.get() {
+            self.change_size(|size| size.on_sendable(came));
         }
     }
 
-    /// Wants what may go in place of the frame, or of a rendition of it, and gives what that is.
-    fn substitute(&self, unsendable: Option<Rendition>) -> Option<Rendition> {
-        let camera = self.view.camera();
-        if unsendable.is_none() {
-            // What a camera offers is known to those who want some of it; and it may come later.
-            self.view.want(Wanted::Rendition(Rendition::Half));
-        }
-        let fits = |rendition| {
-            let size = camera.size(Wanted::Rendition(rendition));
-            size.is_none_or(|(width, height)| JpegPayload::carries(width, height))
+    fn give_up(&self, reason: &dyn fmt::Display, cure: Cure) {
+        let substitute = match cure {
+            Cure::Nothing => None,
+            Cure::Recode | Cure::Rendition => self.substitute(),
         };
-        let found = smaller(unsendable)
-            .iter()
-            .copied()
-            .find(|rendition| camera.offers(*rendition) && fits(*rendition))?;
-        self.view.want(Wanted::Rendition(found));
-        Some(found)
+        self.unsendable.replace(Some(reason.to_string()));
+        let cure = match substitute {
+            Some(RtpSize::Current) | None => "nothing is sent",
+            Some(RtpSize::Low) => "low is sent instead",
+            Some(RtpSize::Half) => "half of it is sent instead",
+            Some(RtpSize::Quarter) => "a quarter of it is sent instead",
+        };
+        let words = format!("{reason}; {cure}");
+        // That what was asked for still cannot be sent is no news.
+        if substitute.is_some() && *self.told.borrow() == words {
+            return;
+        }
+        if let Some(suppressed) = self.shared.unsendable.allow(Instant::now()) {
+            log::warn!("camera {:?}: {words}{suppressed}", self.camera().as_str());
+            self.told.replace(words);
+        }
+    }
+
+    /// Wants what may go in place of what came, and gives what that is.
+    fn substitute(&self) -> Option<RtpSize> {
+        let camera = self.view.camera();
+        if self.size.get().wanted() == RtpSize::Current {
+            // What a camera offers is known to those who want some of it; and it may come later.
+            self.view.want(wanted(RtpSize::Half));
+        }
+        let can_go = |size| match wanted(size) {
+            Wanted::Rendition(rendition) => {
+                let size_px = camera.size(Wanted::Rendition(rendition));
+                let fits =
+                    size_px.is_none_or(|(width, height)| JpegPayload::carries(width, height));
+                fits && camera.offers(rendition)
+            }
+            _ => false,
+        };
+        let came = self.shown.get()?;
+        self.change_size(|size| size.on_unsendable(came, Instant::now(), can_go))
+    }
+
+    /// Changes what is to come, and wants that.
+    fn change_size<T>(&self, change: impl FnOnce(&mut StandIn) -> T) -> T {
+        let mut size = self.size.get();
+        let outcome = change(&mut size);
+        self.size.set(size);
+        self.view.want(wanted(size.wanted()));
+        outcome
     }
 
     fn miss(&self, reason: NoFrame) {
@@ -259,15 +284,6 @@ impl Frames {
     /// The camera.
     pub(crate) fn camera(&self) -> &CameraName {
         self.view.camera().name()
-    }
-}
-
-/// What is encoded anew, and smaller than the frame or this rendition of it; the largest first.
-fn smaller(rendition: Option<Rendition>) -> &'static [Rendition] {
-    match rendition {
-        None => &[Rendition::Half, Rendition::Quarter],
-        Some(Rendition::Half) => &[Rendition::Quarter],
-        Some(_) => &[],
     }
 }
 

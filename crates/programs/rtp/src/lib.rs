@@ -31,6 +31,7 @@ mod serve;
 mod sessions;
 mod settings;
 mod shares;
+mod stand_in;
 mod status;
 mod step_timer;
 mod stream;

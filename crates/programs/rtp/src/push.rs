@@ -276,6 +276,7 @@ impl Push {
     ) -> anyhow::Result<()> {
         let mut recoded = None;
         let Some(payload) = frames.payload(frame, &mut recoded).await else {
+            self.stream.count_dropped(1);
             return Ok(());
         };
         let sent = self

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use eyelid_consumer::{FrameNumber, SharedFrame};
 use eyelid_jpeg::{RecodeError, Recoder};
+use eyelid_rtp_wire::Cure;
 use eyelid_slot::{CameraName, Rendition};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
@@ -66,5 +67,38 @@ impl Recoding {
     pub(crate) fn forget(&self, camera: &CameraName) {
         let mut newest = self.newest.borrow_mut();
         newest.retain(|(name, _), _| name != camera);
+    }
+}
+
+/// What may help where a frame cannot be recoded. One that is broken is not what the camera's
+/// frames are like.
+pub(crate) fn cure(error: RecodeError) -> Cure {
+    match error {
+        RecodeError::Markers(_) | RecodeError::Head | RecodeError::Broken(_) => Cure::Nothing,
+        RecodeError::Process(_)
+        | RecodeError::Bits(_)
+        | RecodeError::TooLarge(_)
+        | RecodeError::TooManyScans
+        | RecodeError::Symbol(_) => Cure::Rendition,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyelid_replay::case;
+
+    #[test]
+    fn a_broken_scan_is_one_frames_and_not_the_cameras() {
+        let whole = case!("jpeg-420-optimised");
+        let (kept, end) = (&whole[..whole.len() - 40], &whole[whole.len() - 2..]);
+        let broken = [kept, end].concat();
+        let unsendable = eyelid_rtp_wire::JpegPayload::of(&broken).unwrap_err();
+        assert_eq!(unsendable.cure(), Cure::Recode, "its head is well");
+        let mut recoder = Recoder::default();
+        let error = recoder.recode(&broken).unwrap_err();
+        assert_eq!(cure(error), Cure::Nothing, "{error}");
+        let error = recoder.recode(case!("jpeg-12-bits")).unwrap_err();
+        assert_eq!(cure(error), Cure::Rendition, "{error}");
     }
 }
