@@ -17,6 +17,12 @@ WITHOUT_INOTIFY = [
 ]
 
 
+def with_few_watches(count: int) -> list[str]:
+    """As when other programs have all but so many watches of those that a user may have."""
+    set_limit = f'echo {count} >/proc/sys/user/max_inotify_watches && exec "$@"'
+    return ["unshare", "--user", "--map-root-user", "sh", "-c", set_limit, "sh"]
+
+
 class Queue:
     """An inotify queue that nobody reads.
 

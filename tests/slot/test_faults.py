@@ -22,6 +22,7 @@ from faults import (
     Queue,
     events_that_overflow,
     rename_until_it_overflows,
+    with_few_watches,
 )
 from looking import assert_no_snapshot, live_after, wait_snapshot
 from PIL import Image
@@ -261,6 +262,19 @@ def test_without_inotify_a_camera_says_so_and_another_try_may_help(slot, capture
     producer = capture(slot, under=WITHOUT_INOTIFY)
     assert producer.wait() == 1, "78 would keep systemd and eyelid from trying again"
     assert "inotify" in producer.log() and "max_user_instances" in producer.log()
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_with_few_watches_a_camera_neither_spins_nor_is_deaf(slot, capture, count):
+    producer = capture(slot, under=with_few_watches(count))
+    time.sleep(0.5)  # until it has said what it says to begin with
+    used = usage(producer.pid).cpu_s
+    time.sleep(1)  # the time over which it must not spin
+    assert usage(producer.pid).cpu_s - used < 0.3
+    if count == 1:
+        assert "max_user_watches" in producer.log()
+    producer.process.terminate()
+    producer.wait()
 
 
 def test_without_descriptors_the_server_neither_spins_nor_dies(slot, capture, server, stream):

@@ -13,6 +13,10 @@ use crate::{Driver, RenderJob, Rendered, Source};
 /// How long the end waits for the sources: the 2 s that a command has to end, and its reaping.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How often what was written is looked after, in which others may do something again: two are the
+/// rule, and whoever waits for this process has its turn, too.
+const MOST_ROUNDS: usize = 10;
+
 /// The cameras of a process. Whoever has it waits until one of [`Producers::descriptors`] is
 /// readable or [`Producers::deadline`] has come, and calls [`Producers::step`].
 #[derive(Debug)]
@@ -95,18 +99,18 @@ impl<S: Source> Producers<S> {
         for camera in self.cameras.values_mut() {
             camera.driver.advance(now);
         }
-        loop {
+        for _ in 0..MOST_ROUNDS {
             self.publishers.take_in(now)?;
             let mut wrote = false;
             for camera in self.cameras.values_mut() {
                 wrote |= camera.act(now, &mut self.waiting);
             }
-            // What was written has moved files in the slots, which this process should not be woken
-            // to hear of.
+            // A file that was replaced tells so, which this process should not be woken to hear.
             if !wrote {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Takes in what has happened to all slots, and does what there is to do for those where
@@ -160,18 +164,19 @@ impl<S: Source> Producers<S> {
     }
 
     /// Takes in what happened to slots that were written into, and does what there is to do
-    /// therefore. Writing has moved files, which this process should not be woken to hear of. Says
-    /// whether any camera had something to do.
+    /// therefore. Files that were replaced tell so, which this process should not be woken to hear.
+    /// Says whether any camera had something to do.
     fn step_written(&mut self, now: Instant) -> io::Result<bool> {
         let mut stepped = false;
-        loop {
+        for _ in 0..MOST_ROUNDS {
             let changed = self.publishers.take_in_only(Hearing::AtOnce, now)?;
             stepped |= !changed.is_empty();
             if changed.is_empty() || !self.step_those(now, |camera| changed.contains(&camera.slot))
             {
-                return Ok(stepped);
+                break;
             }
         }
+        Ok(stepped)
     }
 
     /// Does what there is to do for these cameras. Says whether anything was written into their

@@ -1,20 +1,17 @@
-//! One inotify(7) instance for any number of slots that one process writes, and which slot each of
-//! its watches belongs to.
+//! One inotify(7) instance for any number of slots that one process writes.
 
-use std::collections::BTreeMap;
-use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
+use crate::table::{SlotId, Table};
 use crate::watch::{DIRECTORY_MASK, FRAME_MASK, Hearing, MOVED_MASK, PLACED_MASK, Watch};
 use crate::watched::Watched;
 use crate::{FRAME_FILE, Rendition};
@@ -60,21 +57,6 @@ pub(crate) struct Instance {
     /// A second one, whose descriptor nobody waits for. It is made when it is used first.
     when_asked: OnceLock<Option<OwnedFd>>,
     table: Mutex<Table>,
-}
-
-/// Which of the slots of an instance a publisher has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SlotId(u64);
-
-/// The slots that are open, and which of them each watch belongs to. A slot has several watches: a
-/// frame that was replaced is watched until its last reader has closed it.
-#[derive(Debug, Default)]
-struct Table {
-    next_id: u64,
-    slots: BTreeMap<SlotId, Watched>,
-    owners: BTreeMap<Watch, SlotId>,
-    /// When all was taken in last that is heard when asked.
-    taken_in: Option<Instant>,
 }
 
 impl Instance {
@@ -176,17 +158,19 @@ impl Instance {
             Hearing::WhenAsked if let Some(inotify) = when_asked() => (hearing, inotify),
             _ => (Hearing::AtOnce, &self.at_once),
         };
-        let number = inotify::add_watch(inotify, path, mask)?;
+        let number = inotify::add_watch(inotify, path, mask).map_err(|errno| match errno {
+            // Not the room for files, which it would be taken for.
+            Errno::NOSPC => io::Error::other(
+                "the user's inotify watches are used up (see fs.inotify.max_user_watches in inotify(7))",
+            ),
+            errno => errno.into(),
+        })?;
         Ok(Watch { hearing, number })
     }
 
     /// Makes room for one more slot.
     pub(crate) fn add(&self) -> SlotId {
-        let mut table = self.table();
-        let id = SlotId(table.next_id);
-        table.next_id += 1;
-        table.slots.insert(id, Watched::default());
-        id
+        self.table().add()
     }
 
     /// Watches this slot no longer. Nothing is done to its files.
@@ -277,27 +261,52 @@ impl Instance {
             None => slot.published(watch),
             Some(rendition) => slot.published_rendition(rendition, watch),
         }
-        if watch.hearing == Hearing::AtOnce {
-            let there = self.add_watch(Hearing::AtOnce, &place(), PLACED_MASK);
-            // Somebody has taken it away already, or put something else there.
-            if there.as_ref().ok() != Some(&watch) {
+        if watch.hearing == Hearing::WhenAsked {
+            return Ok(());
+        }
+        match self.add_watch(Hearing::AtOnce, &place(), PLACED_MASK) {
+            Ok(there) if there == watch => {}
+            // Somebody has put something else there already.
+            Ok(other) => {
                 slot.lost_file(watch);
-                there.into_iter().for_each(|other| self.forget(other));
+                if !table.owners.contains_key(&other) {
+                    self.forget(other);
+                }
             }
+            Err(error) if is_absence(&error) => {
+                slot.lost_file(watch);
+            }
+            // Nobody hears of it when it is moved away.
+            Err(_) => {}
         }
         Ok(())
     }
 
-    /// The slot's state was put into its place, and is to be missed when it is moved away.
-    pub(crate) fn published_state(&self, id: SlotId, place: &Path) {
+    /// Has `rename` put the state into its `place`, and hears of it when it is moved away; where it
+    /// cannot be watched, nobody does.
+    ///
+    /// # Errors
+    /// What the system said; the slot's old state is still watched then.
+    pub(crate) fn publish_state(
+        &self,
+        id: SlotId,
+        place: &Path,
+        rename: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut table = self.table();
-        let watch = self.add_watch(Hearing::AtOnce, place, MOVED_MASK).ok();
-        table.owners.extend(watch.map(|watch| (watch, id)));
+        rename()?;
+        let there = self.add_watch(Hearing::AtOnce, place, MOVED_MASK);
         let slot = table.slots.entry(id).or_default();
-        if let Some(before) = slot.published_state(watch) {
+        if there.as_ref().is_err_and(is_absence) {
+            slot.lost_state();
+        }
+        let watch = there.ok();
+        if let Some(before) = slot.watch_state_by(watch) {
             table.owners.remove(&before);
             self.forget(before);
         }
+        table.owners.extend(watch.map(|watch| (watch, id)));
+        Ok(())
     }
 
     /// Has it heard at once what readers do with the frame, if that was not so; says whether it
@@ -351,6 +360,11 @@ impl Instance {
     }
 }
 
+/// Says whether this says that a file is not there.
+fn is_absence(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
 fn new_inotify() -> Result<OwnedFd, Errno> {
     inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
 }
@@ -358,77 +372,5 @@ fn new_inotify() -> Result<OwnedFd, Errno> {
 impl AsFd for Instance {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.at_once.as_fd()
-    }
-}
-
-impl Table {
-    /// Takes in an event. Slots of which it is news that is heard at once are among those `changed`
-    /// then. Gives the watches that are to end.
-    fn take_in(
-        &mut self,
-        hearing: Hearing,
-        event: &Event<'_>,
-        happened: Instant,
-        changed: &mut Vec<SlotId>,
-    ) -> Vec<Watch> {
-        let mask = event.events();
-        let watch = Watch {
-            hearing,
-            number: event.wd(),
-        };
-        let ended = if mask.contains(ReadFlags::QUEUE_OVERFLOW) {
-            self.overflowed(hearing, changed)
-        } else {
-            let name = event.file_name().map(CStr::to_bytes);
-            let ended = self.tell(watch, mask, name.map(OsStr::from_bytes), happened, changed);
-            ended.into_iter().collect()
-        };
-        for watch in &ended {
-            self.owners.remove(watch);
-        }
-        ended
-    }
-
-    /// Has the slot that the watch is of take in an event. Gives its watch that is to end, if any.
-    fn tell(
-        &mut self,
-        watch: Watch,
-        mask: ReadFlags,
-        name: Option<&OsStr>,
-        happened: Instant,
-        changed: &mut Vec<SlotId>,
-    ) -> Option<Watch> {
-        let id = self.owners.get(&watch).copied();
-        if mask.contains(ReadFlags::IGNORED) {
-            self.owners.remove(&watch);
-        }
-        let id = id?;
-        let slot = self.slots.get_mut(&id)?;
-        let ended = slot.take_in(watch, mask, name, happened);
-        let is_news = watch.hearing == Hearing::AtOnce && slot.is_active();
-        if is_news && !changed.contains(&id) {
-            changed.push(id);
-        }
-        ended
-    }
-
-    /// Events of this hearing were dropped: all slots are changed that may have had one.
-    fn overflowed(&mut self, hearing: Hearing, changed: &mut Vec<SlotId>) -> Vec<Watch> {
-        let mut ended = Vec::new();
-        for (id, slot) in &mut self.slots {
-            if hearing == Hearing::WhenAsked && slot.frame_heard_when_asked().is_none() {
-                continue;
-            }
-            if !changed.contains(id) {
-                changed.push(*id);
-            }
-            ended.extend(slot.overflowed());
-        }
-        ended
-    }
-
-    fn of(&self, id: SlotId) -> impl Iterator<Item = Watch> {
-        let owners = self.owners.iter();
-        owners.filter_map(move |(watch, owner)| (*owner == id).then_some(*watch))
     }
 }

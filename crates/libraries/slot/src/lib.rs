@@ -24,12 +24,13 @@ mod reader;
 mod rendition;
 mod rendition_set;
 mod state;
+mod table;
 mod watch;
 mod watched;
 
 pub use changes::{Change, Changes, ChangesError};
 pub use frame::Frame;
-pub use instance::{OpenError, SlotId};
+pub use instance::OpenError;
 pub use lock::{LockError, SlotLock, lock_file};
 pub use name::{CameraName, NameError};
 pub use publisher::{PublishError, Publisher};
@@ -38,6 +39,7 @@ pub use reader::{FrameId, Held, OpenFrame, ReadError, Reader};
 pub use rendition::{Rendition, RenditionError};
 pub use rendition_set::RenditionSet;
 pub use state::{Phase, RenditionSize, State};
+pub use table::SlotId;
 pub use watch::Hearing;
 
 /// The newest complete frame of a slot.

@@ -46,12 +46,11 @@ impl Offered {
         true
     }
 
-    /// The file of this watch is gone, if it is one of these.
-    pub(crate) fn lost_file(&mut self, watch: Watch) {
+    /// The file of this watch is gone. Says whether it was one of these.
+    pub(crate) fn lost_file(&mut self, watch: Watch) -> bool {
         let mut offers = self.0.iter_mut();
-        if let Some(offer) = offers.find(|offer| offer.watch == Some(watch)) {
-            offer.watch = None;
-        }
+        let offer = offers.find(|offer| offer.watch == Some(watch));
+        offer.is_some_and(|offer| offer.watch.take().is_some())
     }
 
     /// The file of a rendition is gone.

@@ -11,7 +11,8 @@ use std::time::{Instant, SystemTime};
 use nix::sys::stat::Mode;
 
 use crate::directory::Directory;
-use crate::instance::{Instance, OpenError, SlotId};
+use crate::instance::{Instance, OpenError};
+use crate::table::SlotId;
 use crate::watch::Hearing;
 use crate::watched::Watched;
 use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE, State};
@@ -189,10 +190,9 @@ impl Publisher {
         }
         let hearing = Hearing::AtOnce;
         self.replace(STATE_FILE, hearing, &state.to_json(), |_, _, rename| {
-            rename()
+            let place = self.directory.join(STATE_FILE);
+            self.instance.publish_state(self.id, &place, rename)
         })?;
-        self.instance
-            .published_state(self.id, &self.directory.join(STATE_FILE));
         self.state = Some(state.clone());
         Ok(true)
     }

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::instance::{Instance, OpenError, SlotId};
+use crate::instance::{Instance, OpenError};
 use crate::publisher::Publisher;
+use crate::table::SlotId;
 use crate::watch::Hearing;
 
 /// The writing sides of a process's slots. Clones are the same.

@@ -2,7 +2,8 @@
 //!
 //! The readers of a frame are watched on the frame's inode, not in the directory: a wish can then
 //! never be taken for one that the next frame has already answered. The directory is watched for
-//! its own loss and that of the files in it.
+//! its own loss and for files that are deleted; of those that are moved away their own watches
+//! tell.
 
 use std::ffi::OsStr;
 use std::time::Instant;
@@ -52,8 +53,8 @@ impl Default for Watched {
 }
 
 impl Watched {
-    /// Takes in an event of one of the slot's watches, present or past. Gives the directory's watch
-    /// where it is of no use any more: the kernel has usually dropped it, but a directory that was
+    /// Takes in an event of one of the slot's watches, present or past. Gives the watch where it is
+    /// of no use any more: the kernel has usually dropped it, but a directory or a file that was
     /// only moved still has it.
     pub(crate) fn take_in(
         &mut self,
@@ -77,10 +78,8 @@ impl Watched {
         if self.state == Some(watch) && mask.contains(ReadFlags::MOVE_SELF) {
             self.lost_state();
         }
-        if mask.intersects(GONE_EVENTS) {
-            self.lost_file(watch);
-        }
-        None
+        let is_lost = mask.intersects(GONE_EVENTS) && self.lost_file(watch);
+        (is_lost && mask.contains(ReadFlags::MOVE_SELF)).then_some(watch)
     }
 
     fn take_in_directory(&mut self, mask: ReadFlags, name: Option<&OsStr>) -> Option<Watch> {
@@ -100,7 +99,7 @@ impl Watched {
     }
 
     /// What says how the camera is lies there no more. Whoever took it may have taken more.
-    fn lost_state(&mut self) {
+    pub(crate) fn lost_state(&mut self) {
         self.state_is_stale = true;
         self.demand.assume();
         self.is_active = true;
@@ -146,25 +145,26 @@ impl Watched {
         }
     }
 
-    /// The file of this watch is not in its place any more, or not watched.
-    pub(crate) fn lost_file(&mut self, watch: Watch) {
-        if self.frame == Some(watch) {
+    /// The file of this watch is not in its place any more, or not watched. Says whether it was one
+    /// that lay there.
+    pub(crate) fn lost_file(&mut self, watch: Watch) -> bool {
+        let is_known = if self.frame == Some(watch) {
             self.frame = None;
             self.open_directory = None;
+            true
         } else if self.state == Some(watch) {
             self.state = None;
+            true
         } else {
-            self.offered.lost_file(watch);
-        }
+            self.offered.lost_file(watch)
+        };
+        self.is_active |= is_known;
+        is_known
     }
 
-    /// The state lies in the slot, watched by this, or was taken away at once. Gives the watch of
-    /// the one before.
-    pub(crate) fn published_state(&mut self, state: Option<Watch>) -> Option<Watch> {
-        if state.is_none() {
-            self.lost_state();
-        }
-        std::mem::replace(&mut self.state, state)
+    /// A new state lies in the slot, watched by this or not. Gives the watch of the one before.
+    pub(crate) fn watch_state_by(&mut self, watch: Option<Watch>) -> Option<Watch> {
+        std::mem::replace(&mut self.state, watch)
     }
 
     /// Gives the directory that was kept open.
