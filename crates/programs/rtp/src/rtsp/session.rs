@@ -16,6 +16,8 @@ use crate::rtsp::message::{Method, Request, Response, Status};
 use crate::rtsp::target::{NoTarget, Target, base_and_control, track_url};
 use crate::rtsp::transport::{ServerSide, Transport, Ways, answer, choose};
 
+mod control;
+
 /// By which part of the time-out a client may be silent for longer: some send their word when the
 /// time is up.
 const GRACE: u32 = 4;
@@ -369,37 +371,6 @@ impl Session {
             }),
             None => Step::Respond(self.respond(request, Status::UnsupportedTransport)),
         }
-    }
-
-    fn play(&self, request: &Request) -> Step {
-        if self.state == State::Init {
-            let status = Status::MethodNotValidInThisState;
-            return Step::Respond(self.respond(request, status));
-        }
-        Step::Play
-    }
-
-    fn pause(&mut self, request: &Request) -> Step {
-        let before = std::mem::replace(&mut self.state, State::Init);
-        match before {
-            State::Init => {
-                let status = Status::MethodNotValidInThisState;
-                Step::Respond(self.respond(request, status))
-            }
-            State::Ready(set_up) | State::Playing(set_up) => {
-                self.state = State::Ready(set_up);
-                Step::Pause(self.respond(request, Status::Ok))
-            }
-        }
-    }
-
-    fn tear_down(&mut self, request: &Request) -> Step {
-        if self.state == State::Init {
-            let status = Status::SessionNotFound;
-            return Step::Respond(self.respond(request, status));
-        }
-        self.state = State::Init;
-        Step::TearDown(self.respond(request, Status::Ok))
     }
 }
 
