@@ -147,6 +147,28 @@ def test_udp_goes_where_the_hole_was_punched(rtp, slots):
         )
 
 
+def test_a_session_answers_for_its_own_camera_only(rtp, feed, jpeg, directory):
+    feed("slots/door", jpeg)
+    feed("slots/bed", jpeg)
+    with Client(rtp(directory / "slots").url) as client:
+        client.play("/door")
+        for path, played, ended in [
+            ("/bed", 455, 454),
+            ("/nowhere", 404, 404),
+            ("/door?size=huge", 404, 404),
+            ("*", 400, 400),
+        ]:
+            assert client.ask("PLAY", path).status == played
+            assert client.ask("PAUSE", path).status == played
+            assert client.ask("TEARDOWN", path).status == ended
+        packets.check_frames(client.rtp_packets(100))
+        # As clients say it, whatever they were told; routers and proxies change the host.
+        for path in ["/door", "/door/", "/door/trackID=0", "rtsp://camera.example:1/door/"]:
+            assert client.ask("PAUSE", path).status == 200
+            assert client.ask("PLAY", path).status == 200
+        assert client.ask("TEARDOWN", "/door/streamid=0").status == 200
+
+
 def test_the_programs_end_is_told(rtp, slots):
     program = rtp(slots)
     with Client(program.url) as client:

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use eyelid_daemon::timer::at;
 use eyelid_http::{Peer, Permit, Socket};
 use eyelid_rtp_wire::{Destination, Media, Origin, SessionDescription};
+use eyelid_slot::CameraName;
 use socket2::SockRef;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -216,6 +217,7 @@ impl Connection {
             Step::Describe(target) => self.describe(request, &target),
             Step::SetUp(set_up) => self.set_up(request, set_up),
             Step::Play => self.play(request),
+            Step::Elsewhere(camera) => self.elsewhere(request, &camera),
             Step::Pause(response) => response,
             Step::TearDown(response) => {
                 self.deliver_instead(None);
@@ -287,6 +289,15 @@ impl Connection {
             None => return session.unavailable(request),
         };
         session.playing(request, next_sequence, now.rtp_90k)
+    }
+
+    /// Refuses what was asked of a camera that is not the session's.
+    fn elsewhere(&self, request: &Request, camera: &CameraName) -> Response {
+        let session = self.session.borrow();
+        match self.app.cameras.camera(camera) {
+            Some(_) => session.nothing_set_up(request),
+            None => session.not_found(request),
+        }
     }
 
     /// Sends what the session has set up, as long as it plays, and wakes the camera before.

@@ -10,15 +10,15 @@ use crate::rtsp::auth::Users;
 use crate::rtsp::message::{Method, Request, Response, Status};
 use crate::rtsp::reader::{Incoming, ReadError, Reader};
 use crate::rtsp::session::{Session, Step};
-use crate::rtsp::target::{Target, base_and_control, track_url};
+use crate::rtsp::target::{Presentation, Target, base_and_control, track_url};
 use crate::rtsp::transport::{ServerSide, Transport};
 
 /// That of a session; nothing depends on it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is read does not depend on the pieces in which it comes; nobody is let in who does not know
-/// the password; packets go to no port of other programs; and no response has a line that a client
-/// put there.
+/// the password; packets go to no port of other programs; what is set up is played, paused and
+/// ended by its own URL; and no response has a line that a client put there.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -34,7 +34,13 @@ pub fn rtsp(bytes: &[u8]) {
     let now = Instant::now();
     let mut open = session(None);
     for request in &requests {
+        let before = open.current().map(|set_up| set_up.target.clone());
         let step = open.on_request(request, now, |_| true);
+        if let Step::Play | Step::Pause(_) | Step::TearDown(_) = &step {
+            let named = Presentation::parse(&request.url).ok();
+            let target = before.as_ref();
+            assert!(named.is_some_and(|named| target.is_some_and(|target| named.is_of(target))));
+        }
         play(&mut open, request, step);
     }
     let nobody = "0".repeat(32);
@@ -63,6 +69,7 @@ fn play(session: &mut Session, request: &Request, step: Step) {
         | Step::RespondToDialect(response)
         | Step::Pause(response)
         | Step::TearDown(response) => response,
+        Step::Elsewhere(_) => session.nothing_set_up(request),
         Step::Describe(_) => session.described(request, |_| "v=0\r\n".to_owned()),
         Step::SetUp(set_up) => {
             if let Transport::Udp {

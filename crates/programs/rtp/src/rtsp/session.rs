@@ -11,6 +11,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use eyelid_slot::CameraName;
+
 use crate::rtsp::auth::{Users, Verdict};
 use crate::rtsp::message::{Method, Request, Response, Status};
 use crate::rtsp::target::{NoTarget, Target, base_and_control, track_url};
@@ -86,6 +88,9 @@ pub(crate) enum Step {
     SetUp(SetUp),
     /// Send, by [`Session::playing`].
     Play,
+    /// Say by [`Session::not_found`] or [`Session::nothing_set_up`] that this camera is not the one
+    /// that was set up.
+    Elsewhere(CameraName),
     /// Send no more, then answer.
     Pause(Response),
     /// Send no more and forget what was made ready, then answer.

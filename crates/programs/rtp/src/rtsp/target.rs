@@ -58,16 +58,56 @@ impl Target {
         let (path, is_behind_path) = before_track(path);
         let (query, is_behind_query) = before_track(query);
         let is_track = is_behind_path || is_behind_query;
-        let camera = match path.trim_start_matches('/') {
-            "" => CameraName::default(),
-            name => name.parse().map_err(|_| NoTarget::Unknown)?,
-        };
-        let size = size(query).ok_or(NoTarget::Unknown)?;
         Ok(Self {
-            camera,
-            size,
+            camera: camera(path.trim_start_matches('/'))?,
+            size: said_size(query)?.unwrap_or(RtpSize::Current),
             is_track,
         })
+    }
+}
+
+/// What a URL names after SETUP: by then clients have put controls behind it that are other
+/// servers' (`trackID=0`), or drop its query, as the base of DESCRIBE does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Presentation {
+    /// The camera.
+    pub(crate) camera: CameraName,
+    /// The rendition, where one is said.
+    size: Option<RtpSize>,
+}
+
+impl Presentation {
+    /// Reads a URL, of whatever host.
+    ///
+    /// # Errors
+    /// See [`NoTarget`].
+    pub(crate) fn parse(url: &str) -> Result<Self, NoTarget> {
+        let (_, rest) = split(url).ok_or(NoTarget::Malformed)?;
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (path, _) = before_track(path);
+        let path = path.trim_start_matches('/');
+        let (before, last) = path.rsplit_once('/').unwrap_or(("", path));
+        // As with `TRACK`: no camera has such a name.
+        let name = if last.contains('=') { before } else { path };
+        let (query, _) = before_track(query);
+        let query = query.split('/').next().unwrap_or_default();
+        Ok(Self {
+            camera: camera(name.trim_end_matches('/'))?,
+            size: said_size(query)?,
+        })
+    }
+
+    /// Says whether it is what was set up as this.
+    pub(crate) fn is_of(&self, target: &Target) -> bool {
+        self.camera == target.camera && self.size.is_none_or(|size| size == target.size)
+    }
+}
+
+/// The camera of a path.
+fn camera(path: &str) -> Result<CameraName, NoTarget> {
+    match path {
+        "" => Ok(CameraName::default()),
+        name => name.parse().map_err(|_| NoTarget::Unknown),
     }
 }
 
@@ -78,14 +118,13 @@ fn before_track(text: &str) -> (&str, bool) {
     (before.trim_end_matches(['/', '?']), at.is_some())
 }
 
-/// The rendition that a query asks for; `None` for one that there is not.
-fn size(query: &str) -> Option<RtpSize> {
+/// The rendition that a query asks for, if it asks for one.
+fn said_size(query: &str) -> Result<Option<RtpSize>, NoTarget> {
     let value = query
         .split('&')
         .find_map(|parameter| parameter.strip_prefix("size="));
-    value.map_or(Some(RtpSize::Current), |size| {
-        RtpSize::from_str(size, false).ok()
-    })
+    let size = value.map(|size| RtpSize::from_str(size, false));
+    size.transpose().map_err(|_| NoTarget::Unknown)
 }
 
 /// What DESCRIBE says of URLs: the base, which ends with `/`, and the control of the track, which
@@ -190,6 +229,46 @@ mod tests {
         }
         for url in ["*", "http://h/", "door", "rtsp//h"] {
             assert_eq!(Target::parse(url), Err(NoTarget::Malformed), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_up_is_named_in_many_ways_and_nothing_else_is() {
+        let half = target("door", RtpSize::Half, true);
+        let named = |url| Presentation::parse(url).map(|named| named.is_of(&half));
+        for url in [
+            "rtsp://h/door?size=half",
+            "rtsp://h/door/?size=half",
+            "rtsp://h/door?size=half/",
+            // The Content-Base, and that without its slash.
+            "rtsp://h/door/",
+            "rtsp://h/door",
+            "RTSP://u:p@192.0.2.1:1234//door//",
+            "/door",
+            // The control that DESCRIBE gives, however it is joined.
+            "rtsp://h/door/track=0?size=half",
+            "rtsp://h/doortrack=0?size=half",
+            "rtsp://h/door?size=half/track=0?size=half",
+            "rtsp://h/door/track=0/",
+            // Those of other servers.
+            "rtsp://h/door/trackID=0",
+            "rtsp://h/door/streamid=0/",
+            "rtsp://h/door?size=half/stream=0",
+        ] {
+            assert_eq!(named(url), Ok(true), "{url}");
+        }
+        for url in ["/bed", "/", "rtsp://h/trackID=0", "/door?size=low"] {
+            assert_eq!(named(url), Ok(false), "{url}");
+        }
+        for url in ["/door/a", "/door/a/track=0", "/door?size=huge", "/a=1/b"] {
+            assert_eq!(named(url), Err(NoTarget::Unknown), "{url}");
+        }
+        for url in ["*", "door", "http://h/door"] {
+            assert_eq!(named(url), Err(NoTarget::Malformed), "{url}");
+        }
+        let default = target("default", RtpSize::Current, true);
+        for url in ["rtsp://h", "rtsp://h/trackID=0", "/streamid=0", "/default/"] {
+            assert!(Presentation::parse(url).unwrap().is_of(&default), "{url}");
         }
     }
 

@@ -193,6 +193,36 @@ fn a_session_has_one_camera_and_may_change_its_transport_until_it_plays() {
 }
 
 #[test]
+fn a_session_answers_for_its_own_camera_only() {
+    let mut session = session();
+    set_up(&mut session, "SETUP rtsp://h/door/track=0", UDP);
+    session.playing(&request("PLAY rtsp://h/door/", ""), 0, 0);
+    for method in ["PLAY", "PAUSE", "TEARDOWN"] {
+        for (url, expected) in [
+            ("*", Status::BadRequest),
+            ("rtsp://h/door/a", Status::NotFound),
+            ("rtsp://h/door?size=huge", Status::NotFound),
+        ] {
+            let line = format!("{method} {url}");
+            assert_eq!(status(step(&mut session, &line, "")), expected, "{line}");
+        }
+        let line = format!("{method} rtsp://h/bed");
+        let elsewhere = step(&mut session, &line, "Session: ID\r\n");
+        assert_eq!(elsewhere, Step::Elsewhere("bed".parse().unwrap()), "{line}");
+        let expected = match method {
+            "TEARDOWN" => Status::SessionNotFound,
+            _ => Status::MethodNotValidInThisState,
+        };
+        let refused = session.nothing_set_up(&request(&line, ""));
+        assert_eq!(refused.status, expected, "{line}");
+        assert!(session.is_playing(), "{line}");
+    }
+    let paused = step(&mut session, "PAUSE rtsp://other:1/door/trackID=0", "");
+    assert_eq!(status(paused), Status::Ok);
+    assert_eq!(step(&mut session, "PLAY rtsp://h/door", ""), Step::Play);
+}
+
+#[test]
 fn sat_ip_is_told_that_there_is_none() {
     let mut session = session();
     let vlc = "Transport: RTP/AVP;unicast;client_port=5000-5001\r\nUser-Agent: LibVLC/3.0.24\r\n";
