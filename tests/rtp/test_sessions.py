@@ -127,13 +127,26 @@ def test_as_many_sessions_as_are_configured(rtp, slots):
         assert three.set_up(INTERLEAVED).status == 200
 
 
-def test_udp_goes_where_the_hole_was_punched(rtp, slots):
-    def bound():
-        socket_ = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        socket_.bind(("127.0.0.1", 0))
-        socket_.settimeout(10)
-        return socket_
+def bound(port=0):
+    socket_ = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    socket_.bind(("127.0.0.1", port))
+    socket_.settimeout(10)
+    return socket_
 
+
+def comes(socket_):
+    """Says whether packets still come, once those are read that had come before."""
+    socket_.settimeout(0.5)
+    until = time.monotonic() + 1.5
+    try:
+        while time.monotonic() < until:
+            socket_.recv(2000)
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_udp_goes_where_the_hole_was_punched(rtp, slots):
     with Client(rtp(slots).url) as client:
         said, real = bound(), bound()
         port = said.getsockname()[1]
@@ -145,6 +158,37 @@ def test_udp_goes_where_the_hole_was_punched(rtp, slots):
         assert (
             wait_for(lambda: real.recv(2000), "packets at the port that was shown")[1] & 127 == 26
         )
+        wait_for(lambda: not comes(said), "the end of those to the port that was said")
+        # Others have that address, too, or say so.
+        for other in [bound(), bound(53), said]:
+            other.sendto(b"\x80\x14" + bytes(10), ("127.0.0.1", server))
+            assert not comes(other), other.getsockname()
+        assert comes(real)
+
+
+def test_udp_goes_to_no_port_of_other_programs(rtp, slots):
+    with Client(rtp(slots).url) as client, Ports() as ports:
+        response = client.set_up(ports.transport)
+        server = int(response.headers["transport"].split("server_port=")[1].split("-")[0])
+        assert client.ask("PLAY").status == 200
+        names = bound(53)
+        names.sendto(b"\x80\x14" + bytes(10), ("127.0.0.1", server))
+        assert not comes(names)
+        assert comes(ports.rtp)
+
+
+def test_after_a_pause_the_hole_is_where_it_is_then(rtp, slots):
+    with Client(rtp(slots).url) as client, Ports() as ports:
+        transport = client.set_up(ports.transport).headers["transport"]
+        server = int(transport.split("server_port=")[1].split("-")[0])
+        ports.rtp.sendto(b"\x80\x14" + bytes(10), ("127.0.0.1", server))
+        assert client.ask("PLAY").status == 200
+        ports.packets(1)
+        assert client.ask("PAUSE").status == 200
+        assert client.ask("PLAY").status == 200
+        real = bound()
+        real.sendto(b"\x80\x14" + bytes(10), ("127.0.0.1", server))
+        assert comes(real)
 
 
 def test_a_session_answers_for_its_own_camera_only(rtp, feed, jpeg, directory):

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_config::Dscp;
 use eyelid_http::Peer;
@@ -14,6 +14,7 @@ use eyelid_rtp_wire::Farewell;
 use tokio::time::sleep;
 
 use crate::connection_writer::ConnectionWriter;
+use crate::delivery::client_port::{ClientPort, Sender};
 use crate::dscp::mark;
 use crate::frames::Frames;
 use crate::members::Member;
@@ -22,6 +23,7 @@ use crate::sessions::Sessions;
 use crate::stream::RtpStream;
 use crate::udp::{UdpPair, with_port};
 
+mod client_port;
 mod figures;
 
 /// How often a session says that its group is wanted: as often as a receiver would report.
@@ -55,10 +57,9 @@ pub(crate) enum Way {
 /// A client that gets packets by UDP.
 pub(crate) struct UdpWay {
     pair: UdpPair,
-    /// Its address, which is that of its connection: nobody else's packets count.
-    client: IpAddr,
-    rtp_to: Cell<SocketAddr>,
-    rtcp_to: Cell<SocketAddr>,
+    /// These have the address of its connection: nobody else's packets count.
+    rtp_to: ClientPort,
+    rtcp_to: ClientPort,
 }
 
 /// A client that gets packets of a group.
@@ -88,14 +89,13 @@ impl Way {
         rtcp_port: u16,
         dscp: Dscp,
     ) -> io::Result<Self> {
-        let to = |port| Cell::new(with_port(peer, port));
+        let to = |port| ClientPort::new(with_port(peer, port));
         let pair = UdpPair::bind(local, None)?;
         for socket in pair.sockets() {
             mark(&socket, dscp, peer.ip())?;
         }
         Ok(Self::Udp(UdpWay {
             pair,
-            client: peer.ip(),
             rtp_to: to(rtp_port),
             rtcp_to: to(rtcp_port),
         }))
@@ -134,7 +134,19 @@ impl Delivery {
 
     /// Sends from now on, or does no more. Gives whether it did before.
     pub(crate) fn set_playing(&self, is_playing: bool) -> bool {
-        self.is_playing.replace(is_playing)
+        let before = self.is_playing.replace(is_playing);
+        if let Way::Udp(udp) = &self.way
+            && before != is_playing
+        {
+            for port in [&udp.rtp_to, &udp.rtcp_to] {
+                if is_playing {
+                    port.on_play(Instant::now());
+                } else {
+                    port.on_pause();
+                }
+            }
+        }
+        before
     }
 
     /// Sends while it is to play, and wakes the camera before. `hear` is called with each sign of
@@ -184,7 +196,7 @@ impl Delivery {
             }
             Way::Udp(udp) => {
                 // A client without a port of RTCP says so each time.
-                let _ = udp.pair.rtcp.send_to(&report, udp.rtcp_to.get()).await;
+                let _ = udp.pair.rtcp.send_to(&report, udp.rtcp_to.address()).await;
                 Ok(())
             }
             // Its own reports go to the group.
@@ -239,7 +251,7 @@ impl Delivery {
         let Some(udp) = udp else {
             return self.stream.write(&payload, frame.captured, writer).await;
         };
-        let to = udp.rtp_to.get();
+        let to = udp.rtp_to.address();
         let sent = self
             .stream
             .send(&payload, frame.captured, &udp.pair, Some(to))
@@ -285,10 +297,10 @@ impl UdpWay {
         loop {
             tokio::select! {
                 Ok((_, from)) = self.pair.rtp.recv_from(&mut rtp) => {
-                    self.is_of_client(from, &self.rtp_to);
+                    self.rtp_to.on_packet(from, Instant::now());
                 }
                 Ok((bytes, from)) = self.pair.rtcp.recv_from(&mut rtcp) => {
-                    if self.is_of_client(from, &self.rtcp_to) {
+                    if self.rtcp_to.on_packet(from, Instant::now()) == Sender::Client {
                         stream.hear(&rtcp[..bytes]);
                         hear();
                     }
@@ -297,14 +309,5 @@ impl UdpWay {
                 else => pending().await,
             }
         }
-    }
-
-    /// Says whether a packet is the client's, and sends to where it came from then.
-    fn is_of_client(&self, from: SocketAddr, to: &Cell<SocketAddr>) -> bool {
-        let is_of_client = from.ip() == self.client;
-        if is_of_client {
-            to.set(from);
-        }
-        is_of_client
     }
 }

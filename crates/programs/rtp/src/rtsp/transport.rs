@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// Ports below are of other programs of the client's host, or of others behind its router.
-const FIRST_CLIENT_PORT: u16 = 1024;
+pub(crate) const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// How packets go to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
