@@ -14,7 +14,7 @@ use eyelid_consumer::SharedFrame;
 use eyelid_daemon::backoff::{Backoff, jitter};
 use eyelid_daemon::timer::at;
 use eyelid_rtp_wire::{Farewell, Framing, PacketBytes};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
 
 use crate::addresses;
 use crate::app::App;
@@ -33,9 +33,6 @@ const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// What could be sent to for so long was there: what comes after that is told anew.
 const SETTLED: Duration = Duration::from_secs(10);
-
-/// Statistics come no more often.
-const LEAST_STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many routers packets of a group pass where nothing is said: none (ip(7), IP_MULTICAST_TTL).
 const MULTICAST_TTL: u8 = 1;
@@ -345,26 +342,6 @@ impl Push {
         if after != before {
             let lost = lost * 100.0;
             log::info!("{self}: {lost:.1} % lost; sending {after:?} instead of {before:?}");
-        }
-    }
-
-    /// Tells the log what was sent.
-    async fn tell(&self, app: &App) -> Infallible {
-        loop {
-            let due = Instant::now() + app.stats_interval.get().max(LEAST_STATS_INTERVAL);
-            let before = self.stream.counts();
-            sleep_until(due.into()).await;
-            let went = self.stream.counts() - before;
-            if went.frames + went.dropped > 0 {
-                log::info!(
-                    "{self}: {} frames, {} packets, {} bytes, {} dropped{}",
-                    went.frames,
-                    went.packets,
-                    went.bytes,
-                    went.dropped,
-                    self.stream.reception_text()
-                );
-            }
         }
     }
 }

@@ -1,10 +1,17 @@
-//! What is told of a destination to who asks.
+//! What is told of a destination: to who asks, and to the log.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use eyelid_figures::{DestinationFigures, StreamFigures, StreamState, StreamTransport};
+use tokio::time::sleep_until;
 
 use super::Push;
+use crate::app::App;
+
+/// Statistics come no more often.
+const LEAST_STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Push {
     /// What is so now.
@@ -51,6 +58,26 @@ impl Push {
     /// What happens with the packets that go there.
     pub(crate) fn state(&self) -> StreamState {
         self.figures().stream.state
+    }
+
+    /// Tells the log what was sent.
+    pub(super) async fn tell(&self, app: &App) -> Infallible {
+        loop {
+            let due = Instant::now() + app.stats_interval.get().max(LEAST_STATS_INTERVAL);
+            let before = self.stream.counts();
+            sleep_until(due.into()).await;
+            let went = self.stream.counts() - before;
+            if went.frames + went.dropped > 0 {
+                log::info!(
+                    "{self}: {} frames, {} packets, {} bytes, {} dropped{}",
+                    went.frames,
+                    went.packets,
+                    went.bytes,
+                    went.dropped,
+                    self.stream.reception_text()
+                );
+            }
+        }
     }
 }
 
