@@ -16,6 +16,7 @@ from harness.feed import picture
 from harness.slot import Slot
 from harness.waiting import wait_for
 
+BYE = b"\x81\xcb"  # RFC 3550, section 6.6: of one source
 ETH_P_IP = 0x0800  # linux/if_ether.h
 IP_RECVTTL = 12  # linux/in.h; socket has it from Python 3.14 on
 
@@ -188,7 +189,7 @@ def test_sigterm_says_goodbye(push, slots, receiver):
     reports.recv(2000)
     program.stop()
     last = reports.recv(2000)
-    assert b"\x81\xcb" in last, "no BYE"
+    assert BYE in last, "no BYE"
 
 
 def test_the_example_with_two_cameras(start, directory, receiver):
@@ -237,7 +238,7 @@ def test_the_example_with_a_camera_that_pushes(start, jpeg, directory, receiver)
 def test_reload_keeps_what_is_as_it_was(rtp, slots, directory, receiver):
     table = '[[cameras.default.rtp]]\nto = "127.0.0.1:{port}"\nalways = true\n'
     config = directory / "eyelid.toml"
-    receivers = {port: receiver(port) for port in [5000, 5002, 5004]}
+    receivers = {port: receiver(port) for port in [5000, 5001, 5002, 5003, 5004]}
     program = rtp(slots, config="".join(table.format(port=port) for port in [5000, 5002]))
     ssrc = receivers[5000].recv(2000)[8:12]
     receivers[5002].recv(2000)
@@ -252,6 +253,13 @@ def test_reload_keeps_what_is_as_it_was(rtp, slots, directory, receiver):
         with pytest.raises(TimeoutError):
             while True:
                 receivers[5002].recv(2000)
+        wait_for(lambda: BYE in receivers[5003].recv(2000), "a farewell to who gets no more")
+        config.write_text(table.format(port=5000) + "mtu = 900\n")
+        program.process.send_signal(signal.SIGHUP)
+        reports = [receivers[5001].recv(2000)]
+        while reports[-1][4:8] == ssrc:
+            reports.append(receivers[5001].recv(2000))
+        assert not any(BYE in report for report in reports), "players end at it"
         for _ in range(100):
             client.packet()
         config.write_text("[rtp]\nmax-sessions = 0\n")

@@ -14,6 +14,7 @@ use eyelid_consumer::SharedFrame;
 use eyelid_daemon::backoff::{Backoff, jitter};
 use eyelid_daemon::timer::at;
 use eyelid_rtp_wire::{Farewell, Framing, PacketBytes};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::addresses;
@@ -55,6 +56,8 @@ pub(crate) struct Push {
     pub(crate) members: Members,
     /// It is no destination any more: a reload has dropped it, or changed it.
     pub(crate) is_dropped: Cell<bool>,
+    /// Its receivers are to be told that nothing more comes.
+    leave: Notify,
     since: SystemTime,
     /// What it takes of the camera, while it does.
     frames: RefCell<Weak<Frames>>,
@@ -66,7 +69,7 @@ pub(crate) struct Push {
 enum Ended {
     /// It is not the name's any more, or refuses, and there are others.
     Elsewhere,
-    /// The program ends.
+    /// The program ends, or this is no destination any more.
     Stopped,
 }
 
@@ -85,6 +88,7 @@ impl Push {
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
             members: Members::default(),
             is_dropped: Cell::default(),
+            leave: Notify::new(),
             since: SystemTime::now(),
             frames: RefCell::default(),
             error: RefCell::default(),
@@ -112,12 +116,19 @@ impl Push {
         self.reach.want();
     }
 
+    /// Tells receivers that nothing more comes, and ends. Says whether there may be any: else there
+    /// is nothing to wait for.
+    pub(crate) fn leave(&self) -> bool {
+        self.leave.notify_one();
+        self.address.get().is_some()
+    }
+
     /// Says whether packets go to this host and are refused there.
     pub(crate) fn is_refused_by(&self, host: IpAddr) -> bool {
         self.reach.is_refused() && self.address.get().is_some_and(|to| to.ip() == host)
     }
 
-    /// Sends, whatever happens, until the program ends.
+    /// Sends, whatever happens, until the program ends or this is no destination any more.
     pub(crate) async fn run(&self, app: &App) {
         let (mut names, mut ways) = (NAME_BACKOFF, WAY_BACKOFF);
         let mut told = String::new();
@@ -150,7 +161,7 @@ impl Push {
         }
     }
 
-    /// Sends until another address is to be sent to, or the program ends.
+    /// Sends until another address is to be sent to, or nothing more is.
     ///
     /// # Errors
     /// Why nothing can be sent.
@@ -167,7 +178,7 @@ impl Push {
             never = self.listen(&socket, to) => match never {},
             ended = self.probe(app, &socket) => ended,
             never = self.tell(app) => match never {},
-            () = app.stopped() => {
+            () = self.until_left(app) => {
                 // Who is gone needs not be told.
                 let _ = self.report(&socket, Farewell::Bye).await;
                 Ok(Ended::Stopped)
@@ -176,6 +187,14 @@ impl Push {
                 log::info!("{self}: the name has another address now");
                 Ok(Ended::Elsewhere)
             }
+        }
+    }
+
+    /// Waits until receivers are to be told that nothing more comes.
+    async fn until_left(&self, app: &App) {
+        tokio::select! {
+            () = app.stopped() => {}
+            () = self.leave.notified() => {}
         }
     }
 

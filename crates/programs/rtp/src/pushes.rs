@@ -30,8 +30,12 @@ impl Pushes {
         running.retain(|(destination, task)| {
             let stays = all.contains(&destination.settings);
             if !stays {
-                task.abort();
                 destination.is_dropped.set(true);
+                // A player may end at a farewell, though another stream goes there from now on.
+                let is_taken_over = all.iter().any(|next| next.to == destination.settings.to);
+                if is_taken_over || !destination.leave() {
+                    task.abort();
+                }
             }
             stays
         });
