@@ -71,6 +71,7 @@
 //! | `search::MAX_RETRY`, `search::RETRY_AFTER_STALL` | any | any |
 //! | `search::FRAMES_AHEAD` | D | N |
 //! | `search::FRAMES_AHEAD_AGAIN` | D | N |
+//! | `search::MOST_FRAMES_LOST` | D | `search::tests` |
 //! | `search::CHANGED_FACTOR` | B | F |
 //! | `search::RATE_SPAN` | B | F |
 //! | `search::RECENT_SPAN` | any | any |

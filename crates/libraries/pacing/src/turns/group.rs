@@ -14,7 +14,8 @@ use crate::units::BytesPerSecond;
 /// the time between two frames of the source.
 const ENOUGH_SHARE: f64 = 0.9;
 
-/// That a frame has drained is seen so much later, for the pacer looks no more often.
+/// That a frame has drained is seen up to so much later, for the pacer looks no more often
+/// (`pacer::MIN_PAUSE`).
 const SEEN_AFTER: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -22,7 +22,8 @@ const OVERDUE_WITHOUT_RATE: Duration = Duration::from_secs(1);
 /// No frame is waited for longer than this, whatever the rate was of late.
 const MAX_FRAME_TIME: Duration = Duration::from_secs(4);
 
-/// What drains faster than this shows no rate: the pacer looks no more often.
+/// What drains faster than this shows no rate: half of it may have passed before the pacer looked
+/// (`group::SEEN_AFTER`).
 const MIN_FRAME_TIME: Duration = Duration::from_millis(2);
 
 /// A client that was told to go and does not begin within this time has lost its turn.

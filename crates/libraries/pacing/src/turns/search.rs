@@ -17,10 +17,16 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 /// When they are tried again after nothing could be seen; doubled likewise.
 const RETRY_AFTER_STALL: Duration = Duration::from_millis(250);
 
-/// So many frames each may clients have lost to trials, for those who have not been tried together,
-/// and for those who are to be tried again. What they get makes up for it (`member`).
+/// So many frames each, on the average, may clients have lost to trials, for those who have not
+/// been tried together, and for those who are to be tried again. What they get makes up for it
+/// (`member`). As a bound for each of them groups would be found much later: what one trial costs
+/// falls on them unequally.
 const FRAMES_AHEAD: f64 = 1.5;
 const FRAMES_AHEAD_AGAIN: f64 = 0.5;
+
+/// Who has lost more than this is not tried, whoever else has lost nothing: clients that come and
+/// go all the time are new ones each time.
+const MOST_FRAMES_LOST: f64 = 3.0;
 
 /// What was found out of clients counts no more when they get so many times more or less.
 const CHANGED_FACTOR: f64 = 1.6;
@@ -128,13 +134,11 @@ impl Search {
                 attempt.filter(|attempt| !attempt.is_outdated(rate_of(members, &candidate)));
             let attempt = attempt.unwrap_or_default();
             let is_due = attempt.next.is_none_or(|next| now >= next);
-            let lost = candidate.iter().filter_map(|id| members.get(id));
-            let lost: f64 = lost.map(Member::frames_lost).sum();
             let most = match attempt.failures {
                 0 => FRAMES_AHEAD,
                 _ => FRAMES_AHEAD_AGAIN,
             };
-            let can_pay = lost <= most * candidate.len() as f64;
+            let can_pay = can_pay(members, &candidate, most);
             (is_due && can_pay).then_some((attempt.failures, candidate))
         });
         let (_, next) = candidates.min_by_key(|(failures, _)| *failures)?;
@@ -151,6 +155,19 @@ pub(super) fn rate_of(
     let of = ids.iter().filter_map(|id| members.get(id));
     let mut rates = of.map(|member| member.rate_for(RECENT_SPAN));
     rates.try_fold(BytesPerSecond::ZERO, |sum, rate| Some(sum + rate?))
+}
+
+/// Says whether clients have lost no more than `most` frames each to trials, on the average, and
+/// none of them too many.
+fn can_pay(
+    members: &BTreeMap<MemberId, Member>,
+    candidate: &BTreeSet<MemberId>,
+    most: f64,
+) -> bool {
+    let of = candidate.iter().filter_map(|id| members.get(id));
+    let lost = of.map(Member::frames_lost);
+    let is_any_spent = lost.clone().any(|lost| lost > MOST_FRAMES_LOST);
+    !is_any_spent && lost.sum::<f64>() <= most * candidate.len() as f64
 }
 
 /// Says whether clients have frames of about one size. In turns each gets as many frames as any
@@ -272,16 +289,19 @@ fn split<'a>(units: &[&'a Unit<'a>], push: &mut dyn FnMut(&mut dyn Iterator<Item
 mod tests {
     use super::super::GroupId;
     use super::*;
+    use crate::units::Bytes;
 
-    /// Says whether two clients with frames of these bytes are tried together.
-    fn are_tried(frame_bytes: [u64; 2]) -> bool {
+    /// Says whether clients, each with frames of so many bytes of which it has lost so many to
+    /// trials, are tried together.
+    fn are_tried(clients: &[(u64, f64)]) -> bool {
         let now = Instant::now();
         let (mut members, mut units) = (BTreeMap::new(), Vec::new());
-        for (number, bytes) in (0..).zip(frame_bytes) {
+        for (number, (bytes, frames_lost)) in (0..).zip(clients) {
             let mut member = Member::new(now, None, GroupId::new(number));
-            member.on_write(now, bytes);
+            member.on_write(now, *bytes);
             let flight = member.flight.take();
             member.on_drained(now + Duration::from_millis(100), flight.unwrap());
+            member.on_trial_failed(Bytes::from(*bytes) * *frames_lost);
             members.insert(MemberId(number), member);
             units.push(BTreeSet::from([MemberId(number)]));
         }
@@ -292,8 +312,19 @@ mod tests {
 
     #[test]
     fn who_has_small_frames_and_who_has_large_ones_take_no_turns() {
-        assert!(are_tried([98_000, 98_000]));
-        assert!(are_tried([60_000, 98_000]));
-        assert!(!are_tried([20_000, 98_000]));
+        assert!(are_tried(&[(98_000, 0.0), (98_000, 0.0)]));
+        assert!(are_tried(&[(60_000, 0.0), (98_000, 0.0)]));
+        assert!(!are_tried(&[(20_000, 0.0), (98_000, 0.0)]));
+    }
+
+    #[test]
+    fn who_has_lost_much_is_tried_no_more_whoever_else_has_lost_nothing() {
+        let with_five_new_ones = |lost| {
+            let mut clients = [(98_000, 0.0); 6];
+            clients[0].1 = lost;
+            are_tried(&clients)
+        };
+        assert!(with_five_new_ones(2.5));
+        assert!(!with_five_new_ones(3.5));
     }
 }

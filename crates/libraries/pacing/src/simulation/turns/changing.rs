@@ -40,6 +40,41 @@ fn who_makes_room_for_those_on_trial_makes_no_group_of_them_for_long() {
     }
 }
 
+/// What a viewer of a link of 5 Mbit/s sees in two minutes and in the two after, beside others on
+/// links of their own that keep up for a while again and again; and how often these began to take
+/// part.
+fn beside_some_that_come_and_go(rule: Rule, seed: u64, others: usize) -> ([f64; 2], u32) {
+    let mut network = Network::new(rule, seed, &vec![Link::new(5.0); others + 1]);
+    (0..=others).for_each(|link| _ = network.join(link));
+    let frames = [(); 2].map(|()| {
+        let before = network.viewers[0].seen.len();
+        for _ in 0..30 {
+            for (mbit, time) in [(4.0, MS * 2500), (60.0, MS * 1500)] {
+                (1..=others).for_each(|link| network.set_rate(link, mbit));
+                network.run(time);
+            }
+        }
+        (network.viewers[0].seen.len() - before) as f64
+    });
+    (frames, network.viewers[1].entered)
+}
+
+#[test]
+fn who_keeps_up_now_and_then_costs_a_slow_viewer_elsewhere_few_frames() {
+    for others in [1, 12] {
+        for seed in SEEDS.take(2) {
+            let (with, entered) = beside_some_that_come_and_go(Rule::Turns, seed, others);
+            let (without, _) = beside_some_that_come_and_go(Rule::AllAtOnce, seed, others);
+            let lost = [0, 1].map(|part| 1.0 - with[part] / without[part]);
+            let case = format!("{others}, seed {seed}: {entered} times, {lost:?}");
+            assert!(entered > 50, "{case}");
+            // Three or four frames and a half, of which there are 6 a second; then hardly more than
+            // `MAX_COST_SHARE`.
+            assert!(lost[0] < 0.013 && lost[1] < 0.009, "{case}");
+        }
+    }
+}
+
 /// Viewers take turns behind 10 Mbit/s, and then the link carries so many times what all frames of
 /// all have.
 fn link_becomes_fast(seed: u64, viewers: usize, times: f64) -> Network {
