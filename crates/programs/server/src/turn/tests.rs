@@ -1,6 +1,6 @@
 //! Who takes part, and what that is to those who do not.
 
-use eyelid_consumer::RateCap;
+use eyelid_consumer::{Deadline, RateCap};
 use eyelid_slot::CameraName;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +16,9 @@ use crate::writer::StreamWriter;
 
 const MS: Duration = Duration::from_millis(1);
 const FRAME_BYTES: u64 = 98_000;
+
+/// Nothing but a hang takes so long.
+const HUNG: Duration = Duration::from_secs(60);
 
 /// Two ends of a connection on loopback.
 async fn connection() -> (Rc<Socket>, TcpStream) {
@@ -153,12 +156,10 @@ async fn clients_that_keep_up_take_no_part() {
     };
     let local = LocalSet::new();
     let test = local.run_until(test);
-    tokio::time::timeout(Duration::from_secs(60), test)
-        .await
-        .unwrap();
+    timeout(HUNG, test).await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_client_with_a_rate_of_its_own_is_not_waited_for_until_its_next_frame_is_due() {
     let test = async {
         let (mut slot, all) = (Slot::new(), Rc::new(TurnTakers::default()));
@@ -171,14 +172,18 @@ async fn a_client_with_a_rate_of_its_own_is_not_waited_for_until_its_next_frame_
         let counters = Metrics::new().streams(&camera);
         let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, Some(turn));
         let writer = Rc::new(writer);
-        let interval = Duration::from_secs(1);
+        // Not over before the test is, and no frame too old for it.
+        let interval = HUNG * 2;
         let stream = Stream {
             view: slot
                 .cameras
                 .view(slot.camera(), Some(RateCap::new(interval))),
             writer: writer.clone(),
             head: Vec::new(),
-            deadline: DEADLINE,
+            deadline: Deadline {
+                timeout: interval,
+                max_age: interval,
+            },
         };
         tokio::task::spawn_local(stream.run());
         tokio::task::spawn_local(async move {
@@ -189,7 +194,6 @@ async fn a_client_with_a_rate_of_its_own_is_not_waited_for_until_its_next_frame_
         while clients.list()[0].sent.get() == 0 {
             sleep(MS).await;
         }
-        let sent = now();
         let taker = writer.turn.as_ref().unwrap();
         // A copy is told, so that this changes nothing.
         let is_waited_for = || {
@@ -197,13 +201,12 @@ async fn a_client_with_a_rate_of_its_own_is_not_waited_for_until_its_next_frame_
             punctuality.on_drained(now(), Waited::No)
         };
         while is_waited_for() {
-            assert!(now() - sent < interval / 2, "the others wait for it");
             sleep(MS).await;
         }
-        assert_eq!(
-            (clients.list()[0].sent.get(), taker.takes_part()),
-            (1, true)
-        );
+        // Whether it still takes part depends on how fast loopback was (`Pacer::shows_link`).
+        assert_eq!(clients.list()[0].sent.get(), 1);
     };
-    LocalSet::new().run_until(test).await;
+    let local = LocalSet::new();
+    let test = timeout(HUNG, local.run_until(test));
+    test.await.expect("the others wait for it");
 }
