@@ -1,9 +1,10 @@
 //! Which rendition a destination gets whose receivers report loss: a smaller one while packets are
 //! lost, and a larger one again when they no longer are.
 //!
-//! A single lost packet costs a frame, and a burst of them says nothing of the path: two reports in
-//! a row do. Whether more would arrive is only found out by sending more; where that failed, the
-//! next try waits longer.
+//! A single lost packet costs a frame, and a burst of them says nothing of the path: two reports of
+//! one receiver in a row do. In a group each counts by itself, so that neither those that lose
+//! nothing hide one that does, nor two that have lost a packet each are taken for one. Whether more
+//! would arrive is only found out by sending more; where that failed, the next try waits longer.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,8 @@ const RUNGS: [RtpSize; 4] = [
 /// four in five are torn then.
 const LOSSY: f64 = 0.02;
 
-/// How many reports in a row have to say so.
-const LOSSY_REPORTS: u32 = 2;
+/// Receivers of which more is remembered than what is sent: as many as are told apart.
+const MOST_RECEIVERS: usize = 64;
 
 /// How long nothing may be lost before a larger rendition is tried, for the first time and at most.
 const FIRST_CLEAN: Duration = Duration::from_secs(15);
@@ -32,12 +33,13 @@ const LONGEST_CLEAN: Duration = Duration::from_secs(240);
 const TRIAL: Duration = Duration::from_secs(20);
 
 /// Decides for one destination.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LossAdaptation {
     /// The largest that is sent.
     largest: usize,
     rung: usize,
-    lossy_reports: u32,
+    /// The receivers whose last report told of loss, by SSRC; the one whose is the oldest first.
+    lossy: Vec<u32>,
     /// Since when nothing was lost.
     clean_since: Option<Instant>,
     /// How long nothing may be lost before the next try.
@@ -53,7 +55,7 @@ impl LossAdaptation {
         Self {
             largest: rung,
             rung,
-            lossy_reports: 0,
+            lossy: Vec::new(),
             clean_since: None,
             clean_for: FIRST_CLEAN,
             tried: None,
@@ -65,17 +67,24 @@ impl LossAdaptation {
         RUNGS[self.rung]
     }
 
-    /// A receiver has reported that this share of the packets was lost, 0 to 1.
-    pub(crate) fn on_report(&mut self, lost: f64, now: Instant) {
+    /// A receiver has reported that this share of the packets since its last report was lost, 0 to
+    /// 1.
+    pub(crate) fn on_report(&mut self, receiver: u32, lost: f64, now: Instant) {
+        let before = self.lossy.iter().position(|it| *it == receiver);
+        if let Some(at) = before {
+            self.lossy.remove(at);
+        }
         if lost > LOSSY {
             self.clean_since = None;
-            self.lossy_reports += 1;
-            if self.lossy_reports >= LOSSY_REPORTS {
-                self.step_down(now);
+            if before.is_some() {
+                return self.step_down(now);
             }
+            if self.lossy.len() == MOST_RECEIVERS {
+                self.lossy.remove(0);
+            }
+            self.lossy.push(receiver);
             return;
         }
-        self.lossy_reports = 0;
         let since = *self.clean_since.get_or_insert(now);
         if now.saturating_duration_since(since) >= self.clean_for && self.rung > self.largest {
             self.rung -= 1;
@@ -85,7 +94,7 @@ impl LossAdaptation {
     }
 
     fn step_down(&mut self, now: Instant) {
-        self.lossy_reports = 0;
+        self.lossy.clear();
         self.rung = (self.rung + 1).min(RUNGS.len() - 1);
         let tried = self.tried.take();
         self.clean_for = if tried.is_some_and(|tried| now.saturating_duration_since(tried) < TRIAL)
@@ -117,7 +126,7 @@ mod tests {
                 } else {
                     0.2
                 };
-                adaptation.on_report(lost, start + REPORT * report);
+                adaptation.on_report(1, lost, start + REPORT * report);
                 adaptation.size()
             })
             .collect()
@@ -151,11 +160,35 @@ mod tests {
         let (mut adaptation, start) = (LossAdaptation::new(RtpSize::Half), Instant::now());
         for report in 0..100 {
             let lost = if report % 2 == 0 { 0.1 } else { 0.0 };
-            adaptation.on_report(lost, start + REPORT * report);
+            adaptation.on_report(1, lost, start + REPORT * report);
             assert_eq!(adaptation.size(), RtpSize::Half);
         }
         // Nor is anything larger sent than was configured.
         sizes(&mut adaptation, start + REPORT * 100, &RUNGS, 100);
         assert_eq!(adaptation.size(), RtpSize::Half);
+    }
+    #[test]
+    fn each_receiver_of_a_group_counts_by_itself() {
+        use RtpSize::{Current, Low};
+        let start = Instant::now();
+        let sent = |reports: &[(u32, f64)]| {
+            let mut adaptation = LossAdaptation::new(Current);
+            for (receiver, lost) in reports {
+                adaptation.on_report(*receiver, *lost, start);
+            }
+            adaptation.size()
+        };
+        assert_eq!(sent(&[(1, 0.2), (2, 0.0), (3, 0.0), (1, 0.2)]), Low);
+        // One that has gone says nothing more, whatever the others say.
+        assert_eq!(sent(&[(1, 0.2), (2, 0.0), (3, 0.0), (2, 0.0)]), Current);
+        // Each has lost something once.
+        assert_eq!(sent(&[(1, 0.2), (2, 0.2), (3, 0.2)]), Current);
+        // After the first step each is to say so anew.
+        let all = [(1, 0.2), (2, 0.2), (1, 0.2), (2, 0.2), (1, 0.2)];
+        assert_eq!(sent(&all), Low);
+        // Strangers take no more memory than there is for them.
+        let mut adaptation = LossAdaptation::new(Current);
+        (0..1000).for_each(|receiver| adaptation.on_report(receiver, 0.2, start));
+        assert_eq!((adaptation.lossy.len(), adaptation.size()), (64, Current));
     }
 }

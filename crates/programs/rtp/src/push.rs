@@ -13,7 +13,7 @@ use anyhow::Context;
 use eyelid_consumer::SharedFrame;
 use eyelid_daemon::backoff::{Backoff, jitter};
 use eyelid_daemon::timer::at;
-use eyelid_rtp_wire::{Farewell, Framing, PacketBytes};
+use eyelid_rtp_wire::{Farewell, Framing, PacketBytes, Reception};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -341,25 +341,31 @@ impl Push {
                     (&of_group[..bytes], from)
                 }
             };
-            if (to.ip().is_multicast() || from.ip() == to.ip()) && self.stream.hear(packet) {
+            if !to.ip().is_multicast() && from.ip() != to.ip() {
+                continue;
+            }
+            let heard = self.stream.hear(packet);
+            if heard.listens {
                 self.want();
                 self.members.on_report(from.ip());
-                self.adapt();
+            }
+            if let Some(news) = heard.news {
+                self.adapt(&news);
             }
         }
     }
 
-    /// Sends what arrives, by what receivers report.
-    fn adapt(&self) {
-        let Some(lost) = self.stream.lost().filter(|_| self.settings.adapt) else {
+    /// Sends what arrives, by what a receiver reports.
+    fn adapt(&self, news: &Reception) {
+        if !self.settings.adapt {
             return;
-        };
+        }
         let mut adaptation = self.adaptation.borrow_mut();
         let before = adaptation.size();
-        adaptation.on_report(lost, Instant::now());
+        adaptation.on_report(news.receiver, news.fraction_lost, Instant::now());
         let after = adaptation.size();
         if after != before {
-            let lost = lost * 100.0;
+            let lost = news.fraction_lost * 100.0;
             log::info!("{self}: {lost:.1} % lost; sending {after:?} instead of {before:?}");
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_figures::{ReceptionFigures, StreamCounts};
 use eyelid_rtp_wire::{
-    Farewell, Framing, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
+    Farewell, Framing, Heard, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
     Packetizer, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream, StreamPosition,
     StreamReport,
 };
@@ -139,11 +139,11 @@ impl RtpStream {
         interval.next(receivers, bytes_per_second, fastrand::f64())
     }
 
-    /// Takes note of a packet of RTCP that came for it. Gives whether somebody listens.
-    pub(crate) fn hear(&self, packet: &[u8]) -> bool {
+    /// Takes note of a packet of RTCP that came for it. Gives what it came to.
+    pub(crate) fn hear(&self, packet: &[u8]) -> Heard {
         // What is sent to a group comes back from there.
         if packet.get(4..8) == Some(&self.ssrc.to_be_bytes()) {
-            return false;
+            return Heard::default();
         }
         let (time, now) = (SystemTime::now().into(), Instant::now());
         let mut receivers = self.receivers.borrow_mut();
@@ -151,20 +151,13 @@ impl RtpStream {
             Ok(heard) => {
                 let bytes = packet.len() + HEADER_BYTES;
                 self.interval.borrow_mut().on_packet(bytes);
-                heard.listens
+                heard
             }
             Err(error) => {
                 log::debug!("{error}");
-                false
+                Heard::default()
             }
         }
-    }
-
-    /// The largest share of packets that a receiver has lost of late, if one has reported.
-    pub(crate) fn lost(&self) -> Option<f64> {
-        let receivers = self.receivers.borrow();
-        let worst = receivers.worst(Instant::now());
-        worst.map(|worst| worst.fraction_lost)
     }
 
     /// What went of it, and what of that was lost.

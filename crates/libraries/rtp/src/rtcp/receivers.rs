@@ -40,6 +40,8 @@ struct Receiver {
     heard: Instant,
     /// `None` before it has had a packet of ours.
     reception: Option<Reception>,
+    /// The highest sequence number that it has had then, with how often the numbers began anew.
+    highest: Option<u32>,
     /// The most packets that it has said it lost: so many are counted.
     lost_counted: i32,
 }
@@ -60,12 +62,14 @@ pub struct Reception {
 }
 
 /// What a packet of reports came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Heard {
     /// Somebody listens: there was a report, though perhaps on nothing.
     pub listens: bool,
     /// Reports on our stream that could be true.
     pub receptions: usize,
+    /// Of those that tell of packets not told of before, the one with the largest share lost.
+    pub news: Option<Reception>,
     /// Somebody has said that it leaves.
     pub left: bool,
 }
@@ -178,25 +182,46 @@ impl Receivers {
     ) {
         heard.listens = true;
         let about_us = blocks.filter(|block| block.ssrc() == arrival.stream.ssrc);
-        let reception = about_us
+        let block = about_us
             .filter(|block| could_be_true(block, arrival.stream))
-            .last()
-            .map(|block| self.reception(ssrc, &block, arrival));
+            .last();
+        let reception = (block.as_ref()).map(|block| self.reception(ssrc, block, arrival));
         heard.receptions += usize::from(reception.is_some());
-        if let Some(known) = self.receivers.iter_mut().find(|it| it.ssrc == ssrc) {
-            known.heard = arrival.now;
-            known.reception = reception.or(known.reception);
-            self.packets_lost += known.newly_lost();
-        } else if self.receivers.len() < MOST_RECEIVERS {
-            let mut new = Receiver {
-                ssrc,
-                heard: arrival.now,
-                reception,
-                lost_counted: 0,
-            };
-            self.packets_lost += new.newly_lost();
-            self.receivers.push(new);
+        let Some(receiver) = self.receiver(ssrc, arrival.now) else {
+            return;
+        };
+        receiver.reception = reception.or(receiver.reception);
+        let highest = block.map(|block| block.extended_sequence_number());
+        let is_news = highest.is_some() && highest != receiver.highest;
+        receiver.highest = highest.or(receiver.highest);
+        let newly_lost = receiver.newly_lost();
+        self.packets_lost += newly_lost;
+        let worst = heard.news.map_or(-1.0, |news| news.fraction_lost);
+        if let Some(news) = reception.filter(|it| is_news && it.fraction_lost > worst) {
+            heard.news = Some(news);
         }
+    }
+
+    /// Gives what is known of a receiver that was heard just now, if there is room for it.
+    fn receiver(&mut self, ssrc: u32, now: Instant) -> Option<&mut Receiver> {
+        let known = self.receivers.iter().position(|it| it.ssrc == ssrc);
+        let at = match known {
+            Some(at) => at,
+            None if self.receivers.len() == MOST_RECEIVERS => return None,
+            None => {
+                self.receivers.push(Receiver {
+                    ssrc,
+                    heard: now,
+                    reception: None,
+                    highest: None,
+                    lost_counted: 0,
+                });
+                self.receivers.len() - 1
+            }
+        };
+        let receiver = &mut self.receivers[at];
+        receiver.heard = now;
+        Some(receiver)
     }
 
     fn reception(&self, receiver: u32, block: &ReportBlock<'_>, arrival: &Arrival) -> Reception {
@@ -341,6 +366,28 @@ mod tests {
         // Less than nothing, in 24 bits: more came than were sent.
         assert_eq!([counted(1, 0xFF_FFFF), counted(1, 2)], [2, 2]);
         assert_eq!([counted(2, 3), counted(1, 3)], [5, 6]);
+    }
+
+    #[test]
+    fn a_report_is_news_once() {
+        let (mut receivers, now) = (Receivers::default(), Instant::now());
+        let mut news = |from, blocks: &[(u32, u8)]| {
+            let blocks = blocks.iter().map(|(highest, lost)| {
+                let block = ReportBlock::builder(OURS).extended_sequence_number(*highest);
+                block.fraction_lost(*lost)
+            });
+            let packet = packet(from, blocks);
+            let heard = receivers.on_packet(&packet, stream(), REPORTED, now);
+            heard
+                .unwrap()
+                .news
+                .map(|it| (it.receiver, it.fraction_lost))
+        };
+        assert_eq!(news(1, &[(0x1_0000, 64)]), Some((1, 0.25)));
+        // What it said is known still, but neither nothing nor the same is said anew.
+        assert_eq!([news(1, &[]), news(1, &[(0x1_0000, 64)])], [None, None]);
+        assert_eq!(news(2, &[(0x1_0000, 0)]), Some((2, 0.0)));
+        assert_eq!(news(1, &[(0x1_0001, 0)]), Some((1, 0.0)));
     }
 
     #[test]
