@@ -83,6 +83,8 @@ pub struct Packets<'a> {
     position: StreamPosition,
     bytes: &'a [u8],
     stride: usize,
+    /// Of each packet what is no payload: framing and RTP's header.
+    header_bytes: usize,
 }
 
 /// The packets of an access unit of H.264, which have different sizes.
@@ -158,6 +160,7 @@ impl Packetizer {
             position: self.position(),
             bytes: &self.buffer,
             stride: self.framing.bytes() + self.packet_bytes.get(),
+            header_bytes: self.framing.bytes() + RTP_HEADER_BYTES,
         }
     }
 
@@ -232,6 +235,22 @@ impl<'a> Packets<'a> {
     /// How far the stream has come with them.
     pub fn position(&self) -> StreamPosition {
         self.position
+    }
+
+    /// How far it has come when only so many of them were sent, the first ones, and `before` them
+    /// all that it says.
+    pub fn position_after(&self, packets: usize, before: Sent) -> StreamPosition {
+        let packets = packets.min(self.len());
+        let left = (self.len() - packets) as u16;
+        let octets = self.range(0..packets).len() - packets * self.header_bytes;
+        StreamPosition {
+            ssrc: self.position.ssrc,
+            next_sequence: self.position.next_sequence.wrapping_sub(left),
+            sent: Sent {
+                packets: before.packets.wrapping_add(packets as u32),
+                octets: before.octets.wrapping_add(octets as u32),
+            },
+        }
     }
 
     /// How many there are.

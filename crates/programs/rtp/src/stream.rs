@@ -231,7 +231,8 @@ impl RtpStream {
     ) -> io::Result<()> {
         let (packetizer, _) = &mut *self.packets.lock().await;
         let packets = packetizer.jpeg(payload, self.stamp(captured));
-        self.count_packets(packets.position());
+        // Once begun they go to their end, unless the connection does not last.
+        self.count_packets(packets.position_after(packets.len(), self.sent()));
         writer.write(packets.bytes()).await?;
         self.count_frame();
         Ok(())
@@ -266,9 +267,14 @@ impl RtpStream {
     ) -> io::Result<()> {
         let (packetizer, pacer) = &mut *self.packets.lock().await;
         let packets = packetizer.jpeg(payload, self.stamp(captured));
-        self.count_packets(packets.position());
+        let (before, sent) = (self.sent(), Cell::new(0));
+        let on_sent = |count| {
+            sent.set(sent.get() + count);
+            self.count_packets(packets.position_after(sent.get(), before));
+        };
         if self.pace == Pace::Burst {
-            return pair.send(packets.bytes(), packets.stride(), to).await;
+            let (bytes, stride) = (packets.bytes(), packets.stride());
+            return pair.send(bytes, stride, to, on_sent).await;
         }
         pacer.begin(Instant::now(), packets.len());
         let mut gone = 0;
@@ -276,7 +282,7 @@ impl RtpStream {
             match pacer.step(Instant::now()) {
                 PaceStep::Send(count) => {
                     let step = packets.range(gone..gone + count);
-                    pair.send(step, packets.stride(), to).await?;
+                    pair.send(step, packets.stride(), to, on_sent).await?;
                     gone += count;
                 }
                 PaceStep::Wait(until) => pair.wait_until(until).await?,
@@ -285,7 +291,7 @@ impl RtpStream {
         }
     }
 
-    /// Its packets were made up to this one.
+    /// Its packets have gone up to this one.
     fn count_packets(&self, position: StreamPosition) {
         let before = self.position.replace(position).sent;
         let mut counts = self.counts.get();
@@ -345,6 +351,23 @@ mod tests {
             let bytes = receiver.recv(&mut piece).await.unwrap();
             let all = sent.octets as usize + sent.packets as usize * 12;
             assert_eq!(bytes == all, is_one_piece, "{bytes} of {all} for {pace:?}");
+        }
+    }
+    #[tokio::test]
+    async fn packets_that_are_refused_are_not_counted() {
+        let payload = JpegPayload::of(case!("jpeg-420")).unwrap();
+        for pace in [Pace::Burst, Pace::Spread] {
+            let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+            let size = PacketBytes::new(1000).unwrap();
+            let stream = RtpStream::new(None, size, Framing::Datagrams, pace).unwrap();
+            // Of another kind of address than the socket's: the system refuses it at once.
+            let to = Some("[::1]:9".parse().unwrap());
+            let sent = stream.send(&payload, SystemTime::now(), &pair, to);
+            sent.await.unwrap_err();
+            let counts = stream.counts();
+            assert_eq!((counts.packets, counts.bytes), (0, 0), "{pace:?}");
+            assert_eq!((counts.frames, counts.dropped), (0, 1));
+            assert_eq!(stream.sent(), Sent::default());
         }
     }
 }

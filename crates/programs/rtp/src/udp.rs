@@ -97,7 +97,8 @@ impl UdpPair {
     }
 
     /// Sends packets that lie one behind the other, all but the last of so many bytes; to where the
-    /// socket is connected, if not to another address.
+    /// socket is connected, if not to another address. `on_sent` hears how many have gone, as they
+    /// go.
     ///
     /// # Errors
     /// What the system said of one of them.
@@ -106,6 +107,7 @@ impl UdpPair {
         packets: &[u8],
         packet_bytes: usize,
         to: Option<SocketAddr>,
+        mut on_sent: impl FnMut(usize),
     ) -> io::Result<()> {
         let to = to.map(SockaddrStorage::from);
         let mut rest = packets;
@@ -119,7 +121,10 @@ impl UdpPair {
             let send = |socket: &_| send_piece(socket, piece, packet_bytes, to.as_ref());
             let sent = self.rtp.send(send).await;
             match sent {
-                Ok(()) => rest = after,
+                Ok(()) => {
+                    rest = after;
+                    on_sent(piece.len().div_ceil(packet_bytes));
+                }
                 Err(error) if at_once > 1 && is_uncut(&error) => self.can_cut.set(false),
                 Err(error) => return Err(error),
             }
@@ -206,7 +211,10 @@ mod tests {
         for can_cut in [true, false] {
             let pair = UdpPair::bind(HERE, None).unwrap();
             pair.can_cut.set(can_cut);
-            pair.send(&packets, 100, Some(to)).await.unwrap();
+            let mut gone = 0;
+            let sent = pair.send(&packets, 100, Some(to), |count| gone += count);
+            sent.await.unwrap();
+            assert_eq!(gone, 11);
             assert_eq!(pair.can_cut.get(), can_cut);
             for number in 0..=10u8 {
                 let mut packet = [0; 200];

@@ -159,3 +159,20 @@ proptest! {
         prop_assert_eq!(frame, expected);
     }
 }
+
+#[test]
+fn what_was_left_out_is_not_where_the_stream_is() {
+    for framing in [Framing::Datagrams, Framing::Interleaved { channel: 0 }] {
+        let mut packetizer = packetizer(u16::MAX, 256, framing);
+        let jpeg = large();
+        let payload = JpegPayload::of(&jpeg).unwrap();
+        let packets = packetizer.jpeg(&payload, 0);
+        let (none, count) = (Sent::default(), packets.len());
+        assert!(count > 1);
+        assert_eq!(packets.position_after(count, none), packets.position());
+        let first = packets.position_after(1, none);
+        assert_eq!((first.next_sequence, first.sent.packets), (0, 1));
+        assert_eq!(first.sent.octets, 256 - 12);
+        assert_eq!(packets.position_after(0, none).next_sequence, u16::MAX);
+    }
+}
