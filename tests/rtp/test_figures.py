@@ -147,7 +147,8 @@ def test_loss_and_round_trip_of_a_destination(start, server, slots, status):
     assert (sent["state"], sent["transport"], sent["rendition"]) == ("sending", "udp", "current")
     assert (sent["error"], sent["receivers"]) == (None, 1)
     assert 0.15 < sent["fraction_lost"] < 0.25, sent
-    assert 0.1 < sent["packets_lost"] / sent["packets"] < 0.21, sent
+    # What was left out of a frame that was refused is lost for the receiver, and no packet.
+    assert 0.1 < sent["packets_lost"] / sent["packets"] < 0.25, sent
     assert HELD_S * 1e3 <= sent["round_trip_ms"] < HELD_S * 1e3 + 400, sent
     assert sent["jitter_ms"] > 0
     labels = '{camera="default",to="127.0.0.1:5000"'
