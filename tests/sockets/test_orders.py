@@ -119,6 +119,23 @@ def test_nohup_is_respected(start, directory):
     assert camera.stop() == 0
 
 
+def test_a_look_is_heard_while_the_configuration_is_read_again(service):
+    camera = service('[cameras.default]\nsource = "test"\nlinger = "200ms"\n')
+    frame = camera.slots / "current.jpg"
+    # Which of the two it takes up first is left to chance.
+    for rests in range(1, 6):
+        wait_for(lambda: frame.exists() and frame.stat().st_mtime == 0, "the card")
+        os.kill(camera.pid, signal.SIGSTOP)
+        frame.read_bytes()
+        os.kill(camera.pid, signal.SIGHUP)
+        os.kill(camera.pid, signal.SIGCONT)
+        wait_for(
+            lambda rests=rests: camera.log().count("nobody looks") == rests,
+            lambda: f"a camera that has come and gone in {camera.log()}",
+        )
+    assert camera.stop() == 0
+
+
 def test_cameras_come_go_and_change_while_a_stream_runs(service):
     camera = service(TEST.format("default", "320x240") + TEST.format("bed", "320x240"))
     with Stream(camera.url) as stream:

@@ -34,14 +34,25 @@ struct Lying {
 }
 
 impl Asleep {
-    /// Puts a card into each slot. Where that is impossible, only a connection wakes the camera.
-    pub(crate) fn new<'a>(slots: impl Iterator<Item = &'a Path>) -> Self {
-        let lay = |slot: &Path| {
-            Lying::new(slot)
-                .inspect_err(|error| log::debug!("slot {slot:?} has no card: {error}"))
-                .ok()
-        };
-        Self(slots.filter_map(lay).collect())
+    /// Has a card lie in each of these slots, and in no other. One that lies there already stays:
+    /// somebody may have opened it, who has not been heard yet. Where none can be laid, only a
+    /// connection wakes the camera.
+    pub(crate) fn lay(&mut self, slots: &[&Path]) {
+        self.keep(slots);
+        for slot in slots {
+            if self.0.iter().any(|lying| lying.slot == **slot) {
+                continue;
+            }
+            match Lying::new(slot) {
+                Ok(lying) => self.0.push(lying),
+                Err(error) => log::debug!("slot {slot:?} has no card: {error}"),
+            }
+        }
+    }
+
+    /// Takes away the cards that lie in other slots than these.
+    pub(crate) fn keep(&mut self, slots: &[&Path]) {
+        self.0.retain(|lying| slots.contains(&&*lying.slot));
     }
 
     /// Says whether there is none.
@@ -101,6 +112,9 @@ impl Drop for Lying {
 mod tests {
     use super::*;
     use std::fs::File;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
 
     #[test]
     fn the_card_is_a_whole_picture() {
@@ -114,7 +128,8 @@ mod tests {
         let slot = home.path().to_owned();
         let (half, low) = (Rendition::Half.file(), Rendition::Low.file());
         fs::write(slot.join(half), "what a camera made").unwrap();
-        let mut asleep = Asleep::new([&*slot].into_iter());
+        let mut asleep = Asleep::default();
+        asleep.lay(&[&slot]);
         assert!(!slot.join(low).exists(), "it was not offered");
         let dated = fs::metadata(slot.join(half)).unwrap().modified().unwrap();
         assert_eq!(dated, SystemTime::UNIX_EPOCH);
@@ -126,7 +141,8 @@ mod tests {
     async fn opening_the_card_wakes_and_looking_at_its_date_does_not() {
         let home = tempfile::tempdir().unwrap();
         let slots = [home.path().join("a"), home.path().join("b")];
-        let mut asleep = Asleep::new(slots.iter().map(PathBuf::as_path));
+        let mut asleep = Asleep::default();
+        asleep.lay(&[&slots[0], &slots[1]]);
         let card = slots[1].join(FRAME_FILE);
         let dated = fs::metadata(&card).unwrap().modified().unwrap();
         assert_eq!(dated, SystemTime::UNIX_EPOCH);
@@ -143,6 +159,25 @@ mod tests {
         assert!(other.exists(), "the other camera sleeps on");
         drop(File::open(&other).unwrap());
         assert_eq!(asleep.opened().await.unwrap(), slots[0]);
+        assert!(asleep.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_look_is_heard_although_cards_are_laid_anew_meanwhile() {
+        let home = tempfile::tempdir().unwrap();
+        let slots = ["opened", "removed", "new"].map(|name| home.path().join(name));
+        let mut asleep = Asleep::default();
+        asleep.lay(&[&slots[0], &slots[1]]);
+        let cards = slots.each_ref().map(|slot| slot.join(FRAME_FILE));
+        drop(File::open(&cards[0]).unwrap());
+        drop(File::open(&cards[1]).unwrap());
+        asleep.lay(&[&slots[2], &slots[0]]);
+        assert!(!cards[1].exists(), "its camera is gone, or runs");
+        let opened = timeout(Duration::from_secs(10), asleep.opened()).await;
+        assert_eq!(opened.expect("a look that is heard").unwrap(), slots[0]);
+        assert!(!cards[0].exists() && cards[2].exists());
+        drop(File::open(&cards[2]).unwrap());
+        assert_eq!(asleep.opened().await.unwrap(), slots[2]);
         assert!(asleep.is_empty());
     }
 }

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use eyelid_slot::{Phase, Reader};
 use nix::sys::signal::Signal;
 
 use crate::installed::Installed;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::programs::{Instance, Places, Program, Start};
+use crate::waking::{Seen, Waking};
 
 /// A process of one of the programs.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Job {
     pub(crate) slot: Option<PathBuf>,
     /// It cannot run with its configuration, and is not started before that is read again.
     pub(crate) is_refused: bool,
+    /// Until when its camera is waited for.
+    pub(crate) waking: Waking,
 }
 
 impl Job {
@@ -30,6 +34,7 @@ impl Job {
             process: Process::new(instance.label, path, instance.arguments),
             slot: instance.slot,
             is_refused: false,
+            waking: Waking::default(),
         }
     }
 
@@ -38,6 +43,22 @@ impl Job {
         match self.program.start {
             Start::Door(name) if self.process.is_down() => Some(name),
             _ => None,
+        }
+    }
+
+    /// What is seen of its camera.
+    pub(crate) fn seen(&self) -> Seen {
+        let (Some(slot), Some(_)) = (&self.slot, self.process.pid()) else {
+            return Seen::Nothing;
+        };
+        let reader = Reader::new(slot);
+        // The producer says that it is awake before it publishes a frame. Asked for in the other
+        // order, one that wakes meanwhile would be taken for one that is awake no longer.
+        let has_frame = reader.captured().is_some();
+        match reader.state() {
+            Some(state) if state.state == Phase::Awake => Seen::Awake,
+            _ if has_frame => Seen::BeenAwake,
+            _ => Seen::Nothing,
         }
     }
 
@@ -95,6 +116,7 @@ pub(crate) fn adopt(before: Vec<Job>, jobs: &mut [Job]) -> Vec<Job> {
             old.process.set_arguments(arguments);
         }
         job.process = old.process;
+        job.waking = old.waking;
     }
     before
 }

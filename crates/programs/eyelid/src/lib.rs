@@ -23,6 +23,7 @@ mod slots;
 mod sockets;
 mod spawn;
 mod supervisor;
+mod waking;
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_daemon::timer::at;
-use eyelid_slot::{Phase, Reader};
 use tokio::time::Instant;
 
 use crate::arguments::Arguments;
@@ -27,10 +26,7 @@ use crate::signals::{SignalStream, Signalled};
 use crate::slots::{Slots, note_refused};
 use crate::sockets::Sockets;
 use crate::spawn::{Inherited, Password};
-
-/// How long a camera that a reader woke may take to say that it is awake: libcamera takes 2 s on a
-/// Raspberry Pi.
-const WAKING: Duration = Duration::from_secs(10);
+use crate::waking::{Waking, is_one_wanted};
 
 /// How often it is looked whether a camera is still awake, while no server runs.
 const LOOK: Duration = Duration::from_secs(1);
@@ -68,8 +64,6 @@ struct Cameras {
     are_at_rest: bool,
     /// While some do and no server runs: when to look next whether one of the cameras is awake.
     look_at: Instant,
-    /// Until when they run even if none of them is awake.
-    until: Instant,
 }
 
 /// What the supervisor waits for.
@@ -96,7 +90,6 @@ impl<'a> Supervisor<'a> {
         resources: Resources<'a>,
         signals: SignalStream,
     ) -> Self {
-        let now = Instant::now();
         Self {
             jobs: jobs(&plan, &installed, &resources.places),
             arguments,
@@ -107,8 +100,7 @@ impl<'a> Supervisor<'a> {
             cameras: Cameras {
                 cards: Asleep::default(),
                 are_at_rest: true,
-                look_at: now,
-                until: now,
+                look_at: Instant::now(),
             },
         }
     }
@@ -183,6 +175,7 @@ impl<'a> Supervisor<'a> {
             process,
             slot,
             is_refused,
+            ..
         } = &mut self.jobs[index];
         match program.start {
             Start::Connection if status.success() => {
@@ -266,12 +259,10 @@ impl<'a> Supervisor<'a> {
     fn serve(&mut self) -> anyhow::Result<()> {
         if self.cameras.are_at_rest || !self.cameras.cards.is_empty() {
             log::debug!("woken by a connection");
-            let now = Instant::now();
             // The cards are taken away before anything starts.
             self.cameras.cards = Asleep::default();
             self.cameras.are_at_rest = false;
-            self.cameras.look_at = now + LOOK;
-            self.cameras.until = self.cameras.until.max(now);
+            self.cameras.look_at = Instant::now() + LOOK;
             self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
         }
         self.start(|job| job.program.start == Start::Connection && job.process.is_down())
@@ -283,9 +274,12 @@ impl<'a> Supervisor<'a> {
         let now = Instant::now();
         self.cameras.are_at_rest = false;
         self.cameras.look_at = now + LOOK;
-        self.cameras.until = now + WAKING;
-        let is_meant = |job: &Job| job.slot.as_deref() == Some(slot) && job.process.is_down();
-        self.start(|job| job.program.start == Start::Look && is_meant(job))
+        let is_meant =
+            |job: &Job| job.program.start == Start::Look && job.slot.as_deref() == Some(slot);
+        for job in self.jobs.iter_mut().filter(|job| is_meant(job)) {
+            job.waking = Waking::woken(now);
+        }
+        self.start(|job| is_meant(job) && job.process.is_down())
     }
 
     /// Starts what runs for as long as this program does.
@@ -328,8 +322,8 @@ impl<'a> Supervisor<'a> {
         servers.any(|job| job.program.start == Start::Connection && !job.process.is_down())
     }
 
-    /// Says whether the server has ended for want of connections, and no camera is awake for
-    /// somebody who reads its slot.
+    /// Says whether the server has ended for want of connections, and no camera is awake, or about
+    /// to be, for somebody who reads its slot.
     fn is_idle(&mut self) -> bool {
         let now = Instant::now();
         let cameras = &self.cameras;
@@ -337,19 +331,11 @@ impl<'a> Supervisor<'a> {
             return false;
         }
         self.cameras.look_at = now + LOOK;
-        if self.is_awake() {
-            self.cameras.until = now;
-            return false;
-        }
-        self.cameras.until <= now
-    }
-
-    /// Says whether a camera is awake, by what its program says: that one knows of every reader.
-    fn is_awake(&self) -> bool {
-        let running = self.jobs.iter().filter(|job| job.process.pid().is_some());
-        running
-            .filter_map(|job| Reader::new(job.slot.as_ref()?).state())
-            .any(|state| state.state == Phase::Awake)
+        let seen = self.jobs.iter_mut().map(|job| {
+            let seen = job.seen();
+            (&mut job.waking, seen)
+        });
+        !is_one_wanted(seen, now)
     }
 
     /// Ends what runs while somebody looks.
@@ -361,11 +347,10 @@ impl<'a> Supervisor<'a> {
         self.cameras.are_at_rest = true;
     }
 
-    /// Lays cards into the slots of the cameras whose programs do not run.
+    /// Has cards lie in the slots of the cameras whose programs do not run.
     fn lay_cards(&mut self) {
-        // Those that lie there still would take the new ones away with them.
-        self.cameras.cards = Asleep::default();
         let down = self.jobs.iter().filter(|job| job.process.is_down());
-        self.cameras.cards = Asleep::new(down.filter_map(|job| job.slot.as_deref()));
+        let slots: Vec<_> = down.filter_map(|job| job.slot.as_deref()).collect();
+        self.cameras.cards.lay(&slots);
     }
 }

@@ -4,7 +4,6 @@ use eyelid_daemon::manager;
 use nix::sys::signal::Signal;
 
 use super::Supervisor;
-use crate::asleep::Asleep;
 use crate::check;
 use crate::jobs::{Job, adopt, end, jobs};
 use crate::plan::Plan;
@@ -15,8 +14,6 @@ impl Supervisor<'_> {
     /// goes on as it was.
     pub(super) async fn reload(&mut self) -> anyhow::Result<()> {
         manager::reloading();
-        // Slots may come and go.
-        self.cameras.cards = Asleep::default();
         let read = Plan::new(self.arguments.clone()).and_then(|plan| {
             check::check(&plan, &self.installed, &self.resources.places)?;
             Ok(plan)
@@ -42,6 +39,13 @@ impl Supervisor<'_> {
             jobs(&plan, &self.installed, &self.resources.places),
         );
         let mut gone = adopt(before, &mut self.jobs);
+        // The other slots are removed, or are those of cameras that push from now on.
+        let slots: Vec<_> = self
+            .jobs
+            .iter()
+            .filter_map(|job| job.slot.as_deref())
+            .collect();
+        self.cameras.cards.keep(&slots);
         end(gone.iter_mut()).await;
         self.change_slots(&plan);
         self.plan = plan;
