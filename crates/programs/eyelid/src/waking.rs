@@ -1,6 +1,6 @@
-//! Which cameras are still wanted: each is waited for by itself, from the look that woke it until it
-//! has been awake, and then runs while it, or another, is awake. The decision, apart from slots and
-//! processes.
+//! Which cameras are still wanted: each is waited for by itself, from the look that woke it until
+//! it has been awake, and then runs while it, or another, is awake. The decision, apart from slots
+//! and processes.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ impl Waking {
     }
 }
 
-/// Says whether one of the cameras is awake, or is waited for. What is seen of one ends the wait for
-/// that one alone.
+/// Says whether one of the cameras is awake, or is waited for. What is seen of one ends the wait
+/// for that one alone.
 pub(crate) fn is_one_wanted<'c>(
     cameras: impl Iterator<Item = (&'c mut Waking, Seen)>,
     now: Instant,
