@@ -24,7 +24,9 @@ const DEADLINE: Deadline = Deadline {
     max_age: Duration::from_secs(2),
 };
 
-/// How far apart lines are about frames that cannot be sent: every client may cause them.
+/// So many lines at once are about frames that cannot be sent, which every client may cause: what
+/// is sent instead is often another thing once all is known of what the camera offers.
+const UNSENDABLE_LINES: u32 = 4;
 const UNSENDABLE_LOGGED: Duration = Duration::from_secs(60);
 
 /// The frames of one stream.
@@ -57,7 +59,7 @@ pub(crate) struct Shared {
 impl Default for Shared {
     fn default() -> Self {
         Self {
-            unsendable: LogLimit::new(1, UNSENDABLE_LOGGED),
+            unsendable: LogLimit::new(UNSENDABLE_LINES, UNSENDABLE_LOGGED),
             recoding: Recoding::default(),
         }
     }
