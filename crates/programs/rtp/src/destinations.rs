@@ -11,7 +11,7 @@ use eyelid_slot::CameraName;
 
 use crate::Arguments;
 use crate::settings::UsageError;
-use crate::stream::Pace;
+use crate::stream::PacketPace;
 
 /// Where a camera is sent to, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub(crate) struct DestinationSettings {
     /// A smaller rendition goes while receivers report loss.
     pub(crate) adapt: bool,
     /// How a frame's packets follow each other.
-    pub(crate) pace: Pace,
+    pub(crate) pace: PacketPace,
 }
 
 /// Options of one destination that do not go together.
@@ -93,8 +93,8 @@ impl DestinationSettings {
             always: options.always.unwrap_or_default(),
             adapt,
             pace: match options.burst {
-                Some(true) => Pace::Burst,
-                Some(false) | None => Pace::Spread,
+                Some(true) => PacketPace::Burst,
+                Some(false) | None => PacketPace::Spread,
             },
         })
     }
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(only.camera, CameraName::default());
         assert_eq!(
             (only.mtu.bytes(), only.always, only.size, only.pace),
-            (900, true, RtpSize::Quarter, Pace::Burst)
+            (900, true, RtpSize::Quarter, PacketPace::Burst)
         );
     }
 

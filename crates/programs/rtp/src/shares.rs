@@ -21,13 +21,13 @@ const FEW: usize = 4;
 /// What each address has.
 #[derive(Default)]
 pub(crate) struct Shares {
-    held: RefCell<HashMap<IpAddr, Held>>,
+    taken: RefCell<HashMap<IpAddr, Taken>>,
     /// Sessions of all, also of those that are not told apart.
     sessions: Cell<usize>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Held {
+struct Taken {
     connections: usize,
     sessions: usize,
 }
@@ -61,8 +61,8 @@ impl Shares {
     pub(crate) fn enter(self: &Rc<Self>, peer: Peer) -> Result<Share, NoRoom> {
         let network = network(peer);
         if let Some(network) = network {
-            let mut held = self.held.borrow_mut();
-            let of_address = held.entry(network).or_default();
+            let mut taken = self.taken.borrow_mut();
+            let of_address = taken.entry(network).or_default();
             if of_address.connections >= CONNECTIONS {
                 return Err(NoRoom::Connections);
             }
@@ -75,14 +75,14 @@ impl Shares {
         })
     }
 
-    fn change(&self, network: Option<IpAddr>, change: impl FnOnce(&mut Held)) {
+    fn change(&self, network: Option<IpAddr>, change: impl FnOnce(&mut Taken)) {
         let Some(network) = network else {
             return;
         };
-        let mut all = self.held.borrow_mut();
-        let held = all.entry(network).or_default();
-        change(held);
-        if *held == Held::default() {
+        let mut all = self.taken.borrow_mut();
+        let taken = all.entry(network).or_default();
+        change(taken);
+        if *taken == Taken::default() {
             all.remove(&network);
         }
     }
@@ -102,20 +102,20 @@ impl Share {
         if left == 0 {
             return Err(NoRoom::All(sessions));
         }
-        let held = self.network.and_then(|network| {
-            let held = self.shares.held.borrow();
-            held.get(&network).map(|held| held.sessions)
+        let taken = self.network.and_then(|network| {
+            let taken = self.shares.taken.borrow();
+            taken.get(&network).map(|taken| taken.sessions)
         });
-        if let Some(held) = held
-            && held >= left.max(FEW)
+        if let Some(taken) = taken
+            && taken >= left.max(FEW)
         {
-            return Err(NoRoom::Address(held));
+            return Err(NoRoom::Address(taken));
         }
         self.has_session.set(true);
         self.shares.sessions.set(sessions + 1);
-        self.shares.change(self.network, |held| {
-            held.connections -= 1;
-            held.sessions += 1;
+        self.shares.change(self.network, |taken| {
+            taken.connections -= 1;
+            taken.sessions += 1;
         });
         Ok(())
     }
@@ -124,9 +124,9 @@ impl Share {
     pub(crate) fn end_session(&self) {
         if self.has_session.replace(false) {
             self.shares.sessions.set(self.shares.sessions.get() - 1);
-            self.shares.change(self.network, |held| {
-                held.connections += 1;
-                held.sessions -= 1;
+            self.shares.change(self.network, |taken| {
+                taken.connections += 1;
+                taken.sessions -= 1;
             });
         }
     }
@@ -136,7 +136,7 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.end_session();
         self.shares
-            .change(self.network, |held| held.connections -= 1);
+            .change(self.network, |taken| taken.connections -= 1);
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(share.begin_session(100), Ok(()));
         assert_eq!(share.begin_session(100), Ok(()), "it has one");
         drop((one, other, neighbour, third, share));
-        assert!(shares.held.borrow().is_empty() && shares.sessions.get() == 0);
+        assert!(shares.taken.borrow().is_empty() && shares.sessions.get() == 0);
     }
 
     #[test]

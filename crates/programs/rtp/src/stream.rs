@@ -31,7 +31,7 @@ const HEADER_BYTES: usize = 28;
 
 /// How the packets of a frame follow each other by UDP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Pace {
+pub(crate) enum PacketPace {
     /// A few at a time, for the queues of small switches ([`PacketPacer`]).
     #[default]
     Spread,
@@ -42,7 +42,7 @@ pub(crate) enum Pace {
 /// One stream.
 pub(crate) struct RtpStream {
     ssrc: u32,
-    pace: Pace,
+    pace: PacketPace,
     /// How receivers call it (RFC 3550, section 6.5.1).
     cname: String,
     clock: RefCell<RtpClock>,
@@ -66,7 +66,7 @@ impl RtpStream {
         ssrc: Option<u32>,
         packet_bytes: PacketBytes,
         framing: Framing,
-        pace: Pace,
+        pace: PacketPace,
     ) -> io::Result<Self> {
         let ssrc = ssrc.map_or_else(random::bits, Ok)?;
         let stream = Stream {
@@ -272,7 +272,7 @@ impl RtpStream {
             sent.set(sent.get() + count);
             self.count_packets(packets.position_after(sent.get(), before));
         };
-        if self.pace == Pace::Burst {
+        if self.pace == PacketPace::Burst {
             let (bytes, stride) = (packets.bytes(), packets.stride());
             return pair.send(bytes, stride, to, on_sent).await;
         }
@@ -338,7 +338,7 @@ mod tests {
         let (head, end) = small.split_at(small.len() - 2);
         let jpeg = [head, &[0; 8000], end].concat();
         let payload = JpegPayload::of(&jpeg).unwrap();
-        for (pace, is_one_piece) in [(Pace::Burst, true), (Pace::Spread, false)] {
+        for (pace, is_one_piece) in [(PacketPace::Burst, true), (PacketPace::Spread, false)] {
             let receiver = receiver().await;
             let to = receiver.local_addr().unwrap();
             let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
@@ -356,7 +356,7 @@ mod tests {
     #[tokio::test]
     async fn packets_that_are_refused_are_not_counted() {
         let payload = JpegPayload::of(case!("jpeg-420")).unwrap();
-        for pace in [Pace::Burst, Pace::Spread] {
+        for pace in [PacketPace::Burst, PacketPace::Spread] {
             let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
             let size = PacketBytes::new(1000).unwrap();
             let stream = RtpStream::new(None, size, Framing::Datagrams, pace).unwrap();

@@ -15,7 +15,7 @@ use crate::rtsp::session::SetUp;
 use crate::rtsp::target::Target;
 use crate::rtsp::transport::{ServerSide, Transport};
 use crate::shares::NoRoom;
-use crate::stream::{Pace, RtpStream};
+use crate::stream::{PacketPace, RtpStream};
 
 impl Connection {
     /// Makes ready to send.
@@ -114,7 +114,7 @@ impl Connection {
             }
         };
         let packet_bytes = PacketBytes::default();
-        let stream = RtpStream::new(None, packet_bytes, framing, Pace::default())?;
+        let stream = RtpStream::new(None, packet_bytes, framing, PacketPace::default())?;
         let sessions = self.app.sessions.clone();
         let delivery = Delivery::new(frames, stream, way, self.peer, sessions);
         Ok((delivery, side))
