@@ -133,10 +133,8 @@ impl Reach {
             SendFailure::Socket => Err(error).context("cannot send"),
             SendFailure::Passing => Ok(()),
             SendFailure::Refused => {
-                self.refusal.replace(Some(error.to_string()));
-                let round = self.addresses.borrow_mut().advance();
                 // This one is refused from now on, too.
-                self.on_refused(round, sharing() + 1);
+                self.on_refused(&error, sharing() + 1);
                 self.is_refused.notify_one();
                 Ok(())
             }
@@ -171,9 +169,7 @@ impl Reach {
                 SendFailure::Passing => continue,
                 SendFailure::Refused => {}
             }
-            self.refusal.replace(Some(error.to_string()));
-            let round = self.addresses.borrow_mut().advance();
-            self.on_refused(round, sharing());
+            self.on_refused(&error, sharing());
             self.tell_refused(&error);
         }
     }
@@ -191,8 +187,10 @@ impl Reach {
         }
     }
 
-    fn on_refused(&self, round: Round, sharing: u32) {
-        let retry = match round {
+    /// Goes on to the next address.
+    fn on_refused(&self, error: &io::Error, sharing: u32) {
+        self.refusal.replace(Some(error.to_string()));
+        let retry = match self.addresses.borrow_mut().advance() {
             Round::Goes => Retry::AtOnce,
             Round::IsOver => Retry::Later { sharing },
         };
