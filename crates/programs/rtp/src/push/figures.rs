@@ -98,23 +98,18 @@ struct Situation {
 
 /// What happens there: the first thing in the way.
 fn state(situation: Situation) -> StreamState {
-    match situation {
-        Situation {
-            has_failed: true, ..
-        } => StreamState::Failed,
-        Situation {
-            is_refused: true, ..
-        } => StreamState::Refused,
-        Situation {
-            has_address: false, ..
-        } => StreamState::Waiting,
-        Situation {
-            is_wanted: false, ..
-        } => StreamState::Asleep,
-        Situation {
-            has_obstacle: true, ..
-        } => StreamState::Waiting,
-        _ => StreamState::Sending,
+    if situation.has_failed {
+        StreamState::Failed
+    } else if situation.is_refused {
+        StreamState::Refused
+    } else if !situation.has_address {
+        StreamState::Waiting
+    } else if !situation.is_wanted {
+        StreamState::Asleep
+    } else if situation.has_obstacle {
+        StreamState::Waiting
+    } else {
+        StreamState::Sending
     }
 }
 
@@ -124,38 +119,23 @@ mod tests {
 
     #[test]
     fn the_first_thing_in_the_way_is_told() {
-        let well = Situation {
+        let mut situation = Situation {
             has_failed: false,
             is_refused: false,
             has_address: true,
             is_wanted: true,
             has_obstacle: false,
         };
-        assert_eq!(state(well), StreamState::Sending);
-        let without_frame = Situation {
-            has_obstacle: true,
-            ..well
-        };
-        assert_eq!(state(without_frame), StreamState::Waiting);
-        let asleep = Situation {
-            is_wanted: false,
-            ..without_frame
-        };
-        assert_eq!(state(asleep), StreamState::Asleep);
-        let unknown = Situation {
-            has_address: false,
-            ..asleep
-        };
-        assert_eq!(state(unknown), StreamState::Waiting);
-        let refused = Situation {
-            is_refused: true,
-            ..unknown
-        };
-        assert_eq!(state(refused), StreamState::Refused);
-        let failed = Situation {
-            has_failed: true,
-            ..refused
-        };
-        assert_eq!(state(failed), StreamState::Failed);
+        assert_eq!(state(situation), StreamState::Sending);
+        situation.has_obstacle = true;
+        assert_eq!(state(situation), StreamState::Waiting);
+        situation.is_wanted = false;
+        assert_eq!(state(situation), StreamState::Asleep);
+        situation.has_address = false;
+        assert_eq!(state(situation), StreamState::Waiting);
+        situation.is_refused = true;
+        assert_eq!(state(situation), StreamState::Refused);
+        situation.has_failed = true;
+        assert_eq!(state(situation), StreamState::Failed);
     }
 }
