@@ -1,6 +1,6 @@
 //! What all connections and destinations of the process share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -28,14 +28,8 @@ pub(crate) struct App {
     /// Who is sent to because it asked.
     pub(crate) sessions: Rc<Sessions>,
     admission: Rc<Admission>,
-    users: RefCell<Option<Rc<Users>>>,
-    max_sessions: Cell<usize>,
-    session_timeout: Cell<Duration>,
-    dscp: Cell<Dscp>,
-    idle_exit: Cell<Option<Duration>>,
-    has_destinations: Cell<bool>,
-    /// How often the log says what was sent to each destination.
-    pub(crate) stats_interval: Cell<Duration>,
+    /// As they were last read. What takes a restart to change is not asked for here.
+    settings: RefCell<Settings>,
     /// What each address has of the room.
     pub(crate) shares: Rc<Shares>,
     /// Lines about clients that are refused.
@@ -50,43 +44,25 @@ impl App {
     /// Has the settings. The process may have so many `descriptors` open.
     pub(crate) fn new(settings: &Settings, descriptors: usize) -> Self {
         let cameras = Cameras::new(settings.slots.clone(), settings.cameras.clone(), ());
-        let app = Self {
+        Self {
             cameras: Rc::new(cameras),
             started: SystemTime::now(),
             pushes: Pushes::default(),
             sessions: Rc::default(),
             admission: Admission::new(descriptors),
-            users: RefCell::default(),
-            max_sessions: Cell::default(),
-            session_timeout: Cell::default(),
-            dscp: Cell::default(),
-            idle_exit: Cell::default(),
-            has_destinations: Cell::default(),
-            stats_interval: Cell::default(),
+            settings: RefCell::new(settings.clone()),
             shares: Rc::default(),
             refusals: Refusals::default(),
             streams: Rc::default(),
             stopping: watch::Sender::new(false),
-        };
-        app.set(settings);
-        app
+        }
     }
 
     /// Serves those that come now by other settings.
     pub(crate) fn reload(self: &Rc<Self>, settings: &Settings) {
         self.cameras.reconfigure(settings.cameras.clone());
-        self.set(settings);
+        self.settings.replace(settings.clone());
         self.pushes.set(self, &settings.destinations);
-    }
-
-    fn set(&self, settings: &Settings) {
-        self.users.replace(settings.users.clone());
-        self.max_sessions.set(settings.max_sessions);
-        self.dscp.set(settings.rtsp_dscp);
-        self.session_timeout.set(settings.session_timeout);
-        self.stats_interval.set(settings.stats_interval);
-        self.idle_exit.set(settings.idle_exit);
-        self.has_destinations.set(!settings.destinations.is_empty());
     }
 
     /// When the program began, in seconds since 1970: tells its descriptions from those of others
@@ -98,22 +74,27 @@ impl App {
 
     /// Who may look.
     pub(crate) fn users(&self) -> Option<Rc<Users>> {
-        self.users.borrow().clone()
+        self.settings.borrow().users.clone()
     }
 
     /// How many sessions are served at once.
     pub(crate) fn max_sessions(&self) -> usize {
-        self.max_sessions.get()
+        self.settings.borrow().max_sessions
     }
 
     /// After how long without a word a client that comes now is told that its session ends.
     pub(crate) fn session_timeout(&self) -> Duration {
-        self.session_timeout.get()
+        self.settings.borrow().session_timeout
     }
 
     /// How packets to a client are marked that comes now.
     pub(crate) fn dscp(&self) -> Dscp {
-        self.dscp.get()
+        self.settings.borrow().rtsp_dscp
+    }
+
+    /// How often the log says what was sent to each destination.
+    pub(crate) fn stats_interval(&self) -> Duration {
+        self.settings.borrow().stats_interval
     }
 
     /// Ends all connections.
@@ -142,10 +123,10 @@ impl Protocol for App {
     }
 
     fn idle_exit(&self) -> Option<Duration> {
-        self.idle_exit.get()
+        self.settings.borrow().idle_exit
     }
 
     fn is_busy(&self) -> bool {
-        self.has_destinations.get()
+        !self.settings.borrow().destinations.is_empty()
     }
 }

@@ -63,7 +63,7 @@ impl Push {
     /// Tells the log what was sent.
     pub(super) async fn tell(&self, app: &App) -> Infallible {
         loop {
-            let due = Instant::now() + app.stats_interval.get().max(LEAST_STATS_INTERVAL);
+            let due = Instant::now() + app.stats_interval().max(LEAST_STATS_INTERVAL);
             let before = self.stream.counts();
             sleep_until(due.into()).await;
             let went = self.stream.counts() - before;
