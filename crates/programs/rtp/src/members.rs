@@ -25,7 +25,10 @@ impl Members {
             client: client.map(|client| client.to_canonical()),
             reported: Notify::new(),
         });
-        self.0.borrow_mut().push(Rc::downgrade(&member));
+        let mut all = self.0.borrow_mut();
+        // There may be no report for long, and no end of clients that come and go.
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Rc::downgrade(&member));
         member
     }
 
@@ -76,5 +79,15 @@ mod tests {
         members.on_report(address("192.0.2.2"));
         assert!(has_reported(&other));
         assert_eq!(members.0.borrow().len(), 1);
+    }
+
+    #[test]
+    fn sessions_that_have_ended_are_forgotten_although_nobody_reports() {
+        let members = Members::default();
+        let _stays = members.join(None);
+        for _ in 0..10 {
+            drop(members.join(None));
+        }
+        assert_eq!(members.0.borrow().len(), 2);
     }
 }
