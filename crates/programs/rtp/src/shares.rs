@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -40,16 +39,20 @@ pub(crate) struct Share {
     has_session: Cell<bool>,
 }
 
-/// Why there is no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no room, as the log says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoRoom {
     /// There are as many sessions as may be.
+    #[error("there are {0} sessions already")]
     All(usize),
     /// The address has so many, and no more are left for all others.
+    #[error("its address has {0} sessions, and no more are left for all others")]
     Address(usize),
     /// The address has so many connections without a session.
+    #[error("its address has {CONNECTIONS} connections without a session")]
     Connections,
     /// Sessions leave too few descriptors for all else.
+    #[error("this process may have no more files open")]
     Descriptors,
 }
 
@@ -137,26 +140,6 @@ impl Drop for Share {
         self.end_session();
         self.shares
             .change(self.network, |taken| taken.connections -= 1);
-    }
-}
-
-/// How the log says it.
-impl fmt::Display for NoRoom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All(sessions) => write!(f, "there are {sessions} sessions already"),
-            Self::Address(sessions) => write!(
-                f,
-                "its address has {sessions} sessions, and no more are left for all others"
-            ),
-            Self::Descriptors => f.write_str("this process may have no more files open"),
-            Self::Connections => {
-                write!(
-                    f,
-                    "its address has {CONNECTIONS} connections without a session"
-                )
-            }
-        }
     }
 }
 
