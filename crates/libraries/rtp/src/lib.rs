@@ -2,6 +2,7 @@
 //!
 //! [`JpegPayload`] is what RFC 2435 can carry of a JPEG, [`Packetizer`] makes the packets of a
 //! frame, [`RtpClock`] gives frames their times, and [`PacketPacer`] says when each packet goes.
+//! What [`probe()`] makes finds out whether there is a receiver.
 //! [`StreamReport`], [`Receivers`] and [`ReportInterval`] are RTCP, [`SessionDescription`] is SDP.
 //! No socket, no clock and no randomness: addresses, times and random numbers are handed in.
 
@@ -11,6 +12,7 @@ pub mod fuzzing;
 mod jpeg_payload;
 mod packet_pacer;
 mod packetizer;
+mod probe;
 mod rtcp;
 mod sdp;
 
@@ -21,5 +23,6 @@ pub use packetizer::{
     Framing, PacketBytes, PacketBytesError, Packetizer, Packets, Run, Sent, Stream, StreamPosition,
     UnevenPackets,
 };
+pub use probe::probe;
 pub use rtcp::{Farewell, Heard, Receivers, Reception, ReportInterval, RtcpError, StreamReport};
 pub use sdp::{Destination, JPEG_PAYLOAD_TYPE, Media, Origin, SessionDescription};

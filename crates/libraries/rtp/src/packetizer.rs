@@ -8,7 +8,7 @@ mod jpeg;
 use crate::jpeg_payload::JpegPayload;
 
 /// RTP's header without contributing sources (RFC 3550, §5.1).
-const RTP_HEADER_BYTES: usize = 12;
+pub(crate) const RTP_HEADER_BYTES: usize = 12;
 
 /// What tells one stream's packets from those of others.
 #[derive(Clone, Copy, Debug)]
@@ -204,17 +204,10 @@ impl Packetizer {
             Marker::Set => 0x80,
             Marker::Clear => 0,
         };
-        let [high, low] = self.sequence.to_be_bytes();
-        // Version 2, without padding, extension and contributing sources.
-        let first = [
-            0x80,
-            marker_bit | self.stream.payload_type & 0x7F,
-            high,
-            low,
-        ];
-        self.buffer.extend(first);
-        self.buffer.extend(timestamp_90k.to_be_bytes());
-        self.buffer.extend(self.stream.ssrc.to_be_bytes());
+        let marked_type = marker_bit | self.stream.payload_type & 0x7F;
+        let (sequence, ssrc) = (self.sequence, self.stream.ssrc);
+        self.buffer
+            .extend(rtp_header(marked_type, sequence, timestamp_90k, ssrc));
         self.buffer.extend_from_slice(header);
         self.buffer.extend_from_slice(data);
         self.ends.push(self.buffer.len());
@@ -222,6 +215,23 @@ impl Packetizer {
         self.sent.packets = self.sent.packets.wrapping_add(1);
         self.sent.octets = self.sent.octets.wrapping_add(payload_bytes as u32);
     }
+}
+
+/// Writes RTP's header (RFC 3550, §5.1): version 2, without padding, extension and contributing
+/// sources. The highest bit of `marked_type` is the marker, the others are the payload type.
+pub(crate) fn rtp_header(
+    marked_type: u8,
+    sequence: u16,
+    timestamp_90k: u32,
+    ssrc: u32,
+) -> [u8; RTP_HEADER_BYTES] {
+    let mut header = [0; RTP_HEADER_BYTES];
+    header[0] = 2 << 6;
+    header[1] = marked_type;
+    header[2..4].copy_from_slice(&sequence.to_be_bytes());
+    header[4..8].copy_from_slice(&timestamp_90k.to_be_bytes());
+    header[8..].copy_from_slice(&ssrc.to_be_bytes());
+    header
 }
 
 /// Whether a packet is its frame's last.

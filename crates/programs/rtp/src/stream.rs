@@ -9,21 +9,13 @@ use eyelid_figures::{ReceptionFigures, StreamCounts};
 use eyelid_rtp_wire::{
     Farewell, Framing, Heard, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
     Packetizer, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream, StreamPosition,
-    StreamReport,
+    StreamReport, probe,
 };
 use tokio::sync::Mutex;
 
 use crate::connection_writer::ConnectionWriter;
 use crate::random;
 use crate::udp::UdpPair;
-
-/// A payload type that nothing has (RFC 3551, section 6): of packets that are no picture.
-const UNASSIGNED: u8 = 20;
-
-/// A header of RFC 2435 (section 3.1) as it stands before the end of the longest of pictures: no
-/// receiver that does not look at the payload type, as GStreamer's `rtpjpegdepay`, has the part
-/// before, and without a header it would complain.
-const PART_OF_NOTHING: [u8; 8] = [0, 0xFF, 0xFF, 0xFF, 1, 255, 1, 1];
 
 /// What UDP and IP put before a report, as the interval between two counts it (RFC 3550, section
 /// 6.2).
@@ -203,20 +195,9 @@ impl RtpStream {
         format!(", {lost:.1} % lost, jitter {jitter_ms:.1} ms{round_trip}")
     }
 
-    /// A packet that no receiver takes for a picture, or for a part of one: to find out whether
-    /// there is a receiver.
+    /// A packet that no receiver takes for a picture: to find out whether there is a receiver.
     pub(crate) fn probe(&self) -> [u8; 20] {
-        let sequence = self.next_sequence().wrapping_sub(1).to_be_bytes();
-        let time = self.now().rtp_90k.to_be_bytes();
-        let ssrc = self.ssrc.to_be_bytes();
-        let mut packet = [0; 20];
-        packet[0] = 2 << 6;
-        packet[1] = UNASSIGNED;
-        packet[2..4].copy_from_slice(&sequence);
-        packet[4..8].copy_from_slice(&time);
-        packet[8..12].copy_from_slice(&ssrc);
-        packet[12..].copy_from_slice(&PART_OF_NOTHING);
-        packet
+        probe(self.position.get(), self.now().rtp_90k)
     }
 
     /// Writes a frame between the messages of a connection.
