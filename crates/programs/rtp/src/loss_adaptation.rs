@@ -167,6 +167,7 @@ mod tests {
         sizes(&mut adaptation, start + REPORT * 100, &RUNGS, 100);
         assert_eq!(adaptation.size(), RtpSize::Half);
     }
+
     #[test]
     fn each_receiver_of_a_group_counts_by_itself() {
         use RtpSize::{Current, Low};

@@ -33,7 +33,6 @@ pub(crate) enum PacketPace {
 
 /// One stream.
 pub(crate) struct RtpStream {
-    ssrc: u32,
     pace: PacketPace,
     /// How receivers call it (RFC 3550, section 6.5.1).
     cname: String,
@@ -60,15 +59,13 @@ impl RtpStream {
         framing: Framing,
         pace: PacketPace,
     ) -> io::Result<Self> {
-        let ssrc = ssrc.map_or_else(random::bits, Ok)?;
         let stream = Stream {
-            ssrc,
+            ssrc: ssrc.map_or_else(random::bits, Ok)?,
             payload_type: JPEG_PAYLOAD_TYPE,
             first_sequence: random::bits()? as u16,
         };
         let packetizer = Packetizer::new(stream, packet_bytes, framing);
         Ok(Self {
-            ssrc,
             pace,
             cname: random::word()?,
             clock: RefCell::new(RtpClock::new(random::bits()?)),
@@ -83,7 +80,7 @@ impl RtpStream {
 
     /// What tells it from others.
     pub(crate) fn ssrc(&self) -> u32 {
-        self.ssrc
+        self.position.get().ssrc
     }
 
     /// The sequence number of its next packet.
@@ -106,7 +103,7 @@ impl RtpStream {
     pub(crate) fn report(&self, farewell: Farewell) -> Vec<u8> {
         let time = self.now();
         let report = StreamReport {
-            ssrc: self.ssrc,
+            ssrc: self.ssrc(),
             time,
             sent: self.sent(),
             cname: &self.cname,
@@ -134,7 +131,7 @@ impl RtpStream {
     /// Takes note of a packet of RTCP that came for it. Gives what it came to.
     pub(crate) fn hear(&self, packet: &[u8]) -> Heard {
         // What is sent to a group comes back from there.
-        if packet.get(4..8) == Some(&self.ssrc.to_be_bytes()) {
+        if packet.get(4..8) == Some(&self.ssrc().to_be_bytes()) {
             return Heard::default();
         }
         let (time, now) = (SystemTime::now().into(), Instant::now());
@@ -334,6 +331,7 @@ mod tests {
             assert_eq!(bytes == all, is_one_piece, "{bytes} of {all} for {pace:?}");
         }
     }
+
     #[tokio::test]
     async fn packets_that_are_refused_are_not_counted() {
         let payload = JpegPayload::of(case!("jpeg-420")).unwrap();
