@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use toml::de::{DeTable, ValueDeserializer};
 
 use crate::Title;
+use crate::place::{CAMERAS, PUSHED, table_at, value_at};
 use crate::section::{CAMERA, Section};
 use crate::sections::{TABLES, Table, find_unknown_key};
 
@@ -156,8 +157,8 @@ impl Config {
             cameras: common.cameras,
             has_receive: common.receive.is_some(),
             has_rtp: common.rtp.is_some()
-                || has_destinations(&tables, &["cameras"])
-                || has_destinations(&tables, &["receive", "cameras"]),
+                || has_destinations(&tables, CAMERAS)
+                || has_destinations(&tables, PUSHED),
             pushed_cameras: common.receive.unwrap_or_default().cameras,
             text: text.to_owned(),
             path: path.to_owned(),
@@ -170,13 +171,7 @@ impl Config {
     fn read<T: DeserializeOwned + Default>(&self, keys: Vec<&str>) -> Result<T, ConfigError> {
         let wrong = |error| ConfigError::of_toml(&self.text, &self.path, &error);
         let tables = DeTable::parse(&self.text).map_err(wrong)?;
-        let mut at = None;
-        let mut table = Some(tables.get_ref());
-        for key in keys {
-            at = table.and_then(|table| table.get(key));
-            table = at.and_then(|value| value.get_ref().as_table());
-        }
-        at.map_or_else(
+        value_at(tables.get_ref(), &keys).map_or_else(
             || Ok(T::default()),
             |value| T::deserialize(ValueDeserializer::from(value.clone())).map_err(wrong),
         )
@@ -185,10 +180,7 @@ impl Config {
 
 /// Says whether a camera of these tables is sent somewhere.
 fn has_destinations(root: &DeTable<'_>, keys: &[&str]) -> bool {
-    let cameras = keys.iter().try_fold(root, |table, key| {
-        let value = table.get(*key)?;
-        value.get_ref().as_table()
-    });
+    let cameras = table_at(root, keys);
     let mut cameras = cameras.into_iter().flat_map(|cameras| cameras.values());
     cameras.any(|camera| {
         let table = camera.get_ref().as_table();

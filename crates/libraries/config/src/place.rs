@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eyelid_slot::CameraName;
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::{CameraPlace, Config, ConfigError, Section, name};
 
 /// The tables of cameras.
-const CAMERAS: &[&str] = &["cameras"];
-const PUSHED: &[&str] = &["receive", "cameras"];
+pub(crate) const CAMERAS: &[&str] = &["cameras"];
+pub(crate) const PUSHED: &[&str] = &["receive", "cameras"];
 
 impl ConfigError {
     /// What is wrong with a key of a camera, or with the camera as a whole, in the file at `path`.
@@ -79,8 +80,7 @@ impl Config {
     fn is_destinations_of_pushed(&self, name: &CameraName) -> bool {
         let has_only_destinations = || {
             let root = DeTable::parse(&self.text).ok()?;
-            let cameras = root.get_ref().get("cameras")?.get_ref().as_table()?;
-            let camera = cameras.get(name.as_str())?.get_ref().as_table()?;
+            let camera = table_at(root.get_ref(), &["cameras", name.as_str()])?;
             Some(!camera.is_empty() && camera.keys().all(|key| key.get_ref() == "rtp"))
         };
         self.pushed_cameras.contains_key(name) && has_only_destinations() == Some(true)
@@ -142,6 +142,24 @@ pub fn same_slot<'a>(
         let (other, _) = before.find(|(_, other)| plain(other) == plain(slot))?;
         Some((*name, *other))
     })
+}
+
+/// The value that these nested `keys` lead to, if there is one.
+pub(crate) fn value_at<'t, 'f>(
+    root: &'t DeTable<'f>,
+    keys: &[&str],
+) -> Option<&'t Spanned<DeValue<'f>>> {
+    let (last, outer) = keys.split_last()?;
+    let table = match outer {
+        [] => root,
+        outer => table_at(root, outer)?,
+    };
+    table.get(*last)
+}
+
+/// The table that they lead to.
+pub(crate) fn table_at<'t, 'f>(root: &'t DeTable<'f>, keys: &[&str]) -> Option<&'t DeTable<'f>> {
+    value_at(root, keys)?.get_ref().as_table()
 }
 
 /// The line of the innermost of the nested `keys` that is there, counted from 1.
