@@ -36,14 +36,19 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Gives its address without the port, if it has one.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip()),
+            Self::Unix | Self::Unknown => None,
+        }
+    }
+
     /// Gives the address by which clients are told apart where each is to have its share: a host
     /// has all addresses of its IPv6 network to itself (RFC 7421). `None` for those of this machine
     /// and those that are gone.
     pub fn network(self) -> Option<IpAddr> {
-        let Self::Tcp(address) = self else {
-            return None;
-        };
-        Some(match address.ip().to_canonical() {
+        Some(match self.ip()?.to_canonical() {
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
             v4 => v4,
         })

@@ -73,8 +73,8 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
     // A client that reads slowly has longer than one that answers nothing.
     socket.prepare();
     let peer = socket.peer();
-    if let Peer::Tcp(address) = peer
-        && let Err(error) = mark(&SockRef::from(&socket), app.dscp(), address.ip())
+    if let Some(address) = peer.ip()
+        && let Err(error) = mark(&SockRef::from(&socket), app.dscp(), address)
     {
         log::debug!("client {peer}: packets not marked: {error}");
     }
@@ -109,17 +109,13 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
 impl Connection {
     fn new(app: Rc<App>, socket: Socket, permit: Permit, share: Share) -> io::Result<Self> {
         let peer = socket.peer();
-        let address = match peer {
-            Peer::Tcp(address) => Some(address.ip()),
-            Peer::Unix | Peer::Unknown => None,
-        };
         let local = match &socket {
             Socket::Tcp(stream) => Some(stream.local_addr()?),
             Socket::Unix(_) => None,
         };
         let id = random::digits()?;
         let timeout = app.session_timeout();
-        let session = Session::new(id, app.users(), address, timeout);
+        let session = Session::new(id, app.users(), peer.ip(), timeout);
         Ok(Self {
             app,
             peer,

@@ -144,10 +144,10 @@ impl Drop for Share {
 }
 
 fn network(peer: Peer) -> Option<IpAddr> {
-    match peer {
-        Peer::Tcp(address) if address.ip().to_canonical().is_loopback() => None,
-        _ => peer.network(),
+    if peer.ip()?.to_canonical().is_loopback() {
+        return None;
     }
+    peer.network()
 }
 
 #[cfg(test)]

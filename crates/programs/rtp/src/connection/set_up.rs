@@ -71,11 +71,7 @@ impl Connection {
             (Transport::Multicast, ..) => {
                 let group = self.group(&set_up.target);
                 let group = group.ok_or(io::ErrorKind::NotFound)?;
-                let client = match self.peer {
-                    Peer::Tcp(client) => Some(client.ip()),
-                    Peer::Unix | Peer::Unknown => None,
-                };
-                (Framing::Datagrams, Way::group(group, client))
+                (Framing::Datagrams, Way::group(group, self.peer.ip()))
             }
             (Transport::Interleaved { rtp, rtcp }, ..) => {
                 let framing = Framing::Interleaved { channel: rtp };
