@@ -1,7 +1,7 @@
 //! The values that options of RTP take.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -58,6 +58,12 @@ impl HostPort {
             None => (&*self.host, None),
         };
         Some((address.parse().ok()?, zone))
+    }
+
+    /// Gives the address, without its zone, where the host is no name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        let ipv6 = self.ipv6().map(|(address, _)| address.into());
+        ipv6.or_else(|| self.host.parse().ok())
     }
 }
 

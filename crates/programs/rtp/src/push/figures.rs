@@ -1,7 +1,6 @@
 //! What is told of a destination: to who asks, and to the log.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use eyelid_figures::{DestinationFigures, StreamFigures, StreamState, StreamTransport};
@@ -29,14 +28,14 @@ impl Push {
         });
         let settings = &self.settings;
         let ip = address.map(|address| address.ip());
-        let ip = ip.or_else(|| settings.to.host.parse().ok());
+        let ip = ip.or_else(|| settings.to.ip());
         DestinationFigures {
             to: settings.to.clone(),
             address,
             stream: StreamFigures {
                 camera: settings.camera.clone(),
                 transport: match ip {
-                    Some(ip) if IpAddr::is_multicast(&ip) => StreamTransport::Multicast,
+                    Some(ip) if ip.is_multicast() => StreamTransport::Multicast,
                     _ => StreamTransport::Udp,
                 },
                 size: settings.size,
@@ -116,6 +115,24 @@ fn state(situation: Situation) -> StreamState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::tests::settings;
+
+    #[test]
+    fn a_group_is_one_before_anything_is_sent_to_it() {
+        use StreamTransport::{Multicast, Udp};
+        for (to, transport) in [
+            ("239.0.0.1:2", Multicast),
+            ("[ff15::1]:2", Multicast),
+            ("[ff02::1%lo]:2", Multicast),
+            ("[fe80::1%lo]:2", Udp),
+            ("192.0.2.1:2", Udp),
+            ("name:2", Udp),
+        ] {
+            let settings = settings("", &[&format!("--to={to}")]).unwrap();
+            let push = Push::new(settings.destinations[0].clone()).unwrap();
+            assert_eq!(push.figures().stream.transport, transport, "{to}");
+        }
+    }
 
     #[test]
     fn the_first_thing_in_the_way_is_told() {
