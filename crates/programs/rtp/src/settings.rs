@@ -184,11 +184,17 @@ fn refuse_idle_flags(arguments: &Arguments, has_rtsp: bool) -> Result<(), UsageE
         return lacks("--stats-interval", "--to HOST:PORT");
     }
     // Those of a file may be for another start of the program, as the sockets of systemd are.
-    if has_to && !has_rtsp && rtp.auth_file.is_some() {
-        return lacks("--auth-file", "--rtsp ADDR");
-    }
-    if has_to && !has_rtsp && rtp.max_sessions.is_some() {
-        return lacks("--max-sessions", "--rtsp ADDR");
+    let of_rtsp = [
+        ("--auth-file", rtp.auth_file.is_some()),
+        ("--max-sessions", rtp.max_sessions.is_some()),
+        ("--rtsp-dscp", rtp.rtsp_dscp.is_some()),
+        ("--session-timeout", rtp.session_timeout.is_some()),
+    ];
+    if has_to
+        && !has_rtsp
+        && let Some((flag, _)) = of_rtsp.iter().find(|(_, is_given)| *is_given)
+    {
+        return lacks(flag, "--rtsp ADDR");
     }
     if has_to && rtp.idle_exit.is_some() {
         return Err(UsageError::NeverIdle);
@@ -269,6 +275,8 @@ pub(crate) mod tests {
         }
         for (flag, words) in [
             ("--max-sessions=3", "without --rtsp ADDR"),
+            ("--rtsp-dscp=EF", "without --rtsp ADDR"),
+            ("--session-timeout=9s", "without --rtsp ADDR"),
             ("--idle-exit=3s", "with --to"),
         ] {
             let error = settings("", &["--to=h:2", flag]).unwrap_err();
