@@ -132,7 +132,7 @@ impl Instance {
                 Ok(event) => table
                     .take_in(hearing, &event, happened, changed)
                     .into_iter()
-                    .for_each(|watch| self.forget(watch)),
+                    .for_each(|watch| self.forget(table, watch)),
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
@@ -179,8 +179,7 @@ impl Instance {
         table.slots.remove(&id);
         let watches: Vec<_> = table.of(id).collect();
         for watch in watches {
-            table.owners.remove(&watch);
-            self.forget(watch);
+            self.forget(&mut table, watch);
         }
     }
 
@@ -229,8 +228,7 @@ impl Instance {
         let mut table = self.table();
         let watch = table.slots.entry(id).or_default().let_go();
         if let Some(watch) = watch {
-            table.owners.remove(&watch);
-            self.forget(watch);
+            self.forget(&mut table, watch);
         }
     }
 
@@ -270,7 +268,7 @@ impl Instance {
             Ok(other) => {
                 slot.lost_file(watch);
                 if !table.owners.contains_key(&other) {
-                    self.forget(other);
+                    self.forget(&mut table, other);
                 }
             }
             Err(error) if is_absence(&error) => {
@@ -302,8 +300,7 @@ impl Instance {
         }
         let watch = there.ok();
         if let Some(before) = slot.watch_state_by(watch) {
-            table.owners.remove(&before);
-            self.forget(before);
+            self.forget(&mut table, before);
         }
         table.owners.extend(watch.map(|watch| (watch, id)));
         Ok(())
@@ -328,8 +325,7 @@ impl Instance {
         // Other slots of which this tells are heard when asked, too, and will be.
         self.take_in_when_asked(&mut table, now, &mut Vec::new())?;
         table.owners.extend(at_once.map(|watch| (watch, id)));
-        table.owners.remove(&before);
-        self.forget(before);
+        self.forget(&mut table, before);
         let slot = table.slots.entry(id).or_default();
         if slot.frame_heard_when_asked().is_some() {
             slot.watch_frame_by(at_once);
@@ -342,8 +338,7 @@ impl Instance {
         let mut table = self.table();
         let watch = table.slots.entry(id).or_default().withdraw(rendition);
         if let Some(watch) = watch {
-            table.owners.remove(&watch);
-            self.forget(watch);
+            self.forget(&mut table, watch);
         }
     }
 
@@ -353,7 +348,8 @@ impl Instance {
     }
 
     /// Ends a watch. It fails only where the kernel has already dropped it with its file.
-    fn forget(&self, watch: Watch) {
+    fn forget(&self, table: &mut Table, watch: Watch) {
+        table.owners.remove(&watch);
         if let Some(inotify) = self.inotify(watch.hearing) {
             let _ = inotify::remove_watch(inotify, watch.number);
         }

@@ -48,17 +48,12 @@ impl Table {
             hearing,
             number: event.wd(),
         };
-        let ended = if mask.contains(ReadFlags::QUEUE_OVERFLOW) {
-            self.overflowed(hearing, changed)
-        } else {
-            let name = event.file_name().map(CStr::to_bytes);
-            let ended = self.tell(watch, mask, name.map(OsStr::from_bytes), happened, changed);
-            ended.into_iter().collect()
-        };
-        for watch in &ended {
-            self.owners.remove(watch);
+        if mask.contains(ReadFlags::QUEUE_OVERFLOW) {
+            return self.overflowed(hearing, changed);
         }
-        ended
+        let name = event.file_name().map(CStr::to_bytes);
+        let ended = self.tell(watch, mask, name.map(OsStr::from_bytes), happened, changed);
+        ended.into_iter().collect()
     }
 
     /// Has the slot that the watch is of take in an event. Gives its watch that is to end, if any.
