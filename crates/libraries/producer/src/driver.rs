@@ -378,8 +378,6 @@ impl<S: Source> Driver<S> {
             }
             Err(error) => {
                 self.complain(&error, now);
-                // What was lost is to be written, too, though the slot says it no more.
-                self.told.change();
                 self.state_retry_at = Some(now + STATE_RETRY);
                 false
             }

@@ -295,11 +295,13 @@ impl Instance {
         rename()?;
         let there = self.add_watch(Hearing::AtOnce, place, MOVED_MASK);
         let slot = table.slots.entry(id).or_default();
-        if there.as_ref().is_err_and(is_absence) {
+        let is_lost = there.as_ref().is_err_and(is_absence);
+        let watch = there.ok();
+        let before = slot.published_state(watch);
+        if is_lost {
             slot.lost_state();
         }
-        let watch = there.ok();
-        if let Some(before) = slot.watch_state_by(watch) {
+        if let Some(before) = before {
             self.forget(&mut table, before);
         }
         table.owners.extend(watch.map(|watch| (watch, id)));

@@ -179,13 +179,7 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError`].
     pub fn set_state(&mut self, state: &State) -> Result<bool, PublishError> {
-        if self
-            .instance
-            .with(self.id, |slot| slot.take_state_is_stale())
-        {
-            self.state = None;
-        }
-        if self.state.as_ref() == Some(state) {
+        if self.state.as_ref() == Some(state) && !self.has_lost_state() {
             return Ok(false);
         }
         let hearing = Hearing::AtOnce;

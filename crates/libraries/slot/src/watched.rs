@@ -163,7 +163,8 @@ impl Watched {
     }
 
     /// A new state lies in the slot, watched by this or not. Gives the watch of the one before.
-    pub(crate) fn watch_state_by(&mut self, watch: Option<Watch>) -> Option<Watch> {
+    pub(crate) fn published_state(&mut self, watch: Option<Watch>) -> Option<Watch> {
+        self.state_is_stale = false;
         std::mem::replace(&mut self.state, watch)
     }
 
@@ -211,11 +212,6 @@ impl Watched {
     /// Says whether the state that was written last may not lie there any more.
     pub(crate) fn state_is_stale(&self) -> bool {
         self.state_is_stale
-    }
-
-    /// The same; asked once.
-    pub(crate) fn take_state_is_stale(&mut self) -> bool {
-        std::mem::take(&mut self.state_is_stale)
     }
 
     pub(crate) fn wished(&self, now: Instant) -> bool {
