@@ -271,9 +271,7 @@ impl Instance {
                     self.forget(&mut table, other);
                 }
             }
-            Err(error) if is_absence(&error) => {
-                slot.lost_file(watch);
-            }
+            Err(error) if is_absence(&error) => slot.lost_file(watch),
             // Nobody hears of it when it is moved away.
             Err(_) => {}
         }

@@ -74,12 +74,15 @@ impl Watched {
         } else {
             self.is_active |= self.offered.take_in(watch, mask, now);
         }
+        let is_moved = mask.contains(ReadFlags::MOVE_SELF);
         // The state is watched for nothing else; of its end each new one tells.
-        if self.state == Some(watch) && mask.contains(ReadFlags::MOVE_SELF) {
+        if self.state == Some(watch) && is_moved {
             self.lost_state();
         }
-        let is_lost = mask.intersects(GONE_EVENTS) && self.lost_file(watch);
-        (is_lost && mask.contains(ReadFlags::MOVE_SELF)).then_some(watch)
+        if mask.intersects(GONE_EVENTS) {
+            self.lost_file(watch);
+        }
+        is_moved.then_some(watch)
     }
 
     fn take_in_directory(&mut self, mask: ReadFlags, name: Option<&OsStr>) -> Option<Watch> {
@@ -145,10 +148,9 @@ impl Watched {
         }
     }
 
-    /// The file of this watch is not in its place any more, or not watched. Says whether it was one
-    /// that lay there.
-    pub(crate) fn lost_file(&mut self, watch: Watch) -> bool {
-        let is_known = if self.frame == Some(watch) {
+    /// The file of this watch is not in its place any more, or not watched.
+    pub(crate) fn lost_file(&mut self, watch: Watch) {
+        self.is_active |= if self.frame == Some(watch) {
             self.frame = None;
             self.open_directory = None;
             true
@@ -158,8 +160,6 @@ impl Watched {
         } else {
             self.offered.lost_file(watch)
         };
-        self.is_active |= is_known;
-        is_known
     }
 
     /// A new state lies in the slot, watched by this or not. Gives the watch of the one before.

@@ -6,7 +6,7 @@
 mod common;
 
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -38,6 +38,15 @@ fn publish(publisher: &mut Publisher, hearing: Hearing) {
 fn wakes(publisher: &impl AsFd, within_ms: u16) -> bool {
     let mut waiting = [PollFd::new(publisher.as_fd(), PollFlags::POLLIN)];
     poll(&mut waiting, PollTimeout::from(within_ms)).unwrap() == 1
+}
+
+/// How many files and directories it watches.
+fn watches(publisher: &impl AsFd) -> usize {
+    let descriptor = publisher.as_fd().as_raw_fd();
+    let told = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).unwrap();
+    told.lines()
+        .filter(|line| line.starts_with("inotify"))
+        .count()
 }
 
 fn open(directory: &Path) -> File {
@@ -108,6 +117,17 @@ fn what_was_done_before_and_after_somebody_turns_to_it_is_heard() {
     assert!(publisher.hear_at_once(Instant::now()).unwrap());
     taken_away();
     assert!(wakes(&publisher, 0) && wished(&publisher));
+}
+
+#[test]
+fn a_frame_that_was_moved_away_is_watched_no_longer_though_another_came_before_that_was_heard() {
+    let directory = slot();
+    let mut publisher = published(directory.path(), Hearing::AtOnce);
+    let before = watches(&publisher);
+    let frame = directory.path().join(FRAME_FILE);
+    fs::rename(frame, directory.path().join("elsewhere.jpg")).unwrap();
+    publish(&mut publisher, Hearing::AtOnce);
+    assert_eq!(watches(&publisher), before);
 }
 
 /// The 2 s for which a frame may be held count from the moment at which it can have been opened at
