@@ -13,8 +13,9 @@ use crate::{Driver, RenderJob, Rendered, Source};
 /// How long the end waits for the sources: the 2 s that a command has to end, and its reaping.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How often what was written is looked after, in which others may do something again: two are the
-/// rule, and whoever waits for this process has its turn, too.
+/// So many times a step looks after what it wrote; two are the rule. Others may have done something
+/// to the slots again each time: what is left after so many is heard with the next step, before
+/// which this process sees to all else.
 const MOST_ROUNDS: usize = 10;
 
 /// The cameras of a process. Whoever has it waits until one of [`Producers::descriptors`] is
