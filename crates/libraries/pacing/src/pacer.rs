@@ -50,7 +50,7 @@ use crate::units::{Bytes, BytesPerSecond};
 pub(crate) const DELAYED_ACK_BYTES: u64 = 2 * 1448;
 
 /// The shortest pause before the socket is polled again: tokio's timer has this resolution.
-const MIN_PAUSE: Duration = Duration::from_millis(1);
+pub(crate) const MIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// The longest pause: what a wrong prediction costs at most.
 const MAX_PAUSE: Duration = Duration::from_millis(100);

@@ -8,15 +8,15 @@ use super::punctuality::FRAMES_IN_TIME;
 use super::search::rate_of;
 use super::trial::{Trial, Verdict};
 use super::{MemberId, Pace, SLOW_SHARE, SLOW_TURNS, Turns};
+use crate::pacer::MIN_PAUSE;
 use crate::units::BytesPerSecond;
 
 /// A link is fast enough for a group that has one frame after the other under way in this share of
 /// the time between two frames of the source.
 const ENOUGH_SHARE: f64 = 0.9;
 
-/// That a frame has drained is seen up to so much later, for the pacer looks no more often
-/// (`pacer::MIN_PAUSE`).
-const SEEN_AFTER: Duration = Duration::from_millis(1);
+/// That a frame has drained is seen up to so much later, for the pacer looks no more often.
+const SEEN_AFTER: Duration = MIN_PAUSE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupId(u64);
