@@ -172,7 +172,7 @@ impl Turns {
         self.take_out(id, member.group);
         self.search.on_leave(id);
         match &mut self.trial {
-            Some(trial) if trial.members.contains(&id) => self.stop_trial(now),
+            Some(trial) if trial.members.contains(&id) => drop(self.stop_trial(now)),
             Some(trial) => trial.on_other_left(),
             None => {}
         }

@@ -241,28 +241,24 @@ impl Turns {
         let Some(trial) = &mut self.trial else {
             return;
         };
-        match trial.judge(now, acknowledged, &live) {
+        let verdict = trial.judge(now, acknowledged, &live);
+        if verdict == Verdict::Open {
+            return;
+        }
+        let Some(trial) = self.stop_trial(now) else {
+            return;
+        };
+        match verdict {
             Verdict::Open => {}
             Verdict::Shared => {
-                let members = trial.members.clone();
-                self.search.on_success(&members);
-                let group = self.regroup(now, members);
-                if let (Some(group), Some(trial)) = (self.groups.get_mut(&group), self.trial.take())
-                {
+                self.search.on_success(&trial.members);
+                let group = self.regroup(now, trial.members.clone());
+                if let Some(group) = self.groups.get_mut(&group) {
                     group.begin_proof(trial, now);
                 }
             }
-            Verdict::Apart => {
-                if let Some(trial) = self.trial.take() {
-                    self.on_failure(now, &trial);
-                    self.trial = Some(trial);
-                }
-                self.stop_trial(now);
-            }
-            Verdict::Stalled => {
-                self.search.on_stall(now, &trial.members);
-                self.stop_trial(now);
-            }
+            Verdict::Apart => self.on_failure(now, &trial),
+            Verdict::Stalled => self.search.on_stall(now, &trial.members),
         }
     }
 
@@ -287,14 +283,14 @@ impl Turns {
         }
     }
 
-    /// All send as before.
-    pub(super) fn stop_trial(&mut self, now: Instant) {
-        if let Some(trial) = self.trial.take() {
-            for id in &trial.members {
-                if let Some(member) = self.members.get_mut(id) {
-                    member.sends_so_since = now;
-                }
+    /// All send as before. Gives the trial, if there was one.
+    pub(super) fn stop_trial(&mut self, now: Instant) -> Option<Trial> {
+        let trial = self.trial.take()?;
+        for id in &trial.members {
+            if let Some(member) = self.members.get_mut(id) {
+                member.sends_so_since = now;
             }
         }
+        Some(trial)
     }
 }
