@@ -55,11 +55,6 @@ impl Asleep {
         self.0.retain(|lying| slots.contains(&&*lying.slot));
     }
 
-    /// Says whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Waits until somebody opens a card, takes it away, and gives the slot. A card or a slot that
     /// is taken away is wished for as well.
     ///
@@ -159,7 +154,7 @@ mod tests {
         assert!(other.exists(), "the other camera sleeps on");
         drop(File::open(&other).unwrap());
         assert_eq!(asleep.opened().await.unwrap(), slots[0]);
-        assert!(asleep.is_empty());
+        assert!(asleep.0.is_empty());
     }
 
     #[tokio::test]
@@ -178,6 +173,6 @@ mod tests {
         assert!(!cards[0].exists() && cards[2].exists());
         drop(File::open(&cards[2]).unwrap());
         assert_eq!(asleep.opened().await.unwrap(), slots[2]);
-        assert!(asleep.is_empty());
+        assert!(asleep.0.is_empty());
     }
 }

@@ -257,14 +257,12 @@ impl<'a> Supervisor<'a> {
     /// Starts the server, to which somebody connects, and all cameras: which of them is meant is
     /// known when the server has read the request, and the camera is to be ready then.
     fn serve(&mut self) -> anyhow::Result<()> {
-        if self.cameras.are_at_rest || !self.cameras.cards.is_empty() {
-            log::debug!("woken by a connection");
-            // The cards are taken away before anything starts.
-            self.cameras.cards = Asleep::default();
-            self.cameras.are_at_rest = false;
-            self.cameras.look_at = Instant::now() + LOOK;
-            self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
-        }
+        log::debug!("woken by a connection");
+        // The cards are taken away before anything starts.
+        self.cameras.cards = Asleep::default();
+        self.cameras.are_at_rest = false;
+        self.cameras.look_at = Instant::now() + LOOK;
+        self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
         self.start(|job| job.program.start == Start::Connection && job.process.is_down())
     }
 

@@ -133,6 +133,36 @@ fn opening_one_cameras_frame_wakes_no_other() {
 }
 
 #[test]
+fn a_connection_wakes_a_camera_whose_slot_takes_no_card_beside_one_that_runs() {
+    let home = TempDir::new().unwrap();
+    let config = home.path().join("eyelid.toml");
+    let cameras = "[cameras.default]\nsource = \"test\"\nlinger = \"3s\"\n\
+        [cameras.back]\nsource = \"test\"\nlinger = \"300ms\"\n";
+    fs::write(&config, cameras).unwrap();
+    let config = config.to_str().unwrap();
+    let mut eyelid = Eyelid::start(&["--config", config, "--idle-exit=100ms"]);
+    assert_eq!(eyelid.snapshot(), 200);
+    // With its first frame nobody wishes for another.
+    let back = eyelid.slots.join("back");
+    eventually("a frame", || back.join("current.jpg").exists());
+    let in_the_way = back.join(".current.jpg.tmp");
+    eventually("what is in the way", || fs::create_dir(&in_the_way).is_ok());
+    eventually("rest", || eyelid.names().is_empty());
+    let frame = eyelid.slots.join("current.jpg");
+    eventually("the card", || frame.exists());
+    eventually("one camera", || {
+        let _ = fs::read(&frame); // there is none while its program starts
+        eyelid.names() == ["eyelid-capture"]
+    });
+    assert_eq!(eyelid.snapshot(), 200);
+    assert_eq!(
+        eyelid.names(),
+        ["eyelid-capture", "eyelid-capture", "eyelid-server"]
+    );
+    assert!(eyelid.end(Signal::SIGTERM).success());
+}
+
+#[test]
 fn who_reads_the_frame_keeps_the_camera_when_the_last_client_has_gone() {
     let mut eyelid = Eyelid::start(&["--idle-exit=100ms", "--linger=3s"]);
     let frame = eyelid.slots.join("current.jpg");
