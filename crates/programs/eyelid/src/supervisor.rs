@@ -60,10 +60,9 @@ pub(crate) struct Resources<'a> {
 struct Cameras {
     /// What lies in the slots of those that do not.
     cards: Asleep,
-    /// None of them does: nobody has looked since the last rest.
-    are_at_rest: bool,
-    /// While some do and no server runs: when to look next whether one of the cameras is awake.
-    look_at: Instant,
+    /// When to look next whether one of the cameras is awake, while no server runs; `None` while
+    /// they are at rest: nobody has looked since.
+    look_at: Option<Instant>,
 }
 
 /// What the supervisor waits for.
@@ -99,8 +98,7 @@ impl<'a> Supervisor<'a> {
             signals,
             cameras: Cameras {
                 cards: Asleep::default(),
-                are_at_rest: true,
-                look_at: Instant::now(),
+                look_at: None,
             },
         }
     }
@@ -142,7 +140,7 @@ impl<'a> Supervisor<'a> {
 
     async fn next_event(&mut self) -> io::Result<Event> {
         let is_served = self.is_served();
-        let look_at = (!self.cameras.are_at_rest && !is_served).then_some(self.cameras.look_at);
+        let look_at = self.cameras.look_at.filter(|_| !is_served);
         let due = self.jobs.iter().filter_map(|job| job.process.due());
         let time = due.chain(look_at).min();
         let down: Vec<_> = self.jobs.iter().filter_map(Job::closed_door).collect();
@@ -181,7 +179,7 @@ impl<'a> Supervisor<'a> {
             Start::Connection if status.success() => {
                 process.ended();
                 self.resources.health.ended(program.name);
-                self.cameras.look_at = Instant::now();
+                self.cameras.look_at = Some(Instant::now());
             }
             Start::Connection => {
                 if process.exited(status) == Consequence::Refused {
@@ -260,8 +258,7 @@ impl<'a> Supervisor<'a> {
         log::debug!("woken by a connection");
         // The cards are taken away before anything starts.
         self.cameras.cards = Asleep::default();
-        self.cameras.are_at_rest = false;
-        self.cameras.look_at = Instant::now() + LOOK;
+        self.cameras.look_at = Some(Instant::now() + LOOK);
         self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
         self.start(|job| job.program.start == Start::Connection && job.process.is_down())
     }
@@ -270,8 +267,7 @@ impl<'a> Supervisor<'a> {
     fn wake(&mut self, slot: &Path) -> anyhow::Result<()> {
         log::debug!("woken by a look at {slot:?}");
         let now = Instant::now();
-        self.cameras.are_at_rest = false;
-        self.cameras.look_at = now + LOOK;
+        self.cameras.look_at = Some(now + LOOK);
         let is_meant =
             |job: &Job| job.program.start == Start::Look && job.slot.as_deref() == Some(slot);
         for job in self.jobs.iter_mut().filter(|job| is_meant(job)) {
@@ -324,11 +320,10 @@ impl<'a> Supervisor<'a> {
     /// to be, for somebody who reads its slot.
     fn is_idle(&mut self) -> bool {
         let now = Instant::now();
-        let cameras = &self.cameras;
-        if cameras.are_at_rest || self.is_served() || now < cameras.look_at {
+        if self.is_served() || self.cameras.look_at.is_none_or(|at| now < at) {
             return false;
         }
-        self.cameras.look_at = now + LOOK;
+        self.cameras.look_at = Some(now + LOOK);
         let seen = self.jobs.iter_mut().map(|job| {
             let seen = job.seen();
             (&mut job.waking, seen)
@@ -342,7 +337,7 @@ impl<'a> Supervisor<'a> {
         end(cameras.filter(|job| job.program.start == Start::Look)).await;
         log::info!("nobody looks: server and camera have ended until somebody does");
         self.lay_cards();
-        self.cameras.are_at_rest = true;
+        self.cameras.look_at = None;
     }
 
     /// Has cards lie in the slots of the cameras whose programs do not run.
