@@ -14,6 +14,7 @@ pub(crate) mod snapshots;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::process::{Program, Usage};
@@ -32,6 +33,22 @@ pub(crate) fn slots() -> anyhow::Result<tempfile::TempDir> {
         .prefix("eyelid-bench-")
         .tempdir_in("/dev/shm")
         .context("no memory file system in /dev/shm")
+}
+
+/// Measures the tables of a section that were asked for, or all of them; a line is between two.
+fn each_table<T: ValueEnum + PartialEq>(
+    only: &[T],
+    measure: impl Fn(&T) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let tables = T::value_variants().iter();
+    let asked = tables.filter(|table| only.is_empty() || only.contains(table));
+    for (index, table) in asked.enumerate() {
+        if index > 0 {
+            println!();
+        }
+        measure(table)?;
+    }
+    Ok(())
 }
 
 /// What some clients saw in a short time, and what it cost the programs that served them.

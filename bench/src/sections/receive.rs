@@ -13,6 +13,7 @@ use crate::process::{Programs, REST, pin_self};
 use crate::pusher::Library;
 use crate::readers::Readers;
 use crate::receivers::Site;
+use crate::sections::each_table;
 
 /// What to measure.
 #[derive(Args)]
@@ -44,24 +45,14 @@ enum Table {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     pin_self(REST)?;
-    let mut is_first = true;
-    for table in Table::value_variants() {
-        if !arguments.only.is_empty() && !arguments.only.contains(table) {
-            continue;
-        }
-        if !std::mem::take(&mut is_first) {
-            println!();
-        }
-        let programs = &arguments.programs;
-        match table {
-            Table::Cost => cost::run(programs, arguments.cameras)?,
-            Table::Age => age::run(programs)?,
-            Table::Stall => stall::run(programs)?,
-            Table::Memory => memory::run(programs)?,
-            Table::Asleep => asleep::run(programs)?,
-        }
-    }
-    Ok(())
+    let programs = &arguments.programs;
+    each_table(&arguments.only, |table| match table {
+        Table::Cost => cost::run(programs, arguments.cameras),
+        Table::Age => age::run(programs),
+        Table::Stall => stall::run(programs),
+        Table::Memory => memory::run(programs),
+        Table::Asleep => asleep::run(programs),
+    })
 }
 
 /// Readers of a site's slots.

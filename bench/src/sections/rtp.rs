@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::process::{Programs, REST, pin_self};
 use crate::rtp::{Sender, Server};
+use crate::sections::each_table;
 
 /// What to measure.
 #[derive(Args)]
@@ -38,27 +39,18 @@ enum Table {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     pin_self(REST)?;
-    let mut is_first = true;
-    for table in Table::value_variants() {
-        if !arguments.only.is_empty() && !arguments.only.contains(table) {
-            continue;
-        }
-        if !std::mem::take(&mut is_first) {
-            println!();
-        }
-        let programs = &arguments.programs;
-        match table {
-            Table::Cost => cost::run(programs)?,
-            Table::Port => port::run(programs)?,
-            Table::Sessions => sessions::run(programs)?,
-            Table::Slow => slow::run(programs)?,
-            Table::Wake => wake::run(programs)?,
-        }
-    }
+    let programs = &arguments.programs;
+    each_table(&arguments.only, |table| match table {
+        Table::Cost => cost::run(programs),
+        Table::Port => port::run(programs),
+        Table::Sessions => sessions::run(programs),
+        Table::Slow => slow::run(programs),
+        Table::Wake => wake::run(programs),
+    })?;
     let senders = Sender::ALL.into_iter();
-    let senders = senders.filter(|sender| !sender.is_here(&arguments.programs));
+    let senders = senders.filter(|sender| !sender.is_here(programs));
     let servers = Server::ALL.into_iter();
-    let servers = servers.filter(|server| !server.is_here(&arguments.programs));
+    let servers = servers.filter(|server| !server.is_here(programs));
     for absent in senders.map(Sender::name).chain(servers.map(Server::name)) {
         println!("\nNot measured: {absent}, which was not installed.");
     }
