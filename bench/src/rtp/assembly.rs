@@ -1,6 +1,6 @@
 //! Which frames of RTP/JPEG arrive whole (RFC 3550, RFC 2435), and of what moment they are.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
 
@@ -18,6 +18,9 @@ const TABLES_HEADER_BYTES: usize = 4;
 /// tables.
 const TYPE_WITH_RESTARTS: u8 = 64;
 const Q_WITH_TABLES: u8 = 128;
+
+/// No frame is as old.
+const PLAUSIBLE: Duration = Duration::from_secs(60);
 
 /// Puts the packets of one stream together.
 #[derive(Default)]
@@ -103,6 +106,19 @@ impl Counts {
             packets: self.packets - before.packets,
             lost: self.lost - before.lost,
         }
+    }
+}
+
+impl Frame {
+    /// How old it was when its last packet came.
+    ///
+    /// # Errors
+    /// It does not say of what moment it is, or of none that can be.
+    pub(crate) fn age(&self) -> anyhow::Result<Duration> {
+        let captured = self.captured.context("a frame without a stamp")?;
+        let age = self.at.duration_since(captured).unwrap_or_default();
+        ensure!(age < PLAUSIBLE, "a frame with a wrong stamp");
+        Ok(age)
     }
 }
 
