@@ -1,6 +1,7 @@
 //! `eyelid-rtp`, beside a bare loop that sends the same packets, and beside peers.
 
 mod cost;
+mod door;
 mod port;
 mod sessions;
 mod slow;

@@ -1,19 +1,16 @@
 //! CPU time of a frame for each session of RTSP, and memory, beside `eyelid-server`'s for as many
 //! clients of `/stream`.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
+use super::door::Door;
 use crate::feeder::Feeder;
 use crate::network::Host;
 use crate::picture::Spec;
-use crate::process::{Program, Programs, SERVER};
-use crate::rtp::{Players, Server, Source, Transport};
+use crate::process::Programs;
+use crate::rtp::{Server, Transport};
 use crate::sections::{SETTLING, Window, slots};
 use crate::statistics::median;
-use crate::viewers::{Viewers, Watch};
 
 const POINTS: [(Transport, usize); 4] = [
     (Transport::Tcp, 1),
@@ -24,14 +21,6 @@ const POINTS: [(Transport, usize); 4] = [
 
 const ROUNDS: usize = 3;
 const WINDOW: Duration = Duration::from_secs(2);
-
-/// Who serves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
-    Rtsp(Server),
-    /// `eyelid-server`, by HTTP.
-    Http,
-}
 
 pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
     println!(
@@ -95,44 +84,8 @@ fn window(
     let slots = slots()?;
     let _feeder = Feeder::start_for_rtp(slots.path(), Spec::SMALL)?;
     let (program, address) = door.start(programs, host, slots.path())?;
-    let mut watchers: Box<dyn Watch> = match door {
-        Door::Http => Box::new(Viewers::connect(address, "/stream", count)?),
-        Door::Rtsp(server) => Box::new(Players::connect(address, server.path(), transport, count)?),
-    };
+    let mut watchers = door.connect(address, transport, count)?;
     watchers.watch(SETTLING)?;
     let window = Window::take(&mut *watchers, WINDOW, &[&program])?;
     Ok((window, program.anonymous_kib()?))
-}
-
-impl Door {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Rtsp(server) => server.name(),
-            Self::Http => "eyelid-server, HTTP",
-        }
-    }
-
-    fn start(
-        self,
-        programs: &Programs,
-        host: &Host,
-        slot: &Path,
-    ) -> anyhow::Result<(Program, SocketAddr)> {
-        match self {
-            Self::Rtsp(server) => server.start(programs, host, Source::Slot(slot)),
-            Self::Http => http(programs, host, slot),
-        }
-    }
-}
-
-/// Starts `eyelid-server` on a host, and a core for itself.
-pub(super) fn http(
-    programs: &Programs,
-    host: &Host,
-    slots: &Path,
-) -> anyhow::Result<(Program, SocketAddr)> {
-    let any = SocketAddr::new(host.address(), 0).to_string();
-    let mut command: Command = host.command(programs.path("eyelid-server"));
-    command.args(["--listen", &any, "--slots"]).arg(slots);
-    Program::listening(&mut command, SERVER)
 }

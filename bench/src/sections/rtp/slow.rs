@@ -2,21 +2,20 @@
 //! link, and each server a slot, of its own; all look at the same time.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::sessions::http;
+use super::door::Door;
 use crate::feeder::Feeder;
 use crate::network::Host;
 use crate::picture::Spec;
 use crate::process::{Program, Programs};
-use crate::rtp::{Players, Server, Source, Transport};
+use crate::rtp::{Server, Transport};
 use crate::sections::slots;
 use crate::statistics::{age_ms, frames_per_s, median};
-use crate::viewers::{Seen, Viewers, Watch};
+use crate::viewers::Seen;
 
 /// Rate and queue of the links, and for how long each is looked at: at 2 Mbit/s there are two
 /// frames and a half in a second.
@@ -38,9 +37,7 @@ const SPEC: Spec = Spec {
 
 /// A server, and a client of its behind a link.
 struct Pair {
-    name: &'static str,
-    /// `None` is HTTP's.
-    server: Option<Server>,
+    door: Door,
     address: SocketAddr,
     client: Host,
     _program: Program,
@@ -53,9 +50,10 @@ pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
     println!("| link | queue | | frames/s | age p50 ms | of HTTP's | age p99 ms | of HTTP's |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let servers = Server::ALL.into_iter();
-    let servers = servers.filter(|server| server.is_here(programs)).map(Some);
-    let all = std::iter::once(None).chain(servers).zip(1..);
-    let pairs = all.map(|(server, number)| Pair::start(programs, server, number));
+    let servers = servers.filter(|server| server.is_here(programs));
+    let doors = std::iter::once(Door::Http).chain(servers.map(Door::Rtsp));
+    let pairs = doors.zip(1..);
+    let pairs = pairs.map(|(door, number)| Pair::start(programs, door, number));
     let pairs: Vec<_> = pairs.collect::<anyhow::Result<_>>()?;
     for (rate, queue, time) in LINKS {
         for pair in &pairs {
@@ -66,7 +64,7 @@ pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
         let rounds = (0..ROUNDS).map(|_| look(&pairs, time));
         let rounds: Vec<_> = rounds.collect::<anyhow::Result<_>>()?;
         for (index, pair) in pairs.iter().enumerate() {
-            print(rate, queue, pair.name, &rounds, index);
+            print(rate, queue, pair.door.name(), &rounds, index);
         }
     }
     Ok(())
@@ -106,19 +104,14 @@ fn print(rate: &str, queue: &str, name: &str, rounds: &[Vec<Vec<Seen>>], index: 
 }
 
 impl Pair {
-    fn start(programs: &Programs, server: Option<Server>, number: u8) -> anyhow::Result<Self> {
+    fn start(programs: &Programs, door: Door, number: u8) -> anyhow::Result<Self> {
         let host = Host::new(&format!("server{number}"), number)?;
         let client = Host::new(&format!("client{number}"), 100 + number)?;
         let slots = slots()?;
         let feeder = Feeder::start_for_rtp(slots.path(), SPEC)?;
-        let slot: &Path = slots.path();
-        let (program, address) = match server {
-            Some(server) => server.start(programs, &host, Source::Slot(slot))?,
-            None => http(programs, &host, slot)?,
-        };
+        let (program, address) = door.start(programs, &host, slots.path())?;
         Ok(Self {
-            name: server.map_or("eyelid-server, HTTP", Server::name),
-            server,
+            door,
             address,
             client,
             _program: program,
@@ -129,17 +122,7 @@ impl Pair {
     }
 
     fn look(&self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let connect = || -> anyhow::Result<Box<dyn Watch + Send>> {
-            Ok(match self.server {
-                Some(server) => Box::new(Players::connect(
-                    self.address,
-                    server.path(),
-                    Transport::Tcp,
-                    1,
-                )?),
-                None => Box::new(Viewers::connect(self.address, "/stream", 1)?),
-            })
-        };
+        let connect = || self.door.connect(self.address, Transport::Tcp, 1);
         let mut client = self.client.within(connect)?;
         client.watch(SETTLING)?;
         client.watch(time)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::sessions::http;
+use super::door::http;
 use crate::network::Host;
 use crate::process::Programs;
 use crate::rtp::{Player, Server, Source, Transport};
