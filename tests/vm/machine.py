@@ -20,6 +20,7 @@ SERVER, CAPTURE, SIDE, USB, TWIN = (
     f"eyelid-{name}.service"
     for name in ("server", "capture", "capture@side", "capture@usb", "capture@twin")
 )
+DEBS = Path(os.environ["EYELID_DEBS"])
 DEADLINE = 150.0  # seconds: an emulated machine on a busy one is slow
 
 
@@ -102,6 +103,32 @@ def configure(*sections, source=None, **server):
             "[server]\n", f'[server]\n{key} = "{value}"\n'
         )
     CONFIGURATION.write_text("".join((text, *sections)))
+
+
+# Packages
+
+
+def debs(*names):
+    """Gives the files of packages."""
+    return [path for name in names for path in DEBS.glob(f"{name}_*.deb")]
+
+
+def install_beside(name):
+    """Installs package eyelid, and then another, of which nothing is enabled yet.
+
+    Gives files() before the other.
+    """
+    allow_slow_units()
+    run("apt-get", "install", "--yes", *debs("eyelid"))
+    before = files()
+    run("apt-get", "install", "--yes", *debs(name))
+    return before
+
+
+def allow_slow_units():
+    """Lets units take as long as anything may here."""
+    SLOW_UNITS.parent.mkdir(parents=True, exist_ok=True)
+    SLOW_UNITS.write_text(f"[Service]\nTimeoutStartSec={DEADLINE}\nTimeoutStopSec={DEADLINE}\n")
 
 
 # Units and processes

@@ -25,18 +25,18 @@ from machine import (
     BEFORE,
     CAPTURE,
     CONFIGURATION,
-    DEADLINE,
     PACKAGES,
     PATIENTLY,
     SERVER,
     SIDE,
-    SLOW_UNITS,
     SLOWLY,
     TWIN,
     USB,
+    allow_slow_units,
     as_process,
     as_user,
     configure,
+    debs,
     files,
     journal,
     live,
@@ -56,7 +56,6 @@ from harness.http import get
 from harness.stream import Stream
 
 HERE = Path(__file__).parent
-DEBS = Path(os.environ["EYELID_DEBS"])
 SLOT = Path("/run/webcam")
 VIRTUAL_CAMERAS = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
 
@@ -116,10 +115,9 @@ LOOT = {
 def test_installing_starts_and_enables_nothing():
     VIRTUAL_CAMERAS.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "virtual.yaml", VIRTUAL_CAMERAS)
-    SLOW_UNITS.parent.mkdir(parents=True)
-    SLOW_UNITS.write_text(f"[Service]\nTimeoutStartSec={DEADLINE}\nTimeoutStopSec={DEADLINE}\n")
+    allow_slow_units()
     BEFORE.update(files())
-    run("apt-get", "install", "--yes", *DEBS.glob("eyelid_*.deb"))
+    run("apt-get", "install", "--yes", *debs("eyelid"))
     assert processes() == {}
     assert (
         run("systemctl", "list-units", "--state=active", "--no-legend", "eyelid*", "run-webcam*")
@@ -161,7 +159,7 @@ def test_the_other_package_brings_libcamera():
         "install package eyelid-capture-libcamera" in entry["MESSAGE"]
         for entry in journal(f"--unit={CAPTURE}")
     )
-    run("apt-get", "install", "--yes", *DEBS.glob("eyelid-capture-libcamera_*.deb"))
+    run("apt-get", "install", "--yes", *debs("eyelid-capture-libcamera"))
     run("systemctl", "stop", SERVER)
     run("systemctl", "reset-failed", "eyelid-*")
     HEALTHY_SINCE.append(time.time())
@@ -534,7 +532,7 @@ StandardOutput=file:{loot}
 
 def newer(directory):
     """Makes packages of a higher version, with other units, out of those here."""
-    for deb in [path for name in PACKAGES for path in DEBS.glob(f"{name}_*.deb")]:
+    for deb in debs(*PACKAGES):
         tree = directory / deb.stem
         run("dpkg-deb", "--raw-extract", deb, tree)
         control = tree / "DEBIAN" / "control"

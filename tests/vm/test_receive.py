@@ -3,7 +3,6 @@ shipped units. Runs after the packages' own tests, and installs them anew.
 """
 
 import errno
-import os
 import pwd
 import re
 import stat
@@ -15,11 +14,11 @@ import pytest
 from machine import (
     ADDRESS,
     CONFIGURATION,
-    DEADLINE,
     SERVER,
-    SLOW_UNITS,
     as_process,
+    debs,
     files,
+    install_beside,
     journal,
     live,
     pid,
@@ -36,7 +35,6 @@ from harness.frames import check_frame
 from harness.http import get
 from harness.stream import Stream
 
-DEBS = Path(os.environ["EYELID_DEBS"])
 RECEIVE, SOCKET = "eyelid-receive.service", "eyelid-receive.socket"
 PORT, DOOR = 8765, 8080
 SLOT = Path("/run/webcam/door")
@@ -47,11 +45,7 @@ BEFORE = set()  # files() before eyelid-receive was installed
 @pytest.fixture(scope="module", autouse=True)
 def installed():
     """Both packages, of which nothing is enabled yet."""
-    SLOW_UNITS.parent.mkdir(parents=True, exist_ok=True)
-    SLOW_UNITS.write_text(f"[Service]\nTimeoutStartSec={DEADLINE}\nTimeoutStopSec={DEADLINE}\n")
-    run("apt-get", "install", "--yes", *DEBS.glob("eyelid_*.deb"))
-    BEFORE.update(files())
-    run("apt-get", "install", "--yes", *DEBS.glob("eyelid-receive_*.deb"))
+    BEFORE.update(install_beside("eyelid-receive"))
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +158,7 @@ def test_an_upgrade_restarts_the_program_and_purging_leaves_nothing(token):
     websocket = WebSocket(PORT, "/door", token)
     before = pid(RECEIVE)
     # Of the same version, which is an upgrade to the package's scripts.
-    run("apt-get", "install", "--reinstall", "--yes", *DEBS.glob("eyelid-receive_*.deb"))
+    run("apt-get", "install", "--reinstall", "--yes", *debs("eyelid-receive"))
     websocket.close()
     WebSocket(PORT, "/door", token).close()
     assert pid(RECEIVE) not in (None, before)

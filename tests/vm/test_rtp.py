@@ -22,10 +22,11 @@ from machine import (
     CONFIGURATION,
     DEADLINE,
     SERVER,
-    SLOW_UNITS,
     as_process,
     as_user,
+    debs,
     files,
+    install_beside,
     journal,
     pid,
     processes,
@@ -37,7 +38,6 @@ from PIL import Image
 
 from harness.http import get
 
-DEBS = Path(os.environ["EYELID_DEBS"])
 RTP, SOCKET = "eyelid-rtp.service", "eyelid-rtp.socket"
 URL = "rtsp://127.0.0.1:8554/"
 STATUS = Path("/run/eyelid/rtp/status")
@@ -60,11 +60,7 @@ def configure(*sections, rtp=""):
 @pytest.fixture(scope="module", autouse=True)
 def installed():
     """Both packages, of which nothing is enabled yet."""
-    SLOW_UNITS.parent.mkdir(parents=True, exist_ok=True)
-    SLOW_UNITS.write_text(f"[Service]\nTimeoutStartSec={DEADLINE}\nTimeoutStopSec={DEADLINE}\n")
-    run("apt-get", "install", "--yes", *DEBS.glob("eyelid_*.deb"))
-    BEFORE.update(files())
-    run("apt-get", "install", "--yes", *DEBS.glob("eyelid-rtp_*.deb"))
+    BEFORE.update(install_beside("eyelid-rtp"))
     configure()
 
 
@@ -247,7 +243,7 @@ def test_an_upgrade_restarts_the_program_and_purging_leaves_nothing():
     with playing("protocols=tcp"):
         before = wait_for(lambda: pid(RTP), "the program")
         # Of the same version, which is an upgrade to the package's scripts.
-        run("apt-get", "install", "--reinstall", "--yes", *DEBS.glob("eyelid-rtp_*.deb"))
+        run("apt-get", "install", "--reinstall", "--yes", *debs("eyelid-rtp"))
         wait_for(lambda: pid(RTP) not in (None, before), "another program")
     nothing_runs()
     entries = journal(f"--unit={RTP}")

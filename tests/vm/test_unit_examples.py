@@ -13,9 +13,9 @@ import pytest
 from machine import (
     ADDRESS,
     CONFIGURATION,
-    DEADLINE,
+    DEBS,
     SERVER,
-    SLOW_UNITS,
+    allow_slow_units,
     as_process,
     journal,
     live,
@@ -46,9 +46,8 @@ HERE, FRIEND, STRANGER = "10.77.0.1", "10.77.0.2", "10.77.0.3"
 @pytest.fixture(scope="module", autouse=True)
 def installed():
     """The packages, listening, with a test picture: nothing has to be found or warmed up."""
-    SLOW_UNITS.parent.mkdir(parents=True, exist_ok=True)
-    SLOW_UNITS.write_text(f"[Service]\nTimeoutStartSec={DEADLINE}\nTimeoutStopSec={DEADLINE}\n")
-    run("apt-get", "install", "--yes", *Path(os.environ["EYELID_DEBS"]).glob("*.deb"))
+    allow_slow_units()
+    run("apt-get", "install", "--yes", *DEBS.glob("*.deb"))
     configure()
     run("systemctl", "enable", "--now", "eyelid.socket")
 
