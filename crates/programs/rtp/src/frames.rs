@@ -220,11 +220,14 @@ impl Frames {
     }
 
     fn give_up(&self, reason: &dyn fmt::Display, cure: Cure) {
+        // Why what was asked for cannot be sent is of use, and not what is wrong with its stand-in.
+        let stands_in = (self.shown.get()).is_some_and(|came| self.size.get().stands_in(came));
+        let known = self.unsendable.take().filter(|_| stands_in);
+        let reason = known.unwrap_or_else(|| reason.to_string());
         let substitute = match cure {
             Cure::Nothing => None,
             Cure::Recode | Cure::Rendition => self.substitute(),
         };
-        self.unsendable.replace(Some(reason.to_string()));
         let cure = match substitute {
             Some(RtpSize::Current) | None => "nothing is sent",
             Some(RtpSize::Low) => "low is sent instead",
@@ -232,6 +235,7 @@ impl Frames {
             Some(RtpSize::Quarter) => "a quarter of it is sent instead",
         };
         let words = format!("{reason}; {cure}");
+        self.unsendable.replace(Some(reason));
         // That what was asked for still cannot be sent is no news.
         if substitute.is_some() && *self.told.borrow() == words {
             return;

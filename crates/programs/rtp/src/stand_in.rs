@@ -50,9 +50,14 @@ impl StandIn {
         self.instead.map_or(self.asked, |instead| instead.size)
     }
 
+    /// Says whether what came is in place of what was asked for.
+    pub(crate) fn stands_in(&self, came: RtpSize) -> bool {
+        self.instead.is_some_and(|instead| instead.size == came)
+    }
+
     /// What came can be sent.
     pub(crate) fn on_sendable(&mut self, came: RtpSize) {
-        if self.instead.is_none_or(|instead| instead.size != came) {
+        if !self.stands_in(came) {
             *self = Self::new(self.asked);
         }
     }
