@@ -210,6 +210,27 @@ def test_it_says_who_looks_and_why_a_paused_camera_does_not_sleep(window, rooms)
 
 
 @in_chromium
+def test_of_a_camera_that_pushes_and_does_not_sleep_it_says_so(window, start, directory):
+    slot = directory / "slots"
+    slot.mkdir()
+    told = {"version": 1, "state": "asleep", "since": "2026-11-29T12:00:00.000Z"}
+    told["push"] = {"connected": True, "sleeps": False, "address": "192.0.2.7"}
+    (slot / "state.json").write_text(json.dumps(told))
+    server = start("eyelid-server", "--slots", slot, "--listen", "127.0.0.1:0")
+    url = server.wait_log(r"http://127\.0\.0\.1:[1-9]\d*")[0]
+    with window(url, LAPTOP, names=()) as page:
+        wait_page(page, lambda: page.locator(".message").inner_text(), "it says something")
+        page.keyboard.press("Space")
+        more = page.locator(".message .more")
+        wait_text(page, more, "Nobody looks.", "it cannot be told to sleep.")
+        told["push"]["sleeps"] = True
+        hidden = slot / ".state.json.tmp"
+        hidden.write_text(json.dumps(told))
+        hidden.rename(slot / "state.json")
+        wait_text(page, more, "The camera is asleep.")
+
+
+@in_chromium
 def test_a_failed_camera_says_once_why_and_when_it_is_tried_again(window, eyelid, directory):
     config = directory / "eyelid.toml"
     config.write_text('[cameras.default]\nsource = "command:exit 3"\n')

@@ -327,7 +327,7 @@ class Camera {
     const said = this.status;
     const failed = said?.state === 'failed' && { state: 'failed', message: 'The camera has failed', more: said.error || '', retry: this.retry() };
     if (this.paused) {
-      if (said?.state === 'asleep') return { state: 'asleep', message: 'Paused', more: 'The camera is asleep.' };
+      if (said?.state === 'asleep') return { state: 'asleep', message: 'Paused', more: this.whyAsleep() };
       if (failed) return { ...failed, message: 'Paused', more: 'The camera has failed.', retry: '' };
       return { state: 'paused', message: 'Paused', more: said?.state === 'awake' ? this.whyAwake() : '' };
     }
@@ -344,6 +344,13 @@ class Camera {
     if (Number.isNaN(at_ms)) return '';
     const left_s = Math.ceil((at_ms - Date.now() - (clock.offset_ms ?? 0)) / 1000);
     return left_s > 0 ? `Next try in ${left_s} s` : 'Trying again…';
+  }
+
+  // A camera that pushes its pictures sends on, if it does not know how to sleep.
+  whyAsleep() {
+    const push = this.status.push;
+    if (push?.connected && !push.sleeps) return 'Nobody looks. The camera sends all the same: it cannot be told to sleep.';
+    return 'The camera is asleep.';
   }
 
   whyAwake() {
