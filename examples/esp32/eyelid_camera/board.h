@@ -34,7 +34,8 @@
 #define PINS_DATA {3, 42, 46, 48, 4, 17, 11, 13}
 
 #elif defined(BOARD_M5STACK_A)
-// M5Stack M5Camera, model A: OV2640, 4 MB of PSRAM. In the IDE: "ESP32 Wrover Module".
+// M5Stack M5Camera, model A (OV2640), and Timer Camera (OV3660), with PSRAM. In the IDE: "ESP32
+// Wrover Module".
 #define BOARD_JPEG 1
 #define PIN_POWER -1
 #define PIN_PWDN -1
@@ -48,7 +49,7 @@
 #define PINS_DATA {32, 35, 34, 5, 39, 18, 36, 19}
 
 #elif defined(BOARD_M5STACK_B)
-// M5Stack M5Camera, model B, and Timer Camera: two pins are elsewhere.
+// M5Stack M5Camera, model B: two pins are elsewhere.
 #define BOARD_JPEG 1
 #define PIN_POWER -1
 #define PIN_PWDN -1

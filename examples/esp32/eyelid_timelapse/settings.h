@@ -1,8 +1,8 @@
 // What is to be set before the board is flashed.
 #pragma once
 
-// The board: BOARD_AI_THINKER, BOARD_ATOMS3R_CAM, BOARD_M5STACK_A (M5Camera, model A) or
-// BOARD_M5STACK_B (M5Camera, model B, and Timer Camera). board.h has their pins.
+// The board: BOARD_AI_THINKER, BOARD_ATOMS3R_CAM, BOARD_M5STACK_A (M5Camera, model A, and Timer
+// Camera) or BOARD_M5STACK_B (M5Camera, model B). board.h has their pins.
 #define BOARD_AI_THINKER
 
 #define WIFI_NAME "my network"
