@@ -56,6 +56,16 @@ def bomb(mode="RGB", turned=True, side=8000):
 
 
 @cache
+def lying(width, height):
+    """Gives a JPEG of noise, which takes its time, to be shown turned (EXIF)."""
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    noise = Image.effect_noise((width, height), 40).convert("RGB")
+    noise.save(file, "JPEG", exif=exif, quality=70)
+    return file.getvalue()
+
+
+@cache
 def _plain():
     file = io.BytesIO()
     Image.new("RGB", (WIDTH, HEIGHT), "teal").save(file, "JPEG", quality=75)

@@ -2,12 +2,14 @@
 
 import json
 import statistics
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from cameras import Pushing
-from pictures import bomb, mark, picture
+from pictures import bomb, lying, mark, picture
 from receiver import configuration, serve, shown
 from viewing import Viewer
 
@@ -74,6 +76,35 @@ def test_large_renditions_of_one_camera_hold_no_other_up(start, receive):
     # Made in the same thread, five of six wait until they are old, or until a newer one has come.
     assert len(ages_ms) > 0.7 * sent, said
     assert statistics.median(ages_ms) < min(took_ms) / 5, said
+
+
+def test_a_small_picture_that_must_be_turned_waits_for_no_large_one(receive):
+    receiver = receive(configuration("door", ("large", {"max-bytes": "32MiB"})))
+    small, large = lying(640, 480), lying(3200, 2400)
+
+    def seconds(jpeg, path):
+        began = time.monotonic()
+        assert receiver.post(jpeg, path).status == 200
+        return time.monotonic() - began
+
+    alone_s = seconds(large, "/large")
+    with ThreadPoolExecutor() as pool:
+        # One is being turned, and the other waits.
+        stop = threading.Event()
+        busy = [pool.submit(repeat, lambda: seconds(large, "/large"), stop) for _ in range(2)]
+        took_s = [seconds(small, "/door") for _ in range(15)]
+        stop.set()
+    assert all(turning.result() > 0 for turning in busy)
+    assert statistics.median(took_s) < alone_s / 3, f"{took_s}; a large one {alone_s}"
+
+
+def repeat(act, stop):
+    """Does something until it is told to stop; gives how often."""
+    times = 0
+    while not stop.is_set():
+        act()
+        times += 1
+    return times
 
 
 def test_all_of_one_file(start, receive, directory):

@@ -31,6 +31,10 @@ const KEY: &str = "push";
 /// How often that is written while somebody looks.
 const TELL: Duration = Duration::from_secs(2);
 
+/// The most pixels of a picture that waits for no larger one to be decoded: its camera sends many
+/// of them while that takes.
+const SMALL_PIXELS: u64 = 1 << 20;
+
 /// Renditions that are being made, and whose.
 type Rendering = (DriverId, JoinHandle<Rendered>);
 
@@ -55,8 +59,10 @@ pub(crate) struct Cameras {
     has_ended: Cell<bool>,
     /// A thread makes renditions.
     is_rendering: Cell<bool>,
-    /// Decoding takes a core for as long as it lasts: one picture at a time, of all cameras.
-    decoding: Semaphore,
+    /// Decoding takes a core for as long as it lasts: one large picture at a time, of all cameras,
+    /// and one small one beside it, which has not the patience.
+    large_decoding: Semaphore,
+    small_decoding: Semaphore,
 }
 
 impl Cameras {
@@ -73,7 +79,8 @@ impl Cameras {
             wake_at: Cell::default(),
             has_ended: Cell::default(),
             is_rendering: Cell::default(),
-            decoding: Semaphore::new(1),
+            large_decoding: Semaphore::new(1),
+            small_decoding: Semaphore::new(1),
         };
         let is_wanted = !settings.is_empty();
         let until = Instant::now() + HANDOVER;
@@ -193,9 +200,9 @@ impl Cameras {
     }
 
     /// Takes a frame of a camera in: publishes it if somebody wishes for it, else keeps it at hand.
-    /// One that has to be decoded first waits for its turn among those of all cameras, and its
-    /// connection with it; it is dropped while nobody looks, and if `is_current` says afterwards
-    /// that the camera has another connection by now.
+    /// One that has to be decoded first waits for its turn among those of all cameras, the small
+    /// ones among themselves, and its connection with it; it is dropped while nobody looks, and if
+    /// `is_current` says afterwards that the camera has another connection by now.
     ///
     /// # Errors
     /// What makes it no frame.
@@ -210,12 +217,16 @@ impl Cameras {
         let picture = match prepared {
             Prepared::Ready(picture) => picture,
             // The next comes soon. Of one that posts each by itself none may come.
-            Prepared::Slow(_) if !intake.is_awake() && intake.is_connected() => {
+            Prepared::Slow { .. } if !intake.is_awake() && intake.is_connected() => {
                 return Ok(Taken::Unseen);
             }
-            Prepared::Slow(jpeg) => {
+            Prepared::Slow { jpeg, pixels } => {
+                let turns = match pixels > SMALL_PIXELS {
+                    true => &self.large_decoding,
+                    false => &self.small_decoding,
+                };
                 // It is never closed.
-                let _turn = self.decoding.acquire().await;
+                let _turn = turns.acquire().await;
                 let made = spawn_blocking(move || encode_again(&jpeg)).await;
                 // It ends in another way only if it panics, which is a fault of ours.
                 let picture = made.unwrap_or(Err(PictureError::Head))?;

@@ -63,7 +63,12 @@ pub(crate) enum Prepared {
     Ready(Picture),
     /// This JPEG, which has to be decoded and encoded again ([`encode_again`]): it is to be turned,
     /// or of a kind that browsers do not show.
-    Slow(Bytes),
+    Slow {
+        /// The JPEG.
+        jpeg: Bytes,
+        /// How many pixels it has: so long it takes.
+        pixels: u64,
+    },
 }
 
 /// Makes a frame of a message, without copying it where nothing in it has to change.
@@ -77,11 +82,12 @@ pub(crate) fn prepare(message: &Bytes, max_bytes: usize) -> Result<Prepared, Unu
     let Some(picture) = as_it_is(&jpeg)? else {
         let (header, length) = whole(&jpeg).map_err(PictureError::from)?;
         let (width, height) = (header.width, header.height);
-        if u64::from(width) * u64::from(height) > MOST_DECODED_PIXELS {
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > MOST_DECODED_PIXELS {
             return Err(Unusable::TooLargeToDecode { width, height });
         }
         within(length, max_bytes)?;
-        return Ok(Prepared::Slow(jpeg));
+        return Ok(Prepared::Slow { jpeg, pixels });
     };
     let (width, height, kind) = (picture.width, picture.height, picture.kind);
     let jpeg = match picture.jpeg {
@@ -141,7 +147,7 @@ mod tests {
     fn ready(message: &Bytes) -> Picture {
         match prepare(message, MAX_BYTES).unwrap() {
             Prepared::Ready(picture) => picture,
-            Prepared::Slow(_) => panic!("it needs nothing"),
+            Prepared::Slow { .. } => panic!("it needs nothing"),
         }
     }
 
@@ -182,7 +188,7 @@ mod tests {
         let exif = b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
         let whole = jpeg();
         let lying = Bytes::from([&whole[..2], exif, &whole[2..]].concat());
-        let Prepared::Slow(jpeg) = prepare(&lying, MAX_BYTES).unwrap() else {
+        let Prepared::Slow { jpeg, .. } = prepare(&lying, MAX_BYTES).unwrap() else {
             panic!("it lies on its side");
         };
         let picture = encode_again(&jpeg).unwrap();
