@@ -147,8 +147,7 @@ def test_loss_and_round_trip_of_a_destination(start, server, slots, status):
     assert (sent["state"], sent["transport"], sent["rendition"]) == ("sending", "udp", "current")
     assert (sent["error"], sent["receivers"]) == (None, 1)
     assert 0.15 < sent["fraction_lost"] < 0.25, sent
-    # What was left out of a frame that was refused is lost for the receiver, and no packet.
-    assert 0.1 < sent["packets_lost"] / sent["packets"] < 0.25, sent
+    assert 0.1 < sent["packets_lost"] / sent["packets"] < 0.21, sent
     assert HELD_S * 1e3 <= sent["round_trip_ms"] < HELD_S * 1e3 + 400, sent
     assert sent["jitter_ms"] > 0
     labels = '{camera="default",to="127.0.0.1:5000"'
@@ -159,9 +158,9 @@ def test_loss_and_round_trip_of_a_destination(start, server, slots, status):
     for name, key in ("packets", "packets"), ("sent_bytes", "bytes"), ("frames", "frames"):
         assert metrics[f"{name}_total{labels}}}"] >= sent[key] > 0
     assert metrics[f"packets_lost_total{labels}}}"] >= sent["packets_lost"]
-    # What the log says of a second is what /status has counted in it.
+    # What the log says of a second is what /status has counted in it, which may be of a moment ago.
     frames = [int(count) for count in re.findall(r"(\d+) frames, ", program.log())]
-    assert sum(frames) <= server.figures()["destinations"][0]["frames"]
+    assert server.wait(lambda it: destination(it)["frames"] >= sum(frames))
     receiver.end()
 
 

@@ -151,8 +151,23 @@ impl Packetizer {
         }
     }
 
-    /// Makes the packets of a JPEG. They count as sent: what the caller leaves out then is lost on
-    /// the way for receivers and reports.
+    /// Goes on behind what was sent, which is not all of the last frame where that was refused or
+    /// given up.
+    ///
+    /// The numbers of a frame of which nothing has gone are given anew, and nobody misses it. One
+    /// that was broken off takes up one number more: receivers that see no gap, as GStreamer's
+    /// `rtpjpegdepay`, would put what they have of it before the next frame.
+    pub fn resume(&mut self, sent: Sent) {
+        let left = self.sent.packets.wrapping_sub(sent.packets);
+        let is_broken_off = 0 < left && (left as usize) < self.ends.len();
+        let next = self.sequence.wrapping_sub(left as u16);
+        self.sequence = next.wrapping_add(is_broken_off.into());
+        self.sent = sent;
+        self.clear();
+    }
+
+    /// Makes the packets of a JPEG. They count as sent, unless [`Packetizer::resume`] is told
+    /// otherwise: what the caller leaves out then is lost on the way for receivers and reports.
     pub fn jpeg(&mut self, payload: &JpegPayload<'_>, timestamp_90k: u32) -> Packets<'_> {
         self.clear();
         jpeg::write(self, payload, timestamp_90k);
@@ -247,18 +262,21 @@ impl<'a> Packets<'a> {
         self.position
     }
 
-    /// How far it has come when only so many of them were sent, the first ones, and `before` them
-    /// all that it says.
-    pub fn position_after(&self, packets: usize, before: Sent) -> StreamPosition {
+    /// How far it has come when only so many of them were sent, the first ones.
+    pub fn position_after(&self, packets: usize) -> StreamPosition {
         let packets = packets.min(self.len());
-        let left = (self.len() - packets) as u16;
-        let octets = self.range(0..packets).len() - packets * self.header_bytes;
+        let left = self.len() - packets;
+        let left_octets = self.range(packets..self.len()).len() - left * self.header_bytes;
+        let Sent {
+            packets: all,
+            octets,
+        } = self.position.sent;
         StreamPosition {
             ssrc: self.position.ssrc,
-            next_sequence: self.position.next_sequence.wrapping_sub(left),
+            next_sequence: self.position.next_sequence.wrapping_sub(left as u16),
             sent: Sent {
-                packets: before.packets.wrapping_add(packets as u32),
-                octets: before.octets.wrapping_add(octets as u32),
+                packets: all.wrapping_sub(left as u32),
+                octets: octets.wrapping_sub(left_octets as u32),
             },
         }
     }

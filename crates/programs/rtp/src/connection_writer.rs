@@ -46,8 +46,21 @@ impl ConnectionWriter {
     /// # Errors
     /// What the socket said; `TimedOut` when it took nothing for [`STALL`].
     pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write_telling(bytes, || {}).await
+    }
+
+    /// Writes all of this; `on_begun` hears when it has begun, from when on it goes to its end.
+    ///
+    /// # Errors
+    /// As for [`ConnectionWriter::write`].
+    pub(crate) async fn write_telling(
+        &self,
+        bytes: &[u8],
+        on_begun: impl FnOnce(),
+    ) -> io::Result<()> {
         let began = Instant::now();
         self.flush().await?;
+        on_begun();
         let taken = self.try_write(bytes)?;
         self.pending.borrow_mut().extend_from_slice(&bytes[taken..]);
         self.pacer.borrow_mut().on_write(began, bytes.len() as u64);

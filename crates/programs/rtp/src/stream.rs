@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use eyelid_figures::{ReceptionFigures, StreamCounts};
 use eyelid_rtp_wire::{
     Farewell, Framing, Heard, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
-    Packetizer, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream, StreamPosition,
-    StreamReport, probe,
+    Packetizer, Packets, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream,
+    StreamPosition, StreamReport, probe,
 };
 use tokio::sync::Mutex;
 
@@ -83,7 +83,7 @@ impl RtpStream {
         self.position.get().ssrc
     }
 
-    /// The sequence number of its next packet.
+    /// The sequence number of its next packet; where its last frame was broken off, the one before.
     pub(crate) fn next_sequence(&self) -> u16 {
         self.position.get().next_sequence
     }
@@ -208,10 +208,10 @@ impl RtpStream {
         writer: &ConnectionWriter,
     ) -> io::Result<()> {
         let (packetizer, _) = &mut *self.packets.lock().await;
-        let packets = packetizer.jpeg(payload, self.stamp(captured));
+        let packets = self.packets_of(payload, captured, packetizer);
         // Once begun they go to their end, unless the connection does not last.
-        self.count_packets(packets.position_after(packets.len(), self.sent()));
-        writer.write(packets.bytes()).await?;
+        let on_begun = || self.count_packets(packets.position());
+        writer.write_telling(packets.bytes(), on_begun).await?;
         self.count_frame();
         Ok(())
     }
@@ -244,11 +244,11 @@ impl RtpStream {
         to: Option<SocketAddr>,
     ) -> io::Result<()> {
         let (packetizer, pacer) = &mut *self.packets.lock().await;
-        let packets = packetizer.jpeg(payload, self.stamp(captured));
-        let (before, sent) = (self.sent(), Cell::new(0));
+        let packets = self.packets_of(payload, captured, packetizer);
+        let sent = Cell::new(0);
         let on_sent = |count| {
             sent.set(sent.get() + count);
-            self.count_packets(packets.position_after(sent.get(), before));
+            self.count_packets(packets.position_after(sent.get()));
         };
         if self.pace == PacketPace::Burst {
             let (bytes, stride) = (packets.bytes(), packets.stride());
@@ -267,6 +267,18 @@ impl RtpStream {
                 PaceStep::Done => return Ok(()),
             }
         }
+    }
+
+    /// Makes the packets of a frame: they follow those that have gone, also where a frame was
+    /// refused or given up before.
+    fn packets_of<'p>(
+        &self,
+        payload: &JpegPayload<'_>,
+        captured: SystemTime,
+        packetizer: &'p mut Packetizer,
+    ) -> Packets<'p> {
+        packetizer.resume(self.sent());
+        packetizer.jpeg(payload, self.stamp(captured))
     }
 
     /// Its packets have gone up to this one.
@@ -298,10 +310,12 @@ fn rounded(number: f64, parts: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eyelid_http::Socket;
     use eyelid_replay::case;
     use nix::sys::socket::setsockopt;
     use nix::sys::socket::sockopt::UdpGroSegment;
-    use tokio::net::UdpSocket;
+    use std::future::ready;
+    use tokio::net::{UdpSocket, UnixStream};
 
     /// A receiver that takes in one piece what came in one.
     async fn receiver() -> UdpSocket {
@@ -310,18 +324,34 @@ mod tests {
         receiver
     }
 
-    #[tokio::test]
-    async fn a_burst_leaves_in_one_piece_and_a_frame_that_is_spread_does_not() {
+    /// A picture of more packets than go at once where they are spread.
+    fn large() -> Vec<u8> {
         let small = case!("jpeg-420");
         let (head, end) = small.split_at(small.len() - 2);
-        let jpeg = [head, &[0; 8000], end].concat();
+        [head, &[0; 8000], end].concat()
+    }
+
+    fn stream(framing: Framing, pace: PacketPace) -> RtpStream {
+        let size = PacketBytes::new(1000).unwrap();
+        RtpStream::new(None, size, framing, pace).unwrap()
+    }
+
+    /// The number of the next packet that comes.
+    async fn number(receiver: &UdpSocket) -> u16 {
+        let mut packet = [0; 2000];
+        receiver.recv(&mut packet).await.unwrap();
+        u16::from_be_bytes([packet[2], packet[3]])
+    }
+
+    #[tokio::test]
+    async fn a_burst_leaves_in_one_piece_and_a_frame_that_is_spread_does_not() {
+        let jpeg = large();
         let payload = JpegPayload::of(&jpeg).unwrap();
         for (pace, is_one_piece) in [(PacketPace::Burst, true), (PacketPace::Spread, false)] {
             let receiver = receiver().await;
             let to = receiver.local_addr().unwrap();
             let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
-            let size = PacketBytes::new(1000).unwrap();
-            let stream = RtpStream::new(None, size, Framing::Datagrams, pace).unwrap();
+            let stream = stream(Framing::Datagrams, pace);
             let sent = stream.send(&payload, SystemTime::now(), &pair, Some(to));
             sent.await.unwrap();
             let sent = stream.sent();
@@ -337,8 +367,7 @@ mod tests {
         let payload = JpegPayload::of(case!("jpeg-420")).unwrap();
         for pace in [PacketPace::Burst, PacketPace::Spread] {
             let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
-            let size = PacketBytes::new(1000).unwrap();
-            let stream = RtpStream::new(None, size, Framing::Datagrams, pace).unwrap();
+            let stream = stream(Framing::Datagrams, pace);
             // Of another kind of address than the socket's: the system refuses it at once.
             let to = Some("[::1]:9".parse().unwrap());
             let sent = stream.send(&payload, SystemTime::now(), &pair, to);
@@ -348,5 +377,82 @@ mod tests {
             assert_eq!((counts.frames, counts.dropped), (0, 1));
             assert_eq!(stream.sent(), Sent::default());
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_misses_a_frame_that_was_refused() {
+        let payload = JpegPayload::of(case!("jpeg-420")).unwrap();
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        for pace in [PacketPace::Burst, PacketPace::Spread] {
+            let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+            let stream = stream(Framing::Datagrams, pace);
+            let first = stream.next_sequence();
+            let nowhere = Some("[::1]:9".parse().unwrap());
+            for to in [nowhere, nowhere, receiver.local_addr().ok()] {
+                let sent = stream.send(&payload, SystemTime::now(), &pair, to).await;
+                assert_eq!(sent.is_ok(), to != nowhere);
+            }
+            assert_eq!(number(&receiver).await, first, "{pace:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_was_given_up_lacks_one_packet_whatever_was_left_of_it() {
+        let jpeg = large();
+        let payload = JpegPayload::of(&jpeg).unwrap();
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = receiver.local_addr().ok();
+        let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let stream = stream(Framing::Datagrams, PacketPace::Spread);
+        let first = stream.next_sequence();
+        tokio::select! {
+            biased;
+            _ = stream.send(&payload, SystemTime::now(), &pair, to) => panic!("all of it went"),
+            () = ready(()) => {}
+        }
+        let went = stream.sent().packets as u16;
+        let all = stream.send(&payload, SystemTime::now(), &pair, to);
+        all.await.unwrap();
+        for count in 0..went {
+            assert_eq!(number(&receiver).await, first.wrapping_add(count));
+        }
+        let next = number(&receiver).await;
+        assert_eq!(next, first.wrapping_add(went + 1), "after {went}");
+    }
+
+    #[tokio::test]
+    async fn what_a_connection_has_not_begun_is_neither_counted_nor_missed() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let writer = ConnectionWriter::new(Socket::Unix(near));
+        let stream = stream(Framing::Interleaved { channel: 0 }, PacketPace::Burst);
+        let payload = JpegPayload::of(case!("jpeg-420")).unwrap();
+        let first = stream.next_sequence();
+        // More than the socket takes.
+        let before = vec![7; 4 << 20];
+        tokio::select! {
+            biased;
+            _ = writer.write(&before) => panic!("all of it was taken"),
+            () = ready(()) => {}
+        }
+        tokio::select! {
+            biased;
+            _ = stream.write(&payload, SystemTime::now(), &writer) => panic!("there was room"),
+            () = ready(()) => {}
+        }
+        assert_eq!(
+            (stream.counts().packets, stream.next_sequence()),
+            (0, first)
+        );
+        let read = async {
+            let mut read = vec![0; before.len() + 12];
+            tokio::io::AsyncReadExt::read_exact(&mut far, &mut read)
+                .await
+                .unwrap();
+            read.split_off(before.len())
+        };
+        let (written, read) =
+            tokio::join!(stream.write(&payload, SystemTime::now(), &writer), read);
+        written.unwrap();
+        assert_eq!(read[6..8], first.to_be_bytes());
     }
 }

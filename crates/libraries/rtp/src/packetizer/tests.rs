@@ -164,15 +164,55 @@ proptest! {
 fn what_was_left_out_is_not_where_the_stream_is() {
     for framing in [Framing::Datagrams, Framing::Interleaved { channel: 0 }] {
         let mut packetizer = packetizer(u16::MAX, 256, framing);
+        let before = packetizer.position();
         let jpeg = large();
         let payload = JpegPayload::of(&jpeg).unwrap();
         let packets = packetizer.jpeg(&payload, 0);
-        let (none, count) = (Sent::default(), packets.len());
+        let count = packets.len();
         assert!(count > 1);
-        assert_eq!(packets.position_after(count, none), packets.position());
-        let first = packets.position_after(1, none);
+        assert_eq!(packets.position_after(count), packets.position());
+        let first = packets.position_after(1);
         assert_eq!((first.next_sequence, first.sent.packets), (0, 1));
         assert_eq!(first.sent.octets, 256 - 12);
-        assert_eq!(packets.position_after(0, none).next_sequence, u16::MAX);
+        assert_eq!(packets.position_after(0), before);
     }
+}
+
+/// The number of the first packet of a frame before which so many have gone of each of others.
+fn number_after(sent: &[usize]) -> u16 {
+    let mut packetizer = packetizer(u16::MAX, 256, Framing::Datagrams);
+    let jpeg = large();
+    let payload = JpegPayload::of(&jpeg).unwrap();
+    for count in sent {
+        let position = packetizer.jpeg(&payload, 0).position_after(*count);
+        packetizer.resume(position.sent);
+    }
+    let packets = packetizer.jpeg(&payload, 0);
+    let first = packets.position_after(0);
+    assert_eq!(first.sent.packets as usize, sent.iter().sum::<usize>());
+    let [high, low] = packets.bytes()[2..4] else {
+        panic!("no header")
+    };
+    assert_eq!(first.next_sequence, u16::from_be_bytes([high, low]));
+    first.next_sequence
+}
+
+#[test]
+fn a_frame_that_did_not_go_leaves_its_numbers_to_the_next_one() {
+    assert_eq!(number_after(&[0]), u16::MAX);
+    assert_eq!(number_after(&[0, 0]), u16::MAX);
+    let all = packetizer(0, 256, Framing::Datagrams)
+        .jpeg(&JpegPayload::of(&large()).unwrap(), 0)
+        .len();
+    assert!(all > 12);
+    assert_eq!(number_after(&[all]) as usize, all - 1);
+}
+
+#[test]
+fn one_number_is_missing_behind_a_frame_that_was_broken_off() {
+    // That of the only packet that went is 65535, and 0 is left out.
+    assert_eq!(number_after(&[1]), 1);
+    assert_eq!(number_after(&[1, 1]), 3);
+    // Nothing has gone since, so the receiver sees no gap yet.
+    assert_eq!(number_after(&[1, 0, 0]), 1);
 }
