@@ -45,12 +45,14 @@ impl Peer {
     }
 
     /// Gives the address by which clients are told apart where each is to have its share: a host
-    /// has all addresses of its IPv6 network to itself (RFC 7421). `None` for those of this machine
-    /// and those that are gone.
+    /// has all addresses of its IPv6 network to itself (RFC 7421). `None` for those that have none;
+    /// that of this machine by IPv6 is its own, and can be told by it.
     pub fn network(self) -> Option<IpAddr> {
         Some(match self.ip()?.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-            v4 => v4,
+            IpAddr::V6(v6) if !v6.is_loopback() => {
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64))
+            }
+            whole => whole,
         })
     }
 }
@@ -309,6 +311,25 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_host_and_this_machine_is_known_as_such() {
+        for (address, network) in [
+            ("[2001:db8::1:2:3:4]:5", "2001:db8::"),
+            ("[::ffff:192.0.2.1]:5", "192.0.2.1"),
+            ("192.0.2.1:5", "192.0.2.1"),
+            ("[::1]:5", "::1"),
+            ("127.0.0.9:5", "127.0.0.9"),
+            ("[::ffff:127.0.0.1]:5", "127.0.0.1"),
+        ] {
+            let told = Peer::Tcp(address.parse().unwrap()).network();
+            assert_eq!(told, Some(network.parse().unwrap()), "{address}");
+        }
+        assert_eq!(
+            (Peer::Unix.network(), Peer::Unknown.network()),
+            (None, None)
+        );
+    }
 
     /// More reads than a task may make in one turn.
     const READS: usize = 1000;

@@ -144,10 +144,7 @@ impl Drop for Share {
 }
 
 fn network(peer: Peer) -> Option<IpAddr> {
-    if peer.ip()?.to_canonical().is_loopback() {
-        return None;
-    }
-    peer.network()
+    peer.network().filter(|network| !network.is_loopback())
 }
 
 #[cfg(test)]
