@@ -5,14 +5,19 @@ import signal
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
+import packets
 import players
 import pytest
-from rtsp import Client
+from rtsp import INTERLEAVED, Client, Ports
+
+from harness.waiting import DEADLINE, wait_for
 
 SECRET = hashlib.md5(b"anna:Eyelid:secret").hexdigest()
 BASIC = "Basic YW5uYTpzZWNyZXQ="
+BENS_SECRET = hashlib.md5(b"ben:Eyelid:secret").hexdigest()
+BENS = "Basic YmVuOnNlY3JldA=="
 TIMEOUT = 1  # s: nonces are good for five times that
 
 
@@ -127,20 +132,70 @@ def test_players_answer_anew_when_the_nonce_is_stale(rtp, slots, jpeg, users, di
     assert ("SETUP", 200, False) in detour.answered
 
 
-def test_what_plays_goes_on_when_its_user_is_removed(rtp, slots, users):
+def play(client, transport=INTERLEAVED, **more):
+    """Has a client play; gives the response to SETUP."""
+    described = client.ask("DESCRIBE", **more)
+    track = described.headers["content-base"] + "track=0"
+    response = client.ask("SETUP", track, Transport=transport, **more)
+    assert [response.status, client.ask("PLAY", **more).status] == [200, 200]
+    return response
+
+
+def ended_with_bye(client):
+    """Waits until the server closes the connection; fails where it says no farewell before."""
+    rest, until = client.buffer, time.monotonic() + DEADLINE
+    while more := client.socket.recv(65536):
+        rest = (rest + more)[-16:]
+        assert time.monotonic() < until, "it plays on"
+    assert b"\x81\xcb" in rest[-16:], "no BYE"
+
+
+@pytest.mark.parametrize("change", ["removed", "another password"])
+def test_sessions_of_a_user_end_with_the_right_to_look(rtp, slots, users, change):
+    of_ben = f"ben:Eyelid:{BENS_SECRET}\n"
+    users.write_text(f"anna:Eyelid:{SECRET}\n{of_ben}")
     program = rtp(slots, "--auth-file", users)
-    with Client(program.url) as client, Client(program.url) as late:
-        described = client.ask("DESCRIBE", Authorization=BASIC)
-        track = described.headers["content-base"] + "track=0"
-        for method, path, more in [
-            ("SETUP", track, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}),
-            ("PLAY", "/", {}),
-        ]:
-            assert client.ask(method, path, Authorization=BASIC, **more).status == 200
-        users.write_text(f"ben:Eyelid:{SECRET}\n")
+    with ExitStack() as stack:
+        one, idle, by_udp, ben, late = (stack.enter_context(Client(program.url)) for _ in range(5))
+        ports = stack.enter_context(Ports())
+        play(one, Authorization=BASIC)
+        right = digest(idle, "DESCRIBE", nonce_of(idle.ask("DESCRIBE")))
+        assert idle.ask("DESCRIBE", Authorization=right).status == 200
+        play(by_udp, ports.transport, Authorization=BASIC)
+        play(ben, Authorization=BENS)
+        ports.packets(1)
+        users.write_text(of_ben)
+        if change != "removed":
+            users.write_text(f"anna:Eyelid:{'0' * 32}\n{of_ben}")
         program.process.send_signal(signal.SIGHUP)
-        program.wait_log("configuration read again")
-        client.rtp_packets(200)
-        assert client.ask("GET_PARAMETER", Authorization=BASIC).status == 401
-        client.rtp_packets(200)
+        ended_with_bye(one)
+        by_udp.closed()
+        program.wait_log(r"client 127\.0\.0\.1:\d+ left: its user is in the password file no more")
+        ports.rtcp.settimeout(5)
+        wait_for(lambda: b"\x81\xcb" in ports.rtcp.recv(2000), "a farewell by UDP")
         assert late.ask("DESCRIBE", Authorization=BASIC).status == 401
+        # Who has nothing set up is asked again, and others do not notice.
+        assert idle.ask("DESCRIBE", Authorization=right).status == 401
+        packets.check_frames(ben.rtp_packets(200))
+        # Nor does anybody when it is read again and says the same.
+        program.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: program.log().count("configuration read again") == 2, "a reload")
+        packets.check_frames(ben.rtp_packets(200))
+
+
+def test_a_first_password_ends_what_began_without(rtp, slots, users, directory):
+    config = directory / "eyelid.toml"
+    program = rtp(slots, config="[rtp]\n")
+    with Client(program.url) as client:
+        client.play()
+        client.rtp_packets(10)
+        config.write_text(f'[rtp]\nauth-file = "{users}"\n')
+        program.process.send_signal(signal.SIGHUP)
+        ended_with_bye(client)
+    with Client(program.url) as client:
+        play(client, Authorization=BASIC)
+        # And without one everybody may look.
+        config.write_text("[rtp]\n")
+        program.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: program.log().count("configuration read again") == 2, "a reload")
+        packets.check_frames(client.rtp_packets(200))

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use eyelid_config::Dscp;
 use eyelid_consumer::Cameras;
 use eyelid_http::{Admission, Permit, Protocol, Socket};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::connection;
 use crate::frames::Shared;
@@ -36,6 +36,8 @@ pub(crate) struct App {
     pub(crate) refusals: Refusals,
     /// What all streams have in common.
     pub(crate) streams: Rc<Shared>,
+    /// Other settings hold.
+    reloaded: Notify,
     /// Becomes true when connections are to end.
     stopping: watch::Sender<bool>,
 }
@@ -54,15 +56,29 @@ impl App {
             shares: Rc::default(),
             refusals: Refusals::default(),
             streams: Rc::default(),
+            reloaded: Notify::new(),
             stopping: watch::Sender::new(false),
         }
     }
 
-    /// Serves those that come now by other settings.
+    /// Serves those that come now by other settings. Who may look no more is no longer served.
     pub(crate) fn reload(self: &Rc<Self>, settings: &Settings) {
         self.cameras.reconfigure(settings.cameras.clone());
         self.settings.replace(settings.clone());
         self.pushes.set(self, &settings.destinations);
+        self.reloaded.notify_waiters();
+    }
+
+    /// Waits for users, those there are or those of a reload, of whom this `is_so`; `None` is that
+    /// everybody may look.
+    pub(crate) async fn until_users(&self, is_so: impl Fn(Option<&Users>) -> bool) {
+        loop {
+            let reloaded = self.reloaded.notified();
+            if is_so(self.users().as_deref()) {
+                return;
+            }
+            reloaded.await;
+        }
     }
 
     /// When the program began, in seconds since 1970: tells its descriptions from those of others

@@ -63,6 +63,8 @@ enum Left {
     Silent,
     #[error("another needs its room")]
     Shed,
+    #[error("its user is in the password file no more, or has another password")]
+    NotAllowed,
     #[error("the program ends")]
     Stopping,
 }
@@ -94,7 +96,11 @@ pub(crate) async fn serve(app: Rc<App>, socket: Socket, permit: Permit) {
         Err(error) => return log::warn!("client {peer} cannot be served: {error}"),
     };
     let left = connection.run().await;
-    log::debug!("client {peer} left: {left}");
+    let level = match left {
+        Left::NotAllowed => log::Level::Info,
+        _ => log::Level::Debug,
+    };
+    log::log!(level, "client {peer} left: {left}");
     if matches!(left, Left::Shed) {
         // Its room is another's already; to wait for its side would take room that nobody has.
         return;
@@ -141,6 +147,9 @@ impl Connection {
             },
             failed = self.deliver() => Left::Failed(failed),
             () = self.silence() => Left::Silent,
+            () = self.app.until_users(|users| !self.session.borrow().may_stay(users)) => {
+                Left::NotAllowed
+            }
             () = self.permit.until_shed() => Left::Shed,
             () = self.app.stopped() => Left::Stopping,
         }

@@ -24,6 +24,13 @@ pub(crate) struct Users {
     secrets: HashMap<String, String>,
 }
 
+/// A user who was let in, with what was their secret then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    user: String,
+    secret: String,
+}
+
 /// What is wrong with a password file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsersError {
@@ -138,6 +145,25 @@ impl Users {
         } else {
             Verdict::Wrong
         }
+    }
+
+    /// Whose an `Authorization` is that was granted.
+    pub(crate) fn login(&self, authorization: &str) -> Option<Login> {
+        let user = match basic_credentials(authorization.as_bytes()) {
+            Some((user, _)) => user,
+            None => {
+                let (_, digest) = authorization.split_once(' ')?;
+                let mut parameters = parameters(digest).into_iter();
+                parameters.find(|(name, _)| name == "username")?.1
+            }
+        };
+        let secret = self.secrets.get(&user)?.clone();
+        Some(Login { user, secret })
+    }
+
+    /// Says whether who was let in then would be now.
+    pub(crate) fn know(&self, login: &Login) -> bool {
+        self.secrets.get(&login.user) == Some(&login.secret)
     }
 
     fn has(&self, user: &str, password: &str) -> bool {
@@ -313,6 +339,28 @@ mod tests {
         let other = digest("anna", "se:cret", URL, "n1");
         let judged = users().judge(Some(&other), "PLAY", URL, Some("n1"));
         assert_eq!(judged, Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_login_is_good_until_its_user_or_secret_is_another() {
+        let file = |name: &str, password: &str| {
+            let secret = md5_hex(&format!("{name}:Eyelid:{password}"));
+            let other = md5_hex("ben:Eyelid:other");
+            let text = format!("ben:Eyelid:{other}\n{name}:Eyelid:{secret}\n");
+            Users::parse(&text, Path::new("f")).unwrap()
+        };
+        for granted in [
+            digest("anna", "se:cret", URL, "n1"),
+            "Basic YW5uYTpzZTpjcmV0".to_owned(),
+        ] {
+            assert_eq!(judge(&granted), Verdict::Granted);
+            let login = users().login(&granted).unwrap();
+            assert!(users().know(&login) && file("anna", "se:cret").know(&login));
+            assert!(!file("anna", "another").know(&login), "{granted}");
+            assert!(!file("carl", "se:cret").know(&login), "{granted}");
+        }
+        assert_eq!(users().login("Basic YmVuOng="), None);
+        assert_eq!(users().login("Digest"), None);
     }
 
     #[test]

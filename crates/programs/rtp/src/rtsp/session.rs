@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use eyelid_slot::CameraName;
 
-use crate::rtsp::auth::{Users, Verdict};
+use crate::rtsp::auth::{Login, Users, Verdict};
 use crate::rtsp::message::{Method, Request, Response, Status};
 use crate::rtsp::target::{NoTarget, Target, base_and_control, track_url};
 use crate::rtsp::transport::{ServerSide, Transport, Ways, answer, choose};
@@ -37,6 +37,8 @@ pub(crate) struct Session {
     id: String,
     nonce: Option<Nonce>,
     users: Option<Rc<Users>>,
+    /// Who was last let in, where a password is asked for.
+    login: Option<Login>,
     /// The address that packets may go to.
     address: Option<IpAddr>,
     /// After how long without a word a client is told that it counts as gone.
@@ -109,6 +111,7 @@ impl Session {
             id,
             nonce: None,
             users,
+            login: None,
             address,
             timeout,
             has_described: false,
@@ -144,6 +147,15 @@ impl Session {
     /// Asks these for a password from now on, or nobody.
     pub(crate) fn set_users(&mut self, users: Option<Rc<Users>>) {
         self.users = users;
+    }
+
+    /// Says whether what is set up may stay where these are asked for a password: not where its
+    /// user is none of them any more, or has another secret.
+    pub(crate) fn may_stay(&self, users: Option<&Users>) -> bool {
+        let (Some(users), Some(_)) = (users, self.current()) else {
+            return true;
+        };
+        self.login.as_ref().is_some_and(|login| users.know(login))
     }
 
     /// Decides what a request comes to that comes `now`. `has_group` says whether a camera is sent
@@ -287,7 +299,7 @@ impl Session {
     }
 
     /// Refuses who may not look, and says why.
-    fn refuse(&self, request: &Request, now: Instant) -> Option<Verdict> {
+    fn refuse(&mut self, request: &Request, now: Instant) -> Option<Verdict> {
         let users = self.users.as_ref()?;
         let authorization = request.header("Authorization");
         let method = request.method.name();
@@ -297,7 +309,11 @@ impl Session {
         let good = self.nonce.as_ref().filter(is_good);
         let good = good.map(|nonce| nonce.text.as_str());
         let verdict = users.judge(authorization, method, &request.url, good);
-        (verdict != Verdict::Granted).then_some(verdict)
+        if verdict != Verdict::Granted {
+            return Some(verdict);
+        }
+        self.login = authorization.and_then(|authorization| users.login(authorization));
+        None
     }
 
     /// Says whether a request names a session that is not this one, or one that has ended.

@@ -308,3 +308,33 @@ fn users() -> Option<Rc<Users>> {
     let anna = format!("anna:Eyelid:{}\n", "0".repeat(32));
     Users::parse(&anna, Path::new("f")).ok().map(Rc::new)
 }
+
+#[test]
+fn a_session_may_stay_as_long_as_its_user() {
+    // `printf %s anna:Eyelid:secret | md5sum`
+    let anna = "anna:Eyelid:32eefc8cc278024d896ac7dade6083b0\n";
+    let file = |text: &str| Users::parse(text, Path::new("f")).ok().map(Rc::new);
+    let of_file = |users: Option<Rc<Users>>, headers: &str| {
+        let mut session = session();
+        session.set_users(users.clone());
+        assert!(session.may_stay(users.as_deref()), "nothing is set up");
+        set_up(
+            &mut session,
+            "SETUP rtsp://h/door/track=0",
+            &format!("{TCP}{headers}"),
+        );
+        session
+    };
+    let others = file(&format!("ben{}", &anna[4..]));
+    let of_anna = of_file(file(anna), "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n");
+    assert!(of_anna.may_stay(file(anna).as_deref()));
+    assert!(of_anna.may_stay(file(&format!("ben:Eyelid:{}\n{anna}", "0".repeat(32))).as_deref()));
+    assert!(of_anna.may_stay(None), "everybody may look");
+    assert!(!of_anna.may_stay(others.as_deref()));
+    assert!(
+        !of_anna.may_stay(users().as_deref()),
+        "the password is another"
+    );
+    // One that began when everybody might.
+    assert!(!of_file(None, "").may_stay(others.as_deref()));
+}
