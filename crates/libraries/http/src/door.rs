@@ -21,7 +21,8 @@ use crate::socket::Peer;
 /// How many clients are served where nothing is said. docs/configuration.md promises it.
 const MAX_CLIENTS: usize = 1000;
 
-/// How clients are served. Those that have begun a stream keep what held then.
+/// How clients are served. Those that have begun a stream keep what held then, but for who may
+/// look.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// When to end for want of connections.
@@ -81,6 +82,8 @@ pub struct Door {
     pub(crate) admission: Rc<Admission>,
     unknown_hosts: UnknownHosts,
     live: RefCell<Rc<LiveConfig>>,
+    /// There is another of these.
+    reloads: watch::Sender<()>,
     accepted: Cell<u64>,
     turned_away: Cell<u64>,
     /// Becomes true when connections are to end.
@@ -136,6 +139,7 @@ impl Door {
             admission: Admission::new(descriptors),
             unknown_hosts: UnknownHosts::new(advice),
             live: RefCell::new(Rc::new(live)),
+            reloads: watch::Sender::new(()),
             accepted: Cell::default(),
             turned_away: Cell::default(),
             stopping: watch::Sender::new(false),
@@ -150,6 +154,28 @@ impl Door {
     /// Serves new clients and requests by another configuration from now on.
     pub fn reload(&self, live: LiveConfig) {
         self.live.replace(Rc::new(live));
+        self.reloads.send_replace(());
+    }
+
+    /// Waits until there is a configuration by which a client would not be let in that came with
+    /// this `Authorization`.
+    pub async fn until_locked_out(&self, authorization: Option<&HeaderValue>, peer: Peer) {
+        let mut reloads = self.reloads.subscribe();
+        // Apart, so that who waits needs no room for it.
+        while Box::pin(self.lets_in(authorization, peer)).await {
+            // The sender lives as long as this does.
+            let _ = reloads.changed().await;
+        }
+    }
+
+    async fn lets_in(&self, authorization: Option<&HeaderValue>, peer: Peer) -> bool {
+        match &self.live().users {
+            Some(users) => {
+                let authorization = authorization.map(HeaderValue::as_bytes);
+                users.admit(authorization, peer).await.is_some()
+            }
+            None => true,
+        }
     }
 
     /// What was counted.

@@ -8,6 +8,7 @@ use eyelid_consumer::RateCap;
 use eyelid_http::{Arrival, Handler, Outcome, Peer, Socket};
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::AUTHORIZATION;
 
 use crate::adapter::Adapter;
 use crate::app::App;
@@ -28,9 +29,23 @@ impl Handler for App {
                 let _entry = camera.map(|camera| self.clients.enter(peer.to_string(), camera));
                 recipient.hand_over(&known, taken).await;
             }),
-            Found::Stream(request) => Outcome::take_over(move |taken| async move {
-                stream(&self, request, taken.socket, peer).run().await;
-            }),
+            Found::Stream(wanted) => {
+                let authorization = request.headers.get(AUTHORIZATION).cloned();
+                Outcome::take_over(move |taken| async move {
+                    let camera = wanted.camera.name().clone();
+                    let stream = stream(&self, wanted, taken.socket, peer);
+                    tokio::select! {
+                        biased;
+                        () = stream.run() => {}
+                        () = self.door.until_locked_out(authorization.as_ref(), peer) => {
+                            log::info!(
+                                "client {peer} of camera {:?} left: its user may look no more",
+                                camera.as_str()
+                            );
+                        }
+                    }
+                })
+            }
         }
     }
 }

@@ -47,7 +47,8 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Reads the configuration again. Clients stay, and those that have begun a stream notice nothing.
+/// Reads the configuration again. Clients stay, and those that have begun a stream notice nothing,
+/// unless they may look no more.
 fn reload(app: &App, fixed: &Settings, read: anyhow::Result<Settings>) -> anyhow::Result<()> {
     let settings = read?;
     for (what, differs) in [

@@ -582,8 +582,11 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
         origin.map(str::to_owned)
     };
     assert_eq!(origin().as_deref(), Some("http://old"));
-    let mut stream = server.stream("/stream");
+    let anna = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
+    let mut stream = Stream::open_with(server.connect(), "/stream", anna);
     stream.frame();
+    let mut of_nobody = server.stream("/stream");
+    of_nobody.frame();
 
     let hash = bcrypt::hash("secret", 4).unwrap();
     fs::write(&users, format!("anna:{hash}\n")).unwrap();
@@ -596,7 +599,7 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
         origin().as_deref() == Some("http://new")
     });
     assert_eq!(server.get("/snapshot").status(), 401);
-    let anna = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
+    of_nobody.end();
     assert_eq!(server.request("GET", "/snapshot", anna).status(), 200);
     let status = server.request("GET", "/status", anna).json();
     assert_eq!(status["cameras"][1]["name"], "attic");
@@ -620,6 +623,41 @@ fn sighup_has_the_configuration_read_again_and_streams_go_on() {
     let attic = server.request("GET", "/attic/snapshot", anna);
     assert_eq!(attic.status(), 404, "it is gone");
     stream.frame();
+}
+
+#[test]
+fn sighup_ends_the_streams_of_users_who_may_look_no_more() {
+    let slots = slots();
+    let _producer = Producer::start(slots.path(), INTERVAL, 1000);
+    let users = slots.path().join("users");
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let (of_anna, of_ben) = (format!("anna:{hash}\n"), format!("ben:{hash}\n"));
+    replace(&users, &format!("{of_anna}{of_ben}"));
+    let server = Server::start(slots.path(), &["--auth-file", users.to_str().unwrap()]);
+    let stream = |credentials: &str| {
+        let authorization = format!("Authorization: Basic {credentials}\r\n");
+        Stream::open_with(server.connect(), "/stream", &authorization)
+    };
+    let (mut anna, mut ben) = (stream("YW5uYTpzZWNyZXQ="), stream("YmVuOnNlY3JldA=="));
+    anna.frame();
+    replace(&users, &of_ben);
+    server.signal(Signal::SIGHUP);
+    anna.end();
+    ben.frame();
+    let mut again = stream("YmVuOnNlY3JldA==");
+    // Another hash of the same password is nobody's business.
+    replace(
+        &users,
+        &format!("ben:{}\n", bcrypt::hash("secret", 4).unwrap()),
+    );
+    server.signal(Signal::SIGHUP);
+    replace(
+        &users,
+        &format!("ben:{}\n{of_anna}", bcrypt::hash("another", 4).unwrap()),
+    );
+    server.signal(Signal::SIGHUP);
+    ben.end();
+    again.end();
 }
 
 #[test]

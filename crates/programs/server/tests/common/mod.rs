@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -227,6 +227,20 @@ impl Stream {
         self.reader.read_exact(&mut closing).unwrap();
         assert_eq!(&closing, b"\r\n--boundarydonotcross\r\n");
         Part { head, jpeg }
+    }
+
+    /// Reads until the server closes it.
+    pub(crate) fn end(&mut self) {
+        let mut rest = [0; 4096];
+        loop {
+            match self.reader.read(&mut rest) {
+                // Reset, where the client has said something that nobody has read.
+                Ok(0) => return,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
+                Ok(_) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Reads so many bytes, whatever they are.
