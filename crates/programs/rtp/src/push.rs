@@ -13,7 +13,7 @@ use anyhow::Context;
 use eyelid_consumer::SharedFrame;
 use eyelid_daemon::backoff::{Backoff, jitter};
 use eyelid_daemon::timer::at;
-use eyelid_rtp_wire::{Farewell, Framing, PacketBytes, Reception};
+use eyelid_rtp_wire::{Farewell, Framing, PacketBytes};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -28,6 +28,7 @@ use crate::reach::Reach;
 use crate::stream::RtpStream;
 
 mod figures;
+mod reports;
 
 /// How often it is seen whether a name is to be looked up again, for it may have moved.
 const LOOK_UP: Duration = Duration::from_secs(5);
@@ -326,49 +327,6 @@ impl Push {
         socket.pair.rtcp.send_to(&report, socket.rtcp_to).await?;
         Ok(())
     }
-
-    /// Hears what receivers report.
-    async fn listen(&self, socket: &PushSocket, to: SocketAddr) -> Infallible {
-        let (mut own, mut of_group) = ([0; 2048], [0; 2048]);
-        loop {
-            let (packet, from) = tokio::select! {
-                received = socket.pair.rtcp.recv_from(&mut own) => match received {
-                    Ok((bytes, from)) => (&own[..bytes], from),
-                    // A report of ours was refused: there is no port of RTCP.
-                    Err(_) => continue,
-                },
-                Ok((bytes, from)) = receive(socket.group_reports.as_ref(), &mut of_group) => {
-                    (&of_group[..bytes], from)
-                }
-            };
-            if !to.ip().is_multicast() && from.ip() != to.ip() {
-                continue;
-            }
-            let heard = self.stream.hear(packet);
-            if heard.listens {
-                self.want();
-                self.members.on_report(from.ip());
-            }
-            if let Some(news) = heard.news {
-                self.adapt(&news);
-            }
-        }
-    }
-
-    /// Sends what arrives, by what a receiver reports.
-    fn adapt(&self, news: &Reception) {
-        if !self.settings.adapt {
-            return;
-        }
-        let mut adaptation = self.adaptation.borrow_mut();
-        let before = adaptation.size();
-        adaptation.on_report(news.receiver, news.fraction_lost, Instant::now());
-        let after = adaptation.size();
-        if after != before {
-            let lost = news.fraction_lost * 100.0;
-            log::info!("{self}: {lost:.1} % lost; sending {after:?} instead of {before:?}");
-        }
-    }
 }
 
 /// How the log calls a destination.
@@ -379,15 +337,5 @@ fn name(settings: &DestinationSettings) -> String {
 impl fmt::Display for Push {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&name(&self.settings))
-    }
-}
-
-async fn receive(
-    socket: Option<&tokio::net::UdpSocket>,
-    buffer: &mut [u8],
-) -> io::Result<(usize, SocketAddr)> {
-    match socket {
-        Some(socket) => socket.recv_from(buffer).await,
-        None => pending().await,
     }
 }

@@ -1,0 +1,67 @@
+//! What the receivers of a destination report, and what it comes to.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use eyelid_rtp_wire::Reception;
+
+use super::Push;
+use crate::push_socket::PushSocket;
+
+impl Push {
+    /// Hears what receivers report.
+    pub(super) async fn listen(&self, socket: &PushSocket, to: SocketAddr) -> Infallible {
+        let (mut own, mut of_group) = ([0; 2048], [0; 2048]);
+        loop {
+            let (packet, from) = tokio::select! {
+                received = socket.pair.rtcp.recv_from(&mut own) => match received {
+                    Ok((bytes, from)) => (&own[..bytes], from),
+                    // A report of ours was refused: there is no port of RTCP.
+                    Err(_) => continue,
+                },
+                Ok((bytes, from)) = receive(socket.group_reports.as_ref(), &mut of_group) => {
+                    (&of_group[..bytes], from)
+                }
+            };
+            if !to.ip().is_multicast() && from.ip() != to.ip() {
+                continue;
+            }
+            let heard = self.stream.hear(packet);
+            if heard.listens {
+                self.want();
+                self.members.on_report(from.ip());
+            }
+            if let Some(news) = heard.news {
+                self.adapt(&news);
+            }
+        }
+    }
+
+    /// Sends what arrives, by what a receiver reports.
+    fn adapt(&self, news: &Reception) {
+        if !self.settings.adapt {
+            return;
+        }
+        let mut adaptation = self.adaptation.borrow_mut();
+        let before = adaptation.size();
+        adaptation.on_report(news.receiver, news.fraction_lost, Instant::now());
+        let after = adaptation.size();
+        if after != before {
+            let lost = news.fraction_lost * 100.0;
+            log::info!("{self}: {lost:.1} % lost; sending {after:?} instead of {before:?}");
+        }
+    }
+}
+
+async fn receive(
+    socket: Option<&tokio::net::UdpSocket>,
+    buffer: &mut [u8],
+) -> io::Result<(usize, SocketAddr)> {
+    match socket {
+        Some(socket) => socket.recv_from(buffer).await,
+        None => pending().await,
+    }
+}
