@@ -67,6 +67,12 @@ def receiver_computer():
 
 
 @pytest.fixture
+def status(directory):
+    """Where eyelid-rtp tells what it sends, if it is told to."""
+    return directory / "status"
+
+
+@pytest.fixture
 def rtp(start, directory):
     """Starts eyelid-rtp with RTSP on a port of its choice; gives the program with its `url`."""
 

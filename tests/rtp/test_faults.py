@@ -1,13 +1,17 @@
 """One camera fails, one receiver stops, one is lost: nobody else sees anything of it."""
 
 import signal
+import subprocess
 import sys
 
+import players
 import pytest
+from figures import told
 from rtsp import Client, Ports
 from viewer import Viewer
 
 from harness import elsewhere
+from harness.waiting import wait_for
 
 PORT = 5000
 # A program of its own, for sockets of this one are its viewers', too.
@@ -63,3 +67,40 @@ def test_nobody_skips_a_frame_for_another(rtp, start, directory, cameras):
             program.wait_log("Connection refused")
             cameras["bed"].process.kill()
             viewer.see(30)
+
+
+# Of what is sent by UDP and no report, every so manieth piece is refused: in the middle of frames,
+# as a rule.
+REFUSALS = """
+table ip refusals {
+    chain output {
+        type filter hook output priority 0
+        udp length > 300 numgen inc mod 23 == 0 drop
+    }
+}
+"""
+
+
+@pytest.fixture
+def refusals():
+    """The system refuses packets now and then."""
+    subprocess.run(["nft", "-f", "-"], input=REFUSALS, text=True, check=True)
+    yield
+    subprocess.run(["nft", "delete", "table", "ip", "refusals"], check=True)
+
+
+@pytest.mark.parametrize("player", ["ffmpeg", "gstreamer"])
+def test_what_went_of_a_frame_is_put_before_no_other(
+    rtp, slots, jpeg, directory, status, refusals, player
+):
+    url = rtp(slots, "--status", status).url + "/"
+    if player == "ffmpeg":
+        shown = players.ffmpeg(url, "udp")
+    else:
+        shown = players.gstreamer(url, directory, "udp")
+    assert set(shown) == {players.pixels(jpeg)}
+    # Of two frames in one picture the second is shown.
+    sizes = {path.stat().st_size for path in directory.glob("frames-*/*.jpg")}
+    assert len(sizes) <= 1, f"the beginning of a frame before another: {sizes}"
+    totals = wait_for(lambda: told(status)["session_totals"], "what went")[0]
+    assert min(totals["dropped"], totals["frames"]) > 3, totals
