@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
-SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION = 200, 201, 202
+SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION, BYE = 200, 201, 202, 203
 
 
 @dataclass(frozen=True)
@@ -86,3 +86,13 @@ def receiver_report(sender, lost=0, fraction=0, ssrc=0x5EE, sequence=0):
     report = struct.pack("!BBHI", 0x81, RECEIVER_REPORT, 7, ssrc) + block
     name = b"\x01\x04test\0\0"
     return report + struct.pack("!BBHI", 0x81, SOURCE_DESCRIPTION, 1 + len(name) // 4, ssrc) + name
+
+
+def goodbye(ssrc):
+    """Gives what says that a sender or receiver leaves."""
+    return struct.pack("!BBHI", 0x81, BYE, 1, ssrc)
+
+
+def is_goodbye(compound, ssrc):
+    """Says whether a compound packet has a farewell of this one."""
+    return goodbye(ssrc) in [report for _, report in reports(compound)]

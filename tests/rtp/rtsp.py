@@ -53,12 +53,12 @@ class Ports:
         transport = client.set_up(self.transport, path).headers["transport"]
         self.ssrc = int(transport.rsplit("ssrc=", 1)[1], 16)
         ports = re.search(r"server_port=\d+-(\d+)", transport)
-        self._server = (urlsplit(client.url).hostname, int(ports[1]))
+        self.server = (urlsplit(client.url).hostname, int(ports[1]))
         assert client.ask("PLAY", path).status == 200
 
     def report(self):
         """Says that the client is there."""
-        self.rtcp.sendto(packets.receiver_report(self.ssrc), self._server)
+        self.rtcp.sendto(packets.receiver_report(self.ssrc), self.server)
 
     def packets(self, count):
         """Reads so many packets of RTP."""

@@ -24,5 +24,7 @@ pub use packetizer::{
     UnevenPackets,
 };
 pub use probe::probe;
-pub use rtcp::{Farewell, Heard, Receivers, Reception, ReportInterval, RtcpError, StreamReport};
+pub use rtcp::{
+    Farewell, Heard, Receivers, Reception, ReportInterval, RtcpError, StreamReport, is_own,
+};
 pub use sdp::{Destination, JPEG_PAYLOAD_TYPE, Media, Origin, SessionDescription};

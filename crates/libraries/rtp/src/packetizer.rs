@@ -166,6 +166,11 @@ impl Packetizer {
         self.clear();
     }
 
+    /// Gives the packets that come another SSRC.
+    pub fn set_ssrc(&mut self, ssrc: u32) {
+        self.stream.ssrc = ssrc;
+    }
+
     /// Makes the packets of a JPEG. They count as sent, unless [`Packetizer::resume`] is told
     /// otherwise: what the caller leaves out then is lost on the way for receivers and reports.
     pub fn jpeg(&mut self, payload: &JpegPayload<'_>, timestamp_90k: u32) -> Packets<'_> {

@@ -8,11 +8,14 @@ mod receivers;
 mod report_interval;
 
 use rtcp_types::{
-    Bye, Compound, RtcpPacketWriterExt, RtcpWriteError, Sdes, SdesChunk, SdesItem, SenderReport,
+    Bye, Compound, Packet, RtcpPacketWriterExt, RtcpWriteError, Sdes, SdesChunk, SdesItem,
+    SenderReport,
 };
 
 use crate::clock::RtpTime;
 use crate::packetizer::Sent;
+
+use receivers::MOST_BYTES;
 
 pub use receivers::{Heard, Receivers, Reception, RtcpError};
 pub use report_interval::ReportInterval;
@@ -78,6 +81,26 @@ impl StreamReport<'_> {
     }
 }
 
+/// Says whether a packet is one that the sender of this name has sent itself: one to a group comes
+/// back from there, and so does one that somebody reflects. Its SSRC does not tell: another may
+/// have the same (RFC 3550, §8.2). Nobody knows the name but by such a packet, where it is random.
+pub fn is_own(packet: &[u8], cname: &str) -> bool {
+    if packet.len() > MOST_BYTES {
+        return false;
+    }
+    let Ok(parts) = Compound::parse(packet) else {
+        return false;
+    };
+    let has_name = |chunk: &SdesChunk<'_>| {
+        let mut items = chunk.items();
+        items.any(|item| item.type_() == SdesItem::CNAME && item.value() == cname.as_bytes())
+    };
+    parts.map_while(Result::ok).any(|part| match part {
+        Packet::Sdes(names) => names.chunks().any(has_name),
+        _ => false,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +146,20 @@ mod tests {
         let mut without = vec![];
         report("a@b").write(Farewell::None, &mut without);
         assert_eq!(without, expected[..expected.len() - 8]);
+    }
+
+    #[test]
+    fn a_packet_is_the_senders_own_by_its_name() {
+        for farewell in [Farewell::None, Farewell::Bye] {
+            let mut packet = vec![];
+            report("a@b").write(farewell, &mut packet);
+            assert!(is_own(&packet, "a@b"));
+            assert!(!is_own(&packet, "a@") && !is_own(&packet, ""));
+            assert!(!is_own(&packet[..28], "a@b"), "it has no name");
+            packet.resize(MOST_BYTES + 1, 0);
+            assert!(!is_own(&packet, "a@b"));
+        }
+        assert!(!is_own(b"GET /", "a@b"));
     }
 
     #[test]

@@ -300,8 +300,9 @@ impl UdpWay {
                     self.rtp_to.on_packet(from, Instant::now());
                 }
                 Ok((bytes, from)) = self.pair.rtcp.recv_from(&mut rtcp) => {
-                    if self.rtcp_to.on_packet(from, Instant::now()) == Sender::Client {
-                        stream.hear(&rtcp[..bytes]);
+                    if self.rtcp_to.on_packet(from, Instant::now()) == Sender::Client
+                        && stream.hear(&rtcp[..bytes]).is_some()
+                    {
                         hear();
                     }
                 }

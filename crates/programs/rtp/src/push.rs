@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use eyelid_consumer::SharedFrame;
+use eyelid_daemon::LogLimit;
 use eyelid_daemon::backoff::{Backoff, jitter};
 use eyelid_daemon::timer::at;
 use eyelid_rtp_wire::{Farewell, Framing, PacketBytes};
@@ -23,6 +24,7 @@ use crate::destinations::DestinationSettings;
 use crate::frames::Frames;
 use crate::loss_adaptation::LossAdaptation;
 use crate::members::Members;
+use crate::push::reports::COLLISIONS;
 use crate::push_socket::{PushSocket, SendFailure};
 use crate::reach::Reach;
 use crate::stream::RtpStream;
@@ -53,6 +55,8 @@ pub(crate) struct Push {
     address: Cell<Option<SocketAddr>>,
     reach: Reach,
     adaptation: RefCell<LossAdaptation>,
+    /// Receivers that have its SSRC.
+    collisions: LogLimit,
     /// The sessions of RTSP that listen there, where it is a group.
     pub(crate) members: Members,
     /// It is no destination any more: a reload has dropped it, or changed it.
@@ -87,6 +91,7 @@ impl Push {
             address: Cell::default(),
             reach: Reach::new(name(&settings), settings.always),
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
+            collisions: LogLimit::new(4, COLLISIONS),
             members: Members::default(),
             is_dropped: Cell::default(),
             leave: Notify::new(),

@@ -9,7 +9,7 @@ use eyelid_figures::{ReceptionFigures, StreamCounts};
 use eyelid_rtp_wire::{
     Farewell, Framing, Heard, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
     Packetizer, Packets, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream,
-    StreamPosition, StreamReport, probe,
+    StreamPosition, StreamReport, is_own, probe,
 };
 use tokio::sync::Mutex;
 
@@ -38,6 +38,8 @@ pub(crate) struct RtpStream {
     cname: String,
     clock: RefCell<RtpClock>,
     packets: Mutex<(Packetizer, PacketPacer)>,
+    /// What the next frame has.
+    ssrc: Cell<u32>,
     /// Where it is, known while a frame is under way, too.
     position: Cell<StreamPosition>,
     receivers: RefCell<Receivers>,
@@ -69,6 +71,7 @@ impl RtpStream {
             pace,
             cname: random::word()?,
             clock: RefCell::new(RtpClock::new(random::bits()?)),
+            ssrc: Cell::new(stream.ssrc),
             position: Cell::new(packetizer.position()),
             receivers: RefCell::default(),
             interval: RefCell::default(),
@@ -80,7 +83,16 @@ impl RtpStream {
 
     /// What tells it from others.
     pub(crate) fn ssrc(&self) -> u32 {
-        self.position.get().ssrc
+        self.ssrc.get()
+    }
+
+    /// Has another SSRC, from the next frame on: a receiver has this one.
+    ///
+    /// # Errors
+    /// What the system said: it gives no random numbers.
+    pub(crate) fn change_ssrc(&self) -> io::Result<()> {
+        self.ssrc.set(random::bits()?);
+        Ok(())
     }
 
     /// The sequence number of its next packet; where its last frame was broken off, the one before.
@@ -128,15 +140,16 @@ impl RtpStream {
         interval.next(receivers, bytes_per_second, fastrand::f64())
     }
 
-    /// Takes note of a packet of RTCP that came for it. Gives what it came to.
-    pub(crate) fn hear(&self, packet: &[u8]) -> Heard {
-        // What is sent to a group comes back from there.
-        if packet.get(4..8) == Some(&self.ssrc().to_be_bytes()) {
-            return Heard::default();
+    /// Takes note of a packet of RTCP that came for it. Gives what it came to, unless it is one of
+    /// its own that has come back.
+    pub(crate) fn hear(&self, packet: &[u8]) -> Option<Heard> {
+        if is_own(packet, &self.cname) {
+            return None;
         }
         let (time, now) = (SystemTime::now().into(), Instant::now());
         let mut receivers = self.receivers.borrow_mut();
-        match receivers.on_packet(packet, self.position.get(), time, now) {
+        let heard = receivers.on_packet(packet, self.position(), time, now);
+        Some(match heard {
             Ok(heard) => {
                 let bytes = packet.len() + HEADER_BYTES;
                 self.interval.borrow_mut().on_packet(bytes);
@@ -146,7 +159,7 @@ impl RtpStream {
                 log::debug!("{error}");
                 Heard::default()
             }
-        }
+        })
     }
 
     /// What went of it, and what of that was lost.
@@ -194,7 +207,7 @@ impl RtpStream {
 
     /// A packet that no receiver takes for a picture: to find out whether there is a receiver.
     pub(crate) fn probe(&self) -> [u8; 20] {
-        probe(self.position.get(), self.now().rtp_90k)
+        probe(self.position(), self.now().rtp_90k)
     }
 
     /// Writes a frame between the messages of a connection.
@@ -277,8 +290,16 @@ impl RtpStream {
         captured: SystemTime,
         packetizer: &'p mut Packetizer,
     ) -> Packets<'p> {
+        packetizer.set_ssrc(self.ssrc());
         packetizer.resume(self.sent());
         packetizer.jpeg(payload, self.stamp(captured))
+    }
+
+    fn position(&self) -> StreamPosition {
+        StreamPosition {
+            ssrc: self.ssrc(),
+            ..self.position.get()
+        }
     }
 
     /// Its packets have gone up to this one.
@@ -377,6 +398,23 @@ mod tests {
             assert_eq!((counts.frames, counts.dropped), (0, 1));
             assert_eq!(stream.sent(), Sent::default());
         }
+    }
+
+    #[test]
+    fn reports_of_its_own_are_no_receivers_whatever_ssrc_it_has_now() {
+        let stream = stream(Framing::Datagrams, PacketPace::Spread);
+        let own = stream.report(Farewell::None);
+        let before = stream.ssrc();
+        assert_eq!(stream.hear(&own), None);
+        // Without a block, and without a name, as a receiver that has our SSRC may send it.
+        let mut theirs = [0x80, 201, 0, 1, 0, 0, 0, 0];
+        theirs[4..].copy_from_slice(&before.to_be_bytes());
+        let heard = stream.hear(&theirs).unwrap();
+        assert!(heard.listens && heard.collides);
+        assert_eq!(stream.reception().receivers, 1);
+        stream.change_ssrc().unwrap();
+        assert_eq!(stream.hear(&own), None);
+        assert!(!stream.hear(&theirs).unwrap().collides);
     }
 
     #[tokio::test]

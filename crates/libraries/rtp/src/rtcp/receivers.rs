@@ -20,7 +20,7 @@ const GONE_AFTER: Duration = Duration::from_secs(30);
 const REMEMBERED_REPORTS: usize = 8;
 
 /// A packet of more is not read: reports on 31 streams and a name have less than half of that.
-const MOST_BYTES: usize = 2048;
+pub(super) const MOST_BYTES: usize = 2048;
 
 /// What no receiver measures who still listens.
 const MOST_DELAY: Duration = Duration::from_secs(30);
@@ -72,6 +72,8 @@ pub struct Heard {
     pub news: Option<Reception>,
     /// Somebody has said that it leaves.
     pub left: bool,
+    /// Somebody who listens has our stream's own SSRC (RFC 3550, §8.2).
+    pub collides: bool,
 }
 
 /// Why a packet is no reports.
@@ -181,6 +183,7 @@ impl Receivers {
         heard: &mut Heard,
     ) {
         heard.listens = true;
+        heard.collides |= ssrc == arrival.stream.ssrc;
         let about_us = blocks.filter(|block| block.ssrc() == arrival.stream.ssrc);
         let block = about_us
             .filter(|block| could_be_true(block, arrival.stream))

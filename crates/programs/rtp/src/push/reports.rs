@@ -4,12 +4,15 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use eyelid_rtp_wire::Reception;
+use eyelid_rtp_wire::{Farewell, Reception};
 
 use super::Push;
 use crate::push_socket::PushSocket;
+
+/// How far apart lines are about receivers with a destination's SSRC: by chance there is none.
+pub(super) const COLLISIONS: Duration = Duration::from_secs(60);
 
 impl Push {
     /// Hears what receivers report.
@@ -29,7 +32,9 @@ impl Push {
             if !to.ip().is_multicast() && from.ip() != to.ip() {
                 continue;
             }
-            let heard = self.stream.hear(packet);
+            let Some(heard) = self.stream.hear(packet) else {
+                continue;
+            };
             if heard.listens {
                 self.want();
                 self.members.on_report(from.ip());
@@ -37,6 +42,33 @@ impl Push {
             if let Some(news) = heard.news {
                 self.adapt(&news);
             }
+            if heard.collides {
+                self.on_collision(socket).await;
+            }
+        }
+    }
+
+    /// Leaves its SSRC to a receiver that has the same (RFC 3550, section 8.2), unless receivers
+    /// were told of it. Who wants to do harm has it change no oftener than the log tells of it.
+    async fn on_collision(&self, socket: &PushSocket) {
+        let Some(suppressed) = self.collisions.allow(Instant::now()) else {
+            return;
+        };
+        let ssrc = self.stream.ssrc();
+        if self.settings.ssrc.is_some() {
+            log::warn!("{self}: a receiver has the SSRC {ssrc:#010X}, too; it stays{suppressed}");
+            return;
+        }
+        // Who is gone needs not be told.
+        let _ = self.report(socket, Farewell::Bye).await;
+        match self.stream.change_ssrc() {
+            Ok(()) => {
+                let new = self.stream.ssrc();
+                log::info!(
+                    "{self}: a receiver has the SSRC {ssrc:#010X}, too; it is {new:#010X} now{suppressed}"
+                );
+            }
+            Err(error) => log::warn!("{self}: no other SSRC: {error}"),
         }
     }
 

@@ -151,6 +151,19 @@ fn who_listens_before_anything_was_sent_is_heard() {
 }
 
 #[test]
+fn a_receiver_with_our_ssrc_counts_as_any_other() {
+    let (mut receivers, now) = (Receivers::default(), Instant::now());
+    for (from, collides) in [(THEIRS, false), (OURS, true)] {
+        let packet = packet(from, [block().fraction_lost(64)]);
+        let heard = receivers.on_packet(&packet, stream(), REPORTED, now);
+        let heard = heard.unwrap();
+        assert!(heard.listens && heard.receptions == 1);
+        assert_eq!(heard.collides, collides);
+    }
+    assert_eq!(receivers.count(now), 2);
+}
+
+#[test]
 fn who_says_goodbye_is_gone() {
     let (mut receivers, now) = (Receivers::default(), Instant::now());
     let mut both = packet(THEIRS, [block()]);
