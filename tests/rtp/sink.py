@@ -23,14 +23,20 @@ def udp(address, port=5000):
 
 
 def join(group, interface, port):
-    """Gives a socket that has joined a group of IPv6 by this interface."""
-    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    """Gives a socket that has joined a group by this interface, IPv4 or IPv6."""
+    v6 = ":" in group
+    family = socket.AF_INET6 if v6 else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-    sock.bind(("::", port))
+    sock.bind(("", port))
     index = socket.if_nametoindex(interface)
-    member = socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", index)
-    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member)
+    if v6:
+        member = socket.inet_pton(family, group) + struct.pack("@I", index)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member)
+    else:
+        member = socket.inet_aton(group) + bytes(4) + struct.pack("@i", index)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
     return sock
 
 

@@ -1,0 +1,75 @@
+"""Groups: several receivers of one, and groups of IPv6."""
+
+import re
+import socket
+
+import packets
+import players
+import pytest
+from sink import Sink, join
+
+from harness import networks
+from harness.waiting import wait_for
+
+GROUP = "239.10.0.1"
+LOSSY, HEALTHY = 0xBAD, 0x600D
+
+# IPv6 beside the addresses that the cable has, at once: nobody else has them.
+IPV6 = """
+ip address add 2001:db8::1/64 dev ours nodad
+ip -n receiver address add 2001:db8::2/64 dev theirs nodad
+"""
+
+
+def test_the_worst_receiver_of_a_group_decides_until_it_leaves(start, directory):
+    slot = directory / "slots"
+    start("eyelid-capture", "--source", "test", "--slot", slot)
+    options = ["--to", f"{GROUP}:5004", "--adapt", "--stats-interval", "1s"]
+    program = start("eyelid-rtp", "--slots", slot, *options)
+    with (
+        Sink(join(GROUP, "lo", 5004)) as sink,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receivers,
+    ):
+        sink.wait()
+        ssrc = sink.packets[-1].ssrc
+
+        def report(receiver, fraction):
+            sink.wait()
+            sequence = sink.packets[-1].sequence
+            data = packets.receiver_report(
+                ssrc, fraction=fraction, ssrc=receiver, sequence=sequence
+            )
+            receivers.sendto(data, (GROUP, 5005))
+
+        # One that loses nothing hides no other.
+        for _ in range(2):
+            report(LOSSY, 51)
+            report(HEALTHY, 0)
+        program.wait_log(r"19\.9 % lost; sending Low instead of Current")
+        program.wait_log(r"frames, [^\n]* 19\.9 % lost")
+        receivers.sendto(packets.goodbye(LOSSY), (GROUP, 5005))
+        left = len(program.log())
+
+        def is_larger():
+            report(HEALTHY, 0)
+            return "0.0 % lost; sending Current instead of Low" in program.log()
+
+        wait_for(is_larger, "the frame as configured, when who lost it has left")
+        told = re.findall(r"frames, [^\n]* (\d+\.\d) % lost", program.log()[left:])
+        assert told and set(told[1:]) == {"0.0"}, told
+
+
+@pytest.mark.parametrize("player", ["ffmpeg", "gstreamer"])
+def test_a_group_of_ipv6_by_rtsp(rtp, slots, jpeg, directory, receiver_computer, player):
+    networks.make(IPV6)
+    to = ["--to", "[ff15::e:1]:5004", "--interface", "ours"]
+    program = rtp(slots, "--rtsp", "[2001:db8::1]:0", *to)
+    url = program.wait_log(r"rtsp://\[2001:db8::1\]:[1-9]\d*")[0]
+    program.wait_log(r"sending to \[ff15::e:1\]")
+    with networks.inside("receiver"):
+        if player == "ffmpeg":
+            shown = players.ffmpeg(url, "udp_multicast")
+        else:
+            shown = players.gstreamer(url + "/", directory, "udp-mcast")
+    # Who joins within a frame has the rest of it alone.
+    assert set(shown[1:]) == {players.pixels(jpeg)}
