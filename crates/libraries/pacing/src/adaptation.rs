@@ -8,7 +8,11 @@
 //! what the link carries even where it is idle between frames, and so whether a larger rendition
 //! would fit. (The kernel's delivery rate says less: it is at most what was sent, and may be that
 //! of a link which is no more.) A client that keeps up with a small rendition is looked at once
-//! more a frame for that, at the moment which decides ([`Adaptation::check_at`]).
+//! more a frame for that, at the moment which decides ([`Adaptation::check_at`]), and once before:
+//! a router may let the first bytes of a frame through at once.
+//!
+//! A rendition is made when it may go, and the link is idle meanwhile. So that time, the shortest
+//! wait for a frame of late, counts with what a frame takes.
 //!
 //! A proxy near the server acknowledges what has not gone over the client's link yet. As long as
 //! its buffers are full, the rate counts which [`ProxyBuffer`](crate::proxy_buffer) finds. When
@@ -40,14 +44,15 @@
 //! - O: `frame_sizes::tests::what_saves_next_to_nothing_is_known_once_it_was_seen_and_for_a_while`
 //! - P: `changing::whoever_failed_is_up_again_as_soon_as_the_link_is_seen_to_be_another`
 //! - Q: `steady::a_low_that_saves_little_gives_way_to_a_half_that_comes_more_often`
+//! - R: `steady::what_is_long_in_the_making_gives_way_to_what_comes_more_often`
+//! - S: `steady::a_source_that_gives_fewer_frames_than_it_says_takes_no_time_for_making`
+//! - T: `making::tests::the_shortest_wait_of_late_is_what_making_takes`
 //! - N: `frame_sizes::tests::a_busier_scene_makes_larger_what_is_not_seen_too`
 //!
 //! | number | smaller | greater |
 //! | --- | --- | --- |
-//! | [`SMOOTH_SHARE`] | A | A |
 //! | [`HOLD_SHARE`] | B | A |
 //! | [`RAISE_FACTOR`] | D | D |
-//! | [`CHECK_LEAD`] | I | I |
 //! | [`FADED_FACTOR`] | J | J |
 //! | [`MIN_STAY`] | G | E |
 //! | [`TRY_AFTER`] | [`MIN_STAY`] is longer | H |
@@ -58,6 +63,12 @@
 //! | `observation::MEAN_FRAMES` | K | D |
 //! | `observation::BEST_SHARE` | G | F |
 //! | `observation::BEST_SPAN` | three frames count anyway | E |
+//! | `observation::CHECK_LEAD` | I | I |
+//! | `observation::FIRST_LOOK_SHARE` | R | R |
+//! | `observation::REST_SHARE` | what a single acknowledgement shows is no rate | R |
+//! | `needs::SMOOTH_SHARE` | A | A |
+//! | `needs::MAX_MAKING_SHARE` | R | S |
+//! | `making::FORGOTTEN_OVER_FRAMES` | T | T |
 //! | `frame_sizes::MEAN_FRAMES` | M | N |
 //! | `frame_sizes::SEEN_OF_LATE_FRAMES` | N | N |
 //! | `frame_sizes::WORTH_SHARE` | O | O |
@@ -71,22 +82,21 @@
 use std::time::{Duration, Instant};
 
 use crate::pacer::{Pacer, Path};
-use crate::units::{Bytes, BytesPerSecond};
+use crate::units::BytesPerSecond;
 
 mod frame_sizes;
 mod ladder;
+mod making;
+mod needs;
 mod observation;
 mod rate_samples;
 mod retry;
 
 use frame_sizes::FrameSizes;
 pub use ladder::{Ladder, Rung, WantedRate};
+use making::Making;
 use observation::Observation;
 use retry::Retries;
-
-/// `Low` is taken in place of `Main` where the link carries less than this share of all frames of
-/// that, if the client would rather have motion: 24 of 30 look as smooth.
-const SMOOTH_SHARE: f64 = 0.8;
 
 /// A rung is kept as long as the link carries this share of the frames that are asked of it, so
 /// that a link which carries just so many does not lose it again.
@@ -94,10 +104,6 @@ const HOLD_SHARE: f64 = 0.95;
 
 /// A larger rung must promise so many times the frames that are asked of it.
 const RAISE_FACTOR: f64 = 1.15;
-
-/// A client is looked at so much sooner than a frame must have been acknowledged if a larger rung
-/// is to fit: a timer is late by a millisecond or so.
-const CHECK_LEAD: Duration = Duration::from_micros(1500);
 
 /// A frame that takes so many times as long as it may is one of a link that has faded: it alone
 /// decides, and at once.
@@ -145,6 +151,9 @@ pub struct Adaptation {
     changed: Option<Instant>,
     retries: Retries,
     observation: Observation,
+    /// What the link carried when that was known last; `None` behind a proxy.
+    carried: Option<BytesPerSecond>,
+    making: Making,
 }
 
 impl Adaptation {
@@ -162,6 +171,8 @@ impl Adaptation {
             changed: None,
             retries: Retries::default(),
             observation: Observation::default(),
+            carried: None,
+            making: Making::default(),
         }
     }
 
@@ -212,6 +223,7 @@ impl Adaptation {
     /// A frame of so many bytes was written, of which the pacer is not told before this is.
     pub fn on_write(&mut self, began: Instant, rung: Rung, bytes: u64, pacer: &Pacer) {
         self.sizes.on_frame(rung, bytes);
+        self.making.on_write(began, rung);
         self.observation.on_write(began, bytes, pacer.path(began));
     }
 
@@ -221,13 +233,9 @@ impl Adaptation {
     #[must_use]
     pub fn check_at(&self, now: Instant, pacer: &Pacer) -> Option<Instant> {
         let (frame, path) = (self.observation.followed()?, pacer.path(now));
-        let round_trip = path.round_trip.unwrap_or_default();
-        let moments = self.larger().filter(|_| !path.has_no_figures).map(|rung| {
-            let rate = self.needed_rate(rung) * RAISE_FACTOR;
-            let wire_time = rate.time_for(Bytes::from(frame.bytes));
-            frame.began + round_trip + wire_time.saturating_sub(CHECK_LEAD)
-        });
-        moments.filter(|moment| *moment > now).min()
+        let larger = self.larger().filter(|_| !path.has_no_figures);
+        let rates = larger.map(|rung| self.needed_rate(rung) * RAISE_FACTOR);
+        frame.check_at(now, path, rates)
     }
 
     /// Takes what the pacer was told, without choosing a frame.
@@ -240,6 +248,9 @@ impl Adaptation {
     pub fn next(&mut self, now: Instant, pacer: &Pacer) -> Rung {
         self.on_check(now, pacer);
         let path = pacer.path(now);
+        self.making.on_permission(now);
+        let shown = self.observation.carried(now).or(self.carried);
+        self.carried = shown.filter(|_| path.proxied_rate.is_none());
         let faded = self.faded(now, path);
         if !self.is_there(self.rung) {
             let rung = self.larger().next_back().unwrap_or(Rung::Main);
@@ -268,7 +279,7 @@ impl Adaptation {
         let rate = self.observation.on_permission(
             now,
             path,
-            Duration::from_secs_f64(interval),
+            Duration::from_secs_f64(interval).saturating_sub(self.making(self.rung)),
             Duration::from_secs_f64(FADED_FACTOR / least),
         )?;
         // Behind a proxy, a single frame says less: it takes nothing for a while, and then much.
@@ -335,27 +346,6 @@ impl Adaptation {
     /// Says whether this rung has been kept for long enough.
     fn stayed(&self, now: Instant) -> bool {
         self.changed.is_none_or(|changed| now - changed >= MIN_STAY)
-    }
-
-    /// What a link must carry to bring this rung often enough.
-    fn needed_rate(&self, rung: Rung) -> BytesPerSecond {
-        let least = self.wanted.least_fps();
-        let fps = match (self.ladder, rung, self.wanted.all_fps()) {
-            (Ladder::Smooth, Rung::Main, Some(all)) if self.is_allowed(Rung::Low) => {
-                least.max(all * SMOOTH_SHARE)
-            }
-            (Ladder::Smooth, Rung::Low, Some(all)) if self.is_low_large() => {
-                least.max(all * SMOOTH_SHARE)
-            }
-            _ => least,
-        };
-        self.sizes.mean(rung).times_a_second(fps)
-    }
-
-    /// Says whether `Low` costs so many bytes that a smaller size looks better for its bytes, as of
-    /// a picture with much noise.
-    fn is_low_large(&self) -> bool {
-        self.is_allowed(Rung::Half) && self.sizes.is_low_large()
     }
 
     /// Says whether the client may get this rung, and whether it is made.

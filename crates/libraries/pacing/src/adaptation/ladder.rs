@@ -28,8 +28,8 @@ impl Rung {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ladder {
     /// All of them, for who would rather have motion than detail. `Low` looks nearly like `Main`,
-    /// so it is taken as soon as the link carries clearly fewer than all frames of `Main`; a
-    /// smaller size only where `Low` does not come often enough either.
+    /// so it is taken as soon as the link carries clearly fewer than all frames of `Main`; `Half`
+    /// where that comes so often and `Low` does not, or where `Low` comes too rarely.
     Smooth,
     /// Only `Main` and `Low`, for who would rather have detail, or may not see a change of size:
     /// ffmpeg, OpenCV and recorders break. `Main` for as long as it comes often enough.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::rate_samples::{RateSample, RateSamples};
 use crate::pacer::{DELAYED_ACK_BYTES, Path};
-use crate::units::BytesPerSecond;
+use crate::units::{Bytes, BytesPerSecond};
 
 /// As many round trips of a frame's time may be due to TCP, whose window opens anew with each size
 /// of a frame that it has not seen of late.
@@ -28,6 +28,18 @@ const MEAN_FRAMES: usize = 3;
 /// that met with the while show less than the link carries.
 const BEST_SHARE: f64 = 0.33;
 const BEST_SPAN: Duration = Duration::from_secs(3);
+
+/// A client is looked at so much sooner than a frame must have been acknowledged if a larger rung
+/// is to fit: a timer is late by a millisecond or so.
+const CHECK_LEAD: Duration = Duration::from_micros(1500);
+
+/// It is looked at before that, when this share of the time has gone by: a router may let the first
+/// bytes through at once, and only those that follow show what the link carries.
+const FIRST_LOOK_SHARE: f64 = 0.3;
+
+/// What came of a frame after it was looked at first shows what the link carries, if it is this
+/// share of it at least: of less, each acknowledgement counts too much.
+const REST_SHARE: f64 = 0.25;
 
 /// The frames of late.
 #[derive(Debug, Default)]
@@ -65,6 +77,52 @@ pub(super) struct FollowedFrame {
     pub(super) bytes: u64,
     /// The bytes acknowledged in all once all before this frame are.
     first_byte: u64,
+    /// When some of it was found acknowledged first, and how much.
+    first_seen: Option<(Instant, u64)>,
+}
+
+impl FollowedFrame {
+    /// When to look whether the link carries one of these rates, if there is something left to see.
+    pub(super) fn check_at(
+        &self,
+        now: Instant,
+        path: Path,
+        rates: impl Iterator<Item = BytesPerSecond> + Clone,
+    ) -> Option<Instant> {
+        let (since, bytes) = match self.first_seen {
+            Some((then, before)) => (then, self.bytes - before),
+            None => (self.began + path.round_trip.unwrap_or_default(), self.bytes),
+        };
+        let times = rates.map(|rate| rate.time_for(Bytes::from(bytes)));
+        let is_first = self.first_seen.is_none() && path.proxied_rate.is_none();
+        let first = times.clone().min().filter(|_| is_first);
+        let first = first.map(|time| time.mul_f64(FIRST_LOOK_SHARE));
+        // Of a small frame it would say nothing: a timer is as late.
+        let first = first.filter(|time| *time >= CHECK_LEAD);
+        let looks = times.map(|time| time.saturating_sub(CHECK_LEAD));
+        let moments = looks.chain(first).map(|after| since + after);
+        moments.filter(|moment| *moment > now).min()
+    }
+
+    /// What it shows of the link, so much of it being acknowledged by now.
+    fn drained(&self, now: Instant, acknowledged: u64, path: Path) -> RateSample {
+        let round_trip = path.round_trip.unwrap_or_default();
+        let whole = RateSample {
+            at: now,
+            bytes: acknowledged,
+            took: (now - self.began).saturating_sub(round_trip),
+        };
+        let rest = self.first_seen.map(|(then, before)| RateSample {
+            at: now,
+            bytes: acknowledged - before,
+            took: now - then,
+        });
+        // What a router lets through at once is more than the link carries.
+        let counts = |rest: &RateSample| {
+            rest.bytes as f64 >= self.bytes as f64 * REST_SHARE && rest.rate() < whole.rate()
+        };
+        rest.filter(counts).unwrap_or(whole)
+    }
 }
 
 impl Observation {
@@ -96,6 +154,7 @@ impl Observation {
             began,
             bytes,
             first_byte: path.acknowledged_bytes + path.unacknowledged_bytes,
+            first_seen: None,
         });
     }
 
@@ -106,25 +165,19 @@ impl Observation {
 
     /// The socket was polled.
     pub(super) fn on_poll(&mut self, now: Instant, path: Path) {
-        let Some(frame) = self.followed else {
+        let Some(frame) = &mut self.followed else {
             return;
         };
         let acknowledged = path.acknowledged_bytes.saturating_sub(frame.first_byte);
         let acknowledged = acknowledged.min(frame.bytes);
         // The last few bytes may be acknowledged late; of a small frame they are too much.
-        if acknowledged
-            >= frame
-                .bytes
-                .saturating_sub(DELAYED_ACK_BYTES)
-                .max(frame.bytes / 2)
-        {
-            let took = now - frame.began;
-            self.drains.push(RateSample {
-                at: now,
-                bytes: acknowledged,
-                took: took.saturating_sub(path.round_trip.unwrap_or_default()),
-            });
+        let most = frame.bytes.saturating_sub(DELAYED_ACK_BYTES);
+        if acknowledged >= most.max(frame.bytes / 2) {
+            let sample = frame.drained(now, acknowledged, path);
+            self.drains.push(sample);
             self.followed = None;
+        } else if acknowledged > 0 && path.proxied_rate.is_none() {
+            frame.first_seen.get_or_insert((now, acknowledged));
         }
     }
 

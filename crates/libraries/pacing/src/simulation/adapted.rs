@@ -26,6 +26,8 @@ struct Watched {
     interval: Duration,
     sizes: Box<dyn Fn(Duration) -> [u64; 4]>,
     last_frame: u32,
+    /// How long it takes to make what is smaller than `Main`, from the moment at which it may go.
+    making: Duration,
     /// When each frame was captured that was sent, and as what.
     sent: Vec<(Instant, Rung)>,
     changes: Vec<(Duration, Rung)>,
@@ -81,6 +83,7 @@ impl Watched {
             interval: FRAME_INTERVAL,
             sizes: Box::new(|_| SIZES),
             last_frame: 0,
+            making: Duration::ZERO,
             sent: Vec::new(),
             changes: Vec::new(),
         }
@@ -115,7 +118,7 @@ impl Watched {
                 self.wait_until(self.frame_at(next) + FIRST_FRAME);
             }
             self.wait_until(self.frame_at(next));
-            self.send(rung);
+            self.send_made(rung);
         }
         self
     }
@@ -156,8 +159,12 @@ impl Watched {
         self.now = self.now.max(then);
     }
 
-    fn send(&mut self, rung: Rung) {
+    /// Sends what is made of the newest exposure.
+    fn send_made(&mut self, rung: Rung) {
         self.last_frame = self.newest();
+        if rung != Rung::Main {
+            self.wait_until(self.now + self.making);
+        }
         let captured = self.frame_at(self.last_frame);
         let bytes = (self.sizes)(self.now - self.start)[rung.index()];
         self.link.write(self.now, bytes);

@@ -208,3 +208,45 @@ fn a_low_that_saves_little_gives_way_to_a_half_that_comes_more_often() {
         client.assert_calm(&case);
     }
 }
+
+/// Of a photo at 98 KB, and of one with less detail, as libjpeg-turbo makes them.
+const LARGE_LOW: [u64; 4] = [91_000, 57_000, 34_000, 14_000];
+const SMALL_LOW: [u64; 4] = [112_000, 55_000, 26_000, 10_000];
+
+#[test]
+fn what_is_long_in_the_making_gives_way_to_what_comes_more_often() {
+    for (sizes, mbit, making_ms, rung, least_fps, most_ms) in [
+        (LARGE_LOW, 9.5, 10, Rung::Half, 25.0, 60),
+        (SMALL_LOW, 9.5, 16, Rung::Half, 24.0, 60),
+        (SMALL_LOW, 20.0, 16, Rung::Low, 25.0, 60),
+        // `Half` does not come often enough to be worth what it loses.
+        (SIZES, 5.0, 10, Rung::Low, 11.0, 120),
+        (SIZES, 2.0, 10, Rung::Half, 8.0, 180),
+    ] {
+        for burst in [0, 15_000] {
+            let link = |start| VaryingLink::new(start, MS * 3, rate(mbit)).with_burst(burst);
+            let mut client = smooth(link);
+            client.sizes = Box::new(move |_| sizes);
+            client.making = MS * making_ms;
+            let seen = client.run(90).seen(8, 90);
+            let case = format!("{mbit} Mbit/s, {sizes:?}, {burst}: {seen:?}");
+            assert_eq!(seen.rung, rung, "{case}");
+            assert!(seen.fps >= least_fps, "{case}");
+            assert!(seen.median_age <= MS * most_ms, "{case}");
+            // `Half` may have to be seen before it is known.
+            assert!(seen.changes.len() <= 3, "{case}");
+            client.assert_calm(&case);
+        }
+    }
+}
+
+#[test]
+fn a_source_that_gives_fewer_frames_than_it_says_takes_no_time_for_making() {
+    // It has faded for a while, so `Low` is what it carries now.
+    let rate = steps(&[(0, 19.6), (5, 2.0), (10, 19.6)]);
+    let mut client = smooth(|start| VaryingLink::new(start, MS * 3, rate));
+    client.interval *= 2;
+    client.sizes = Box::new(|_| LARGE_LOW);
+    let seen = client.run(40).seen(20, 40);
+    assert_eq!(seen.rung, Rung::Low, "{seen:?}");
+}
