@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -69,7 +70,13 @@ pub enum Outcome {
     Response(FullResponse),
     /// HTTP ends here, without a response: this has the connection from now on.
     TakeOver(TakeOver),
+    /// It is refused, by what this gives after a while. Meanwhile and from then on the connection is
+    /// no client, but one of those that wait, and goes if another needs its room.
+    Refused(Refusing),
 }
+
+/// A refusal that takes its time.
+type Refusing = Pin<Box<dyn Future<Output = Outcome>>>;
 
 impl Outcome {
     /// Takes the connection over.
@@ -77,6 +84,11 @@ impl Outcome {
         take_over: impl FnOnce(TakenOver) -> F + 'static,
     ) -> Self {
         Self::TakeOver(Box::new(|taken| Box::pin(take_over(taken))))
+    }
+
+    /// Refuses it.
+    pub fn refused(refusing: impl Future<Output = Self> + 'static) -> Self {
+        Self::Refused(Box::pin(refusing))
     }
 }
 
@@ -122,6 +134,8 @@ pub(crate) async fn serve<H: Handler>(
     if let Some((taken, take_over)) = taken {
         tokio::select! {
             () = take_over(taken) => {}
+            // One that is refused.
+            () = permit.until_shed() => {}
             () = door.stopped() => {}
         }
     }
@@ -189,7 +203,7 @@ impl<H: Handler> Connection<'_, H> {
                 ended = ended => break ended,
                 () = self.door.stopped(), if !stopped => {
                     stopped = true;
-                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
                 }
             }
         };
@@ -237,18 +251,29 @@ impl<H: Handler> Connection<'_, H> {
     async fn respond(&self, request: Request<Incoming>) -> FullResponse {
         let has_body = framing::has_body(request.headers());
         let handling = self.handler.clone().handle(request, self.arrival.clone());
-        match handling.await {
-            Outcome::Response(mut response) => {
-                self.progress.answered();
-                if has_body || self.permit.is_none() {
-                    close(response.headers_mut());
+        self.come_to(handling.await, has_body).await
+    }
+
+    /// Does what a request comes to.
+    async fn come_to(&self, mut outcome: Outcome, has_body: bool) -> FullResponse {
+        loop {
+            outcome = match outcome {
+                Outcome::Refused(refusing) => {
+                    self.wait();
+                    refusing.await
                 }
-                response
-            }
-            Outcome::TakeOver(take_over) => {
-                self.progress.wanted.replace(Some(take_over));
-                pending().await
-            }
+                Outcome::Response(mut response) => {
+                    self.progress.answered();
+                    if has_body || self.permit.is_none() {
+                        close(response.headers_mut());
+                    }
+                    return response;
+                }
+                Outcome::TakeOver(take_over) => {
+                    self.progress.wanted.replace(Some(take_over));
+                    return pending().await;
+                }
+            };
         }
     }
 

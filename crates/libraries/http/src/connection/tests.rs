@@ -14,7 +14,7 @@ use crate::host::Advice;
 use crate::response::typed;
 
 /// Answers with the path of a request; `/wait` once it is let, and `/take` by taking the connection
-/// over.
+/// over. `/refuse` is refused once it is let, `/refuse/take` by one that is taken over.
 #[derive(Default)]
 struct Echo {
     answered: RefCell<Vec<String>>,
@@ -35,6 +35,18 @@ impl Handler for Echo {
                     self.taken
                         .replace(Some((taken.read.clone().unwrap(), behind)));
                     taken.socket.send(b"taken").await.unwrap();
+                });
+            }
+            "/refuse" | "/refuse/take" => {
+                return Outcome::refused(async move {
+                    self.let_go.notified().await;
+                    if path == "/refuse" {
+                        return Outcome::Response(typed(Bytes::from(path), "text/plain"));
+                    }
+                    Outcome::take_over(|taken| async move {
+                        taken.socket.send(b"refused").await.unwrap();
+                        pending::<()>().await;
+                    })
                 });
             }
             _ => {}
@@ -159,6 +171,30 @@ async fn only_who_is_being_answered_is_a_client() {
         assert!(response(&mut idle).await.ends_with("/third"));
         let answered = program.echo.answered.borrow();
         assert_eq!(*answered, ["/first", "/wait", "/third"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_is_no_client_and_goes_for_another() {
+    local(async {
+        let program = Program::new();
+        let (mut refused, mut taken) = (program.client(), program.client());
+        ask(&mut refused, "/refuse").await;
+        ask(&mut taken, "/refuse/take").await;
+        program.requests(2).await;
+        let mut proper = program.client();
+        ask(&mut proper, "/proper").await;
+        assert!(response(&mut proper).await.ends_with("/proper"));
+        program.echo.let_go.notify_waiters();
+        assert!(response(&mut refused).await.ends_with("/refuse"));
+        let mut word = [0; 7];
+        taken.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"refused");
+        ask(&mut proper, "/still").await;
+        assert!(response(&mut proper).await.ends_with("/still"));
+        while program.door.admission.shed() {}
+        assert_eq!(rest(&mut taken).await, "");
     })
     .await;
 }
