@@ -76,15 +76,35 @@ impl Splitter {
         // So that what is too long is seen before it is complete, in whatever pieces it comes.
         for piece in bytes.chunks(PIECE_BYTES) {
             self.feed(piece, arrived);
-            let newest = self.captured.map_or(0, |_| self.newest.len());
-            if self.building.len().max(newest) > self.max_bytes {
-                self.clear();
-                return Err(TooLong {
-                    max_bytes: self.max_bytes,
-                });
-            }
+            self.bound()?;
         }
         Ok(())
+    }
+
+    /// As [`Splitter::feed_bounded`], but takes no more than up to the end of a JPEG.
+    ///
+    /// # Errors
+    /// [`TooLong`]; the JPEG is forgotten then.
+    pub fn feed_first(&mut self, bytes: &[u8], arrived: SystemTime) -> Result<(), TooLong> {
+        let before = self.count;
+        for mut piece in bytes.chunks(PIECE_BYTES) {
+            while !piece.is_empty() && self.count == before {
+                piece = &piece[self.feed_some(piece, arrived)..];
+            }
+            self.bound()?;
+        }
+        Ok(())
+    }
+
+    fn bound(&mut self) -> Result<(), TooLong> {
+        let newest = self.captured.map_or(0, |_| self.newest.len());
+        if self.building.len().max(newest) <= self.max_bytes {
+            return Ok(());
+        }
+        self.clear();
+        Err(TooLong {
+            max_bytes: self.max_bytes,
+        })
     }
 
     /// Takes the newest complete JPEG out, with the moment at which its first byte arrived.
@@ -106,11 +126,15 @@ impl Splitter {
     /// Takes the next bytes, which have arrived at this moment.
     pub fn feed(&mut self, mut bytes: &[u8], arrived: SystemTime) {
         while !bytes.is_empty() {
-            let used = match &mut self.place {
-                Place::Between(_) => self.search(bytes, arrived),
-                Place::Inside(_) => self.walk(bytes, arrived),
-            };
-            bytes = &bytes[used..];
+            bytes = &bytes[self.feed_some(bytes, arrived)..];
+        }
+    }
+
+    /// Takes some of the next bytes; gives how many.
+    fn feed_some(&mut self, bytes: &[u8], arrived: SystemTime) -> usize {
+        match &mut self.place {
+            Place::Between(_) => self.search(bytes, arrived),
+            Place::Inside(_) => self.walk(bytes, arrived),
         }
     }
 

@@ -39,6 +39,15 @@ pub fn splitter(stream: &[u8]) {
         let found = (splitter.count(), splitter.broken(), newest);
         assert_eq!(found, expected, "split at {at}");
         assert!(splitter.building.len() <= stream.len());
+        let mut splitter = Splitter::default();
+        for piece in [head, tail] {
+            if splitter.count() == 0 {
+                let fed = splitter.feed_first(piece, SystemTime::UNIX_EPOCH);
+                assert_eq!(fed, Ok(()));
+            }
+        }
+        let first = splitter.newest().map(|(jpeg, _)| jpeg);
+        assert_eq!(first, jpegs.first().map(Vec::as_slice), "split at {at}");
     }
     let multipart = jpegs.iter().flat_map(|jpeg| {
         let head = format!("\r\n--b\r\nContent-Length: {}\r\n\r\n", jpeg.len());
