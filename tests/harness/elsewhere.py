@@ -42,3 +42,22 @@ def vanished():
         yield
     finally:
         subprocess.run([*link, "up"], check=True)
+
+
+@contextmanager
+def slow(rate):
+    """It sends at this rate (in the words of tc), with next to no burst and no queue.
+
+    And packet by packet, as a camera: else the kernel takes a whole picture for one, however small
+    the socket's buffer is.
+    """
+    qdisc = ["tc", "-n", "elsewhere", "qdisc"]
+    segments = ["ip", "-n", "elsewhere", "link", "set", "here", "gso_max_segs"]
+    shape = ["root", "tbf", "rate", rate, "burst", "3000", "limit", "6000"]
+    subprocess.run([*segments, "1"], check=True)
+    subprocess.run([*qdisc, "add", "dev", "here", *shape], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*qdisc, "del", "dev", "here", "root"], check=True)
+        subprocess.run([*segments, "65535"], check=True)

@@ -5,9 +5,10 @@ import time
 import pytest
 from firmware import FIRMWARES, Links2004, random_nerd_tutorials
 from pictures import picture
-from receiver import configuration, converse, shown
+from receiver import configuration, converse, head, shown
 from wire import BINARY, CLOSE, PING, PONG, TEXT, frame
 
+from harness.http import connect
 from harness.stream import Stream
 from harness.waiting import wait_for
 
@@ -93,6 +94,34 @@ def test_half_frames_are_refused_and_counted_and_the_next_is_shown(receiver, ser
     assert receiver.push()["connected"]
 
 
+@pytest.mark.parametrize("way", ["frame", "fragments", "within a fragment", "POST", "stream"])
+def test_half_frames_that_the_connection_ends_are_counted(receiver, way):
+    whole = picture(1)
+    if way in ("POST", "stream"):
+        with connect(receiver.url) as link:
+            length = f"Content-Length: {2 * len(whole)}"
+            begun = head("POST", "/door", length) + whole * (way == "stream")
+            link.sendall(begun + picture(2)[:9_000])
+    else:
+        with receiver.camera() as camera:
+            message = {
+                "frame": frame(BINARY, whole)[:9_000],
+                "fragments": frame(BINARY, whole[:9_000], False),
+                "within a fragment": frame(BINARY, whole, False)[:9_000],
+            }
+            camera.send(message[way])
+    push = receiver.wait_push(refused=1, connected=False, frames=int(way == "stream"))
+    assert push["last_error"], push
+
+
+def test_a_connection_that_ends_between_frames_has_no_half(receiver):
+    with receiver.camera() as camera:
+        camera.send_jpeg(jpeg := picture(1))
+        shown(receiver.slot(), jpeg)
+    push = receiver.wait_push(connected=False)
+    assert (push["refused"], "lost" in push["last_error"]) == (0, True), push
+
+
 def test_ten_bad_frames_in_a_row_end_it_and_fewer_do_not(receiver):
     camera = receiver.camera()
     refused = 0
@@ -157,6 +186,29 @@ def test_random_nerd_tutorials_form_and_its_missing_bytes(receiver):
     assert 9.5 < waited < 12, f"after {waited:.1f} s"
     assert receiver.slot().look()[1] == jpeg
     assert receiver.push()["refused"] == 1, "it was counted"
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.3])
+def test_a_form_has_one_picture(receiver, pause_s):
+    """The first, however slowly it comes; and the camera stays with its WebSocket."""
+    one, two = picture(1), picture(2)
+    parts = [
+        b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + jpeg + b"\r\n"
+        for jpeg in (one, two)
+    ]
+    length = sum(map(len, parts)) + 7
+    kind = "Content-Type: Multipart/Form-Data; boundary=b"
+    begun = head("POST", "/door", kind, f"Content-Length: {length}")
+    with receiver.camera() as camera, connect(receiver.url) as link:
+        for piece in [begun + parts[0], parts[1], b"--b--\r\n"]:
+            link.sendall(piece)
+            time.sleep(pause_s)
+        assert link.recv(12) == b"HTTP/1.1 200"
+        shown(receiver.slot(), one)
+        assert camera.silent()
+        assert receiver.push()["frames"] == 1
+        camera.send_jpeg(two)
+        shown(receiver.slot(), two)
 
 
 def test_a_form_with_other_parts(receiver):

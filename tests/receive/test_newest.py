@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import socket
 import time
 from contextlib import contextmanager
 
 import pytest
 from cameras import Pushing
 from pictures import mark, picture
-from receiver import EVERYWHERE, bearer, configuration, serve, shown, token_file
+from receiver import EVERYWHERE, bearer, configuration, head, serve, shown, token_file
 from viewing import Viewer
 from wire import BINARY, CONTINUATION, TEXT, WebSocket, frame
 
@@ -36,6 +37,13 @@ def stopped(receiver):
 def link_down(_):
     """The camera's link carries nothing."""
     with elsewhere.vanished():
+        yield
+
+
+@pytest.fixture
+def slow_link():
+    """The camera's link carries 1 Mbit/s, and has no queue of its own."""
+    with elsewhere.slow("1mbit"):
         yield
 
 
@@ -72,6 +80,65 @@ def test_the_first_picture_after_a_stall_is_new(watched, stall):
     assert sorted(ages)[len(ages) // 2] < YOUNG_MS, f"{ages} ms"
     # It did not wait for long to be sure, either.
     assert (seen[0].came_ns - ended) / 1e9 < 2.5
+
+
+@pytest.mark.parametrize("way", ["plain", "POST", "eyelid.v1"])
+def test_where_the_link_is_the_bound_the_first_picture_after_a_stall_is_new(
+    watched, slow_link, way
+):
+    """All pictures come alike there, those of before the stall too."""
+    receiver, connect, server = watched
+    with (
+        sending(receiver, connect, way) as send,
+        Pushing(send, length=30_000),
+        Viewer(server) as viewer,
+    ):
+        usual = [each.age_ms for each in viewer.wait(12)[4:]]
+        with link_down(receiver):
+            time.sleep(STALL_S)
+            ended = time.time_ns()
+        seen = viewer.wait(6, after_ns=ended)
+    ages = [round(each.age_ms) for each in seen]
+    # So long a picture is in the camera's hand and on its way, give or take what TCP repeats.
+    assert min(usual) > 300, f"{usual} ms"
+    assert max(ages) < 1.5 * max(usual) < STALL_S * 500, f"{ages} ms; before: {usual} ms"
+    assert (seen[0].came_ns - ended) / 1e9 < 4
+
+
+@contextmanager
+def sending(receiver, connect, way):
+    """A camera that is connected; gives what sends a picture."""
+    if way == "POST":
+        with posting(receiver) as link:
+
+            def send(jpeg):
+                part = b"--b\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n"
+                link.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+
+            yield send
+    elif way == "eyelid.v1":
+        with connect("Sec-WebSocket-Protocol: eyelid.v1") as camera:
+
+            def send(jpeg):
+                said = json.dumps({"t": mark(jpeg).captured_ns // 1_000_000 % 2**32}).encode()
+                camera.send(frame(TEXT, said), frame(BINARY, jpeg))
+
+            yield send
+    else:
+        with connect() as camera:
+            yield camera.send_jpeg
+
+
+@contextmanager
+def posting(receiver):
+    """A body without end, from elsewhere."""
+    with elsewhere.inside():
+        link = socket.create_connection((elsewhere.HERE, receiver.port))
+    with link:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        kind = "Content-Type: multipart/x-mixed-replace; boundary=b"
+        link.sendall(head("POST", "/door", bearer("secret"), kind, "Transfer-Encoding: chunked"))
+        yield link
 
 
 def test_a_pause_that_was_asked_for_is_no_stall(watched):
@@ -134,8 +201,8 @@ def test_a_picture_is_as_old_as_its_first_byte(receiver, way):
     slot = receiver.slot()
     jpeg = picture(1)
     if way == "POST":
-        head = f"POST /door HTTP/1.1\r\nHost: a\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode()
-        pieces = [head + jpeg[:1000], *cut(jpeg[1000:])]
+        begun = head("POST", "/door", f"Content-Length: {len(jpeg)}")
+        pieces = [begun + jpeg[:1000], *cut(jpeg[1000:])]
         with connect(receiver.url) as connection:
             first, last = trickle(connection.sendall, pieces)
             assert connection.recv(12) == b"HTTP/1.1 200"

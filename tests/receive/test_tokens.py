@@ -3,8 +3,10 @@
 import base64
 import os
 import re
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from hashlib import sha256
 
 import pytest
@@ -124,6 +126,42 @@ def test_guesses_wait_and_more_than_eight_are_turned_away(receiver):
     assert max(turned_away) < 0.9, answers
     # Then there is room again.
     assert post(receiver, "/door", bearer("wrong"), picture(1))[0] == 401
+
+
+GUESSERS = {
+    "POST": ["Content-Length: 1000"],
+    "WebSocket": [
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ],
+}
+
+
+@pytest.mark.parametrize("way", GUESSERS)
+@pytest.mark.parametrize(("max_cameras", "addresses"), [(1, 1), (8, 8)])
+def test_guessers_keep_nobody_out(receive, directory, way, max_cameras, addresses):
+    """They are no clients, not even while their WebSockets say goodbye to who does not."""
+    tokens = token_file(directory / "tokens", ("door", GOOD))
+    receiver = receive(configuration("door", token_file=tokens, max_cameras=max_cameras))
+    guess = head("POST" if way == "POST" else "GET", "/door", bearer("x"), *GUESSERS[way])
+    with ExitStack() as stack:
+        answers, held = [], []
+        for _ in range(3):
+            for number in range(8 * addresses):
+                source = (f"127.0.0.{2 + number % addresses}", 0)
+                link = socket.create_connection(("127.0.0.1", receiver.port), None, source)
+                held.append(stack.enter_context(link))
+                link.sendall(guess)
+            time.sleep(1.05)
+            answers.append(post(receiver, "/door", bearer(GOOD), picture(1))[0])
+        assert answers == [200] * 3
+        if way == "WebSocket":
+            # Eight of an address hear why; while they have not gone, the others do at once.
+            statuses = [link.recv(12) for link in held[: 16 * addresses]]
+            assert statuses.count(b"HTTP/1.1 101") == 8 * addresses, statuses
+            assert statuses.count(b"HTTP/1.1 429") == 8 * addresses, statuses
 
 
 def test_a_cameras_own_file_is_the_only_one_for_it(receive, directory):

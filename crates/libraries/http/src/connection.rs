@@ -70,8 +70,8 @@ pub enum Outcome {
     Response(FullResponse),
     /// HTTP ends here, without a response: this has the connection from now on.
     TakeOver(TakeOver),
-    /// It is refused, by what this gives after a while. Meanwhile and from then on the connection is
-    /// no client, but one of those that wait, and goes if another needs its room.
+    /// It is refused, by what this gives after a while. Meanwhile and from then on the connection
+    /// is no client, but one of those that wait, and goes if another needs its room.
     Refused(Refusing),
 }
 

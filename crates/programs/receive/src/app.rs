@@ -8,19 +8,21 @@ use eyelid_daemon::LogLimit;
 use eyelid_http::response::{FullResponse, close, problem, typed, unavailable};
 use eyelid_http::{Arrival, Handler, Outcome, Peer, TakenOver};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::header::{
+    ALLOW, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
 use crate::access::{self, Refusal};
 use crate::camera::Camera;
 use crate::cameras::Cameras;
-use crate::post::Post;
-use crate::refusals::{Refusals, TooMany};
+use crate::post::{Contents, Post};
+use crate::refusals::{Refusals, Refused};
 use crate::route::Route;
 use crate::session::{PROTOCOL, Session};
 use crate::status::Status;
-use crate::websocket::{Bounds, Handshake, NoHandshake};
+use crate::websocket::{Bounds, Handshake, NoHandshake, WebSocket};
 
 /// How much more than a frame a message may have: what sketches put before it, and zeros behind.
 const AROUND_BYTES: usize = 64 << 10;
@@ -30,6 +32,8 @@ const WRITE_BYTES: usize = 4 << 10;
 
 /// How far apart lines are about those who may not push: strangers cause them.
 const REFUSED_LOGGED: Duration = Duration::from_secs(10);
+
+const WRONG_TOKEN: &str = "the token is missing or wrong";
 
 /// What all connections share.
 pub(crate) struct App {
@@ -56,7 +60,7 @@ impl App {
         }
     }
 
-    async fn respond(&self, request: Request<Incoming>, arrival: &Arrival) -> Outcome {
+    async fn respond(self: Rc<Self>, request: Request<Incoming>, arrival: &Arrival) -> Outcome {
         let (parts, body) = request.into_parts();
         let camera = match self.asked(&parts, arrival) {
             Asked::Camera(camera) => camera,
@@ -66,7 +70,7 @@ impl App {
         let access = self.check(&parts, peer, &camera);
         if parts.method == Method::POST || parts.method == Method::PUT {
             if let Err(refusal) = access {
-                return Outcome::Response(self.refuse(refusal, peer, &camera).await);
+                return self.refuse(refusal, peer, camera, None);
             }
             let Some(entry) = camera.enter_post() else {
                 let what = "this camera posts more pictures at once than are read";
@@ -74,27 +78,19 @@ impl App {
                 close(response.headers_mut());
                 return Outcome::Response(response);
             };
-            let post = Post::new(self.cameras.clone(), camera, peer, entry);
+            let contents = Contents::of(&parts.headers);
+            let post = Post::new(self.cameras.clone(), camera, peer, entry, contents);
             return Outcome::Response(post.respond(body).await);
         }
         let handshake = match Handshake::read(&parts, PROTOCOL) {
             Ok(handshake) => handshake,
             Err(why) => return Outcome::Response(no_handshake(why, &parts)),
         };
-        let is_admitted = match access {
-            Ok(()) => true,
-            // A WebSocket is told so by its close code, which its user sees.
-            Err(Refusal::Token) if self.refusals.wait(peer).await.is_ok() => {
-                self.log_refused(Refusal::Token, peer, &camera);
-                false
-            }
-            Err(Refusal::Token) => return Outcome::Response(too_many()),
-            Err(refusal) => {
-                return Outcome::Response(self.refuse(refusal, peer, &camera).await);
-            }
-        };
+        if let Err(refusal) = access {
+            return self.refuse(refusal, peer, camera, Some(handshake));
+        }
         let cameras = self.cameras.clone();
-        Outcome::take_over(move |taken| open(handshake, taken, cameras, camera, peer, is_admitted))
+        Outcome::take_over(move |taken| serve(handshake, taken, cameras, camera, peer))
     }
 
     fn asked(&self, request: &Parts, arrival: &Arrival) -> Asked {
@@ -145,30 +141,47 @@ impl App {
         access::check(headers, query, peer, &camera.name, tokens)
     }
 
-    /// Tells one who may not push.
-    async fn refuse(&self, refusal: Refusal, peer: Peer, camera: &Camera) -> FullResponse {
-        if refusal == Refusal::Token && self.refusals.wait(peer).await == Err(TooMany) {
-            return too_many();
-        }
-        self.log_refused(refusal, peer, camera);
+    /// Tells one who may not push, who asked for a WebSocket if there is a `handshake`.
+    fn refuse(
+        self: Rc<Self>,
+        refusal: Refusal,
+        peer: Peer,
+        camera: Rc<Camera>,
+        handshake: Option<Handshake>,
+    ) -> Outcome {
         let name = camera.name.as_str();
-        match refusal {
-            Refusal::Page => rejection(StatusCode::FORBIDDEN, "pages may not push pictures"),
-            Refusal::Elsewhere => rejection(
-                StatusCode::FORBIDDEN,
-                &format!(
-                    "camera {name:?} has no token, so only this machine may push to it; make one with: eyelid-receive --new-token {name}"
-                ),
+        let forbidden = match refusal {
+            Refusal::Page => "pages may not push pictures".to_owned(),
+            Refusal::Elsewhere => format!(
+                "camera {name:?} has no token, so only this machine may push to it; make one with: eyelid-receive --new-token {name}"
             ),
-            Refusal::Token => {
-                let mut response =
-                    rejection(StatusCode::UNAUTHORIZED, "the token is missing or wrong");
-                let challenge = HeaderValue::from_static("Bearer realm=\"Eyelid\"");
-                let headers = response.headers_mut();
-                headers.insert(hyper::header::WWW_AUTHENTICATE, challenge);
-                response
+            Refusal::Token => return self.refuse_token(peer, camera, handshake),
+        };
+        self.log_refused(refusal, peer, &camera);
+        Outcome::Response(rejection(StatusCode::FORBIDDEN, &forbidden))
+    }
+
+    /// Tells one so who has no right token, after a while. A WebSocket is told by its close code,
+    /// which its user sees.
+    fn refuse_token(
+        self: Rc<Self>,
+        peer: Peer,
+        camera: Rc<Camera>,
+        handshake: Option<Handshake>,
+    ) -> Outcome {
+        let Some(refused) = self.refusals.enter(peer) else {
+            return Outcome::Response(too_many());
+        };
+        Outcome::refused(async move {
+            refused.wait().await;
+            self.log_refused(Refusal::Token, peer, &camera);
+            match handshake {
+                Some(handshake) => Outcome::take_over(move |taken| {
+                    send_away(handshake, taken, camera, peer, refused)
+                }),
+                None => Outcome::Response(unauthorized()),
             }
-        }
+        })
     }
 
     fn log_refused(&self, refusal: Refusal, peer: Peer, camera: &Camera) {
@@ -176,7 +189,7 @@ impl App {
             let why = match refusal {
                 Refusal::Page => "a page asks",
                 Refusal::Elsewhere => "it has no token, and the sender is not this machine",
-                Refusal::Token => "the token is missing or wrong",
+                Refusal::Token => WRONG_TOKEN,
             };
             log::warn!(
                 "camera {:?}: {peer} may not push: {why}{suppressed}",
@@ -193,29 +206,49 @@ impl Handler for App {
 }
 
 /// Serves a WebSocket to its end.
-async fn open(
+async fn serve(
     handshake: Handshake,
     taken: TakenOver,
     cameras: Rc<Cameras>,
     camera: Rc<Camera>,
     peer: Peer,
-    is_admitted: bool,
 ) {
-    taken.socket.notice_loss();
     let protocol = handshake.protocol().map(str::to_owned);
+    if let Some(socket) = open(handshake, taken, &camera, peer).await {
+        let session = Session::new(cameras, camera, protocol.as_deref());
+        session.run(socket, peer).await;
+    }
+}
+
+/// Tells a WebSocket that its token is none. It is one of those who are refused until it has ended.
+async fn send_away(
+    handshake: Handshake,
+    taken: TakenOver,
+    camera: Rc<Camera>,
+    peer: Peer,
+    _refused: Refused,
+) {
+    if let Some(socket) = open(handshake, taken, &camera, peer).await {
+        socket.close(1008, WRONG_TOKEN).await;
+    }
+}
+
+/// Opens a WebSocket.
+async fn open(
+    handshake: Handshake,
+    taken: TakenOver,
+    camera: &Camera,
+    peer: Peer,
+) -> Option<WebSocket> {
+    taken.socket.notice_loss();
     let bounds = Bounds {
         message_bytes: camera.settings().max_bytes + AROUND_BYTES,
         write_bytes: WRITE_BYTES,
     };
-    let socket = match handshake.accept(taken, bounds).await {
-        Ok(socket) => socket,
-        Err(error) => return log::debug!("{peer}: no WebSocket: {error}"),
-    };
-    if !is_admitted {
-        return socket.close(1008, "the token is missing or wrong").await;
-    }
-    let session = Session::new(cameras, camera, protocol.as_deref());
-    session.run(socket, peer).await;
+    let opened = handshake.accept(taken, bounds).await;
+    opened
+        .inspect_err(|error| log::debug!("{peer}: no WebSocket: {error}"))
+        .ok()
 }
 
 fn no_handshake(why: NoHandshake, request: &Parts) -> FullResponse {
@@ -239,6 +272,13 @@ fn not_allowed(methods: &'static str) -> FullResponse {
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn unauthorized() -> FullResponse {
+    let mut response = rejection(StatusCode::UNAUTHORIZED, WRONG_TOKEN);
+    let challenge = HeaderValue::from_static("Bearer realm=\"Eyelid\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
 }
 

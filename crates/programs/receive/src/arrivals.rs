@@ -1,10 +1,13 @@
 //! Whether a frame that comes is news, or lay in buffers while the link was down.
 //!
-//! A camera's own socket and hand hold two or three frames. When a link that was down comes back
-//! they arrive first, one close behind the other, and each is as old as the silence was long. What
-//! comes at the camera's pace again is new. Nothing here reads a clock.
+//! A camera has a frame in its socket and another in its hand. When a link that was down comes back
+//! they arrive first, and each is as old as the silence was long. On a link that is quicker than
+//! the camera they come one close behind the other, and what comes at the camera's pace again is
+//! new. On a link that is the bound all frames come alike: there the one that went out behind the
+//! silence frees the camera's hand for a new one, so what follows the next is new. A camera that
+//! tells when each was taken needs no guess. What decides reads no clock.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The shortest silence that counts as one: Wi-Fi repeats what was lost within it.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
@@ -12,17 +15,104 @@ const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 /// How many usual intervals are a silence.
 const SILENT_INTERVALS: u32 = 4;
 
-/// For how long frames may be thrown away after a silence: as long as a slow link takes for what
-/// fits into a camera's buffers and ours. A camera that has become quicker is shown after it.
+/// For how long frames that come too quickly may be thrown away after a silence: as long as a slow
+/// link takes for what fits into a camera's buffers and ours. A camera that has become quicker is
+/// shown after it.
 const STALE_FOR: Duration = Duration::from_secs(1);
+
+/// The link is the bound where a frame takes this part of the usual interval to come. Where it is
+/// less, what was held comes so close behind the other that its pace tells.
+const BOUND_PART: u32 = 3;
+
+/// A frame of which the link has carried this part since the silence was in the camera's hand then,
+/// not in its socket: that has 5.7 KB (lwIP's TCP_SND_BUF), and a frame some 30.
+const CARRIED_PART: u32 = 4;
+
+/// How many frames at the link's pace may be thrown away: one that lay with its beginning in the
+/// socket, and that in the camera's hand (`fb_count = 2`).
+const MOST_HELD: u32 = 2;
+
+/// How much later than before the silence, by the camera's own clock, a frame may be.
+const LATE_MS: f64 = 100.0;
+
+/// When bytes come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flow {
+    last: Instant,
+    resumed: Instant,
+}
+
+impl Flow {
+    /// The connection has begun.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            last: now,
+            resumed: now,
+        }
+    }
+
+    /// Some have come.
+    pub(crate) fn came(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.last) > SHORTEST_SILENCE {
+            self.resumed = now;
+        }
+        self.last = now;
+    }
+
+    /// When some came last.
+    pub(crate) fn last(&self) -> Instant {
+        self.last
+    }
+
+    /// When they came again after the last silence.
+    pub(crate) fn resumed(&self) -> Instant {
+        self.resumed
+    }
+}
+
+/// How a frame has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// When its first byte came.
+    pub(crate) began: Instant,
+    /// When it was whole.
+    pub(crate) whole: Instant,
+    /// [`Flow::resumed`] then.
+    pub(crate) resumed: Instant,
+    /// When it was taken by the camera's clock, in milliseconds, where it tells.
+    pub(crate) told_ms: Option<f64>,
+}
+
+impl Arrival {
+    /// A frame is whole now, and its first byte came at this moment of the wall clock.
+    pub(crate) fn of_now(came: SystemTime, resumed: Instant, told_ms: Option<f64>) -> Self {
+        let whole = Instant::now();
+        let transfer = came.elapsed().unwrap_or_default();
+        Self {
+            began: whole.checked_sub(transfer).unwrap_or(whole),
+            whole,
+            resumed,
+            told_ms,
+        }
+    }
+}
 
 /// The arrivals of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
-    last: Option<Instant>,
-    usual_interval: Option<Duration>,
-    /// After a silence: until when frames may be thrown away.
-    stale_until: Option<Instant>,
+    last: Option<Arrival>,
+    usual: Option<Usual>,
+    /// There after a silence, while frames may be thrown away.
+    silence: Option<Silence>,
+}
+
+/// How frames usually come.
+#[derive(Clone, Copy, Debug)]
+struct Usual {
+    /// From one to the next.
+    interval: Duration,
+    /// From the first byte of one to its last.
+    transfer: Duration,
 }
 
 /// What a frame is.
@@ -36,116 +126,140 @@ pub(crate) enum Verdict {
 
 impl Arrivals {
     /// A whole frame has come.
-    pub(crate) fn arrived(&mut self, now: Instant) -> Verdict {
-        let gap = self.last.replace(now).map(|last| now.duration_since(last));
-        let (Some(gap), Some(usual)) = (gap, self.usual_interval) else {
-            self.usual_interval = gap;
+    pub(crate) fn arrived(&mut self, frame: Arrival) -> Verdict {
+        let Some(last) = self.last.replace(frame) else {
             return Verdict::Current;
         };
-        if let Some(until) = self.stale_until {
-            if gap < usual / 2 && now < until {
+        let step = Step::between(&last, &frame);
+        let Some(usual) = self.usual else {
+            self.usual = Some(Usual {
+                interval: step.gap,
+                transfer: step.transfer,
+            });
+            return Verdict::Current;
+        };
+        if step.gap > SHORTEST_SILENCE.max(usual.interval * SILENT_INTERVALS) {
+            let renewed = self.silence.as_ref();
+            if renewed.is_none_or(|silence| silence.may_renew(&last, &frame)) {
+                let is_renewal = renewed.is_some();
+                self.silence = Some(Silence::new(last, &frame, is_renewal));
+            }
+        }
+        if let Some(silence) = &mut self.silence {
+            if silence.holds(&frame, step, usual) == Verdict::Stale {
                 return Verdict::Stale;
             }
-            self.stale_until = None;
+            let is_first = silence.is_at_first(&frame);
+            self.silence = None;
             // One that has become slower is not silent each time.
-            self.usual_interval = Some(usual.max(gap));
+            if !is_first {
+                let interval = usual.interval.max(step.gap);
+                self.usual = Some(Usual { interval, ..usual });
+            }
             return Verdict::Current;
         }
-        if gap > SHORTEST_SILENCE.max(usual * SILENT_INTERVALS) {
-            self.stale_until = Some(now + STALE_FOR);
-            return Verdict::Stale;
-        }
-        // A mean that forgets within some ten frames.
-        self.usual_interval = Some((usual * 7 + gap) / 8);
+        // Means that forget within some ten frames.
+        self.usual = Some(Usual {
+            interval: (usual.interval * 7 + step.gap) / 8,
+            transfer: (usual.transfer * 7 + step.transfer) / 8,
+        });
         Verdict::Current
     }
 
     /// The camera was asked to be silent: what comes next is no leftover.
     pub(crate) fn expect_silence(&mut self) {
         self.last = None;
-        self.stale_until = None;
+        self.silence = None;
     }
+}
+
+/// From one frame to the next.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// From the end of the one to the end of the other.
+    gap: Duration,
+    /// For how long the other came, without what was before a silence.
+    transfer: Duration,
+}
+
+impl Step {
+    fn between(last: &Arrival, frame: &Arrival) -> Self {
+        let began = frame.began.max(frame.resumed).max(last.whole);
+        Self {
+            gap: frame.whole.saturating_duration_since(last.whole),
+            transfer: frame.whole.saturating_duration_since(began),
+        }
+    }
+}
+
+/// After a silence.
+#[derive(Debug)]
+struct Silence {
+    /// The last frame before it.
+    before: Arrival,
+    /// When the first after it was whole.
+    first: Instant,
+    is_renewal: bool,
+    /// The link has carried the last frame, and one before that.
+    carried_last: bool,
+    carried_before: bool,
+    held: u32,
+}
+
+impl Silence {
+    fn new(before: Arrival, first: &Arrival, is_renewal: bool) -> Self {
+        Self {
+            before,
+            first: first.whole,
+            is_renewal,
+            carried_last: false,
+            carried_before: false,
+            held: 0,
+        }
+    }
+
+    fn is_at_first(&self, frame: &Arrival) -> bool {
+        self.first == frame.whole
+    }
+
+    /// Says whether a frame began before another silence and ended behind it: then the link was
+    /// down again. Once, for one that is so each time is to be seen all the same.
+    fn may_renew(&self, last: &Arrival, frame: &Arrival) -> bool {
+        !self.is_renewal && frame.began < frame.resumed && frame.resumed > last.whole
+    }
+
+    /// A frame has come; says what it is.
+    fn holds(&mut self, frame: &Arrival, step: Step, usual: Usual) -> Verdict {
+        let is_carried = step.transfer >= usual.transfer / CARRIED_PART;
+        let was_freed = self.carried_before;
+        self.carried_before |= self.carried_last;
+        self.carried_last = is_carried;
+        let since = frame.whole.saturating_duration_since(self.first);
+        let is_stale = if let Some(late_ms) = late_ms(&self.before, frame) {
+            late_ms > LATE_MS && since < STALE_FOR.max(usual.interval * SILENT_INTERVALS)
+        } else if self.is_at_first(frame) || (step.gap < usual.interval / 2 && since < STALE_FOR) {
+            true
+        } else {
+            let is_bound = usual.transfer * BOUND_PART >= usual.interval;
+            let waited = step.gap.saturating_sub(step.transfer);
+            let is_held = is_bound && !was_freed && waited < usual.interval / 2;
+            self.held += u32::from(is_held);
+            is_held && self.held <= MOST_HELD
+        };
+        match is_stale {
+            true => Verdict::Stale,
+            false => Verdict::Current,
+        }
+    }
+}
+
+/// How much longer a frame was under way than the one before the silence, by the camera's own
+/// clock. None where it does not tell, or was set back.
+fn late_ms(before: &Arrival, frame: &Arrival) -> Option<f64> {
+    let told = frame.told_ms? - before.told_ms?;
+    let came = frame.whole.saturating_duration_since(before.whole);
+    (told >= 0.0).then_some(came.as_secs_f64() * 1000.0 - told)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Gives the verdict on frames after these gaps in milliseconds.
-    fn verdicts(arrivals: &mut Arrivals, now: &mut Instant, gaps_ms: &[u64]) -> Vec<Verdict> {
-        let step = |gap: &u64| {
-            *now += Duration::from_millis(*gap);
-            arrivals.arrived(*now)
-        };
-        gaps_ms.iter().map(step).collect()
-    }
-
-    #[test]
-    fn what_lay_in_buffers_is_thrown_away_and_what_comes_at_the_cameras_pace_is_not() {
-        use Verdict::{Current, Stale};
-        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
-        let mut at = |gaps: &[u64]| verdicts(&mut arrivals, &mut now, gaps);
-        assert_eq!(at(&[0, 50, 50, 50, 50, 50]), [Current; 6]);
-        assert_eq!(
-            at(&[5000, 3, 2, 48, 50]),
-            [Stale, Stale, Stale, Current, Current]
-        );
-        // A link that stutters shorter than that loses nothing.
-        assert_eq!(at(&[900, 50, 5, 5]), [Current; 4]);
-    }
-
-    #[test]
-    fn a_camera_that_sends_faster_after_a_silence_is_shown_all_the_same() {
-        use Verdict::{Current, Stale};
-        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
-        let mut at = |gaps: &[u64]| verdicts(&mut arrivals, &mut now, gaps);
-        at(&[0, 400, 400, 400]);
-        assert_eq!(at(&[2000]), [Stale]);
-        assert!(at(&[100; 9]).iter().all(|verdict| *verdict == Stale));
-        assert!(at(&[100; 9]).iter().all(|verdict| *verdict == Current));
-    }
-
-    #[test]
-    fn a_camera_that_sends_slower_loses_one_frame_and_no_more() {
-        use Verdict::{Current, Stale};
-        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
-        let mut at = |gaps: &[u64]| verdicts(&mut arrivals, &mut now, gaps);
-        at(&[0, 50, 50, 50]);
-        assert_eq!(at(&[1500; 5]), [Stale, Current, Current, Current, Current]);
-    }
-
-    #[test]
-    fn as_many_as_lay_in_our_own_socket_are_thrown_away() {
-        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
-        let mut at = |gaps: &[u64]| verdicts(&mut arrivals, &mut now, gaps);
-        at(&[0, 50, 50, 50]);
-        at(&[5000]);
-        assert!(
-            at(&[1; 60])
-                .iter()
-                .all(|verdict| *verdict == Verdict::Stale)
-        );
-        assert_eq!(at(&[45]), [Verdict::Current]);
-    }
-
-    #[test]
-    fn a_slow_camera_has_no_silence_at_its_own_pace() {
-        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
-        let gaps = [0, 10_000, 10_000, 30_000, 10_000];
-        assert_eq!(
-            verdicts(&mut arrivals, &mut now, &gaps),
-            [Verdict::Current; 5]
-        );
-    }
-
-    #[test]
-    fn a_silence_that_was_asked_for_is_none() {
-        let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
-        verdicts(&mut arrivals, &mut now, &[0, 50, 50]);
-        arrivals.expect_silence();
-        assert_eq!(
-            verdicts(&mut arrivals, &mut now, &[60_000, 5, 50]),
-            [Verdict::Current; 3]
-        );
-    }
-}
+mod tests;

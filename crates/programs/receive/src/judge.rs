@@ -1,11 +1,9 @@
 //! What a message or picture of one connection is: a frame of now, a frame of before a silence, or
 //! none.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 
-use crate::arrivals::{Arrivals, Verdict};
+use crate::arrivals::{Arrival, Arrivals, Verdict};
 use crate::camera::Camera;
 use crate::prepare::{Prepared, Unusable, prepare};
 
@@ -32,11 +30,11 @@ impl Judge {
         &mut self,
         camera: &Camera,
         message: &Bytes,
-        now: Instant,
+        arrival: Arrival,
     ) -> Result<Option<Prepared>, Unusable> {
-        let verdict = self.arrivals.arrived(now);
+        let verdict = self.arrivals.arrived(arrival);
         let prepared = prepare(message, camera.settings().max_bytes)?;
-        camera.intake.count(message.len(), now);
+        camera.intake.count(message.len(), arrival.whole);
         Ok(match verdict {
             Verdict::Current => Some(prepared),
             Verdict::Stale => {

@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 use eyelid_http::Socket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use crate::arrivals::Flow;
 use crate::parting::Parting;
 
 /// A socket, and what has come.
@@ -18,7 +19,8 @@ pub(crate) struct PartedSocket {
     pub(crate) parting: Parting,
     /// An answer of tungstenite's waits for the socket to take it.
     is_write_blocked: bool,
-    last_read: Instant,
+    /// When something was read, if only a part of a message.
+    pub(crate) flow: Flow,
 }
 
 impl PartedSocket {
@@ -28,7 +30,7 @@ impl PartedSocket {
             socket,
             parting: Parting::new(early, SystemTime::now()),
             is_write_blocked: false,
-            last_read: Instant::now(),
+            flow: Flow::new(Instant::now()),
         }
     }
 
@@ -40,14 +42,9 @@ impl PartedSocket {
         let read = ready!(pin!(self.socket.read_buf(room)).poll(cx))?;
         self.parting.read(read, SystemTime::now());
         if read > 0 {
-            self.last_read = Instant::now();
+            self.flow.came(Instant::now());
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// When something was read last, if only a part of a message.
-    pub(crate) fn last_read(&self) -> Instant {
-        self.last_read
     }
 
     /// Says whether an answer of tungstenite's waits to be written.

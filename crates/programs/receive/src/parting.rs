@@ -33,6 +33,8 @@ pub(crate) struct Parting {
     /// tungstenite has the beginning of a message, and waits for its other fragments.
     is_fragmented: bool,
     has_ended: bool,
+    /// It has, within a message.
+    ended_within: bool,
     /// How much to make room for.
     expected_bytes: usize,
 }
@@ -72,6 +74,7 @@ impl Parting {
             passed_starts: VecDeque::new(),
             is_fragmented: false,
             has_ended: false,
+            ended_within: false,
             expected_bytes: LEAST_READ_BYTES,
         }
     }
@@ -140,9 +143,16 @@ impl Parting {
         if !self.has_ended {
             return Next::More;
         }
+        self.ended_within = self.is_within_message();
         self.buffer.clear();
         self.pass_all();
         Next::Passed
+    }
+
+    /// Says whether a message has begun that is not whole.
+    pub(crate) fn is_within_message(&self) -> bool {
+        let is_passed = !matches!(self.passed, Share::Bytes(0) | Share::All);
+        self.ended_within || is_passed || self.is_fragmented || !self.buffer.is_empty()
     }
 
     /// Room for what is likely to come.

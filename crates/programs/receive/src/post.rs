@@ -15,9 +15,11 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use crate::arrivals::{Arrival, Flow};
 use crate::camera::{Camera, PostEntry};
 use crate::cameras::{Cameras, Taken};
 use crate::intake::{Claim, Lost, Way};
@@ -30,6 +32,9 @@ const WITHOUT_PICTURE: Duration = Duration::from_secs(60);
 
 /// What may stand around pictures: the fields of a form.
 const MOST_BETWEEN_BYTES: usize = 1 << 20;
+
+/// Of a form one picture is taken.
+const FORM: &[u8] = b"multipart/form-data";
 
 /// How long it may take to look for a newer picture in the body.
 const DRAIN: Duration = Duration::from_millis(20);
@@ -45,6 +50,8 @@ pub(crate) struct Post {
     peer: Peer,
     splitter: Splitter,
     judge: Judge,
+    /// When something came, if only a part of a picture.
+    flow: Flow,
     /// There once a second picture has come: it is a stream.
     claim: Option<Claim>,
     pictures: u64,
@@ -52,9 +59,31 @@ pub(crate) struct Post {
     /// Bytes that belong to no picture.
     between_bytes: usize,
     last_error: Option<String>,
+    contents: Contents,
     /// When the last picture was whole, or the body began.
     last_picture: Instant,
     _entry: PostEntry,
+}
+
+/// How many pictures a body may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// One: what else a form has is no frame.
+    Form,
+    /// As many as come.
+    Pictures,
+}
+
+impl Contents {
+    /// Reads what the body is said to be. All but forms is called anything.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let kind = kind.and_then(|kind| kind.split(|byte| *byte == b';').next());
+        match kind.is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(FORM)) {
+            true => Self::Form,
+            false => Self::Pictures,
+        }
+    }
 }
 
 /// Why a body is not read further.
@@ -72,6 +101,7 @@ impl Post {
         camera: Rc<Camera>,
         peer: Peer,
         entry: PostEntry,
+        contents: Contents,
     ) -> Self {
         let max_bytes = camera.settings().max_bytes;
         Self {
@@ -80,11 +110,13 @@ impl Post {
             peer,
             splitter: Splitter::with_max_bytes(max_bytes),
             judge: Judge::default(),
+            flow: Flow::new(Instant::now()),
             claim: None,
             pictures: 0,
             taken: 0,
             between_bytes: 0,
             last_error: None,
+            contents,
             last_picture: Instant::now(),
             _entry: entry,
         }
@@ -107,6 +139,9 @@ impl Post {
         }
         let (status, what) = match end {
             End::Whole if self.taken > 0 => {
+                if self.splitter.is_inside() {
+                    self.camera.intake.count_refused(self.no_picture());
+                }
                 let awake = self.camera.intake.is_awake();
                 let said = serde_json::json!({ "awake": awake }).to_string();
                 return typed(Bytes::from(said), "application/json");
@@ -114,15 +149,17 @@ impl Post {
             End::Whole => (StatusCode::UNPROCESSABLE_ENTITY, self.no_picture()),
             End::Refused(status, what) => (status, what),
         };
-        match status {
+        let is_refused = match status {
+            // It ended, or was ended, within one.
+            StatusCode::BAD_REQUEST => self.splitter.is_inside(),
             StatusCode::UNPROCESSABLE_ENTITY
             | StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::REQUEST_TIMEOUT
-                if self.last_error.is_none() =>
-            {
-                self.camera.intake.count_refused(what.clone());
-            }
-            _ => self.camera.intake.note_error(what.clone()),
+            | StatusCode::REQUEST_TIMEOUT => self.last_error.is_none(),
+            _ => false,
+        };
+        match is_refused {
+            true => self.camera.intake.count_refused(what.clone()),
+            false => self.camera.intake.note_error(what.clone()),
         }
         let mut response = problem(status, &what);
         close(response.headers_mut());
@@ -165,12 +202,15 @@ impl Post {
     }
 
     fn feed(&mut self, bytes: &Bytes) -> Result<(), End> {
+        self.flow.came(Instant::now());
         let before = self.splitter.count();
-        if self
-            .splitter
-            .feed_bounded(bytes, SystemTime::now())
-            .is_err()
-        {
+        let now = SystemTime::now();
+        let fed = match (self.contents, before) {
+            (Contents::Pictures, _) => self.splitter.feed_bounded(bytes, now),
+            (Contents::Form, 0) => self.splitter.feed_first(bytes, now),
+            (Contents::Form, _) => Ok(()),
+        };
+        if fed.is_err() {
             return Err(too_large(self.camera.settings().max_bytes));
         }
         let new = self.splitter.count() - before;
@@ -240,9 +280,9 @@ impl Post {
         let Some((picture, captured)) = self.splitter.take_newest() else {
             return Ok(None);
         };
-        let now = Instant::now();
-        self.last_picture = now;
-        match self.judge.judge(&self.camera, &picture.into(), now) {
+        let arrival = Arrival::of_now(captured, self.flow.resumed(), None);
+        self.last_picture = arrival.whole;
+        match self.judge.judge(&self.camera, &picture.into(), arrival) {
             Ok(prepared) => Ok(prepared.map(|prepared| (prepared, captured))),
             Err(error) => self.bad(error.to_string()).map(|()| None),
         }

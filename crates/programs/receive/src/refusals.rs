@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use eyelid_http::Peer;
@@ -12,53 +13,48 @@ use tokio::time::sleep;
 /// How long a refusal takes.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// How many of one address may wait for theirs. All together are no more than there are clients.
-const WAITING: usize = 8;
+/// How many of one address may be refused at once. All together are no clients
+/// ([`eyelid_http::Outcome::Refused`]), which bounds them.
+const MOST: usize = 8;
 
-/// Those who wait, by address.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals(RefCell<HashMap<Option<IpAddr>, usize>>);
-
-/// Too many wait already.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooMany;
+/// Those who are refused, by address.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refusals(Rc<RefCell<HashMap<Option<IpAddr>, usize>>>);
 
 impl Refusals {
-    /// Waits as long as a refusal takes.
-    ///
-    /// # Errors
-    /// [`TooMany`], at once.
-    pub(crate) async fn wait(&self, peer: Peer) -> Result<(), TooMany> {
-        let _waiting = Waiting::enter(self, peer.network()).ok_or(TooMany)?;
-        sleep(DELAY).await;
-        Ok(())
+    /// Begins to refuse one; none where too many of its address are being refused.
+    pub(crate) fn enter(&self, peer: Peer) -> Option<Refused> {
+        let address = peer.network();
+        let mut all = self.0.borrow_mut();
+        let count = all.entry(address).or_default();
+        (*count < MOST).then(|| {
+            *count += 1;
+            let refusals = self.clone();
+            Refused { refusals, address }
+        })
     }
 }
 
-/// One who waits, until it is dropped.
-struct Waiting<'a> {
-    refusals: &'a Refusals,
+/// One who is refused, until this is dropped: with its connection, where that is to be told.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    refusals: Refusals,
     address: Option<IpAddr>,
 }
 
-impl<'a> Waiting<'a> {
-    fn enter(refusals: &'a Refusals, address: Option<IpAddr>) -> Option<Self> {
-        let mut all = refusals.0.borrow_mut();
-        let waiting = all.entry(address).or_default();
-        if *waiting == WAITING {
-            return None;
-        }
-        *waiting += 1;
-        Some(Self { refusals, address })
+impl Refused {
+    /// Waits as long as a refusal takes.
+    pub(crate) async fn wait(&self) {
+        sleep(DELAY).await;
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Refused {
     fn drop(&mut self) {
         let mut all = self.refusals.0.borrow_mut();
-        if let Some(waiting) = all.get_mut(&self.address) {
-            *waiting -= 1;
-            if *waiting == 0 {
+        if let Some(count) = all.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
                 all.remove(&self.address);
             }
         }
@@ -68,33 +64,25 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::rc::Rc;
-    use tokio::task::{LocalSet, spawn_local};
     use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
-    async fn eight_of_an_address_wait_and_others_are_not_kept_by_them() {
-        let local = LocalSet::new();
-        let test = local.run_until(async {
-            let refusals = Rc::new(Refusals::default());
-            let wait = |address: &str| {
-                let (refusals, peer) = (refusals.clone(), Peer::Tcp(address.parse().unwrap()));
-                spawn_local(async move { refusals.wait(peer).await })
-            };
-            let start = Instant::now();
-            let first: Vec<_> = (0..WAITING)
-                .map(|n| wait(&format!("192.0.2.1:{n}")))
-                .collect();
-            tokio::task::yield_now().await;
-            assert_eq!(wait("192.0.2.1:99").await.unwrap(), Err(TooMany));
-            assert_eq!(start.elapsed(), Duration::ZERO);
-            assert_eq!(wait("192.0.2.2:1").await.unwrap(), Ok(()));
-            assert_eq!(start.elapsed(), DELAY);
-            for waiting in first {
-                assert_eq!(waiting.await.unwrap(), Ok(()));
-            }
-            assert!(refusals.0.borrow().is_empty(), "who has gone is forgotten");
-        });
-        test.await;
+    async fn eight_of_an_address_are_refused_and_others_are_not_kept_by_them() {
+        let refusals = Refusals::default();
+        let enter = |address: &str| refusals.enter(Peer::Tcp(address.parse().unwrap()));
+        let mut first: Vec<_> = (0..MOST)
+            .map(|n| enter(&format!("192.0.2.1:{n}")).unwrap())
+            .collect();
+        assert!(enter("192.0.2.1:99").is_none());
+        let start = Instant::now();
+        let other = enter("192.0.2.2:1").unwrap();
+        other.wait().await;
+        assert_eq!(start.elapsed(), DELAY);
+        first[0].wait().await;
+        assert!(enter("192.0.2.1:99").is_none(), "it has not gone yet");
+        first.pop();
+        assert!(enter("192.0.2.1:99").is_some());
+        drop((first, other));
+        assert!(refusals.0.borrow().is_empty(), "who has gone is forgotten");
     }
 }

@@ -13,6 +13,7 @@ use eyelid_http::Peer;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
+use crate::arrivals::Arrival;
 use crate::camera::Camera;
 use crate::camera_clock::CameraClock;
 use crate::cameras::{Cameras, Taken};
@@ -118,7 +119,11 @@ impl Session {
         let end = self.receive(&mut socket, &claim).await;
         let reason = match end {
             End::Theirs(ended) => {
-                if let Ended::Lost(_) = ended {
+                if socket.is_within_message() {
+                    camera
+                        .intake
+                        .count_refused(format!("half a frame: {ended}"));
+                } else if let Ended::Lost(_) = ended {
                     camera.intake.note_error(ended.to_string());
                 }
                 ended.to_string()
@@ -226,7 +231,7 @@ impl Session {
         let mut next = Some(first);
         while let Some(received) = next {
             let judged = match received {
-                Received::Binary(message, came) => self.judge(&message, came),
+                Received::Binary(message, came) => self.judge(&message, came, socket.resumed()),
                 Received::Text(text) => self.text(&text).map(|()| None),
                 Received::Sign => Ok(None),
             };
@@ -272,13 +277,14 @@ impl Session {
         &mut self,
         message: &Bytes,
         came: SystemTime,
+        resumed: Instant,
     ) -> Result<Option<(Prepared, SystemTime)>, Close> {
-        let now = Instant::now();
-        let captured = match self.told_ms.take() {
-            Some(told_ms) => self.clock.captured(told_ms, came, now),
+        let arrival = Arrival::of_now(came, resumed, self.told_ms.take());
+        let captured = match arrival.told_ms {
+            Some(told_ms) => self.clock.captured(told_ms, came, arrival.whole),
             None => came,
         };
-        match self.judge.judge(&self.camera, message, now) {
+        match self.judge.judge(&self.camera, message, arrival) {
             Ok(prepared) => Ok(prepared.map(|prepared| (prepared, captured))),
             Err(error @ Unusable::TooLong { .. }) => {
                 self.camera.intake.count_refused(error.to_string());

@@ -246,7 +246,17 @@ impl WebSocket {
 
     /// When something was read last, if only a part of a message.
     pub fn last_read(&self) -> Instant {
-        self.incoming.borrow().last_read()
+        self.incoming.borrow().flow.last()
+    }
+
+    /// Says whether a message has begun to come that is not whole.
+    pub fn is_within_message(&self) -> bool {
+        self.incoming.borrow().parting.is_within_message()
+    }
+
+    /// When something was read again after the last silence.
+    pub fn resumed(&self) -> Instant {
+        self.incoming.borrow().flow.resumed()
     }
 
     /// Sends a text.
