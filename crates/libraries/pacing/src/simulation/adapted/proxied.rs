@@ -29,7 +29,6 @@ fn goes_by_the_rate_behind_the_proxy() {
             let case = format!("{mbit} Mbit/s, {buffers:?}: {seen:?}");
             assert!(rungs.contains(&seen.rung), "{case}");
             assert!(seen.fps >= least_fps, "{case}");
-            println!("{case}");
             assert!(seen.changes.len() <= 7, "{case}");
             client.assert_calm(&case);
         }
