@@ -88,12 +88,13 @@ def test_a_small_picture_that_must_be_turned_waits_for_no_large_one(receive):
         return time.monotonic() - began
 
     alone_s = seconds(large, "/large")
-    with ThreadPoolExecutor() as pool:
+    stop = threading.Event()
+    with ThreadPoolExecutor() as pool, ExitStack() as stack:
+        # The pool waits for them.
+        stack.callback(stop.set)
         # One is being turned, and the other waits.
-        stop = threading.Event()
         busy = [pool.submit(repeat, lambda: seconds(large, "/large"), stop) for _ in range(2)]
         took_s = [seconds(small, "/door") for _ in range(15)]
-        stop.set()
     assert all(turning.result() > 0 for turning in busy)
     assert statistics.median(took_s) < alone_s / 3, f"{took_s}; a large one {alone_s}"
 
