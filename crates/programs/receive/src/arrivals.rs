@@ -139,14 +139,13 @@ impl Arrivals {
             return Verdict::Current;
         };
         if step.gap > SHORTEST_SILENCE.max(usual.interval * SILENT_INTERVALS) {
-            let renewed = self.silence.as_ref();
-            if renewed.is_none_or(|silence| silence.may_renew(&last, &frame)) {
-                let is_renewal = renewed.is_some();
-                self.silence = Some(Silence::new(last, &frame, is_renewal));
-            }
+            self.silence = Some(match self.silence.take() {
+                None => Silence::new(last, &frame),
+                Some(silence) => silence.renewed(last, &frame),
+            });
         }
         if let Some(silence) = &mut self.silence {
-            if silence.holds(&frame, step, usual) == Verdict::Stale {
+            if silence.holds_back(&frame, step, usual) {
                 return Verdict::Stale;
             }
             let is_first = silence.is_at_first(&frame);
@@ -207,11 +206,11 @@ struct Silence {
 }
 
 impl Silence {
-    fn new(before: Arrival, first: &Arrival, is_renewal: bool) -> Self {
+    fn new(before: Arrival, first: &Arrival) -> Self {
         Self {
             before,
             first: first.whole,
-            is_renewal,
+            is_renewal: false,
             carried_last: false,
             carried_before: false,
             held: 0,
@@ -222,34 +221,37 @@ impl Silence {
         self.first == frame.whole
     }
 
-    /// Says whether a frame began before another silence and ended behind it: then the link was
-    /// down again. Once, for one that is so each time is to be seen all the same.
-    fn may_renew(&self, last: &Arrival, frame: &Arrival) -> bool {
-        !self.is_renewal && frame.began < frame.resumed && frame.resumed > last.whole
+    /// Another silence, if a frame began before one and ended behind it: then the link was down
+    /// again. Once, for one that is so each time is to be seen all the same.
+    fn renewed(self, last: Arrival, frame: &Arrival) -> Self {
+        let was_down = frame.began < frame.resumed && frame.resumed > last.whole;
+        if self.is_renewal || !was_down {
+            return self;
+        }
+        Self {
+            is_renewal: true,
+            ..Self::new(last, frame)
+        }
     }
 
-    /// A frame has come; says what it is.
-    fn holds(&mut self, frame: &Arrival, step: Step, usual: Usual) -> Verdict {
+    /// A frame has come; says whether it is from before the silence.
+    fn holds_back(&mut self, frame: &Arrival, step: Step, usual: Usual) -> bool {
         let is_carried = step.transfer >= usual.transfer / CARRIED_PART;
         let was_freed = self.carried_before;
         self.carried_before |= self.carried_last;
         self.carried_last = is_carried;
         let since = frame.whole.saturating_duration_since(self.first);
-        let is_stale = if let Some(late_ms) = late_ms(&self.before, frame) {
-            late_ms > LATE_MS && since < STALE_FOR.max(usual.interval * SILENT_INTERVALS)
-        } else if self.is_at_first(frame) || (step.gap < usual.interval / 2 && since < STALE_FOR) {
-            true
-        } else {
-            let is_bound = usual.transfer * BOUND_PART >= usual.interval;
-            let waited = step.gap.saturating_sub(step.transfer);
-            let is_held = is_bound && !was_freed && waited < usual.interval / 2;
-            self.held += u32::from(is_held);
-            is_held && self.held <= MOST_HELD
-        };
-        match is_stale {
-            true => Verdict::Stale,
-            false => Verdict::Current,
+        if let Some(late_ms) = late_ms(&self.before, frame) {
+            return late_ms > LATE_MS && since < STALE_FOR.max(usual.interval * SILENT_INTERVALS);
         }
+        if self.is_at_first(frame) || (step.gap < usual.interval / 2 && since < STALE_FOR) {
+            return true;
+        }
+        let is_bound = usual.transfer * BOUND_PART >= usual.interval;
+        let waited = step.gap.saturating_sub(step.transfer);
+        let is_held = is_bound && !was_freed && waited < usual.interval / 2;
+        self.held += u32::from(is_held);
+        is_held && self.held <= MOST_HELD
     }
 }
 
