@@ -15,12 +15,13 @@ use eyelid_picture::Tables;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers, Rendered};
 use eyelid_slot::{CameraName, Publisher};
 use indexmap::IndexMap;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::camera::Camera;
+use crate::decoding::Decoding;
 use crate::intake::Intake;
-use crate::prepare::{Picture, Prepared, encode_again};
+use crate::prepare::{Picture, Prepared};
 use crate::settings::CameraSettings;
 use crate::slots::{HANDOVER, clear, lock};
 use crate::source::PushSource;
@@ -30,10 +31,6 @@ const KEY: &str = "push";
 
 /// How often that is written while somebody looks.
 const TELL: Duration = Duration::from_secs(2);
-
-/// The most pixels of a picture that waits for no larger one to be decoded: its camera sends many
-/// of them while that takes.
-const SMALL_PIXELS: u64 = 1 << 20;
 
 /// Renditions that are being made, and whose.
 type Rendering = (DriverId, JoinHandle<Rendered>);
@@ -59,10 +56,7 @@ pub(crate) struct Cameras {
     has_ended: Cell<bool>,
     /// A thread makes renditions.
     is_rendering: Cell<bool>,
-    /// Decoding takes a core for as long as it lasts: one large picture at a time, of all cameras,
-    /// and one small one beside it, which has not the patience.
-    large_decoding: Semaphore,
-    small_decoding: Semaphore,
+    decoding: Decoding,
 }
 
 impl Cameras {
@@ -79,8 +73,7 @@ impl Cameras {
             wake_at: Cell::default(),
             has_ended: Cell::default(),
             is_rendering: Cell::default(),
-            large_decoding: Semaphore::new(1),
-            small_decoding: Semaphore::new(1),
+            decoding: Decoding::default(),
         };
         let is_wanted = !settings.is_empty();
         let until = Instant::now() + HANDOVER;
@@ -200,9 +193,9 @@ impl Cameras {
     }
 
     /// Takes a frame of a camera in: publishes it if somebody wishes for it, else keeps it at hand.
-    /// One that has to be decoded first waits for its turn among those of all cameras, the small
-    /// ones among themselves, and its connection with it; it is dropped while nobody looks, and if
-    /// `is_current` says afterwards that the camera has another connection by now.
+    /// One that has to be decoded first waits for its turn ([`Decoding`]), and its connection with
+    /// it; it is dropped while nobody looks, and if `is_current` says afterwards that the camera
+    /// has another connection by now.
     ///
     /// # Errors
     /// What makes it no frame.
@@ -221,15 +214,7 @@ impl Cameras {
                 return Ok(Taken::Unseen);
             }
             Prepared::Slow { jpeg, pixels } => {
-                let turns = match pixels > SMALL_PIXELS {
-                    true => &self.large_decoding,
-                    false => &self.small_decoding,
-                };
-                // It is never closed.
-                let _turn = turns.acquire().await;
-                let made = spawn_blocking(move || encode_again(&jpeg)).await;
-                // It ends in another way only if it panics, which is a fault of ours.
-                let picture = made.unwrap_or(Err(PictureError::Head))?;
+                let picture = self.decoding.encode_again(jpeg, pixels).await?;
                 if !is_current() {
                     intake.count_dropped();
                     return Ok(Taken::AtHand);

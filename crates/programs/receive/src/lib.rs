@@ -14,6 +14,7 @@ mod arrivals;
 mod camera;
 mod camera_clock;
 mod cameras;
+mod decoding;
 mod frame_header;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
