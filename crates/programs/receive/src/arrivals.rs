@@ -72,7 +72,7 @@ impl Flow {
 
 /// How a frame has come.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct FrameArrival {
     /// When its first byte came.
     pub(crate) began: Instant,
     /// When it was whole.
@@ -83,7 +83,7 @@ pub(crate) struct Arrival {
     pub(crate) told_ms: Option<f64>,
 }
 
-impl Arrival {
+impl FrameArrival {
     /// A frame is whole now, and its first byte came at this moment of the wall clock.
     pub(crate) fn of_now(came: SystemTime, resumed: Instant, told_ms: Option<f64>) -> Self {
         let whole = Instant::now();
@@ -100,7 +100,7 @@ impl Arrival {
 /// The arrivals of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
-    last: Option<Arrival>,
+    last: Option<FrameArrival>,
     usual: Option<Usual>,
     /// There after a silence, while frames may be thrown away.
     silence: Option<Silence>,
@@ -126,7 +126,7 @@ pub(crate) enum Verdict {
 
 impl Arrivals {
     /// A whole frame has come.
-    pub(crate) fn arrived(&mut self, frame: Arrival) -> Verdict {
+    pub(crate) fn arrived(&mut self, frame: FrameArrival) -> Verdict {
         let Some(last) = self.last.replace(frame) else {
             return Verdict::Current;
         };
@@ -182,7 +182,7 @@ struct Step {
 }
 
 impl Step {
-    fn between(last: &Arrival, frame: &Arrival) -> Self {
+    fn between(last: &FrameArrival, frame: &FrameArrival) -> Self {
         let began = frame.began.max(frame.resumed).max(last.whole);
         Self {
             gap: frame.whole.saturating_duration_since(last.whole),
@@ -195,7 +195,7 @@ impl Step {
 #[derive(Debug)]
 struct Silence {
     /// The last frame before it.
-    before: Arrival,
+    before: FrameArrival,
     /// When the first after it was whole.
     first: Instant,
     is_renewal: bool,
@@ -206,7 +206,7 @@ struct Silence {
 }
 
 impl Silence {
-    fn new(before: Arrival, first: &Arrival) -> Self {
+    fn new(before: FrameArrival, first: &FrameArrival) -> Self {
         Self {
             before,
             first: first.whole,
@@ -217,13 +217,13 @@ impl Silence {
         }
     }
 
-    fn is_at_first(&self, frame: &Arrival) -> bool {
+    fn is_at_first(&self, frame: &FrameArrival) -> bool {
         self.first == frame.whole
     }
 
     /// Another silence, if a frame began before one and ended behind it: then the link was down
     /// again. Once, for one that is so each time is to be seen all the same.
-    fn renewed(self, last: Arrival, frame: &Arrival) -> Self {
+    fn renewed(self, last: FrameArrival, frame: &FrameArrival) -> Self {
         let was_down = frame.began < frame.resumed && frame.resumed > last.whole;
         if self.is_renewal || !was_down {
             return self;
@@ -235,7 +235,7 @@ impl Silence {
     }
 
     /// A frame has come; says whether it is from before the silence.
-    fn holds_back(&mut self, frame: &Arrival, step: Step, usual: Usual) -> bool {
+    fn holds_back(&mut self, frame: &FrameArrival, step: Step, usual: Usual) -> bool {
         let is_carried = step.transfer >= usual.transfer / CARRIED_PART;
         let was_freed = self.carried_before;
         self.carried_before |= self.carried_last;
@@ -257,7 +257,7 @@ impl Silence {
 
 /// How much longer a frame was under way than the one before the silence, by the camera's own
 /// clock. None where it does not tell, or was set back.
-fn late_ms(before: &Arrival, frame: &Arrival) -> Option<f64> {
+fn late_ms(before: &FrameArrival, frame: &FrameArrival) -> Option<f64> {
     let told = frame.told_ms? - before.told_ms?;
     let came = frame.whole.saturating_duration_since(before.whole);
     (told >= 0.0).then_some(came.as_secs_f64() * 1000.0 - told)

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::arrivals::{Arrival, Arrivals, Verdict};
+use crate::arrivals::{Arrivals, FrameArrival, Verdict};
 use crate::camera::Camera;
 use crate::prepare::{Prepared, Unusable, prepare};
 
@@ -30,7 +30,7 @@ impl Judge {
         &mut self,
         camera: &Camera,
         message: &Bytes,
-        arrival: Arrival,
+        arrival: FrameArrival,
     ) -> Result<Option<Prepared>, Unusable> {
         let verdict = self.arrivals.arrived(arrival);
         let prepared = prepare(message, camera.settings().max_bytes)?;

@@ -19,7 +19,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::arrivals::{Arrival, Flow};
+use crate::arrivals::{Flow, FrameArrival};
 use crate::camera::{Camera, PostEntry};
 use crate::cameras::{Cameras, Taken};
 use crate::intake::{Claim, Lost, Way};
@@ -280,7 +280,7 @@ impl Post {
         let Some((picture, captured)) = self.splitter.take_newest() else {
             return Ok(None);
         };
-        let arrival = Arrival::of_now(captured, self.flow.resumed(), None);
+        let arrival = FrameArrival::of_now(captured, self.flow.resumed(), None);
         self.last_picture = arrival.whole;
         match self.judge.judge(&self.camera, &picture.into(), arrival) {
             Ok(prepared) => Ok(prepared.map(|prepared| (prepared, captured))),

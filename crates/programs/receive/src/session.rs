@@ -13,7 +13,7 @@ use eyelid_http::Peer;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-use crate::arrivals::Arrival;
+use crate::arrivals::FrameArrival;
 use crate::camera::Camera;
 use crate::camera_clock::CameraClock;
 use crate::cameras::{Cameras, Taken};
@@ -279,7 +279,7 @@ impl Session {
         came: SystemTime,
         resumed: Instant,
     ) -> Result<Option<(Prepared, SystemTime)>, Close> {
-        let arrival = Arrival::of_now(came, resumed, self.told_ms.take());
+        let arrival = FrameArrival::of_now(came, resumed, self.told_ms.take());
         let captured = match arrival.told_ms {
             Some(told_ms) => self.clock.captured(told_ms, came, arrival.whole),
             None => came,

@@ -32,7 +32,7 @@ impl Link {
     fn told_frame(&mut self, wait_ms: u64, gaps_ms: &[u64], told_ms: Option<u64>) -> Verdict {
         let began = self.after(wait_ms);
         gaps_ms.iter().for_each(|gap| _ = self.after(*gap));
-        self.arrivals.arrived(Arrival {
+        self.arrivals.arrived(FrameArrival {
             began,
             whole: self.flow.last(),
             resumed: self.flow.resumed(),
