@@ -38,9 +38,7 @@ pub(crate) struct RtpStream {
     cname: String,
     clock: RefCell<RtpClock>,
     packets: Mutex<(Packetizer, PacketPacer)>,
-    /// What the next frame has.
-    ssrc: Cell<u32>,
-    /// Where it is, known while a frame is under way, too.
+    /// Where it is, known while a frame is under way, too. Its SSRC is that of the next frame.
     position: Cell<StreamPosition>,
     receivers: RefCell<Receivers>,
     interval: RefCell<ReportInterval>,
@@ -71,7 +69,6 @@ impl RtpStream {
             pace,
             cname: random::word()?,
             clock: RefCell::new(RtpClock::new(random::bits()?)),
-            ssrc: Cell::new(stream.ssrc),
             position: Cell::new(packetizer.position()),
             receivers: RefCell::default(),
             interval: RefCell::default(),
@@ -83,7 +80,7 @@ impl RtpStream {
 
     /// What tells it from others.
     pub(crate) fn ssrc(&self) -> u32 {
-        self.ssrc.get()
+        self.position.get().ssrc
     }
 
     /// Has another SSRC, from the next frame on: a receiver has this one.
@@ -91,7 +88,11 @@ impl RtpStream {
     /// # Errors
     /// What the system said: it gives no random numbers.
     pub(crate) fn change_ssrc(&self) -> io::Result<()> {
-        self.ssrc.set(random::bits()?);
+        let ssrc = random::bits()?;
+        self.position.set(StreamPosition {
+            ssrc,
+            ..self.position.get()
+        });
         Ok(())
     }
 
@@ -148,7 +149,7 @@ impl RtpStream {
         }
         let (time, now) = (SystemTime::now().into(), Instant::now());
         let mut receivers = self.receivers.borrow_mut();
-        let heard = receivers.on_packet(packet, self.position(), time, now);
+        let heard = receivers.on_packet(packet, self.position.get(), time, now);
         Some(match heard {
             Ok(heard) => {
                 let bytes = packet.len() + HEADER_BYTES;
@@ -207,7 +208,7 @@ impl RtpStream {
 
     /// A packet that no receiver takes for a picture: to find out whether there is a receiver.
     pub(crate) fn probe(&self) -> [u8; 20] {
-        probe(self.position(), self.now().rtp_90k)
+        probe(self.position.get(), self.now().rtp_90k)
     }
 
     /// Writes a frame between the messages of a connection.
@@ -295,15 +296,10 @@ impl RtpStream {
         packetizer.jpeg(payload, self.stamp(captured))
     }
 
-    fn position(&self) -> StreamPosition {
-        StreamPosition {
-            ssrc: self.ssrc(),
-            ..self.position.get()
-        }
-    }
-
-    /// Its packets have gone up to this one.
+    /// Its packets have gone up to this one, of a frame that may have begun with another SSRC.
     fn count_packets(&self, position: StreamPosition) {
+        let ssrc = self.ssrc();
+        let position = StreamPosition { ssrc, ..position };
         let before = self.position.replace(position).sent;
         let mut counts = self.counts.get();
         // What reports count has 32 bits.
@@ -456,6 +452,35 @@ mod tests {
         }
         let next = number(&receiver).await;
         assert_eq!(next, first.wrapping_add(went + 1), "after {went}");
+    }
+
+    #[tokio::test]
+    async fn an_ssrc_that_changes_within_a_frame_is_that_of_the_next() {
+        let jpeg = large();
+        let payload = JpegPayload::of(&jpeg).unwrap();
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = receiver.local_addr().ok();
+        let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let stream = stream(Framing::Datagrams, PacketPace::Spread);
+        let before = stream.ssrc();
+        let change = async {
+            stream.change_ssrc().unwrap();
+            (stream.sent().packets, stream.ssrc())
+        };
+        let sent = stream.send(&payload, SystemTime::now(), &pair, to);
+        let (sent, (went, after)) = tokio::join!(sent, change);
+        sent.unwrap();
+        assert!(0 < went && went < stream.sent().packets);
+        assert!(after != before && stream.ssrc() == after);
+        let mut packet = [0; 2000];
+        for _ in 0..stream.sent().packets {
+            receiver.recv(&mut packet).await.unwrap();
+            assert_eq!(packet[8..12], before.to_be_bytes());
+        }
+        let next = stream.send(&payload, SystemTime::now(), &pair, to);
+        next.await.unwrap();
+        receiver.recv(&mut packet).await.unwrap();
+        assert_eq!(packet[8..12], after.to_be_bytes());
     }
 
     #[tokio::test]
