@@ -24,7 +24,7 @@ use crate::destinations::DestinationSettings;
 use crate::frames::Frames;
 use crate::loss_adaptation::LossAdaptation;
 use crate::members::Members;
-use crate::push::reports::COLLISIONS;
+use crate::push::reports::COLLISIONS_LOGGED;
 use crate::push_socket::{PushSocket, SendFailure};
 use crate::reach::Reach;
 use crate::stream::RtpStream;
@@ -91,7 +91,7 @@ impl Push {
             address: Cell::default(),
             reach: Reach::new(name(&settings), settings.always),
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
-            collisions: LogLimit::new(4, COLLISIONS),
+            collisions: LogLimit::new(4, COLLISIONS_LOGGED),
             members: Members::default(),
             is_dropped: Cell::default(),
             leave: Notify::new(),

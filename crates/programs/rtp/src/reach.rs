@@ -25,7 +25,7 @@ const PROBES: usize = 2;
 /// A receiver that is away for less has been started anew, which nobody needs to be told.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
 
-/// How far apart lines are about one that comes and goes.
+/// A few lines in so long are about one that comes and goes.
 const REFUSALS_LOGGED: Duration = Duration::from_secs(60);
 
 /// What is known of a destination.

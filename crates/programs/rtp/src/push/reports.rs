@@ -11,8 +11,8 @@ use eyelid_rtp_wire::{Farewell, Reception};
 use super::Push;
 use crate::push_socket::PushSocket;
 
-/// How far apart lines are about receivers with a destination's SSRC: by chance there is none.
-pub(super) const COLLISIONS: Duration = Duration::from_secs(60);
+/// A few lines in so long are about receivers with a destination's SSRC: by chance there is none.
+pub(super) const COLLISIONS_LOGGED: Duration = Duration::from_secs(60);
 
 impl Push {
     /// Hears what receivers report.
