@@ -25,7 +25,7 @@ use crate::dscp::mark;
 use crate::frames::wanted;
 use crate::random;
 use crate::refusals;
-use crate::rtsp::auth::Verdict;
+use crate::rtsp::auth::Unauthorized;
 use crate::rtsp::message::{Request, Response, Status};
 use crate::rtsp::reader::{Incoming, ReadError, Reader};
 use crate::rtsp::session::{Session, Step};
@@ -208,12 +208,12 @@ impl Connection {
         };
         let response = match step {
             Step::Respond(response) => response,
-            Step::Challenge(verdict) => {
-                if verdict == Verdict::Wrong {
+            Step::Challenge(reason) => {
+                if reason == Unauthorized::Wrong {
                     self.tell(Status::Unauthorized, &refusals::wrong_password(request));
                     sleep(WRONG_PASSWORD_PAUSE).await;
                 }
-                self.challenge(request, verdict)
+                self.challenge(request, reason)
             }
             Step::RespondToDialect(response) => {
                 self.tell(response.status, &refusals::dialect(request));
@@ -237,10 +237,10 @@ impl Connection {
     }
 
     /// Asks for a password.
-    fn challenge(&self, request: &Request, verdict: Verdict) -> Response {
+    fn challenge(&self, request: &Request, reason: Unauthorized) -> Response {
         let mut session = self.session.borrow_mut();
         match random::word() {
-            Ok(nonce) => session.challenge(request, verdict, nonce, Instant::now()),
+            Ok(nonce) => session.challenge(request, reason, nonce, Instant::now()),
             Err(error) => self.unavailable(&session, request, &error),
         }
     }

@@ -49,7 +49,7 @@ pub fn rtsp(bytes: &[u8]) {
     for request in &requests {
         let response = match closed.on_request(request, now, |_| true) {
             Step::Respond(response) => response,
-            Step::Challenge(verdict) => closed.challenge(request, verdict, "n1".to_owned(), now),
+            Step::Challenge(reason) => closed.challenge(request, reason, "n1".to_owned(), now),
             other => panic!("{other:?} without a password"),
         };
         assert!(response.status != Status::Ok || request.method == Method::Options);
@@ -81,7 +81,7 @@ fn play(session: &mut Session, request: &Request, step: Step) {
             }
             session.set_up(request, set_up, ServerSide::Interleaved, 1)
         }
-        Step::Challenge(verdict) => panic!("{verdict:?} without users"),
+        Step::Challenge(reason) => panic!("{reason:?} without users"),
         Step::Play => session.playing(request, 1, 1),
     };
     check(&response);
@@ -129,7 +129,7 @@ fn of_text(text: &str) {
     }
     if let Ok(users) = Users::parse(text, Path::new("")) {
         let wrong = users.judge(Some("Basic YTpi"), "PLAY", "/", None);
-        assert_ne!(wrong, crate::rtsp::auth::Verdict::Missing);
+        assert_ne!(wrong, Err(crate::rtsp::auth::Unauthorized::Missing));
     }
 }
 

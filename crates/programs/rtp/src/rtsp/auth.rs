@@ -45,11 +45,9 @@ pub(crate) enum UsersError {
     Empty(PathBuf),
 }
 
-/// What a request's `Authorization` is worth.
+/// Why a request's `Authorization` does not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It lets in.
-    Granted,
+pub(crate) enum Unauthorized {
     /// There is none.
     Missing,
     /// It is right, but was computed for another nonce than the one that is good: an older one, or
@@ -110,11 +108,11 @@ impl Users {
     }
 
     /// The values of `WWW-Authenticate`, the better one first.
-    pub(crate) fn challenges(&self, nonce: &str, verdict: Verdict) -> [String; 2] {
+    pub(crate) fn challenges(&self, nonce: &str, reason: Unauthorized) -> [String; 2] {
         let realm = &self.realm;
-        let stale = match verdict {
-            Verdict::Stale => ", stale=true",
-            _ => "",
+        let stale = match reason {
+            Unauthorized::Stale => ", stale=true",
+            Unauthorized::Missing | Unauthorized::Wrong => "",
         };
         [
             format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm=MD5{stale}"),
@@ -122,43 +120,32 @@ impl Users {
         ]
     }
 
-    /// Judges a request with this method and URL on a connection where this nonce is good, if one
-    /// is.
+    /// Gives who sends a request with this method and URL, on a connection where this nonce is
+    /// good, if one is.
+    ///
+    /// # Errors
+    /// Why it is nobody who may look.
     pub(crate) fn judge(
         &self,
         authorization: Option<&str>,
         method: &str,
         url: &str,
         nonce: Option<&str>,
-    ) -> Verdict {
-        let Some(authorization) = authorization else {
-            return Verdict::Missing;
-        };
+    ) -> Result<Login, Unauthorized> {
+        let authorization = authorization.ok_or(Unauthorized::Missing)?;
         let scheme = authorization.split(' ').next().unwrap_or_default();
         if scheme.eq_ignore_ascii_case("digest") {
             return self.judge_digest(&authorization[scheme.len()..], method, url, nonce);
         }
-        let granted = basic_credentials(authorization.as_bytes())
-            .is_some_and(|(user, password)| self.has(&user, &password));
-        if granted {
-            Verdict::Granted
+        let credentials = basic_credentials(authorization.as_bytes());
+        let (user, password) = credentials.ok_or(Unauthorized::Wrong)?;
+        let login = self.login(&user);
+        let given = md5_hex(&format!("{user}:{}:{password}", self.realm));
+        if is_same(&given, &login.secret) {
+            Ok(login)
         } else {
-            Verdict::Wrong
+            Err(Unauthorized::Wrong)
         }
-    }
-
-    /// Whose an `Authorization` is that was granted.
-    pub(crate) fn login(&self, authorization: &str) -> Option<Login> {
-        let user = match basic_credentials(authorization.as_bytes()) {
-            Some((user, _)) => user,
-            None => {
-                let (_, digest) = authorization.split_once(' ')?;
-                let mut parameters = parameters(digest).into_iter();
-                parameters.find(|(name, _)| name == "username")?.1
-            }
-        };
-        let secret = self.secrets.get(&user)?.clone();
-        Some(Login { user, secret })
     }
 
     /// Says whether who was let in then would be now.
@@ -166,13 +153,21 @@ impl Users {
         self.secrets.get(&login.user) == Some(&login.secret)
     }
 
-    fn has(&self, user: &str, password: &str) -> bool {
-        let given = md5_hex(&format!("{user}:{}:{password}", self.realm));
-        let secret = self.secrets.get(user).map_or("", String::as_str);
-        is_same(&given, secret)
+    /// What who calls themselves this is to know; the secret of who is no user is empty.
+    fn login(&self, user: &str) -> Login {
+        Login {
+            user: user.to_owned(),
+            secret: self.secrets.get(user).cloned().unwrap_or_default(),
+        }
     }
 
-    fn judge_digest(&self, text: &str, method: &str, url: &str, good: Option<&str>) -> Verdict {
+    fn judge_digest(
+        &self,
+        text: &str,
+        method: &str,
+        url: &str,
+        good: Option<&str>,
+    ) -> Result<Login, Unauthorized> {
         let parameters = parameters(text);
         let parameter = |name: &str| {
             let known = parameters.iter().find(|(key, _)| key == name);
@@ -183,21 +178,21 @@ impl Users {
         // (live555).
         let base = presentation_url(url);
         if ![url, path_of(url), base].contains(&named) {
-            return Verdict::Wrong;
+            return Err(Unauthorized::Wrong);
         }
-        let secret = self.secrets.get(parameter("username"));
-        let secret = secret.map_or("", String::as_str);
+        let login = self.login(parameter("username"));
+        let secret = &login.secret;
         let what = md5_hex(&format!("{method}:{named}"));
         let nonce = parameter("nonce");
         let right = md5_hex(&format!("{secret}:{nonce}:{what}"));
         let is_right = is_same(&right, &parameter("response").to_ascii_lowercase());
         if !is_right || secret.is_empty() {
-            Verdict::Wrong
+            Err(Unauthorized::Wrong)
         } else if Some(nonce) == good {
-            Verdict::Granted
+            Ok(login)
         } else {
             // Said to nobody else (RFC 2617, section 3.2.1): clients ask for the password then.
-            Verdict::Stale
+            Err(Unauthorized::Stale)
         }
     }
 }
@@ -267,7 +262,7 @@ mod tests {
         )
     }
 
-    fn judge(authorization: &str) -> Verdict {
+    fn judge(authorization: &str) -> Result<Login, Unauthorized> {
         users().judge(Some(authorization), "DESCRIBE", URL, Some("n1"))
     }
 
@@ -284,7 +279,7 @@ mod tests {
             digest("anna", "se:cret", "/door", "n1"),
             "Basic YW5uYTpzZTpjcmV0".to_owned(),
         ] {
-            assert_eq!(judge(&right), Verdict::Granted, "{right}");
+            assert_eq!(judge(&right), Ok(users().login("anna")), "{right}");
         }
         for wrong in [
             digest("anna", "secret", URL, "n1"),
@@ -293,13 +288,15 @@ mod tests {
             digest("anna", "se:cret", "/bed", "n1"),
             digest("anna", "se:cret", URL, "n1").replace("response=", "x="),
             "Basic YW5uYTpzZWNyZXQ=".to_owned(),
+            "Basic YmVuOng=".to_owned(),
             "Basic !".to_owned(),
+            "Digest".to_owned(),
             "Bearer x".to_owned(),
         ] {
-            assert_eq!(judge(&wrong), Verdict::Wrong, "{wrong}");
+            assert_eq!(judge(&wrong), Err(Unauthorized::Wrong), "{wrong}");
         }
         let missing = users().judge(None, "DESCRIBE", URL, Some("n1"));
-        assert_eq!(missing, Verdict::Missing);
+        assert_eq!(missing, Err(Unauthorized::Missing));
     }
 
     #[test]
@@ -313,32 +310,33 @@ mod tests {
             ("rtsp://h/door/", "rtsp://h/door/track=0?size=half"),
             ("rtsp://h/", "rtsp://h/track=0"),
         ] {
-            assert_eq!(judge(uri, track), Verdict::Granted, "{track}");
+            assert!(judge(uri, track).is_ok(), "{track}");
         }
         for (uri, track) in [
             ("rtsp://h/bed/", "rtsp://h/door/track=0"),
             ("rtsp://h/", "rtsp://h/door/track=0"),
             ("", "track=0"),
         ] {
-            assert_eq!(judge(uri, track), Verdict::Wrong, "{track}");
+            assert_eq!(judge(uri, track), Err(Unauthorized::Wrong), "{track}");
         }
     }
 
     #[test]
     fn what_was_computed_for_another_connection_or_method_does_not_let_in() {
         let replayed = digest("anna", "se:cret", URL, "n0");
-        assert_eq!(judge(&replayed), Verdict::Stale);
-        assert_eq!(judge(&digest("anna", "x", URL, "n0")), Verdict::Wrong);
+        assert_eq!(judge(&replayed), Err(Unauthorized::Stale));
+        let guessed = judge(&digest("anna", "x", URL, "n0"));
+        assert_eq!(guessed, Err(Unauthorized::Wrong));
         let late = users().judge(Some(&replayed), "DESCRIBE", URL, None);
-        assert_eq!(late, Verdict::Stale);
-        let [digest_challenge, _] = users().challenges("n1", Verdict::Stale);
+        assert_eq!(late, Err(Unauthorized::Stale));
+        let [digest_challenge, _] = users().challenges("n1", Unauthorized::Stale);
         assert!(
             digest_challenge.ends_with("stale=true"),
             "{digest_challenge}"
         );
         let other = digest("anna", "se:cret", URL, "n1");
         let judged = users().judge(Some(&other), "PLAY", URL, Some("n1"));
-        assert_eq!(judged, Verdict::Wrong);
+        assert_eq!(judged, Err(Unauthorized::Wrong));
     }
 
     #[test]
@@ -353,14 +351,11 @@ mod tests {
             digest("anna", "se:cret", URL, "n1"),
             "Basic YW5uYTpzZTpjcmV0".to_owned(),
         ] {
-            assert_eq!(judge(&granted), Verdict::Granted);
-            let login = users().login(&granted).unwrap();
+            let login = judge(&granted).unwrap();
             assert!(users().know(&login) && file("anna", "se:cret").know(&login));
             assert!(!file("anna", "another").know(&login), "{granted}");
             assert!(!file("carl", "se:cret").know(&login), "{granted}");
         }
-        assert_eq!(users().login("Basic YmVuOng="), None);
-        assert_eq!(users().login("Digest"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use eyelid_slot::CameraName;
 
-use crate::rtsp::auth::{Login, Users, Verdict};
+use crate::rtsp::auth::{Login, Unauthorized, Users};
 use crate::rtsp::message::{Method, Request, Response, Status};
 use crate::rtsp::target::{NoTarget, Target, base_and_control, track_url};
 use crate::rtsp::transport::{ServerSide, Transport, Ways, answer, choose};
@@ -80,7 +80,7 @@ pub(crate) enum Step {
     /// Answer it.
     Respond(Response),
     /// Ask for a password, by [`Session::challenge`]; after a while where one was wrong.
-    Challenge(Verdict),
+    Challenge(Unauthorized),
     /// Answer it, and tell the log: this client speaks a dialect that no camera of ours does.
     RespondToDialect(Response),
     /// Say what there is to see of this, by [`Session::described`] or [`Session::not_found`].
@@ -177,8 +177,8 @@ impl Session {
             let response = self.respond(request, Status::Ok);
             return Step::Respond(response.with("Public", Method::names()));
         }
-        if let Some(verdict) = self.refuse(request, now) {
-            return Step::Challenge(verdict);
+        if let Err(reason) = self.let_in(request, now) {
+            return Step::Challenge(reason);
         }
         if self.is_of_another_session(request) {
             return Step::Respond(self.respond(request, Status::SessionNotFound));
@@ -252,13 +252,13 @@ impl Session {
     pub(crate) fn challenge(
         &mut self,
         request: &Request,
-        verdict: Verdict,
+        reason: Unauthorized,
         nonce: String,
         now: Instant,
     ) -> Response {
         let response = self.respond(request, Status::Unauthorized);
         let challenges = match &self.users {
-            Some(users) => users.challenges(&nonce, verdict).to_vec(),
+            Some(users) => users.challenges(&nonce, reason).to_vec(),
             None => Vec::new(),
         };
         self.nonce = Some(Nonce {
@@ -298,9 +298,11 @@ impl Session {
         }
     }
 
-    /// Refuses who may not look, and says why.
-    fn refuse(&mut self, request: &Request, now: Instant) -> Option<Verdict> {
-        let users = self.users.as_ref()?;
+    /// Lets in who may look, and notes who that is; else says why not.
+    fn let_in(&mut self, request: &Request, now: Instant) -> Result<(), Unauthorized> {
+        let Some(users) = &self.users else {
+            return Ok(());
+        };
         let authorization = request.header("Authorization");
         let method = request.method.name();
         let is_good = |nonce: &&Nonce| {
@@ -308,12 +310,9 @@ impl Session {
         };
         let good = self.nonce.as_ref().filter(is_good);
         let good = good.map(|nonce| nonce.text.as_str());
-        let verdict = users.judge(authorization, method, &request.url, good);
-        if verdict != Verdict::Granted {
-            return Some(verdict);
-        }
-        self.login = authorization.and_then(|authorization| users.login(authorization));
-        None
+        let login = users.judge(authorization, method, &request.url, good)?;
+        self.login = Some(login);
+        Ok(())
     }
 
     /// Says whether a request names a session that is not this one, or one that has ended.

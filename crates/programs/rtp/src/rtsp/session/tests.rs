@@ -268,16 +268,20 @@ fn all_but_options_needs_the_password_where_there_is_one() {
     ] {
         assert_eq!(
             step(&mut session, line, ""),
-            Step::Challenge(Verdict::Missing)
+            Step::Challenge(Unauthorized::Missing)
         );
         let now = Instant::now();
-        let response =
-            session.challenge(&request(line, ""), Verdict::Missing, "n1".to_owned(), now);
+        let response = session.challenge(
+            &request(line, ""),
+            Unauthorized::Missing,
+            "n1".to_owned(),
+            now,
+        );
         assert_eq!(response.status, Status::Unauthorized);
         let challenge = "Digest realm=\"Eyelid\", nonce=\"n1\", algorithm=MD5";
         assert_eq!(response.header("WWW-Authenticate"), Some(challenge));
         let guess = step(&mut session, line, "Authorization: Basic YTpi\r\n");
-        assert_eq!(guess, Step::Challenge(Verdict::Wrong));
+        assert_eq!(guess, Step::Challenge(Unauthorized::Wrong));
     }
 }
 
@@ -289,7 +293,7 @@ fn a_nonce_is_good_for_five_timeouts() {
     let start = Instant::now();
     session.challenge(
         &request(describe, ""),
-        Verdict::Missing,
+        Unauthorized::Missing,
         "n1".to_owned(),
         start,
     );
@@ -301,7 +305,7 @@ fn a_nonce_is_good_for_five_timeouts() {
         session.on_request(&request(describe, header), now, |_| false)
     };
     assert!(matches!(at(299), Step::Describe(_)), "{:?}", at(299));
-    assert_eq!(at(300), Step::Challenge(Verdict::Stale));
+    assert_eq!(at(300), Step::Challenge(Unauthorized::Stale));
 }
 
 fn users() -> Option<Rc<Users>> {
