@@ -33,7 +33,12 @@ impl Door {
     ) -> anyhow::Result<(Program, SocketAddr)> {
         match self {
             Self::Rtsp(server) => server.start(programs, host, Source::Slot(slot)),
-            Self::Http => http(programs, host, slot),
+            Self::Http => {
+                let any = SocketAddr::new(host.address(), 0).to_string();
+                let mut command = host.command(programs.path("eyelid-server"));
+                command.args(["--listen", &any, "--slots"]).arg(slot);
+                Program::listening(&mut command, SERVER)
+            }
         }
     }
 
@@ -51,16 +56,4 @@ impl Door {
             Self::Http => Box::new(Viewers::connect(address, "/stream", count)?),
         })
     }
-}
-
-/// Starts `eyelid-server` on a host, and a core for itself.
-pub(super) fn http(
-    programs: &Programs,
-    host: &Host,
-    slots: &Path,
-) -> anyhow::Result<(Program, SocketAddr)> {
-    let any = SocketAddr::new(host.address(), 0).to_string();
-    let mut command = host.command(programs.path("eyelid-server"));
-    command.args(["--listen", &any, "--slots"]).arg(slots);
-    Program::listening(&mut command, SERVER)
 }

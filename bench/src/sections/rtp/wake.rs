@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::door::http;
+use super::door::Door;
 use crate::network::Host;
 use crate::process::Programs;
 use crate::rtp::{Player, Server, Source, Transport};
@@ -28,7 +28,7 @@ pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
 fn measure(programs: &Programs, host: &Host, server: Server) -> anyhow::Result<()> {
     let slots = slots()?;
     let _capture = programs.capture(slots.path(), &["--size", "1920x1080", "--linger", "500ms"])?;
-    let (_door, door) = http(programs, host, slots.path())?;
+    let (_door, door) = Door::Http.start(programs, host, slots.path())?;
     // What has never run does not sleep.
     look_once(door, "/stream")?;
     let url = format!("http://{door}/stream");
