@@ -6,6 +6,7 @@ from itertools import pairwise
 
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION, BYE = 200, 201, 202, 203
+GOODBYE = bytes([0x81, BYE])  # how one of one source begins (RFC 3550, section 6.6)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def receiver_report(sender, lost=0, fraction=0, ssrc=0x5EE, sequence=0):
 
 def goodbye(ssrc):
     """Gives what says that a sender or receiver leaves."""
-    return struct.pack("!BBHI", 0x81, BYE, 1, ssrc)
+    return GOODBYE + struct.pack("!HI", 1, ssrc)
 
 
 def is_goodbye(compound, ssrc):

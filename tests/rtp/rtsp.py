@@ -3,6 +3,7 @@
 import re
 import select
 import socket
+import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -48,13 +49,13 @@ class Ports:
         self.rtp.close()
         self.rtcp.close()
 
-    def play(self, client, path="/"):
+    def play(self, client, path="/", **headers):
         """Has a client play what it is connected to."""
-        transport = client.set_up(self.transport, path).headers["transport"]
+        transport = client.set_up(self.transport, path, **headers).headers["transport"]
         self.ssrc = int(transport.rsplit("ssrc=", 1)[1], 16)
         ports = re.search(r"server_port=\d+-(\d+)", transport)
         self.server = (urlsplit(client.url).hostname, int(ports[1]))
-        assert client.ask("PLAY", path).status == 200
+        assert client.ask("PLAY", path, **headers).status == 200
 
     def report(self):
         """Says that the client is there."""
@@ -144,17 +145,18 @@ class Client:
                 found.append(packets.packet(data))
         return found
 
-    def play(self, path="/"):
+    def play(self, path="/", **headers):
         """Sets a camera up and plays it, interleaved."""
-        assert self.set_up(INTERLEAVED, path).status == 200
-        assert self.ask("PLAY", path).status == 200
+        assert self.set_up(INTERLEAVED, path, **headers).status == 200
+        assert self.ask("PLAY", path, **headers).status == 200
 
-    def set_up(self, transport, path="/"):
+    def set_up(self, transport, path="/", **headers):
         """Describes and sets up a camera; gives the response to SETUP."""
-        described = self.ask("DESCRIBE", path)
+        described = self.ask("DESCRIBE", path, **headers)
         assert described.status == 200
         control = re.findall(r"a=control:(\S+)", described.body)[-1]
-        return self.ask("SETUP", described.headers["content-base"] + control, Transport=transport)
+        track = described.headers["content-base"] + control
+        return self.ask("SETUP", track, Transport=transport, **headers)
 
     def is_closed(self):
         """Says whether the server has closed the connection; what has come is dropped."""
@@ -170,6 +172,14 @@ class Client:
                 pass
         except (TimeoutError, ConnectionResetError) as error:
             assert not isinstance(error, socket.timeout), "it is still open"
+
+    def ended_with_bye(self):
+        """Waits until the server closes the connection; fails where it says no farewell before."""
+        rest, until = self.buffer, time.monotonic() + DEADLINE
+        while more := self.socket.recv(65536):
+            rest = (rest + more)[-16:]
+            assert time.monotonic() < until, "it plays on"
+        assert packets.GOODBYE in rest[-16:], "no BYE"
 
     def _length(self):
         return int.from_bytes(self.buffer[2:4])

@@ -10,9 +10,9 @@ from contextlib import ExitStack, suppress
 import packets
 import players
 import pytest
-from rtsp import INTERLEAVED, Client, Ports
+from rtsp import Client, Ports
 
-from harness.waiting import DEADLINE, wait_for
+from harness.waiting import wait_for
 
 SECRET = hashlib.md5(b"anna:Eyelid:secret").hexdigest()
 BASIC = "Basic YW5uYTpzZWNyZXQ="
@@ -132,24 +132,6 @@ def test_players_answer_anew_when_the_nonce_is_stale(rtp, slots, jpeg, users, di
     assert ("SETUP", 200, False) in detour.answered
 
 
-def play(client, transport=INTERLEAVED, **more):
-    """Has a client play; gives the response to SETUP."""
-    described = client.ask("DESCRIBE", **more)
-    track = described.headers["content-base"] + "track=0"
-    response = client.ask("SETUP", track, Transport=transport, **more)
-    assert [response.status, client.ask("PLAY", **more).status] == [200, 200]
-    return response
-
-
-def ended_with_bye(client):
-    """Waits until the server closes the connection; fails where it says no farewell before."""
-    rest, until = client.buffer, time.monotonic() + DEADLINE
-    while more := client.socket.recv(65536):
-        rest = (rest + more)[-16:]
-        assert time.monotonic() < until, "it plays on"
-    assert b"\x81\xcb" in rest[-16:], "no BYE"
-
-
 @pytest.mark.parametrize("change", ["removed", "another password"])
 def test_sessions_of_a_user_end_with_the_right_to_look(rtp, slots, users, change):
     of_ben = f"ben:Eyelid:{BENS_SECRET}\n"
@@ -158,21 +140,21 @@ def test_sessions_of_a_user_end_with_the_right_to_look(rtp, slots, users, change
     with ExitStack() as stack:
         one, idle, by_udp, ben, late = (stack.enter_context(Client(program.url)) for _ in range(5))
         ports = stack.enter_context(Ports())
-        play(one, Authorization=BASIC)
+        one.play(Authorization=BASIC)
         right = digest(idle, "DESCRIBE", nonce_of(idle.ask("DESCRIBE")))
         assert idle.ask("DESCRIBE", Authorization=right).status == 200
-        play(by_udp, ports.transport, Authorization=BASIC)
-        play(ben, Authorization=BENS)
+        ports.play(by_udp, Authorization=BASIC)
+        ben.play(Authorization=BENS)
         ports.packets(1)
         users.write_text(of_ben)
         if change != "removed":
             users.write_text(f"anna:Eyelid:{'0' * 32}\n{of_ben}")
         program.process.send_signal(signal.SIGHUP)
-        ended_with_bye(one)
+        one.ended_with_bye()
         by_udp.closed()
         program.wait_log(r"client 127\.0\.0\.1:\d+ left: its user is in the password file no more")
         ports.rtcp.settimeout(5)
-        wait_for(lambda: b"\x81\xcb" in ports.rtcp.recv(2000), "a farewell by UDP")
+        wait_for(lambda: packets.is_goodbye(ports.rtcp.recv(2000), ports.ssrc), "a farewell by UDP")
         assert late.ask("DESCRIBE", Authorization=BASIC).status == 401
         # Who has nothing set up is asked again, and others do not notice.
         assert idle.ask("DESCRIBE", Authorization=right).status == 401
@@ -191,9 +173,9 @@ def test_a_first_password_ends_what_began_without(rtp, slots, users, directory):
         client.rtp_packets(10)
         config.write_text(f'[rtp]\nauth-file = "{users}"\n')
         program.process.send_signal(signal.SIGHUP)
-        ended_with_bye(client)
+        client.ended_with_bye()
     with Client(program.url) as client:
-        play(client, Authorization=BASIC)
+        client.play(Authorization=BASIC)
         # And without one everybody may look.
         config.write_text("[rtp]\n")
         program.process.send_signal(signal.SIGHUP)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import players
 import pytest
+from packets import GOODBYE
 from rtsp import Client
 
 from harness import networks
@@ -16,7 +17,6 @@ from harness.feed import picture
 from harness.slot import Slot
 from harness.waiting import wait_for
 
-BYE = b"\x81\xcb"  # RFC 3550, section 6.6: of one source
 ETH_P_IP = 0x0800  # linux/if_ether.h
 IP_RECVTTL = 12  # linux/in.h; socket has it from Python 3.14 on
 
@@ -189,7 +189,7 @@ def test_sigterm_says_goodbye(push, slots, receiver):
     reports.recv(2000)
     program.stop()
     last = reports.recv(2000)
-    assert BYE in last, "no BYE"
+    assert GOODBYE in last, "no BYE"
 
 
 def test_the_example_with_two_cameras(start, directory, receiver):
@@ -253,13 +253,13 @@ def test_reload_keeps_what_is_as_it_was(rtp, slots, directory, receiver):
         with pytest.raises(TimeoutError):
             while True:
                 receivers[5002].recv(2000)
-        wait_for(lambda: BYE in receivers[5003].recv(2000), "a farewell to who gets no more")
+        wait_for(lambda: GOODBYE in receivers[5003].recv(2000), "a farewell to who gets no more")
         config.write_text(table.format(port=5000) + "mtu = 900\n")
         program.process.send_signal(signal.SIGHUP)
         reports = [receivers[5001].recv(2000)]
         while reports[-1][4:8] == ssrc:
             reports.append(receivers[5001].recv(2000))
-        assert not any(BYE in report for report in reports), "players end at it"
+        assert not any(GOODBYE in report for report in reports), "players end at it"
         for _ in range(100):
             client.packet()
         config.write_text("[rtp]\nmax-sessions = 0\n")
