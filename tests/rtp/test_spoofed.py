@@ -1,14 +1,13 @@
 """Reports from who is no receiver, or has our SSRC, and our own that come back; and ports that are
 closed: they are nobody's word, and others do not notice."""
 
-import socket
 import time
-from contextlib import contextmanager
 
 import packets
 import pytest
 from figures import told
 from rtsp import Client, Ports
+from sink import udp
 
 from harness.waiting import wait_for
 
@@ -16,15 +15,6 @@ TIMEOUT = 1  # s: of a session that says nothing, and a quarter more
 RECEIVER = 0x5EE  # the SSRC of `packets.receiver_report`
 STRANGER = "127.0.0.9"
 WHILE = 2  # s
-
-
-@contextmanager
-def udp(host, port=0):
-    """Gives a socket of this address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind((host, port))
-        one.settimeout(20)
-        yield one
 
 
 def for_a_while(act):
@@ -49,8 +39,8 @@ def test_nobody_else_reports_for_a_session(rtp, asleep, status):
         Client(program.url) as healthy,
         Client(program.url) as client,
         Ports() as ports,
-        udp(STRANGER) as stranger,
-        udp("127.0.0.1") as neighbour,
+        udp(STRANGER, 0) as stranger,
+        udp("127.0.0.1", 0) as neighbour,
     ):
         healthy.play()
         ports.play(client)
@@ -123,11 +113,12 @@ def test_a_session_whose_client_has_our_ssrc_goes_on(rtp, slots, status):
 def test_a_destination_hears_its_receiver_alone(start, asleep, status, options):
     with (
         udp("127.0.0.1", 5001) as reports,
-        udp("127.0.0.1") as receiver,
-        udp(STRANGER) as stranger,
+        udp("127.0.0.1", 0) as receiver,
+        udp(STRANGER, 0) as stranger,
     ):
         to = ["--to", "127.0.0.1:5000", "--local-port", "6000", "--status", status]
         program = start("eyelid-rtp", "--slots", asleep.path, *to, *options)
+        reports.settimeout(20)
         own = reports.recv(2000)
         ssrc = packets.sender_report(own).ssrc
         program.wait_log("Connection refused")
@@ -145,13 +136,14 @@ def test_a_destination_hears_its_receiver_alone(start, asleep, status, options):
         receiver.sendto(report, ("127.0.0.1", 6001))
         asleep.wait_state("awake")
         assert told(status)["destinations"][0]["receivers"] == 1
-        said = rf"a receiver has the SSRC {ssrc:#010X}, too; it "
+        said = f"a receiver has the SSRC 0x{ssrc:08X}, too; it "
         if options:
-            program.wait_log(said.replace("0X", "0x") + "stays")
+            program.wait_log(said + "stays")
             return
-        new = int(program.wait_log(said.replace("0X", "0x") + r"is (0x\w+) now")[1], 16)
+        new = int(program.wait_log(said + r"is (0x\w+) now")[1], 16)
         wait_for(lambda: packets.is_goodbye(reports.recv(2000), ssrc), "a farewell of the SSRC")
         with udp("127.0.0.1", 5000) as taking:
+            taking.settimeout(20)
             wait_for(lambda: packets.packet(taking.recv(2000)).ssrc == new, "packets of the other")
 
 
