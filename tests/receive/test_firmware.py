@@ -211,6 +211,18 @@ def test_a_form_has_one_picture(receiver, pause_s):
         shown(receiver.slot(), two)
 
 
+def test_what_a_form_has_behind_its_picture_may_be_as_large_as_one(receive):
+    receiver = receive(configuration(("door", {"max-bytes": "2MiB"})))
+    small, large = picture(1), picture(2, 1_500_000)
+    parts = [b"--b\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg for jpeg in (small, large)]
+    body = b"\r\n".join([*parts, b"--b--\r\n"])
+    answer = receiver.post(body, Content_Type="multipart/form-data; boundary=b")
+    assert answer.status == 200, answer
+    shown(receiver.slot(), small)
+    push = receiver.push()
+    assert (push["frames"], push["refused"]) == (1, 0), push
+
+
 def test_a_form_with_other_parts(receiver):
     jpeg = picture(1)
     parts = [

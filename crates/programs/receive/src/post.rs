@@ -30,7 +30,8 @@ use crate::prepare::Prepared;
 const PAUSE: Duration = Duration::from_secs(10);
 const WITHOUT_PICTURE: Duration = Duration::from_secs(60);
 
-/// What may stand around pictures: the fields of a form.
+/// What may stand around pictures: the fields of a form. Behind the picture of a form, which is its
+/// only one, another may stand as well.
 const MOST_BETWEEN_BYTES: usize = 1 << 20;
 
 /// Of a form one picture is taken.
@@ -204,14 +205,21 @@ impl Post {
     fn feed(&mut self, bytes: &Bytes) -> Result<(), End> {
         self.flow.came(Instant::now());
         let before = self.splitter.count();
+        let max_bytes = self.camera.settings().max_bytes;
+        if self.contents == Contents::Form && before > 0 {
+            self.between_bytes += bytes.len();
+            return match self.between_bytes > max_bytes + MOST_BETWEEN_BYTES {
+                true => Err(too_large(max_bytes)),
+                false => Ok(()),
+            };
+        }
         let now = SystemTime::now();
-        let fed = match (self.contents, before) {
-            (Contents::Pictures, _) => self.splitter.feed_bounded(bytes, now),
-            (Contents::Form, 0) => self.splitter.feed_first(bytes, now),
-            (Contents::Form, _) => Ok(()),
+        let fed = match self.contents {
+            Contents::Form => self.splitter.feed_first(bytes, now),
+            Contents::Pictures => self.splitter.feed_bounded(bytes, now),
         };
         if fed.is_err() {
-            return Err(too_large(self.camera.settings().max_bytes));
+            return Err(too_large(max_bytes));
         }
         let new = self.splitter.count() - before;
         if new == 0 && !self.splitter.is_inside() {
