@@ -93,6 +93,20 @@ pub(crate) fn command_of(eyelid: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// A configuration file, which is there for as long as its directory.
+pub(crate) struct Configuration {
+    _home: TempDir,
+    pub(crate) path: String,
+}
+
+pub(crate) fn configuration(text: &str) -> Configuration {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("eyelid.toml");
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    Configuration { _home: home, path }
+}
+
 pub(crate) struct Eyelid {
     pub(crate) child: Child,
     pub(crate) address: String,

@@ -87,12 +87,11 @@ fn opening_the_frame_wakes_the_camera_as_a_connection_does() {
 
 #[test]
 fn opening_one_cameras_frame_wakes_no_other() {
-    let home = TempDir::new().unwrap();
-    let config = home.path().join("eyelid.toml");
-    let cameras = "[cameras.default]\nsource = \"test\"\nlinger = \"300ms\"\n\
-        [cameras.back]\nsource = \"test\"\nlinger = \"2s\"\n";
-    fs::write(&config, cameras).unwrap();
-    let mut eyelid = Eyelid::start(&["--config", config.to_str().unwrap()]);
+    let file = configuration(
+        "[cameras.default]\nsource = \"test\"\nlinger = \"300ms\"\n\
+         [cameras.back]\nsource = \"test\"\nlinger = \"2s\"\n",
+    );
+    let mut eyelid = Eyelid::start(&["--config", &file.path]);
     let frames = ["current.jpg", "back/current.jpg"].map(|file| eyelid.slots.join(file));
     let is_card = |frame: &Path| captured(frame) == Some(SystemTime::UNIX_EPOCH);
     // Read again and again until it is so: while the machine pauses, cameras fall asleep.
@@ -134,13 +133,11 @@ fn opening_one_cameras_frame_wakes_no_other() {
 
 #[test]
 fn a_connection_wakes_a_camera_whose_slot_takes_no_card_beside_one_that_runs() {
-    let home = TempDir::new().unwrap();
-    let config = home.path().join("eyelid.toml");
-    let cameras = "[cameras.default]\nsource = \"test\"\nlinger = \"3s\"\n\
-        [cameras.back]\nsource = \"test\"\nlinger = \"300ms\"\n";
-    fs::write(&config, cameras).unwrap();
-    let config = config.to_str().unwrap();
-    let mut eyelid = Eyelid::start(&["--config", config, "--idle-exit=100ms"]);
+    let file = configuration(
+        "[cameras.default]\nsource = \"test\"\nlinger = \"3s\"\n\
+         [cameras.back]\nsource = \"test\"\nlinger = \"300ms\"\n",
+    );
+    let mut eyelid = Eyelid::start(&["--config", &file.path, "--idle-exit=100ms"]);
     assert_eq!(eyelid.snapshot(), 200);
     // With its first frame nobody wishes for another.
     let back = eyelid.slots.join("back");
@@ -257,14 +254,10 @@ fn listens_on_every_address_it_is_given() {
 
 #[test]
 fn runs_every_camera_of_its_configuration() {
-    let home = TempDir::new().unwrap();
-    let config = home.path().join("eyelid.toml");
-    fs::write(
-        &config,
+    let file = configuration(
         "[server]\nlisten = [\"127.0.0.1:1\"]\n[cameras.default]\nsource = \"test\"\n[cameras.back]\nsource = \"test\"\nfps = 5\n",
-    )
-    .unwrap();
-    let eyelid = Eyelid::start(&["--config", config.to_str().unwrap()]);
+    );
+    let eyelid = Eyelid::start(&["--config", &file.path]);
     assert_eq!(eyelid.snapshot(), 200);
     assert_eq!(
         eyelid.names(),
@@ -396,15 +389,11 @@ fn says_which_line_of_the_file_is_wrong_before_anybody_connects() {
 
 #[test]
 fn a_camera_that_cannot_be_used_leaves_the_others_alone_and_is_told_at_the_start() {
-    let home = TempDir::new().unwrap();
-    let file = home.path().join("eyelid.toml");
-    fs::write(
-        &file,
+    let file = configuration(
         "[cameras.default]\nsource = \"test\"\n[cameras.-x]\nsource = \"test\"\n\
          [cameras.door]\nsource = \"folder:/nowhere\"\n",
-    )
-    .unwrap();
-    let mut eyelid = Eyelid::start(&["--config", file.to_str().unwrap()]);
+    );
+    let mut eyelid = Eyelid::start(&["--config", &file.path]);
     for path in ["/snapshot", "/-x/snapshot"] {
         assert_eq!(eyelid.ask(path, ""), 200, "{path}");
     }
@@ -413,7 +402,7 @@ fn a_camera_that_cannot_be_used_leaves_the_others_alone_and_is_told_at_the_start
     assert!(eyelid.end(Signal::SIGINT).success());
     let warning = format!(
         "camera \"door\" of configuration {:?}: folder \"/nowhere\": cannot open it",
-        fs::canonicalize(&file).unwrap()
+        fs::canonicalize(&file.path).unwrap()
     );
     assert!(eyelid.log().contains(&warning), "{}", eyelid.log());
 }

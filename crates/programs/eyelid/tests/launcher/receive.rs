@@ -13,28 +13,16 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::doors::bare_house;
-use crate::harness::{Eyelid, HUNG, command_of, eventually, launcher};
+use crate::harness::{
+    Configuration, Eyelid, HUNG, command_of, configuration, eventually, launcher,
+};
 
 /// Any picture will do.
 const PICTURE: &[u8] = include_bytes!("../../src/asleep.jpg");
 
-/// A configuration file, which is there for as long as its directory.
-struct File {
-    _home: TempDir,
-    path: String,
-}
-
-fn file(text: &str) -> File {
-    let home = TempDir::new().unwrap();
-    let path = home.path().join("eyelid.toml");
-    fs::write(&path, text).unwrap();
-    let path = path.to_str().unwrap().to_owned();
-    File { _home: home, path }
-}
-
 /// A file whose one camera pushes to a port that the system chooses.
-fn door(idle_exit: &str) -> File {
-    file(&format!(
+fn door(idle_exit: &str) -> Configuration {
+    configuration(&format!(
         "[receive]\nlisten = [\"127.0.0.1:0\"]\nidle-exit = \"{idle_exit}\"\n[receive.cameras.door]\n"
     ))
 }
@@ -118,7 +106,7 @@ fn a_camera_pushes_at_the_servers_door_too_and_is_seen_there() {
 fn a_port_that_somebody_has_is_named_before_anybody_pushes() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let file = file(&format!("[receive]\nlisten = [\"{address}\"]\n"));
+    let file = configuration(&format!("[receive]\nlisten = [\"{address}\"]\n"));
     let (code, said) = fails(launcher(), &file);
     assert_eq!(code, Some(1), "{said}");
     let words = format!("cannot listen on {address}; give another with listen in [receive]");
@@ -139,7 +127,7 @@ fn without_its_program_the_table_is_an_error() {
 
 #[test]
 fn what_is_wrong_in_the_table_is_told_before_anybody_pushes() {
-    let file = file("[receive.cameras.door]\ntoken-file = \"/nowhere\"\n");
+    let file = configuration("[receive.cameras.door]\ntoken-file = \"/nowhere\"\n");
     let (code, said) = fails(launcher(), &file);
     assert_eq!(code, Some(78), "{said}");
     let words = "line 2, key \"receive.cameras.door.token-file\"";
@@ -164,7 +152,7 @@ fn a_program_that_cannot_run_with_its_configuration_keeps_no_camera_waiting() {
     assert!(eyelid.end(Signal::SIGTERM).success());
 }
 
-fn fails(eyelid: &Path, file: &File) -> (Option<i32>, String) {
+fn fails(eyelid: &Path, file: &Configuration) -> (Option<i32>, String) {
     let slots = TempDir::new().unwrap();
     let slots = slots.path().to_str().unwrap();
     let own = ["--slots", slots, "--listen", "127.0.0.1:0", "--config"];
