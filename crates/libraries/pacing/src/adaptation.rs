@@ -227,9 +227,10 @@ impl Adaptation {
         self.observation.on_write(began, bytes, pacer.path(began));
     }
 
-    /// When to look once more whether the last frame has been acknowledged, unless the next one
-    /// comes first: when it must have been if a larger rendition is to fit. Then the pacer is told
-    /// what is left ([`Pacer::observe`]), and this asked again after [`on_check`](Self::on_check).
+    /// When to look once more how much of the last frame has been acknowledged, unless the next one
+    /// comes first: when all of it must have been if a larger rendition is to fit, and once before.
+    /// Then the pacer is told what is left ([`Pacer::observe`]), and this asked again after
+    /// [`on_check`](Self::on_check).
     #[must_use]
     pub fn check_at(&self, now: Instant, pacer: &Pacer) -> Option<Instant> {
         let (frame, path) = (self.observation.followed()?, pacer.path(now));

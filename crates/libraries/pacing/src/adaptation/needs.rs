@@ -21,11 +21,9 @@ impl Adaptation {
         let all = self.wanted.all_fps();
         let smooth = all.filter(|all| self.is_to_be_smooth(rung, *all));
         let of_all = smooth.map(|all| self.smooth_rate(rung, all));
-        let least = self
-            .sizes
-            .mean(rung)
-            .times_a_second(self.wanted.least_fps());
-        of_all.map_or(least, |rate| if rate < least { least } else { rate })
+        let least_fps = self.wanted.least_fps();
+        let least = self.sizes.mean(rung).times_a_second(least_fps);
+        of_all.map_or(least, |rate| rate.max(least))
     }
 
     /// Says whether a smaller rung is better than too few frames of this one.

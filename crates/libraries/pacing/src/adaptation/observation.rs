@@ -73,8 +73,8 @@ struct LastFrame {
 /// A frame whose acknowledgement is awaited.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FollowedFrame {
-    pub(super) began: Instant,
-    pub(super) bytes: u64,
+    began: Instant,
+    bytes: u64,
     /// The bytes acknowledged in all once all before this frame are.
     first_byte: u64,
     /// When some of it was found acknowledged first, and how much.

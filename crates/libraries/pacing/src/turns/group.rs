@@ -92,9 +92,9 @@ impl Turns {
                 continue;
             };
             match proof.judge_proof(now, acknowledged) {
-                Verdict::Open => {}
-                Verdict::Shared | Verdict::Stalled => group.proof = None,
-                Verdict::Apart => {
+                None => {}
+                Some(Verdict::Shared | Verdict::Stalled) => group.proof = None,
+                Some(Verdict::Apart) => {
                     if let Some(proof) = group.proof.take() {
                         self.on_failure(now, &proof);
                     }

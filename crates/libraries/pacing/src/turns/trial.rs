@@ -74,10 +74,9 @@ struct Before {
     acknowledged: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a trial or its proof has shown.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Verdict {
-    /// Nothing is known yet.
-    Open,
     /// They share a link.
     Shared,
     /// They do not.
@@ -143,44 +142,39 @@ impl Trial {
         }
     }
 
-    /// Says what is known now that they have acknowledged so many bytes in all; of the `live` ones
-    /// something is to be expected.
+    /// Says what is known, if anything is, now that they have acknowledged so many bytes in all; of
+    /// the `live` ones something is to be expected.
     pub(super) fn judge(
         &mut self,
         now: Instant,
         acknowledged: u64,
         live: &BTreeSet<MemberId>,
-    ) -> Verdict {
+    ) -> Option<Verdict> {
         let missing = self.missing(now, acknowledged);
         if self.is_stalled(now) || now > self.began + MAX_TRIAL {
-            return Verdict::Stalled;
+            return Some(Verdict::Stalled);
         }
         if missing > self.allowed(now, MISSING_FRAMES, MISSING_SHARE) {
-            return Verdict::Apart;
+            return Some(Verdict::Apart);
         }
         let frames = FRAMES_IN_ALL.max(FRAMES_EACH * self.members.len() as f64);
         let least = self.rate.time_for(Bytes::from(self.frame_bytes) * frames);
         let is_long_enough = now.saturating_duration_since(self.began) >= least;
-        if is_long_enough && live.is_subset(&self.had_turn) {
-            return Verdict::Shared;
-        }
-        Verdict::Open
+        let is_over = is_long_enough && live.is_subset(&self.had_turn);
+        is_over.then_some(Verdict::Shared)
     }
 
     /// Says, after the trial was passed, whether it was right. `Shared`: there is nothing more to
     /// be seen.
-    pub(super) fn judge_proof(&mut self, now: Instant, acknowledged: u64) -> Verdict {
+    pub(super) fn judge_proof(&mut self, now: Instant, acknowledged: u64) -> Option<Verdict> {
         let missing = self.missing(now, acknowledged);
         if self.is_stalled(now) {
-            return Verdict::Stalled;
+            return Some(Verdict::Stalled);
         }
         if missing > self.allowed(now, PROOF_MISSING_FRAMES, PROOF_MISSING_SHARE) {
-            return Verdict::Apart;
+            return Some(Verdict::Apart);
         }
-        match now > self.began + PROOF {
-            true => Verdict::Shared,
-            false => Verdict::Open,
-        }
+        (now > self.began + PROOF).then_some(Verdict::Shared)
     }
 
     /// What they would have got more if it were as before. While nothing at all comes, nothing is
@@ -241,15 +235,13 @@ impl Turns {
         let Some(trial) = &mut self.trial else {
             return;
         };
-        let verdict = trial.judge(now, acknowledged, &live);
-        if verdict == Verdict::Open {
+        let Some(verdict) = trial.judge(now, acknowledged, &live) else {
             return;
-        }
+        };
         let Some(trial) = self.stop_trial(now) else {
             return;
         };
         match verdict {
-            Verdict::Open => {}
             Verdict::Shared => {
                 self.search.on_success(&trial.members);
                 let group = self.regroup(now, trial.members.clone());
