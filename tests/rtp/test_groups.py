@@ -5,6 +5,7 @@ import socket
 
 import packets
 import players
+from rtsp import Client
 from sink import Sink, join
 
 from harness import networks
@@ -56,6 +57,37 @@ def test_the_worst_receiver_of_a_group_decides_until_it_leaves(start, directory)
         wait_for(is_larger, "the frame as configured, when who lost it has left")
         told = re.findall(r"frames, [^\n]* (\d+\.\d) % lost", program.log()[left:])
         assert told and set(told[1:]) == {"0.0"}, told
+
+
+def test_a_group_keeps_the_ssrc_that_its_sessions_were_told_of(rtp, slots):
+    program = rtp(slots, "--to", f"{GROUP}:5004")
+    program.wait_log("sending to ")
+    with (
+        Client(program.url) as client,
+        Sink(join(GROUP, "lo", 5004)) as sink,
+        Sink(join(GROUP, "lo", 5005)) as reports,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+    ):
+        transport = client.set_up("RTP/AVP;multicast").headers["transport"]
+        ssrc = int(transport.rsplit("ssrc=", 1)[1], 16)
+        assert client.ask("PLAY").status == 200
+        sink.wait()
+
+        def collide():
+            receiver.sendto(packets.receiver_report(ssrc, ssrc=ssrc), (GROUP, 5005))
+
+        def said_bye():
+            return any(packets.is_goodbye(report, ssrc) for report in list(reports.datagrams))
+
+        collide()
+        said = f"a receiver has the SSRC 0x{ssrc:08X}, too; it "
+        program.wait_log(said + "stays")
+        sink.wait()
+        assert not said_bye() and {packet.ssrc for packet in sink.packets} == {ssrc}
+        assert client.ask("TEARDOWN").status == 200
+        collide()
+        program.wait_log(said + "is ")
+        wait_for(said_bye, "a farewell of the SSRC")
 
 
 def test_a_group_of_ipv6_by_rtsp(rtp, slots, jpeg, receiver_computer):

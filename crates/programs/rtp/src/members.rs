@@ -32,6 +32,11 @@ impl Members {
         member
     }
 
+    /// Says whether any session listens.
+    pub(crate) fn are_there(&self) -> bool {
+        self.0.borrow().iter().any(|it| it.strong_count() > 0)
+    }
+
     /// A report has come from there.
     pub(crate) fn on_report(&self, from: IpAddr) {
         self.0.borrow_mut().retain(|member| {
@@ -76,9 +81,12 @@ mod tests {
         assert!(has_reported(&one) && !has_reported(&one));
         assert!(!has_reported(&other) && !has_reported(&nowhere));
         drop((one, nowhere));
+        assert!(members.are_there());
         members.on_report(address("192.0.2.2"));
         assert!(has_reported(&other));
         assert_eq!(members.0.borrow().len(), 1);
+        drop(other);
+        assert!(!members.are_there());
     }
 
     #[test]
