@@ -49,7 +49,8 @@ impl Push {
     }
 
     /// Leaves its SSRC to a receiver that has the same (RFC 3550, section 8.2), unless receivers
-    /// were told of it: players end at the farewell. Who wants to do harm has it change no oftener than the log tells of it.
+    /// were told of it: players end at the farewell. Who wants to do harm has it change no oftener
+    /// than the log tells of it.
     async fn on_collision(&self, socket: &PushSocket) {
         let Some(suppressed) = self.collisions.allow(Instant::now()) else {
             return;
