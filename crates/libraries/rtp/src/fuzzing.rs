@@ -9,13 +9,16 @@ use crate::clock::Ntp;
 use crate::jpeg_payload::{Cure, JpegPayload};
 use crate::packetizer::depacketizer::receive;
 use crate::packetizer::{Framing, PacketBytes, Packetizer, Stream};
-use crate::rtcp::{Receivers, Reception};
+use crate::rtcp::{Receivers, Reception, is_own};
 
 /// Larger pictures are only looked at as far as it takes to refuse them: a fuzzer wants many, not
 /// large ones.
 const MOST_PIXELS: u64 = 1 << 16;
 
 const SSRC: u32 = 7;
+
+/// As packets of the corpus have it.
+const CNAME: &str = "a@b";
 
 fn stream(packet_bytes: PacketBytes) -> Packetizer {
     let stream = Stream {
@@ -92,7 +95,8 @@ fn check_recoded(bytes: &[u8]) {
     }
 }
 
-/// What receivers say is refused, or bounded by what was sent; and they are not many.
+/// What receivers say is refused, or bounded by what was sent; and they are not many. A packet is
+/// our own only where it can be read and has our name.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -115,7 +119,11 @@ pub fn rtcp(bytes: &[u8]) {
     // Several packets, one after another, and all of it as one.
     for packet in bytes.split(|byte| *byte == 0xFF).chain([bytes]) {
         let time = Ntp(reported.0 + (3 << 32));
+        let is_own = is_own(packet, CNAME);
+        let has_name = || packet.windows(CNAME.len()).any(|it| it == CNAME.as_bytes());
+        assert!(!is_own || has_name());
         let Ok(heard) = receivers.on_packet(packet, stream.position(), time, now) else {
+            assert!(!is_own);
             continue;
         };
         assert!(heard.listens || heard.receptions == 0);
