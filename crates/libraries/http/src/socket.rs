@@ -45,8 +45,8 @@ impl Peer {
     }
 
     /// Gives the address by which clients are told apart where each is to have its share: a host
-    /// has all addresses of its IPv6 network to itself (RFC 7421). `None` for those that have none;
-    /// that of this machine by IPv6 is its own, and can be told by it.
+    /// has all addresses of its IPv6 network to itself (RFC 7421). This machine's `::1` stays as it
+    /// is, so that callers know it as such. `None` for those that have no address.
     pub fn network(self) -> Option<IpAddr> {
         Some(match self.ip()?.to_canonical() {
             IpAddr::V6(v6) if !v6.is_loopback() => {
