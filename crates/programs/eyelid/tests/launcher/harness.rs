@@ -243,7 +243,12 @@ impl Eyelid {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        status.unwrap()
+        let status = status.unwrap();
+        if !status.success() {
+            // A test that fails therefore shows why.
+            eprintln!("{status}: {}", self.log());
+        }
+        status
     }
 }
 
