@@ -1,0 +1,1 @@
+//! Pictures to H.264, by whichever encoder there is.

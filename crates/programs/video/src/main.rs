@@ -1,0 +1,3 @@
+//! Cameras as H.264.
+
+fn main() {}
