@@ -505,7 +505,7 @@ mod tests {
         let error = Config::parse(file, Path::new("f")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`, `rtp`"
+            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`, `rtp`, `video`"
         );
     }
 
@@ -573,7 +573,7 @@ mod tests {
                 "zzz = 1\n",
                 1,
                 "zzz",
-                "expected one of `server`, `cameras`, `receive`, `rtp`, `telescope`",
+                "expected one of `server`, `cameras`, `receive`, `rtp`, `video`, `telescope`",
             ),
         ] {
             let error = parse(own).unwrap_err();

@@ -25,6 +25,8 @@ mod sections;
 mod server;
 mod title;
 mod values;
+mod video;
+mod video_values;
 
 pub use address::{Address, AddressError};
 pub use byte_size::{FrameBytes, FrameBytesError};
@@ -43,6 +45,8 @@ pub use title::{Title, TitleError};
 pub use values::{
     Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,
 };
+pub use video::{PushedVideoCameraOptions, VideoCameraOptions, VideoOptions};
+pub use video_values::{Bitrate, EncoderChoice, UdpAddress, VideoValueError};
 
 /// The environment variable that may hold one `USER:PASSWORD` for the server.
 pub const PASSWORD_VARIABLE: &str = "EYELID_PASSWORD";

@@ -13,8 +13,9 @@ use toml::de::{DeTable, DeValue};
 use crate::keys::{Keys, keys_of};
 use crate::section::{CAMERA, Section};
 use crate::{
-    CameraOptions, PushedCameraOptions, PushedRtpDestinationOptions, ReceiveOptions,
-    RtpDestinationOptions, RtpOptions, ServerOptions,
+    CameraOptions, PushedCameraOptions, PushedRtpDestinationOptions, PushedVideoCameraOptions,
+    ReceiveOptions, RtpDestinationOptions, RtpOptions, ServerOptions, VideoCameraOptions,
+    VideoOptions,
 };
 
 /// All tables. A new program adds a row for each of its own.
@@ -26,6 +27,9 @@ pub(crate) const TABLES: &[Table] = &[
     Table::of::<RtpOptions>(),
     Table::of::<RtpDestinationOptions>(),
     Table::of::<PushedRtpDestinationOptions>(),
+    Table::of::<VideoOptions>(),
+    Table::of::<VideoCameraOptions>(),
+    Table::of::<PushedVideoCameraOptions>(),
 ];
 
 /// One of the tables.
@@ -199,8 +203,9 @@ pub(crate) mod made_up {
     use super::{TABLES, Table};
     use crate::section::{CAMERA, Section};
     use crate::{
-        CameraOptions, Fps, PushedCameraOptions, PushedRtpDestinationOptions, ReceiveOptions,
-        RtpDestinationOptions, RtpOptions, ServerOptions,
+        CameraOptions, Fps, PushedCameraOptions, PushedRtpDestinationOptions,
+        PushedVideoCameraOptions, ReceiveOptions, RtpDestinationOptions, RtpOptions, ServerOptions,
+        VideoCameraOptions, VideoOptions,
     };
 
     /// `[telescope]`
@@ -245,6 +250,9 @@ pub(crate) mod made_up {
         Table::of::<RtpOptions>(),
         Table::of::<RtpDestinationOptions>(),
         Table::of::<PushedRtpDestinationOptions>(),
+        Table::of::<VideoOptions>(),
+        Table::of::<VideoCameraOptions>(),
+        Table::of::<PushedVideoCameraOptions>(),
         Table::of::<Telescope>(),
         Table::of::<Eyepiece>(),
         Table::of::<Star>(),
