@@ -10,7 +10,7 @@ use crate::units::Bytes;
 
 /// How long after a trial the first check comes; each pause after that is longer by this factor, up
 /// to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(8);
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const PAUSE_GROWTH: f64 = 1.5;
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
