@@ -6,7 +6,9 @@
 // one would be one more route to serve; it goes from the wire (PartReader) to the hand (what a person does).
 'use strict';
 
-const MOST_STREAMS = 5; // browsers open six HTTP/1.1 connections per host; the sixth is for /status and saved snapshots
+// Browsers open six HTTP/1.1 connections per host; the sixth is for /status and saved snapshots. Over HTTP/2 and 3, which a
+// proxy may speak, one connection has all streams: at least 100 (RFC 9113, section 5.1.2).
+const MOST_STREAMS = /^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol) ? 64 : 5;
 const STATUS_EVERY_MS = 2000;
 const STATUS_TIMEOUT_MS = 8000;
 const SNAPSHOT_EVERY_MS = 1000;
