@@ -10,7 +10,8 @@ use eyelid_http::{
     Acceptor, Advice, Arrival, Door, Handler, Listener, Outcome, ServeOptions, TakenOver,
     raise_descriptor_limit,
 };
-use eyelid_receive::websocket::{Bounds, Ended, Handshake, Received, WebSocket};
+use eyelid_receive::websocket::{Bounds, Received, WebSocket};
+use eyelid_websocket::{Ended, Handshake};
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,7 +36,7 @@ impl Handler for Echo {
 }
 
 async fn echo(handshake: Handshake, taken: TakenOver) {
-    let Ok(mut socket) = handshake.accept(taken, BOUNDS).await else {
+    let Ok(mut socket) = WebSocket::open(handshake, taken, BOUNDS).await else {
         return;
     };
     match send_back(&mut socket).await {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use eyelid_daemon::LogLimit;
 use eyelid_http::response::{FullResponse, close, problem, typed, unavailable};
 use eyelid_http::{Arrival, Handler, Outcome, Peer, TakenOver};
+use eyelid_websocket::{Handshake, NoHandshake};
 use hyper::body::Incoming;
 use hyper::header::{
     ALLOW, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
@@ -22,7 +23,7 @@ use crate::refusals::{Refusals, Refused};
 use crate::route::Route;
 use crate::session::{PROTOCOL, Session};
 use crate::status::Status;
-use crate::websocket::{Bounds, Handshake, NoHandshake, WebSocket};
+use crate::websocket::{Bounds, WebSocket};
 
 /// How much more than a frame a message may have: what sketches put before it, and zeros behind.
 const AROUND_BYTES: usize = 64 << 10;
@@ -245,7 +246,7 @@ async fn open(
         message_bytes: camera.settings().max_bytes + AROUND_BYTES,
         write_bytes: WRITE_BYTES,
     };
-    let opened = handshake.accept(taken, bounds).await;
+    let opened = WebSocket::open(handshake, taken, bounds).await;
     opened
         .inspect_err(|error| log::debug!("{peer}: no WebSocket: {error}"))
         .ok()

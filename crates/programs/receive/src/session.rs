@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eyelid_http::Peer;
+use eyelid_websocket::Ended;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -20,7 +21,7 @@ use crate::cameras::{Cameras, Taken};
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, MOST_BAD, TooManyBad};
 use crate::prepare::{Prepared, Unusable};
-use crate::websocket::{Ended, Received, WebSocket};
+use crate::websocket::{Received, WebSocket};
 
 /// The protocol of cameras that want to be told.
 pub(crate) const PROTOCOL: &str = "eyelid.v1";
