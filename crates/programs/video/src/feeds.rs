@@ -99,6 +99,17 @@ impl Feeds {
         Some(Viewer { feed, seat })
     }
 
+    /// How many watch a camera.
+    #[cfg(test)]
+    pub(crate) fn viewers(&self, camera: &CameraName) -> usize {
+        let feed = self.feeds.borrow().get(camera).and_then(Weak::upgrade);
+        feed.map_or(0, |feed| {
+            let mut viewers = feed.viewers.borrow_mut();
+            viewers.retain(|seat| seat.strong_count() > 0);
+            viewers.len()
+        })
+    }
+
     /// A picture of a camera, as if it had been encoded. Gives whether anybody has asked for a
     /// keyframe since the last one.
     #[cfg(test)]

@@ -6,3 +6,6 @@ mod app;
 mod coded;
 mod feeds;
 mod route;
+mod tap;
+#[cfg(test)]
+mod testing;
