@@ -1,6 +1,6 @@
-//! What a camera gives becomes three planes of the values that JFIF wants. Memory is reused from
-//! picture to picture, and what lies right already is not copied. The loops are such that the
-//! compiler makes vector instructions of them.
+//! What a camera gives becomes three planes of the values that JFIF wants, or video. Memory is
+//! reused from picture to picture, and what lies right already is not copied. The loops are such
+//! that the compiler makes vector instructions of them.
 
 use crate::error::EncodeError;
 use crate::yuv::{Nv12, SamplePlane, SampleRange, Sizes, Yuv420, Yuyv};
@@ -29,6 +29,31 @@ impl Planes {
         stretch_plane(picture.u, &mut self.u, sizes.chroma_width, stretched_chroma);
         stretch_plane(picture.v, &mut self.v, sizes.chroma_width, stretched_chroma);
         Ok(self.picture(sizes))
+    }
+
+    /// Gives a picture the range of television, which all that decode video take a picture for that
+    /// says nothing. One that has it is given back as it is.
+    ///
+    /// # Errors
+    /// [`EncodeError::Size`], [`EncodeError::Plane`].
+    pub fn limited_range<'a>(
+        &'a mut self,
+        picture: &Yuv420<'a>,
+    ) -> Result<Yuv420<'a>, EncodeError> {
+        let sizes = picture.sizes()?;
+        if picture.range == SampleRange::Limited {
+            return Ok(*picture);
+        }
+        self.resize_luma(sizes);
+        self.resize_chroma(sizes);
+        stretch_plane(picture.y, &mut self.y, sizes.width, limited_luma);
+        stretch_plane(picture.u, &mut self.u, sizes.chroma_width, limited_chroma);
+        stretch_plane(picture.v, &mut self.v, sizes.chroma_width, limited_chroma);
+        let range = SampleRange::Limited;
+        Ok(Yuv420 {
+            range,
+            ..self.picture(sizes)
+        })
     }
 
     /// Takes U and V apart, and gives them the full range. Y stays where it lies if it has that.
@@ -147,6 +172,19 @@ fn stretched_chroma(value: u8) -> u8 {
     ((above_least * 291 + 255) >> 8) as u8
 }
 
+/// 0 to 255 becomes 16 to 235; 220/256 is 219/255 to within a seventh of a step.
+fn limited_luma(value: u8) -> u8 {
+    let above_black = u16::from(value) * 220 + 115;
+    16 + (above_black >> 8) as u8
+}
+
+/// 0 to 255 becomes 16 to 240, and 128, no colour, stays. 225/256 is 224/255 to within an eighth of
+/// a step.
+fn limited_chroma(value: u8) -> u8 {
+    let above_least = u16::from(value) * 225 + 100;
+    16 + (above_least >> 8) as u8
+}
+
 // Bytes are picked out of whole words in what follows. Picked by their index, the compiler makes no
 // vector instructions of it, which takes 4 to 18 times as long.
 
@@ -192,6 +230,16 @@ mod tests {
                 assert!(apart.abs() < 1.0, "{value}: {got} for {wanted}");
             }
         }
+        for value in 0..=255u8 {
+            let luma = f64::from(value) * 219.0 / 255.0 + 16.0;
+            let chroma = (f64::from(value) - 128.0) * 224.0 / 255.0 + 128.0;
+            for (got, wanted) in [(limited_luma(value), luma), (limited_chroma(value), chroma)] {
+                let apart = f64::from(got) - wanted;
+                assert!(apart.abs() < 1.0, "{value}: {got} for {wanted}");
+            }
+        }
+        assert_eq!([0, 255].map(limited_luma), [16, 235]);
+        assert_eq!([0, 128, 255].map(limited_chroma), [16, 128, 240]);
         assert_eq!([16, 235].map(stretched_luma), [0, 255]);
         assert_eq!([16, 128, 240].map(stretched_chroma), [0, 128, 255]);
     }
@@ -217,5 +265,30 @@ mod tests {
         let picture = unused.full_range(&picture).unwrap();
         assert!(std::ptr::eq(picture.y.bytes, &bytes[..]));
         assert!(unused.y.is_empty() && planes.y.is_empty());
+    }
+
+    #[test]
+    fn the_range_of_television_is_made_of_another_one_only() {
+        let bytes = [7; 64];
+        let plane = SamplePlane {
+            bytes: &bytes,
+            stride: 8,
+        };
+        let picture = Yuv420 {
+            width: 8,
+            height: 8,
+            y: plane,
+            u: plane,
+            v: plane,
+            range: SampleRange::Full,
+        };
+        let mut planes = Planes::default();
+        let limited = planes.limited_range(&picture).unwrap();
+        assert_eq!(limited.range, SampleRange::Limited);
+        let planes = [limited.y, limited.u, limited.v].map(|plane| plane.bytes);
+        assert_eq!(planes, [&[22; 64][..], &[22; 16], &[22; 16]]);
+        let mut unused = Planes::default();
+        let same = unused.limited_range(&limited).unwrap();
+        assert!(std::ptr::eq(same.y.bytes, limited.y.bytes));
     }
 }
