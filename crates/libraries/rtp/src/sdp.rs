@@ -6,12 +6,17 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// JPEG has a payload type of its own (RFC 3551, table 5).
 pub const JPEG_PAYLOAD_TYPE: u8 = 26;
+
+/// Rates that are said. What is none, such as 0, infinity or a number of hundreds of digits, comes
+/// out of other programs' files, and of players each makes of it what it likes.
+const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 
 /// What is said of a stream; [`fmt::Display`] gives the text.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +90,8 @@ impl fmt::Display for SessionDescription<'_> {
         line(out, format_args!("v=0"))?;
         let origin = Address(address);
         line(out, format_args!("o=- {id} {version} {origin}"))?;
-        line(out, format_args!("s={}", Name(self.name)))?;
+        let name = if self.name.is_empty() { "-" } else { self.name };
+        line(out, format_args!("s={}", InLine(name)))?;
         line(out, format_args!("c={}", self.destination))?;
         line(out, format_args!("t=0 0"))?;
         if self.control.is_some() {
@@ -101,11 +107,13 @@ impl fmt::Display for SessionDescription<'_> {
             line(out, format_args!("a=framesize:{number} {width}-{height}"))?;
             line(out, format_args!("a=x-dimensions:{width},{height}"))?;
         }
-        if let Some(rate) = self.frames_per_second {
+        if let Some(rate) = self.frames_per_second
+            && RATES.contains(&rate)
+        {
             line(out, format_args!("a=framerate:{rate}"))?;
         }
         if let Some(control) = self.control {
-            line(out, format_args!("a=control:{control}"))?;
+            line(out, format_args!("a=control:{}", InLine(control)))?;
         }
         Ok(())
     }
@@ -135,8 +143,12 @@ impl Media<'_> {
                     let profile = format_args!("{profile:02x}{constraints:02x}{level:02x}");
                     write!(out, ";profile-level-id={profile}")?;
                 }
-                let (sps, pps) = (STANDARD.encode(sps), STANDARD.encode(pps));
-                line(out, format_args!(";sprop-parameter-sets={sps},{pps}"))
+                // Receivers take an empty set for a broken one. They are in the stream, too.
+                if !sps.is_empty() && !pps.is_empty() {
+                    let (sps, pps) = (STANDARD.encode(sps), STANDARD.encode(pps));
+                    write!(out, ";sprop-parameter-sets={sps},{pps}")?;
+                }
+                line(out, format_args!(""))
             }
         }
     }
@@ -165,14 +177,11 @@ impl fmt::Display for Address {
     }
 }
 
-/// In one line, and not empty (RFC 8866, §5.3).
-struct Name<'a>(&'a str);
+/// A text that makes no line of its own, whoever wrote it: a name, or the end of a client's URL.
+struct InLine<'a>(&'a str);
 
-impl fmt::Display for Name<'_> {
+impl fmt::Display for InLine<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return out.write_str("-");
-        }
         let in_line = |c: char| if c.is_control() { ' ' } else { c };
         self.0
             .chars()
@@ -254,11 +263,39 @@ mod tests {
     }
 
     #[test]
+    fn parameters_that_there_are_not_and_rates_that_are_none_are_left_out() {
+        let media = Media::H264 {
+            payload_type: 96,
+            sequence_parameters: &[],
+            picture_parameters: &[0x68, 2],
+        };
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 5e-324, 1e300] {
+            let described = SessionDescription {
+                media,
+                frames_per_second: Some(rate),
+                ..jpeg()
+            };
+            let text = described.to_string();
+            assert!(
+                text.contains("a=fmtp:96 packetization-mode=1\r\n"),
+                "{text}"
+            );
+            assert!(!text.contains("framerate"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_name_makes_no_lines() {
         for (name, expected) in [("", "s=-\r\n"), ("a\r\nc=IN IP4 192.0.2.9", "s=a  c=IN")] {
             let text = SessionDescription { name, ..jpeg() }.to_string();
             assert!(text.contains(expected), "{text}");
             assert_eq!(text.lines().count(), jpeg().to_string().lines().count());
         }
+        let control = Some("track=0?\u{85}a\nm=audio 1 RTP/AVP 0");
+        let text = SessionDescription { control, ..jpeg() }.to_string();
+        assert!(
+            text.ends_with("a=control:track=0? a m=audio 1 RTP/AVP 0\r\n"),
+            "{text}"
+        );
     }
 }

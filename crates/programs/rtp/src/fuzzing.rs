@@ -6,6 +6,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use eyelid_rtp_wire::{Destination, Media, Origin, SessionDescription};
+
 use crate::rtsp::auth::Users;
 use crate::rtsp::message::{Method, Request, Response, Status};
 use crate::rtsp::reader::{Incoming, ReadError, Reader};
@@ -18,7 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is read does not depend on the pieces in which it comes; nobody is let in who does not know
 /// the password; packets go to no port of other programs; what is set up is played, paused and
-/// ended by its own URL; and no response has a line that a client put there.
+/// ended by its own URL; and no response, nor the description in it, has a line that a client put
+/// there.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -70,7 +73,7 @@ fn play(session: &mut Session, request: &Request, step: Step) {
         | Step::Pause(response)
         | Step::TearDown(response) => response,
         Step::Elsewhere(_) => session.nothing_set_up(request),
-        Step::Describe(_) => session.described(request, |_| "v=0\r\n".to_owned()),
+        Step::Describe(_) => session.described(request, described),
         Step::SetUp(set_up) => {
             if let Transport::Udp {
                 rtp_port,
@@ -85,6 +88,30 @@ fn play(session: &mut Session, request: &Request, step: Step) {
         Step::Play => session.playing(request, 1, 1),
     };
     check(&response);
+}
+
+/// What is said of a camera. The control is the client's own URL, in part, and makes no line.
+fn described(control: &str) -> String {
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let description = SessionDescription {
+        origin: Origin {
+            id: 1,
+            version: 1,
+            address,
+        },
+        name: "default",
+        destination: Destination::Unicast(address),
+        port: 0,
+        control: Some(control),
+        media: Media::Jpeg,
+        size_px: None,
+        frames_per_second: None,
+    };
+    let text = description.to_string();
+    let lines = text.lines().map(|line| &line[..2]);
+    let begins: String = lines.collect();
+    assert_eq!(begins, "v=o=s=c=t=a=a=m=a=a=", "{text}");
+    text
 }
 
 /// The head has the lines that it was given and no others.
