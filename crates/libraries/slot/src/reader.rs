@@ -10,6 +10,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use nix::libc;
 use nix::sys::statvfs::statvfs;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 use crate::directory::Directory;
 use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, Rendition, STATE_FILE, State};
@@ -236,14 +238,10 @@ impl OpenFrame {
     /// [`ReadError::NotAFrame`] where it is no whole JPEG, [`ReadError::Io`].
     pub fn append_to(&self, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
         let start = buffer.len();
-        buffer.reserve(self.bytes);
-        (&self.file)
-            .take(self.bytes as u64)
-            .read_to_end(buffer)
-            .map_err(|reason| ReadError::Io {
-                path: self.path.to_path_buf(),
-                reason,
-            })?;
+        self.read_to_end(buffer).map_err(|errno| ReadError::Io {
+            path: self.path.to_path_buf(),
+            reason: errno.into(),
+        })?;
         let read = &buffer[start..];
         let (looks_right, what) = match self.rendition {
             Some(Rendition::Y4m) => (read.starts_with(Y4M_START), "not a whole YUV4MPEG2 file"),
@@ -257,6 +255,24 @@ impl OpenFrame {
         } else {
             Err(not_a_frame(&self.path, what))
         }
+    }
+
+    /// Appends as many bytes as the file had when it was opened, or fewer, in one read as a rule:
+    /// std's `read_to_end` feels its way by 8 KiB, 16 and so on, as it cannot know that so many are
+    /// there.
+    fn read_to_end(&self, buffer: &mut Vec<u8>) -> rustix::io::Result<()> {
+        let end = buffer.len() + self.bytes;
+        buffer.reserve(self.bytes);
+        while buffer.len() < end {
+            match rustix::io::read(&self.file, spare_capacity(buffer)) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        // There may have been room for more, and a file may grow, though no producer's does.
+        buffer.truncate(end);
+        Ok(())
     }
 }
 

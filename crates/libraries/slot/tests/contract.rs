@@ -343,6 +343,26 @@ fn changes_tell_of_frames_states_and_loss() {
 }
 
 #[test]
+fn changes_are_read_to_the_last_however_many_there_are() {
+    let home = slot();
+    let directory = home.path().join("front");
+    let mut publisher = Publisher::open(&directory).unwrap();
+    let mut changes = Changes::new().unwrap();
+    changes.add("front", &directory).unwrap();
+    // More than is read at once, whatever the names take; two in a row that are alike are one.
+    for count in [1, 100, 119, 120, 121, 127, 128, 129, 300] {
+        for (number, name) in (0..count).zip(["a", "a-name-of-more-than-16-bytes"].iter().cycle()) {
+            let hidden = directory.join(".hidden");
+            fs::write(&hidden, "").unwrap();
+            fs::rename(hidden, directory.join(format!("{name}{}", number % 2))).unwrap();
+        }
+        publisher.publish(&numbered(1), SystemTime::now()).unwrap();
+        assert_eq!(changes.read().unwrap(), [Change::Frame("front")], "{count}");
+        assert_eq!(changes.read().unwrap(), [], "{count}");
+    }
+}
+
+#[test]
 fn many_publishers_share_one_instance_and_each_hears_of_its_own_readers() {
     let home = slot();
     let publishers = Publishers::new().unwrap();
