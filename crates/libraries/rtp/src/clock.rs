@@ -155,6 +155,12 @@ mod tests {
         // Captured 100 ms later, but sent 60 ms late.
         let second = clock.stamp(at(0.1), start + FRAME + Duration::from_millis(60));
         assert!(is_a_frame(first, second));
+        // 20 idle minutes, and reports say the same time meanwhile.
+        let idle = Duration::from_secs(1200);
+        let during = clock.now(at(600.1), start + FRAME + idle / 2);
+        assert!(during.rtp_90k.wrapping_sub(second).abs_diff(600 * 90_000) <= 1);
+        let woken = clock.clone().stamp(at(1200.1), start + FRAME + idle);
+        assert!(woken.wrapping_sub(second).abs_diff(ticks(idle)) <= 1);
         // A night of sleep.
         let night = Duration::from_secs(30_000);
         let third = clock.stamp(at(30_000.1), start + FRAME + night);

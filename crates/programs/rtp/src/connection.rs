@@ -233,6 +233,10 @@ impl Connection {
         if let Some(why) = refusals::why(request, response.status) {
             self.tell(response.status, &why);
         }
+        if response.status != Status::Ok {
+            let asked = refusals::asked(request);
+            log::debug!("client {}: {asked}: {}", self.peer, response.status);
+        }
         response
     }
 

@@ -59,6 +59,15 @@ pub(crate) fn why(request: &Request, status: Status) -> Option<String> {
     }
 }
 
+/// What was asked for, in a few words.
+pub(crate) fn asked(request: &Request) -> String {
+    let method = match request.method.name() {
+        "" => "a method that there is not",
+        name => name,
+    };
+    format!("{method} {}", shown(path_of(&request.url)))
+}
+
 /// Why a client is refused that has no right password.
 pub(crate) fn wrong_password(request: &Request) -> String {
     let path = shown(path_of(&request.url));
@@ -117,6 +126,7 @@ mod tests {
             assert_eq!(why(&request, status).as_deref(), Some(words));
         }
         assert_eq!(why(&request, Status::Ok), None);
+        assert_eq!(asked(&request), "SETUP \"/door?size=half\"");
         assert_eq!(
             wrong_password(&request),
             "a wrong user or password for \"/door?size=half\""

@@ -129,4 +129,36 @@ mod tests {
         interval.on_packet(260);
         assert_eq!(interval.mean_bytes, Some(110.0));
     }
+
+    /// As a receiver sees it: 300 s of a stream, again and again. Nothing is by chance here but
+    /// that the moments are even.
+    #[test]
+    fn for_300_seconds_no_report_is_early_or_late() {
+        let (mut all, mut moments) = (Vec::new(), (0_u32..).map(|n| f64::from(n * 379 % 1000)));
+        for _ in 0..20 {
+            let mut interval = ReportInterval::default();
+            let mut next = |interval: &mut ReportInterval| {
+                interval.on_packet(84);
+                let random = moments.next().unwrap_or_default() / 999.0;
+                seconds(interval, 1, 600_000.0, random)
+            };
+            let mut now = next(&mut interval);
+            assert!((2.5 * 0.5 / COMPENSATION..=2.5 * 1.5 / COMPENSATION).contains(&now));
+            let (mut least, mut most) = (f64::MAX, 0.0_f64);
+            while now < 300.0 {
+                let pause = next(&mut interval);
+                (least, most) = (least.min(pause), most.max(pause));
+                now += pause;
+                all.push(pause);
+            }
+            // 5 s, times 0.5 to 1.5, through e - 3/2 (§6.3.1).
+            assert!(2.052 <= least && most <= 6.157, "{least} to {most}");
+        }
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        assert!(
+            (mean - 5.0 / COMPENSATION).abs() < 0.1,
+            "{mean} of {}",
+            all.len()
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! Requests and responses of RTSP 1.0.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,12 @@ impl Status {
     }
 }
 
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", *self as u16, self.phrase())
+    }
+}
+
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
@@ -157,11 +163,7 @@ impl Response {
 
     /// Gives what is written.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut text = format!(
-            "RTSP/1.0 {} {}\r\n",
-            self.status as u16,
-            self.status.phrase()
-        );
+        let mut text = format!("RTSP/1.0 {}\r\n", self.status);
         for (name, value) in &self.headers {
             // Writing to a String cannot fail.
             let _ = write!(text, "{name}: {value}\r\n");

@@ -342,3 +342,38 @@ fn a_session_may_stay_as_long_as_its_user() {
     // One that began when everybody might.
     assert!(!of_file(None, "").may_stay(others.as_deref()));
 }
+
+/// What a player does, and a word each 30 s, for 20 minutes without a picture: it is there, and
+/// plays on. What ends it is silence alone, which is shorter than that.
+#[test]
+fn plays_after_20_idle_minutes_in_which_it_says_a_word_now_and_then() {
+    let (start, word) = (Instant::now(), Duration::from_secs(30));
+    let idle = Duration::from_secs(20 * 60);
+    let mut session = session();
+    set_up(&mut session, "SETUP rtsp://h/door/track=0", TCP);
+    let line = "PLAY rtsp://h/door/";
+    let at = |session: &mut Session, line: &str, now| {
+        session.on_request(&request(line, "Session: ID\r\n"), now, |_| false)
+    };
+    assert_eq!(at(&mut session, line, start), Step::Play);
+    session.playing(&request(line, ""), 17, 90_000);
+    let paused = at(&mut session, "PAUSE rtsp://h/door/", start);
+    assert!(matches!(paused, Step::Pause(_)));
+    let (mut now, mut words) = (start, 0);
+    while now < start + idle {
+        assert!(
+            session
+                .timeout()
+                .is_some_and(|timeout| word < timeout && timeout < idle)
+        );
+        now += word;
+        words += 1;
+        let answer = at(&mut session, "GET_PARAMETER rtsp://h/door/", now);
+        assert_eq!(status(answer), Status::Ok);
+        assert!(!session.is_playing() && session.current().is_some());
+    }
+    assert_eq!(words, 40);
+    assert_eq!(at(&mut session, line, now), Step::Play);
+    let played = session.playing(&request(line, ""), 18, 90_000);
+    assert_eq!(played.header("Session"), Some("ID;timeout=60"));
+}
