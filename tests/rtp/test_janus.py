@@ -1,11 +1,15 @@
 """Janus pulls a camera as it pulls those of H.264, and keeps its session.
 
-It neither plays nor records it: it knows the codecs of WebRTC, and JPEG is none.
+It neither plays nor records that: it knows the codecs of WebRTC, and JPEG is none. It records what
+it is sent, if it is told of another codec, and so shows what has come.
 """
 
 import time
 
-from janus import Janus
+import packets
+import players
+import rfc2435
+from janus import Janus, pulled, recorded, taken
 
 from harness.waiting import wait_for
 
@@ -18,7 +22,7 @@ def fresh(janus):
 
 def test_pulls_and_keeps_its_session(rtp, slots, start, directory):
     # It asks for OPTIONS each 2 s, for the session's sake.
-    janus = Janus(start, directory, rtp(slots).url, "rtsp_session_timeout = 4")
+    janus = Janus(start, directory, pulled(rtp(slots).url, "rtsp_session_timeout = 4"))
     wait_for(lambda: fresh(janus), "packets at Janus")
     until = time.monotonic() + 7
     ages_ms = []
@@ -27,3 +31,20 @@ def test_pulls_and_keeps_its_session(rtp, slots, start, directory):
         time.sleep(0.1)
     assert max(ages_ms) < 2000, ages_ms
     assert "reconnect" not in janus.program.out()
+
+
+def test_what_it_is_sent_has_the_pixels_of_the_slot(slots, jpeg, start, directory):
+    janus = Janus(start, directory, taken(5000))
+    start("eyelid-rtp", "--slots", slots, "--to", "127.0.0.1:5000", "--always")
+    wait_for(lambda: fresh(janus), "packets at Janus")
+    janus.record(directory / "door")
+    recording = directory / "door.mjr"
+    wait_for(lambda: recording.exists() and recording.stat().st_size > 300_000, "a recording")
+    janus.stop()
+    found = [packets.packet(data) for data in recorded(recording)]
+    whole = list(rfc2435.frames(found))
+    assert len(whole) > 5
+    for number, frame in enumerate(whole):
+        path = directory / f"{number}.jpg"
+        path.write_bytes(rfc2435.jpeg(frame))
+        assert players.pixels(path) == players.pixels(jpeg)
