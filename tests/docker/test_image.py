@@ -3,13 +3,15 @@
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
-from conftest import OUTSIDE
+from conftest import OUTSIDE, podman
+from PIL import Image
 
 from harness.frames import check_frame
-from harness.http import get
+from harness.http import free_port, get
 from harness.processes import alive
 from harness.stream import Stream
 from harness.waiting import wait_for
@@ -109,6 +111,29 @@ def test_a_configuration_of_ones_own_is_read(run, directory):
     container = run(options=["--volume", f"{file}:/etc/eyelid/eyelid.toml:ro"])
     assert check_frame(get(container.url, "/bed/snapshot").body).size == (160, 120)
     assert container.healthcheck()
+
+
+def test_serves_rtsp_if_the_configuration_has_it(run, directory):
+    port = free_port()
+    file = directory / "eyelid.toml"
+    file.write_text(
+        '[server]\nslots = "/dev/shm/webcam"\n[cameras.default]\nsource = "test"\n'
+        f'size = "320x240"\n[rtp]\nrtsp = ["0.0.0.0:{port}"]\n'
+    )
+    container = run(options=["--volume", f"{file}:/etc/eyelid/eyelid.toml:ro"])
+    assert "eyelid-rtp" in container.names()
+    url = f"rtsp://{OUTSIDE}:{port}/default"
+    play = ["ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url]
+    frame = directory / "frame.jpg"
+    subprocess.run([*play, "-frames:v", "1", frame], check=True, timeout=60)
+    assert Image.open(frame).size == (320, 240)
+
+
+def test_says_its_ports():
+    exposed = podman("image", "inspect", "--format", "{{.Config.ExposedPorts}}", "eyelid").stdout
+    page = (ROOT / "docs" / "docker.md").read_text()
+    for port in 8080, 8765, 8554:
+        assert f"{port}/tcp" in exposed and f"-p {port}:{port}" in page, port
 
 
 def test_is_as_small_as_the_docs_say(run):
