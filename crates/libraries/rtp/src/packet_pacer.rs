@@ -3,12 +3,17 @@
 //! until the next frame, a few at a time.
 //!
 //! Who comes late does not catch up at once: that would be the burst that was to be avoided. Two
-//! steps are never closer than 0.7 of their plan.
+//! steps are never closer than 0.7 of their plan, from when one has left to when the next does; and
+//! of a frame that comes late, so that the next one follows soon, neither is squeezed into that.
 
 use std::time::{Duration, Instant};
 
 /// A camera's frame rate before two frames are known: 30 a second.
 const USUAL_INTERVAL: Duration = Duration::from_millis(33);
+
+/// By how much the last interval counts in the mean of all: one late frame makes little of it, and
+/// after four frames of a camera that has become faster most is known.
+const INTERVAL_WEIGHT: f64 = 0.25;
 
 /// Over how much of the time between two frames packets are spread. The other half is for those
 /// that come late.
@@ -29,10 +34,13 @@ const LEAST_PACKETS: usize = 4;
 const LEAST_OF_GAP: f64 = 0.7;
 
 /// Paces the packets of one stream. For each frame: [`begin`](Self::begin), then
-/// [`step`](Self::step) until it is [`PaceStep::Done`].
+/// [`step`](Self::step) until it is [`PaceStep::Done`], and [`sent`](Self::sent) for each that was
+/// sent.
 #[derive(Clone, Debug, Default)]
 pub struct PacketPacer {
     begun: Option<Instant>,
+    /// From frame to frame, of late. None before the second.
+    interval: Option<Duration>,
     left: usize,
     packets_a_step: usize,
     gap: Duration,
@@ -56,16 +64,17 @@ impl PacketPacer {
     /// Begins a frame of so many packets, and forgets what is left of the frame before. How often
     /// frames come is learnt from these calls.
     pub fn begin(&mut self, now: Instant, packets: usize) {
-        let interval = self
+        self.interval = self
             .begun
-            .map_or(USUAL_INTERVAL, |begun| now.saturating_duration_since(begun));
-        let spread = interval.mul_f64(SPREAD).min(LONGEST_SPREAD);
+            .map(|begun| self.mean_with(now.saturating_duration_since(begun)));
+        let spread = self.interval.unwrap_or(USUAL_INTERVAL).mul_f64(SPREAD);
         let most_steps = (spread.as_secs_f64() / SHORTEST_GAP.as_secs_f64()).max(1.0);
         let packets_a_step = (packets as f64 / most_steps).ceil() as usize;
         self.packets_a_step = packets_a_step.max(LEAST_PACKETS);
         let steps = packets.div_ceil(self.packets_a_step).max(1);
         *self = Self {
             begun: Some(now),
+            interval: self.interval,
             left: packets,
             packets_a_step: self.packets_a_step,
             gap: spread.div_f64(steps as f64),
@@ -89,8 +98,23 @@ impl PacketPacer {
         let packets = self.packets_a_step.min(self.left);
         self.left -= packets;
         self.planned = Some(planned + self.gap);
-        self.earliest = Some(now + self.gap.mul_f64(LEAST_OF_GAP));
+        self.sent(now);
         PaceStep::Send(packets)
+    }
+
+    /// The packets of a step have gone by now, which may be well after it was said that they may:
+    /// others run on this machine, too.
+    pub fn sent(&mut self, now: Instant) {
+        self.earliest = Some(now + self.gap.mul_f64(LEAST_OF_GAP));
+    }
+
+    /// The mean interval, this one being the last. One of a nap is as long as any that counts.
+    fn mean_with(&self, last: Duration) -> Duration {
+        let last = last.min(LONGEST_SPREAD.div_f64(SPREAD));
+        match self.interval {
+            Some(mean) => mean.mul_f64(1.0 - INTERVAL_WEIGHT) + last.mul_f64(INTERVAL_WEIGHT),
+            None => last,
+        }
     }
 }
 
@@ -162,6 +186,54 @@ mod tests {
         // But by and by: what was 8 ms late ends less than 8 ms late.
         let (last, _) = steps[steps.len() - 1];
         assert!(last < FRAME / 2 + Duration::from_millis(6), "{last:?}");
+    }
+
+    #[test]
+    fn a_step_that_leaves_late_is_not_followed_at_once() {
+        let (mut pacer, start) = after_frames(FRAME);
+        pacer.begin(start, 81);
+        assert_eq!(pacer.step(start), PaceStep::Send(8));
+        let PaceStep::Wait(due) = pacer.step(start) else {
+            panic!("all at once");
+        };
+        assert_eq!(pacer.step(due), PaceStep::Send(8));
+        // It went when the next was due, for something else ran meanwhile.
+        let gone = due + (due - start);
+        pacer.sent(gone);
+        let PaceStep::Wait(next) = pacer.step(gone) else {
+            panic!("two at once");
+        };
+        assert!(next - gone >= (due - start).mul_f64(0.69));
+    }
+
+    #[test]
+    fn one_late_frame_makes_no_burst_of_the_next() {
+        let (mut pacer, start) = after_frames(FRAME);
+        let mut now = start;
+        for _ in 0..10 {
+            pacer.begin(now, 81);
+            now += FRAME;
+        }
+        let late = now + FRAME * 9 / 10;
+        for now in [late, now + FRAME] {
+            let steps = frame(&mut pacer, now, 81, || Duration::ZERO);
+            assert!(steps.iter().all(|(_, count)| *count <= 9), "{steps:?}");
+            let (last, _) = steps[steps.len() - 1];
+            assert!(last >= FRAME * 2 / 5, "{last:?}");
+        }
+    }
+
+    #[test]
+    fn a_camera_that_becomes_faster_is_followed() {
+        let (mut pacer, mut now) = after_frames(Duration::from_secs(60));
+        for number in 0..20 {
+            let steps = frame(&mut pacer, now, 81, || Duration::ZERO);
+            let (last, _) = steps[steps.len() - 1];
+            assert!(last <= LONGEST_SPREAD);
+            assert!(number < 4 || last < FRAME, "{number}: {last:?}");
+            assert!(number < 15 || last < FRAME * 11 / 20, "{number}: {last:?}");
+            now += FRAME;
+        }
     }
 
     #[test]

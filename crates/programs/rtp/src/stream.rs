@@ -275,6 +275,7 @@ impl RtpStream {
                 PaceStep::Send(count) => {
                     let step = packets.range(gone..gone + count);
                     pair.send(step, packets.stride(), to, on_sent).await?;
+                    pacer.sent(Instant::now());
                     gone += count;
                 }
                 PaceStep::Wait(until) => pair.wait_until(until).await?,
