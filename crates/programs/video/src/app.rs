@@ -11,6 +11,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
 use crate::feeds::Feeds;
+use crate::mse;
 use crate::route::Route;
 
 /// What all connections share.
@@ -35,8 +36,9 @@ impl App {
         }
         match Route::parse(parts.uri.path()) {
             Route::Status => Outcome::Response(self.status(&parts)),
-            // Signalling and MSE answer these; see their modules.
-            Route::Whep(_) | Route::WhepSession(..) | Route::WebRtc(_) | Route::Mse(_) => {
+            // Signalling answers these; see its modules.
+            Route::Mse(camera) => mse::respond(&self.feeds, &camera, &parts, arrival.peer()),
+            Route::Whep(_) | Route::WhepSession(..) | Route::WebRtc(_) => {
                 drop(body);
                 let what = "this is not served yet";
                 Outcome::Response(rejection(StatusCode::NOT_IMPLEMENTED, what))

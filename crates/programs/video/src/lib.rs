@@ -5,6 +5,7 @@
 mod app;
 mod coded;
 mod feeds;
+mod mse;
 mod route;
 mod tap;
 #[cfg(test)]

@@ -1,0 +1,76 @@
+//! `/NAME/mse`: a camera for Media Source Extensions, by a WebSocket that carries fragments of MP4.
+//!
+//! For browsers and paths that WebRTC cannot be had on. `docs/video.md` has what goes over the
+//! socket. One picture is a message, chosen when the socket has drained: the newest-frame rule
+//! (`docs/newest-frame.md`). What a viewer misses meanwhile is a gap to the next keyframe.
+
+mod connection;
+mod fragments;
+mod link_rate;
+mod listening;
+mod session;
+
+use std::rc::Rc;
+
+use eyelid_http::response::{FullResponse, close, problem};
+use eyelid_http::{Outcome, Peer, TakenOver};
+use eyelid_slot::CameraName;
+use eyelid_websocket::{Handshake, NoHandshake};
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::http::request::Parts;
+
+use crate::feeds::{Feeds, Pace, Viewer};
+use connection::Connection;
+use session::Session;
+
+/// What a viewer may name as the protocol, and need not.
+const PROTOCOL: &str = "eyelid.mse.v1";
+
+/// Answers a request for a camera's WebSocket. Who asks so has a right to look.
+pub(crate) fn respond(
+    feeds: &Rc<Feeds>,
+    camera: &CameraName,
+    request: &Parts,
+    peer: Peer,
+) -> Outcome {
+    let handshake = match Handshake::read(request, PROTOCOL) {
+        Ok(handshake) => handshake,
+        Err(why) => return Outcome::Response(no_handshake(why)),
+    };
+    let Some(viewer) = feeds.watch(camera, Pace::Misses) else {
+        let what = format!("no camera {:?}", camera.as_str());
+        return Outcome::Response(last(problem(StatusCode::NOT_FOUND, &what)));
+    };
+    Outcome::take_over(move |taken| serve(handshake, taken, viewer, peer))
+}
+
+/// Serves a viewer until its connection ends.
+async fn serve(handshake: Handshake, taken: TakenOver, viewer: Viewer, peer: Peer) {
+    match Connection::open(handshake, taken).await {
+        Ok(connection) => Session::new(viewer, connection).run(peer).await,
+        Err(error) => log::debug!("{peer}: no WebSocket: {error}"),
+    }
+}
+
+fn no_handshake(why: NoHandshake) -> FullResponse {
+    if why == NoHandshake::Key {
+        let what = "Sec-WebSocket-Key is missing";
+        return last(problem(StatusCode::BAD_REQUEST, what));
+    }
+    let what = "a camera comes by a WebSocket of version 13 here";
+    let mut response = last(problem(StatusCode::UPGRADE_REQUIRED, what));
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}
+
+/// The connection ends with it: what may follow is not read.
+fn last(mut response: FullResponse) -> FullResponse {
+    close(response.headers_mut());
+    response
+}
+
+#[cfg(test)]
+mod tests;
