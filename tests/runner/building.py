@@ -20,7 +20,8 @@ def cargo():
 
 def build():
     """Builds all programs, which is quick when nothing has changed; gives where they are."""
-    command = ["cargo", "build", "--release", "--workspace", "--locked"]
+    native = ["--features", "eyelid-video/native"]
+    command = ["cargo", "build", "--release", "--workspace", *native, "--locked"]
     subprocess.run(command, cwd=REPOSITORY, check=True)
     ask = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline", "--locked"]
     said = subprocess.run(ask, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout

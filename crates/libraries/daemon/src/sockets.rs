@@ -1,7 +1,7 @@
 //! The sockets that a service manager passes (sd_listen_fds(3)).
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -15,6 +15,8 @@ use nix::sys::socket::{getsockopt, sockopt};
 pub enum Passed {
     /// A listening socket (`Accept=no`).
     TcpListener(TcpListener),
+    /// A socket for UDP (`ListenDatagram=`).
+    UdpSocket(UdpSocket),
     /// A listening Unix socket (`Accept=no`).
     UnixListener(UnixListener),
     /// A listening Unix socket for messages (`ListenSequentialPacket=`), for which std has no type.
@@ -28,12 +30,22 @@ pub enum Passed {
 /// A passed descriptor that cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "descriptor {number} passed by the service manager is no TCP or Unix stream socket: {reason}"
+    "descriptor {number} passed by the service manager is no TCP, UDP or Unix stream socket: {reason}"
 )]
 pub struct PassedError {
     /// The descriptor, counted from 3 (SD_LISTEN_FDS_START).
     number: usize,
     reason: io::Error,
+}
+
+/// What systemd says of how the sockets are called that it passes (sd_listen_fds_with_names(3)).
+const NAMES: &str = "LISTEN_FDNAMES";
+
+/// Gives how the sockets are called that were passed, in their order, as far as that is said: to be
+/// asked before they are taken.
+pub fn names() -> Vec<String> {
+    let names = std::env::var(NAMES).unwrap_or_default();
+    names.split(':').map(str::to_owned).collect()
 }
 
 /// Takes all sockets that were passed, in their order. They are non-blocking and not inherited by
@@ -56,12 +68,13 @@ pub fn take() -> Result<Vec<Passed>, PassedError> {
 fn take_one(passed: &mut ListenFd, index: usize) -> io::Result<Passed> {
     let kinds = [
         (libc::AF_INET, libc::SOCK_STREAM),
+        (libc::AF_INET, libc::SOCK_DGRAM),
         (libc::AF_UNIX, libc::SOCK_SEQPACKET),
         (libc::AF_UNIX, libc::SOCK_STREAM),
     ];
     let mut taken = Err(io::ErrorKind::InvalidInput.into());
     for (family, kind) in kinds {
-        let what = "TCP or Unix stream socket";
+        let what = "TCP, UDP or Unix stream socket";
         taken = passed
             .take_custom::<OwnedFd>(index, family, kind, what)
             .map(|socket| (family, kind, socket));
@@ -73,6 +86,7 @@ fn take_one(passed: &mut ListenFd, index: usize) -> io::Result<Passed> {
     let socket = socket.ok_or_else(|| io::Error::other("it was taken already"))?;
     let listening = getsockopt(&socket, sockopt::AcceptConn)?;
     let passed = match (family, kind, listening) {
+        (libc::AF_INET, libc::SOCK_DGRAM, _) => Passed::UdpSocket(socket.into()),
         (libc::AF_INET, _, true) => Passed::TcpListener(socket.into()),
         (libc::AF_INET, _, false) => Passed::TcpStream(socket.into()),
         (_, libc::SOCK_SEQPACKET, true) => Passed::SeqpacketListener(socket),
@@ -85,6 +99,7 @@ fn take_one(passed: &mut ListenFd, index: usize) -> io::Result<Passed> {
         (_, _, false) => Passed::UnixStream(socket.into()),
     };
     match &passed {
+        Passed::UdpSocket(socket) => socket.set_nonblocking(true)?,
         Passed::TcpListener(listener) => listener.set_nonblocking(true)?,
         Passed::UnixListener(listener) => listener.set_nonblocking(true)?,
         Passed::SeqpacketListener(listener) => do_not_block(listener)?,

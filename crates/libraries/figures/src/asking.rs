@@ -14,9 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-/// Where the socket of `eyelid-rtp` is among the doors: in a directory of its own, which that
-/// program alone can write.
+/// Where the sockets are among the doors: each in a directory of its own, which its program alone
+/// can write.
 const RTP_SOCKET: &str = "rtp/status";
+const VIDEO_SOCKET: &str = "video-status/status";
 
 /// How long both sides have for it: `/status` is asked every few seconds by some, and is to tell of
 /// all else while this program is stuck.
@@ -29,6 +30,11 @@ const MOST_BYTES: u64 = 1 << 20;
 /// (docs/architecture.md#handing-over).
 pub fn rtp_socket(doors: &Path) -> PathBuf {
     doors.join(RTP_SOCKET)
+}
+
+/// Where `eyelid-video` answers.
+pub fn video_socket(doors: &Path) -> PathBuf {
+    doors.join(VIDEO_SOCKET)
 }
 
 /// Why a program tells nothing.

@@ -1,5 +1,5 @@
 //! What a program that sends cameras past the server tells it of that, for `/status` and
-//! `/metrics`: so far `eyelid-rtp` does.
+//! `/metrics`: `eyelid-rtp` and `eyelid-video`.
 //!
 //! It is asked, over a Unix socket of its own ([`Answering`], [`ask`]). So nothing is written while
 //! nobody asks, any number of servers may, and a program that has ended has no figures left that
@@ -7,10 +7,15 @@
 //! manager holds it.
 
 mod asking;
+mod rfc3339;
 mod rtp;
+mod video;
 
-pub use asking::{Answering, AskError, ask, rtp_socket};
+pub use asking::{Answering, AskError, ask, rtp_socket, video_socket};
 pub use rtp::{
     DestinationFigures, ReceptionFigures, RtpFigures, SessionFigures, SessionTotals, StreamCounts,
     StreamFigures, StreamState, StreamTransport,
+};
+pub use video::{
+    EncodeFigures, VideoFigures, ViewerCounts, ViewerFigures, ViewerTotals, ViewerWay,
 };

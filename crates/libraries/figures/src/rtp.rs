@@ -7,14 +7,16 @@ use std::time::SystemTime;
 
 use eyelid_config::{HostPort, RtpSize};
 use eyelid_slot::CameraName;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+use crate::rfc3339;
 
 /// All that it sends, and has sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RtpFigures {
     /// When the program started: from then on it counts.
     #[serde(
-        serialize_with = "rfc3339",
+        serialize_with = "rfc3339::serialize",
         deserialize_with = "humantime_serde::deserialize"
     )]
     pub since: SystemTime,
@@ -75,7 +77,7 @@ pub struct StreamFigures {
     pub error: Option<String>,
     /// Since when it is counted.
     #[serde(
-        serialize_with = "rfc3339",
+        serialize_with = "rfc3339::serialize",
         deserialize_with = "humantime_serde::deserialize"
     )]
     pub since: SystemTime,
@@ -189,11 +191,6 @@ impl StreamCounts {
             packets_lost: count(self.packets_lost, other.packets_lost),
         }
     }
-}
-
-/// As all moments of `/status` are written.
-fn rfc3339<S: Serializer>(moment: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&humantime::format_rfc3339_millis(*moment))
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl Sockets {
     /// Takes over what was passed.
     ///
     /// # Errors
-    /// What the runtime said.
+    /// What the runtime said, and that one is for UDP.
     pub fn adopt(passed: Vec<Passed>) -> io::Result<Self> {
         let mut sockets = Self::default();
         for passed in passed {
@@ -75,6 +75,11 @@ impl Sockets {
                 Passed::SeqpacketListener(listener) => sockets
                     .listeners
                     .push(Listener::HandOver(readiness::readable(listener)?, None)),
+                Passed::UdpSocket(_) => {
+                    return Err(io::Error::other(
+                        "a socket for UDP was passed, and nothing comes here by UDP",
+                    ));
+                }
                 Passed::TcpStream(stream) => sockets
                     .connections
                     .push(Socket::Tcp(TcpStream::from_std(stream)?)),

@@ -12,11 +12,10 @@ use std::task::{self, Poll};
 
 use anyhow::Context;
 use eyelid_daemon::listening::bind_seqpacket;
-use eyelid_figures::rtp_socket;
 
 use crate::installed::Installed;
 use crate::plan::Plan;
-use crate::programs::{Port, RTP, Start};
+use crate::programs::{Port, Start};
 use crate::sockets::{Bound, ListeningSocket, Sockets};
 
 /// The directory of the sockets for handing over, in that of the slots: no camera's name begins so.
@@ -26,7 +25,7 @@ const DIRECTORY: &str = ".doors";
 pub(crate) struct Doors {
     directory: Option<PathBuf>,
     doors: Vec<Door>,
-    status: Option<StatusDirectory>,
+    status: Vec<StatusDirectory>,
 }
 
 /// Where a program binds a socket of its own at which the server asks what it does.
@@ -51,7 +50,7 @@ struct HandOver {
 /// Where the sockets for handing over are, or will be: nowhere if there is no program for them, or
 /// if the user says that others have them.
 pub(crate) fn directory(plan: &Plan, installed: &Installed, slots: &Path) -> Option<PathBuf> {
-    let has_programs = programs(installed).next().is_some() || has_rtp(installed);
+    let has_programs = programs(installed).next().is_some() || tells(installed).next().is_some();
     let is_needed = plan.doors.is_none() && has_programs;
     is_needed.then(|| slots.join(DIRECTORY))
 }
@@ -66,9 +65,9 @@ fn programs(installed: &Installed) -> impl Iterator<Item = (&'static str, Option
         })
 }
 
-/// Says whether the program is there that tells the server what it sends.
-fn has_rtp(installed: &Installed) -> bool {
-    installed.programs().any(|program| program.name == RTP)
+/// Where the programs that are there tell the server what they do, in the directory of doors.
+fn tells(installed: &Installed) -> impl Iterator<Item = fn(&Path) -> PathBuf> {
+    installed.programs().filter_map(|program| program.status)
 }
 
 impl Doors {
@@ -90,12 +89,13 @@ impl Doors {
         let mut doors = Self {
             directory,
             doors: Vec::new(),
-            status: None,
+            status: Vec::new(),
         };
-        if let Some(directory) = &doors.directory
-            && has_rtp(installed)
-        {
-            doors.status = Some(StatusDirectory::make(directory)?);
+        if let Some(directory) = &doors.directory {
+            for socket in tells(installed) {
+                let made = StatusDirectory::make(socket(directory))?;
+                doors.status.push(made);
+            }
         }
         for (name, port) in programs(installed) {
             let directory = doors.directory.as_deref();
@@ -198,8 +198,7 @@ impl HandOver {
 }
 
 impl StatusDirectory {
-    fn make(doors: &Path) -> anyhow::Result<Self> {
-        let socket = rtp_socket(doors);
+    fn make(socket: PathBuf) -> anyhow::Result<Self> {
         if let Some(directory) = socket.parent() {
             make_private(directory)
                 .with_context(|| format!("cannot make the directory {directory:?}"))?;
@@ -227,7 +226,7 @@ impl Drop for HandOver {
 impl Drop for Doors {
     fn drop(&mut self) {
         self.doors.clear();
-        self.status.take();
+        self.status.clear();
         if let Some(directory) = &self.directory {
             let _ = fs::remove_dir(directory);
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use eyelid_config::{
     Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, Section, ServerOptions,
-    SourceSpec, one_slot, same_slot,
+    SourceSpec, VideoOptions, one_slot, same_slot,
 };
 use eyelid_slot::CameraName;
 
@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) pushed: Pushed,
     /// The file has `[rtp]`: cameras are sent by RTP.
     pub(crate) has_rtp: bool,
+    /// The file does not say when the program of H.264 is to end.
+    pub(crate) is_video_to_end: bool,
     /// The slots directory, if one was given.
     pub(crate) slots: Option<PathBuf>,
     /// The directory of the sockets at which others take connections over, if one was given.
@@ -91,6 +93,7 @@ impl Plan {
         let cameras = cameras(arguments.camera, &file)?;
         let pushed = Pushed::new(&file, config.as_deref())?;
         let has_rtp = file.has_rtp;
+        let video: VideoOptions = file.section()?;
         let in_file: ServerOptions = file.section()?;
         let mut server = arguments.server;
         let from = match &config {
@@ -114,6 +117,7 @@ impl Plan {
             cameras,
             pushed,
             has_rtp,
+            is_video_to_end: video.idle_exit.is_none(),
             slots: both.slots,
             doors: both.doors,
             has_password: both.auth_file.is_some()
@@ -142,6 +146,12 @@ impl Plan {
         let mut arguments = vec![flag("slots", &places.slots)];
         arguments.extend(self.config_argument());
         arguments
+    }
+
+    /// When a program is to end that nobody uses.
+    pub(crate) fn idle_exit_argument() -> OsString {
+        let after = humantime::format_duration(IDLE_EXIT);
+        flag("idle-exit", after.to_string())
     }
 
     /// The arguments of `eyelid-capture` for one camera.

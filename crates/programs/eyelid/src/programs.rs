@@ -2,9 +2,9 @@
 //! program is a new row.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use eyelid_figures::rtp_socket;
+use eyelid_figures::{rtp_socket, video_socket};
 
 use crate::plan::{Camera, Listen, Plan, flag};
 use crate::pushed;
@@ -20,6 +20,8 @@ pub(crate) struct Program {
     pub(crate) start: Start,
     /// Its own port, besides what `start` says.
     pub(crate) port: Option<Port>,
+    /// Where it tells the server what it does, in the directory of doors, if it does.
+    pub(crate) status: Option<fn(&Path) -> PathBuf>,
     /// What is to run of it under a plan.
     instances: fn(&Program, &Plan, &Places) -> Vec<Instance>,
 }
@@ -91,6 +93,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
         need: Need::Required,
         start: Start::Connection,
         port: None,
+        status: None,
         instances: server,
     },
     Program {
@@ -98,9 +101,14 @@ pub(crate) const PROGRAMS: &[Program] = &[
         need: Need::Required,
         start: Start::Look,
         port: None,
+        status: None,
         instances: captures,
     },
-    at_door("eyelid-video", "video"),
+    Program {
+        status: Some(video_socket),
+        instances: video,
+        ..at_door("eyelid-video", "video")
+    },
     Program {
         port: Some(Port {
             name: "push",
@@ -113,16 +121,14 @@ pub(crate) const PROGRAMS: &[Program] = &[
     at_door("eyelid-watch", "watch"),
     at_door("eyelid-control", "control"),
     Program {
-        name: RTP,
+        name: "eyelid-rtp",
         need: Need::Optional,
         start: Start::Table("[rtp]"),
         port: None,
+        status: Some(rtp_socket),
         instances: rtp,
     },
 ];
-
-/// The program that sends by RTP.
-pub(crate) const RTP: &str = "eyelid-rtp";
 
 /// The program that lists cameras, too.
 pub(crate) const CAPTURE: &str = "eyelid-capture";
@@ -141,6 +147,7 @@ const fn at_door(name: &'static str, door: &'static str) -> Program {
         need: Need::Optional,
         start: Start::Door(door),
         port: None,
+        status: None,
         instances: one,
     }
 }
@@ -200,11 +207,24 @@ fn rtp(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
     if !program.is_wanted(plan) {
         return Vec::new();
     }
+    told(program, plan, places, None)
+}
+
+/// The UDP port of WebRTC it binds by itself: nothing comes there before somebody has asked at its
+/// door.
+fn video(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
+    let idle_exit = plan.is_video_to_end.then(Plan::idle_exit_argument);
+    told(program, plan, places, idle_exit)
+}
+
+/// One that tells the server what it does.
+fn told(program: &Program, plan: &Plan, places: &Places, more: Option<OsString>) -> Vec<Instance> {
     let mut instances = one(program, plan, places);
+    let status = places.doors.iter().zip(program.status);
+    let status = status.map(|(doors, socket)| flag("status", socket(doors)));
+    let more: Vec<_> = status.chain(more).collect();
     for instance in &mut instances {
-        let doors = places.doors.iter();
-        let status = doors.map(|doors| flag("status", rtp_socket(doors)));
-        instance.arguments.extend(status);
+        instance.arguments.extend(more.iter().cloned());
     }
     instances
 }

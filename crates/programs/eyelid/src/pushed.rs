@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use eyelid_config::{Config, ConfigError, ReceiveOptions};
 use eyelid_slot::CameraName;
 
-use crate::plan::{IDLE_EXIT, Listen, ListenFrom, flag, localhost};
+use crate::plan::{Listen, ListenFrom, Plan, localhost};
 
 /// The table that all of it is in.
 pub(crate) const TABLE: &str = "[receive]";
@@ -63,13 +63,7 @@ impl Pushed {
 
     /// When the program is to end, unless the file says so: as the server does.
     pub(crate) fn idle_exit_argument(&self) -> Option<OsString> {
-        let after = || {
-            flag(
-                "idle-exit",
-                humantime::format_duration(IDLE_EXIT).to_string(),
-            )
-        };
-        (!self.is_idle_exit_given).then(after)
+        (!self.is_idle_exit_given).then(Plan::idle_exit_argument)
     }
 
     /// The slots of these cameras.

@@ -46,6 +46,10 @@ pub const PROGRAMS: &[Program] = &[
         command: eyelid_rtp::Arguments::command,
         page: include_str!("../pages/eyelid-rtp.man"),
     },
+    Program {
+        command: eyelid_video::Arguments::command,
+        page: include_str!("../pages/eyelid-video.man"),
+    },
 ];
 
 /// Writes all pages and completions into `directory`, laid out as below /usr/share. Gives their

@@ -1,8 +1,12 @@
 //! From a request to what it comes to: a session, a WebSocket, or why it is neither.
 
+use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use eyelid_figures::VideoFigures;
 use eyelid_http::response::{FullResponse, close, problem, typed};
 use eyelid_http::{Arrival, Checked, Door, Handler, Methods, Outcome};
 use hyper::body::Incoming;
@@ -13,17 +17,52 @@ use hyper::{Method, Request, StatusCode};
 use crate::feeds::Feeds;
 use crate::mse;
 use crate::route::Route;
+use crate::settings::Settings;
 
 /// What all connections share.
 pub(crate) struct App {
     pub(crate) feeds: Rc<Feeds>,
     door: Rc<Door>,
+    /// When the program began.
+    started: SystemTime,
+    /// As they were last read. What takes a restart to change is not asked for here.
+    settings: RefCell<Settings>,
 }
 
 impl App {
     /// Serves these cameras.
-    pub(crate) fn new(feeds: Rc<Feeds>, door: Rc<Door>) -> Self {
-        Self { feeds, door }
+    pub(crate) fn new(feeds: Rc<Feeds>, door: Rc<Door>, settings: &Settings) -> Self {
+        Self {
+            feeds,
+            door,
+            started: SystemTime::now(),
+            settings: RefCell::new(settings.clone()),
+        }
+    }
+
+    /// Serves those that come now by other settings.
+    pub(crate) fn reload(&self, settings: &Settings) {
+        self.settings.replace(settings.clone());
+    }
+
+    /// More addresses that lead here.
+    pub(crate) fn candidates(&self) -> Vec<IpAddr> {
+        self.settings.borrow().candidates.clone()
+    }
+
+    /// How long a session lasts at most.
+    pub(crate) fn max_session(&self) -> Option<Duration> {
+        self.settings.borrow().max_session
+    }
+
+    /// Says whether one more may watch.
+    pub(crate) fn has_room(&self) -> bool {
+        self.feeds.count() < self.settings.borrow().max_viewers
+    }
+
+    /// All that is told to who asks.
+    pub(crate) fn figures(&self) -> VideoFigures {
+        self.feeds.figures(self.started)
     }
 
     async fn respond(self: Rc<Self>, request: Request<Incoming>, arrival: Arrival) -> Outcome {
@@ -54,7 +93,10 @@ impl App {
         if request.method != Method::GET && request.method != Method::HEAD {
             return not_allowed("GET, HEAD");
         }
-        typed(Bytes::from_static(b"{}"), "application/json")
+        match serde_json::to_vec(&self.figures()) {
+            Ok(json) => typed(Bytes::from(json), "application/json"),
+            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
     }
 }
 

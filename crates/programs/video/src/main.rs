@@ -1,3 +1,19 @@
-//! Cameras as H.264.
+//! `eyelid-video`; see the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use eyelid_video::{Arguments, exit_status, run};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let check = arguments.is_check();
+    eyelid_daemon::logging::start("eyelid-video", None);
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eyelid_daemon::logging::say(&error, check);
+            ExitCode::from(exit_status(&error))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! From the file of a slot to planes.
+
+use eyelid_jpeg::{PictureError as JpegError, decode_jpeg, whole};
+use eyelid_picture::{EncodeError, PixelKind, Planes, Scale, Y4mError, Yuv420, read_y4m};
+
+/// What a picture's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The planes, as a YUV4MPEG2 file.
+    Y4m,
+    /// A JPEG: the source has no planes.
+    Jpeg,
+}
+
+/// A picture that cannot be encoded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PictureError {
+    /// The file of planes is none.
+    #[error("current.y4m: {0}")]
+    Y4m(#[from] Y4mError),
+    /// The JPEG is none that is decoded.
+    #[error("the JPEG cannot be decoded: {0}")]
+    Jpeg(#[from] JpegError),
+    /// Its size is none.
+    #[error(transparent)]
+    Size(#[from] EncodeError),
+}
+
+/// Memory that is used again for each picture.
+#[derive(Default)]
+pub(crate) struct Decoder {
+    decoded: Planes,
+    scaled: Planes,
+    pixels: Vec<u8>,
+}
+
+impl Decoder {
+    /// Gives a picture's planes, as large as they are to be.
+    ///
+    /// # Errors
+    /// See [`PictureError`].
+    pub(crate) fn planes<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        kind: Kind,
+        scale: Scale,
+    ) -> Result<Yuv420<'a>, PictureError> {
+        let picture = match kind {
+            Kind::Y4m => read_y4m(bytes)?,
+            Kind::Jpeg => {
+                let (header, length) = whole(bytes).map_err(JpegError::from)?;
+                let pixels = decode_jpeg(&bytes[..length], header)?;
+                self.pixels = pixels.rgb;
+                let (width, height) = (pixels.width, pixels.height);
+                let kind = PixelKind::Rgb;
+                self.decoded
+                    .from_pixels(&self.pixels, width, height, kind)?
+            }
+        };
+        Ok(self.scaled.scaled(&picture, scale)?)
+    }
+}

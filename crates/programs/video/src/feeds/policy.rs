@@ -1,0 +1,368 @@
+//! When the next picture is encoded, how large it may become, and when it is a keyframe: for all
+//! viewers of one encode. Apart from clocks, threads and sockets.
+//!
+//! H.264 is a chain: who misses a picture cannot decode those behind it. So no picture is made that
+//! would wait: while a viewer's pacer still has packets of the last one, the camera's next is
+//! passed by, and what is encoded then is newer. A picture that was made is sent, and waits for
+//! nothing but the wire. For one viewer that is all there is to be decided. Of several, one that is
+//! stuck must not hold the others for ever: it then misses pictures, and goes on at a keyframe when
+//! its packets are gone.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::feeds::{Pace, Report};
+
+/// Packets of the last picture that are younger than this hold nobody: pacers send a picture over
+/// some time (str0m over 20 ms and more), and the next one takes time to encode.
+const PACED: Duration = Duration::from_millis(20);
+
+/// How long a viewer may hold the others, whose pictures stand still meanwhile.
+const MOST_HELD_WITH_OTHERS: Duration = Duration::from_millis(700);
+
+/// How long it may hold alone: nobody waits for it, and to go on costs it a keyframe. A link that
+/// stands still for so long has lost what it had.
+const MOST_HELD_ALONE: Duration = Duration::from_secs(4);
+
+/// How long one may that misses pictures, and says that it has not sent the last one yet: a short
+/// wait costs less than the keyframe that it would need.
+const MOST_HELD_BY_MISSING: Duration = Duration::from_millis(100);
+
+/// How far keyframes are apart at least: each is as many bytes as five to ten others, and viewers
+/// that have lost something ask again while it is on its way to them.
+const KEYS_APART: Duration = Duration::from_millis(300);
+
+/// How far those are apart at least that a viewer needs because it was too slow for what others
+/// got: they make the picture worse for all.
+const KEYS_OF_SLOW_APART: Duration = Duration::from_secs(1);
+
+/// What is encoded with until a viewer's path is estimated: a first picture that goes through
+/// nearly every link at once (at 1.5 Mbit/s, it stood for 3 s in one of 0.5).
+const START_BPS: u32 = 300_000;
+
+/// Below this nothing is a picture (`eyelid_config::Bitrate::LEAST`).
+pub(crate) const LEAST_BPS: u32 = eyelid_config::Bitrate::LEAST;
+
+/// The share of what a path carries that pictures take: the rest is for what is sent again, and for
+/// pictures that become larger than they were to.
+const SHARE: f64 = 0.9;
+
+/// Which viewer it is.
+pub(crate) type ViewerId = u64;
+
+/// What the configuration says of a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bits a second at most.
+    pub(crate) most_bps: u32,
+    /// How far keyframes are apart at most for who needs them so.
+    pub(crate) gop: Option<Duration>,
+}
+
+/// One encode, and who watches it.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    limits: Limits,
+    viewers: BTreeMap<ViewerId, Watching>,
+    /// Somebody has asked for a keyframe.
+    key_asked: bool,
+    last_key: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Watching {
+    pace: Pace,
+    /// It has asked for pictures.
+    is_active: bool,
+    /// It wants keyframes from time to time.
+    wants_gop: bool,
+    /// It cannot decode anything else than a keyframe.
+    needs_key: bool,
+    /// When it may have one for having been too slow.
+    key_allowed: Option<Instant>,
+    /// Since when it has a picture and has not come for it.
+    untaken_since: Option<Instant>,
+    report: Report,
+    /// It has held others for too long, until its packets are gone.
+    is_stuck: bool,
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nobody can take pictures yet, but somebody will: the camera is to be awake.
+    KeepAwake,
+    /// Nothing, until something changes, or this moment.
+    Wait(Option<Instant>),
+    /// The next picture of the camera is to be encoded.
+    Encode,
+}
+
+/// How a picture is to be encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    /// As one that can be decoded by itself.
+    pub(crate) is_key: bool,
+    /// With so many bits a second.
+    pub(crate) bits_per_second: u32,
+}
+
+/// What a viewer gets of a picture that was encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// It gets it, in the place of one that it has not taken.
+    Takes,
+    /// It does not, and has none from now on until a keyframe.
+    Misses,
+    /// It takes none yet.
+    Waits,
+}
+
+impl Policy {
+    /// Nobody watches yet.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            viewers: BTreeMap::new(),
+            key_asked: false,
+            last_key: None,
+        }
+    }
+
+    /// Other limits hold.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// One more watches. It is to be woken before it gets pictures.
+    pub(crate) fn enter(&mut self, id: ViewerId, pace: Pace) {
+        let watching = Watching {
+            pace,
+            is_active: false,
+            wants_gop: false,
+            needs_key: true,
+            key_allowed: None,
+            untaken_since: None,
+            report: Report::default(),
+            is_stuck: false,
+        };
+        self.viewers.insert(id, watching);
+    }
+
+    /// One leaves.
+    pub(crate) fn leave(&mut self, id: ViewerId) {
+        self.viewers.remove(&id);
+    }
+
+    /// Says whether nobody watches.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.viewers.is_empty()
+    }
+
+    /// One comes for the next picture: it can take one, and has none left. Gives whether that is
+    /// new.
+    pub(crate) fn comes(&mut self, id: ViewerId) -> bool {
+        let Some(viewer) = self.viewers.get_mut(&id) else {
+            return false;
+        };
+        let was_active = std::mem::replace(&mut viewer.is_active, true);
+        !was_active | viewer.untaken_since.take().is_some()
+    }
+
+    /// One says how its connection does. Gives whether that may let the next picture be made.
+    pub(crate) fn report(&mut self, id: ViewerId, report: Report) -> bool {
+        let Some(viewer) = self.viewers.get_mut(&id) else {
+            return false;
+        };
+        let before = std::mem::replace(&mut viewer.report, report);
+        match (before.waiting_since, report.waiting_since) {
+            (Some(before), Some(now)) => now > before,
+            (before, now) => before.is_some() && now.is_none(),
+        }
+    }
+
+    /// One wants keyframes from time to time.
+    pub(crate) fn want_gop(&mut self, id: ViewerId) {
+        if let Some(viewer) = self.viewers.get_mut(&id) {
+            viewer.wants_gop = true;
+        }
+    }
+
+    /// Somebody needs a keyframe.
+    pub(crate) fn ask_key(&mut self) {
+        self.key_asked = true;
+    }
+
+    /// What is to be done now.
+    pub(crate) fn step(&mut self, now: Instant) -> Step {
+        if !self.viewers.values().any(|viewer| viewer.is_active) {
+            return Step::KeepAwake;
+        }
+        let mut until = None::<Instant>;
+        let others = self.others_than_stuck();
+        for viewer in self.viewers.values_mut() {
+            if let Some(moment) = viewer.holds_until(now, others) {
+                until = Some(until.map_or(moment, |until| until.min(moment)));
+            }
+        }
+        if until.is_some() {
+            return Step::Wait(until);
+        }
+        // Of those that can take a picture, who could decode one now?
+        let key_at = self.last_key.map(|last| last + KEYS_APART);
+        let key_at = key_at.filter(|at| *at > now);
+        for viewer in self.viewers.values().filter(|viewer| viewer.can_take()) {
+            if !viewer.needs_key {
+                return Step::Encode;
+            }
+            match key_at.max(viewer.key_allowed.filter(|at| *at > now)) {
+                None => return Step::Encode,
+                Some(at) => until = Some(until.map_or(at, |until| until.min(at))),
+            }
+        }
+        Step::Wait(until)
+    }
+
+    /// How many are served that are not stuck.
+    fn others_than_stuck(&self) -> usize {
+        let active = self.viewers.values().filter(|viewer| viewer.is_active);
+        active.filter(|viewer| !viewer.is_stuck).count()
+    }
+
+    /// How the picture is to be encoded that is there now.
+    pub(crate) fn order(&self, now: Instant) -> Order {
+        let since_key = self
+            .last_key
+            .map(|last| now.saturating_duration_since(last));
+        let is_key = match since_key {
+            None => true,
+            Some(since) if since < KEYS_APART => false,
+            Some(since) => self.key_asked || self.is_key_needed(now) || self.is_gop_over(since),
+        };
+        let bits_per_second = self.bits_per_second();
+        Order {
+            is_key,
+            bits_per_second,
+        }
+    }
+
+    fn is_key_needed(&self, now: Instant) -> bool {
+        let needs = |viewer: &&Watching| viewer.can_take() && viewer.needs_key;
+        let is_allowed = |viewer: &Watching| viewer.key_allowed.is_none_or(|at| at <= now);
+        let mut needing = self.viewers.values().filter(needs);
+        needing.any(is_allowed)
+    }
+
+    fn is_gop_over(&self, since_key: Duration) -> bool {
+        let mut active = self.viewers.values().filter(|viewer| viewer.is_active);
+        let is_wanted = active.any(|viewer| viewer.wants_gop);
+        is_wanted && self.limits.gop.is_some_and(|gop| since_key >= gop)
+    }
+
+    /// What the slowest path carries, of those that are estimated; where none is yet, little.
+    fn bits_per_second(&self) -> u32 {
+        let most = self.limits.most_bps.max(LEAST_BPS);
+        let served = || {
+            self.viewers
+                .values()
+                .filter(|viewer| viewer.can_be_served())
+        };
+        let slowest = served().filter_map(|it| it.report.estimate_bps).min();
+        let is_any_to_be_estimated = || served().any(|viewer| viewer.pace == Pace::Holds);
+        let bits_per_second = match slowest {
+            Some(slowest) => (slowest as f64 * SHARE).min(f64::from(u32::MAX)) as u32,
+            None if is_any_to_be_estimated() => START_BPS,
+            None => most,
+        };
+        bits_per_second.clamp(LEAST_BPS, most)
+    }
+
+    /// A picture was encoded.
+    pub(crate) fn encoded(&mut self, is_key: bool, now: Instant) {
+        if is_key {
+            self.last_key = Some(now);
+            self.key_asked = false;
+        }
+    }
+
+    /// It could not be: the next one is a keyframe.
+    pub(crate) fn failed(&mut self) {
+        self.last_key = None;
+        for viewer in self.viewers.values_mut() {
+            viewer.needs_key = true;
+            viewer.key_allowed = None;
+        }
+    }
+
+    /// What a viewer gets of a picture that was encoded now.
+    pub(crate) fn offer(&mut self, id: ViewerId, is_key: bool, now: Instant) -> Offer {
+        let viewer = self.viewers.get_mut(&id);
+        let Some(viewer) = viewer.filter(|viewer| viewer.is_active) else {
+            return Offer::Waits;
+        };
+        let follows = viewer.untaken_since.is_none() && !viewer.needs_key;
+        if !viewer.is_stuck && (is_key || follows) {
+            viewer.needs_key = false;
+            viewer.untaken_since = Some(now);
+            return Offer::Takes;
+        }
+        if !viewer.needs_key {
+            viewer.key_allowed = Some(now + KEYS_OF_SLOW_APART);
+            viewer.needs_key = true;
+        }
+        Offer::Misses
+    }
+}
+
+impl Watching {
+    /// Until when this viewer holds the next picture up, with so many that are served. It is stuck
+    /// from then on.
+    fn holds_until(&mut self, now: Instant, served: usize) -> Option<Instant> {
+        if !self.is_active {
+            return None;
+        }
+        if self.pace == Pace::Misses {
+            let until = self.report.waiting_since? + MOST_HELD_BY_MISSING;
+            return (until > now && !self.needs_key).then_some(until);
+        }
+        let queued = self.report.waiting_since.map(|since| since + PACED);
+        let since = match (queued, self.untaken_since) {
+            (Some(one), Some(other)) => one.min(other),
+            (one, other) => match one.or(other) {
+                Some(since) => since,
+                None => {
+                    self.is_stuck = false;
+                    return None;
+                }
+            },
+        };
+        if since > now || self.is_stuck {
+            return None;
+        }
+        let most = match served {
+            0 | 1 => MOST_HELD_ALONE,
+            _ => MOST_HELD_WITH_OTHERS,
+        };
+        if now - since < most {
+            return Some(since + most);
+        }
+        self.is_stuck = true;
+        None
+    }
+
+    /// It counts: one that is stuck does not.
+    fn can_be_served(&self) -> bool {
+        self.is_active && !self.is_stuck
+    }
+
+    /// A picture that is made now is of use to it.
+    fn can_take(&self) -> bool {
+        let is_busy = self.pace == Pace::Misses && self.report.waiting_since.is_some();
+        self.can_be_served() && self.untaken_since.is_none() && !is_busy
+    }
+}
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

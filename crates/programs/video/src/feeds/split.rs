@@ -1,0 +1,148 @@
+//! Which viewers of a camera are so slow that all others had better not wait for them: they get an
+//! encode of their own, of half the size. Apart from clocks and threads.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::feeds::policy::ViewerId;
+
+/// A viewer whose path carries less than this share of what the one in the middle gets is slow...
+const SLOW: f64 = 0.25;
+/// ...and one in the encode for slow viewers is not slow any more with this share.
+const FAST: f64 = 0.4;
+
+/// How long that has to be so. Estimates begin low and grow within seconds, so the first takes
+/// longer; to come back costs a keyframe, and must not happen with each probe.
+const SLOW_FOR: Duration = Duration::from_secs(3);
+const FAST_FOR: Duration = Duration::from_secs(6);
+
+/// Who is slow.
+#[derive(Debug, Default)]
+pub(crate) struct Split {
+    viewers: BTreeMap<ViewerId, Place>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    is_slow: bool,
+    /// Since when it looks as if it belonged to the others.
+    otherwise_since: Option<Instant>,
+}
+
+impl Split {
+    /// One leaves.
+    pub(crate) fn leave(&mut self, id: ViewerId) {
+        self.viewers.remove(&id);
+    }
+
+    /// Takes in what the paths carry of all viewers that have an estimate, in bits a second, where
+    /// a picture has `most_bps` at most. Gives those that change places now, and whether they are
+    /// slow.
+    pub(crate) fn estimated(
+        &mut self,
+        estimates: &[(ViewerId, u64)],
+        most_bps: u32,
+        now: Instant,
+    ) -> Vec<(ViewerId, bool)> {
+        // What is carried beyond what is sent makes nobody else slow.
+        let useful = |bps: u64| bps.min(u64::from(most_bps));
+        let mut sorted: Vec<u64> = estimates.iter().map(|(_, bps)| useful(*bps)).collect();
+        sorted.sort_unstable();
+        // Of two, the faster one: else the slower one would pull it down to where it is.
+        let Some(middle) = sorted.get(sorted.len() / 2) else {
+            return Vec::new();
+        };
+        let middle = *middle as f64;
+        let mut changes = Vec::new();
+        for (id, bps) in estimates {
+            let place = self.viewers.entry(*id).or_default();
+            let bps = useful(*bps) as f64;
+            let (looks_otherwise, long) = match place.is_slow {
+                false => (bps < middle * SLOW, SLOW_FOR),
+                true => (bps >= middle * FAST, FAST_FOR),
+            };
+            if !looks_otherwise {
+                place.otherwise_since = None;
+                continue;
+            }
+            let since = *place.otherwise_since.get_or_insert(now);
+            if now.saturating_duration_since(since) >= long {
+                place.is_slow = !place.is_slow;
+                place.otherwise_since = None;
+                changes.push((*id, place.is_slow));
+            }
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: u32 = 2_500_000;
+
+    /// Has these estimates for so many seconds; gives the changes with the second in which they
+    /// came.
+    fn run(
+        split: &mut Split,
+        start: &mut Instant,
+        seconds: u32,
+        estimates: &[(ViewerId, u64)],
+    ) -> Vec<(u32, ViewerId, bool)> {
+        let mut all = Vec::new();
+        for second in 0..seconds {
+            let changes = split.estimated(estimates, MOST, *start);
+            all.extend(
+                changes
+                    .into_iter()
+                    .map(|(id, is_slow)| (second, id, is_slow)),
+            );
+            *start += Duration::from_secs(1);
+        }
+        all
+    }
+
+    #[test]
+    fn one_far_below_the_others_goes_and_comes_back() {
+        let (mut split, mut now) = (Split::default(), Instant::now());
+        let slow = [(1, 9_000_000), (2, 400_000), (3, 5_000_000)];
+        let changes = run(&mut split, &mut now, 10, &slow);
+        assert_eq!(changes, [(3, 2, true)], "after three seconds, once");
+        // Neither slow nor fast: it stays where it is.
+        let between = [(1, 9_000_000), (2, 800_000), (3, 5_000_000)];
+        assert_eq!(run(&mut split, &mut now, 60, &between), []);
+        let fast = [(1, 9_000_000), (2, 1_200_000), (3, 5_000_000)];
+        let changes = run(&mut split, &mut now, 10, &fast);
+        assert_eq!(changes, [(6, 2, false)]);
+        assert_eq!(run(&mut split, &mut now, 60, &between), []);
+    }
+
+    #[test]
+    fn a_dip_is_nothing() {
+        let (mut split, mut now) = (Split::default(), Instant::now());
+        for _ in 0..20 {
+            let dip = [(1, 2_500_000), (2, 300_000)];
+            assert_eq!(run(&mut split, &mut now, 2, &dip), []);
+            let well = [(1, 2_500_000), (2, 2_000_000)];
+            assert_eq!(run(&mut split, &mut now, 1, &well), []);
+        }
+    }
+
+    #[test]
+    fn who_is_alone_is_not_slow_and_what_is_not_sent_does_not_count() {
+        let (mut split, mut now) = (Split::default(), Instant::now());
+        assert_eq!(run(&mut split, &mut now, 20, &[(1, 150_000)]), []);
+        // A hundred times what is sent is no faster than what is sent.
+        let both = [(1, 700_000), (2, 250_000_000)];
+        assert_eq!(run(&mut split, &mut now, 20, &both), []);
+        assert_eq!(split.estimated(&[], MOST, now), []);
+    }
+
+    #[test]
+    fn of_two_the_slow_one_goes() {
+        let (mut split, mut now) = (Split::default(), Instant::now());
+        let both = [(7, 2_400_000), (8, 200_000)];
+        assert_eq!(run(&mut split, &mut now, 10, &both), [(3, 8, true)]);
+    }
+}

@@ -1,0 +1,142 @@
+//! The life of the process: bind, serve, and end when there is a reason to.
+
+use std::net::UdpSocket;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context;
+use eyelid_consumer::Cameras;
+use eyelid_daemon::manager;
+use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_http::{
+    Acceptor, Advice, Door, LiveConfig, ServeOptions, Sockets, end_signals, raise_descriptor_limit,
+    reload_on_hang_up,
+};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::encoders;
+use crate::feeds::Feeds;
+use crate::settings::{Settings, fixed_changes};
+use crate::status;
+use crate::tap::Taps;
+
+/// Connections there may be for each viewer: what asks, beside a WebSocket.
+const CONNECTIONS_EACH: usize = 2;
+
+/// ...and for who asks only what there is.
+const MORE_CONNECTIONS: usize = 20;
+
+/// What was passed to the process.
+pub(crate) struct Passed {
+    /// To listen on.
+    pub(crate) sockets: Sockets,
+    /// For WebRTC.
+    pub(crate) udp: Option<UdpSocket>,
+    /// For those who read taps and name the camera.
+    pub(crate) taps: Option<UnixListener>,
+}
+
+/// Runs until it is told to end, or has been idle for long enough. `reread` gives what the
+/// configuration says now; SIGHUP asks for it.
+pub(crate) async fn run(
+    settings: Settings,
+    passed: Passed,
+    reread: impl Fn() -> anyhow::Result<Settings>,
+) -> anyhow::Result<()> {
+    let descriptors = raise_descriptor_limit();
+    let Passed {
+        mut sockets,
+        udp,
+        taps: passed_tap,
+    } = passed;
+    sockets.bind(&settings.listen)?;
+    if sockets.is_empty() && settings.taps.is_none() && passed_tap.is_none() {
+        anyhow::bail!(
+            "nothing to listen on: give --listen ADDR or --taps DIR, or listen or taps in [video] of the configuration"
+        );
+    }
+    let cameras = Cameras::new(settings.slots.clone(), settings.cameras.clone(), ());
+    let cameras = Rc::new(cameras);
+    let limits = settings.limits.clone();
+    let make = encoders::chosen(settings.encoder)?;
+    let feeds = Feeds::new(cameras.clone(), move |name| limits.of(name), make);
+    let feeds = Rc::new(feeds);
+    let advice = Advice {
+        program: "eyelid-video".to_owned(),
+        has_file: true,
+    };
+    let door = Rc::new(Door::new(options(&settings), advice, descriptors)?);
+    let app = Rc::new(App::new(feeds.clone(), door.clone(), &settings));
+    let taps = Taps::new(feeds.clone(), settings.taps.clone());
+    taps.listen(passed_tap)?;
+    taps.serve(&cameras.names());
+    let answering = status::listen(settings.status.clone());
+    let mut acceptor = Acceptor::new(door.clone(), app.clone());
+    for socket in sockets.connections {
+        acceptor.take(socket);
+    }
+    let mut signals = end_signals().context("cannot listen for signals")?;
+    let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let (accepting, watching) = (Pulse::default(), Pulse::default());
+    let accepted = acceptor.accept_until_done(&sockets.listeners, &mut signals, &accepting);
+    drop(udp);
+    manager::ready();
+    let reload = || {
+        let after = reread()?;
+        for what in fixed_changes(&settings, &after) {
+            log::warn!("{what} takes a restart to change");
+        }
+        door.reload(LiveConfig::read(options(&after))?);
+        cameras.reconfigure(after.cameras.clone());
+        let limits = after.limits.clone();
+        feeds.reconfigure(move |name| limits.of(name));
+        taps.serve(&cameras.names());
+        app.reload(&after);
+        anyhow::Ok(())
+    };
+    let ended = tokio::select! {
+        end = accepted => {
+            log::info!("ending: {}", end.reason());
+            Ok(())
+        }
+        error = cameras.run(&watching) => error.context("cannot read inotify"),
+        () = feeds.died() => Err(anyhow::anyhow!("the task of a camera has ended unexpectedly")),
+        () = idle(&feeds, settings.idle_exit) => {
+            log::info!("ending: nobody watches");
+            Ok(())
+        }
+        () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
+        () = reload_on_hang_up(hang_ups, reload) => Ok(()),
+        never = status::answer_all(answering.as_ref(), &app) => match never {},
+    };
+    manager::stopping();
+    drop(sockets.listeners);
+    drop(answering);
+    drop(taps);
+    door.stop();
+    acceptor.drain().await;
+    ended
+}
+
+/// Waits until nobody has watched for so long.
+async fn idle(feeds: &Feeds, idle_exit: Option<Duration>) {
+    let Some(idle_exit) = idle_exit else {
+        return std::future::pending().await;
+    };
+    loop {
+        feeds.until(false).await;
+        if timeout(idle_exit, feeds.until(true)).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn options(settings: &Settings) -> ServeOptions {
+    ServeOptions {
+        max_clients: settings.max_viewers * CONNECTIONS_EACH + MORE_CONNECTIONS,
+        ..ServeOptions::default()
+    }
+}
