@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -63,6 +64,10 @@ impl Arrival {
         }
     }
 }
+
+/// The address of this machine by which a request came, among the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CameBy(pub IpAddr);
 
 /// What a request comes to.
 pub enum Outcome {
@@ -176,7 +181,11 @@ impl<H: Handler> Connection<'_, H> {
     /// Answers requests until a handler takes the connection over. From its request to the end of
     /// its response the connection is a client's; else it waits.
     async fn http(&self, socket: Socket, already_read: Bytes) -> Option<(TakenOver, TakeOver)> {
-        let service = service_fn(|request| {
+        let came_by = socket.came_by().map(CameBy);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            if let Some(came_by) = came_by {
+                request.extensions_mut().insert(came_by);
+            }
             let admitted = self.admit();
             self.progress.answering.set(admitted);
             // Boxed, for hyper gives the connection back only where its service can be moved.

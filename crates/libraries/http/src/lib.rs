@@ -31,7 +31,7 @@ pub use accept::{
 };
 pub use admission::{Admission, Permit};
 pub use auth::{AuthError, AuthFault, Password, basic_credentials};
-pub use connection::{Arrival, Handler, Outcome};
+pub use connection::{Arrival, CameBy, Handler, Outcome};
 pub use door::{Checked, Counts, Door, LiveConfig, Methods, ServeOptions};
 pub use host::Advice;
 pub use listener::{BindError, Listener, Sockets};

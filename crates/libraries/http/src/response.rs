@@ -14,6 +14,10 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
+/// What pages of other origins may read of a response, besides its length and type: a frame's
+/// moment and size, and where a WebRTC session is.
+const EXPOSED: &str = "X-Timestamp, Last-Modified, X-Rendition, ETag, Link, Location";
+
 /// A response whose body is whole.
 pub type FullResponse = Response<Full<Bytes>>;
 
@@ -99,7 +103,7 @@ pub fn add_common_headers(headers: &mut HeaderMap, allow_origin: Option<&Origin>
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("X-Timestamp, Last-Modified, X-Rendition"),
+            HeaderValue::from_static(EXPOSED),
         );
         if origin.as_str() != "*" {
             headers.insert(VARY, HeaderValue::from_static("Origin"));

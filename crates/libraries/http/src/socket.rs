@@ -104,6 +104,14 @@ impl Socket {
         }
     }
 
+    /// Gives the address of this machine by which the peer came, if it came by one.
+    pub fn came_by(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(stream) => Some(stream.local_addr().ok()?.ip()),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Sends all of `bytes`, in as few writes as the socket takes.
     ///
     /// # Errors
@@ -329,6 +337,18 @@ mod tests {
             (Peer::Unix.network(), Peer::Unknown.network()),
             (None, None)
         );
+    }
+
+    #[tokio::test]
+    async fn a_socket_says_by_which_address_its_peer_came() {
+        let listener = std::net::TcpListener::bind("[::ffff:127.0.0.1]:0").unwrap();
+        let _peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let socket = Socket::Tcp(TcpStream::from_std(accepted).unwrap());
+        assert_eq!(socket.came_by(), Some("::ffff:127.0.0.1".parse().unwrap()));
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        assert_eq!(Socket::Unix(ours).came_by(), None);
     }
 
     /// More reads than a task may make in one turn.
