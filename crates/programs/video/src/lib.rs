@@ -13,6 +13,8 @@ mod mse;
 mod route;
 mod serve;
 mod settings;
+#[allow(dead_code, reason = "the sessions that use it are being built")]
+mod signalling;
 mod status;
 mod tap;
 #[cfg(test)]
