@@ -19,6 +19,7 @@ use crate::adapter::{AdaptSettings, InEffect};
 use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::part::Part;
+use crate::route::Program;
 use crate::rtp_source::RtpSource;
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
@@ -113,6 +114,12 @@ impl App {
         }
     }
 
+    /// Which programs take requests over here, by name.
+    pub(crate) fn programs(&self) -> Vec<&'static str> {
+        let names = Program::ALL.into_iter().map(Program::name);
+        names.filter(|name| self.recipients.has(name)).collect()
+    }
+
     /// What `/status` says now, with what `eyelid-rtp` tells.
     pub(crate) fn status<'a>(&self, rtp: Option<&'a RtpFigures>) -> Status<'a> {
         Status::new(
@@ -125,6 +132,7 @@ impl App {
                 .iter()
                 .map(|client| ClientStatus::of(client))
                 .collect(),
+            self.programs(),
             rtp,
         )
     }

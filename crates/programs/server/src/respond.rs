@@ -107,15 +107,13 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
             Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
             Some(camera) => snapshot(app, camera, size).await,
         },
-        Route::Viewer(None) => page(&Page::All(
-            app.names()
-                .into_iter()
-                .map(|name| card(app, name))
-                .collect(),
-        )),
+        Route::Viewer(None) => {
+            let names = app.names().into_iter();
+            page(app, &Page::All(names.map(|name| card(app, name)).collect()))
+        }
         Route::Viewer(Some(name)) => match app.cameras.camera(&name) {
             None => no_camera(app, &Which::Name(name), ""),
-            Some(_) => page(&Page::One(card(app, name))),
+            Some(_) => page(app, &Page::One(card(app, name))),
         },
         Route::AddSlash(name) => match app.cameras.camera(&name) {
             None => no_camera(app, &Which::Name(name), ""),
@@ -216,9 +214,9 @@ async fn snapshot(app: &App, camera: Rc<Camera>, size: Option<Wanted>) -> FullRe
     response
 }
 
-fn page(page: &Page) -> FullResponse {
+fn page(app: &App, page: &Page) -> FullResponse {
     let mut response = FullResponse::default();
-    viewer::put(page.html(), &mut response);
+    viewer::put(page.html(&app.programs()), &mut response);
     response
 }
 

@@ -48,6 +48,9 @@ pub(crate) enum Program {
 }
 
 impl Program {
+    /// All of them, by name.
+    pub(crate) const ALL: [Self; 4] = [Self::Control, Self::Receive, Self::Video, Self::Watch];
+
     /// Gives its name: that of its socket, and of its package behind `eyelid-`.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -40,6 +40,8 @@ pub(crate) struct Status<'a> {
     pub(crate) uptime_s: u64,
     pub(crate) cameras: Vec<CameraStatus>,
     pub(crate) clients: Vec<ClientStatus>,
+    /// Which programs take requests over.
+    pub(crate) programs: Vec<&'static str>,
     /// What `eyelid-rtp` tells, if it runs.
     pub(crate) rtp: Option<&'a RtpFigures>,
 }
@@ -97,6 +99,7 @@ impl<'a> Status<'a> {
         uptime: Duration,
         cameras: Vec<CameraStatus>,
         clients: Vec<ClientStatus>,
+        programs: Vec<&'static str>,
         rtp: Option<&'a RtpFigures>,
     ) -> Self {
         let now = SystemTime::now()
@@ -108,6 +111,7 @@ impl<'a> Status<'a> {
             uptime_s: uptime.as_secs(),
             cameras,
             clients,
+            programs,
             rtp,
         }
     }

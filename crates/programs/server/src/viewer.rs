@@ -43,8 +43,9 @@ pub(crate) struct Card {
 }
 
 impl Page {
-    /// Gives the HTML. All its links are relative, for the proxies that put it below a prefix.
-    pub(crate) fn html(&self) -> String {
+    /// Gives the HTML, which says which programs there are. All its links are relative, for the
+    /// proxies that put it below a prefix.
+    pub(crate) fn html(&self, programs: &[&str]) -> String {
         let (root, title, cameras) = match self {
             Self::All(cards) => {
                 let cards = cards.iter().map(|card| card.html(&card.below_root()));
@@ -54,7 +55,12 @@ impl Page {
         };
         fill(
             PAGE,
-            &[("root", root), ("title", &title), ("cameras", &cameras)],
+            &[
+                ("root", root),
+                ("title", &title),
+                ("programs", &programs.join(" ")),
+                ("cameras", &cameras),
+            ],
         )
     }
 }
@@ -162,13 +168,14 @@ mod tests {
 
     #[test]
     fn every_link_is_relative_and_every_camera_there() {
-        let all = Page::All(cards()).html();
+        let all = Page::All(cards()).html(&["receive", "video"]);
+        assert!(all.contains("data-programs=\"receive video\""));
         assert!(
             all.contains("\"stream\"")
                 && all.contains("\"front/stream\"")
                 && all.contains("\"viewer.js\"")
         );
-        let one = Page::One(cards().remove(1)).html();
+        let one = Page::One(cards().remove(1)).html(&[]);
         assert!(one.contains("\"stream\"") && one.contains("\"../viewer.js\""));
         let problem = problem(StatusCode::NOT_FOUND, "nothing", "../../");
         assert!(problem.contains("\"./../../\"") && problem.contains("<p>Nothing.</p>"));
@@ -187,7 +194,7 @@ mod tests {
 
     #[test]
     fn titles_are_text_and_default_is_no_title() {
-        let all = Page::All(cards()).html();
+        let all = Page::All(cards()).html(&[]);
         assert!(
             all.contains("<h2>Camera</h2>") && !all.contains(">default<"),
             "{all}"
@@ -195,7 +202,7 @@ mod tests {
         let escaped = "&lt;b&gt; &amp; &quot;{{root}}&quot;";
         assert!(all.contains(&format!("<h2>{escaped}</h2>")), "{all}");
         assert!(!all.contains("<b>"), "{all}");
-        let one = Page::One(cards().remove(1)).html();
+        let one = Page::One(cards().remove(1)).html(&[]);
         assert!(
             one.contains(&format!("<title>{escaped} · Eyelid</title>")),
             "{one}"

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
 use eyelid_daemon::readiness;
@@ -54,6 +55,13 @@ impl Recipients {
     /// Those that have their sockets in this directory, now or later.
     pub fn new(directory: PathBuf) -> Self {
         Self { directory }
+    }
+
+    /// Says whether the program whose socket has this `name` is there, without a connection, which
+    /// could start it.
+    pub fn has(&self, name: &str) -> bool {
+        let found = std::fs::metadata(self.directory.join(name));
+        found.is_ok_and(|found| found.file_type().is_socket())
     }
 
     /// Connects to the program whose socket has this `name`. It does not wait: a connection is made

@@ -1,6 +1,6 @@
 //! What a request comes to.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,6 +9,8 @@ use eyelid_slot::{Publisher, Rendition};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use nix::errno::Errno;
+use nix::sys::socket::accept;
 use tempfile::TempDir;
 
 use super::*;
@@ -198,4 +200,27 @@ async fn another_program_gets_a_connection_with_its_camera_if_it_is_there() {
     let (status, _, response) = server.response(Method::POST, "/front/whep").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers()[RETRY_AFTER], "2");
+}
+
+#[tokio::test]
+async fn the_status_and_the_page_name_the_programs_that_are_there_and_start_none() {
+    let server = Server::new();
+    let programs = async || {
+        let (_, body, _) = server.response(Method::GET, "/status").await;
+        let status: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let (_, page, _) = server.response(Method::GET, "/front/").await;
+        let named = status["programs"].as_array().unwrap().iter();
+        let named: Vec<&str> = named.map(|name| name.as_str().unwrap()).collect();
+        let on_page = format!("data-programs=\"{}\"", named.join(" "));
+        assert!(page.contains(&on_page), "{on_page} in {page}");
+        named.join(" ")
+    };
+    assert_eq!(programs().await, "");
+    std::fs::write(server.door("watch"), "no socket").unwrap();
+    let (video, _receive) = (server.program("video"), server.program("receive"));
+    assert_eq!(programs().await, "receive video");
+    let nobody_came = accept(video.as_raw_fd());
+    assert_eq!(nobody_came, Err(Errno::EAGAIN));
+    std::fs::remove_file(server.door("video")).unwrap();
+    assert_eq!(programs().await, "receive");
 }
