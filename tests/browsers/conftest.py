@@ -1,7 +1,10 @@
 """Chromium and Firefox, and cameras to look at."""
 
 import json
+import os
+import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from looking import wait_drawn, watched_page
@@ -13,6 +16,22 @@ from harness.http import free_port
 BROWSERS = {"chromium": chromium_as_it_is, "firefox": firefox_as_it_is}
 SIZE = (320, 240)
 BRIGHT = range(128, 256, 16)  # the "no signal" card is dark
+
+
+@pytest.fixture(scope="session")
+def without_video(tmp_path_factory):
+    """A directory of the programs but eyelid-video: `eyelid` starts what lies beside it."""
+    directory = tmp_path_factory.mktemp("programs")
+    for name in "eyelid", "eyelid-capture", "eyelid-server":
+        shutil.copy2(Path(os.environ["EYELID_BIN"]) / name, directory)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def chosen_programs(request, monkeypatch, without_video):
+    """Has eyelid-video for its own tests alone: the others say how the page is without."""
+    if request.module.__name__ != "test_video":
+        monkeypatch.setenv("EYELID_BIN", str(without_video))
 
 
 @pytest.fixture(scope="session", params=BROWSERS)

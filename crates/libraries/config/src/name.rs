@@ -3,7 +3,7 @@
 use eyelid_slot::{CameraName, NameError};
 
 /// What URLs begin with: the server's own, and those of the programs that it hands requests to.
-const TAKEN: [&str; 19] = [
+const TAKEN: [&str; 20] = [
     "alerts",
     "controls",
     "favicon.ico",
@@ -18,6 +18,7 @@ const TAKEN: [&str; 19] = [
     "stream",
     "stream.mjpg",
     "tune",
+    "video.js",
     "viewer.css",
     "viewer.js",
     "webcam",

@@ -108,6 +108,7 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Metrics => "/metrics".to_owned(),
         Route::Asset(Asset::Style) => "/viewer.css".to_owned(),
         Route::Asset(Asset::Script) => "/viewer.js".to_owned(),
+        Route::Asset(Asset::Video) => "/video.js".to_owned(),
         Route::Asset(Asset::Icon) => "/icon.svg".to_owned(),
         Route::Other(..) | Route::NotFound | Route::BadQuery(_) => return None,
     };

@@ -224,6 +224,7 @@ fn asset(part: Asset) -> FullResponse {
     let (text, content_type) = match part {
         Asset::Style => (viewer::STYLE, "text/css; charset=utf-8"),
         Asset::Script => (viewer::SCRIPT, "text/javascript; charset=utf-8"),
+        Asset::Video => (viewer::VIDEO, "text/javascript; charset=utf-8"),
         Asset::Icon => (viewer::ICON, "image/svg+xml"),
     };
     typed(Bytes::from_static(text.as_bytes()), content_type)

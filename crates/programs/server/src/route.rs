@@ -118,6 +118,8 @@ pub(crate) enum Asset {
     Style,
     /// viewer.js
     Script,
+    /// video.js
+    Video,
     /// icon.svg
     Icon,
 }
@@ -134,6 +136,7 @@ impl Route {
             "metrics" => return Self::Metrics,
             "viewer.css" => return Self::Asset(Asset::Style),
             "viewer.js" => return Self::Asset(Asset::Script),
+            "video.js" => return Self::Asset(Asset::Video),
             "icon.svg" => return Self::Asset(Asset::Icon),
             _ => {}
         }

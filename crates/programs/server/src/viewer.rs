@@ -17,12 +17,15 @@ const PROBLEM: &str = include_str!("viewer/problem.html");
 pub(crate) const STYLE: &str = include_str!("viewer/viewer.css");
 /// viewer.js
 pub(crate) const SCRIPT: &str = include_str!("viewer/viewer.js");
+/// video.js
+pub(crate) const VIDEO: &str = include_str!("viewer/video.js");
 /// icon.svg
 pub(crate) const ICON: &str = include_str!("viewer/icon.svg");
 
-/// Everything a page needs comes from this server, and nothing may be added to it.
-const POLICY: &str = "default-src 'none'; img-src 'self' blob:; connect-src 'self'; script-src 'self'; \
-     style-src 'self'; base-uri 'none'; form-action 'none'";
+/// Everything a page needs comes from this server, and nothing may be added to it. A video that a
+/// script puts together has an address of its own (`blob:`).
+const POLICY: &str = "default-src 'none'; img-src 'self' blob:; media-src blob:; connect-src 'self'; \
+     script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'";
 
 /// Which cameras the page shows, and from where in the tree of URLs.
 #[derive(Clone, Debug)]

@@ -32,6 +32,7 @@ fn the_viewer_page_brings_all_it_needs() {
         ("/", "text/html; charset=utf-8"),
         ("/front/", "text/html; charset=utf-8"),
         ("/viewer.js", "text/javascript; charset=utf-8"),
+        ("/video.js", "text/javascript; charset=utf-8"),
         ("/viewer.css", "text/css; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
         ("/webcam/", "text/html; charset=utf-8"),

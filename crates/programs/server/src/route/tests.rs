@@ -204,6 +204,7 @@ fn the_rest_of_the_paths() {
     assert_eq!(parse("/webcam/status?1"), Route::Status);
     assert_eq!(parse("/metrics"), Route::Metrics);
     assert_eq!(parse("/viewer.js"), Route::Asset(Asset::Script));
+    assert_eq!(parse("/webcam/video.js"), Route::Asset(Asset::Video));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 // reconnects, and in some browsers never lets go. This script reads each camera's stream itself, draws the newest frame,
 // shows state, rate and age, and closes the stream as soon as nobody looks, so that the camera can fall asleep.
 // It assumes the markup of index.html and camera.html, and no particular address: every URL is relative to the page.
-// Without this script the page still shows moving pictures (<noscript>). It is one file, though long, because a second
-// one would be one more route to serve; it goes from the wire (PartReader) to the hand (what a person does).
+// Without this script the page still shows moving pictures (<noscript>). It goes from the wire (PartReader) to the hand
+// (what a person does). Better ways to a picture than the stream of JPEGs are in video.js, which is read before.
 'use strict';
 
 // Browsers open six HTTP/1.1 connections per host; the sixth is for /status and saved snapshots. Over HTTP/2 and 3, which a
@@ -17,6 +17,8 @@ const TELL_EVERY_MS = 2000;
 const FORGET_MS = 10000; // a window that crashed says no farewell
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 5000;
+const STANDS_MS = 1500;
+const IDLE_MS = 3000; // then the player shows the picture alone
 const LEAST_CARD_PX = 352; // a card that is narrower is worse than one that must be scrolled to
 const LEAST_CARD_OF_LOW_WINDOW_PX = 208; // a phone on its side
 const RATE_OVER_MS = 4000;
@@ -26,7 +28,9 @@ const MOST_HEADER_BYTES = 16384; // a part's header is about 150 bytes; more is 
 const MOST_JPEG_BYTES = 64 << 20;
 
 // What a person can choose for a camera: its value, in a word, why one would, and how the server is asked for it (docs/http.md).
+// `video` is the best of the ways there are, and the stream of JPEGs where there is no other.
 const CHOICES = [
+  ['video', 'Video', 'H.264, the newest in the fewest bytes; of one camera at a time', 'adapt=smooth'],
   ['smooth', 'Smooth', 'as large as the link carries in motion', 'adapt=smooth'],
   ['sharp', 'Sharp', 'never smaller, rather fewer pictures', 'adapt=sharp'],
   ['current', 'Full picture', '', 'size=current'],
@@ -97,9 +101,10 @@ const clock = {
     const moved = Math.abs(offset_ms - this.offset_ms) > doubt_ms + this.doubt_ms;
     if (doubt_ms < this.doubt_ms || moved) Object.assign(this, { offset_ms, doubt_ms });
   },
+  server_ms() { return this.offset_ms === null ? null : Date.now() + this.offset_ms; },
   age_ms(capture_ms) {
     if (this.offset_ms === null || capture_ms === null) return null;
-    return Math.max(0, Date.now() + this.offset_ms - capture_ms);
+    return Math.max(0, this.server_ms() - capture_ms);
   },
 };
 
@@ -189,8 +194,13 @@ class Camera {
     this.canvas = this.part('canvas');
     this.paused = false;
     this.choice = memory.recall(this); // of CHOICES; null where nobody chose
-    this.mode = 'off'; // 'off', 'stream' or 'snapshots'; only `assign` changes it
+    this.mode = 'off'; // 'off', 'video', 'stream' or 'snapshots'; only `assign` changes it
     this.query = ''; // which picture the stream is asked for; likewise
+    this.ladder = new Ladder(); // the ways to its video
+    this.session = null; // the one whose picture is seen; null for the canvas
+    this.panel = null; // with statistics, while they are shown
+    this.bytes = 0; // of JPEGs
+    this.traffic = []; // how many there were of late
     this.control = new AbortController();
     this.status = null; // what /status last said of this camera
     this.asking = false; // the server counts this page among those who look at it
@@ -212,6 +222,77 @@ class Camera {
     const arrived = this.arrived && mode === this.mode; // another size is no reason to hide the picture meanwhile
     Object.assign(this, { mode, query, arrived, asking: false, problem: null, newest: null, drawn_at: [], retry_ms: RETRY_FIRST_MS });
     if (mode === 'stream') this.stream(this.control.signal);
+    if (mode === 'video') this.climb(this.control.signal);
+  }
+
+  // Has the best way to a video that goes, until `signal`: opens and closes them as the ladder says.
+  async climb(signal) {
+    const running = new Map();
+    while (!signal.aborted) {
+      const { open, close, ask_ms } = this.ladder.plan(performance.now(), running);
+      const changed = new AbortController(); // ends the wait below
+      this.reconsider = () => changed.abort();
+      signal.addEventListener('abort', this.reconsider, { once: true });
+      close.forEach((way) => { running.get(way).control.abort(); running.delete(way); });
+      open.forEach((way) => running.set(way, this.begin(way, signal, running)));
+      await sleep(Math.min(ask_ms - performance.now(), STATUS_EVERY_MS), changed.signal);
+      signal.removeEventListener('abort', this.reconsider);
+    }
+  }
+
+  // Opens one way, and gives what the ladder wants to know of it.
+  begin(way, signal, running) {
+    const control = new AbortController();
+    signal.addEventListener('abort', () => control.abort(), { once: true, signal: control.signal });
+    if (way === 'mjpeg') {
+      this.stream(control.signal);
+      return { control, since_ms: performance.now(), shows: false }; // nothing is below it
+    }
+    const session = new SESSIONS[way](this, () => this.showVideo(session));
+    Object.assign(session, { way, control });
+    this.canvas.after(session.element);
+    session.run(control.signal).catch((error) => {
+      this.leaveVideo(session);
+      if (control.signal.aborted) return;
+      running.delete(way);
+      const shown_ms = session.shows ? performance.now() - session.shown_since_ms : 0;
+      this.ladder.ended(way, performance.now(), error, shown_ms);
+      this.reconsider();
+    });
+    return session;
+  }
+
+  // A picture of a video is seen.
+  showVideo(session) {
+    if (session.control.signal.aborted) return;
+    if (this.session !== session) {
+      this.session = session;
+      this.canvas.hidden = true;
+      Object.assign(this, { arrived: true, problem: null, drawn_at: [] });
+      this.ladder.works(session.way);
+      this.reconsider();
+    }
+    const { videoWidth: width, videoHeight: height } = session.element;
+    this.shown = { capture_ms: session.capture_ms, real: true, rendition: null, width, height };
+    this.drawn_at.push(performance.now());
+    if (this.drawn_at.length === 1) render(this);
+  }
+
+  // Puts away a video that has ended. What was seen last stays, on the canvas.
+  leaveVideo(session) {
+    const { element } = session;
+    if (this.session === session) {
+      this.session = null;
+      this.canvas.hidden = false;
+      if (element.videoWidth > 0) {
+        Object.assign(this.canvas, { width: element.videoWidth, height: element.videoHeight });
+        this.canvas.getContext('2d', { alpha: false }).drawImage(element, 0, 0);
+      }
+      Object.assign(this, { arrived: false, drawn_at: [] });
+      render(this);
+    }
+    session.close();
+    element.remove();
   }
 
   // Keeps the stream open until `signal`: waits longer after each failure, and starts afresh after a frame.
@@ -235,17 +316,17 @@ class Camera {
     try {
       const response = await fetch(new URL('stream' + this.query, this.url), { cache: 'no-store', signal: limit.signal });
       if (!response.ok) await refuse(response);
-      this.asking = true;
-      const parts = new PartReader((headers, jpeg) => this.take({
+      Object.assign(this, { asking: true, streaming: signal });
+      const parts = new PartReader((headers, jpeg) => this.take(signal, {
         jpeg: new Blob([jpeg], { type: 'image/jpeg' }),
         capture_ms: captureOf(headers.get('x-timestamp')),
         rendition: headers.get('x-rendition'),
         real: headers.get('x-eyelid-signal')?.toLowerCase() !== 'none',
       }));
-      await read(response, limit, (piece) => parts.push(piece));
+      await read(response, limit, (piece) => { this.bytes += piece.length; parts.push(piece); });
     } finally {
       limit.end();
-      if (signal === this.control.signal) this.asking = false;
+      if (signal === this.streaming) this.asking = false;
     }
   }
 
@@ -253,7 +334,7 @@ class Camera {
     const { signal } = this.control;
     this.asking = true;
     try {
-      this.take(await fetchSnapshot(this, this.snapshotQuery(), signal));
+      this.take(signal, await fetchSnapshot(this, this.snapshotQuery(), signal));
     } catch (error) {
       if (signal.aborted) return;
       this.problem = explain(error);
@@ -286,7 +367,8 @@ class Camera {
   }
 
   // Takes a frame. One that comes while another is being decoded replaces the one that waits: newest only.
-  async take(frame) {
+  async take(signal, frame) {
+    if (signal.aborted) return;
     Object.assign(this, { newest: frame, problem: null, retry_ms: RETRY_FIRST_MS });
     if (this.decoding) return;
     this.decoding = true;
@@ -308,6 +390,7 @@ class Camera {
       this.canvas.height = bitmap.height;
     }
     this.canvas.getContext('2d', { alpha: false }).drawImage(bitmap, 0, 0);
+    if (this.session) return; // better came meanwhile
     const changed = !this.arrived || this.shown?.real !== frame.real;
     const { real, rendition } = frame;
     this.shown = { capture_ms: real ? frame.capture_ms : null, real, rendition, width: bitmap.width, height: bitmap.height };
@@ -315,6 +398,15 @@ class Camera {
     this.arrived = true;
     if (frame.real) this.drawn_at.push(performance.now());
     if (changed) render(this);
+  }
+
+  // Bits per second that came of late.
+  bitrate() {
+    if (this.session) return this.session.bitrate();
+    const now_ms = performance.now();
+    this.traffic = [...this.traffic.filter(({ at_ms }) => at_ms > now_ms - RATE_OVER_MS), { at_ms: now_ms, bytes: this.bytes }];
+    const [first, last] = [this.traffic[0], this.traffic.at(-1)];
+    return last.bytes > first.bytes ? (last.bytes - first.bytes) / (last.at_ms - first.at_ms) * 8000 : null;
   }
 
   rate() {
@@ -333,7 +425,8 @@ class Camera {
       if (failed) return { ...failed, message: 'Paused', more: 'The camera has failed.', retry: '' };
       return { state: 'paused', message: 'Paused', more: said?.state === 'awake' ? this.whyAwake() : '' };
     }
-    if (failed && !(this.arrived && this.shown.real)) return failed;
+    const stands = this.session && performance.now() - this.session.last_ms > STANDS_MS; // a video has no card that says so
+    if (failed && (stands || !(this.arrived && this.shown.real))) return failed;
     if (this.problem) return { state: 'connecting', message: this.problem, more: 'Trying again…' };
     if (!this.arrived) return { state: 'connecting', message: said?.state === 'asleep' ? 'Waking the camera…' : 'Connecting…' };
     if (!this.shown.real) return { state: 'no signal' };
@@ -370,6 +463,7 @@ const root = new URL('./' + main.dataset.root, document.baseURI);
 const cameras = [...main.querySelectorAll('.camera')].map((card) => new Camera(card));
 const wall = new URLSearchParams(location.search).has('wall'); // all of them, tightly; a tap opens one (`enlarged`)
 let enlarged = null;
+let programs = new Set(main.dataset.programs.split(' ')); // those behind the server (docs/http.md)
 let known = null; // the names in the first /status, to notice a camera that appears later
 
 // The windows of one browser that are seen share its connections, so each tells the others how many cameras it shows.
@@ -431,6 +525,11 @@ const windows = {
   },
 };
 
+// Says whether a camera is to be seen as video: one that is alone or enlarged. An encoder for each of many would cost the
+// server more than their JPEGs.
+const takesVideo = (camera) => programs.has('video') && (camera.choice ?? 'video') === 'video'
+  && (camera === enlarged || (cameras.length === 1 && !wall));
+
 // Decides how each camera is read, and makes it so. The enlarged camera goes first; what is over gets snapshots. One that
 // was opened on the wall hides the others.
 function assign() {
@@ -439,13 +538,15 @@ function assign() {
   let streams = windows.share(cameras.filter(shows).length);
   const wanted = (camera) => {
     if (!shows(camera)) return 'off';
-    return streams-- > 0 ? 'stream' : 'snapshots';
+    if (streams-- <= 0) return 'snapshots';
+    return takesVideo(camera) ? 'video' : 'stream'; // which may come to be a stream
   };
   const order = enlarged ? [enlarged, ...cameras.filter((camera) => camera !== enlarged)] : cameras;
   const modes = order.map((camera) => [camera, wanted(camera)]);
   // Close before opening, so that there are never six streams for a moment.
-  modes.sort(([, a], [, b]) => (a === 'stream') - (b === 'stream')).forEach(([camera, mode]) => {
-    camera.enter(mode, mode === 'stream' ? camera.streamQuery() : '');
+  const isStream = (mode) => mode === 'stream' || mode === 'video';
+  modes.sort(([, a], [, b]) => isStream(a) - isStream(b)).forEach(([camera, mode]) => {
+    camera.enter(mode, isStream(mode) ? camera.streamQuery() : '');
   });
   cameras.forEach(render);
 }
@@ -481,7 +582,17 @@ async function pollStatus(signal) {
   }
 }
 
+// A program was installed, or is no longer there.
+function learnPrograms(names) {
+  const had = programs.has('video');
+  programs = new Set(names);
+  if (programs.has('video') === had) return;
+  cameras.forEach(({ ladder }) => ladder.reset());
+  assign();
+}
+
 function learnStatus(status) {
+  if (status?.programs) learnPrograms(status.programs);
   for (const camera of cameras) {
     const mine = status?.cameras.find(({ path }) => new URL('./' + path, root).pathname === camera.url.pathname)
       ?? status?.cameras.find(({ name }) => name === camera.name);
@@ -576,7 +687,17 @@ function render(camera) {
     camera.part('.said').textContent = spoken;
     camera.canvas.setAttribute('aria-label', `Picture of ${camera.label}, ${state}`);
   }
-  setText(camera.part('.rendition'), shown?.real ? inEffect(shown) : '–');
+  camera.session?.element.setAttribute('aria-label', `Picture of ${camera.label}, ${state}`);
+  const video = takesVideo(camera);
+  const way = camera.session?.way ?? 'mjpeg';
+  setText(camera.part('.rendition'), !shown?.real || (video && !camera.arrived) ? '–' : camera.session ? WAY_NAMES[way] : video ? `MJPEG ${inEffect(shown)}` : inEffect(shown));
+  camera.part('.rendition').title = video ? camera.ladder.above(way, performance.now()).join('\n') : '';
+  camera.part('.stats').hidden = !programs.has('video');
+  card.classList.toggle('video', video);
+  const bitrate = camera.bitrate();
+  setText(camera.part('.bitrate'), bitsText(bitrate));
+  setText(camera.part('.loss'), shareText(camera.session?.loss() ?? null));
+  if (camera.panel) showStatistics(camera, way, bitrate);
   const rate = camera.rate();
   setText(camera.part('.rate'), rate === null ? '–' : `${rate.toFixed(rate < 9.95 ? 1 : 0)} fps`);
   setText(camera.part('.age'), ageText(clock.age_ms(shown?.capture_ms ?? null)));
@@ -594,8 +715,8 @@ const inEffect = ({ rendition }) => (!rendition || rendition === 'current' ? 'fu
 function offerChoices(camera) {
   const { renditions = {} } = camera.status;
   const smaller = ['half', 'quarter', 'low'].filter((name) => name in renditions);
-  const has = { smooth: smaller.length > 0, sharp: 'low' in renditions, current: true };
-  const chosen = camera.choice ?? (has.smooth ? 'smooth' : 'current');
+  const has = { video: programs.has('video'), smooth: smaller.length > 0, sharp: 'low' in renditions, current: true };
+  const chosen = camera.choice ?? (has.video ? 'video' : has.smooth ? 'smooth' : 'current');
   const offered = CHOICES.filter(([value]) => has[value] || value === chosen || smaller.includes(value));
   const select = camera.part('.quality select');
   const values = offered.map(([value]) => value).join();
@@ -606,6 +727,39 @@ function offerChoices(camera) {
   select.value = chosen;
   camera.part('.quality').hidden = offered.length < 2;
   setText(camera.part('.quality span'), offered.find(([value]) => value === chosen)[1]);
+}
+
+// ---- statistics ----
+
+// Shows over the picture what is known of how it comes, or puts that away.
+function toggleStatistics(camera) {
+  if (camera.panel) camera.panel.remove();
+  else camera.part('.picture').append(element('div', { className: 'statistics', role: 'group', tabIndex: 0 }, element('dl')));
+  camera.panel = camera.part('.statistics');
+  camera.panel?.setAttribute('aria-label', `Statistics of ${camera.label}`);
+  camera.part('.stats').setAttribute('aria-expanded', String(camera.panel !== null));
+  render(camera);
+}
+
+function showStatistics(camera, way, bitrate) {
+  const { shown, session } = camera;
+  const [rate, age_ms] = [camera.rate(), clock.age_ms(shown?.capture_ms ?? null)];
+  const better = takesVideo(camera) ? camera.ladder.above(way, performance.now()) : [];
+  const facts = [
+    ['way', camera.mode === 'snapshots' ? 'snapshots' : WAY_NAMES[way], better.map((why) => ` (${why})`).join('')],
+    ['size', shown ? `${shown.width} × ${shown.height}` : '–'],
+    ['rate', rate === null ? '–' : `${rate.toFixed(1)} fps`],
+    ['bitrate', bitsText(bitrate)],
+    ['age', ageText(age_ms), age_ms !== null && ` ± ${Math.ceil(clock.doubt_ms)} ms`],
+    ...(session?.facts ?? []),
+  ];
+  const rows = facts.map(([name, value, more]) => [name, `${value || '–'}${more || ''}`]);
+  const names = rows.map(([name]) => name).join();
+  if (camera.panel.dataset.names !== names) {
+    camera.panel.dataset.names = names;
+    camera.panel.firstChild.replaceChildren(...rows.map(([name]) => element('div', {}, element('dt', {}, name), element('dd', {}))));
+  }
+  camera.panel.querySelectorAll('dd').forEach((value, index) => setText(value, rows[index][1]));
 }
 
 // Says who looks at a camera, this page included.
@@ -710,6 +864,11 @@ const ADDRESSES = [
   ['Home Assistant', 'MJPEG IP Camera', [['MJPEG URL', 'stream?advance_headers=1'], ['Still image URL', 'snapshot']]],
 ];
 
+// The same for H.264, by WebRTC; OctoPrint has a scheme of its own for it.
+const VIDEO_ADDRESSES = [
+  ['H.264', 'WebRTC', [['Players (WHEP)', 'whep'], ['Mainsail, Fluidd', 'webrtc'], ['OctoPrint', 'webrtc', (url) => url.replace(/^http/, 'webrtc')]]],
+];
+
 const addresses = document.getElementById('addresses');
 
 function element(name, properties, ...children) {
@@ -719,9 +878,9 @@ function element(name, properties, ...children) {
 }
 
 function showAddresses(camera) {
-  const lists = ADDRESSES.flatMap(([program, how, rows]) => [
+  const lists = [...ADDRESSES, ...(programs.has('video') ? VIDEO_ADDRESSES : [])].flatMap(([program, how, rows]) => [
     element('h3', {}, program, element('small', {}, how)),
-    ...rows.map(([what, path]) => addressRow(program, what, new URL(path, camera.url).href)),
+    ...rows.map(([what, path, written = String]) => addressRow(program, what, written(new URL(path, camera.url).href))),
   ]);
   addresses.querySelector('h2').textContent = `Addresses of ${camera.label}`;
   addresses.querySelector('.lists').replaceChildren(...lists);
@@ -786,6 +945,7 @@ function onKey(event) {
     const list = camera ? [camera] : cameras;
     pause(list, !list.every(({ paused }) => paused));
   } else if (event.key === 's' && camera) saveSnapshot(camera);
+  else if (event.key === 'i' && camera && programs.has('video')) toggleStatistics(camera);
   else if (event.key === 'a' && camera) showAddresses(camera);
   else if (event.key === 'f' && (camera || wall)) toggleFull(camera);
   else return;
@@ -801,6 +961,8 @@ function listen(camera) {
   camera.part('.full').addEventListener('click', () => toggleFull(camera));
   camera.part('.quality').title = 'Quality';
   camera.part('.quality select').addEventListener('change', ({ target }) => choose(camera, target.value));
+  camera.part('.stats').title = 'Statistics';
+  camera.part('.stats').addEventListener('click', () => toggleStatistics(camera));
   camera.part('.link').title = 'Addresses';
   camera.part('.link').addEventListener('click', () => showAddresses(camera));
   camera.part('.snapshot').title = 'Snapshot';
@@ -810,10 +972,28 @@ function listen(camera) {
     saveSnapshot(camera);
   });
   // For the mouse and the finger only; the buttons do the same for keys and screen readers.
-  camera.part('.picture').addEventListener('click', () => {
+  camera.part('.picture').addEventListener('click', ({ target }) => {
+    if (camera.panel?.contains(target)) return; // its words are there to be copied
     if (camera.paused) pause([camera], false);
     else if (many) enlarge(enlarged === camera ? null : camera);
   });
+}
+
+// The page of one camera that has a video is a player: the picture fills the window, and what lies over it goes while
+// nobody moves.
+function becomePlayer() {
+  const { classList } = document.documentElement;
+  classList.add('player');
+  let timer;
+  const rest = () => classList.toggle('idle', cameras[0].card.dataset.state === 'awake' && !addresses.open);
+  const wake = () => {
+    classList.remove('idle');
+    clearTimeout(timer);
+    timer = setTimeout(rest, IDLE_MS);
+  };
+  ['pointermove', 'pointerdown', 'keydown', 'focusin'].forEach((event) => document.addEventListener(event, wake));
+  setInterval(() => { if (cameras[0].card.dataset.state !== 'awake') wake(); }, 1000);
+  wake();
 }
 
 function start() {
@@ -832,6 +1012,7 @@ function start() {
     toWall.querySelector('use').setAttribute('href', '#close');
   }
   document.querySelector('.keys').hidden = false;
+  document.querySelector('.keys .of-video').hidden = !programs.has('video');
   cameras.forEach(listen);
   fill(null);
   enlarge(null);
@@ -841,6 +1022,8 @@ function start() {
   window.addEventListener('resize', layOut);
   document.addEventListener('keydown', onKey);
   document.addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) fill(null); });
+  window.addEventListener('online', () => cameras.forEach((camera) => { camera.ladder.reset(); camera.reconsider?.(); }));
+  if (main.dataset.root && !wall && programs.has('video')) becomePlayer();
   let watching = new AbortController();
   const look = () => {
     watching.abort();
