@@ -36,10 +36,13 @@ pub(crate) use crate::feeds::worker::MakeEncoder;
 /// How often it is looked who is slow: estimates change with every report.
 const SPLIT_EVERY: Duration = Duration::from_millis(250);
 
+/// What holds for a camera, if there is to be H.264 of it.
+type LimitsOf = Box<dyn Fn(&CameraName) -> Option<Limits>>;
+
 /// All cameras as H.264.
 pub(crate) struct Feeds {
     context: Rc<Context>,
-    limits: RefCell<Box<dyn Fn(&CameraName) -> Option<Limits>>>,
+    limits: RefCell<LimitsOf>,
     feeds: RefCell<BTreeMap<CameraName, Weak<Feed>>>,
     next_id: Cell<ViewerId>,
     viewers: watch::Sender<usize>,
@@ -426,3 +429,6 @@ impl Drop for Viewer {
         self.feeds.viewers.send_modify(|viewers| *viewers -= 1);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,7 @@ impl Run {
         for ms in 0..seconds * 1000 {
             self.pace(ms);
             self.transmit(ms);
-            if ms % 50 == 0 {
+            if ms.is_multiple_of(50) {
                 self.estimate(ms);
             }
             self.encode(ms);
@@ -244,7 +244,7 @@ impl Run {
             self.estimate_bps *= 1.2;
         } else {
             // Never far beyond what is sent: nothing is known of that, but by probes now and then.
-            let probe = if ms % 5000 == 0 { 2.0 } else { 1.004 };
+            let probe = if ms.is_multiple_of(5000) { 2.0 } else { 1.004 };
             let most = (acked_bps * 1.5 + 10_000.0).max(self.estimate_bps);
             self.estimate_bps = (self.estimate_bps * probe).min(most.max(300_000.0));
         }
