@@ -89,11 +89,14 @@ fn the_first_connection_for_a_program_starts_it_and_so_does_the_next_after_its_d
         fs::metadata(&doors).unwrap().permissions().mode() & 0o777,
         0o700
     );
-    let there: Vec<_> = fs::read_dir(&doors)
+    let mut there: Vec<_> = fs::read_dir(&doors)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(there, ["video"], "only of programs that are there");
+    there.sort();
+    // The second is where it tells the server what it does.
+    let of_video = ["video", "video-status"];
+    assert_eq!(there, of_video, "only of programs that are there");
 
     assert_eq!(eyelid.snapshot(), 200);
     assert_eq!(
