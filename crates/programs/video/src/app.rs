@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use eyelid_figures::VideoFigures;
-use eyelid_http::response::{FullResponse, close, problem, typed};
+use eyelid_http::response::{FullResponse, close, problem, typed, unavailable};
 use eyelid_http::{Arrival, Checked, Door, Handler, Methods, Outcome};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue};
@@ -75,8 +75,11 @@ impl App {
         }
         match Route::parse(parts.uri.path()) {
             Route::Status => Outcome::Response(self.status(&parts)),
-            // Signalling answers these; see its modules.
+            Route::Mse(_) if !self.has_room() => {
+                Outcome::Response(unavailable("too many viewers; try again later"))
+            }
             Route::Mse(camera) => mse::respond(&self.feeds, &camera, &parts, arrival.peer()),
+            // Signalling answers these; see its modules.
             Route::Whep(_) | Route::WhepSession(..) | Route::WebRtc(_) => {
                 drop(body);
                 let what = "this is not served yet";

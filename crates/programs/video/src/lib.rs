@@ -9,6 +9,8 @@ mod app;
 mod coded;
 mod encoders;
 mod feeds;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod mse;
 mod route;
 mod serve;

@@ -6,12 +6,15 @@
 
 mod connection;
 mod fragments;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod link_rate;
 mod listening;
 mod session;
 
 use std::rc::Rc;
 
+use eyelid_figures::ViewerWay;
 use eyelid_http::response::{FullResponse, close, problem};
 use eyelid_http::{Outcome, Peer, TakenOver};
 use eyelid_slot::CameraName;
@@ -20,7 +23,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper::http::request::Parts;
 
-use crate::feeds::{Feeds, Pace, Viewer};
+use crate::feeds::{About, Feeds, Pace, Viewer};
 use connection::Connection;
 use session::Session;
 
@@ -42,6 +45,10 @@ pub(crate) fn respond(
         let what = format!("no camera {:?}", camera.as_str());
         return Outcome::Response(last(problem(StatusCode::NOT_FOUND, &what)));
     };
+    viewer.set_about(About {
+        way: ViewerWay::Mse,
+        peer: peer.to_string(),
+    });
     Outcome::take_over(move |taken| serve(handshake, taken, viewer, peer))
 }
 

@@ -19,13 +19,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_daemon::listening::bind_unix;
+use eyelid_figures::ViewerWay;
+use eyelid_http::Peer;
 use eyelid_slot::CameraName;
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::feeds::{Feeds, Pace};
+use crate::feeds::{About, Feeds, Pace, Viewer};
 use reader::{Form, Reader};
 
 /// The name of the socket at which a camera is named.
@@ -178,7 +180,7 @@ async fn accept<F: Future<Output = ()> + 'static>(
 
 /// Serves a reader of one camera's socket.
 async fn raw(feeds: Rc<Feeds>, camera: CameraName, stream: UnixStream) {
-    if let Some(viewer) = feeds.watch(&camera, Pace::Misses) {
+    if let Some(viewer) = watch(&feeds, &camera) {
         Reader::new(viewer, stream, Form::Raw).run().await;
     }
 }
@@ -188,10 +190,21 @@ async fn named(feeds: Rc<Feeds>, mut stream: UnixStream) {
     let Ok(Ok(name)) = timeout(NAMING, read_name(&mut stream)).await else {
         return;
     };
-    match parse_name(&name).and_then(|camera| feeds.watch(&camera, Pace::Misses)) {
+    match parse_name(&name).and_then(|camera| watch(&feeds, &camera)) {
         Some(viewer) => Reader::new(viewer, stream, Form::Timed).run().await,
         None => log::debug!("tap: no camera {:?}", String::from_utf8_lossy(&name)),
     }
+}
+
+/// Watches a camera for a program: recorders need keyframes from time to time.
+fn watch(feeds: &Rc<Feeds>, camera: &CameraName) -> Option<Viewer> {
+    let viewer = feeds.watch(camera, Pace::Misses)?;
+    viewer.want_gop();
+    viewer.set_about(About {
+        way: ViewerWay::Tap,
+        peer: Peer::Unix.to_string(),
+    });
+    Some(viewer)
 }
 
 /// Reads up to a newline, and nothing behind it.
@@ -206,7 +219,8 @@ async fn read_name(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     Err(io::ErrorKind::InvalidData.into())
 }
 
-fn parse_name(name: &[u8]) -> Option<CameraName> {
+/// The camera that a reader names.
+pub(crate) fn parse_name(name: &[u8]) -> Option<CameraName> {
     std::str::from_utf8(name).ok()?.parse().ok()
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Browsers drop everything up to the next keyframe where decode times leave a gap of more than two
 //! pictures (Media Source Extensions, coded frame processing), and a camera leaves gaps: it wakes,
-//! it fails, a slow link misses pictures. So the time of a fragment is the end of the one before it,
-//! whatever has happened, and it lasts as long as the time between both pictures. The viewer's clock
-//! then runs with the camera's but for pauses, in which nothing plays.
+//! it fails, a slow link misses pictures. So the time of a fragment is the end of the one before,
+//! whatever has happened, and it lasts as long as the time between both pictures. The viewer's
+//! clock then runs with the camera's but for pauses, in which nothing plays.
 
 use std::time::{Duration, SystemTime};
 

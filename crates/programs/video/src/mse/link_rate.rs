@@ -1,5 +1,5 @@
-//! What a viewer's link carries, by how long pictures take to drain: for the encoder, whose bit rate
-//! is to fit the slowest.
+//! What a viewer's link carries, by how long pictures take to drain: for the encoder, whose bit
+//! rate is to fit the slowest.
 
 use std::time::{Duration, Instant};
 

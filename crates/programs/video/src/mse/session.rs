@@ -1,8 +1,8 @@
 //! One viewer's WebSocket: the newest picture whenever its socket has drained.
 //!
-//! The task of a session waits for its socket (what the viewer says, and room), for the next picture
-//! and, where nothing of that comes, for the moment to say why or to ask for a sign of life. It ends
-//! with the connection.
+//! The task of a session waits for its socket (what the viewer says, and room), for the next
+//! picture and, where nothing of that comes, for the moment to say why or to ask for a sign of
+//! life. It ends with the connection.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};

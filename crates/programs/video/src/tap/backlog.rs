@@ -1,8 +1,8 @@
 //! Whether a reader keeps up: what it has not read lies in its socket, and is old soon.
 //!
-//! A reader that takes a little at a time, as recorders do while they write, is not to lose pictures
-//! for that. What a Unix socket holds is known in bytes of the kernel's memory only, which is zero
-//! when all is read: so a reader keeps up while that is so now and then.
+//! A reader that takes a little at a time, as recorders do while they write, is not to lose
+//! pictures for that. What a Unix socket holds is known in bytes of the kernel's memory only, which
+//! is zero when all is read: so a reader keeps up while that is so now and then.
 
 use std::time::{Duration, Instant};
 
