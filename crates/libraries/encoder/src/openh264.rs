@@ -260,9 +260,9 @@ fn set(encoder: &mut Cisco, setting: Setting) -> Result<(), EncodeError> {
     // SAFETY: the crate keeps none of these options itself but the trace level, which it sets to
     // the same.
     let interface = unsafe { encoder.raw_api() };
-    // SAFETY: each value is of the type that SetOption reads for its option (codec_app_def.h), lives
-    // until the call has returned, and no pointer to it is kept. Before the first picture SetOption
-    // takes nothing but the trace level, and refuses the rest.
+    // SAFETY: each value is of the type that SetOption reads for its option (codec_app_def.h),
+    // lives until the call has returned, and no pointer to it is kept. Before the first picture
+    // SetOption takes nothing but the trace level, and refuses the rest.
     let result = unsafe { interface.set_option(option, value) };
     if result == 0 {
         return Ok(());

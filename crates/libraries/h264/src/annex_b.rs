@@ -1,4 +1,5 @@
-//! NAL units behind start codes (ITU-T H.264, Annex B), and behind their lengths (ISO/IEC 14496-15).
+//! NAL units behind start codes (ITU-T H.264, Annex B), and behind their lengths (ISO/IEC
+//! 14496-15).
 
 use memchr::memmem::Finder;
 

@@ -7,9 +7,10 @@
 //! what others made goes through it. [`RenditionMaker`] makes smaller ones of what was published.
 //! [`Sequential`] takes one apart for those who send its scan without its headers (RFC 2435), and
 //! [`Recoder`] makes it fit for that without a loss.
-//! [`decode_jpeg`] and [`decode_luma`] give pixels to those who
-//! look at them. No I/O, no clock, and nothing larger than [`MAX_PIXELS`] or
-//! [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is on.
+//! [`decode_jpeg`] and [`decode_luma`] give pixels to those who look at them, [`PlanesDecoder`]
+//! planes to those who encode them again. No I/O, no clock, and nothing larger than [`MAX_PIXELS`]
+//! or [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is
+//! on.
 
 mod decode;
 mod error;
@@ -24,6 +25,7 @@ mod markers;
 mod normalise;
 mod pixels;
 mod planes;
+mod planes_decoder;
 #[cfg(feature = "turbojpeg")]
 mod rare;
 mod recode;
@@ -45,6 +47,7 @@ pub use markers::{EOI, SOI, SOS};
 pub use normalise::{Normalised, normalise};
 pub use pixels::{Luma, MAX_PIXELS, Pixels};
 pub use planes::TurnedPlanes;
+pub use planes_decoder::PlanesDecoder;
 pub use recode::{RecodeError, Recoder};
 pub use rendition_maker::{MadeRendition, RenditionMaker};
 pub use segments::{Segment, segments};

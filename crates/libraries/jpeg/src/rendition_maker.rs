@@ -1,20 +1,13 @@
 //! Further files of an exposure: fewer bytes, a smaller picture, or the planes before they are
 //! encoded.
 //!
-//! Made of the planes where a camera gives these, else of the JPEG that was published. With the
-//! feature `turbojpeg` a JPEG is decoded no larger than is needed; what libjpeg-turbo does not
-//! take, and all without the feature, is decoded in Rust and scaled then.
+//! Made of the planes where a camera gives these, else of the JPEG that was published.
 
-use eyelid_picture::{
-    Encoder, PixelKind, Planes, SamplePlane, Scale, Subsampled, Tables, Yuv420, write_y4m,
-};
+use eyelid_picture::{Encoder, Planes, Scale, Tables, Yuv420, write_y4m};
 use eyelid_slot::Rendition;
 
-use crate::decode::{Stored, decode_as_stored, refuse_large};
 use crate::error::PictureError;
-#[cfg(feature = "turbojpeg")]
-use crate::scaled::ScaledDecoder;
-use crate::walk::{Header, whole};
+use crate::planes_decoder::PlanesDecoder;
 
 /// libjpeg's quality of [`Rendition::Low`]: about a third of the bytes of a usual frame. Below it,
 /// a smaller picture looks better in as many bytes.
@@ -27,7 +20,7 @@ const SMALLER_PERCENT: u8 = 70;
 #[derive(Debug)]
 pub struct RenditionMaker {
     encoder: Encoder,
-    decoder: Decoder,
+    decoder: PlanesDecoder,
     full_range: Planes,
     scaled: Planes,
     y4m: Vec<u8>,
@@ -44,17 +37,6 @@ pub struct MadeRendition<'a> {
     pub height: u32,
 }
 
-/// From a JPEG to planes.
-#[derive(Debug, Default)]
-struct Decoder {
-    /// `None`: all is decoded in Rust.
-    #[cfg(feature = "turbojpeg")]
-    scaled: Option<ScaledDecoder>,
-    /// What the decoder in Rust gives.
-    pixels: Vec<u8>,
-    planes: Planes,
-}
-
 impl RenditionMaker {
     /// Makes JPEGs with these Huffman tables.
     pub fn new(tables: Tables) -> Self {
@@ -62,11 +44,7 @@ impl RenditionMaker {
         encoder.set_tables(tables);
         Self {
             encoder,
-            decoder: Decoder {
-                #[cfg(feature = "turbojpeg")]
-                scaled: Some(ScaledDecoder::default()),
-                ..Decoder::default()
-            },
+            decoder: PlanesDecoder::default(),
             full_range: Planes::default(),
             scaled: Planes::default(),
             y4m: Vec::new(),
@@ -77,11 +55,7 @@ impl RenditionMaker {
     pub fn pure_rust() -> Self {
         Self {
             encoder: Encoder::pure_rust(),
-            decoder: Decoder {
-                #[cfg(feature = "turbojpeg")]
-                scaled: None,
-                ..Decoder::default()
-            },
+            decoder: PlanesDecoder::pure_rust(),
             ..Self::new(Tables::Standard)
         }
     }
@@ -122,60 +96,9 @@ impl RenditionMaker {
         rendition: Rendition,
     ) -> Result<MadeRendition<'_>, PictureError> {
         let (scale, quality) = jpeg_of(rendition, "a JPEG")?;
-        let (header, length) = whole(jpeg)?;
-        refuse_large(header.width, header.height)?;
-        let jpeg = &jpeg[..length];
-        let (decoder, scaled) = (&mut self.decoder, &mut self.scaled);
-        let picture = decoder.decode(jpeg, header, scale, scaled)?;
+        let picture = self.decoder.scaled(jpeg, scale, &mut self.scaled)?;
         encode(&mut self.encoder, &picture, quality)
     }
-}
-
-impl Decoder {
-    fn decode<'a>(
-        &'a mut self,
-        jpeg: &[u8],
-        header: Header,
-        scale: Scale,
-        scaled: &'a mut Planes,
-    ) -> Result<Yuv420<'a>, PictureError> {
-        #[cfg(feature = "turbojpeg")]
-        if let Some(decoder) = &mut self.scaled
-            && let Some(picture) = decoder.decode(jpeg, header, scale)
-        {
-            return Ok(self.planes.from_subsampled(&picture)?);
-        }
-        let stored = decode_as_stored(jpeg, header, &mut self.pixels)?;
-        let picture = to_planes(&self.pixels, header, stored, &mut self.planes)?;
-        Ok(scaled.scaled(&picture, scale)?)
-    }
-}
-
-/// Makes planes of what the decoder in Rust gave.
-fn to_planes<'a>(
-    pixels: &'a [u8],
-    header: Header,
-    stored: Stored,
-    planes: &'a mut Planes,
-) -> Result<Yuv420<'a>, PictureError> {
-    let Header { width, height, .. } = header;
-    let kind = match stored {
-        Stored::Luma => {
-            let grey = Subsampled {
-                width,
-                height,
-                y: SamplePlane {
-                    bytes: pixels,
-                    stride: width as usize,
-                },
-                chroma: None,
-            };
-            return Ok(planes.from_subsampled(&grey)?);
-        }
-        Stored::YCbCr => PixelKind::YCbCr,
-        Stored::Rgb => PixelKind::Rgb,
-    };
-    Ok(planes.from_pixels(pixels, width, height, kind)?)
 }
 
 /// How large a rendition's JPEG is, and of which quality; an error where it is none, or none that

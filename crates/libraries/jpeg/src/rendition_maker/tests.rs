@@ -1,6 +1,6 @@
 use super::*;
-use crate::{FrameMaker, FrameOptions, JpegKind, Pixels, Turn, decode_jpeg};
-use eyelid_picture::SampleRange;
+use crate::{FrameMaker, FrameOptions, JpegKind, Pixels, Turn, decode_jpeg, whole};
+use eyelid_picture::{SamplePlane, SampleRange};
 use eyelid_replay::case;
 
 const MADE_OF_JPEGS: [(Rendition, u32); 3] = [
@@ -218,13 +218,12 @@ fn both_decoders_give_the_same_picture() {
         "jpeg-grey",
         "jpeg-progressive",
     ] {
-        let (header, _) = whole(jpeg).unwrap();
         let mut any = RenditionMaker::new(Tables::Standard).decoder;
         let mut rust = RenditionMaker::pure_rust().decoder;
         let (mut of_any, mut of_rust) = (Planes::default(), Planes::default());
         for scale in [Scale::Whole, Scale::Half, Scale::Quarter] {
-            let any = any.decode(jpeg, header, scale, &mut of_any).unwrap();
-            let rust = rust.decode(jpeg, header, scale, &mut of_rust).unwrap();
+            let any = any.scaled(jpeg, scale, &mut of_any).unwrap();
+            let rust = rust.scaled(jpeg, scale, &mut of_rust).unwrap();
             assert_eq!((any.width, any.height), (rust.width, rust.height));
             let chroma = (any.width.div_ceil(2), any.height.div_ceil(2));
             for (one, other, (width, height)) in [
