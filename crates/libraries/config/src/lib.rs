@@ -38,7 +38,7 @@ pub use name::{CameraNameError, camera_name, is_taken};
 pub use place::{one_slot, same_slot};
 pub use receive::{PushedCameraOptions, ReceiveOptions};
 pub use rtp::{PushedRtpDestinationOptions, RtpDestinationOptions, RtpOptions};
-pub use rtp_values::{Dscp, HostPort, Mtu, RtpSize, RtpValueError, SessionTimeout, Ssrc};
+pub use rtp_values::{Dscp, HostPort, Mtu, RtpCodec, RtpSize, RtpValueError, SessionTimeout, Ssrc};
 pub use section::Section;
 pub use server::{Adapt, Origin, OriginError, ServerOptions};
 pub use title::{Title, TitleError};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::rtp_values::{Dscp, HostPort, Mtu, RtpSize, SessionTimeout, Ssrc};
+use crate::rtp_values::{Dscp, HostPort, Mtu, RtpCodec, RtpSize, SessionTimeout, Ssrc};
 use crate::section::CAMERA;
 use crate::{Address, Fps, Section, duration};
 
@@ -92,6 +92,9 @@ pub struct RtpDestinationOptions {
     /// Where to; in the file alone, for there may be several flags.
     #[arg(skip)]
     pub to: Option<HostPort>,
+    /// Send it as jpeg or h264 [default: jpeg]
+    #[arg(long, value_name = "CODEC", hide_possible_values = true)]
+    pub codec: Option<RtpCodec>,
     /// Send from this UDP port, and RTCP from the next one [default: any]
     #[arg(
         long,

@@ -308,6 +308,17 @@ pub enum RtpSize {
     Quarter,
 }
 
+/// In what a camera is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RtpCodec {
+    /// Its frames as they are.
+    #[default]
+    Jpeg,
+    /// What `eyelid-video` makes of it.
+    H264,
+}
+
 /// A value that is written as a number or as a text: numbers are clumsy for some, texts for others.
 struct NumberOrText<T>(std::marker::PhantomData<T>, &'static str);
 

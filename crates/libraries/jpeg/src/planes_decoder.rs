@@ -1,8 +1,8 @@
 //! From a JPEG that was published to planes of 4:2:0, in its size or smaller.
 //!
 //! With the feature `turbojpeg` a JPEG is decoded no larger than is needed, and without red, green
-//! and blue on the way; what libjpeg-turbo does not take, and all without the feature, is decoded in
-//! Rust and scaled then.
+//! and blue on the way; what libjpeg-turbo does not take, and all without the feature, is decoded
+//! in Rust and scaled then.
 
 use eyelid_picture::{PixelKind, Planes, SamplePlane, Scale, Subsampled, Yuv420};
 
@@ -35,8 +35,8 @@ impl PlanesDecoder {
     }
 
     /// Gives the planes of a JPEG, of the full range. Colour that is finer or coarser than that of
-    /// 4:2:0 becomes it; what is grey has none. One that is broken, though not in its markers, gives
-    /// what viewers show of it.
+    /// 4:2:0 becomes it; what is grey has none. One that is broken, though not in its markers,
+    /// gives what viewers show of it.
     ///
     /// # Errors
     /// See [`PictureError`].

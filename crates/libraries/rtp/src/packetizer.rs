@@ -90,8 +90,11 @@ pub struct Packets<'a> {
 /// The packets of an access unit of H.264, which have different sizes.
 #[derive(Clone, Copy, Debug)]
 pub struct UnevenPackets<'a> {
+    position: StreamPosition,
     bytes: &'a [u8],
     ends: &'a [usize],
+    /// Of each packet what is no payload: framing and RTP's header.
+    header_bytes: usize,
 }
 
 /// Packets one behind the other, all of one size but the last.
@@ -191,8 +194,10 @@ impl Packetizer {
         self.clear();
         h264::write(self, annex_b, timestamp_90k);
         UnevenPackets {
+            position: self.position(),
             bytes: &self.buffer,
             ends: &self.ends,
+            header_bytes: self.framing.bytes() + RTP_HEADER_BYTES,
         }
     }
 
@@ -261,6 +266,20 @@ enum Marker {
     Clear,
 }
 
+impl StreamPosition {
+    /// Where it was so many packets before, which had so many bytes behind their headers.
+    fn without(self, packets: usize, octets: usize) -> Self {
+        Self {
+            ssrc: self.ssrc,
+            next_sequence: self.next_sequence.wrapping_sub(packets as u16),
+            sent: Sent {
+                packets: self.sent.packets.wrapping_sub(packets as u32),
+                octets: self.sent.octets.wrapping_sub(octets as u32),
+            },
+        }
+    }
+}
+
 impl<'a> Packets<'a> {
     /// How far the stream has come with them.
     pub fn position(&self) -> StreamPosition {
@@ -271,19 +290,9 @@ impl<'a> Packets<'a> {
     pub fn position_after(&self, packets: usize) -> StreamPosition {
         let packets = packets.min(self.len());
         let left = self.len() - packets;
-        let left_octets = self.range(packets..self.len()).len() - left * self.header_bytes;
-        let Sent {
-            packets: all,
-            octets,
-        } = self.position.sent;
-        StreamPosition {
-            ssrc: self.position.ssrc,
-            next_sequence: self.position.next_sequence.wrapping_sub(left as u16),
-            sent: Sent {
-                packets: all.wrapping_sub(left as u32),
-                octets: octets.wrapping_sub(left_octets as u32),
-            },
-        }
+        let left_bytes = self.range(packets..self.len()).len();
+        self.position
+            .without(left, left_bytes - left * self.header_bytes)
     }
 
     /// How many there are.
@@ -320,6 +329,21 @@ impl<'a> Packets<'a> {
 }
 
 impl<'a> UnevenPackets<'a> {
+    /// How far the stream has come with them.
+    pub fn position(&self) -> StreamPosition {
+        self.position
+    }
+
+    /// How far it has come when only so many of them were sent, the first ones.
+    pub fn position_after(&self, packets: usize) -> StreamPosition {
+        let packets = packets.min(self.len());
+        let sent_bytes = packets.checked_sub(1).map_or(0, |last| self.ends[last]);
+        let left = self.len() - packets;
+        let left_bytes = self.bytes.len() - sent_bytes;
+        self.position
+            .without(left, left_bytes - left * self.header_bytes)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -17,6 +17,7 @@ use crate::rtsp::auth::Users;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::shares::Shares;
+use crate::video::Taps;
 
 /// The shared part of the program. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub(crate) refusals: Refusals,
     /// What all streams have in common.
     pub(crate) streams: Rc<Shared>,
+    /// Where cameras are to be had as H.264.
+    pub(crate) taps: Rc<Taps>,
     /// Other settings hold.
     reloaded: Notify,
     /// Becomes true when connections are to end.
@@ -56,6 +59,7 @@ impl App {
             shares: Rc::default(),
             refusals: Refusals::default(),
             streams: Rc::default(),
+            taps: Rc::new(Taps::new(settings.taps.clone())),
             reloaded: Notify::new(),
             stopping: watch::Sender::new(false),
         }

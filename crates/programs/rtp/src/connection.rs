@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use eyelid_config::RtpCodec;
 use eyelid_daemon::timer::at;
 use eyelid_http::{Peer, Permit, Socket};
 use eyelid_rtp_wire::{Destination, Media, Origin, SessionDescription};
@@ -23,6 +24,7 @@ use crate::connection_writer::ConnectionWriter;
 use crate::delivery::Delivery;
 use crate::dscp::mark;
 use crate::frames::wanted;
+use crate::payload::H264_PAYLOAD_TYPE;
 use crate::random;
 use crate::refusals;
 use crate::rtsp::auth::Unauthorized;
@@ -219,7 +221,7 @@ impl Connection {
                 self.tell(response.status, &refusals::dialect(request));
                 response
             }
-            Step::Describe(target) => self.describe(request, &target),
+            Step::Describe(target) => self.describe(request, &target).await,
             Step::SetUp(set_up) => self.set_up(request, set_up),
             Step::Play => self.play(request),
             Step::Elsewhere(camera) => self.elsewhere(request, &camera),
@@ -250,11 +252,30 @@ impl Connection {
     }
 
     /// Says what there is to see.
-    fn describe(&self, request: &Request, target: &Target) -> Response {
-        let mut session = self.session.borrow_mut();
+    async fn describe(&self, request: &Request, target: &Target) -> Response {
         let Some(camera) = self.app.cameras.camera(&target.camera) else {
-            return session.not_found(request);
+            return self.session.borrow().not_found(request);
         };
+        // Known to players beforehand as a rule, which is worth to wait for.
+        let sets = match target.codec {
+            RtpCodec::Jpeg => None,
+            RtpCodec::H264 => match self.app.taps.parameter_sets(&target.camera).await {
+                Ok(sets) => Some(sets),
+                Err(error) => {
+                    return self.unavailable(&self.session.borrow(), request, &error);
+                }
+            },
+        };
+        let media = sets.as_ref().map_or(Media::Jpeg, |sets| Media::H264 {
+            payload_type: H264_PAYLOAD_TYPE,
+            sequence_parameters: sets.sps(),
+            picture_parameters: sets.pps(),
+        });
+        let size_px = match &sets {
+            None => camera.size(wanted(target.size)),
+            Some(sets) => sets.parse().ok().map(|sps| (sps.width, sps.height)),
+        };
+        let mut session = self.session.borrow_mut();
         let local = self.local.map(|local| local.ip().to_canonical());
         let any = match local {
             Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -271,8 +292,8 @@ impl Connection {
                 destination: Destination::Unicast(any),
                 port: 0,
                 control: Some(control),
-                media: Media::Jpeg,
-                size_px: camera.size(wanted(target.size)),
+                media,
+                size_px,
                 frames_per_second: None,
             };
             description.to_string()

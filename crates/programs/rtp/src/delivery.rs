@@ -18,10 +18,12 @@ use crate::delivery::client_port::{ClientPort, Sender};
 use crate::dscp::mark;
 use crate::frames::Frames;
 use crate::members::Member;
+use crate::payload::Payload;
 use crate::push::Push;
 use crate::sessions::Sessions;
 use crate::stream::RtpStream;
 use crate::udp::{UdpPair, with_port};
+use crate::video::Video;
 
 mod client_port;
 mod figures;
@@ -31,7 +33,7 @@ const GROUP_WANTED: Duration = Duration::from_secs(5);
 
 /// A session's frames and their way.
 pub(crate) struct Delivery {
-    frames: Frames,
+    source: Source,
     stream: RtpStream,
     way: Way,
     is_playing: Cell<bool>,
@@ -39,6 +41,14 @@ pub(crate) struct Delivery {
     since: SystemTime,
     /// All that there are.
     sessions: Rc<Sessions>,
+}
+
+/// What goes to a client.
+pub(crate) enum Source {
+    /// The camera's frames.
+    Jpeg(Frames),
+    /// The camera as H.264.
+    H264(Video),
 }
 
 /// How packets go to a client.
@@ -105,14 +115,14 @@ impl Way {
 impl Delivery {
     /// Is ready to send to this client, as one of these.
     pub(crate) fn new(
-        frames: Frames,
+        source: Source,
         stream: RtpStream,
         way: Way,
         peer: Peer,
         sessions: Rc<Sessions>,
     ) -> Rc<Self> {
         let delivery = Rc::new(Self {
-            frames,
+            source,
             stream,
             way,
             is_playing: Cell::new(false),
@@ -215,10 +225,16 @@ impl Delivery {
     async fn send_all(&self, writer: &ConnectionWriter) -> io::Result<Infallible> {
         if !self.is_playing.get() {
             // That of a group, too.
-            self.frames.wake().await;
+            match &self.source {
+                Source::Jpeg(frames) => frames.wake().await,
+                Source::H264(video) => video.wake().await,
+            }
             return pending().await;
         }
-        self.frames.resume();
+        match &self.source {
+            Source::Jpeg(frames) => frames.resume(),
+            Source::H264(video) => video.begin_anew(),
+        }
         loop {
             match &self.way {
                 Way::Group(GroupWay { destination, .. }) => {
@@ -241,20 +257,41 @@ impl Delivery {
             Some(_) => Ok(()),
             None => writer.drained().await,
         };
-        let frame = self.frames.next(room).await?;
-        self.stream.count_dropped(self.frames.take_skipped());
+        let frames = match &self.source {
+            Source::Jpeg(frames) => frames,
+            Source::H264(video) => {
+                room().await?;
+                let unit = video.next().await;
+                let payload = Payload::H264(&unit.annex_b);
+                return self.send_payload(payload, unit.captured, writer, udp).await;
+            }
+        };
+        let frame = frames.next(room).await?;
+        self.stream.count_dropped(frames.take_skipped());
         let mut recoded = None;
-        let Some(payload) = self.frames.payload(&frame, &mut recoded).await else {
+        let Some(payload) = frames.payload(&frame, &mut recoded).await else {
             self.stream.count_dropped(1);
             return Ok(());
         };
+        let payload = Payload::Jpeg(&payload);
+        self.send_payload(payload, frame.captured, writer, udp)
+            .await
+    }
+
+    async fn send_payload(
+        &self,
+        payload: Payload<'_>,
+        captured: SystemTime,
+        writer: &ConnectionWriter,
+        udp: Option<&UdpWay>,
+    ) -> io::Result<()> {
         let Some(udp) = udp else {
-            return self.stream.write(&payload, frame.captured, writer).await;
+            return self.stream.write(payload, captured, writer).await;
         };
         let to = udp.rtp_to.address();
         let sent = self
             .stream
-            .send(&payload, frame.captured, &udp.pair, Some(to))
+            .send(payload, captured, &udp.pair, Some(to))
             .await;
         if let Err(error) = sent {
             log::debug!("{to}: {error}");

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use eyelid_config::{
-    Config, ConfigError, Dscp, Fps, HostPort, Mtu, PushedRtpDestinationOptions,
+    Config, ConfigError, Dscp, Fps, HostPort, Mtu, PushedRtpDestinationOptions, RtpCodec,
     RtpDestinationOptions, RtpSize, Ssrc,
 };
 use eyelid_slot::CameraName;
@@ -20,6 +20,8 @@ pub(crate) struct DestinationSettings {
     pub(crate) camera: CameraName,
     /// Where to.
     pub(crate) to: HostPort,
+    /// In what it goes.
+    pub(crate) codec: RtpCodec,
     /// The port that RTP is sent from.
     pub(crate) local_port: Option<u16>,
     /// How many bytes a packet may have.
@@ -65,6 +67,9 @@ pub(crate) enum DestinationError {
     /// The smallest is sent already.
     #[error("adapt: nothing smaller can be sent than size quarter")]
     NothingSmaller,
+    /// They are for JPEGs.
+    #[error("{0}: H.264 is sent as eyelid-video makes it; leave it out with codec h264")]
+    OfJpeg(&'static str),
 }
 
 impl DestinationSettings {
@@ -79,9 +84,22 @@ impl DestinationSettings {
         if adapt && size == RtpSize::Quarter {
             return Err(DestinationError::NothingSmaller);
         }
+        let codec = options.codec.unwrap_or_default();
+        let of_jpeg = [
+            ("size", size != RtpSize::Current),
+            ("fps", options.fps.is_some()),
+            ("adapt", adapt),
+        ];
+        let mut of_jpeg = of_jpeg.into_iter().filter(|(_, is_said)| *is_said);
+        if codec == RtpCodec::H264
+            && let Some((option, _)) = of_jpeg.next()
+        {
+            return Err(DestinationError::OfJpeg(option));
+        }
         Ok(Self {
             camera,
             to,
+            codec,
             local_port: options.local_port,
             mtu: options.mtu.unwrap_or_default(),
             dscp: options.dscp.unwrap_or_default(),

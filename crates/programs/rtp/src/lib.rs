@@ -18,6 +18,7 @@ mod frames;
 pub mod fuzzing;
 mod loss_adaptation;
 mod members;
+mod payload;
 mod push;
 mod push_socket;
 mod pushes;
@@ -35,7 +36,9 @@ mod stand_in;
 mod status;
 mod step_timer;
 mod stream;
+mod tap;
 mod udp;
+mod video;
 
 use std::path::PathBuf;
 
@@ -68,6 +71,9 @@ pub struct Arguments {
     /// runtime directory that systemd has made, else none]
     #[arg(long, value_name = "SOCKET")]
     status: Option<PathBuf>,
+    /// Find the sockets of H.264 in this directory [default: taps in [video] of the configuration]
+    #[arg(long, value_name = "DIR")]
+    taps: Option<PathBuf>,
     /// Say on stdout what is wrong with the options, the file or the passwords, and end
     #[arg(long)]
     check: bool,

@@ -10,6 +10,7 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
+use eyelid_config::RtpCodec;
 use eyelid_consumer::SharedFrame;
 use eyelid_daemon::LogLimit;
 use eyelid_daemon::backoff::{Backoff, jitter};
@@ -24,10 +25,12 @@ use crate::destinations::DestinationSettings;
 use crate::frames::Frames;
 use crate::loss_adaptation::LossAdaptation;
 use crate::members::Members;
+use crate::payload::{Payload, payload_type};
 use crate::push::reports::COLLISIONS_LOGGED;
 use crate::push_socket::{PushSocket, SendFailure};
 use crate::reach::Reach;
 use crate::stream::RtpStream;
+use crate::video::Video;
 
 mod figures;
 mod reports;
@@ -66,6 +69,8 @@ pub(crate) struct Push {
     since: SystemTime,
     /// What it takes of the camera, while it does.
     frames: RefCell<Weak<Frames>>,
+    /// Likewise, of H.264.
+    video: RefCell<Weak<Video>>,
     /// Why nothing can be sent.
     error: RefCell<Option<String>>,
 }
@@ -87,7 +92,13 @@ impl Push {
         let packet_bytes = PacketBytes::new(settings.mtu.bytes())?;
         let ssrc = settings.ssrc.map(|ssrc| ssrc.bits());
         Ok(Self {
-            stream: RtpStream::new(ssrc, packet_bytes, Framing::Datagrams, settings.pace)?,
+            stream: RtpStream::new(
+                ssrc,
+                payload_type(settings.codec),
+                packet_bytes,
+                Framing::Datagrams,
+                settings.pace,
+            )?,
             address: Cell::default(),
             reach: Reach::new(name(&settings), settings.always),
             adaptation: RefCell::new(LossAdaptation::new(settings.size)),
@@ -97,6 +108,7 @@ impl Push {
             leave: Notify::new(),
             since: SystemTime::now(),
             frames: RefCell::default(),
+            video: RefCell::default(),
             error: RefCell::default(),
             settings,
         })
@@ -268,6 +280,10 @@ impl Push {
         loop {
             self.reach.until_wanted().await;
             let camera = app.cameras.camera(name).context("no such camera")?;
+            if self.settings.codec == RtpCodec::H264 {
+                self.send_video(app, socket).await?;
+                continue;
+            }
             let frames = Rc::new(Frames::new(
                 &app.cameras,
                 camera,
@@ -289,6 +305,23 @@ impl Push {
         }
     }
 
+    /// Sends the camera as H.264 while it is wanted.
+    async fn send_video(&self, app: &App, socket: &PushSocket) -> anyhow::Result<()> {
+        let video = Rc::new(Video::new(self.settings.camera.clone(), app.taps.clone()));
+        self.video.replace(Rc::downgrade(&video));
+        while self.reach.is_wanted() {
+            let until = self.reach.wanted_until();
+            tokio::select! {
+                unit = video.next() => {
+                    let payload = Payload::H264(&unit.annex_b);
+                    self.send_payload(app, payload, unit.captured, socket).await?;
+                }
+                () = at(until.map(Into::into)) => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn send_frame(
         &self,
         app: &App,
@@ -301,9 +334,20 @@ impl Push {
             self.stream.count_dropped(1);
             return Ok(());
         };
+        self.send_payload(app, Payload::Jpeg(&payload), frame.captured, socket)
+            .await
+    }
+
+    async fn send_payload(
+        &self,
+        app: &App,
+        payload: Payload<'_>,
+        captured: SystemTime,
+        socket: &PushSocket,
+    ) -> anyhow::Result<()> {
         let sent = self
             .stream
-            .send(&payload, frame.captured, &socket.pair, None)
+            .send(payload, captured, &socket.pair, None)
             .await;
         let Err(error) = sent else {
             return Ok(());

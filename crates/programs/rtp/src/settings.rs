@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::{
-    Address, Config, ConfigError, Dscp, HostPort, RtpOptions, Section, SessionTimeout,
+    Address, Config, ConfigError, Dscp, HostPort, RtpOptions, Section, SessionTimeout, VideoOptions,
 };
 use eyelid_consumer::Configured;
 
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) slots: PathBuf,
     /// Where the server asks what is sent. Fixed for the life of the process.
     pub(crate) status: Option<PathBuf>,
+    /// Where cameras are to be had as H.264. Fixed for the life of the process.
+    pub(crate) taps: Option<PathBuf>,
     /// Cameras that exist before their slots do.
     pub(crate) cameras: Configured,
     /// Who may look by RTSP; without any, everybody.
@@ -127,6 +129,7 @@ impl Settings {
         if passed {
             own.rtsp.clear();
         }
+        let video: VideoOptions = file.section()?;
         let options = arguments.rtp.clone().or(own);
         let users = options.auth_file.as_deref().map(Users::load).transpose();
         let users = users.map_err(|error| match &arguments.config {
@@ -150,6 +153,7 @@ impl Settings {
                 "no slots directory: give --slots DIR, or slots in [server] of the configuration",
             )?,
             status: arguments.status.clone().or_else(status_of_unit),
+            taps: arguments.taps.clone().or(video.taps),
             cameras,
             users: users.map(Rc::new),
             max_sessions: options
@@ -213,6 +217,7 @@ pub(crate) fn fixed_changes(before: &Settings, after: &Settings) -> Vec<&'static
     let changes = [
         ("rtsp", before.rtsp != after.rtsp),
         ("slots", before.slots != after.slots),
+        ("taps", before.taps != after.taps),
     ];
     let changed = changes.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(what, _)| what).collect()

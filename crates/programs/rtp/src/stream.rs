@@ -3,17 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_figures::{ReceptionFigures, StreamCounts};
 use eyelid_rtp_wire::{
-    Farewell, Framing, Heard, JPEG_PAYLOAD_TYPE, JpegPayload, PaceStep, PacketBytes, PacketPacer,
-    Packetizer, Packets, Receivers, ReportInterval, RtpClock, RtpTime, Sent, Stream,
-    StreamPosition, StreamReport, is_own, probe,
+    Farewell, Framing, Heard, PaceStep, PacketBytes, PacketPacer, Packetizer, Receivers,
+    ReportInterval, RtpClock, RtpTime, Sent, Stream, StreamPosition, StreamReport, is_own, probe,
 };
 use tokio::sync::Mutex;
 
 use crate::connection_writer::ConnectionWriter;
+use crate::payload::{FramePackets, Payload};
 use crate::random;
 use crate::udp::UdpPair;
 
@@ -55,13 +56,14 @@ impl RtpStream {
     /// What the system said: it gives no random numbers.
     pub(crate) fn new(
         ssrc: Option<u32>,
+        payload_type: u8,
         packet_bytes: PacketBytes,
         framing: Framing,
         pace: PacketPace,
     ) -> io::Result<Self> {
         let stream = Stream {
             ssrc: ssrc.map_or_else(random::bits, Ok)?,
-            payload_type: JPEG_PAYLOAD_TYPE,
+            payload_type,
             first_sequence: random::bits()? as u16,
         };
         let packetizer = Packetizer::new(stream, packet_bytes, framing);
@@ -217,7 +219,7 @@ impl RtpStream {
     /// What the socket said.
     pub(crate) async fn write(
         &self,
-        payload: &JpegPayload<'_>,
+        payload: Payload<'_>,
         captured: SystemTime,
         writer: &ConnectionWriter,
     ) -> io::Result<()> {
@@ -237,7 +239,7 @@ impl RtpStream {
     /// What the system said of a packet; the rest of the frame is not sent then.
     pub(crate) async fn send(
         &self,
-        payload: &JpegPayload<'_>,
+        payload: Payload<'_>,
         captured: SystemTime,
         pair: &UdpPair,
         to: Option<SocketAddr>,
@@ -252,7 +254,7 @@ impl RtpStream {
 
     async fn send_packets(
         &self,
-        payload: &JpegPayload<'_>,
+        payload: Payload<'_>,
         captured: SystemTime,
         pair: &UdpPair,
         to: Option<SocketAddr>,
@@ -265,16 +267,15 @@ impl RtpStream {
             self.count_packets(packets.position_after(sent.get()));
         };
         if self.pace == PacketPace::Burst {
-            let (bytes, stride) = (packets.bytes(), packets.stride());
-            return pair.send(bytes, stride, to, on_sent).await;
+            return send_range(&packets, 0..packets.len(), pair, to, on_sent).await;
         }
         pacer.begin(Instant::now(), packets.len());
         let mut gone = 0;
         loop {
             match pacer.step(Instant::now()) {
                 PaceStep::Send(count) => {
-                    let step = packets.range(gone..gone + count);
-                    pair.send(step, packets.stride(), to, on_sent).await?;
+                    let step = gone..gone + count;
+                    send_range(&packets, step, pair, to, on_sent).await?;
                     pacer.sent(Instant::now());
                     gone += count;
                 }
@@ -288,13 +289,13 @@ impl RtpStream {
     /// refused or given up before.
     fn packets_of<'p>(
         &self,
-        payload: &JpegPayload<'_>,
+        payload: Payload<'_>,
         captured: SystemTime,
         packetizer: &'p mut Packetizer,
-    ) -> Packets<'p> {
+    ) -> FramePackets<'p> {
         packetizer.set_ssrc(self.ssrc());
         packetizer.resume(self.sent());
-        packetizer.jpeg(payload, self.stamp(captured))
+        payload.packets(packetizer, self.stamp(captured))
     }
 
     /// Its packets have gone up to this one, of a frame that may have begun with another SSRC.
@@ -320,6 +321,20 @@ impl RtpStream {
     }
 }
 
+/// Sends some packets of a frame, those of one size in one piece.
+async fn send_range(
+    packets: &FramePackets<'_>,
+    range: Range<usize>,
+    pair: &UdpPair,
+    to: Option<SocketAddr>,
+    on_sent: impl Fn(usize),
+) -> io::Result<()> {
+    for run in packets.runs(range) {
+        pair.send(run.bytes, run.stride, to, &on_sent).await?;
+    }
+    Ok(())
+}
+
 /// To so many parts of one.
 fn rounded(number: f64, parts: f64) -> f64 {
     (number * parts).round() / parts
@@ -330,6 +345,7 @@ mod tests {
     use super::*;
     use eyelid_http::Socket;
     use eyelid_replay::case;
+    use eyelid_rtp_wire::{JPEG_PAYLOAD_TYPE, JpegPayload};
     use nix::sys::socket::setsockopt;
     use nix::sys::socket::sockopt::UdpGroSegment;
     use std::future::ready;
@@ -351,7 +367,7 @@ mod tests {
 
     fn stream(framing: Framing, pace: PacketPace) -> RtpStream {
         let size = PacketBytes::new(1000).unwrap();
-        RtpStream::new(None, size, framing, pace).unwrap()
+        RtpStream::new(None, JPEG_PAYLOAD_TYPE, size, framing, pace).unwrap()
     }
 
     /// The number of the next packet that comes.
@@ -370,7 +386,7 @@ mod tests {
             let to = receiver.local_addr().unwrap();
             let pair = UdpPair::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
             let stream = stream(Framing::Datagrams, pace);
-            let sent = stream.send(&payload, SystemTime::now(), &pair, Some(to));
+            let sent = stream.send(Payload::Jpeg(&payload), SystemTime::now(), &pair, Some(to));
             sent.await.unwrap();
             let sent = stream.sent();
             let mut piece = [0; 1 << 16];
@@ -388,7 +404,7 @@ mod tests {
             let stream = stream(Framing::Datagrams, pace);
             // Of another kind of address than the socket's: the system refuses it at once.
             let to = Some("[::1]:9".parse().unwrap());
-            let sent = stream.send(&payload, SystemTime::now(), &pair, to);
+            let sent = stream.send(Payload::Jpeg(&payload), SystemTime::now(), &pair, to);
             sent.await.unwrap_err();
             let counts = stream.counts();
             assert_eq!((counts.packets, counts.bytes), (0, 0), "{pace:?}");
@@ -424,7 +440,9 @@ mod tests {
             let first = stream.next_sequence();
             let nowhere = Some("[::1]:9".parse().unwrap());
             for to in [nowhere, nowhere, receiver.local_addr().ok()] {
-                let sent = stream.send(&payload, SystemTime::now(), &pair, to).await;
+                let sent = stream
+                    .send(Payload::Jpeg(&payload), SystemTime::now(), &pair, to)
+                    .await;
                 assert_eq!(sent.is_ok(), to != nowhere);
             }
             assert_eq!(number(&receiver).await, first, "{pace:?}");
@@ -442,11 +460,11 @@ mod tests {
         let first = stream.next_sequence();
         tokio::select! {
             biased;
-            _ = stream.send(&payload, SystemTime::now(), &pair, to) => panic!("all of it went"),
+            _ = stream.send(Payload::Jpeg(&payload), SystemTime::now(), &pair, to) => panic!("all of it went"),
             () = ready(()) => {}
         }
         let went = stream.sent().packets as u16;
-        let all = stream.send(&payload, SystemTime::now(), &pair, to);
+        let all = stream.send(Payload::Jpeg(&payload), SystemTime::now(), &pair, to);
         all.await.unwrap();
         for count in 0..went {
             assert_eq!(number(&receiver).await, first.wrapping_add(count));
@@ -468,7 +486,7 @@ mod tests {
             stream.change_ssrc().unwrap();
             (stream.sent().packets, stream.ssrc())
         };
-        let sent = stream.send(&payload, SystemTime::now(), &pair, to);
+        let sent = stream.send(Payload::Jpeg(&payload), SystemTime::now(), &pair, to);
         let (sent, (went, after)) = tokio::join!(sent, change);
         sent.unwrap();
         assert!(0 < went && went < stream.sent().packets);
@@ -478,7 +496,7 @@ mod tests {
             receiver.recv(&mut packet).await.unwrap();
             assert_eq!(packet[8..12], before.to_be_bytes());
         }
-        let next = stream.send(&payload, SystemTime::now(), &pair, to);
+        let next = stream.send(Payload::Jpeg(&payload), SystemTime::now(), &pair, to);
         next.await.unwrap();
         receiver.recv(&mut packet).await.unwrap();
         assert_eq!(packet[8..12], after.to_be_bytes());
@@ -500,7 +518,7 @@ mod tests {
         }
         tokio::select! {
             biased;
-            _ = stream.write(&payload, SystemTime::now(), &writer) => panic!("there was room"),
+            _ = stream.write(Payload::Jpeg(&payload), SystemTime::now(), &writer) => panic!("there was room"),
             () = ready(()) => {}
         }
         assert_eq!(
@@ -514,8 +532,10 @@ mod tests {
                 .unwrap();
             read.split_off(before.len())
         };
-        let (written, read) =
-            tokio::join!(stream.write(&payload, SystemTime::now(), &writer), read);
+        let (written, read) = tokio::join!(
+            stream.write(Payload::Jpeg(&payload), SystemTime::now(), &writer),
+            read
+        );
         written.unwrap();
         assert_eq!(read[6..8], first.to_be_bytes());
     }

@@ -164,3 +164,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn says_where_it_is_after_each_packet() {
+    for (framing, before) in [
+        (Framing::Datagrams, 0),
+        (Framing::Interleaved { channel: 0 }, 4),
+    ] {
+        let stream = Stream {
+            ssrc: 7,
+            payload_type: 96,
+            first_sequence: u16::MAX,
+        };
+        let mut packetizer = Packetizer::new(stream, PacketBytes::new(300).unwrap(), framing);
+        let unit = [&[0, 0, 1, 0x65][..], &[9; 1000], &[0, 0, 1, 0x41, 5]].concat();
+        let packets = packetizer.h264(&unit, 0);
+        let sizes: Vec<usize> = packets.iter().map(<[u8]>::len).collect();
+        assert!(sizes.len() > 3);
+        for count in 0..=sizes.len() + 1 {
+            let position = packets.position_after(count);
+            let gone = &sizes[..count.min(sizes.len())];
+            let octets: usize = gone.iter().map(|bytes| bytes - before - 12).sum();
+            assert_eq!(position.sent.packets as usize, gone.len());
+            assert_eq!(position.sent.octets as usize, octets);
+            let next = u16::MAX.wrapping_add(gone.len() as u16);
+            assert_eq!(position.next_sequence, next);
+        }
+        assert_eq!(packets.position(), packets.position_after(sizes.len()));
+    }
+}

@@ -3,12 +3,14 @@
 use std::io;
 use std::rc::Rc;
 
+use eyelid_config::RtpCodec;
 use eyelid_http::Peer;
 use eyelid_rtp_wire::{Framing, PacketBytes};
 
 use crate::connection::Connection;
-use crate::delivery::{Delivery, Way};
+use crate::delivery::{Delivery, Source, Way};
 use crate::frames::Frames;
+use crate::payload::payload_type;
 use crate::push::Push;
 use crate::rtsp::message::{Request, Response};
 use crate::rtsp::session::SetUp;
@@ -16,6 +18,7 @@ use crate::rtsp::target::Target;
 use crate::rtsp::transport::{ServerSide, Transport};
 use crate::shares::NoRoom;
 use crate::stream::{PacketPace, RtpStream};
+use crate::video::Video;
 
 impl Connection {
     /// Makes ready to send.
@@ -27,14 +30,20 @@ impl Connection {
         if let Err(reason) = self.begin_session() {
             return self.unavailable(&session, request, &reason);
         }
-        let frames = Frames::new(
-            &self.app.cameras,
-            camera,
-            set_up.target.size,
-            None,
-            self.app.streams.clone(),
-        );
-        match self.delivery(frames, &set_up) {
+        let app = &self.app;
+        let source = match set_up.target.codec {
+            RtpCodec::Jpeg => Source::Jpeg(Frames::new(
+                &app.cameras,
+                camera,
+                set_up.target.size,
+                None,
+                app.streams.clone(),
+            )),
+            RtpCodec::H264 => {
+                Source::H264(Video::new(set_up.target.camera.clone(), app.taps.clone()))
+            }
+        };
+        match self.delivery(source, &set_up) {
             Ok((delivery, side)) => {
                 let ssrc = delivery.stream().ssrc();
                 self.deliver_instead(Some(delivery));
@@ -66,7 +75,7 @@ impl Connection {
         self.permit.wait();
     }
 
-    fn delivery(&self, frames: Frames, set_up: &SetUp) -> io::Result<(Rc<Delivery>, ServerSide)> {
+    fn delivery(&self, source: Source, set_up: &SetUp) -> io::Result<(Rc<Delivery>, ServerSide)> {
         let (framing, way) = match (set_up.transport, self.peer, self.local) {
             (Transport::Multicast, ..) => {
                 let group = self.group(&set_up.target);
@@ -110,9 +119,11 @@ impl Connection {
             }
         };
         let packet_bytes = PacketBytes::default();
-        let stream = RtpStream::new(None, packet_bytes, framing, PacketPace::default())?;
+        let payload_type = payload_type(set_up.target.codec);
+        let pace = PacketPace::default();
+        let stream = RtpStream::new(None, payload_type, packet_bytes, framing, pace)?;
         let sessions = self.app.sessions.clone();
-        let delivery = Delivery::new(frames, stream, way, self.peer, sessions);
+        let delivery = Delivery::new(source, stream, way, self.peer, sessions);
         Ok((delivery, side))
     }
 
@@ -122,6 +133,7 @@ impl Connection {
             let settings = &destination.settings;
             settings.camera == target.camera
                 && settings.size == target.size
+                && settings.codec == target.codec
                 && destination.group().is_some()
         })
     }

@@ -1,16 +1,23 @@
 //! What is told of a session to who asks.
 
+use eyelid_config::RtpSize;
 use eyelid_figures::{
     ReceptionFigures, SessionFigures, StreamCounts, StreamFigures, StreamState, StreamTransport,
 };
 use eyelid_slot::CameraName;
 
-use super::{Delivery, Way};
+use super::{Delivery, Source, Way};
 
 impl Delivery {
     /// What is so now.
     pub(crate) fn figures(&self) -> SessionFigures {
-        let obstacle = self.frames.obstacle();
+        let (obstacle, size, rendition) = match &self.source {
+            Source::Jpeg(frames) => (frames.obstacle(), frames.size(), frames.shown()),
+            Source::H264(video) => {
+                let size = RtpSize::Current;
+                (video.obstacle(), size, video.comes().then_some(size))
+            }
+        };
         let state = match &self.way {
             _ if !self.is_playing.get() => StreamState::Asleep,
             Way::Group(group) => group.destination.state(),
@@ -27,8 +34,8 @@ impl Delivery {
             stream: StreamFigures {
                 camera: self.camera().clone(),
                 transport,
-                size: self.frames.size(),
-                rendition: self.frames.shown(),
+                size,
+                rendition,
                 state,
                 error: obstacle.filter(|_| state == StreamState::Waiting),
                 since: self.since,
@@ -45,7 +52,10 @@ impl Delivery {
 
     /// The camera.
     pub(crate) fn camera(&self) -> &CameraName {
-        self.frames.camera()
+        match &self.source {
+            Source::Jpeg(frames) => frames.camera(),
+            Source::H264(video) => video.camera(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use eyelid_config::RtpSize;
 use eyelid_figures::{DestinationFigures, StreamFigures, StreamState, StreamTransport};
 use tokio::time::sleep_until;
 
@@ -16,7 +17,13 @@ impl Push {
     /// What is so now.
     pub(crate) fn figures(&self) -> DestinationFigures {
         let frames = self.frames.borrow().upgrade();
+        let video = self.video.borrow().upgrade();
         let obstacle = frames.as_ref().and_then(|frames| frames.obstacle());
+        let obstacle = obstacle.or_else(|| video.as_ref()?.obstacle());
+        let shown = frames.and_then(|frames| frames.shown());
+        let of_video = video
+            .filter(|video| video.comes())
+            .map(|_| RtpSize::Current);
         let error = self.error.borrow().clone();
         let address = self.address.get();
         let state = state(Situation {
@@ -39,7 +46,7 @@ impl Push {
                     _ => StreamTransport::Udp,
                 },
                 size: settings.size,
-                rendition: frames.and_then(|frames| frames.shown()),
+                rendition: shown.or(of_video),
                 state,
                 error: match state {
                     StreamState::Sending | StreamState::Asleep => None,

@@ -2,7 +2,7 @@
 //! track.
 
 use clap::ValueEnum;
-use eyelid_config::RtpSize;
+use eyelid_config::{RtpCodec, RtpSize};
 use eyelid_slot::CameraName;
 
 /// How the track is called, in `a=control`. No camera can be: its name has no such character.
@@ -13,8 +13,10 @@ pub(crate) const TRACK: &str = "track=0";
 pub(crate) struct Target {
     /// The camera.
     pub(crate) camera: CameraName,
-    /// The rendition.
+    /// The rendition; of H.264, that of the frame.
     pub(crate) size: RtpSize,
+    /// In what it is encoded.
+    pub(crate) codec: RtpCodec,
     /// The URL is that of the track, and not that of the presentation.
     pub(crate) is_track: bool,
 }
@@ -60,7 +62,8 @@ impl Target {
         let is_track = is_behind_path || is_behind_query;
         Ok(Self {
             camera: camera(path.trim_start_matches('/'))?,
-            size: said_size(query)?.unwrap_or(RtpSize::Current),
+            size: said(query, "size=")?.unwrap_or(RtpSize::Current),
+            codec: said(query, "codec=")?.unwrap_or(RtpCodec::Jpeg),
             is_track,
         })
     }
@@ -74,6 +77,8 @@ pub(crate) struct Presentation {
     pub(crate) camera: CameraName,
     /// The rendition, where one is said.
     size: Option<RtpSize>,
+    /// In what it is encoded, where that is said.
+    codec: Option<RtpCodec>,
 }
 
 impl Presentation {
@@ -93,13 +98,16 @@ impl Presentation {
         let query = query.split('/').next().unwrap_or_default();
         Ok(Self {
             camera: camera(name.trim_end_matches('/'))?,
-            size: said_size(query)?,
+            size: said(query, "size=")?,
+            codec: said(query, "codec=")?,
         })
     }
 
     /// Says whether it is what was set up as this.
     pub(crate) fn is_of(&self, target: &Target) -> bool {
-        self.camera == target.camera && self.size.is_none_or(|size| size == target.size)
+        self.camera == target.camera
+            && self.size.is_none_or(|size| size == target.size)
+            && self.codec.is_none_or(|codec| codec == target.codec)
     }
 }
 
@@ -118,13 +126,13 @@ fn before_track(text: &str) -> (&str, bool) {
     (before.trim_end_matches(['/', '?']), at.is_some())
 }
 
-/// The rendition that a query asks for, if it asks for one.
-fn said_size(query: &str) -> Result<Option<RtpSize>, NoTarget> {
+/// What a query says behind this, if it does.
+fn said<T: ValueEnum>(query: &str, key: &str) -> Result<Option<T>, NoTarget> {
     let value = query
         .split('&')
-        .find_map(|parameter| parameter.strip_prefix("size="));
-    let size = value.map(|size| RtpSize::from_str(size, false));
-    size.transpose().map_err(|_| NoTarget::Unknown)
+        .find_map(|parameter| parameter.strip_prefix(key));
+    let value = value.map(|value| T::from_str(value, false));
+    value.transpose().map_err(|_| NoTarget::Unknown)
 }
 
 /// What DESCRIBE says of URLs: the base, which ends with `/`, and the control of the track, which
@@ -182,8 +190,35 @@ mod tests {
         Target {
             camera: camera.parse().unwrap(),
             size,
+            codec: RtpCodec::Jpeg,
             is_track,
         }
+    }
+
+    #[test]
+    fn a_url_may_ask_for_h264_and_for_nothing_that_there_is_not() {
+        let video = Target {
+            codec: RtpCodec::H264,
+            ..target("door", RtpSize::Current, true)
+        };
+        for url in [
+            "rtsp://h/door/track=0?codec=h264",
+            "rtsp://h/door?codec=h264/track=0",
+            "rtsp://h/door/?codec=h264/track=0/",
+        ] {
+            assert_eq!(Target::parse(url).as_ref(), Ok(&video), "{url}");
+        }
+        for url in [
+            "/door?codec=h265",
+            "/door?codec=",
+            "/door?codec=h264&size=x",
+        ] {
+            assert_eq!(Target::parse(url), Err(NoTarget::Unknown), "{url}");
+        }
+        let named = |url| Presentation::parse(url).map(|named| named.is_of(&video));
+        assert_eq!(named("rtsp://h/door/"), Ok(true));
+        assert_eq!(named("rtsp://h/door?codec=h264"), Ok(true));
+        assert_eq!(named("rtsp://h/door?codec=jpeg"), Ok(false));
     }
 
     #[test]
