@@ -1,14 +1,14 @@
 //! From a request to what it comes to: a session, a WebSocket, or why it is neither.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use eyelid_figures::VideoFigures;
 use eyelid_http::response::{FullResponse, close, problem, typed, unavailable};
 use eyelid_http::{Arrival, Checked, Door, Handler, Methods, Outcome};
+use eyelid_slot::CameraName;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::http::request::Parts;
@@ -16,6 +16,7 @@ use hyper::{Method, Request, StatusCode};
 
 use crate::feeds::Feeds;
 use crate::mse;
+use crate::peers::{Ask, Peers, Terms};
 use crate::route::Route;
 use crate::settings::Settings;
 
@@ -23,6 +24,7 @@ use crate::settings::Settings;
 pub(crate) struct App {
     pub(crate) feeds: Rc<Feeds>,
     door: Rc<Door>,
+    peers: Rc<Peers>,
     /// When the program began.
     started: SystemTime,
     /// As they were last read. What takes a restart to change is not asked for here.
@@ -31,10 +33,16 @@ pub(crate) struct App {
 
 impl App {
     /// Serves these cameras.
-    pub(crate) fn new(feeds: Rc<Feeds>, door: Rc<Door>, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        feeds: Rc<Feeds>,
+        door: Rc<Door>,
+        peers: Rc<Peers>,
+        settings: &Settings,
+    ) -> Self {
         Self {
             feeds,
             door,
+            peers,
             started: SystemTime::now(),
             settings: RefCell::new(settings.clone()),
         }
@@ -45,14 +53,14 @@ impl App {
         self.settings.replace(settings.clone());
     }
 
-    /// More addresses that lead here.
-    pub(crate) fn candidates(&self) -> Vec<IpAddr> {
-        self.settings.borrow().candidates.clone()
-    }
-
-    /// How long a session lasts at most.
-    pub(crate) fn max_session(&self) -> Option<Duration> {
-        self.settings.borrow().max_session
+    /// What holds for a session that begins now.
+    fn terms(&self) -> Terms {
+        let settings = self.settings.borrow();
+        Terms {
+            candidates: settings.candidates.clone(),
+            max_session: settings.max_session,
+            free: settings.max_viewers.saturating_sub(self.feeds.count()),
+        }
     }
 
     /// Says whether one more may watch.
@@ -79,16 +87,31 @@ impl App {
                 Outcome::Response(unavailable("too many viewers; try again later"))
             }
             Route::Mse(camera) => mse::respond(&self.feeds, &camera, &parts, arrival.peer()),
-            // Signalling answers these; see its modules.
-            Route::Whep(_) | Route::WhepSession(..) | Route::WebRtc(_) => {
-                drop(body);
-                let what = "this is not served yet";
-                Outcome::Response(rejection(StatusCode::NOT_IMPLEMENTED, what))
+            Route::Whep(camera) => {
+                let ask = self.ask(&parts, &camera, &arrival);
+                Outcome::Response(self.peers.whep(ask, None, body).await)
+            }
+            Route::WhepSession(camera, id) => {
+                let ask = self.ask(&parts, &camera, &arrival);
+                Outcome::Response(self.peers.whep(ask, Some(&id), body).await)
+            }
+            Route::WebRtc(camera) => {
+                let ask = self.ask(&parts, &camera, &arrival);
+                Outcome::Response(self.peers.json(ask, body).await)
             }
             Route::NotFound => {
                 let what = "nothing here; a camera is at /NAME/whep, /NAME/webrtc and /NAME/mse";
                 Outcome::Response(rejection(StatusCode::NOT_FOUND, what))
             }
+        }
+    }
+
+    fn ask<'a>(&self, parts: &'a Parts, camera: &'a CameraName, arrival: &Arrival) -> Ask<'a> {
+        Ask {
+            parts,
+            peer: arrival.peer(),
+            camera,
+            terms: self.terms(),
         }
     }
 

@@ -218,6 +218,11 @@ impl Feeds {
         *self.limits.borrow_mut() = Box::new(limits);
     }
 
+    /// What holds for a camera; `None` where there is no H.264 of it.
+    pub(crate) fn limits_of(&self, camera: &CameraName) -> Option<Limits> {
+        self.limits.borrow()(camera)
+    }
+
     /// How many watch now.
     pub(crate) fn count(&self) -> usize {
         *self.viewers.borrow()

@@ -5,6 +5,14 @@
 //! pictures anywhere. `docs/video.md` says what is served, `docs/architecture.md` how the modules
 //! hang together.
 
+#![cfg_attr(
+    not(feature = "native"),
+    allow(
+        dead_code,
+        reason = "without WebRTC there is no program, and all else is tested"
+    )
+)]
+
 mod app;
 mod coded;
 mod encoders;
@@ -12,10 +20,14 @@ mod feeds;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod mse;
+#[cfg(feature = "native")]
+mod peers;
+#[cfg(not(feature = "native"))]
+#[path = "peers/absent.rs"]
+mod peers;
 mod route;
 mod serve;
 mod settings;
-#[allow(dead_code, reason = "the sessions that use it are being built")]
 mod signalling;
 mod status;
 mod tap;

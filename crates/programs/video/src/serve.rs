@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::encoders;
 use crate::feeds::Feeds;
+use crate::peers::Peers;
 use crate::settings::{Settings, fixed_changes};
 use crate::status;
 use crate::tap::Taps;
@@ -69,7 +70,15 @@ pub(crate) async fn run(
         has_file: true,
     };
     let door = Rc::new(Door::new(options(&settings), advice, descriptors)?);
-    let app = Rc::new(App::new(feeds.clone(), door.clone(), &settings));
+    let address = settings.udp.address();
+    let bind = || Peers::bind(address).with_context(|| format!("cannot use UDP {address}"));
+    let peers = Rc::new(Peers::new(udp.map_or_else(bind, Ok)?, feeds.clone())?);
+    let app = Rc::new(App::new(
+        feeds.clone(),
+        door.clone(),
+        peers.clone(),
+        &settings,
+    ));
     let taps = Taps::new(feeds.clone(), settings.taps.clone());
     taps.listen(passed_tap)?;
     taps.serve(&cameras.names());
@@ -82,7 +91,6 @@ pub(crate) async fn run(
     let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     let (accepting, watching) = (Pulse::default(), Pulse::default());
     let accepted = acceptor.accept_until_done(&sockets.listeners, &mut signals, &accepting);
-    drop(udp);
     manager::ready();
     let reload = || {
         let after = reread()?;
@@ -102,6 +110,7 @@ pub(crate) async fn run(
             log::info!("ending: {}", end.reason());
             Ok(())
         }
+        never = peers.run() => match never {},
         error = cameras.run(&watching) => error.context("cannot read inotify"),
         () = feeds.died() => Err(anyhow::anyhow!("the task of a camera has ended unexpectedly")),
         () = idle(&feeds, settings.idle_exit) => {
@@ -116,6 +125,7 @@ pub(crate) async fn run(
     drop(sockets.listeners);
     drop(answering);
     drop(taps);
+    peers.stop();
     door.stop();
     acceptor.drain().await;
     ended

@@ -99,12 +99,14 @@ impl Rejection {
         response
     }
 
-    /// Gives its status, for tests and the log.
+    /// Gives its status.
+    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Gives its reason, for tests and the log.
+    /// Gives its reason.
+    #[cfg(test)]
     pub(crate) fn what(&self) -> &str {
         &self.what
     }

@@ -1,4 +1,4 @@
-//! How many may watch, and how fast sessions may be opened: in all, and from one address.
+//! How many sessions there may be, and how fast they may be opened, from one address.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,15 +27,13 @@ const OF_PROXY: u32 = 4;
 const ADDRESSES: usize = 1024;
 
 /// Counts viewers, and the sessions that they open.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Limits {
     counts: RefCell<Counts>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Counts {
-    max_viewers: usize,
-    viewers: usize,
     /// By network ([`Peer::network`]); the clients of this machine are one.
     addresses: HashMap<Option<IpAddr>, Address>,
 }
@@ -56,34 +54,19 @@ pub(crate) struct Place {
 }
 
 impl Limits {
-    /// Lets so many watch at once.
-    pub(crate) fn new(max_viewers: usize) -> Self {
-        Self {
-            counts: RefCell::new(Counts {
-                max_viewers,
-                viewers: 0,
-                addresses: HashMap::new(),
-            }),
-        }
-    }
-
-    /// Lets so many watch from now on. Who is there stays.
-    pub(crate) fn set_max_viewers(&self, max_viewers: usize) {
-        self.counts.borrow_mut().max_viewers = max_viewers;
-    }
-
-    /// Says how many watch.
-    pub(crate) fn viewers(&self) -> usize {
-        self.counts.borrow().viewers
-    }
-
-    /// Gives a client a place, which it takes from the moment on when it asks for a session.
+    /// Gives a client a place, which it takes from the moment on when it asks for a session;
+    /// in all, so many are `free`.
     ///
     /// # Errors
     /// There is none, or it asks too fast.
-    pub(crate) fn enter(self: &Rc<Self>, peer: Peer, now: Instant) -> Result<Place, Rejection> {
+    pub(crate) fn enter(
+        self: &Rc<Self>,
+        peer: Peer,
+        free: usize,
+        now: Instant,
+    ) -> Result<Place, Rejection> {
         let address = peer.network().filter(|address| !address.is_loopback());
-        self.counts.borrow_mut().enter(address, now)?;
+        self.counts.borrow_mut().enter(address, free, now)?;
         Ok(Place {
             limits: self.clone(),
             address,
@@ -92,13 +75,17 @@ impl Limits {
 }
 
 impl Counts {
-    fn enter(&mut self, address: Option<IpAddr>, now: Instant) -> Result<(), Rejection> {
+    fn enter(
+        &mut self,
+        address: Option<IpAddr>,
+        free: usize,
+        now: Instant,
+    ) -> Result<(), Rejection> {
         self.forget(now);
         if self.addresses.len() >= ADDRESSES && !self.addresses.contains_key(&address) {
             let what = "too many clients open sessions; try again later";
             return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, what));
         }
-        let is_full = self.viewers >= self.max_viewers;
         let entry = self.addresses.entry(address).or_insert(Address {
             viewers: 0,
             due: now,
@@ -113,11 +100,8 @@ impl Counts {
         }
         // What is refused counts, too: it is work.
         entry.due = entry.due.max(now) + interval;
-        if is_full {
-            let what = format!(
-                "there are {} viewers already; try again later",
-                self.viewers
-            );
+        if free == 0 {
+            let what = "there are as many viewers as may be; try again later";
             return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, what));
         }
         if address.is_some() && entry.viewers >= OF_ADDRESS {
@@ -125,12 +109,10 @@ impl Counts {
             return Err(Rejection::later(StatusCode::TOO_MANY_REQUESTS, what));
         }
         entry.viewers += 1;
-        self.viewers += 1;
         Ok(())
     }
 
     fn leave(&mut self, address: Option<IpAddr>) {
-        self.viewers -= 1;
         if let Some(entry) = self.addresses.get_mut(&address) {
             entry.viewers -= 1;
         }
@@ -166,60 +148,55 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_its_viewer_leaves() {
-        let (limits, now) = (Rc::new(Limits::new(2)), Instant::now());
-        let first = limits.enter(peer(1), now).unwrap();
-        let second = limits.enter(Peer::Unix, now).unwrap();
-        assert_eq!(limits.viewers(), 2);
-        assert_eq!(status(limits.enter(peer(2), now)), 503);
-        drop(first);
-        let third = limits.enter(peer(2), now).unwrap();
-        limits.set_max_viewers(1);
-        drop(second);
-        assert_eq!(status(limits.enter(peer(3), now)), 503);
-        drop(third);
-        assert_eq!(status(limits.enter(peer(3), now)), 201);
+        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
+        let places: Vec<_> = (0..OF_ADDRESS)
+            .map(|_| limits.enter(peer(1), 9, now).unwrap())
+            .collect();
+        assert_eq!(status(limits.enter(peer(1), 9, now)), 429);
+        drop(places);
+        assert_eq!(status(limits.enter(peer(1), 9, now)), 201);
+        assert_eq!(status(limits.enter(peer(1), 0, now)), 503);
     }
 
     #[test]
     fn one_address_has_its_share_and_a_proxy_all() {
-        let (limits, now) = (Rc::new(Limits::new(1000)), Instant::now());
+        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
         let open = |peer| {
             let mut places = Vec::new();
-            while let Ok(place) = limits.enter(peer, now) {
+            while let Ok(place) = limits.enter(peer, 9, now) {
                 places.push(place);
             }
             places
         };
         let places = open(peer(1));
         assert_eq!(places.len(), OF_ADDRESS);
-        assert_eq!(status(limits.enter(peer(2), now)), 201);
+        assert_eq!(status(limits.enter(peer(2), 9, now)), 201);
         for local in ["127.0.0.1:1", "[::ffff:127.0.0.1]:1", "[::1]:1"] {
             let local = Peer::Tcp(local.parse().unwrap());
-            assert!(!open(local).is_empty() || status(limits.enter(local, now)) == 429);
+            assert!(!open(local).is_empty() || status(limits.enter(local, 9, now)) == 429);
         }
         assert_eq!(limits.counts.borrow().addresses[&None].viewers, 0);
         let late = now + Duration::from_secs(60);
         let local: Vec<_> = (0..AT_ONCE * OF_PROXY)
-            .map_while(|_| limits.enter(Peer::Unix, late).ok())
+            .map_while(|_| limits.enter(Peer::Unix, 9, late).ok())
             .collect();
         assert!(local.len() >= 100, "{}", local.len());
     }
 
     #[test]
     fn sessions_are_opened_at_a_bounded_rate_also_those_refused() {
-        let (limits, now) = (Rc::new(Limits::new(1000)), Instant::now());
-        let enter = |at| status(limits.enter(peer(1), at)) == 201;
+        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
+        let enter = |at| status(limits.enter(peer(1), 9, at)) == 201;
         let at = |at| (0..100).filter(move |_| enter(at));
         assert_eq!(at(now).count(), AT_ONCE as usize);
-        assert_eq!(status(limits.enter(peer(1), now)), 429);
+        assert_eq!(status(limits.enter(peer(1), 9, now)), 429);
         assert_eq!(at(now + Duration::from_secs(1)).count(), 5);
         assert_eq!(
             at(now + Duration::from_secs(3600)).count(),
             AT_ONCE as usize
         );
-        limits.set_max_viewers(0);
         let late = now + Duration::from_secs(7200);
-        let refused = (0..40).map(|_| status(limits.enter(peer(1), late)));
+        let refused = (0..40).map(|_| status(limits.enter(peer(1), 0, late)));
         assert_eq!(
             refused.filter(|status| *status == 503).count(),
             AT_ONCE as usize
@@ -228,14 +205,13 @@ mod tests {
 
     #[test]
     fn addresses_are_forgotten_and_bounded() {
-        let (limits, now) = (Rc::new(Limits::new(10_000)), Instant::now());
-        let kept = limits.enter(peer(0), now).unwrap();
-        let entered = (1..2000).filter(|number| status(limits.enter(peer(*number), now)) == 201);
+        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
+        let kept = limits.enter(peer(0), 9, now).unwrap();
+        let entered = (1..2000).filter(|number| status(limits.enter(peer(*number), 9, now)) == 201);
         assert_eq!(entered.count(), ADDRESSES - 1);
         let later = now + Duration::from_secs(1);
-        assert_eq!(status(limits.enter(peer(5000), later)), 201);
+        assert_eq!(status(limits.enter(peer(5000), 9, later)), 201);
         assert_eq!(limits.counts.borrow().addresses.len(), 2);
-        drop(kept);
-        assert_eq!(limits.viewers(), 0);
+        assert!(limits.counts.borrow().addresses[&kept.address].viewers == 1);
     }
 }

@@ -1,0 +1,209 @@
+//! WebRTC: all sessions, and the one UDP socket that they share.
+//!
+//! What comes by the socket is sorted here, by the name that a check has in it or by who sent it,
+//! into the sessions' inboxes. Requests are answered in [`requests`].
+
+mod connection;
+mod handshakes;
+mod inbox;
+mod requests;
+mod session;
+mod stun;
+mod udp;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use eyelid_slot::CameraName;
+use str0m::config::{CryptoProvider, DtlsCert};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+
+use crate::feeds::Feeds;
+use crate::signalling::Rejection;
+use crate::signalling::limits::Limits;
+use crate::signalling::offer::Description;
+use crate::signalling::session_id::SessionId;
+use handshakes::Handshakes;
+use inbox::Inbox;
+pub(crate) use requests::{Ask, Terms};
+use udp::{Datagram, Udp};
+
+/// How many addresses lead to one session. A client asks from each of its interfaces, and from
+/// another when its network changes.
+const ADDRESSES_EACH: usize = 8;
+
+/// How long nothing is read after the socket has failed: it may have no memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// All sessions.
+pub(crate) struct Peers {
+    feeds: Rc<Feeds>,
+    udp: Rc<Udp>,
+    crypto: Arc<CryptoProvider>,
+    certificate: DtlsCert,
+    limits: Rc<Limits>,
+    handshakes: Rc<Handshakes>,
+    table: Rc<Table>,
+    /// Becomes true when sessions are to end.
+    stopping: watch::Sender<bool>,
+}
+
+/// Where datagrams and requests find the sessions.
+#[derive(Default)]
+struct Table {
+    sessions: RefCell<HashMap<SessionId, Entry>>,
+    by_ufrag: RefCell<HashMap<String, SessionId>>,
+    by_address: RefCell<HashMap<SocketAddr, SessionId>>,
+    /// Datagrams that are of no session.
+    strays: Cell<u64>,
+}
+
+/// A session as others see it.
+struct Entry {
+    camera: CameraName,
+    /// Its name in ICE, which is its tag in HTTP, too.
+    ufrag: String,
+    /// The client's, once it is known.
+    client_ufrag: Option<String>,
+    candidates: usize,
+    inbox: Rc<Inbox>,
+    orders: mpsc::Sender<Order>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What a request wants of a session.
+enum Order {
+    /// That it takes the answer to its offer.
+    Answer(Box<Description>, oneshot::Sender<Result<(), Rejection>>),
+    /// That it ends.
+    Close,
+}
+
+/// A session's place in the table. It is gone when this is dropped.
+struct Registration {
+    table: Rc<Table>,
+    id: SessionId,
+}
+
+impl Peers {
+    /// Has no session yet. All of them come and go by this socket.
+    ///
+    /// # Errors
+    /// The socket cannot be used, or OpenSSL makes no certificate.
+    pub(crate) fn new(socket: UdpSocket, feeds: Rc<Feeds>) -> anyhow::Result<Self> {
+        let udp = Udp::new(socket).context("cannot use the UDP socket")?;
+        let crypto = str0m::crypto::from_feature_flags();
+        let certificate = crypto.dtls_provider.generate_certificate();
+        Ok(Self {
+            feeds,
+            udp: Rc::new(udp),
+            crypto: Arc::new(crypto),
+            certificate: certificate.context("OpenSSL makes no certificate")?,
+            limits: Rc::default(),
+            handshakes: Rc::default(),
+            table: Rc::default(),
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    /// Binds the socket.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+        Udp::bind(address)
+    }
+
+    /// Sorts what comes by the socket, for ever.
+    pub(crate) async fn run(&self) -> Infallible {
+        loop {
+            match self.udp.receive().await {
+                Ok(datagram) => self.table.sort(datagram),
+                Err(error) => {
+                    log::debug!("UDP: {error}");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Has all sessions say goodbye.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+impl Table {
+    /// Gives a session its place.
+    fn enter(self: &Rc<Self>, id: SessionId, entry: Entry) -> Registration {
+        self.by_ufrag.borrow_mut().insert(entry.ufrag.clone(), id);
+        self.sessions.borrow_mut().insert(id, entry);
+        Registration {
+            table: self.clone(),
+            id,
+        }
+    }
+
+    fn sort(&self, datagram: Datagram) {
+        let known = match stun::is_stun(&datagram.bytes) {
+            true => stun::asked_ufrag(&datagram.bytes)
+                .and_then(|ufrag| self.by_ufrag.borrow().get(ufrag).copied()),
+            false => self.by_address.borrow().get(&datagram.from).copied(),
+        };
+        let sessions = self.sessions.borrow();
+        match known.and_then(|id| sessions.get(&id)) {
+            Some(entry) => entry.inbox.push(datagram),
+            None => self.strays.set(self.strays.get() + 1),
+        }
+    }
+}
+
+impl Registration {
+    /// What comes from this address is this session's: it has shown the password from there.
+    fn is_at(&self, address: SocketAddr) {
+        let mut sessions = self.table.sessions.borrow_mut();
+        let Some(entry) = sessions.get_mut(&self.id) else {
+            return;
+        };
+        let mut by_address = self.table.by_address.borrow_mut();
+        if by_address.insert(address, self.id) == Some(self.id) {
+            return;
+        }
+        entry.addresses.push(address);
+        if entry.addresses.len() > ADDRESSES_EACH {
+            let oldest = entry.addresses.remove(0);
+            forget(&mut by_address, oldest, self.id);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let Some(entry) = self.table.sessions.borrow_mut().remove(&self.id) else {
+            return;
+        };
+        self.table.by_ufrag.borrow_mut().remove(&entry.ufrag);
+        let mut by_address = self.table.by_address.borrow_mut();
+        for address in entry.addresses {
+            forget(&mut by_address, address, self.id);
+        }
+    }
+}
+
+/// Forgets that an address is this session's, if it is not another's by now.
+fn forget(by_address: &mut HashMap<SocketAddr, SessionId>, address: SocketAddr, id: SessionId) {
+    if by_address.get(&address) == Some(&id) {
+        by_address.remove(&address);
+    }
+}
+
+#[cfg(test)]
+mod tests;

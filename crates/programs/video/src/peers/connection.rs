@@ -1,0 +1,439 @@
+//! One WebRTC connection, apart from sockets, clocks and cameras: datagrams and pictures go in,
+//! datagrams and what the client wants come out. str0m does the work; here is how it is set up and
+//! what its events mean.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hyper::StatusCode;
+use str0m::bwe::{Bitrate, BweKind};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::ChannelId;
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt};
+use str0m::net::{Protocol, Receive, Transmit};
+use str0m::rtp::{AbsCaptureTime, Extension, ExtensionMap};
+use str0m::stats::{MediaEgressStats, PeerStats};
+use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc, RtcConfig};
+
+use crate::coded::Coded;
+use crate::signalling::Rejection;
+use crate::signalling::json::KeepAlive;
+use crate::signalling::offer::{Description, H264Format};
+
+/// What a path is taken to carry until it is known. The first keyframe is paced at it: 10 KB of
+/// 720p take 80 ms then, and a path of 500 kbit/s has a queue of half of it.
+const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_000);
+
+/// How much more than the encoder's bitrate is looked for: packets are paced at little more than
+/// what the path is known to carry, so that a picture takes this share of its time to leave.
+const SOUGHT: u64 = 3;
+
+/// How many packets leave in one turn at most; a burst of the pacer has 63,000 bytes.
+const ROUNDS: usize = 500;
+
+/// How often the client's clock hears of ours, which tells it how old pictures are.
+const REPORTS: Duration = Duration::from_secs(1);
+
+/// What is offered: Constrained Baseline at level 3.1, in pieces.
+const OFFERED: H264Format = H264Format {
+    payload_type: 102,
+    retransmission: Some(103),
+    profile_level_id: 0x42_e0_1f,
+};
+
+/// The label of the data channel by which camera-streamer's clients are pinged.
+const KEEP_ALIVE: &str = "keepalive";
+
+/// What a connection is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct SetUp {
+    /// What encrypts.
+    pub(crate) crypto: Arc<CryptoProvider>,
+    /// Who this side is in DTLS.
+    pub(crate) certificate: DtlsCert,
+    /// Who this side is in ICE.
+    pub(crate) credentials: IceCreds,
+    /// Where the client is told to send to.
+    pub(crate) candidates: Vec<SocketAddr>,
+    /// The encoder's largest bitrate.
+    pub(crate) bitrate_bps: u64,
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    rtc: Rtc,
+    candidates: Vec<SocketAddr>,
+    format: H264Format,
+    mid: Option<Mid>,
+    /// What is to be answered.
+    pending: Option<SdpPendingOffer>,
+    channel: Option<ChannelId>,
+    told: Told,
+    connected: bool,
+    ended: Option<Ended>,
+    /// The RTP time of the last picture.
+    last_time_90k: u64,
+}
+
+/// What the client and the path have told since this was last asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// It cannot decode without a keyframe.
+    pub(crate) wants_key: bool,
+    /// It answered a ping.
+    pub(crate) ponged: bool,
+    /// What the path carries.
+    pub(crate) estimate_bps: Option<u64>,
+    /// How packets of the picture arrive.
+    pub(crate) media: Option<MediaEgressStats>,
+    /// How everything arrives.
+    pub(crate) peer: Option<PeerStats>,
+}
+
+/// How a connection has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The client said so.
+    Closed,
+    /// Nothing came from it for long (ICE consent, RFC 7675).
+    Lost,
+    /// This is wrong with it.
+    Failed(String),
+}
+
+impl Connection {
+    /// Answers an offer.
+    ///
+    /// # Errors
+    /// What is wrong with the offer.
+    pub(crate) fn answer(
+        set_up: &SetUp,
+        offer: &Description,
+        now: Instant,
+    ) -> Result<(Self, String), Rejection> {
+        let mut connection = Self::new(set_up, offer.h264, now);
+        let read = SdpOffer::from_sdp_string(&offer.text);
+        let read = read.map_err(|error| unusable(&error))?;
+        let answer = connection.rtc.sdp_api().accept_offer(read);
+        let answer = answer.map_err(|error| unusable(&error))?;
+        Ok((connection, complete(&answer.to_sdp_string())))
+    }
+
+    /// Offers.
+    ///
+    /// # Errors
+    /// None is known.
+    pub(crate) fn offer(
+        set_up: &SetUp,
+        keep_alive: KeepAlive,
+        now: Instant,
+    ) -> Result<(Self, String), Rejection> {
+        let mut connection = Self::new(set_up, OFFERED, now);
+        let mut changes = connection.rtc.sdp_api();
+        let (video, sends) = (MediaKind::Video, Direction::SendOnly);
+        let stream = Some("eyelid".to_owned());
+        connection.mid = Some(changes.add_media(video, sends, stream, None, None));
+        if keep_alive == KeepAlive::Pings {
+            changes.add_channel(KEEP_ALIVE.to_owned());
+        }
+        let Some((offer, pending)) = changes.apply() else {
+            let what = "there is nothing to offer";
+            return Err(Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, what));
+        };
+        connection.pending = Some(pending);
+        Ok((connection, offer.to_sdp_string()))
+    }
+
+    fn new(set_up: &SetUp, format: H264Format, now: Instant) -> Self {
+        let mut rtc = config(set_up, format).build(now);
+        for address in &set_up.candidates {
+            // All are addresses that somebody can send to.
+            if let Ok(candidate) = Candidate::host(*address, Protocol::Udp) {
+                rtc.add_local_candidate(candidate);
+            }
+        }
+        let sought = set_up.bitrate_bps.saturating_mul(SOUGHT);
+        rtc.bwe().set_desired_bitrate(Bitrate::bps(sought));
+        Self {
+            rtc,
+            candidates: set_up.candidates.clone(),
+            format,
+            mid: None,
+            pending: None,
+            channel: None,
+            told: Told::default(),
+            connected: false,
+            ended: None,
+            last_time_90k: 0,
+        }
+    }
+
+    /// Takes the answer to what this side has offered.
+    ///
+    /// # Errors
+    /// What is wrong with it; or there was no offer, or another answer to it.
+    pub(crate) fn accept(&mut self, answer: &Description) -> Result<(), Rejection> {
+        let Some(pending) = self.pending.take() else {
+            let what = "this session has its answer already";
+            return Err(Rejection::new(StatusCode::CONFLICT, what));
+        };
+        let read = SdpAnswer::from_sdp_string(&answer.text);
+        let read = read.map_err(|error| unusable(&error))?;
+        let accepted = self.rtc.sdp_api().accept_answer(pending, read);
+        accepted.map_err(|error| unusable(&error))?;
+        self.format = answer.h264;
+        Ok(())
+    }
+
+    /// Says whether an answer is waited for.
+    pub(crate) fn is_offering(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Says whether pictures can be sent.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Says whether and how it has ended.
+    pub(crate) fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// Gives what was told since the last time.
+    pub(crate) fn take_told(&mut self) -> Told {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Says whether a datagram is of this client: one of STUN that has the right password, or from
+    /// where one was.
+    pub(crate) fn accepts(&self, from: SocketAddr, bytes: &[u8], at: Instant) -> bool {
+        let received = self.received(from, bytes);
+        received.is_some_and(|received| self.rtc.accepts(&Input::Receive(at, received)))
+    }
+
+    /// Takes a datagram.
+    pub(crate) fn receive(&mut self, from: SocketAddr, bytes: &[u8], at: Instant) {
+        let Some(received) = self.received(from, bytes) else {
+            return;
+        };
+        let taken = self.rtc.handle_input(Input::Receive(at, received));
+        self.fail_on(taken);
+    }
+
+    /// Wherever it arrived, to this connection it is at the candidate: behind a forwarded port it
+    /// was sent to another address than the one where it came.
+    fn received<'a>(&self, from: SocketAddr, bytes: &'a [u8]) -> Option<Receive<'a>> {
+        let mut candidates = self.candidates.iter();
+        let same = |candidate: &&SocketAddr| candidate.is_ipv4() == from.is_ipv4();
+        let to = candidates.find(same).or(self.candidates.first())?;
+        Receive::new(Protocol::Udp, from, *to, bytes).ok()
+    }
+
+    /// Does what is due, gives what is to be sent, and says when something is due next.
+    pub(crate) fn run(&mut self, now: Instant, send: &mut impl FnMut(Transmit)) -> Option<Instant> {
+        // Each packet is due by itself, many at the same time.
+        let mut rounds = 0;
+        loop {
+            let due = match self.rtc.poll_output() {
+                Ok(Output::Timeout(due)) => due,
+                Ok(Output::Transmit(transmit)) => {
+                    send(transmit);
+                    continue;
+                }
+                Ok(Output::Event(event)) => {
+                    self.heed(event);
+                    continue;
+                }
+                Err(error) => {
+                    self.fail_on(Err(error));
+                    return None;
+                }
+            };
+            if !self.rtc.is_alive() {
+                self.ended.get_or_insert(Ended::Closed);
+            }
+            // What is left to say was said; after that it is always due again.
+            if self.ended.is_some() {
+                return None;
+            }
+            if due > now {
+                return Some(due);
+            }
+            rounds += 1;
+            if rounds > ROUNDS {
+                return Some(now + Duration::from_millis(1));
+            }
+            let done = self.rtc.handle_input(Input::Timeout(now));
+            self.fail_on(done);
+        }
+    }
+
+    fn heed(&mut self, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.ended.get_or_insert(Ended::Lost);
+            }
+            Event::Closed => {
+                self.ended.get_or_insert(Ended::Closed);
+            }
+            // It comes for each section of an offer, those that are rejected, too.
+            Event::MediaAdded(added)
+                if added.kind == MediaKind::Video && added.direction.is_sending() =>
+            {
+                self.mid.get_or_insert(added.mid);
+            }
+            Event::KeyframeRequest(_) => self.told.wants_key = true,
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                self.told.estimate_bps = Some(estimate.as_u64());
+            }
+            Event::MediaEgressStats(media) => self.told.media = Some(media),
+            Event::PeerStats(peer) => self.told.peer = Some(peer),
+            Event::ChannelOpen(channel, label) if label == KEEP_ALIVE => {
+                self.channel = Some(channel);
+            }
+            Event::ChannelData(data) if Some(data.id) == self.channel => self.told.ponged = true,
+            _ => {}
+        }
+    }
+
+    fn fail_on(&mut self, done: Result<(), str0m::RtcError>) {
+        if let Err(error) = done {
+            self.ended.get_or_insert(Ended::Failed(error.to_string()));
+            self.rtc.disconnect();
+        }
+    }
+
+    /// Sends a picture: it waits in the pacer until its packets may go.
+    pub(crate) fn write(&mut self, coded: &Coded, now: Instant, wall: SystemTime) {
+        let Some(payload_type) = self.payload_type() else {
+            return;
+        };
+        let Some(writer) = self.mid.and_then(|mid| self.rtc.writer(mid)) else {
+            return;
+        };
+        let age = wall.duration_since(coded.captured).unwrap_or_default();
+        let time_90k = self.last_time_90k.saturating_add(1);
+        // A clock that was set back holds the time up and does not turn it back.
+        let time_90k = time_90k.max(to_90k(coded.captured));
+        self.last_time_90k = time_90k;
+        let captured = AbsCaptureTime {
+            capture_time: coded.captured,
+            clock_offset: None,
+        };
+        let written = writer
+            .playout_delay(MediaTime::ZERO, MediaTime::ZERO)
+            .abs_capture_time(captured)
+            .write(
+                payload_type,
+                now.checked_sub(age).unwrap_or(now),
+                MediaTime::from_90khz(time_90k),
+                coded.annex_b.to_vec(),
+            );
+        self.fail_on(written);
+    }
+
+    fn payload_type(&mut self) -> Option<Pt> {
+        let writer = self.rtc.writer(self.mid?)?;
+        let mut formats = writer.payload_params();
+        let wanted = Pt::from(self.format.payload_type);
+        formats
+            .find(|format| format.pt() == wanted)
+            .map(|format| format.pt())
+    }
+
+    /// Says since when the oldest packet waits in the pacer.
+    pub(crate) fn waiting_since(&mut self) -> Option<Instant> {
+        let mid = self.mid?;
+        let mut direct = self.rtc.direct_api();
+        let info = direct.stream_tx_by_mid(mid, None)?.queue_info()?;
+        info.first_unsent()
+    }
+
+    /// Pings the client, if it has said that it answers. Says whether it has.
+    pub(crate) fn ping(&mut self) -> bool {
+        let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else {
+            return false;
+        };
+        // One that takes no more is not read by its client, and counts as silent.
+        let _ = channel.write(false, b"ping");
+        true
+    }
+
+    /// Says goodbye. What is to be sent then is given by [`Self::run`].
+    pub(crate) fn close(&mut self) {
+        let closed = self.rtc.close();
+        self.ended.get_or_insert(Ended::Closed);
+        self.fail_on(closed);
+    }
+}
+
+fn config(set_up: &SetUp, format: H264Format) -> RtcConfig {
+    let mut extensions = ExtensionMap::empty();
+    for (id, extension) in [
+        (3, Extension::TransportSequenceNumber),
+        (4, Extension::RtpMid),
+        (5, Extension::PlayoutDelay),
+        (7, Extension::AbsoluteCaptureTime),
+        (10, Extension::RtpStreamId),
+        (11, Extension::RepairedRtpStreamId),
+    ] {
+        extensions.set(id, extension);
+    }
+    let mut config = RtcConfig::new()
+        .set_crypto_provider(set_up.crypto.clone())
+        .set_dtls_cert(set_up.certificate.clone())
+        .set_local_ice_credentials(set_up.credentials.clone())
+        .set_ice_lite(true)
+        .clear_codecs()
+        .set_extension_map(extensions)
+        .set_stats_interval(Some(REPORTS))
+        .set_rtcp_report_interval_video(REPORTS)
+        .enable_bwe(Some(FIRST_ESTIMATE));
+    config.codec_config().add_config(
+        format.payload_type.into(),
+        format.retransmission.map(Pt::from),
+        Codec::H264,
+        Frequency::NINETY_KHZ,
+        None,
+        FormatParams {
+            level_asymmetry_allowed: Some(true),
+            packetization_mode: Some(1),
+            profile_level_id: Some(format.profile_level_id),
+            ..FormatParams::default()
+        },
+    );
+    config
+}
+
+/// Gives each section of an answer a format, as its grammar asks (RFC 8866, section 9): str0m gives
+/// those that it rejects none, and browsers refuse the whole then. Of a rejected one it says nothing
+/// (RFC 3264, section 6).
+fn complete(answer: &str) -> String {
+    let mut lines = String::with_capacity(answer.len() + 8);
+    for line in answer.lines() {
+        lines.push_str(line.trim_end());
+        if line.starts_with("m=") && line.split_ascii_whitespace().count() < 4 {
+            lines.push_str(" 0");
+        }
+        lines.push_str("\r\n");
+    }
+    lines
+}
+
+fn to_90k(captured: SystemTime) -> u64 {
+    let since = captured.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() * 90_000 + u64::from(since.subsec_nanos()) * 9 / 100_000
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Rejection {
+    let what = format!("this session description cannot be used: {error}");
+    Rejection::new(StatusCode::BAD_REQUEST, what)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,397 @@
+//! A connection and a client of str0m's, in memory, on a clock of its own.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use str0m::change::SdpPendingOffer;
+use str0m::crypto::from_feature_flags;
+use str0m::media::KeyframeRequestKind;
+
+use super::*;
+
+const SERVER: &str = "192.0.2.1:8189";
+const CLIENT: &str = "192.0.2.2:50000";
+
+fn set_up() -> SetUp {
+    let crypto = Arc::new(from_feature_flags());
+    SetUp {
+        certificate: crypto.dtls_provider.generate_certificate().unwrap(),
+        crypto,
+        credentials: IceCreds {
+            ufrag: "ours0123".to_owned(),
+            pass: "0123456789abcdef0123456789abcdef".to_owned(),
+        },
+        candidates: vec![
+            SERVER.parse().unwrap(),
+            "[2001:db8::1]:8189".parse().unwrap(),
+        ],
+        bitrate_bps: 2_500_000,
+    }
+}
+
+/// A client, and the way between.
+struct Client {
+    rtc: Rtc,
+    pending: Option<SdpPendingOffer>,
+    mid: Option<Mid>,
+    channel: Option<ChannelId>,
+    frames: Vec<(u64, Vec<u8>)>,
+    connected: bool,
+    closed: bool,
+}
+
+impl Client {
+    fn new(now: Instant) -> Self {
+        let mut extensions = ExtensionMap::standard();
+        extensions.set(5, Extension::PlayoutDelay);
+        extensions.set(7, Extension::AbsoluteCaptureTime);
+        let mut rtc = RtcConfig::new()
+            .set_crypto_provider(Arc::new(from_feature_flags()))
+            .set_extension_map(extensions)
+            .build(now);
+        let candidate = Candidate::host(CLIENT.parse().unwrap(), Protocol::Udp).unwrap();
+        rtc.add_local_candidate(candidate);
+        Self {
+            rtc,
+            pending: None,
+            mid: None,
+            channel: None,
+            frames: Vec::new(),
+            connected: false,
+            closed: false,
+        }
+    }
+
+    fn offer(&mut self, kinds: &[MediaKind]) -> String {
+        let mut changes = self.rtc.sdp_api();
+        for kind in kinds {
+            let mid = changes.add_media(*kind, Direction::RecvOnly, None, None, None);
+            if *kind == MediaKind::Video {
+                self.mid = Some(mid);
+            }
+        }
+        let (offer, pending) = changes.apply().unwrap();
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    fn accept(&mut self, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).unwrap();
+        let pending = self.pending.take().unwrap();
+        self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
+    }
+
+    fn heed(&mut self, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::Closed => self.closed = true,
+            Event::MediaAdded(added) => self.mid = Some(added.mid),
+            Event::MediaData(data) => self.frames.push((data.time.numer(), data.data.to_vec())),
+            Event::ChannelOpen(id, _) => self.channel = Some(id),
+            Event::ChannelData(data) => {
+                let mut channel = self.rtc.channel(data.id).unwrap();
+                channel.write(false, b"pong").unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Both ends, and the time.
+struct Link {
+    now: Instant,
+    server: Connection,
+    client: Client,
+    /// Nothing arrives any more.
+    is_cut: bool,
+    sent_packets: usize,
+}
+
+impl Link {
+    /// By an offer of the client's.
+    fn by_offer(kinds: &[MediaKind]) -> (Self, String) {
+        let now = Instant::now();
+        let mut client = Client::new(now);
+        let offer = Description::parse(client.offer(kinds).as_bytes()).unwrap();
+        let (server, answer) = Connection::answer(&set_up(), &offer, now).unwrap();
+        client.accept(&answer);
+        (Self::of(server, client, now), answer)
+    }
+
+    fn of(server: Connection, client: Client, now: Instant) -> Self {
+        Self {
+            now,
+            server,
+            client,
+            is_cut: false,
+            sent_packets: 0,
+        }
+    }
+
+    /// Lets so much time pass, a millisecond at a time.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.exchange();
+            self.now += Duration::from_millis(1);
+        }
+    }
+
+    fn exchange(&mut self) {
+        let now = self.now;
+        let mut to_client = Vec::new();
+        self.server
+            .run(now, &mut |transmit| to_client.push(transmit));
+        self.sent_packets += to_client.len();
+        let mut to_server = VecDeque::new();
+        let cut = self.is_cut;
+        for transmit in to_client.iter().filter(|_| !cut) {
+            let received: Receive<'_> = transmit.try_into().unwrap();
+            self.client
+                .rtc
+                .handle_input(Input::Receive(now, received))
+                .unwrap();
+            self.poll_client(&mut to_server);
+        }
+        self.client.rtc.handle_input(Input::Timeout(now)).unwrap();
+        self.poll_client(&mut to_server);
+        for transmit in to_server.iter().filter(|_| !cut) {
+            let from = CLIENT.parse().unwrap();
+            self.server.receive(from, &transmit.contents, now);
+            self.server.run(now, &mut |transmit| {
+                let received: Receive<'_> = (&transmit).try_into().unwrap();
+                self.client
+                    .rtc
+                    .handle_input(Input::Receive(now, received))
+                    .unwrap();
+            });
+        }
+    }
+
+    fn poll_client(&mut self, to_server: &mut VecDeque<Transmit>) {
+        loop {
+            match self.client.rtc.poll_output().unwrap() {
+                Output::Timeout(_) => return,
+                Output::Transmit(transmit) => to_server.push_back(transmit),
+                Output::Event(event) => self.client.heed(event),
+            }
+        }
+    }
+
+    /// Sends pictures, one in 40 ms. Some data channels, and all that is repaired, take time.
+    fn send(&mut self, pictures: &[Coded]) {
+        for picture in pictures {
+            let wall = picture.captured + Duration::from_millis(5);
+            self.server.write(picture, self.now, wall);
+            self.pass(Duration::from_millis(40));
+        }
+    }
+
+    fn connect(&mut self) {
+        self.pass(Duration::from_millis(500));
+        assert!(self.server.is_connected() && self.client.connected);
+        assert_eq!(self.server.ended(), None);
+    }
+}
+
+fn picture(number: u64) -> Coded {
+    let mut annex_b = vec![0, 0, 0, 1, if number == 0 { 0x65 } else { 0x41 }];
+    annex_b.extend((0..3000 + number).map(|n| (n % 251) as u8 + 1));
+    Coded {
+        annex_b: Bytes::from(annex_b),
+        is_key: number == 0,
+        captured: UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number * 40),
+        number,
+    }
+}
+
+fn pictures() -> Vec<Coded> {
+    (0..5).map(picture).collect()
+}
+
+#[test]
+fn an_offer_is_answered_connected_and_sent_pictures_at_their_time() {
+    let (mut link, answer) = Link::by_offer(&[MediaKind::Video]);
+    for line in [
+        "a=ice-lite",
+        "a=ice-ufrag:ours0123",
+        "a=sendonly",
+        "playout-delay",
+        "abs-capture-time",
+        "packetization-mode=1",
+        "profile-level-id=42e01f",
+        "192.0.2.1 8189 typ host",
+        "2001:db8::1 8189 typ host",
+    ] {
+        assert!(answer.contains(line), "{line} in {answer}");
+    }
+    assert_eq!(answer.matches("H264/90000").count(), 1, "{answer}");
+    link.connect();
+    link.send(&pictures());
+    let frames = &link.client.frames;
+    assert_eq!(frames.len(), 5);
+    for (number, (time, data)) in frames.iter().enumerate() {
+        let sent = picture(number as u64);
+        assert_eq!(
+            *time as u32,
+            (1_700_000_000_000 * 90 + number as u64 * 3600) as u32
+        );
+        assert_eq!(data[..], sent.annex_b[..]);
+    }
+    assert_eq!(link.server.waiting_since(), None);
+}
+
+#[test]
+fn audio_beside_the_video_is_rejected_and_does_not_matter() {
+    for kinds in [
+        [MediaKind::Audio, MediaKind::Video],
+        [MediaKind::Video, MediaKind::Audio],
+    ] {
+        let (mut link, answer) = Link::by_offer(&kinds);
+        let sections: Vec<_> = answer.split("m=").skip(1).collect();
+        let audio = sections
+            .iter()
+            .find(|section| section.starts_with("audio"))
+            .unwrap();
+        assert!(
+            audio.starts_with("audio 0 ") || audio.contains("a=inactive"),
+            "{answer}"
+        );
+        link.connect();
+        link.send(&pictures());
+        assert_eq!(link.client.frames.len(), 5);
+    }
+}
+
+#[test]
+fn a_client_that_lost_something_asks_for_a_key() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    link.send(&pictures());
+    link.server.take_told();
+    let mid = link.client.mid.unwrap();
+    for kind in [KeyframeRequestKind::Pli, KeyframeRequestKind::Fir] {
+        let mut writer = link.client.rtc.writer(mid).unwrap();
+        writer.request_keyframe(None, kind).unwrap();
+        link.pass(Duration::from_millis(20));
+        assert!(link.server.take_told().wants_key, "{kind:?}");
+        assert!(!link.server.take_told().wants_key);
+    }
+}
+
+#[test]
+fn our_offer_is_answered_with_checks_before_the_answer() {
+    let now = Instant::now();
+    let (mut server, offer) = Connection::offer(&set_up(), KeepAlive::Pings, now).unwrap();
+    assert!(server.is_offering());
+    let mut client = Client::new(now);
+    let offer = SdpOffer::from_sdp_string(&offer).unwrap();
+    let answer = client.rtc.sdp_api().accept_offer(offer).unwrap();
+    let answer = Description::parse(answer.to_sdp_string().as_bytes()).unwrap();
+    // The client checks as soon as it has the offer; what is kept of that serves.
+    client.rtc.handle_input(Input::Timeout(now)).unwrap();
+    let mut early = VecDeque::new();
+    while let Output::Transmit(transmit) = client.rtc.poll_output().unwrap() {
+        early.push_back(transmit);
+    }
+    server.accept(&answer).unwrap();
+    assert!(!server.is_offering());
+    assert_eq!(
+        server.accept(&answer).unwrap_err().status(),
+        StatusCode::CONFLICT
+    );
+    for transmit in early {
+        assert!(server.accepts(CLIENT.parse().unwrap(), &transmit.contents, now));
+        server.receive(CLIENT.parse().unwrap(), &transmit.contents, now);
+    }
+    let mut link = Link::of(server, client, now);
+    link.connect();
+    link.send(&pictures());
+    assert_eq!(link.client.frames.len(), 5);
+    link.pass(Duration::from_millis(500));
+    assert!(link.server.ping());
+    link.pass(Duration::from_millis(100));
+    assert!(link.server.take_told().ponged);
+}
+
+#[test]
+fn a_client_that_closes_or_falls_silent_is_gone() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    link.client.rtc.close().unwrap();
+    link.pass(Duration::from_millis(100));
+    assert_eq!(link.server.ended(), Some(&Ended::Closed));
+
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    link.is_cut = true;
+    link.pass(Duration::from_secs(10));
+    assert_eq!(link.server.ended(), None);
+    link.pass(Duration::from_secs(25));
+    assert_eq!(link.server.ended(), Some(&Ended::Lost));
+}
+
+#[test]
+fn a_client_hears_the_end() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    link.server.close();
+    link.pass(Duration::from_millis(100));
+    assert!(link.client.closed || !link.client.rtc.is_alive());
+    assert_eq!(link.server.ended(), Some(&Ended::Closed));
+}
+
+#[test]
+fn packets_that_wait_are_told() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    let mut large = picture(0);
+    large.annex_b = [[0, 0, 0, 1, 0x65].to_vec(), vec![7; 200_000]]
+        .concat()
+        .into();
+    let written = link.now;
+    link.server.write(&large, link.now, large.captured);
+    link.pass(Duration::from_millis(30));
+    let since = link.server.waiting_since().unwrap();
+    assert!(since >= written && since <= written + Duration::from_millis(30));
+    link.pass(Duration::from_secs(3));
+    assert_eq!(link.server.waiting_since(), None);
+    assert!(
+        link.server
+            .take_told()
+            .estimate_bps
+            .is_some_and(|bps| bps > 1_000_000)
+    );
+}
+
+#[test]
+fn strangers_and_garbage_change_nothing() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    let stranger: SocketAddr = "203.0.113.9:1".parse().unwrap();
+    for seed in 0..2000u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let length = random.usize(0..200);
+        let bytes: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+        assert!(!link.server.accepts(stranger, &bytes, link.now));
+        link.server.receive(stranger, &bytes, link.now);
+        link.server
+            .receive(CLIENT.parse().unwrap(), &bytes, link.now);
+        link.server.run(link.now, &mut |_| {});
+    }
+    assert_eq!(link.server.ended(), None);
+    link.send(&pictures());
+    assert_eq!(link.client.frames.len(), 5);
+}
+
+#[test]
+fn a_clock_set_back_does_not_turn_back_the_time_of_pictures() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    let mut pictures = pictures();
+    pictures[2].captured -= Duration::from_secs(3600);
+    link.send(&pictures);
+    let times: Vec<u64> = link.client.frames.iter().map(|(time, _)| *time).collect();
+    assert_eq!(times.len(), 5);
+    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+}

@@ -1,0 +1,348 @@
+//! Requests that open, change and end sessions.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use eyelid_figures::ViewerWay;
+use eyelid_http::response::FullResponse;
+use eyelid_http::{CameBy, Peer};
+use eyelid_slot::CameraName;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use nix::ifaddrs::getifaddrs;
+use str0m::IceCreds;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::connection::{Connection, SetUp};
+use super::session::{Session, State};
+use super::{Entry, Inbox, Order, Peers, Table};
+use crate::feeds::{About, Pace, Viewer};
+use crate::signalling::candidates::Ways;
+use crate::signalling::fragment::Fragment;
+use crate::signalling::json::{self, Message};
+use crate::signalling::limits::Place;
+use crate::signalling::offer::Description;
+use crate::signalling::session_id::SessionId;
+use crate::signalling::whep::{self, Asked, Condition, Trickled};
+use crate::signalling::{BODY_BYTES, Rejection, count_candidates};
+
+/// How long a body may take: it comes in one or two packets.
+const BODY_TIME: Duration = Duration::from_secs(5);
+
+/// How many requests to one session wait: it heeds each at once.
+const ORDERS: usize = 4;
+
+/// A request about sessions of a camera.
+pub(crate) struct Ask<'a> {
+    /// Its head.
+    pub(crate) parts: &'a Parts,
+    /// Who asks.
+    pub(crate) peer: Peer,
+    /// Of which camera.
+    pub(crate) camera: &'a CameraName,
+    /// On what terms.
+    pub(crate) terms: Terms,
+}
+
+/// What holds for a session that begins now.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// More addresses that lead here.
+    pub(crate) candidates: Vec<IpAddr>,
+    /// How long it lasts at most.
+    pub(crate) max_session: Option<Duration>,
+    /// How many more may watch.
+    pub(crate) free: usize,
+}
+
+/// A session that may begin.
+struct Opening {
+    id: SessionId,
+    place: Place,
+    viewer: Viewer,
+    set_up: SetUp,
+    now: Instant,
+}
+
+impl Peers {
+    /// Answers WHEP; `session` is what its path has behind `whep/`.
+    pub(crate) async fn whep(
+        &self,
+        ask: Ask<'_>,
+        session: Option<&str>,
+        body: Incoming,
+    ) -> FullResponse {
+        let answered = self.answer_whep(ask, session, body).await;
+        answered.unwrap_or_else(|rejection| rejection.response())
+    }
+
+    /// Answers camera-streamer's JSON.
+    pub(crate) async fn json(&self, ask: Ask<'_>, body: Incoming) -> FullResponse {
+        let answered = self.answer_json(ask, body).await;
+        answered.unwrap_or_else(|rejection| rejection.response())
+    }
+
+    async fn answer_whep(
+        &self,
+        ask: Ask<'_>,
+        session: Option<&str>,
+        body: Incoming,
+    ) -> Result<FullResponse, Rejection> {
+        match whep::read(&ask.parts.method, &ask.parts.headers, session)? {
+            Asked::Preflight(response) => Ok(response),
+            Asked::Open => {
+                let offer = whep::offer(&whole(body).await?)?;
+                let (id, answer) = self.open(&ask, &offer)?;
+                let tag = self.table.tag(id);
+                Ok(whep::created(ask.parts.uri.path(), id, &tag, answer))
+            }
+            Asked::Trickle(id, condition) => {
+                let fragment = Fragment::parse(&whole(body).await?)?;
+                self.trickle(&ask, id, &condition, &fragment)?;
+                Ok(whep::trickled())
+            }
+            Asked::Close(id) => {
+                self.order(&ask, id, Order::Close)?;
+                Ok(whep::closed())
+            }
+        }
+    }
+
+    async fn answer_json(&self, ask: Ask<'_>, body: Incoming) -> Result<FullResponse, Rejection> {
+        if let Some(response) = json::preflight(&ask.parts.method)? {
+            return Ok(response);
+        }
+        match json::read(&whole(body).await?)? {
+            Message::Offer(offer, _) => {
+                let (id, answer) = self.open(&ask, &offer)?;
+                Ok(json::answered(id, &answer))
+            }
+            Message::Request(keep_alive) => {
+                let opening = self.opening(&ask)?;
+                let offered = Connection::offer(&opening.set_up, keep_alive, opening.now)?;
+                let (connection, offer) = offered;
+                let id = self.begin(&ask, opening, connection, None);
+                Ok(json::offered(id, &offer))
+            }
+            Message::Answer(id, answer) => {
+                let candidates = answer.candidates;
+                self.count(&ask, id, candidates)?;
+                let (taken, answered) = oneshot::channel();
+                self.order(&ask, id, Order::Answer(Box::new(answer), taken))?;
+                answered
+                    .await
+                    .unwrap_or_else(|_| Err(Rejection::no_session()))?;
+                Ok(json::taken())
+            }
+            Message::Candidates(id, more) => {
+                self.count(&ask, id, more)?;
+                Ok(json::taken())
+            }
+        }
+    }
+
+    /// Opens a session by an offer; gives its name, and the answer.
+    fn open(&self, ask: &Ask<'_>, offer: &Description) -> Result<(SessionId, String), Rejection> {
+        let opening = self.opening(ask)?;
+        let (connection, answer) = Connection::answer(&opening.set_up, offer, opening.now)?;
+        let id = self.begin(ask, opening, connection, Some(offer));
+        Ok((id, answer))
+    }
+
+    /// Has a camera watched, if it may be by whom asks. That wakes it.
+    fn opening(&self, ask: &Ask<'_>) -> Result<Opening, Rejection> {
+        let now = Instant::now();
+        let no_camera = || {
+            let what = format!("there is no H.264 of a camera {:?}", ask.camera.as_str());
+            Rejection::new(StatusCode::NOT_FOUND, what)
+        };
+        let limits = self.feeds.limits_of(ask.camera).ok_or_else(no_camera)?;
+        let place = self.limits.enter(ask.peer, ask.terms.free, now)?;
+        let (id, credentials) = names()?;
+        let viewer = self
+            .feeds
+            .watch(ask.camera, Pace::Holds)
+            .ok_or_else(no_camera)?;
+        viewer.set_about(About {
+            way: ViewerWay::WebRtc,
+            peer: ask.peer.to_string(),
+        });
+        let set_up = SetUp {
+            crypto: self.crypto.clone(),
+            certificate: self.certificate.clone(),
+            credentials,
+            candidates: self.candidates(ask),
+            bitrate_bps: u64::from(limits.most_bps),
+        };
+        Ok(Opening {
+            id,
+            place,
+            viewer,
+            set_up,
+            now,
+        })
+    }
+
+    fn candidates(&self, ask: &Ask<'_>) -> Vec<SocketAddr> {
+        let came_by = ask.parts.extensions.get::<CameBy>();
+        let ways = Ways {
+            came_by: came_by.map(|came_by| came_by.0),
+            bound: self.udp.bound(),
+            interfaces: &interfaces(),
+            configured: &ask.terms.candidates,
+        };
+        ways.candidates()
+    }
+
+    /// Begins a session.
+    fn begin(
+        &self,
+        ask: &Ask<'_>,
+        opening: Opening,
+        connection: Connection,
+        offer: Option<&Description>,
+    ) -> SessionId {
+        let id = opening.id;
+        let inbox: Rc<Inbox> = Rc::default();
+        let (orders, heard) = mpsc::channel(ORDERS);
+        let entry = Entry {
+            camera: ask.camera.clone(),
+            ufrag: opening.set_up.credentials.ufrag,
+            client_ufrag: offer.map(|offer| offer.ice_ufrag.clone()),
+            candidates: offer.map_or(0, |offer| offer.candidates),
+            inbox: inbox.clone(),
+            orders,
+            addresses: Vec::new(),
+        };
+        let session = Session {
+            registration: self.table.enter(id, entry),
+            peer: ask.peer,
+            connection,
+            viewer: opening.viewer,
+            inbox,
+            orders: heard,
+            udp: self.udp.clone(),
+            handshakes: self.handshakes.clone(),
+            max_session: ask.terms.max_session,
+            stopping: self.stopping.subscribe(),
+            _place: opening.place,
+            state: State::new(opening.now),
+        };
+        spawn_local(session.run());
+        id
+    }
+
+    fn trickle(
+        &self,
+        ask: &Ask<'_>,
+        id: SessionId,
+        condition: &Condition,
+        fragment: &Fragment,
+    ) -> Result<(), Rejection> {
+        self.with_entry(ask, id, |entry| {
+            let trickled = Trickled {
+                tag: &entry.ufrag,
+                ice_ufrag: entry.client_ufrag.as_deref().unwrap_or_default(),
+                candidates: entry.candidates,
+            };
+            entry.candidates = trickled.take(condition, fragment)?;
+            Ok(())
+        })
+    }
+
+    /// Counts candidates that a client has told.
+    fn count(&self, ask: &Ask<'_>, id: SessionId, more: usize) -> Result<(), Rejection> {
+        self.with_entry(ask, id, |entry| {
+            entry.candidates = count_candidates(entry.candidates, more)?;
+            Ok(())
+        })
+    }
+
+    fn order(&self, ask: &Ask<'_>, id: SessionId, order: Order) -> Result<(), Rejection> {
+        self.with_entry(ask, id, |entry| {
+            let busy = |_| {
+                let what = "this session is asked too much at once";
+                Rejection::new(StatusCode::TOO_MANY_REQUESTS, what)
+            };
+            entry.orders.try_send(order).map_err(busy)
+        })
+    }
+
+    /// Does something to a session of this camera.
+    fn with_entry<T>(
+        &self,
+        ask: &Ask<'_>,
+        id: SessionId,
+        then: impl FnOnce(&mut Entry) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        let mut sessions = self.table.sessions.borrow_mut();
+        let entry = sessions
+            .get_mut(&id)
+            .filter(|entry| entry.camera == *ask.camera);
+        then(entry.ok_or_else(Rejection::no_session)?)
+    }
+}
+
+impl Table {
+    /// Gives a session's tag.
+    fn tag(&self, id: SessionId) -> String {
+        let sessions = self.sessions.borrow();
+        sessions
+            .get(&id)
+            .map(|entry| entry.ufrag.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// Reads a body to its end.
+async fn whole(body: Incoming) -> Result<Bytes, Rejection> {
+    let collected = timeout(BODY_TIME, Limited::new(body, BODY_BYTES).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::too_long()),
+        Ok(Err(error)) => {
+            let what = format!("the body ends too early: {error}");
+            Err(Rejection::new(StatusCode::BAD_REQUEST, what))
+        }
+        Err(_) => {
+            let what = "the body does not come";
+            Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, what))
+        }
+    }
+}
+
+/// Gives the addresses of this machine.
+fn interfaces() -> Vec<IpAddr> {
+    let all = getifaddrs().inspect_err(|error| log::debug!("no list of interfaces: {error}"));
+    let addresses = all.into_iter().flatten().filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.ip().into()))
+    });
+    addresses.collect()
+}
+
+/// Names a session, for HTTP and for ICE. The name in ICE only tells sessions apart; its password has
+/// 128 bits (RFC 8445, section 5.3).
+fn names() -> Result<(SessionId, IceCreds), Rejection> {
+    let mut random = [0; 48];
+    getrandom::fill(&mut random).map_err(|error| {
+        let what = format!("no random numbers: {error}");
+        Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, what)
+    })?;
+    let [id, ufrag, password] = std::array::from_fn(|part| {
+        let part: [u8; 16] = std::array::from_fn(|byte| random[part * 16 + byte]);
+        SessionId::of(part)
+    });
+    let credentials = IceCreds {
+        ufrag: ufrag.to_string()[..16].to_owned(),
+        pass: password.to_string(),
+    };
+    Ok((id, credentials))
+}
