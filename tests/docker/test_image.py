@@ -134,6 +134,7 @@ def test_says_its_ports():
     page = (ROOT / "docs" / "docker.md").read_text()
     for port in 8080, 8765, 8554:
         assert f"{port}/tcp" in exposed and f"-p {port}:{port}" in page, port
+    assert "8189/udp" in exposed and "-p 8189:8189/udp" in page
 
 
 def test_is_as_small_as_the_docs_say(run):

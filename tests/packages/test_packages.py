@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "install.md").read_text()
 PACKAGES = Path(os.environ["EYELID_PACKAGES"])
 LIBCAMERA = "eyelid-capture-libcamera"
-PLAIN = ["eyelid", "eyelid-receive", "eyelid-rtp"]
+PLAIN = ["eyelid", "eyelid-receive", "eyelid-rtp", "eyelid-video"]
 # For armhf there are the first ones only (docs/install.md).
 NAMES = [*PLAIN, LIBCAMERA] if (PACKAGES / "libcamera").is_dir() else PLAIN
 ROWS = (REPOSITORY / "packaging" / "programs").read_text().splitlines()
@@ -104,6 +104,10 @@ def test_dependencies_are_those_of_the_programs():
         assert there["libc6"] and there["eyelid"] == f"= {field('eyelid', 'Version')}"
         if name == LIBCAMERA:
             assert there["libcamera0.7"] and "libcamera-ipa" in there, there
+        elif name == "eyelid-video":
+            # openh264 is C++; DTLS is OpenSSL's.
+            libraries = {"libc6", "libgcc-s1", "libssl3t64", "libstdc++6"}
+            assert there["libssl3t64"] and set(there) <= libraries | {"eyelid"}, there
         else:
             assert set(there) <= {"libc6", "libgcc-s1", "eyelid"}, there
 
@@ -249,6 +253,8 @@ def test_purging_leaves_nothing_but_the_user():
         ("sockets.target.wants", "eyelid-receive.socket"),
         ("sockets.target.wants", "eyelid-rtp.socket"),
         ("multi-user.target.wants", "eyelid-rtp.service"),
+        ("sockets.target.wants", "eyelid-video.socket"),
+        ("sockets.target.wants", "eyelid-video-taps.socket"),
         ("eyelid-server.service.wants", "eyelid-capture@door.service"),
     ]
     for directory, unit in wants:

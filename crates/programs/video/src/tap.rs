@@ -11,8 +11,9 @@ mod reader;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,6 +33,9 @@ use reader::{Form, Reader};
 
 /// The name of the socket at which a camera is named.
 const TIMED: &str = "timed";
+
+/// Connecting takes the right to write (unix(7)), which the usual umask takes from others.
+const MODE: u32 = 0o666;
 
 /// How many readers a socket has at once, each of which costs a descriptor and a task. A recorder,
 /// an RTSP server and some curious people are few.
@@ -137,11 +141,14 @@ impl TapSocket {
     }
 }
 
+/// Who may enter the directory may connect: the camera is no secret to who may read its slot.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    UnixListener::from_std(bind_unix(path)?)
+    let listener = bind_unix(path)?;
+    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    UnixListener::from_std(listener)
 }
 
 impl Drop for TapSocket {

@@ -68,6 +68,16 @@ async fn read_exact(stream: &mut UnixStream, expected: &[u8]) {
 }
 
 #[test]
+fn other_users_may_connect_and_not_put_sockets_there() {
+    run(async {
+        let rig = Rig::new();
+        let mode = |name: &str| fs::metadata(rig.path(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("door.h264"), mode(TIMED)), (0o666, 0o666));
+        assert_eq!(mode(".") & 0o002, 0);
+    });
+}
+
+#[test]
 fn the_first_bytes_are_those_of_a_keyframe_and_then_all_that_comes() {
     run(async {
         let rig = Rig::new();
