@@ -1,5 +1,6 @@
-//! A camera as H.264, from `eyelid-video`: its socket `timed` (docs/video.md). To be connected to it
-//! is demand; nothing is kept here, so who does not read gets the next keyframe later.
+//! A camera as H.264, from `eyelid-video`: its socket `timed`, by which programs read all cameras.
+//! To be connected to it is demand; nothing is kept here, so who does not read gets the next
+//! keyframe later.
 
 use std::io;
 use std::path::Path;
@@ -50,8 +51,8 @@ impl Tap {
         Ok(Self { stream })
     }
 
-    /// Reads the next picture. It is to be read to its end: a picture that was given up is lost, and
-    /// the connection with it.
+    /// Reads the next picture. It is to be read to its end: a picture that was given up is lost,
+    /// and the connection with it.
     ///
     /// # Errors
     /// What the system said, or that it is no picture that came.
