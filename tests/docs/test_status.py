@@ -33,6 +33,18 @@ def test_each_key_of_status_is_explained():
     assert explained == properties(*tables) - {"cameras"}
 
 
+def test_each_key_of_video_is_explained():
+    video = SCHEMA["properties"]["video"]
+    rows = section("http.md", "What eyelid-video tells")
+    said = {word.removesuffix("[]") for row in rows for cell in row for word in code(cell)}
+    lists = [
+        video["properties"][name]["items"] for name in ("encodes", "sessions", "session_totals")
+    ]
+    keys = properties(video, *lists, SCHEMA["$defs"]["video_counts"])
+    values = {"webrtc", "mse", "tap"}
+    assert said - values == keys
+
+
 def test_each_key_of_rtp_is_explained():
     rtp = SCHEMA["properties"]["rtp"]
     rows = section("rtp.md", "Figures")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use eyelid_config::{Title, is_taken};
 use eyelid_consumer::{Camera, Cameras, Deadline};
 use eyelid_daemon::LogLimit;
-use eyelid_figures::RtpFigures;
+use eyelid_figures::{RtpFigures, VideoFigures, rtp_socket, video_socket};
 use eyelid_http::hand_over::{ClosedError, Recipients};
 use eyelid_http::{AuthError, Door, LiveConfig};
 use eyelid_slot::CameraName;
@@ -17,10 +17,10 @@ use tokio::time::Instant;
 
 use crate::adapter::{AdaptSettings, InEffect};
 use crate::clients::Clients;
+use crate::figure_source::FigureSource;
 use crate::metrics::Metrics;
 use crate::part::Part;
 use crate::route::Program;
-use crate::rtp_source::RtpSource;
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
 use crate::turn::TurnTakers;
@@ -35,7 +35,9 @@ pub(crate) struct App {
     /// The programs that answer what this one does not.
     pub(crate) recipients: Recipients,
     /// Of them `eyelid-rtp`, which takes no connections over, and tells what it sends.
-    pub(crate) rtp: RtpSource,
+    pub(crate) rtp: FigureSource<RtpFigures>,
+    /// `eyelid-video`, which tells that as well.
+    pub(crate) video: FigureSource<VideoFigures>,
     /// One of them takes nothing.
     closed: LogLimit,
     /// How people call the cameras, as far as the configuration says.
@@ -58,7 +60,8 @@ impl App {
         Ok(Self {
             door: Rc::new(door),
             cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
-            rtp: RtpSource::new(&settings.doors),
+            rtp: FigureSource::new("eyelid-rtp", rtp_socket(&settings.doors)),
+            video: FigureSource::new("eyelid-video", video_socket(&settings.doors)),
             recipients: Recipients::new(settings.doors),
             closed: LogLimit::new(1, CLOSED_LOGGED),
             titles: RefCell::new(titles),
@@ -120,8 +123,12 @@ impl App {
         names.filter(|name| self.recipients.has(name)).collect()
     }
 
-    /// What `/status` says now, with what `eyelid-rtp` tells.
-    pub(crate) fn status<'a>(&self, rtp: Option<&'a RtpFigures>) -> Status<'a> {
+    /// What `/status` says now, with what others tell.
+    pub(crate) fn status<'a>(
+        &self,
+        rtp: Option<&'a RtpFigures>,
+        video: Option<&'a VideoFigures>,
+    ) -> Status<'a> {
         Status::new(
             self.started.elapsed(),
             self.all_cameras()
@@ -134,6 +141,7 @@ impl App {
                 .collect(),
             self.programs(),
             rtp,
+            video,
         )
     }
 

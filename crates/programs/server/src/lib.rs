@@ -10,13 +10,13 @@ mod app;
 mod clients;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod figure_source;
 mod handler;
 mod metrics;
 mod part;
 mod problem;
 mod respond;
 mod route;
-mod rtp_source;
 mod serve;
 mod settings;
 mod status;

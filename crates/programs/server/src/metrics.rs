@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use eyelid_figures::RtpFigures;
+use eyelid_figures::{RtpFigures, VideoFigures};
 use eyelid_http::Counts;
 use eyelid_slot::{CameraName, Rendition};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -20,8 +20,10 @@ use crate::part::rendition_name;
 use crate::status::FullPictures;
 
 mod rtp;
+mod video;
 
 use rtp::RtpMetrics;
+use video::VideoMetrics;
 
 /// The media type of what [`Metrics::encode`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,6 +42,7 @@ pub(crate) struct Metrics {
     full_pictures: Family<Labels, Counter>,
     full_pictures_kept: Family<Labels, Counter<f64, AtomicU64>>,
     rtp: RtpMetrics,
+    video: VideoMetrics,
     /// Connections accepted, clients turned away, connections closed for others: what the door
     /// counts.
     connections: Counter,
@@ -68,6 +71,8 @@ pub(crate) struct CountedNow {
     pub(crate) full_pictures: Vec<(CameraName, FullPictures)>,
     /// What `eyelid-rtp` says, if it runs.
     pub(crate) rtp: Option<Rc<RtpFigures>>,
+    /// What `eyelid-video` says, if it runs.
+    pub(crate) video: Option<Rc<VideoFigures>>,
 }
 
 /// What is counted of streams.
@@ -138,6 +143,7 @@ impl Metrics {
             full_pictures: Family::default(),
             full_pictures_kept: Family::default(),
             rtp: RtpMetrics::default(),
+            video: VideoMetrics::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
             shed: Counter::default(),
@@ -184,6 +190,7 @@ impl Metrics {
         let (name, kept) = ("full_pictures_kept", metrics.full_pictures_kept.clone());
         registry.register_with_unit(name, help, Unit::Seconds, kept);
         metrics.rtp.register(registry);
+        metrics.video.register(registry);
         let turned_away = "Requests turned away because there were too many clients";
         let shed = "Connections closed for others because no request had come";
         for (name, help, counter) in [
@@ -258,6 +265,7 @@ impl Metrics {
             (self.full_pictures_kept.get_or_create(&labels)).inc_by(kept_s);
         }
         self.rtp.set(now.rtp.as_deref());
+        self.video.set(now.video.as_deref());
         let mut encoded = String::new();
         text::encode(&mut encoded, &self.registry)?;
         Ok(encoded)

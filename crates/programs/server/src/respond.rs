@@ -231,20 +231,22 @@ fn asset(part: Asset) -> FullResponse {
 }
 
 async fn status(app: &App) -> FullResponse {
-    let rtp = app.rtp.figures().await;
-    match serde_json::to_vec(&app.status(rtp.as_deref())) {
+    let (rtp, video) = tokio::join!(app.rtp.figures(), app.video.figures());
+    match serde_json::to_vec(&app.status(rtp.as_deref(), video.as_deref())) {
         Ok(json) => typed(Bytes::from(json), "application/json"),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
 async fn metrics(app: &App) -> FullResponse {
+    let (rtp, video) = tokio::join!(app.rtp.figures(), app.video.figures());
     let now = CountedNow {
         door: app.door.counts(),
         clients: app.viewers(),
         adapted: app.adapted(),
         full_pictures: app.full_pictures(),
-        rtp: app.rtp.figures().await,
+        rtp,
+        video,
     };
     match app.metrics.encode(&now) {
         Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_config::Title;
 use eyelid_consumer::Camera;
-use eyelid_figures::RtpFigures;
+use eyelid_figures::{RtpFigures, VideoFigures};
 use eyelid_slot::{Phase, Rendition, State};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,8 @@ pub(crate) struct Status<'a> {
     pub(crate) programs: Vec<&'static str>,
     /// What `eyelid-rtp` tells, if it runs.
     pub(crate) rtp: Option<&'a RtpFigures>,
+    /// What `eyelid-video` tells, if it runs.
+    pub(crate) video: Option<&'a VideoFigures>,
 }
 
 /// One camera.
@@ -101,6 +103,7 @@ impl<'a> Status<'a> {
         clients: Vec<ClientStatus>,
         programs: Vec<&'static str>,
         rtp: Option<&'a RtpFigures>,
+        video: Option<&'a VideoFigures>,
     ) -> Self {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -113,6 +116,7 @@ impl<'a> Status<'a> {
             clients,
             programs,
             rtp,
+            video,
         }
     }
 }

@@ -205,6 +205,8 @@ class Camera {
     this.status = null; // what /status last said of this camera
     this.asking = false; // the server counts this page among those who look at it
     this.others = null; // how many else looked then
+    this.clients = []; // those with a stream of JPEGs
+    this.watchers = []; // those with a video
     this.ratio = 16 / 9;
     this.problem = null; // why there is no picture at the moment, for a person
     this.retry_ms = RETRY_FIRST_MS;
@@ -597,8 +599,10 @@ function learnStatus(status) {
     const mine = status?.cameras.find(({ path }) => new URL('./' + path, root).pathname === camera.url.pathname)
       ?? status?.cameras.find(({ name }) => name === camera.name);
     camera.status = mine ?? (status && { state: 'failed', error: 'this camera is no longer on the server' });
-    camera.others = mine ? Math.max(0, mine.clients - (camera.asking ? 1 : 0)) : null;
-    camera.clients = status?.clients.filter((client) => client.camera === mine?.name) ?? [];
+    const watchers = status?.video?.sessions.filter((session) => session.camera === mine?.name) ?? [];
+    camera.others = mine ? Math.max(0, mine.clients + watchers.length - (camera.asking ? 1 : 0) - (camera.session ? 1 : 0)) : null;
+    camera.clients = status?.clients.filter((client) => client.camera === mine?.name && client.rendition) ?? [];
+    camera.watchers = watchers;
     if (mine?.width && mine.height && !camera.shown) shape(camera, mine);
     if (mine) offerChoices(camera);
     render(camera);
@@ -918,11 +922,14 @@ async function copy(field, button) {
 }
 
 function showClients(camera) {
-  setText(addresses.querySelector('.count'), camera.others === null ? '' : `${lookers(camera, 'This page', 'Nobody')}${camera.clients.length ? ', by stream from:' : '.'}`);
-  const lines = camera.clients.slice(0, 20).map(({ address, fps, connected_s }) => {
-    const since = connected_s < 90 ? `${connected_s} s` : `${Math.round(connected_s / 60)} min`;
-    return `${address.replace(/:\d+$/, '')} · ${fps.toFixed(1)} fps · ${since}`;
-  });
+  setText(addresses.querySelector('.count'), camera.others === null ? '' : `${lookers(camera, 'This page', 'Nobody')}${camera.clients.length + camera.watchers.length ? ', from:' : '.'}`);
+  const line = (address, how, since_s) => {
+    const since = since_s < 90 ? `${Math.round(since_s)} s` : `${Math.round(since_s / 60)} min`;
+    return `${address.replace(/:\d+$/, '')} · ${how} · ${since}`;
+  };
+  const streams = camera.clients.map(({ address, fps, connected_s }) => line(address, `${fps.toFixed(1)} fps`, connected_s));
+  const watchers = camera.watchers.map(({ peer, way, since }) => line(peer, WAY_NAMES[way] ?? way, (clock.server_ms() - Date.parse(since)) / 1000));
+  const lines = [...streams, ...watchers].slice(0, 20);
   const list = addresses.querySelector('.clients');
   if (list.innerText !== lines.join('\n')) list.replaceChildren(...lines.map((line) => element('li', {}, line)));
 }

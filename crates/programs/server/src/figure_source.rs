@@ -1,12 +1,13 @@
-//! What `eyelid-rtp` tells of what it sends: it is asked when this server is, and no more often
-//! than anybody could tell.
+//! What a program tells of what it sends past this server: it is asked when this server is, and no
+//! more often than anybody could tell.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use eyelid_daemon::LogLimit;
-use eyelid_figures::{AskError, RtpFigures, ask, rtp_socket};
+use eyelid_figures::{AskError, ask};
+use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -16,26 +17,28 @@ const HOLDS: Duration = Duration::from_millis(250);
 /// How far apart lines are about a program that does not answer as it should.
 const BROKEN_LOGGED: Duration = Duration::from_secs(600);
 
-/// Where its figures come from.
-pub(crate) struct RtpSource {
+/// Where the figures of one program come from.
+pub(crate) struct FigureSource<Figures> {
+    program: &'static str,
     socket: PathBuf,
     /// When it was last asked, and what it told. Who comes meanwhile waits for that.
-    last: Mutex<Option<(Instant, Option<Rc<RtpFigures>>)>>,
+    last: Mutex<Option<(Instant, Option<Rc<Figures>>)>>,
     broken: LogLimit,
 }
 
-impl RtpSource {
-    /// The program whose socket is among these doors, if it runs.
-    pub(crate) fn new(doors: &Path) -> Self {
+impl<Figures: DeserializeOwned> FigureSource<Figures> {
+    /// The program that answers at this socket, if it runs.
+    pub(crate) fn new(program: &'static str, socket: PathBuf) -> Self {
         Self {
-            socket: rtp_socket(doors),
+            program,
+            socket,
             last: Mutex::default(),
             broken: LogLimit::new(1, BROKEN_LOGGED),
         }
     }
 
     /// What is so now; `None` where it does not run, or does not tell.
-    pub(crate) async fn figures(&self) -> Option<Rc<RtpFigures>> {
+    pub(crate) async fn figures(&self) -> Option<Rc<Figures>> {
         let mut last = self.last.lock().await;
         if let Some((asked, figures)) = &*last
             && asked.elapsed() < HOLDS
@@ -56,10 +59,10 @@ impl RtpSource {
 
     fn log_broken(&self, error: &AskError) {
         if let Some(suppressed) = self.broken.allow(Instant::now().into_std()) {
-            let socket = &self.socket;
-            log::warn!(
-                "eyelid-rtp does not tell what it sends, at {socket:?}: {error}{suppressed}"
-            );
+            let Self {
+                program, socket, ..
+            } = self;
+            log::warn!("{program} does not tell what it sends, at {socket:?}: {error}{suppressed}");
         }
     }
 }
@@ -70,7 +73,7 @@ mod tests {
     use std::fs;
     use std::time::SystemTime;
 
-    use eyelid_figures::Answering;
+    use eyelid_figures::{Answering, RtpFigures, rtp_socket};
     use tokio::time::advance;
 
     fn figures() -> RtpFigures {
@@ -85,8 +88,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_questions_are_one_and_nothing_is_told_of_one_that_has_ended() {
         let doors = tempfile::tempdir().unwrap();
-        let source = RtpSource::new(doors.path());
-        assert_eq!(source.figures().await, None);
+        let source = FigureSource::new("eyelid-rtp", rtp_socket(doors.path()));
+        assert_eq!(source.figures().await, None::<Rc<RtpFigures>>);
         fs::create_dir(doors.path().join("rtp")).unwrap();
         let program = Answering::bind(rtp_socket(doors.path())).unwrap();
         advance(HOLDS).await;
