@@ -8,9 +8,9 @@
 mod adapter;
 mod app;
 mod clients;
+mod figure_source;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod figure_source;
 mod handler;
 mod metrics;
 mod part;

@@ -26,7 +26,8 @@ const GAP_JUMP_S = 1;
 const GAP_AFTER_JUMP_S = 0.06;
 const MOST_CAPTURES = 300; // of pictures that came and are still to be shown
 const SAME_MOMENT_S = 0.0005; // browsers count in microseconds, or less finely
-const KEPT_S = 4; // of what was played, in the browser's memory
+const KEPT_S = 20; // of what was played, in the browser's memory; a keyframe is asked for when it is more
+const KEY_EVERY_MS = 5000;
 const PENDING_MOST_BYTES = 8 << 20; // what waits for a decoder that takes nothing
 
 const RTP_PER_MS = 90;
@@ -115,7 +116,16 @@ function captureOfFragment(bytes) {
   const view = new DataView(bytes);
   if (view.byteLength < 32 || view.getUint32(4) !== 0x70726674 /* prft */) return null;
   const capture_ms = 1000 * (view.getUint32(16) + view.getUint32(20) / 2 ** 32) - NTP_TO_UNIX_MS;
-  return { capture_ms, media_s: Number(view.getBigUint64(24)) / 90000 };
+  return { capture_ms, media_s: Number(view.getBigUint64(24)) / 90000, is_key: hasKeyframe(view) };
+}
+
+// Says whether a fragment's picture can be decoded without another: among its NAL units is an IDR slice (ITU-T H.264, 7.4.1).
+function hasKeyframe(view) {
+  const boxes = view.getUint32(0) + view.getUint32(view.getUint32(0)); // before the one with the picture
+  for (let at = boxes + 8; at + 5 <= view.byteLength; at += 4 + view.getUint32(at)) {
+    if ((view.getUint8(at + 4) & 31) === 5) return true;
+  }
+  return false;
 }
 
 // For how long no picture is no sign of a dead path. `status` is what the server says of the camera.
@@ -301,6 +311,8 @@ class MseSession extends Session {
     this.stop = stop;
     this.pending = []; // types of what follows (strings), and bytes
     this.captures = []; // of the newest pictures
+    this.keys = []; // the moments of keyframes
+    this.asked_ms = 0; // when for one
     this.bytes = 0;
     this.rate = 1;
     this.socket = new WebSocket(url);
@@ -341,6 +353,7 @@ class MseSession extends Session {
   take(data) {
     this.bytes += data.byteLength;
     const moment = captureOfFragment(data);
+    if (moment?.is_key) this.keys.push(moment.media_s);
     if (moment) this.captures = [...this.captures.slice(1 - MOST_CAPTURES), moment];
     this.pending.push(data);
     const waits = this.pending.reduce((sum, each) => sum + (each.byteLength ?? 0), 0);
@@ -352,8 +365,7 @@ class MseSession extends Session {
     if (this.source?.readyState !== 'open' || !this.buffer || this.buffer.updating) return;
     try {
       this.follow();
-      const { buffered, currentTime } = this.element;
-      if (buffered.length && currentTime - buffered.start(0) > 2 * KEPT_S) return this.buffer.remove(0, currentTime - KEPT_S);
+      if (this.trim()) return;
       const [first] = this.pending;
       if (first === undefined) return;
       if (typeof first === 'string') {
@@ -364,6 +376,24 @@ class MseSession extends Session {
       const pieces = this.pending.splice(0, until < 0 ? Infinity : until);
       if (pieces.length) this.buffer.appendBuffer(pieces.length === 1 ? pieces[0] : joined(pieces));
     } catch (error) { this.stop(error); }
+  }
+
+  // Forgets what was played, if that is enough to be worth it. With a picture all go that need it, up to the next keyframe: so
+  // that must be one before what is shown. They are made when somebody asks.
+  trim() {
+    const { buffered, currentTime } = this.element;
+    if (!buffered.length || currentTime - buffered.start(0) < KEPT_S) return false;
+    const key_s = this.keys.findLast((media_s) => media_s < currentTime - 1);
+    if (key_s > buffered.start(0) + 1) {
+      this.keys = this.keys.filter((media_s) => media_s >= key_s);
+      this.buffer.remove(0, key_s - SAME_MOMENT_S);
+      return true;
+    }
+    if (performance.now() - this.asked_ms > KEY_EVERY_MS && this.keys.at(-1) < currentTime - 1) {
+      this.asked_ms = performance.now();
+      this.socket.send('k');
+    }
+    return false;
   }
 
   // Keeps what is shown close behind what has come.
