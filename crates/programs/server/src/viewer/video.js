@@ -249,14 +249,15 @@ class WebRtcSession extends Session {
   }
 
   // Tells the server, even while the page is being left, so that the camera can fall asleep at once.
-  leave() {
-    if (this.url) fetch(this.url, { method: 'DELETE', keepalive: true }).catch(() => {});
+  async leave() {
+    const url = this.url;
     this.url = null;
+    if (url) await fetch(url, { method: 'DELETE', keepalive: true }).catch(() => {});
   }
 
+  // The server first: by the connection's end it would know, too, and then there is no session to end.
   close() {
-    this.peer?.close();
-    this.leave();
+    this.leave().finally(() => this.peer?.close());
     this.element.srcObject = null;
   }
 
