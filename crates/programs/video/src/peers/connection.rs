@@ -119,7 +119,7 @@ impl Connection {
         let read = read.map_err(|error| unusable(&error))?;
         let answer = connection.rtc.sdp_api().accept_offer(read);
         let answer = answer.map_err(|error| unusable(&error))?;
-        Ok((connection, complete(&answer.to_sdp_string())))
+        Ok((connection, complete(&answer.to_sdp_string(), &offer.text)))
     }
 
     /// Offers.
@@ -411,18 +411,40 @@ fn config(set_up: &SetUp, format: H264Format) -> RtcConfig {
 }
 
 /// Gives each section of an answer a format, as its grammar asks (RFC 8866, section 9): str0m gives
-/// those that it rejects none, and browsers refuse the whole then. Of a rejected one it says nothing
-/// (RFC 3264, section 6).
-fn complete(answer: &str) -> String {
-    let mut lines = String::with_capacity(answer.len() + 8);
-    for line in answer.lines() {
-        lines.push_str(line.trim_end());
-        if line.starts_with("m=") && line.split_ascii_whitespace().count() < 4 {
-            lines.push_str(" 0");
+/// those that it rejects none, and clients refuse the whole then. It is the first that was offered
+/// there, with its name; of a rejected section neither says anything (RFC 3264, section 6).
+fn complete(answer: &str, offer: &str) -> String {
+    let mut offered = offer.split("\nm=").skip(1);
+    let mut whole = String::with_capacity(answer.len() + 64);
+    // It comes behind what str0m says of the section.
+    let mut name = None;
+    for line in answer.lines().map(str::trim_end) {
+        if !line.starts_with("m=") {
+            push_line(&mut whole, line);
+            continue;
         }
-        lines.push_str("\r\n");
+        name.take()
+            .into_iter()
+            .for_each(|name| push_line(&mut whole, name));
+        let section = offered.next().unwrap_or_default();
+        if line.split_ascii_whitespace().count() >= 4 {
+            push_line(&mut whole, line);
+            continue;
+        }
+        let format = section.split_ascii_whitespace().nth(3).unwrap_or("0");
+        push_line(&mut whole, &format!("{line} {format}"));
+        let start = format!("a=rtpmap:{format} ");
+        let mut lines = section.lines().map(str::trim_end);
+        name = lines.find(|line| line.starts_with(&start));
     }
-    lines
+    name.into_iter()
+        .for_each(|name| push_line(&mut whole, name));
+    whole
+}
+
+fn push_line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push_str("\r\n");
 }
 
 fn to_90k(captured: SystemTime) -> u64 {
