@@ -328,8 +328,8 @@ fn interfaces() -> Vec<IpAddr> {
     addresses.collect()
 }
 
-/// Names a session, for HTTP and for ICE. The name in ICE only tells sessions apart; its password has
-/// 128 bits (RFC 8445, section 5.3).
+/// Names a session, for HTTP and for ICE. The name in ICE only tells sessions apart; its password
+/// has 128 bits (RFC 8445, section 5.3).
 fn names() -> Result<(SessionId, IceCreds), Rejection> {
     let mut random = [0; 48];
     getrandom::fill(&mut random).map_err(|error| {

@@ -1,6 +1,6 @@
-//! What clients say of themselves behind an offer: candidates, trickled (RFC 8840). They are counted
-//! and not kept, for none is needed: this side is ICE-lite, so the client asks and is answered
-//! where it asks from.
+//! What clients say of themselves behind an offer: candidates, trickled (RFC 8840). They are
+//! counted and not kept, for none is needed: this side is ICE-lite, so the client asks and is
+//! answered where it asks from.
 
 use super::offer::Unusable;
 use super::{BODY_BYTES, CANDIDATES};
