@@ -54,8 +54,7 @@
 //! | [`LOOKS`] | G | B |
 //! | [`SLOW_SHARE`] | J | J |
 //! | [`SLOW_TURNS`] | I | any |
-//! | `check::FIRST_PAUSE` | any | F |
-//! | `check::PAUSE_GROWTH`, `check::MAX_PAUSE` | any | any |
+//! | `check::PAUSE` | any | F |
 //! | `check::SOONER` | A | F |
 //! | `check::TIMES`, `check::PAUSE_IN_DOUBT` | any | any |
 //! | `member::OVERDUE_FACTOR` | A | E |

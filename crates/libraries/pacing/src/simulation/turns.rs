@@ -461,7 +461,7 @@ fn who_gets_another_link_is_found_out() {
         let seen = watch(seed, &links, &[0, 0, 0], |network| {
             learn(network);
             network.set_link(2, 1);
-            network.run(S * 140);
+            network.run(S * 200);
         });
         assert_eq!(seen.group_sizes, [2, 2, 1], "{}", seen.case);
         let seen = watch(seed, &links, &[0, 0, 1], |network| {

@@ -8,11 +8,9 @@ use super::member::Waiting;
 use super::{MemberId, Turns};
 use crate::units::Bytes;
 
-/// How long after a trial the first check comes; each pause after that is longer by this factor, up
-/// to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(30);
-const PAUSE_GROWTH: f64 = 1.5;
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// How long after a trial, or the check before, the next one comes. It makes two frames late, which
+/// are less than a hundredth of what is sent meanwhile from six frames a second on.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Two that went together, and were sooner through than one after the other by this factor, seem to
 /// share no link.
@@ -27,8 +25,8 @@ const PAUSE_IN_DOUBT: Duration = Duration::from_millis(500);
 /// The checks of a group.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    /// When the next one may be, and how long after the one before that is.
-    next: Option<(Instant, Duration)>,
+    /// When the next one may be.
+    next: Option<Instant>,
     /// Which of those that wait goes with the one that begins; another one each time.
     turn: usize,
     /// The two that were through sooner, and how often in a row.
@@ -49,12 +47,12 @@ struct Check {
 impl Checks {
     /// The group has passed a trial.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.next = Some((now + FIRST_PAUSE, FIRST_PAUSE));
+        self.next = Some(now + PAUSE);
     }
 
     /// The group has passed a trial which may show too much.
     pub(super) fn begin_soon(&mut self, now: Instant) {
-        self.next = Some((now + PAUSE_IN_DOUBT, FIRST_PAUSE));
+        self.next = Some(now + PAUSE_IN_DOUBT);
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -67,24 +65,22 @@ impl Checks {
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        self.running.is_none() && self.next.is_some_and(|(at, _)| now >= at)
+        self.running.is_none() && self.next.is_some_and(|at| now >= at)
     }
 
     /// Both have drained. Says whether they share no link, as it was not the first time.
     fn on_end(&mut self, now: Instant, check: &Check) -> bool {
         let together = now.saturating_duration_since(check.began);
         let is_sooner = together.mul_f64(SOONER) < check.in_turns;
-        let pause = self.next.map_or(FIRST_PAUSE, |(_, pause)| pause);
         if !is_sooner {
             self.suspects = None;
-            let longer = pause.mul_f64(PAUSE_GROWTH).min(MAX_PAUSE);
-            self.next = Some((now + longer, longer));
+            self.next = Some(now + PAUSE);
             return false;
         }
         let before = self.suspects.filter(|(pair, _)| *pair == check.pair);
         let times = before.map_or(0, |(_, times)| times) + 1;
         self.suspects = Some((check.pair, times));
-        self.next = Some((now + PAUSE_IN_DOUBT, pause));
+        self.next = Some(now + PAUSE_IN_DOUBT);
         times >= TIMES
     }
 }
