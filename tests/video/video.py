@@ -100,7 +100,8 @@ class Mse:
     """Who watches by a WebSocket, as the page does."""
 
     def __init__(self, url, **options):
-        options = {"max_size": None, "compression": None, "open_timeout": DEADLINE, **options}
+        usual = {"max_size": None, "compression": None, "ping_interval": None}
+        options = {**usual, "open_timeout": DEADLINE, **options}
         self.socket = connect(url, **options).__enter__()
         self.inits = []
         self.obstacles = []

@@ -10,8 +10,8 @@ use crate::route::Route;
 use crate::tap;
 
 /// What a viewer's WebSocket carries comes to the same in whichever pieces it comes, to no more
-/// messages than a viewer may send, and to a close whose code says why. What a path or the reader of
-/// a tap says names a camera, or nothing.
+/// messages than a viewer may send, and to a close whose code says why. What a path or the reader
+/// of a tap says names a camera, or nothing.
 ///
 /// # Panics
 /// Where that does not hold.

@@ -11,8 +11,8 @@ use tokio::net::UnixStream;
 use super::connection::{Connection, Event};
 use super::listening::{Listening, MOST_BYTES, Said};
 
-/// Codes with which a viewer may be sent away (RFC 6455, section 7.4.1): it broke the protocol, sent
-/// what is not taken, no UTF-8, too much at once, or too often.
+/// Codes with which a viewer may be sent away (RFC 6455, section 7.4.1): it broke the protocol,
+/// sent what is not taken, no UTF-8, too much at once, or too often.
 const CODES: [u16; 5] = [1002, 1003, 1007, 1008, 1009];
 
 /// Listens to a viewer that sends these bytes, so many at a time, the first of them behind its

@@ -1,0 +1,88 @@
+"""WebRTC, by WHEP, with two implementations that are no browser's, and no route to anywhere."""
+
+import json
+import subprocess
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+import whep
+
+from harness import elsewhere
+from harness.waiting import wait_for
+
+SDP = {"Content_Type": "application/sdp"}
+
+
+@pytest.fixture
+def reached(door, video):
+    """eyelid-video as it is reached from the network: aiortc has no candidates of loopback."""
+    shown = video(listen=f"{elsewhere.HERE}:0")
+    shown.url = f"http://{elsewhere.HERE}:{shown.port}"
+    return shown
+
+
+def test_aiortc_plays_and_the_camera_sleeps_when_it_has_closed(reached, door):
+    with whep.Viewer(reached.url) as viewer:
+        wait_for(lambda: viewer.failed or viewer.frames > 20, "pictures")
+        assert not viewer.failed, viewer.failed
+        assert viewer.size == (640, 480)
+        door.wait_state("awake")
+        answer = reached.ask(viewer.resource, "DELETE")
+        assert answer.status in (200, 204), answer
+    door.wait_state("asleep")
+
+
+def test_who_vanishes_is_noticed_and_the_camera_sleeps(reached, door):
+    viewer = whep.Viewer(reached.url)
+    wait_for(lambda: viewer.failed or viewer.frames > 5, "pictures")
+    assert not viewer.failed, viewer.failed
+    viewer.close()  # of which no word of HTTP says anything
+    door.wait_state("asleep")
+
+
+def test_gstreamer_plays(reached, door):
+    program = Path(__file__).parent / "gstreamer_whep"
+    command = [program, f"{reached.url}/door/whep", "20"]
+    played = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (played.returncode, played.stdout.strip()) == (0, "640x480"), played
+    door.wait_state("asleep")
+
+
+def test_several_watch_one_encode(reached, door):
+    viewers = [whep.Viewer(reached.url) for _ in range(3)]
+    try:
+        with reached.mse(host=elsewhere.HERE) as other, reached.tap() as tap:
+            for viewer in viewers:
+                wait_for(lambda viewer=viewer: viewer.failed or viewer.frames > 10, "pictures")
+                assert not viewer.failed, viewer.failed
+            for _ in range(10):
+                other.fragment()
+            tap.read(10_000)
+    finally:
+        for viewer in viewers:
+            viewer.close()
+    door.wait_state("asleep")
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        whep.offer(96, "VP8", ""),
+        whep.offer(102, "H264", "").replace(b"m=video", b"m=audio"),
+    ],
+    ids=["vp8", "audio"],
+)
+def test_an_offer_without_h264_wakes_no_camera(shown, door, offer):
+    answer = shown.ask("/door/whep", "POST", offer, **SDP)
+    assert answer.status == 406, answer
+    assert json.loads(answer.body)["error"]
+    assert door.state()["state"] == "asleep"
+
+
+def test_an_answer_that_nobody_comes_for_ends(shown, door):
+    answer = shown.ask("/door/whep", "POST", whep.offer(), **SDP)
+    assert answer.status == 201, answer
+    door.wait_state("asleep")
+    resource = urljoin("/door/whep", answer.headers["location"])
+    wait_for(lambda: shown.ask(resource, "DELETE").status == 404, "its end")

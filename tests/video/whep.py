@@ -1,0 +1,111 @@
+"""Who watches by WebRTC with aiortc: a second implementation, in Python."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from urllib.parse import urljoin
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from harness.http import get
+from harness.waiting import DEADLINE
+
+# Nothing but H.264, as browsers offer it, and audio, which the camera has not.
+OFFERED = """v=0
+o=- 1 2 IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE 0
+m=video 9 UDP/TLS/RTP/SAVPF {payload}
+c=IN IP4 0.0.0.0
+a=rtcp-mux
+a=ice-ufrag:abcd
+a=ice-pwd:abcdefghijklmnopqrstuvwx
+a=fingerprint:sha-256 {fingerprint}
+a=setup:actpass
+a=mid:0
+a=recvonly
+a=rtpmap:{payload} {codec}/90000
+{parameters}"""
+FINGERPRINT = ":".join(["AB"] * 32)
+
+
+def offer(payload=102, codec="H264", parameters=None):
+    """Gives an offer that nobody stands behind: no check of ICE will come."""
+    if parameters is None:
+        wanted = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+        parameters = f"a=fmtp:{payload} {wanted}"
+    text = OFFERED.format(
+        payload=payload, codec=codec, parameters=parameters, fingerprint=FINGERPRINT
+    )
+    return "\r\n".join([*text.strip().splitlines(), ""]).encode()
+
+
+class Viewer(threading.Thread):
+    """Watches until it is closed; counts the pictures that it has decoded."""
+
+    def __init__(self, url, path="/door/whep"):
+        super().__init__(daemon=True)
+        self.url, self.path = url, path
+        self.frames = 0
+        self.size = None
+        self.resource = None
+        self.failed = None
+        self._loop = asyncio.new_event_loop()
+        self._closed = asyncio.Event()
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def run(self):
+        """Watches, in a thread of its own."""
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._watch())
+        except Exception as error:
+            self.failed = error
+        finally:
+            with suppress(RuntimeError):
+                self._loop.close()
+
+    async def _watch(self):
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        playing = []
+
+        @connection.on("track")
+        def on_track(track):
+            playing.append(asyncio.ensure_future(self._play(track)))
+
+        connection.addTransceiver("video", direction="recvonly")
+        await connection.setLocalDescription(await connection.createOffer())
+        asked = connection.localDescription.sdp.encode()
+        answer = await asyncio.to_thread(self._post, asked)
+        self.resource = urljoin(self.path, answer.headers["location"])
+        described = RTCSessionDescription(answer.body.decode(), "answer")
+        await connection.setRemoteDescription(described)
+        await self._closed.wait()
+        for each in playing:
+            each.cancel()
+        await connection.close()
+
+    def _post(self, sdp):
+        headers = {"Content-Type": "application/sdp"}
+        answer = get(self.url, self.path, "POST", sdp, **headers)
+        assert answer.status == 201, (answer.status, answer.body)
+        return answer
+
+    async def _play(self, track):
+        while True:
+            frame = await track.recv()
+            self.size = (frame.width, frame.height)
+            self.frames += 1
+
+    def close(self):
+        """Ends it, as a page that is left does."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._closed.set)
+        self.join(DEADLINE)
