@@ -1,7 +1,7 @@
 //! From the file of a slot to planes.
 
-use eyelid_jpeg::{PictureError as JpegError, decode_jpeg, whole};
-use eyelid_picture::{EncodeError, PixelKind, Planes, Scale, Y4mError, Yuv420, read_y4m};
+use eyelid_jpeg::{PictureError as JpegError, PlanesDecoder};
+use eyelid_picture::{EncodeError, Planes, Scale, Y4mError, Yuv420, read_y4m};
 
 /// What a picture's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +29,8 @@ pub(crate) enum PictureError {
 /// Memory that is used again for each picture.
 #[derive(Default)]
 pub(crate) struct Decoder {
-    decoded: Planes,
+    decoded: PlanesDecoder,
     scaled: Planes,
-    pixels: Vec<u8>,
 }
 
 impl Decoder {
@@ -47,15 +46,7 @@ impl Decoder {
     ) -> Result<Yuv420<'a>, PictureError> {
         let picture = match kind {
             Kind::Y4m => read_y4m(bytes)?,
-            Kind::Jpeg => {
-                let (header, length) = whole(bytes).map_err(JpegError::from)?;
-                let pixels = decode_jpeg(&bytes[..length], header)?;
-                self.pixels = pixels.rgb;
-                let (width, height) = (pixels.width, pixels.height);
-                let kind = PixelKind::Rgb;
-                self.decoded
-                    .from_pixels(&self.pixels, width, height, kind)?
-            }
+            Kind::Jpeg => self.decoded.decode(bytes)?,
         };
         Ok(self.scaled.scaled(&picture, scale)?)
     }

@@ -102,6 +102,8 @@ impl From<serde_json::Error> for End {
 enum Next {
     Event(Event),
     Picture(Rc<Coded>),
+    /// Why no picture comes may be another.
+    Obstacle,
     Due,
 }
 
@@ -149,6 +151,7 @@ impl Session {
             match self.next().await? {
                 Next::Event(event) => self.heed(&event)?,
                 Next::Picture(coded) => self.show(&coded)?,
+                Next::Obstacle => self.tell_obstacle()?,
                 Next::Due => self.check()?,
             }
         }
@@ -180,6 +183,7 @@ impl Session {
             biased;
             event = self.connection.event() => Next::Event(event?),
             coded = picture, if !is_sending => Next::Picture(coded?),
+            () = viewer.obstacle_changed() => Next::Obstacle,
             () = sleep_until(due.into()) => Next::Due,
         })
     }
@@ -245,12 +249,18 @@ impl Session {
         }
         if now - self.looked >= WITHOUT_PICTURE {
             self.looked = now;
-            let obstacle = self.viewer.obstacle();
-            if let Some(reason) = obstacle.as_deref().filter(|_| obstacle != self.told) {
-                self.tell(&Told::Obstacle { reason })?;
-            }
-            self.told = obstacle;
+            self.tell_obstacle()?;
         }
+        Ok(())
+    }
+
+    /// Tells why no picture comes, if the viewer does not know it.
+    fn tell_obstacle(&mut self) -> Result<(), End> {
+        let obstacle = self.viewer.obstacle();
+        if let Some(reason) = obstacle.as_deref().filter(|_| obstacle != self.told) {
+            self.tell(&Told::Obstacle { reason })?;
+        }
+        self.told = obstacle;
         Ok(())
     }
 
