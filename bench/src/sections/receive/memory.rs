@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::readers;
+use super::{messages, readers};
 use crate::process::{Program, Programs};
 use crate::pusher::{Camera, Library, Pusher, Pushing};
 use crate::receivers::{Receiver, Site};
@@ -29,21 +29,30 @@ pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
         "| eyelid-receive | anonymous memory KiB | KiB for each after the first | in frames |"
     );
     println!("| --- | --- | --- | --- |");
-    let (one, frame_bytes) = pushing(programs, 1)?;
-    let (many, _) = pushing(programs, CAMERAS)?;
-    println!("| 1 camera that pushes | {one} |  |  |");
-    let each = (many as f64 - one as f64) / (CAMERAS - 1) as f64;
-    let frames = each * 1024.0 / frame_bytes as f64;
-    println!("| {CAMERAS} cameras that push | {many} | {each:.1} | {frames:.2} |");
+    for library in [Library::Arduino, Library::Espressif] {
+        let messages = messages(library);
+        let (one, frame_bytes) = pushing(programs, 1, library)?;
+        let (many, _) = pushing(programs, CAMERAS, library)?;
+        println!("| 1 camera that pushes, {messages} | {one} |  |  |");
+        let each = (many as f64 - one as f64) / (CAMERAS - 1) as f64;
+        let frames = each * 1024.0 / frame_bytes as f64;
+        println!(
+            "| {CAMERAS} cameras that push, {messages} | {many} | {each:.1} | {frames:.2} |"
+        );
+    }
     connected(programs)
 }
 
 /// Gives the most that it holds with so many cameras, and how many bytes a frame has.
-fn pushing(programs: &Programs, cameras: usize) -> anyhow::Result<(u64, usize)> {
+fn pushing(
+    programs: &Programs,
+    cameras: usize,
+    library: Library,
+) -> anyhow::Result<(u64, usize)> {
     let site = Site::new(cameras, "")?;
     let (program, address) = Receiver::Eyelid.start_here(programs, &site)?;
     let mut readers = readers(&site)?;
-    let _pusher = Pusher::start(address, &site.names, &Pushing::usual(Library::Arduino))?;
+    let _pusher = Pusher::start(address, &site.names, &Pushing::usual(library))?;
     let seen = readers.watch(SETTLING * 2)?;
     let frame = seen.last().context("no frame")?;
     let mut most = 0;

@@ -72,6 +72,26 @@ impl FrameHeader {
         self.first == FINAL | BINARY && self.is_masked
     }
 
+    /// Says whether it begins a message of bytes in fragments, as a client may send it.
+    pub(crate) fn is_plain_beginning(self) -> bool {
+        self.first == BINARY && self.is_masked
+    }
+
+    /// Says whether it goes on with a message, as a client may send it.
+    pub(crate) fn is_plain_continuation(self) -> bool {
+        self.first & !FINAL == 0 && self.is_masked
+    }
+
+    /// Says whether it ends its message.
+    pub(crate) fn is_final(self) -> bool {
+        self.first & FINAL != 0
+    }
+
+    /// Says whether it may come between the fragments of a message.
+    pub(crate) fn is_control(self) -> bool {
+        self.opcode() >= CONTROL
+    }
+
     /// Says whether the fragments of a message have not all come after this frame, if that was so
     /// before it or not.
     pub(crate) fn is_fragmented_after(self, before: bool) -> bool {

@@ -60,8 +60,16 @@ fn parted<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, Bytes)> {
         parting.read(piece.len(), SystemTime::UNIX_EPOCH);
         loop {
             match parting.next(MAX_BYTES) {
-                Next::Message(message, _) => all.push((std::mem::take(&mut passed), message)),
+                Next::Message(message, _) => {
+                    assert!(message.len() <= MAX_BYTES);
+                    all.push((std::mem::take(&mut passed), message));
+                }
                 Next::Passed => passed.extend(parting.take_passed(usize::MAX)),
+                Next::TooLong(bytes) => {
+                    assert!(bytes > MAX_BYTES as u64);
+                    all.push((passed, Bytes::new()));
+                    return all;
+                }
                 Next::More => break,
             }
         }

@@ -115,6 +115,13 @@ impl WebSocket {
                 Next::Message(bytes, began) => {
                     return Poll::Ready(Ok(Received::Binary(bytes, began)));
                 }
+                Next::TooLong(bytes) => {
+                    let reason = format!(
+                        "a message of {bytes} bytes or more, and it may have {}",
+                        self.message_bytes
+                    );
+                    return Poll::Ready(Err(Ended::Refused { code: 1009, reason }));
+                }
                 Next::Passed => match self.poll_stream(cx) {
                     Poll::Pending if self.incoming.borrow().parting.has_passed_all() => {}
                     next => return next,

@@ -30,6 +30,37 @@ fn at(ms: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(ms)
 }
 
+/// A frame whose payload is this, masked.
+fn masked(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let mut frame = frame(first, payload.len());
+    let start = frame.len() - payload.len();
+    frame[start - 4..start].copy_from_slice(&mask);
+    let bytes = payload.iter().zip(mask.iter().cycle());
+    bytes
+        .zip(&mut frame[start..])
+        .for_each(|((byte, mask), into)| *into = byte ^ mask);
+    frame
+}
+
+/// Reads this in pieces; gives the messages, and what tungstenite got.
+fn read_in_pieces(stream: &[u8], piece_bytes: usize) -> (Vec<Bytes>, Vec<u8>) {
+    let mut parting = Parting::new(&[], at(0));
+    let (mut messages, mut passed) = (Vec::new(), Vec::new());
+    for piece in stream.chunks(piece_bytes) {
+        parting.room().extend_from_slice(piece);
+        parting.read(piece.len(), at(0));
+        loop {
+            match parting.next(MOST_BYTES) {
+                Next::Message(message, _) => messages.push(message),
+                Next::Passed => passed.extend(parting.take_passed(usize::MAX)),
+                Next::TooLong(bytes) => panic!("{bytes} are too many"),
+                Next::More => break,
+            }
+        }
+    }
+    (messages, passed)
+}
+
 /// Reads this at this moment; gives when the messages began that are there then, of tungstenite's
 /// all those that have begun.
 fn read(parting: &mut Parting, bytes: &[u8], now: SystemTime) -> Vec<SystemTime> {
@@ -43,6 +74,7 @@ fn read(parting: &mut Parting, bytes: &[u8], now: SystemTime) -> Vec<SystemTime>
                 parting.take_passed(usize::MAX);
                 found.extend(std::iter::from_fn(|| parting.next_passed_start()));
             }
+            Next::TooLong(bytes) => panic!("{bytes} are too many"),
             Next::More => return found,
         }
     }
@@ -98,4 +130,76 @@ fn of_a_connection_that_ends_all_is_passed_and_half_a_message_is_nobodys() {
     assert!(matches!(parting.next(MOST_BYTES), Next::Passed) && !parting.lacks_all());
     assert_eq!(parting.take_passed(usize::MAX), picture);
     assert!(parting.lacks_all());
+}
+
+#[test]
+fn fragments_are_put_together_whatever_comes_between_them() {
+    let picture: Vec<u8> = (0..5_003_u32).map(|n| (n / 7) as u8).collect();
+    let (ping, text) = (frame(FIN | PING, 5), frame(FIN | TEXT, 9));
+    let mut stream = text.clone();
+    let last = picture.chunks(1024).count() - 1;
+    for (number, piece) in picture.chunks(1024).enumerate() {
+        let kind = if number == 0 { BINARY } else { CONTINUATION };
+        let fin = if number == last { FIN } else { 0 };
+        stream.extend(masked(kind | fin, piece, [1, 2, 3, number as u8]));
+        stream.extend(masked(CONTINUATION, &[], [9; 4]).repeat(usize::from(number < last)));
+        stream.extend_from_slice(&ping);
+    }
+    stream.extend(masked(BINARY | FIN, &picture, [5; 4]));
+    for piece_bytes in [1, 3, 1000, usize::MAX] {
+        let (messages, passed) = read_in_pieces(&stream, piece_bytes);
+        assert_eq!(messages, [&picture[..], &picture[..]], "{piece_bytes}");
+        assert_eq!(passed, [text.clone(), ping.repeat(last + 1)].concat());
+    }
+}
+
+#[test]
+fn a_message_in_fragments_lies_here_once() {
+    let mut parting = Parting::new(&[], at(0));
+    for _ in 0..3 {
+        for number in 0..90_u8 {
+            let kind = if number == 0 { BINARY } else { CONTINUATION };
+            let fin = if number == 89 { FIN } else { 0 };
+            let found = read(&mut parting, &frame(kind | fin, 1024), at(0));
+            assert_eq!(found.len(), usize::from(fin == FIN));
+            assert!(parting.room().capacity() <= 2 * FRAGMENTS_READ_BYTES);
+        }
+        assert!(!parting.is_within_message());
+    }
+}
+
+#[test]
+fn what_breaks_into_fragments_is_tungstenites_with_all_that_follows() {
+    let (start, ping) = (frame(BINARY, 9), frame(FIN | PING, 2));
+    let mut unmasked = frame(CONTINUATION, 3);
+    unmasked[1] &= !MASK;
+    for wrong in [
+        frame(FIN | BINARY, 7),
+        frame(TEXT, 7),
+        frame(3, 7),
+        frame(0x40 | CONTINUATION, 7),
+        unmasked,
+    ] {
+        let stream = [&start[..], &ping, &wrong, &frame(FIN | CONTINUATION, 4)].concat();
+        for piece_bytes in [1, usize::MAX] {
+            let (messages, passed) = read_in_pieces(&stream, piece_bytes);
+            assert!(messages.is_empty(), "{wrong:?}");
+            let rest = &stream[start.len() + ping.len()..];
+            assert_eq!(passed, [&ping, &EMPTY_FRAGMENT[..], rest].concat());
+        }
+    }
+}
+
+#[test]
+fn fragments_that_become_too_much_are_told_before_they_have_come() {
+    let mut parting = Parting::new(&frame(BINARY, MOST_BYTES), at(0));
+    assert!(matches!(parting.next(MOST_BYTES), Next::More));
+    let next = frame(FIN | CONTINUATION, 1);
+    parting.room().extend_from_slice(&next[..6]);
+    parting.read(6, at(1));
+    let told = parting.next(MOST_BYTES);
+    assert!(matches!(told, Next::TooLong(bytes) if bytes == MOST_BYTES as u64 + 1));
+    assert!(matches!(parting.next(MOST_BYTES), Next::Passed));
+    let passed = parting.take_passed(usize::MAX);
+    assert_eq!(passed, [&EMPTY_FRAGMENT[..], &next[..6]].concat());
 }
