@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use eyelid_config::Address;
 use eyelid_daemon::listening::{bind_tcp, bind_unix};
 use eyelid_daemon::readiness;
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::accept;
 use tokio::io::unix::AsyncFd;
@@ -99,7 +100,7 @@ impl Sockets {
             .iter()
             .map(|listening| PollFd::new(listening.socket.as_fd(), PollFlags::POLLIN))
             .collect();
-        poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+        is_one_readable(&mut sockets).unwrap_or(false)
     }
 
     /// What is listened on, in the order of the addresses.
@@ -125,9 +126,9 @@ impl ListeningSocket {
             ready?.clear_ready();
         }
         let mut socket = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut socket, PollTimeout::ZERO)? {
-            0 => Poll::Pending,
-            _ => Poll::Ready(Ok(())),
+        match is_one_readable(&mut socket)? {
+            false => Poll::Pending,
+            true => Poll::Ready(Ok(())),
         }
     }
 
@@ -136,6 +137,17 @@ impl ListeningSocket {
         // What was passed on one is closed with it.
         while let Ok(connection) = accept(self.as_fd().as_raw_fd()) {
             let _ = nix::unistd::close(connection);
+        }
+    }
+}
+
+/// Says whether there is something to read from one of these now. A signal that comes at this very
+/// moment, as that of a program's end or of ours, ends poll(2) although it waits for nothing.
+fn is_one_readable(descriptors: &mut [PollFd<'_>]) -> nix::Result<bool> {
+    loop {
+        match poll(descriptors, PollTimeout::ZERO) {
+            Err(Errno::EINTR) => {}
+            polled => return polled.map(|count| count > 0),
         }
     }
 }

@@ -46,6 +46,17 @@ fn nothing_runs_until_somebody_connects_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn signals_end_nothing_but_what_they_are_to_end() {
+    let mut eyelid = Eyelid::start(&[]);
+    // Each has it look for connections, and some come at that very moment.
+    for _ in 0..200_000 {
+        send(eyelid.child.id(), Signal::SIGCHLD);
+    }
+    assert_eq!(eyelid.snapshot(), 200, "{}", eyelid.log());
+    assert!(eyelid.end(Signal::SIGTERM).success());
+}
+
+#[test]
 fn both_end_when_idle_and_start_again_with_the_next_connection() {
     let mut eyelid = Eyelid::start(&["--idle-exit=200ms", "--linger=100ms"]);
     for _ in 0..3 {
