@@ -1,6 +1,8 @@
 """Pushing at the server's door: users know one port."""
 
+import contextlib
 import os
+import select
 import socket
 
 import pytest
@@ -104,6 +106,25 @@ def test_a_camera_is_a_client_of_the_servers_and_ends_with_it(door, directory):
         assert WebSocket(url, "/door/push").status == 503
     wait_for(lambda: WebSocket(url, "/door/push").status == 101, "room")
     assert cameras[0].close_code() == 4001
+
+
+def test_who_shows_a_wrong_token_takes_no_clients_place(door, directory):
+    """A guesser waits for a second to be told so; others are served meanwhile."""
+    tokens = token_file(directory / "tokens", ("door", "secret"))
+    url = door(configuration("door", token_file=tokens), "--max-clients", "2")
+    address = ("127.0.0.1", int(url.rpartition(":")[2]))
+    lines = [bearer("guess"), "Content-Length: 1"]
+    for _ in range(5):
+        with contextlib.ExitStack() as stack:
+            guessers = [stack.enter_context(socket.create_connection(address)) for _ in range(2)]
+            for guesser in guessers:
+                guesser.sendall(head("POST", "/door/push", *lines) + b"x")
+            wait_for(lambda: get(url, "/status").status == 200, "room for who asks")
+            told, _, _ = select.select(guessers, [], [], 0)
+            answers = [guesser.recv(12) for guesser in guessers]
+            if not told and answers == [b"HTTP/1.1 401"] * 2:
+                return  # both were waiting still
+    pytest.fail("there is room only when guessers have gone")
 
 
 def test_without_a_receiver_it_is_said_which_package_has_it(start, directory):

@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::admission::Permit;
 use crate::door::Door;
 use crate::framing;
-use crate::hand_over::{self, HandedOver, Known};
+use crate::hand_over::{self, HandedOver, Known, Link};
 use crate::progress::Progress;
 use crate::response::{FullResponse, add_common_headers, close};
 use crate::socket::{Peer, Socket};
@@ -108,9 +108,42 @@ struct Connection<'a, H> {
     door: Rc<Door>,
     handler: Rc<H>,
     arrival: Arrival,
-    /// Room among the connections that this program has accepted.
-    permit: Option<&'a Permit>,
+    room: Room<'a>,
     progress: Rc<Progress>,
+}
+
+/// Where a connection has its room.
+#[derive(Clone, Copy)]
+enum Room<'a> {
+    /// Among those that this program has accepted.
+    Here(&'a Rc<Permit>),
+    /// Among those of the program that has handed it over.
+    Elsewhere(&'a Link),
+}
+
+impl Room<'_> {
+    fn permit(&self) -> Option<&Rc<Permit>> {
+        match self {
+            Self::Here(permit) => Some(permit),
+            Self::Elsewhere(_) => None,
+        }
+    }
+
+    /// It is refused: it is no client, but waits.
+    fn refuse(&self) {
+        match self {
+            Self::Here(permit) => permit.wait(),
+            Self::Elsewhere(link) => link.refuse(),
+        }
+    }
+
+    /// Waits until it must go for another.
+    async fn until_shed(&self) {
+        match self {
+            Self::Here(permit) => permit.until_shed().await,
+            Self::Elsewhere(link) => link.until_shed().await,
+        }
+    }
 }
 
 /// Serves a connection until it ends, fails, must go for another, or the program ends.
@@ -123,27 +156,15 @@ pub(crate) async fn serve<H: Handler>(
     socket.prepare();
     let arrival = Arrival::Accepted(socket.peer());
     log::debug!("client {} connected", arrival.peer());
+    let permit = Rc::new(permit);
     let connection = Connection {
-        door: door.clone(),
+        door,
         handler,
         arrival,
-        permit: Some(&permit),
+        room: Room::Here(&permit),
         progress: Rc::default(),
     };
-    let taken = tokio::select! {
-        // What has arrived is read first: a request saves the connection.
-        biased;
-        taken = connection.http(socket, Bytes::new()) => taken,
-        () = permit.until_shed() => None,
-    };
-    if let Some((taken, take_over)) = taken {
-        tokio::select! {
-            () = take_over(taken) => {}
-            // One that is refused.
-            () = permit.until_shed() => {}
-            () = door.stopped() => {}
-        }
-    }
+    connection.run(socket, Bytes::new()).await;
 }
 
 /// Serves the one request of a connection that another program hands over by `link`, which stays
@@ -153,7 +174,7 @@ pub(crate) async fn serve_handed_over<H: Handler>(door: Rc<Door>, handler: Rc<H>
         known,
         socket,
         read,
-        link: _link,
+        link,
     } = match hand_over::receive(link).await {
         Ok(handed_over) => handed_over,
         Err(error) => return log::warn!("a connection was not handed over: {error}"),
@@ -163,21 +184,34 @@ pub(crate) async fn serve_handed_over<H: Handler>(door: Rc<Door>, handler: Rc<H>
     // that is new to the runtime takes nothing yet.
     socket.writable().await;
     let connection = Connection {
-        door: door.clone(),
+        door,
         handler,
         arrival: Arrival::HandedOver(Rc::new(known)),
-        permit: None,
+        room: Room::Elsewhere(&link),
         progress: Rc::default(),
     };
-    if let Some((taken, take_over)) = connection.http(socket, read).await {
-        tokio::select! {
-            () = take_over(taken) => {}
-            () = door.stopped() => {}
-        }
-    }
+    connection.run(socket, read).await;
 }
 
 impl<H: Handler> Connection<'_, H> {
+    /// Speaks HTTP, then does what has taken the connection over.
+    async fn run(&self, socket: Socket, already_read: Bytes) {
+        let taken = tokio::select! {
+            // What has arrived is read first: a request saves the connection.
+            biased;
+            taken = self.http(socket, already_read) => taken,
+            () = self.room.until_shed() => None,
+        };
+        if let Some((taken, take_over)) = taken {
+            tokio::select! {
+                () = take_over(taken) => {}
+                // One that is refused.
+                () = self.room.until_shed() => {}
+                () = self.door.stopped() => {}
+            }
+        }
+    }
+
     /// Answers requests until a handler takes the connection over. From its request to the end of
     /// its response the connection is a client's; else it waits.
     async fn http(&self, socket: Socket, already_read: Bytes) -> Option<(TakenOver, TakeOver)> {
@@ -199,7 +233,7 @@ impl<H: Handler> Connection<'_, H> {
         });
         let stall_timeout = StallTimeout::new(socket, already_read, self.progress.clone());
         let mut connection = builder()
-            .keep_alive(self.permit.is_some())
+            .keep_alive(self.room.permit().is_some())
             .serve_connection(TokioIo::new(stall_timeout), service);
         let mut stopped = false;
         let ended = loop {
@@ -220,7 +254,13 @@ impl<H: Handler> Connection<'_, H> {
         match ended {
             Ended::TakenOver(take_over) => {
                 let read = self.progress.recording.borrow_mut().take();
-                Some((TakenOver { socket, read }, take_over))
+                let permit = self.room.permit().cloned();
+                let taken = TakenOver {
+                    socket,
+                    read,
+                    permit,
+                };
+                Some((taken, take_over))
             }
             Ended::Closed(closed) => {
                 if let Err(error) = closed {
@@ -246,11 +286,12 @@ impl<H: Handler> Connection<'_, H> {
 
     fn admit(&self) -> bool {
         let limit = || self.door.live().options.max_clients;
-        self.permit.is_none_or(|permit| permit.serve(limit()))
+        let permit = self.room.permit();
+        permit.is_none_or(|permit| permit.serve(limit()))
     }
 
     fn wait(&self) {
-        if let Some(permit) = self.permit {
+        if let Some(permit) = self.room.permit() {
             permit.wait();
         }
     }
@@ -268,12 +309,12 @@ impl<H: Handler> Connection<'_, H> {
         loop {
             outcome = match outcome {
                 Outcome::Refused(refusing) => {
-                    self.wait();
+                    self.room.refuse();
                     refusing.await
                 }
                 Outcome::Response(mut response) => {
                     self.progress.answered();
-                    if has_body || self.permit.is_none() {
+                    if has_body || self.room.permit().is_none() {
                         close(response.headers_mut());
                     }
                     return response;

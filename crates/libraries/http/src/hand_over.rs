@@ -13,7 +13,10 @@ mod taking;
 
 pub use giving::{ClosedError, ConnectError, Recipient, Recipients};
 pub use message::{Known, MessageError};
-pub(crate) use taking::{HandedOver, poll_accept, receive};
+pub(crate) use taking::{HandedOver, Link, poll_accept, receive};
+
+/// What the receiving program says of a client that it refuses. What else it says is ignored.
+const REFUSED: &[u8] = b"refused";
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use message::fuzzing;

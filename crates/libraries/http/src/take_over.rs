@@ -1,7 +1,9 @@
 //! A connection on which HTTP has ended because a handler wants the socket for itself.
 
 use std::pin::Pin;
+use std::rc::Rc;
 
+use crate::admission::Permit;
 use crate::recording::head_length;
 use crate::socket::Socket;
 
@@ -16,9 +18,20 @@ pub struct TakenOver {
     pub socket: Socket,
     /// What was read from it, from the request's first byte on, if that is not too much.
     pub read: Option<Vec<u8>>,
+    /// Its room among the connections that this program has accepted.
+    pub(crate) permit: Option<Rc<Permit>>,
 }
 
 impl TakenOver {
+    /// One that no program has accepted, for tests.
+    pub fn new(socket: Socket, read: Option<Vec<u8>>) -> Self {
+        Self {
+            socket,
+            read,
+            permit: None,
+        }
+    }
+
     /// Gives what was read behind the request's head: the beginning of what the client says next.
     pub fn read_behind_head(&self) -> &[u8] {
         let read = self.read.as_deref().unwrap_or_default();

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use eyelid_daemon::listening::bind_seqpacket;
+use eyelid_daemon::readiness::readable;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
@@ -10,15 +12,18 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::door::ServeOptions;
+use crate::hand_over::{Recipients, poll_accept};
 use crate::host::Advice;
 use crate::response::typed;
 
-/// Answers with the path of a request; `/wait` once it is let, and `/take` by taking the connection
+/// Answers with the path of a request, or hands its connection over where it can; `/wait` once it is let, and `/take` by taking the connection
 /// over. `/refuse` is refused once it is let, `/refuse/take` by one that is taken over.
 #[derive(Default)]
 struct Echo {
     answered: RefCell<Vec<String>>,
     let_go: Notify,
+    /// The programs that connections are handed over to.
+    others: Option<Recipients>,
     /// What was read of a connection that was taken over, and what of it behind the head.
     taken: RefCell<Option<(Vec<u8>, Vec<u8>)>>,
 }
@@ -27,6 +32,20 @@ impl Handler for Echo {
     async fn handle(self: Rc<Self>, request: Request<Incoming>, _: Arrival) -> Outcome {
         let path = request.uri().path().to_owned();
         self.answered.borrow_mut().push(path.clone());
+        if let Some(others) = &self.others
+            && path.starts_with("/refuse")
+        {
+            let recipient = others.connect("other").unwrap();
+            let known = Known {
+                peer: Peer::Unix,
+                camera: None,
+                user: None,
+                allow_origin: None,
+            };
+            return Outcome::take_over(move |taken| async move {
+                recipient.hand_over(&known, taken).await;
+            });
+        }
         match path.as_str() {
             "/wait" => self.let_go.notified().await,
             "/take" => {
@@ -63,6 +82,10 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
+        Self::with(Echo::default())
+    }
+
+    fn with(echo: Echo) -> Self {
         let options = ServeOptions {
             max_clients: 1,
             ..ServeOptions::default()
@@ -73,8 +96,20 @@ impl Program {
         };
         Self {
             door: Rc::new(Door::new(options, advice, 1024).unwrap()),
-            echo: Rc::default(),
+            echo: Rc::new(echo),
         }
+    }
+
+    /// Serves what is handed over at this socket.
+    fn take_over_at(&self, listener: OwnedFd) {
+        let (door, echo) = (self.door.clone(), self.echo.clone());
+        tokio::task::spawn_local(async move {
+            let listener = readable(listener).unwrap();
+            loop {
+                let link = poll_fn(|cx| poll_accept(&listener, cx)).await.unwrap();
+                tokio::task::spawn_local(serve_handed_over(door.clone(), echo.clone(), link));
+            }
+        });
     }
 
     /// Waits until so many requests have come to the handler.
@@ -196,6 +231,51 @@ async fn who_is_refused_is_no_client_and_goes_for_another() {
         while program.door.admission.shed() {}
         let gone = timeout(HEADER_TIMEOUT, rest(&mut taken)).await;
         assert_eq!(gone.unwrap(), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_refused_by_another_program_is_no_client_of_this_one_either() {
+    local(async {
+        let doors = tempfile::tempdir().unwrap();
+        let other = Program::new();
+        other.take_over_at(bind_seqpacket(&doors.path().join("other")).unwrap());
+        let program = Program::with(Echo {
+            others: Some(Recipients::new(doors.path().to_owned())),
+            ..Echo::default()
+        });
+        let mut clients = [(); 3].map(|()| program.client());
+        for (count, (client, path)) in
+            (1..).zip(
+                clients
+                    .iter_mut()
+                    .zip(["/refuse", "/refuse/take", "/refuse"]),
+            )
+        {
+            ask(client, path).await;
+            other.requests(count).await;
+            // That is heard: there is room for one, and nobody has it.
+            let has_room = async {
+                let probe = program.door.admission.enter();
+                while !probe.serve(1) {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            timeout(HEADER_TIMEOUT, has_room).await.unwrap();
+        }
+        let [mut refused, mut taken, mut shed] = clients;
+        other.echo.let_go.notify_one();
+        assert!(rest(&mut refused).await.ends_with("/refuse"));
+        other.echo.let_go.notify_one();
+        let mut word = [0; 7];
+        taken.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"refused");
+        while program.door.admission.shed() {}
+        for client in [&mut taken, &mut shed] {
+            let gone = timeout(HEADER_TIMEOUT, rest(client)).await;
+            assert_eq!(gone.unwrap(), "");
+        }
     })
     .await;
 }

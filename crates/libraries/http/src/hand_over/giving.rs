@@ -16,7 +16,9 @@ use rustix::net::{
 };
 use tokio::io::unix::AsyncFd;
 
+use super::REFUSED;
 use super::message::Known;
+use crate::admission::Permit;
 use crate::response::{close, head_bytes};
 use crate::take_over::TakenOver;
 
@@ -96,14 +98,15 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 impl Recipient {
-    /// Passes a connection on, and waits until the program no longer has it. A client whose program
-    /// ends at this very moment is told to try again.
+    /// Passes a connection on, and waits until the program no longer has it. One that the program
+    /// refuses is no client any more, but waits. A client whose program ends at this very moment is
+    /// told to try again.
     pub async fn hand_over(self, known: &Known, taken: TakenOver) {
         match self.send(known, &taken) {
             Ok(()) => {
                 // The program's from here on: only its own end closes it.
-                drop(taken);
-                self.ended().await;
+                drop(taken.socket);
+                self.ended(taken.permit.as_deref()).await;
             }
             Err(error) => {
                 log::warn!("client {}: not handed over: {error}", known.peer);
@@ -133,12 +136,15 @@ impl Recipient {
         Ok(())
     }
 
-    /// Waits until the program closes its end, or is gone. What it says meanwhile is ignored.
-    async fn ended(&self) {
-        let mut ignored = [0; 64];
+    /// Waits until the program closes its end, or is gone.
+    async fn ended(&self, permit: Option<&Permit>) {
+        let mut said = [0; 64];
         while let Ok(mut ready) = self.link.readable().await {
-            match recv(&self.link, &mut ignored[..], RecvFlags::empty()) {
+            match recv(&self.link, &mut said[..], RecvFlags::empty()) {
                 Ok((_, 0)) => return,
+                Ok((bytes, _)) if said[..bytes] == *REFUSED => {
+                    permit.into_iter().for_each(Permit::wait);
+                }
                 Ok(_) => {}
                 Err(Errno::AGAIN) => ready.clear_ready(),
                 Err(_) => return,

@@ -1,5 +1,6 @@
 //! The side of the program that takes connections over.
 
+use std::cell::Cell;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
@@ -12,12 +13,14 @@ use bytes::Bytes;
 use eyelid_daemon::readiness;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SocketFlags,
-    SocketType, accept_with, getsockname, recvmsg, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags,
+    SocketFlags, SocketType, accept_with, getsockname, recv, recvmsg, send, sockopt,
 };
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::REFUSED;
 use super::message::{Known, MESSAGE_BYTES};
 use crate::socket::Socket;
 
@@ -32,8 +35,51 @@ pub(crate) struct HandedOver {
     pub(crate) socket: Socket,
     /// What was read from it already.
     pub(crate) read: Bytes,
-    /// Tells the sender for as long as it is open that the client is there.
-    pub(crate) link: OwnedFd,
+    /// To the sender.
+    pub(crate) link: Link,
+}
+
+/// The connection to the program that has handed a client over. It tells for as long as it is open
+/// that the client is there.
+pub(crate) struct Link {
+    socket: AsyncFd<OwnedFd>,
+    is_refused: Cell<bool>,
+    refused: Notify,
+}
+
+impl Link {
+    fn new(socket: AsyncFd<OwnedFd>) -> Self {
+        Self {
+            socket,
+            is_refused: Cell::default(),
+            refused: Notify::new(),
+        }
+    }
+
+    /// Says that the client is refused: it is no client, but waits to be gone.
+    pub(crate) fn refuse(&self) {
+        if !self.is_refused.replace(true) {
+            // Where that cannot be said, it takes a client's room for as long as it is here.
+            let _ = send(&self.socket, REFUSED, SendFlags::NOSIGNAL);
+            self.refused.notify_one();
+        }
+    }
+
+    /// Waits until the client is refused and the sender has no room for it any more.
+    pub(crate) async fn until_shed(&self) {
+        if !self.is_refused.get() {
+            self.refused.notified().await;
+        }
+        let mut ignored = [0; 64];
+        while let Ok(mut ready) = self.socket.readable().await {
+            match recv(&self.socket, &mut ignored[..], RecvFlags::empty()) {
+                Ok((_, 0)) => return,
+                Ok(_) => {}
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(_) => return,
+            }
+        }
+    }
 }
 
 /// Accepts a connection from the program that hands over.
@@ -64,7 +110,7 @@ pub(crate) async fn receive(link: OwnedFd) -> io::Result<HandedOver> {
         known,
         socket: adopt(client)?,
         read,
-        link: link.into_inner(),
+        link: Link::new(link),
     })
 }
 

@@ -54,10 +54,7 @@ async fn listen(
     let mut pieces = bytes.chunks(piece_bytes);
     let mut read = b"GET /mse HTTP/1.1\r\n\r\n".to_vec();
     read.extend_from_slice(pieces.next().unwrap_or_default());
-    let taken = TakenOver {
-        socket: Socket::Unix(ours),
-        read: Some(read),
-    };
+    let taken = TakenOver::new(Socket::Unix(ours), Some(read));
     let mut connection = Connection::open(handshake, taken).await?;
     let sending = async {
         for piece in pieces {

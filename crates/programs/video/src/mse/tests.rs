@@ -56,10 +56,10 @@ impl Page {
         let Outcome::TakeOver(take_over) = outcome else {
             panic!("no take-over");
         };
-        let taken = TakenOver {
-            socket: Socket::Tcp(ours),
-            read: Some(b"GET /door/mse HTTP/1.1\r\n\r\n".to_vec()),
-        };
+        let taken = TakenOver::new(
+            Socket::Tcp(ours),
+            Some(b"GET /door/mse HTTP/1.1\r\n\r\n".to_vec()),
+        );
         let session = tokio::task::spawn_local(take_over(taken));
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
