@@ -1,13 +1,15 @@
 """Starting, reloading and ending; what is wrong with a configuration is said at once."""
 
+import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cameras import Pushing
 from pictures import picture
 from receiver import configuration, shown, token_file
-from wire import WebSocket
+from wire import BINARY, WebSocket, frame
 
 from harness.http import free_port, get, wait_listening
 from harness.processes import children
@@ -30,6 +32,44 @@ def test_a_signal_ends_it_and_its_cameras(receiver):
     assert time.monotonic() - began < 3
     state = Slot(receiver.slots / "door").state()
     assert (state["state"], state["push"]["connected"]) == ("asleep", False)
+
+
+def test_the_servers_status_is_of_now_though_nobody_looks(receiver, server):
+    """It asks the receiver: nothing is written, and nobody is woken."""
+
+    def told():
+        (camera,) = json.loads(get(server, "/status").body)["cameras"]
+        assert camera["state"] == "asleep", "asking woke it"
+        return camera["push"]
+
+    assert receiver.post(picture(1)).status == 200
+    wait_for(lambda: receiver.slot().state()["state"] == "asleep", "its sleep")
+    assert told()["connected"] is False
+    with receiver.camera() as camera:
+        with Pushing(camera.send_jpeg):
+            frames = wait_for(lambda: told()["fps"] and told()["frames"], "its rate")
+            wait_for(lambda: told()["frames"] > frames, "more frames")
+            push = told()
+            assert push["connected"] and push["bytes"] > frames and push["address"], push
+        camera.send(frame(BINARY, b"no picture"))
+        wait_for(lambda: told()["refused"] == 1, "what is refused")
+        assert told()["last_error"], told()
+    wait_for(lambda: not told()["connected"], "its end")
+    assert told()["fps"] is None
+
+
+def test_of_a_receiver_that_was_killed_no_camera_is_connected(receiver, server):
+    def told():
+        time.sleep(0.3)  # for as long an answer holds
+        return json.loads(get(server, "/status").body)["cameras"][0]["push"]
+
+    with receiver.camera() as camera, Pushing(camera.send_jpeg):
+        receiver.wait_push(connected=True)
+        receiver.program.process.kill()
+        receiver.program.wait()
+    assert receiver.slot().state()["push"]["connected"], "nobody has written otherwise"
+    left = told()
+    assert (left["connected"], left["fps"], "address" in left) == (False, None, False)
 
 
 def test_reloading_adds_and_removes_cameras_and_keeps_the_others(receive, directory):

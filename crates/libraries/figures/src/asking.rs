@@ -19,6 +19,9 @@ use tokio::time::timeout;
 const RTP_SOCKET: &str = "rtp/status";
 const VIDEO_SOCKET: &str = "video-status/status";
 
+/// Where the socket of `eyelid-receive` is among the slots, which that program can write.
+const PUSH_SOCKET: &str = ".push";
+
 /// How long both sides have for it: `/status` is asked every few seconds by some, and is to tell of
 /// all else while this program is stuck.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -37,12 +40,20 @@ pub fn video_socket(doors: &Path) -> PathBuf {
     doors.join(VIDEO_SOCKET)
 }
 
+/// Where `eyelid-receive` answers, in the directory of the slots.
+pub fn push_socket(slots: &Path) -> PathBuf {
+    slots.join(PUSH_SOCKET)
+}
+
 /// Why a program tells nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// It does not run.
     #[error("nobody answers")]
     NotRunning,
+    /// It does not run, and did not end by itself: its socket is still there.
+    #[error("nobody answers at its socket")]
+    Killed,
     /// It has, or had, more important things to do.
     #[error("no answer for {} ms", PATIENCE.as_millis())]
     TimedOut,
@@ -74,9 +85,8 @@ async fn read(path: &Path) -> io::Result<Vec<u8>> {
 impl AskError {
     fn of(error: io::Error) -> Self {
         match error.kind() {
-            // Of a socket that a program has left which was killed.
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::NotFound
+            io::ErrorKind::ConnectionRefused => Self::Killed,
+            io::ErrorKind::NotFound
             | io::ErrorKind::NotADirectory
             // It ends at this very moment.
             | io::ErrorKind::ConnectionReset => Self::NotRunning,
@@ -99,8 +109,20 @@ impl Answering {
     /// # Errors
     /// What the system said.
     pub fn bind(path: PathBuf) -> io::Result<Self> {
+        Self::bind_with(path, 0o660)
+    }
+
+    /// The same where every user of this machine may ask.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn bind_for_all(path: PathBuf) -> io::Result<Self> {
+        Self::bind_with(path, 0o666)
+    }
+
+    fn bind_with(path: PathBuf, mode: u32) -> io::Result<Self> {
         let socket = bind_unix(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o660))?;
+        fs::set_permissions(&path, Permissions::from_mode(mode))?;
         let socket = UnixListener::from_std(socket)?;
         Ok(Self { path, socket })
     }
@@ -146,8 +168,11 @@ mod tests {
             answered.unwrap();
             assert_eq!(told.unwrap().len(), length as usize);
         }
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o660);
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o660);
+        drop(program);
+        let _program = Answering::bind_for_all(path.clone()).unwrap();
+        assert_eq!(mode(), 0o666);
     }
 
     #[tokio::test]
@@ -159,7 +184,7 @@ mod tests {
         // As one leaves it that is killed.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let killed = ask_for_numbers(&path).await.unwrap_err();
-        assert!(matches!(killed, AskError::NotRunning), "{killed}");
+        assert!(matches!(killed, AskError::Killed), "{killed}");
         drop(Answering::bind(path.clone()).unwrap());
         assert!(!path.exists());
     }

@@ -1,5 +1,5 @@
-//! What a program that sends cameras past the server tells it of that, for `/status` and
-//! `/metrics`: `eyelid-rtp` and `eyelid-video`.
+//! What a program tells the server of what goes past it, for `/status` and `/metrics`: `eyelid-rtp`
+//! and `eyelid-video` of what they send, `eyelid-receive` of cameras that push.
 //!
 //! It is asked, over a Unix socket of its own ([`Answering`], [`ask`]). So nothing is written while
 //! nobody asks, any number of servers may, and a program that has ended has no figures left that
@@ -7,11 +7,13 @@
 //! manager holds it.
 
 mod asking;
+mod push;
 mod rfc3339;
 mod rtp;
 mod video;
 
-pub use asking::{Answering, AskError, ask, rtp_socket, video_socket};
+pub use asking::{Answering, AskError, ask, push_socket, rtp_socket, video_socket};
+pub use push::{PushFigures, without_connection};
 pub use rtp::{
     DestinationFigures, ReceptionFigures, RtpFigures, SessionFigures, SessionTotals, StreamCounts,
     StreamFigures, StreamState, StreamTransport,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
+use eyelid_figures::push_socket;
 use eyelid_slot::{Phase, Publisher, STATE_FILE, State};
 use nix::unistd::{AccessFlags, access};
 
@@ -119,6 +120,8 @@ impl Drop for Slots {
         for directory in &self.directories {
             empty(directory, &self.path);
         }
+        // Of an eyelid-receive that was killed.
+        let _ = fs::remove_file(push_socket(&self.path));
         for directory in self.made.iter().rev() {
             let _ = fs::remove_dir(directory);
         }

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::App;
 use crate::cameras::Cameras;
 use crate::settings::{Settings, fixed_changes};
+use crate::status;
 
 /// How long connections have to say that the program ends: some turns of theirs.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -42,6 +43,7 @@ pub(crate) async fn run(
         program: "eyelid-receive".to_owned(),
         has_file: true,
     };
+    let answering = status::listen(settings.slots.as_deref());
     let door = Rc::new(Door::new(options(&settings), advice, descriptors)?);
     let app = Rc::new(App::new(cameras.clone()));
     let mut acceptor = Acceptor::new(door.clone(), app);
@@ -70,9 +72,12 @@ pub(crate) async fn run(
         Err(error) = cameras.run(&watching) => Err(error),
         () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
         () = reload_on_hang_up(hang_ups, reload) => Ok(()),
+        never = status::answer_all(answering.as_ref(), &cameras) => match never {},
     };
     manager::stopping();
     drop(sockets.listeners);
+    // Before the slots are left, for whoever waits for them answers there, too.
+    drop(answering);
     // Before connections end, and what they have sent with them.
     cameras.end();
     // They tell the cameras so.

@@ -31,6 +31,8 @@ const MAX_BYTES: usize = 1 << 20;
 pub(crate) struct Settings {
     /// Where to listen, besides the sockets that were passed. Fixed for the life of the process.
     pub(crate) listen: Vec<Address>,
+    /// The slots directory, if there is one. Fixed as well.
+    pub(crate) slots: Option<PathBuf>,
     /// The cameras, in the order of the file.
     pub(crate) cameras: IndexMap<CameraName, CameraSettings>,
     /// How many connections are served at once.
@@ -98,6 +100,7 @@ impl Settings {
         });
         Ok(Self {
             cameras: cameras.collect::<anyhow::Result<_>>()?,
+            slots: reading.slots.map(Path::to_owned),
             max_connections: max_cameras * CONNECTIONS_EACH,
             idle_exit: options.idle_exit,
             listen: options.listen,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use eyelid_config::{Title, is_taken};
 use eyelid_consumer::{Camera, Cameras, Deadline};
 use eyelid_daemon::LogLimit;
-use eyelid_figures::{RtpFigures, VideoFigures, rtp_socket, video_socket};
+use eyelid_figures::{
+    PushFigures, RtpFigures, VideoFigures, push_socket, rtp_socket, video_socket,
+};
 use eyelid_http::hand_over::{ClosedError, Recipients};
 use eyelid_http::{AuthError, Door, LiveConfig};
 use eyelid_slot::CameraName;
@@ -17,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::adapter::{AdaptSettings, InEffect};
 use crate::clients::Clients;
-use crate::figure_source::FigureSource;
+use crate::figure_source::{FigureSource, Told};
 use crate::metrics::Metrics;
 use crate::part::Part;
 use crate::route::Program;
@@ -38,6 +40,8 @@ pub(crate) struct App {
     pub(crate) rtp: FigureSource<RtpFigures>,
     /// `eyelid-video`, which tells that as well.
     pub(crate) video: FigureSource<VideoFigures>,
+    /// And `eyelid-receive`, which tells of cameras that push.
+    pub(crate) push: FigureSource<PushFigures>,
     /// One of them takes nothing.
     closed: LogLimit,
     /// How people call the cameras, as far as the configuration says.
@@ -59,8 +63,9 @@ impl App {
         let (slots, titles) = split(settings.cameras);
         Ok(Self {
             door: Rc::new(door),
-            cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
             rtp: FigureSource::new("eyelid-rtp", rtp_socket(&settings.doors)),
+            push: FigureSource::new("eyelid-receive", push_socket(&settings.slots)),
+            cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
             video: FigureSource::new("eyelid-video", video_socket(&settings.doors)),
             recipients: Recipients::new(settings.doors),
             closed: LogLimit::new(1, CLOSED_LOGGED),
@@ -128,11 +133,12 @@ impl App {
         &self,
         rtp: Option<&'a RtpFigures>,
         video: Option<&'a VideoFigures>,
+        push: &Told<PushFigures>,
     ) -> Status<'a> {
         Status::new(
             self.started.elapsed(),
             self.all_cameras()
-                .map(|camera| CameraStatus::of(&camera, self.title(camera.name())))
+                .map(|camera| CameraStatus::of(&camera, self.title(camera.name()), push))
                 .collect(),
             self.clients
                 .list()

@@ -231,8 +231,9 @@ fn asset(part: Asset) -> FullResponse {
 }
 
 async fn status(app: &App) -> FullResponse {
-    let (rtp, video) = tokio::join!(app.rtp.figures(), app.video.figures());
-    match serde_json::to_vec(&app.status(rtp.as_deref(), video.as_deref())) {
+    let (rtp, video, push) = tokio::join!(app.rtp.figures(), app.video.figures(), app.push.told());
+    let told = app.status(rtp.as_deref(), video.as_deref(), &push);
+    match serde_json::to_vec(&told) {
         Ok(json) => typed(Bytes::from(json), "application/json"),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_config::Title;
 use eyelid_consumer::Camera;
-use eyelid_figures::{RtpFigures, VideoFigures};
-use eyelid_slot::{Phase, Rendition, State};
+use eyelid_figures::{PushFigures, RtpFigures, VideoFigures, without_connection};
+use eyelid_slot::{CameraName, Phase, Rendition, State};
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Client;
+use crate::figure_source::Told;
 use crate::part::rendition_name;
 
 /// The keys of `state.json` that not all producers have.
@@ -123,7 +124,11 @@ impl<'a> Status<'a> {
 
 impl CameraStatus {
     /// Looks at a camera without waking it.
-    pub(crate) fn of(camera: &Camera, title: Option<Title>) -> Self {
+    pub(crate) fn of(
+        camera: &Camera,
+        title: Option<Title>,
+        told_of_push: &Told<PushFigures>,
+    ) -> Self {
         let state = camera.state();
         let name = camera.name().to_string();
         Self {
@@ -153,8 +158,7 @@ impl CameraStatus {
             waiting: state.as_ref().and_then(|state| state.waiting.clone()),
             push: state
                 .as_ref()
-                .and_then(|state| state.more.get(PUSH).cloned())
-                .filter(serde_json::Value::is_object),
+                .and_then(|state| push(camera.name(), state, told_of_push)),
             full_pictures: state.as_ref().and_then(FullPictures::of),
             error: state.and_then(|state| state.error),
             age_ms: camera.age().map(|age| age.as_millis()),
@@ -181,6 +185,17 @@ impl ClientStatus {
     }
 }
 
+/// What is so of a camera that pushes: its producer says it in its state, as it was when that was
+/// written, and tells who asks.
+fn push(name: &CameraName, state: &State, told: &Told<PushFigures>) -> Option<serde_json::Value> {
+    let written = state.more.get(PUSH).filter(|it| it.is_object())?;
+    match told {
+        Told::Figures(figures) => figures.get(name).or(Some(written)).cloned(),
+        Told::Killed => Some(without_connection(written.clone())),
+        Told::Nothing => Some(written.clone()),
+    }
+}
+
 /// Those that clients may ask for: planes are no picture for browsers.
 fn renditions(state: &State) -> BTreeMap<&'static str, Size> {
     let pictures = Rendition::ALL
@@ -200,4 +215,41 @@ fn rfc3339(moment: SystemTime) -> String {
 
 fn one_decimal(rate: f64) -> f64 {
     (rate * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::collections::HashMap;
+    use std::rc::Rc;
+
+    fn shown(state: &str, told: &Told<PushFigures>) -> Option<Value> {
+        let state = State::parse(state.as_bytes()).unwrap();
+        push(&"door".parse().unwrap(), &state, told)
+    }
+
+    #[test]
+    fn of_a_camera_that_pushes_what_is_told_wins_over_what_was_written() {
+        let written = json!({
+            "connected": true, "sleeps": true, "address": "192.0.2.1:1", "fps": 20.0, "frames": 7,
+        });
+        let state = json!({
+            "version": 1, "state": "asleep", "since": "2026-11-29T06:00:00.000Z", "push": written,
+        });
+        let state = state.to_string();
+        let figures = |name: &str| {
+            let now = json!({"connected": false});
+            Told::Figures(Rc::new(HashMap::from([(name.parse().unwrap(), now)])))
+        };
+        let now = Some(json!({"connected": false}));
+        assert_eq!(shown(&state, &figures("door")), now);
+        assert_eq!(shown(&state, &figures("attic")), Some(written.clone()));
+        assert_eq!(shown(&state, &Told::Nothing), Some(written));
+        let left = json!({"connected": false, "sleeps": false, "fps": null, "frames": 7});
+        assert_eq!(shown(&state, &Told::Killed), Some(left));
+        // Of another producer's camera it says nothing.
+        let other = state.replace("push", "pull");
+        assert_eq!(shown(&other, &figures("door")), None);
+    }
 }
