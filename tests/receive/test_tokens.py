@@ -124,6 +124,14 @@ def test_guesses_wait_and_more_than_eight_are_turned_away(receiver):
     assert len(waited) == 8 and len(turned_away) == 22, answers
     assert min(waited) >= 1.0
     assert max(turned_away) < 0.9, answers
+    with ThreadPoolExecutor(9) as pool:
+        wrong = {"Authorization": "Bearer wrong"}
+        guesses = [pool.submit(receiver.post, picture(1), **wrong) for _ in range(9)]
+        told = [guess.result() for guess in guesses]
+    assert {answer.status: answer.headers.get("retry-after") for answer in told} == {
+        401: None,
+        429: "2",
+    }
     # Then there is room again.
     assert post(receiver, "/door", bearer("wrong"), picture(1))[0] == 401
 

@@ -97,7 +97,8 @@ impl FrameArrival {
     }
 }
 
-/// The arrivals of one connection.
+/// The arrivals of one connection, or of all WebSockets of a camera: one that was lost in a silence
+/// is followed by another, whose camera has the frame still that it had in its hand then.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     last: Option<FrameArrival>,
@@ -163,6 +164,12 @@ impl Arrivals {
             transfer: (usual.transfer * 7 + step.transfer) / 8,
         });
         Verdict::Current
+    }
+
+    /// Another connection of the camera has begun: what it brings comes behind a silence, if it was
+    /// silent for long enough.
+    pub(crate) fn reconnected(&mut self) {
+        self.silence = None;
     }
 
     /// The camera was asked to be silent: what comes next is no leftover.

@@ -10,7 +10,6 @@ use anyhow::Context;
 use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::readiness;
 use eyelid_daemon::timer::at;
-use eyelid_jpeg::PictureError;
 use eyelid_picture::Tables;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Producers, Rendered};
 use eyelid_slot::{CameraName, Publisher};
@@ -19,9 +18,9 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::camera::Camera;
-use crate::decoding::Decoding;
+use crate::decoding::{Decoder, Turns};
 use crate::intake::Intake;
-use crate::prepare::{Picture, Prepared};
+use crate::prepare::Picture;
 use crate::settings::CameraSettings;
 use crate::slots::{HANDOVER, clear, lock};
 use crate::source::PushSource;
@@ -35,15 +34,6 @@ const TELL: Duration = Duration::from_secs(2);
 /// Renditions that are being made, and whose.
 type Rendering = (DriverId, JoinHandle<Rendered>);
 
-/// What has become of a frame that was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It is whole, and was the newest.
-    AtHand,
-    /// It was dropped before anybody saw whether it can be decoded.
-    Unseen,
-}
-
 /// All of them.
 pub(crate) struct Cameras {
     producers: RefCell<Producers<PushSource>>,
@@ -56,7 +46,8 @@ pub(crate) struct Cameras {
     has_ended: Cell<bool>,
     /// A thread makes renditions.
     is_rendering: Cell<bool>,
-    decoding: Decoding,
+    /// Whose pictures are decoded.
+    turns: Turns,
 }
 
 impl Cameras {
@@ -73,7 +64,7 @@ impl Cameras {
             wake_at: Cell::default(),
             has_ended: Cell::default(),
             is_rendering: Cell::default(),
-            decoding: Decoding::default(),
+            turns: Turns::default(),
         };
         let is_wanted = !settings.is_empty();
         let until = Instant::now() + HANDOVER;
@@ -192,42 +183,20 @@ impl Cameras {
         self.producers.borrow_mut().add(driver)
     }
 
-    /// Takes a frame of a camera in: publishes it if somebody wishes for it, else keeps it at hand.
-    /// One that has to be decoded first waits for its turn ([`Decoding`]), and its connection with
-    /// it; it is dropped while nobody looks, and if `is_current` says afterwards that the camera
-    /// has another connection by now.
-    ///
-    /// # Errors
-    /// What makes it no frame.
-    pub(crate) async fn take(
-        &self,
-        camera: &Camera,
-        prepared: Prepared,
-        captured: SystemTime,
-        is_current: impl Fn() -> bool,
-    ) -> Result<Taken, PictureError> {
-        let intake = &camera.intake;
-        let picture = match prepared {
-            Prepared::Ready(picture) => picture,
-            // The next comes soon. Of one that posts each by itself none may come.
-            Prepared::Slow { .. } if !intake.is_awake() && intake.is_connected() => {
-                return Ok(Taken::Unseen);
-            }
-            Prepared::Slow { jpeg, pixels } => {
-                let picture = self.decoding.encode_again(jpeg, pixels).await?;
-                if !is_current() {
-                    intake.count_dropped();
-                    return Ok(Taken::AtHand);
-                }
-                picture
-            }
-        };
-        self.put(camera, picture, captured);
-        Ok(Taken::AtHand)
+    /// What decodes the pictures of a connection.
+    pub(crate) fn decoder(&self) -> Decoder {
+        Decoder::new(self.turns.clone())
     }
 
-    fn put(&self, camera: &Camera, picture: Picture, captured: SystemTime) {
-        camera.intake.put(picture, captured);
+    /// A frame of a camera is there: publishes it if somebody wishes for it, else keeps it at hand.
+    pub(crate) fn put(
+        &self,
+        camera: &Camera,
+        picture: Picture,
+        captured: SystemTime,
+        sequence: u64,
+    ) {
+        camera.intake.put(picture, captured, sequence);
         if !camera.intake.is_connected() {
             self.tell(camera);
         }

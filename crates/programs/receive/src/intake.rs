@@ -49,7 +49,9 @@ struct Connected {
 #[derive(Debug)]
 pub(crate) struct Intake {
     newest: RefCell<Option<Rc<Frame>>>,
-    sequence: Cell<u64>,
+    /// That of the last frame that was begun with, and of the newest that was put at hand.
+    last_sequence: Cell<u64>,
+    newest_sequence: Cell<u64>,
     /// Somebody looks.
     awake: watch::Sender<bool>,
     /// The connection that has the camera; a newer one takes it.
@@ -98,7 +100,8 @@ impl Default for Intake {
     fn default() -> Self {
         Self {
             newest: RefCell::default(),
-            sequence: Cell::default(),
+            last_sequence: Cell::default(),
+            newest_sequence: Cell::default(),
             awake: watch::Sender::new(false),
             connected: watch::Sender::new(None),
             details: Cell::default(),
@@ -128,13 +131,22 @@ impl Intake {
     /// Every connection of the camera is to end.
     pub(crate) fn release(&self) {
         self.details.set(None);
+        self.counts.borrow_mut().rate = Rate::default();
         self.connected.send_replace(None);
     }
 
-    /// Puts a frame at hand. Its sequence is given here.
-    pub(crate) fn put(&self, picture: Picture, captured: SystemTime) {
-        let sequence = self.sequence.get() + 1;
-        self.sequence.set(sequence);
+    /// Gives the place of a frame that has come now among the camera's, by whatever connection.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.last_sequence.set(self.last_sequence.get() + 1);
+        self.last_sequence.get()
+    }
+
+    /// Puts a frame at hand, unless one is or was there that has come after it.
+    pub(crate) fn put(&self, picture: Picture, captured: SystemTime, sequence: u64) {
+        if sequence < self.newest_sequence.get() {
+            return self.count_dropped();
+        }
+        self.newest_sequence.set(sequence);
         if self.newest.borrow().is_none() {
             self.returned.set(true);
         }
@@ -295,7 +307,7 @@ mod tests {
             height: 1,
             kind: None,
         };
-        intake.put(picture, SystemTime::UNIX_EPOCH);
+        intake.put(picture, SystemTime::UNIX_EPOCH, intake.next_sequence());
     }
 
     #[tokio::test]
@@ -325,6 +337,37 @@ mod tests {
         put(&intake);
         assert!(intake.is_present() && !intake.is_connected());
         assert_eq!(intake.newest().unwrap().sequence, 2);
+    }
+
+    #[test]
+    fn one_that_has_gone_has_no_rate() {
+        let (intake, start) = (Rc::new(Intake::default()), Instant::now());
+        let claim = intake.claim(Way::WebSocket, Peer::Unix);
+        let at = |n| start + Duration::from_millis(100) * n;
+        (0..=20).for_each(|n| intake.count(1, at(n)));
+        assert_eq!(intake.report(at(20)).fps, Some(10.0));
+        let newer = intake.claim(Way::WebSocket, Peer::Unix);
+        drop(claim);
+        assert_eq!(intake.report(at(20)).fps, Some(10.0), "it has come again");
+        drop(newer);
+        assert_eq!(intake.report(at(20)).fps, None);
+    }
+
+    #[test]
+    fn a_frame_does_not_come_back_behind_a_newer_one() {
+        let intake = Rc::new(Intake::default());
+        let (old, new) = (intake.next_sequence(), intake.next_sequence());
+        for sequence in [new, old] {
+            let picture = Picture {
+                jpeg: bytes::Bytes::new(),
+                width: 1,
+                height: 1,
+                kind: None,
+            };
+            intake.put(picture, SystemTime::UNIX_EPOCH, sequence);
+        }
+        assert_eq!(intake.newest().unwrap().sequence, new);
+        assert_eq!(intake.report(Instant::now()).dropped, 1);
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod settings;
 mod slots;
 mod source;
 mod status;
+mod taking;
 mod tokens;
 pub mod websocket;
 

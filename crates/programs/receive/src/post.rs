@@ -10,21 +10,22 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use eyelid_http::Peer;
 use eyelid_http::response::{FullResponse, close, problem, typed};
-use eyelid_jpeg::Splitter;
+use eyelid_jpeg::{PictureError, Splitter};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use crate::arrivals::{Flow, FrameArrival};
 use crate::camera::{Camera, PostEntry};
-use crate::cameras::{Cameras, Taken};
+use crate::cameras::Cameras;
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, TooManyBad};
 use crate::prepare::Prepared;
+use crate::taking::{Taken, Taking};
 
 /// How long a body may pause, and how long it may take for its next whole picture, or its end.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -51,6 +52,7 @@ pub(crate) struct Post {
     peer: Peer,
     splitter: Splitter,
     judge: Judge,
+    taking: Taking,
     /// When something came, if only a part of a picture.
     flow: Flow,
     /// There once a second picture has come: it is a stream.
@@ -106,6 +108,7 @@ impl Post {
     ) -> Self {
         let max_bytes = camera.settings().max_bytes;
         Self {
+            taking: Taking::new(cameras.clone(), camera.clone()),
             cameras,
             camera,
             peer,
@@ -131,7 +134,8 @@ impl Post {
         let end = if body.size_hint().exact().is_some_and(|bytes| bytes > most) {
             too_large(max_bytes)
         } else {
-            self.read(body).await
+            let end = self.read(body).await;
+            self.finish_decoding(end).await
         };
         let had_claim = self.claim.take().is_some();
         if had_claim {
@@ -177,7 +181,11 @@ impl Post {
             let piece = tokio::select! {
                 biased;
                 lost = lost(&self.claim) => return replaced(lost),
-                piece = timeout(PAUSE, body.frame()) => piece,
+                decoded = self.taking.decoded() => match self.decoded(decoded) {
+                    Ok(()) => continue,
+                    Err(end) => return end,
+                },
+                piece = timeout_at((self.flow.last() + PAUSE).into(), body.frame()) => piece,
             };
             let piece = match piece {
                 Err(_) => {
@@ -259,21 +267,40 @@ impl Post {
             }
         }
         let (prepared, captured) = newest;
-        let claim = self.claim.as_ref();
-        let is_current = || claim.is_none_or(Claim::is_current);
-        let taken = self
-            .cameras
-            .take(&self.camera, prepared, captured, is_current);
-        match taken.await {
-            Ok(taken) => {
-                self.taken += 1;
-                if taken == Taken::AtHand {
-                    self.judge.good();
-                }
-            }
-            Err(error) => self.bad(error.to_string())?,
+        match self.taking.take(prepared, captured) {
+            Taken::AtHand => self.decoded(Ok(()))?,
+            Taken::Unseen => self.taken += 1,
+            Taken::Later => {}
         }
         Ok(())
+    }
+
+    /// A picture is at hand, or is no frame as was seen when it was decoded.
+    fn decoded(&mut self, decoded: Result<(), PictureError>) -> Result<(), End> {
+        match decoded {
+            Ok(()) => {
+                self.taken += 1;
+                self.judge.good();
+                Ok(())
+            }
+            Err(error) => self.bad(error.to_string()),
+        }
+    }
+
+    /// Waits for what is to be decoded: a body's only picture may be that. Gives why nothing more
+    /// is read.
+    async fn finish_decoding(&mut self, mut end: End) -> End {
+        while self.taking.is_decoding() {
+            let decoded = tokio::select! {
+                biased;
+                lost = lost(&self.claim) => return replaced(lost),
+                decoded = self.taking.decoded() => self.decoded(decoded),
+            };
+            if let (End::Whole, Err(refused)) = (&end, decoded) {
+                end = refused;
+            }
+        }
+        end
     }
 
     /// A picture was no frame.

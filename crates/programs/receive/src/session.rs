@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eyelid_http::Peer;
+use eyelid_jpeg::PictureError;
 use eyelid_websocket::Ended;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
@@ -17,10 +18,11 @@ use tokio::time::sleep_until;
 use crate::arrivals::FrameArrival;
 use crate::camera::Camera;
 use crate::camera_clock::CameraClock;
-use crate::cameras::{Cameras, Taken};
+use crate::cameras::Cameras;
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, MOST_BAD, TooManyBad};
 use crate::prepare::{Prepared, Unusable};
+use crate::taking::{Taken, Taking};
 use crate::websocket::{Received, WebSocket};
 
 /// The protocol of cameras that want to be told.
@@ -45,6 +47,7 @@ pub(crate) struct Session {
     camera: Rc<Camera>,
     way: Way,
     judge: Judge,
+    taking: Taking,
     clock: CameraClock,
     /// What the camera said that its next frame's moment is, in milliseconds.
     told_ms: Option<f64>,
@@ -92,13 +95,14 @@ impl Session {
     /// Prepares for a camera that has connected.
     pub(crate) fn new(cameras: Rc<Cameras>, camera: Rc<Camera>, protocol: Option<&str>) -> Self {
         Self {
+            taking: Taking::new(cameras.clone(), camera.clone()),
+            judge: Judge::going_on(camera.reconnected()),
             cameras,
             camera,
             way: match protocol {
                 Some(PROTOCOL) => Way::Told,
                 _ => Way::WebSocket,
             },
-            judge: Judge::default(),
             clock: CameraClock::default(),
             told_ms: None,
             has_logged_text: false,
@@ -118,6 +122,7 @@ impl Session {
         };
         camera.log_connection(&format!("connected from {peer} {what}"));
         let end = self.receive(&mut socket, &claim).await;
+        self.finish_decoding(&claim).await;
         let reason = match end {
             End::Theirs(ended) => {
                 if socket.is_within_message() {
@@ -160,8 +165,9 @@ impl Session {
                 _ = awake.changed(), if self.way == Way::Told => {
                     self.tell(socket, &mut awake).await.map_err(End::from)
                 }
+                decoded = self.taking.decoded() => self.decoded(decoded).map_err(End::from),
                 received = socket.next() => match received {
-                    Ok(received) => self.received(received, socket, claim).await,
+                    Ok(received) => self.received(received, socket),
                     Err(ended) => Err(ended.into()),
                 },
                 () = &mut silence => {
@@ -218,13 +224,33 @@ impl Session {
         Ok(())
     }
 
+    /// What came before the end is a frame all the same, unless a newer connection has the camera.
+    async fn finish_decoding(&mut self, claim: &Claim) {
+        let mut lost = pin!(claim.lost());
+        while self.taking.is_decoding() {
+            tokio::select! {
+                biased;
+                _ = &mut lost => return,
+                decoded = self.taking.decoded() => {
+                    let _ = self.decoded(decoded);
+                }
+            }
+        }
+    }
+
+    /// A frame is decoded, or is none.
+    fn decoded(&mut self, decoded: Result<(), PictureError>) -> Result<(), Close> {
+        match decoded {
+            Ok(()) => {
+                self.judge.good();
+                Ok(())
+            }
+            Err(error) => self.bad(&error),
+        }
+    }
+
     /// Takes in what has come, and what else of it is there already: the newest frame is the one.
-    async fn received(
-        &mut self,
-        first: Received,
-        socket: &mut WebSocket,
-        claim: &Claim,
-    ) -> Result<(), End> {
+    fn received(&mut self, first: Received, socket: &mut WebSocket) -> Result<(), End> {
         let began = Instant::now();
         self.heard = began;
         self.has_asked = false;
@@ -260,15 +286,10 @@ impl Session {
                 }
             };
         }
-        if let Some((prepared, captured)) = newest {
-            let taken = self
-                .cameras
-                .take(&self.camera, prepared, captured, || claim.is_current());
-            match taken.await {
-                Ok(Taken::AtHand) => self.judge.good(),
-                Ok(Taken::Unseen) => {}
-                Err(error) => end = end.and(self.bad(&error).map_err(End::from)),
-            }
+        if let Some((prepared, captured)) = newest
+            && self.taking.take(prepared, captured) == Taken::AtHand
+        {
+            self.judge.good();
         }
         end
     }

@@ -77,6 +77,32 @@ impl Receiver {
         response
     }
 
+    /// What it says of the camera.
+    fn push(&self) -> serde_json::Value {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = "GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (_, json) = response.split_once("\r\n\r\n").unwrap();
+        let status: serde_json::Value = serde_json::from_str(json).unwrap();
+        status["cameras"][0]["push"].clone()
+    }
+
+    /// Waits until it says something of the camera.
+    fn wait_until(&self, what: &str, is_so: impl Fn(&serde_json::Value) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let push = self.push();
+            if is_so(&push) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not {what}: {push}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     fn connect(&self, protocol: Option<&'static str>) -> WebSocket<TcpStream> {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -209,10 +235,74 @@ fn pictures_that_cannot_be_decoded_are_counted_as_bad_ones() {
     let receiver = Receiver::start();
     let mut camera = receiver.connect(None);
     let twelve_bits = include_bytes!("../../../../fuzz/cases/picture/jpeg-12-bits");
-    for _ in 0..10 {
+    for refused in 1..=10 {
         camera.send(Message::binary(&twelve_bits[..])).unwrap();
         // One at a time: of those that come together only the newest is decoded.
-        std::thread::sleep(Duration::from_millis(60));
+        receiver.wait_until("it is refused", |push| push["refused"] == refused);
     }
     assert_eq!(close_code(&mut camera), 1003);
+}
+
+#[test]
+fn the_first_frame_of_a_connection_behind_a_silence_is_from_before_it() {
+    let receiver = Receiver::start();
+    let mut camera = receiver.connect(None);
+    let began = Instant::now();
+    for shade in 1..=4 {
+        camera.send(Message::binary(jpeg(shade))).unwrap();
+        receiver.wait_for(&jpeg(shade));
+    }
+    let interval = began.elapsed() / 4;
+    drop(camera);
+    // More than four usual intervals, as it sees them.
+    std::thread::sleep(Duration::from_millis(1200).max(interval * 10));
+    let mut camera = receiver.connect(None);
+    camera.send(Message::binary(jpeg(5))).unwrap();
+    receiver.wait_until("it is dropped", |push| push["dropped"] == 1);
+    std::thread::sleep(interval);
+    camera.send(Message::binary(jpeg(6))).unwrap();
+    receiver.wait_for(&jpeg(6));
+    assert_eq!(receiver.push()["dropped"], 1);
+}
+
+/// A picture that lies on its side, and is as large as may be decoded: it takes long.
+fn slow_jpeg() -> Vec<u8> {
+    let (width, height) = (2880, 2880);
+    let rgb = vec![120; width * height * 3];
+    let mut encoder = Encoder::default();
+    let jpeg = encoder.encode_rgb(&rgb, width as u32, height as u32, 80);
+    let exif =
+        b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let jpeg = jpeg.unwrap();
+    [&jpeg[..2], exif, &jpeg[2..]].concat()
+}
+
+#[test]
+fn a_picture_that_has_to_be_decoded_is_answered_when_it_is() {
+    let receiver = Receiver::start();
+    let response = receiver.post("/door", &slow_jpeg());
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    let twelve_bits = include_bytes!("../../../../fuzz/cases/picture/jpeg-12-bits");
+    let response = receiver.post("/door", &twelve_bits[..]);
+    assert!(response.starts_with("HTTP/1.1 422 "), "{response}");
+    assert_eq!(receiver.push()["refused"], 1);
+}
+
+#[test]
+fn who_is_turned_away_is_told_when_to_come_again() {
+    let receiver = Receiver::start();
+    let half = b"POST /door HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n\xFF";
+    let mut bodies = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut stream = TcpStream::connect(&receiver.address).unwrap();
+        stream.write_all(half).unwrap();
+        bodies.push(stream);
+        let response = receiver.post("/door", &jpeg(1));
+        if response.starts_with("HTTP/1.1 503 ") {
+            assert!(response.contains("\r\nRetry-After: 2\r\n"), "{response}");
+            return;
+        }
+        assert!(Instant::now() < deadline, "{response}");
+    }
 }
