@@ -36,19 +36,13 @@ pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
         println!("| 1 camera that pushes, {messages} | {one} |  |  |");
         let each = (many as f64 - one as f64) / (CAMERAS - 1) as f64;
         let frames = each * 1024.0 / frame_bytes as f64;
-        println!(
-            "| {CAMERAS} cameras that push, {messages} | {many} | {each:.1} | {frames:.2} |"
-        );
+        println!("| {CAMERAS} cameras that push, {messages} | {many} | {each:.1} | {frames:.2} |");
     }
     connected(programs)
 }
 
 /// Gives the most that it holds with so many cameras, and how many bytes a frame has.
-fn pushing(
-    programs: &Programs,
-    cameras: usize,
-    library: Library,
-) -> anyhow::Result<(u64, usize)> {
+fn pushing(programs: &Programs, cameras: usize, library: Library) -> anyhow::Result<(u64, usize)> {
     let site = Site::new(cameras, "")?;
     let (program, address) = Receiver::Eyelid.start_here(programs, &site)?;
     let mut readers = readers(&site)?;

@@ -1,8 +1,8 @@
 //! What comes by a WebSocket is parted by frames (RFC 6455, section 5.2): a message of bytes in one
-//! frame, as nearly all cameras send it, is taken as it lies there; one in fragments, as Espressif's
-//! client sends it, is put together as they come; all else is tungstenite's, which gets it frame by
-//! frame. It would clear its memory before each read, and keep a message twice that it puts
-//! together.
+//! frame, as nearly all cameras send it, is taken as it lies there; one in fragments, as
+//! Espressif's client sends it, is put together as they come; all else is tungstenite's, which gets
+//! it frame by frame. It would clear its memory before each read, and keep a message twice that it
+//! puts together.
 //!
 //! The moment of a message's first byte is the nearest to its capture that a plain camera lets be
 //! known. Nothing here reads a clock or a socket.

@@ -16,8 +16,9 @@ use crate::hand_over::{Recipients, poll_accept};
 use crate::host::Advice;
 use crate::response::typed;
 
-/// Answers with the path of a request, or hands its connection over where it can; `/wait` once it is let, and `/take` by taking the connection
-/// over. `/refuse` is refused once it is let, `/refuse/take` by one that is taken over.
+/// Answers with the path of a request, or hands its connection over where it can; `/wait` once it
+/// is let, and `/take` by taking the connection over. `/refuse` is refused once it is let,
+/// `/refuse/take` by one that is taken over.
 #[derive(Default)]
 struct Echo {
     answered: RefCell<Vec<String>>,
