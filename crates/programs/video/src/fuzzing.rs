@@ -7,6 +7,9 @@ use eyelid_slot::CameraName;
 
 use crate::mse::fuzzing::heard;
 use crate::route::Route;
+use crate::signalling::fragment::Fragment;
+use crate::signalling::offer::Description;
+use crate::signalling::{BODY_BYTES, CANDIDATES, json};
 use crate::tap;
 
 /// What a viewer's WebSocket carries comes to the same in whichever pieces it comes, to no more
@@ -26,6 +29,42 @@ pub fn viewer(bytes: &[u8]) {
     if let Some(name) = tap::parse_name(bytes) {
         assert_is_name(&name);
     }
+}
+
+/// What a client says of itself to watch by WebRTC is refused with a reason, or bounded: a session
+/// description, a fragment of one, a message in JSON.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn signalling(bytes: &[u8]) {
+    if let Ok(description) = Description::parse(bytes) {
+        assert_bounded(&description);
+        assert_eq!(description.text.as_bytes(), bytes);
+    }
+    if let Ok(fragment) = Fragment::parse(bytes) {
+        assert!(fragment.candidates <= CANDIDATES);
+        assert!(fragment.ice_ufrag.is_none_or(|ufrag| is_one_line(&ufrag)));
+    }
+    match json::read(bytes) {
+        Ok(json::Message::Offer(description, _) | json::Message::Answer(_, description)) => {
+            assert_bounded(&description);
+        }
+        Ok(json::Message::Candidates(_, count)) => assert!(count <= CANDIDATES),
+        Ok(json::Message::Request(_)) => {}
+        Err(rejection) => assert!(rejection.response().status().is_client_error()),
+    }
+}
+
+fn assert_bounded(description: &Description) {
+    assert!(description.text.len() <= BODY_BYTES);
+    assert!(description.candidates <= CANDIDATES);
+    // It stands in the log, and in the table of sessions.
+    assert!(is_one_line(&description.ice_ufrag));
+    assert!(description.h264.profile_level_id <= 0xff_ff_ff);
+}
+
+fn is_one_line(text: &str) -> bool {
+    !text.contains(['\r', '\n'])
 }
 
 fn of_path(text: &str) {
@@ -52,5 +91,10 @@ mod tests {
     #[test]
     fn viewer_corpus() {
         eyelid_replay::replay("viewer", super::viewer);
+    }
+
+    #[test]
+    fn signalling_corpus() {
+        eyelid_replay::replay("signalling", super::signalling);
     }
 }

@@ -410,3 +410,15 @@ fn a_clock_set_back_does_not_turn_back_the_time_of_pictures() {
     assert_eq!(times.len(), 5);
     assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
 }
+
+#[test]
+fn whatever_offer_is_taken_can_be_answered_or_is_refused() {
+    eyelid_replay::replay("signalling", |bytes| {
+        let Ok(offer) = Description::parse(bytes) else {
+            return;
+        };
+        if let Ok((_, answer)) = Connection::answer(&set_up(), &offer, Instant::now()) {
+            assert!(answer.starts_with("v=0\r\n"), "{answer}");
+        }
+    });
+}
