@@ -97,8 +97,8 @@ impl FrameArrival {
     }
 }
 
-/// The arrivals of one connection, or of all WebSockets of a camera: one that was lost in a silence
-/// is followed by another, whose camera has the frame still that it had in its hand then.
+/// The arrivals of one connection. The next one of the camera begins anew: it may be of a camera
+/// that was started again and has nothing in its hand, and what it brings may be all there is.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     last: Option<FrameArrival>,
@@ -164,12 +164,6 @@ impl Arrivals {
             transfer: (usual.transfer * 7 + step.transfer) / 8,
         });
         Verdict::Current
-    }
-
-    /// Another connection of the camera has begun: what it brings comes behind a silence, if it was
-    /// silent for long enough.
-    pub(crate) fn reconnected(&mut self) {
-        self.silence = None;
     }
 
     /// The camera was asked to be silent: what comes next is no leftover.

@@ -8,7 +8,6 @@ use eyelid_daemon::LogLimit;
 use eyelid_producer::DriverId;
 use eyelid_slot::{CameraName, SlotLock};
 
-use crate::arrivals::Arrivals;
 use crate::intake::Intake;
 use crate::settings::CameraSettings;
 
@@ -29,8 +28,6 @@ pub(crate) struct Camera {
     driver: Cell<DriverId>,
     /// The slot is this process's alone, as long as this is there.
     slot_lock: RefCell<Option<SlotLock>>,
-    /// How frames come by its WebSockets, one after the other.
-    arrivals: Rc<RefCell<Arrivals>>,
     /// How many bodies of its are read now.
     posts: Cell<usize>,
     logged: LogLimit,
@@ -51,7 +48,6 @@ impl Camera {
             settings: RefCell::new(Rc::new(settings)),
             driver: Cell::new(driver),
             slot_lock: RefCell::new(slot_lock),
-            arrivals: Rc::default(),
             posts: Cell::default(),
             logged: LogLimit::new(LINES, LINES_PERIOD),
         }
@@ -65,12 +61,6 @@ impl Camera {
     /// The configuration says something else now.
     pub(crate) fn set_settings(&self, settings: CameraSettings) {
         self.settings.replace(Rc::new(settings));
-    }
-
-    /// How frames have come by its WebSockets so far; another has begun.
-    pub(crate) fn reconnected(&self) -> Rc<RefCell<Arrivals>> {
-        self.arrivals.borrow_mut().reconnected();
-        self.arrivals.clone()
     }
 
     /// What fills its slot.

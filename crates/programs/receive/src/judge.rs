@@ -1,9 +1,6 @@
 //! What a message or picture of one connection is: a frame of now, a frame of before a silence, or
 //! none.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use bytes::Bytes;
 
 use crate::arrivals::{Arrivals, FrameArrival, Verdict};
@@ -16,7 +13,7 @@ pub(crate) const MOST_BAD: u32 = 10;
 /// Judges what comes by one connection, and counts it for its camera.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
-    arrivals: Rc<RefCell<Arrivals>>,
+    arrivals: Arrivals,
     bad_in_a_row: u32,
 }
 
@@ -25,14 +22,6 @@ pub(crate) struct Judge {
 pub(crate) struct TooManyBad;
 
 impl Judge {
-    /// Judges what comes by one of several connections, one after the other.
-    pub(crate) fn going_on(arrivals: Rc<RefCell<Arrivals>>) -> Self {
-        Self {
-            arrivals,
-            bad_in_a_row: 0,
-        }
-    }
-
     /// A whole message has come; gives it as a frame, if it is new.
     ///
     /// # Errors
@@ -43,7 +32,7 @@ impl Judge {
         message: &Bytes,
         arrival: FrameArrival,
     ) -> Result<Option<Prepared>, Unusable> {
-        let verdict = self.arrivals.borrow_mut().arrived(arrival);
+        let verdict = self.arrivals.arrived(arrival);
         let prepared = prepare(message, camera.settings().max_bytes)?;
         camera.intake.count(message.len(), arrival.whole);
         Ok(match verdict {
@@ -75,6 +64,6 @@ impl Judge {
 
     /// The camera was asked to be silent.
     pub(crate) fn expect_silence(&mut self) {
-        self.arrivals.borrow_mut().expect_silence();
+        self.arrivals.expect_silence();
     }
 }

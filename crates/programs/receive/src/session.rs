@@ -96,7 +96,7 @@ impl Session {
     pub(crate) fn new(cameras: Rc<Cameras>, camera: Rc<Camera>, protocol: Option<&str>) -> Self {
         Self {
             taking: Taking::new(cameras.clone(), camera.clone()),
-            judge: Judge::going_on(camera.reconnected()),
+            judge: Judge::default(),
             cameras,
             camera,
             way: match protocol {

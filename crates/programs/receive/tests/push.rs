@@ -243,28 +243,6 @@ fn pictures_that_cannot_be_decoded_are_counted_as_bad_ones() {
     assert_eq!(close_code(&mut camera), 1003);
 }
 
-#[test]
-fn the_first_frame_of_a_connection_behind_a_silence_is_from_before_it() {
-    let receiver = Receiver::start();
-    let mut camera = receiver.connect(None);
-    let began = Instant::now();
-    for shade in 1..=4 {
-        camera.send(Message::binary(jpeg(shade))).unwrap();
-        receiver.wait_for(&jpeg(shade));
-    }
-    let interval = began.elapsed() / 4;
-    drop(camera);
-    // More than four usual intervals, as it sees them.
-    std::thread::sleep(Duration::from_millis(1200).max(interval * 10));
-    let mut camera = receiver.connect(None);
-    camera.send(Message::binary(jpeg(5))).unwrap();
-    receiver.wait_until("it is dropped", |push| push["dropped"] == 1);
-    std::thread::sleep(interval);
-    camera.send(Message::binary(jpeg(6))).unwrap();
-    receiver.wait_for(&jpeg(6));
-    assert_eq!(receiver.push()["dropped"], 1);
-}
-
 /// A picture that lies on its side, and is as large as may be decoded: it takes long.
 fn slow_jpeg() -> Vec<u8> {
     let (width, height) = (2880, 2880);

@@ -40,13 +40,6 @@ impl Link {
         })
     }
 
-    /// The connection is lost, and after so long there is another.
-    fn reconnect(&mut self, wait_ms: u64) {
-        self.now_ms += wait_ms;
-        self.flow = Flow::new(self.start + Duration::from_millis(self.now_ms));
-        self.arrivals.reconnected();
-    }
-
     fn frame(&mut self, wait_ms: u64, gaps_ms: &[u64]) -> Verdict {
         self.told_frame(wait_ms, gaps_ms, None)
     }
@@ -236,37 +229,4 @@ fn a_camera_that_tells_is_believed() {
         .map(|n| link.told_frame(50, &[], Some(5_500 + n * 50)))
         .collect();
     assert_eq!(later[20..], [Current; 39]);
-}
-
-#[test]
-fn what_a_camera_had_in_its_hand_when_it_was_lost_is_thrown_away_by_the_next_connection() {
-    let mut link = Link::new();
-    assert_eq!(link.quick(&[0, 50, 50, 50]), [Current; 4]);
-    link.reconnect(15_000);
-    assert_eq!(link.quick(&[20, 3, 50]), [Stale, Stale, Current]);
-    // Nor is it shown if the next is lost before it is known what is new.
-    link.reconnect(15_000);
-    assert_eq!(link.quick(&[20]), [Stale]);
-    link.reconnect(15_000);
-    assert_eq!(link.quick(&[20, 50, 50]), [Stale, Current, Current]);
-    // One that is back at once had no silence.
-    link.reconnect(500);
-    assert_eq!(link.quick(&[20, 50]), [Current; 2]);
-}
-
-#[test]
-fn where_the_link_is_the_bound_the_next_connection_throws_it_away_too() {
-    let mut link = Link::new();
-    assert_eq!(link.slow(20, 240), [Current; 20]);
-    link.reconnect(15_000);
-    assert_eq!(link.slow(4, 240), [Stale, Stale, Current, Current]);
-}
-
-#[test]
-fn a_camera_that_connects_for_each_picture_is_seen_each_time() {
-    let mut link = Link::new();
-    for _ in 0..5 {
-        link.reconnect(20_000);
-        assert_eq!(link.quick(&[20]), [Current]);
-    }
 }
