@@ -59,7 +59,7 @@ impl App {
         Terms {
             candidates: settings.candidates.clone(),
             max_session: settings.max_session,
-            free: settings.max_viewers.saturating_sub(self.feeds.count()),
+            max_viewers: settings.max_viewers,
         }
     }
 

@@ -45,6 +45,7 @@ use eyelid_http::Sockets;
 use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
+use crate::encoders::NoEncoder;
 use crate::settings::Settings;
 
 /// How the socket is called where it is passed at which readers of taps name the camera.
@@ -81,7 +82,7 @@ impl Arguments {
 
 /// The exit status for an error of [`run`].
 pub fn exit_status(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() {
+    if error.is::<ConfigError>() || error.is::<NoEncoder>() {
         EXIT_CONFIG
     } else {
         1

@@ -91,6 +91,8 @@ impl Taps {
         let Some(directory) = &self.directory else {
             return;
         };
+        // Those of cameras that went with the last reload have ended.
+        while self.tasks.borrow_mut().try_join_next().is_some() {}
         let mut running = self.running.borrow_mut();
         running.retain(|name, task| {
             let stays = cameras.contains(name);

@@ -47,6 +47,11 @@ pub(crate) const LEAST_BPS: u32 = eyelid_config::Bitrate::LEAST;
 /// pictures that become larger than they were to.
 const SHARE: f64 = 0.9;
 
+/// A viewer that may miss pictures does, instead of making them worse for all, below this share of
+/// what the fastest gets: as [`Split`](crate::feeds::split::Split) tells who is slow of those that
+/// miss none.
+const MISSING_SHARE: f64 = 0.25;
+
 /// Which viewer it is.
 pub(crate) type ViewerId = u64;
 
@@ -259,7 +264,8 @@ impl Policy {
         is_wanted && self.limits.gop.is_some_and(|gop| since_key >= gop)
     }
 
-    /// What the slowest path carries, of those that are estimated; where none is yet, little.
+    /// What the slowest path carries, of those that are estimated; where none is yet, little. One
+    /// that may miss pictures does so where its path carries far less than another's.
     fn bits_per_second(&self) -> u32 {
         let most = self.limits.most_bps.max(LEAST_BPS);
         let served = || {
@@ -267,7 +273,17 @@ impl Policy {
                 .values()
                 .filter(|viewer| viewer.can_be_served())
         };
-        let slowest = served().filter_map(|it| it.report.estimate_bps).min();
+        let carried = |viewer: &Watching| match (viewer.report.estimate_bps, viewer.pace) {
+            (Some(bps), _) => bps.min(u64::from(most)),
+            // It is on this machine.
+            (None, Pace::Misses) => u64::from(most),
+            (None, Pace::Holds) => 0,
+        };
+        let least = served().map(carried).max().unwrap_or(0) as f64 * MISSING_SHARE;
+        let counts =
+            |viewer: &&Watching| viewer.pace == Pace::Holds || carried(viewer) as f64 >= least;
+        let counted = served().filter(counts);
+        let slowest = counted.filter_map(|it| it.report.estimate_bps).min();
         let is_any_to_be_estimated = || served().any(|viewer| viewer.pace == Pace::Holds);
         let bits_per_second = match slowest {
             Some(slowest) => (slowest as f64 * SHARE).min(f64::from(u32::MAX)) as u32,

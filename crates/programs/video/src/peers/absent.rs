@@ -37,8 +37,8 @@ pub(crate) struct Terms {
     pub(crate) candidates: Vec<IpAddr>,
     /// How long it lasts at most.
     pub(crate) max_session: Option<Duration>,
-    /// How many more may watch.
-    pub(crate) free: usize,
+    /// How many may watch, whoever watches now.
+    pub(crate) max_viewers: usize,
 }
 
 impl Peers {

@@ -57,8 +57,8 @@ pub(crate) struct Terms {
     pub(crate) candidates: Vec<IpAddr>,
     /// How long it lasts at most.
     pub(crate) max_session: Option<Duration>,
-    /// How many more may watch.
-    pub(crate) free: usize,
+    /// How many may watch, whoever watches now.
+    pub(crate) max_viewers: usize,
 }
 
 /// A session that may begin.
@@ -163,7 +163,9 @@ impl Peers {
             Rejection::new(StatusCode::NOT_FOUND, what)
         };
         let limits = self.feeds.limits_of(ask.camera).ok_or_else(no_camera)?;
-        let place = self.limits.enter(ask.peer, ask.terms.free, now)?;
+        // Counted now: others may have come while the body was read.
+        let free = (ask.terms.max_viewers).saturating_sub(self.feeds.count());
+        let place = self.limits.enter(ask.peer, free, now)?;
         let (id, credentials) = names()?;
         let viewer = self
             .feeds

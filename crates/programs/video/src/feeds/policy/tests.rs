@@ -249,6 +249,32 @@ fn the_bitrate_is_that_of_the_slowest_path_within_bounds() {
 }
 
 #[test]
+fn one_that_may_miss_pictures_makes_them_no_worse_for_others_who_get_far_more() {
+    let now = Instant::now();
+    let mut policy = policy(&[Pace::Misses, Pace::Misses]);
+    policy.report(0, estimate(200_000));
+    policy.report(1, estimate(2_000_000));
+    assert_eq!(policy.order(now).bits_per_second, 1_800_000);
+    policy.report(0, estimate(600_000));
+    assert_eq!(
+        policy.order(now).bits_per_second,
+        540_000,
+        "it is not so slow"
+    );
+    policy.report(0, estimate(200_000));
+    policy.leave(1);
+    assert_eq!(policy.order(now).bits_per_second, 180_000, "it is alone");
+    // A recorder on this machine gets all there is.
+    policy.enter(2, Pace::Misses);
+    policy.comes(2);
+    assert_eq!(policy.order(now).bits_per_second, LIMITS.most_bps);
+    policy.enter(3, Pace::Holds);
+    policy.comes(3);
+    policy.report(3, estimate(300_000));
+    assert_eq!(policy.order(now).bits_per_second, 270_000, "it misses none");
+}
+
+#[test]
 fn keyframes_come_from_time_to_time_for_who_needs_them_so() {
     let gop = Some(Duration::from_secs(4));
     let now = Instant::now();
