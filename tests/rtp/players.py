@@ -32,7 +32,7 @@ def frames(url, directory, count=FRAMES):
     """Plays a URL, and gives the paths of its first frames, as they came."""
     path = _new(directory)
     record = ["-frames:v", count, "-c", "copy", path / "%03d.jpg"]
-    _run("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url, *record)
+    run("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url, *record)
     return sorted(path.iterdir())
 
 
@@ -50,6 +50,24 @@ def gstreamer(url, directory, protocols):
     """Plays a URL by rtspsrc, and gives the hashes of the frames that come."""
     source = ["rtspsrc", f"location={url}", f"protocols={protocols}", "latency=0"]
     return _gstreamer(directory, *source, "!", "rtpjpegdepay")
+
+
+def gstreamer_h264(url, directory, protocols, count):
+    """Plays a URL's H.264 by rtspsrc, and gives the paths of the frames that it makes of it."""
+    frames = _new(directory)
+    source = ["rtspsrc", f"location={url}", f"protocols={protocols}", "latency=0"]
+    decode = ["!", "rtph264depay", "!", "avdec_h264", "!", "identity", f"eos-after={count + 1}"]
+    write = [
+        "!",
+        "videoconvert",
+        "!",
+        "pngenc",
+        "!",
+        "multifilesink",
+        f"location={frames}/%03d.png",
+    ]
+    run("gst-launch-1.0", "-q", *source, *decode, *write)
+    return sorted(frames.iterdir())
 
 
 def gstreamer_udp(port, directory):
@@ -71,7 +89,7 @@ def mpv(url, directory, transport):
     """Plays a URL, and gives the paths of the pictures that it would show."""
     out = directory / "mpv"
     out.mkdir(exist_ok=True)
-    _run(
+    run(
         "mpv", "--no-config", f"--rtsp-transport={transport}", f"--frames={FRAMES}", "--ao=null",
         "--vo=image", "--vo-image-format=png", f"--vo-image-outdir={out}", url,
     )  # fmt: skip
@@ -81,7 +99,7 @@ def mpv(url, directory, transport):
 def retina(url, directory, transport, *credentials):
     """Plays a URL by retina, and gives the hashes of the frames that it makes of the packets."""
     path = _new(directory)
-    _run(RETINA, url, transport, FRAMES, path, *credentials)
+    run(RETINA, url, transport, FRAMES, path, *credentials)
     return [pixels(frame) for frame in sorted(path.iterdir())]
 
 
@@ -93,7 +111,7 @@ def openrtsp(root, url, directory, *options):
     command = [loader, "--library-path", libraries, root / "usr/bin/openRTSP"]
     # A frame for each file; live555 has room for 100 KB of one if it is not told of more.
     options = ["-m", "-d", "2", "-b", "1000000", *options]
-    _run(*command, *options, url, cwd=path)
+    run(*command, *options, url, cwd=path)
     return [pixels(frame) for frame in sorted(path.iterdir())]
 
 
@@ -106,18 +124,18 @@ def _new(directory):
 def _gstreamer(directory, *source):
     frames = _new(directory)
     end = ["identity", f"eos-after={FRAMES + 1}", "!", "multifilesink"]
-    _run("gst-launch-1.0", "-q", *source, "!", *end, f"location={frames}/%03d.jpg")
+    run("gst-launch-1.0", "-q", *source, "!", *end, f"location={frames}/%03d.jpg")
     return [pixels(path) for path in sorted(frames.iterdir())]
 
 
 def hashes(*arguments):
     """Runs ffmpeg with these arguments, and gives the hashes of the frames that come of it."""
-    out = _run("ffmpeg", "-nostdin", "-loglevel", "error", *arguments, "-f", "framemd5", "-")
+    out = run("ffmpeg", "-nostdin", "-loglevel", "error", *arguments, "-f", "framemd5", "-")
     lines = [line for line in out.splitlines() if not line.startswith("#")]
     return [line.split(",")[5].strip() for line in lines]
 
 
-def _run(*command, cwd=None):
+def run(*command, cwd=None):
     command = [str(word) for word in command]
     done = subprocess.run(command, capture_output=True, timeout=2 * DEADLINE, text=True, cwd=cwd)
     assert done.returncode == 0, done.stderr
