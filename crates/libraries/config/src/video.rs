@@ -33,7 +33,7 @@ pub struct VideoOptions {
     /// Bits a second of a camera at most, 0 for none: 800k, 2.5M [default: 2.5M]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub bitrate: Option<Bitrate>,
-    /// What encodes: auto, openh264 or v4l2 [default: auto]
+    /// What encodes: openh264, or auto, which is the same; v4l2 is refused so far [default: auto]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub encoder: Option<EncoderChoice>,
     /// Another address by which this machine is reached, such as a router's or a container's host;
@@ -43,7 +43,8 @@ pub struct VideoOptions {
     /// Have a socket of H.264 for each camera in this directory [default: none]
     #[arg(long, value_name = "DIR")]
     pub taps: Option<PathBuf>,
-    /// Serve at most this many viewers at once [default: 100]
+    /// Let no more come by WebRTC and MSE while so many watch, readers of taps among them
+    /// [default: 100]
     #[arg(
         long,
         value_name = "N",
@@ -52,7 +53,7 @@ pub struct VideoOptions {
     )]
     #[serde(deserialize_with = "crate::server::at_least_one")]
     pub max_viewers: Option<u32>,
-    /// End a viewer's session after this long; pages then ask anew [default: never]
+    /// End a session of WebRTC after this long; OctoPrint's page does not ask anew [default: never]
     #[arg(
         long,
         value_name = "DURATION",

@@ -173,12 +173,12 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextOrNumber<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderChoice {
-    /// The machine's own, if it has one, else openh264.
+    /// What there is: openh264 so far.
     #[default]
     Auto,
     /// Cisco's openh264, on the processor.
     Openh264,
-    /// The machine's own, by the kernel's V4L2.
+    /// The machine's own, by the kernel's V4L2: refused so far.
     V4l2,
 }
 

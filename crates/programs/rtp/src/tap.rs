@@ -16,7 +16,7 @@ const SOCKET: &str = "timed";
 /// What stands before a picture: its length, its flags, its moment, its number.
 const HEADER_BYTES: usize = 24;
 
-/// Of a picture, as the tap promises it.
+/// Of a picture that is read; the tap promises no bound.
 const MOST_BYTES: u32 = 16 << 20;
 
 /// A flag: it can be decoded without any other.

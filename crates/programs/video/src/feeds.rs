@@ -87,7 +87,8 @@ pub(crate) enum Pace {
     /// The next picture is not encoded while this viewer's pacer holds packets older than 20 ms
     /// (WebRTC), nor while it has not taken the last one.
     Holds,
-    /// It holds nobody up: it misses pictures, and goes on at a keyframe (MSE, tap).
+    /// It misses pictures, and goes on at a keyframe (MSE, tap). It holds the next one up for
+    /// 100 ms at most, and only where it reports that it still sends the last (MSE).
     Misses,
 }
 
