@@ -47,7 +47,8 @@ def test_root_is_asked_for_first():
         (["sockets", "--bin"], "--bin: which directory? (--bin DIR)"),
         (
             ["sockets", "--bin", "/dev"],
-            'no eyelid, eyelid-capture, eyelid-receive, eyelid-rtp, eyelid-server, eyelid-video in "/dev"',
+            "no eyelid, eyelid-capture, eyelid-receive, eyelid-rtp, eyelid-server, eyelid-video in "
+            '"/dev"',
         ),
         (["ci", "--bin", "/dev"], "ci takes no --bin: tests/run and .ci/suites themselves"),
         (["all", "-k", "this"], "all takes --bin DIR only, not '-k this'"),
