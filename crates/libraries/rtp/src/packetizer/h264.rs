@@ -1,17 +1,8 @@
 //! RFC 6184 with packetization mode 1: the packets of an access unit of H.264.
 
-use memchr::memmem;
+use eyelid_h264::{NalType, nal_units};
 
 use super::{Marker, Packetizer, RTP_HEADER_BYTES};
-
-/// Types of NAL units (ITU-T H.264, table 7-1): supplemental information, and what a decoder has to
-/// know before the picture. They are small.
-const SEI: u8 = 6;
-const SEQUENCE_PARAMETERS: u8 = 7;
-const PICTURE_PARAMETERS: u8 = 8;
-
-/// What tells access units apart, as timestamps and markers do here.
-const DELIMITER: u8 = 9;
 
 /// Types that RFC 6184 adds (§5.2): several units in a packet, and a fragment of one.
 const STAP_A: u8 = 24;
@@ -34,8 +25,9 @@ const LENGTH_BYTES: usize = 2;
 /// annex B).
 pub(super) fn write(packetizer: &mut Packetizer, annex_b: &[u8], timestamp_90k: u32) {
     let room = packetizer.packet_bytes.get() - RTP_HEADER_BYTES;
+    // Timestamps and markers tell access units apart here.
     let units: Vec<&[u8]> = nal_units(annex_b)
-        .filter(|unit| unit_type(unit) != DELIMITER)
+        .filter(|unit| NalType::of(unit) != Some(NalType::Delimiter))
         .collect();
     let mut rest = &units[..];
     while !rest.is_empty() {
@@ -54,36 +46,22 @@ pub(super) fn write(packetizer: &mut Packetizer, annex_b: &[u8], timestamp_90k: 
     }
 }
 
-/// The units between start codes, without the zeros that may follow. There is none without its
-/// first byte.
-fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut starts = memmem::find_iter(annex_b, &[0, 0, 1]).map(|at| at + 3);
-    let mut start = starts.next();
-    std::iter::from_fn(move || {
-        let from = start?;
-        start = starts.next();
-        let end = start.map_or(annex_b.len(), |next| next - 3);
-        Some(&annex_b[from..end])
-    })
-    .filter_map(|unit| {
-        let last = unit.iter().rposition(|byte| *byte != 0)?;
-        Some(&unit[..=last])
-    })
-}
-
-fn unit_type(unit: &[u8]) -> u8 {
-    unit.first().map_or(0, |first| first & TYPE)
-}
-
 /// How many of the first units go into one packet: one, or several small ones that fit.
 fn count_that_go_together(units: &[&[u8]], room: usize) -> usize {
     let mut bytes = 1;
     let small = units.iter().take_while(|unit| {
         bytes += LENGTH_BYTES + unit.len();
-        let kind = unit_type(unit);
-        matches!(kind, SEI | SEQUENCE_PARAMETERS | PICTURE_PARAMETERS) && bytes <= room
+        is_small(unit) && bytes <= room
     });
     small.count().max(1)
+}
+
+/// Supplemental information, and what a decoder has to know before the picture.
+fn is_small(unit: &[u8]) -> bool {
+    matches!(
+        NalType::of(unit),
+        Some(NalType::Sei | NalType::Sps | NalType::Pps)
+    )
 }
 
 fn aggregate(packetizer: &mut Packetizer, timestamp_90k: u32, marker: Marker, units: &[&[u8]]) {
