@@ -61,14 +61,9 @@ fn without_zeros(unit: &[u8]) -> &[u8] {
     &unit[..end.map_or(0, |end| end + 1)]
 }
 
-/// Whether a picture can be decoded without any other.
-pub fn is_key(access_unit: &[u8]) -> bool {
-    nal_units(access_unit).any(|unit| NalType::of(unit) == Some(NalType::Idr))
-}
-
 /// Writes a picture as MP4 has it, in place of what `sample` has: each unit behind its length in
-/// four bytes. Parameter sets are left out, since they stand once for all in the track's
-/// [`avcc`](crate::ParameterSets::avcc), and so are delimiters.
+/// four bytes. Parameter sets are left out, since they stand once for all in the track's box
+/// `avcC`, and so are delimiters.
 pub fn length_prefixed(access_unit: &[u8], sample: &mut Vec<u8>) {
     sample.clear();
     for unit in nal_units(access_unit) {
@@ -100,7 +95,6 @@ mod tests {
         ];
         let expected: [&[u8]; 3] = [&[0x67, 1, 2], &[0x68, 3], &[0x65, 0, 0, 3, 1, 9]];
         assert_eq!(units(&stream), expected);
-        assert!(is_key(&stream));
         let types: Vec<_> = nal_units(&stream).filter_map(NalType::of).collect();
         assert_eq!(types, [NalType::Sps, NalType::Pps, NalType::Idr]);
     }

@@ -1,7 +1,4 @@
-//! What a receiver has to know before the first picture, in the shapes in which it is told.
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+//! What a receiver has to know before the first picture.
 
 use crate::annex_b::{NalType, nal_units};
 use crate::sps::{Sps, SpsError};
@@ -57,39 +54,6 @@ impl ParameterSets {
         };
         format!("{profile:02x}{constraints:02x}{level:02x}")
     }
-
-    /// `sprop-parameter-sets` of SDP (RFC 6184, 8.1).
-    pub fn sprop(&self) -> String {
-        format!(
-            "{},{}",
-            STANDARD.encode(&self.sps),
-            STANDARD.encode(&self.pps)
-        )
-    }
-
-    /// Both behind start codes, as they stand before a keyframe.
-    pub fn annex_b(&self) -> Vec<u8> {
-        [&self.sps, &self.pps]
-            .iter()
-            .flat_map(|set| [&[0, 0, 0, 1], &set[..]].concat())
-            .collect()
-    }
-
-    /// An AVCDecoderConfigurationRecord, which MP4 has in its box `avcC` (ISO/IEC 14496-15,
-    /// 5.3.3.1), with lengths of four bytes. For baseline, main and extended: others say their
-    /// chroma format behind it.
-    pub fn avcc(&self) -> Vec<u8> {
-        let mut record = vec![1];
-        record.extend_from_slice(&self.sps[1..4]);
-        record.push(0xFC | 3);
-        for (count, set) in [(0xE0 | 1, &self.sps), (1, &self.pps)] {
-            record.push(count);
-            // `of` takes none that is longer.
-            record.extend_from_slice(&(set.len() as u16).to_be_bytes());
-            record.extend_from_slice(set);
-        }
-        record
-    }
 }
 
 #[cfg(test)]
@@ -101,17 +65,12 @@ mod tests {
     ];
 
     #[test]
-    fn tells_them_as_sdp_and_mp4_want_them() {
+    fn tells_them_and_what_profile_they_have() {
         let sets = ParameterSets::of(KEYFRAME).unwrap();
         assert_eq!(sets.profile_level_id(), "42c01f");
-        assert_eq!(sets.sprop(), "Z0LAH4w=,aM4=");
-        assert_eq!(sets.annex_b(), KEYFRAME[..15]);
         assert_eq!(
-            sets.avcc(),
-            [
-                1, 0x42, 0xC0, 0x1F, 0xFF, 0xE1, 0, 5, 0x67, 0x42, 0xC0, 0x1F, 0x8C, 1, 0, 2, 0x68,
-                0xCE
-            ]
+            (sets.sps(), sets.pps()),
+            (&KEYFRAME[4..9], &KEYFRAME[13..15])
         );
     }
 
