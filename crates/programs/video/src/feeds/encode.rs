@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use eyelid_consumer::{Deadline, NoFrame, Position, SharedFrame, View, Wanted};
 use eyelid_daemon::LogLimit;
 use eyelid_daemon::backoff::{Backoff, jitter};
@@ -369,7 +368,7 @@ impl Feeding {
             self.shared.encoder.replace(Some((*done.encoder).into()));
         }
         let coded = Coded {
-            annex_b: Bytes::from(encoded.annex_b),
+            annex_b: encoded.annex_b.into(),
             is_key: encoded.is_key,
             captured,
             number: self.number,

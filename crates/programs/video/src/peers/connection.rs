@@ -332,7 +332,7 @@ impl Connection {
                 payload_type,
                 now.checked_sub(age).unwrap_or(now),
                 MediaTime::from_90khz(time_90k),
-                coded.annex_b.to_vec(),
+                coded.annex_b.clone(),
             );
         self.fail_on(written);
     }

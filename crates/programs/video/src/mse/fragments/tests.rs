@@ -87,7 +87,7 @@ fn a_picture_that_cannot_be_decoded_is_no_fragment() {
     let error = fragments.next(&coded(false, 0)).unwrap_err();
     assert!(matches!(error, FragmentError::NoParameterSets), "{error}");
     let mut without = coded(true, 0);
-    without.annex_b = without.annex_b.slice(SETS.len()..);
+    without.annex_b = without.annex_b[SETS.len()..].into();
     let error = fragments.next(&without).unwrap_err();
     assert!(matches!(error, FragmentError::NoParameterSets), "{error}");
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use str0m::change::SdpPendingOffer;
 use str0m::crypto::from_feature_flags;
 use str0m::media::KeyframeRequestKind;
@@ -198,7 +197,7 @@ fn picture(number: u64) -> Coded {
     let mut annex_b = vec![0, 0, 0, 1, if number == 0 { 0x65 } else { 0x41 }];
     annex_b.extend((0..3000 + number).map(|n| (n % 251) as u8 + 1));
     Coded {
-        annex_b: Bytes::from(annex_b),
+        annex_b: annex_b.into(),
         is_key: number == 0,
         captured: UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number * 40),
         number,
