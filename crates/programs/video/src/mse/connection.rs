@@ -27,6 +27,10 @@ const READ_BYTES: usize = 1 << 10;
 /// How long a viewer may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How much a reason may have: a control frame takes 125 bytes (RFC 6455, section 5.5), of which the
+/// code has two.
+const REASON_BYTES: usize = 123;
+
 /// An open WebSocket.
 pub(crate) struct Connection {
     stream: WebSocketStream<Wire>,
@@ -116,8 +120,7 @@ impl Connection {
     pub(crate) async fn close(mut self, code: u16, reason: &str) {
         let frame = CloseFrame {
             code: CloseCode::from(code),
-            // As much as a control frame takes (RFC 6455, section 5.5) beside the code.
-            reason: reason.chars().take(100).collect::<String>().into(),
+            reason: reason[..reason.floor_char_boundary(REASON_BYTES)].into(),
         };
         if let Ok(Ok(())) = timeout(CLOSE_TIMEOUT, self.stream.close(Some(frame))).await {
             self.finish().await;

@@ -48,26 +48,14 @@ struct Page {
 
 impl Page {
     async fn open(feeds: &Rc<Feeds>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let connecting = TcpStream::connect(listener.local_addr().unwrap());
-        let (theirs, ours) = tokio::join!(connecting, listener.accept());
-        let (mut theirs, ours) = (theirs.unwrap(), ours.unwrap().0);
+        let (theirs, taken) = connected().await;
         let outcome = respond(feeds, &door(), &request(&ASKED), Peer::Unix);
         let Outcome::TakeOver(take_over) = outcome else {
             panic!("no take-over");
         };
-        let taken = TakenOver::new(
-            Socket::Tcp(ours),
-            Some(b"GET /door/mse HTTP/1.1\r\n\r\n".to_vec()),
-        );
         let session = tokio::task::spawn_local(take_over(taken));
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(theirs.read_u8().await.unwrap());
-        }
-        assert!(head.starts_with(b"HTTP/1.1 101 "));
         Self {
-            socket: WebSocketStream::from_raw_socket(theirs, Role::Client, None).await,
+            socket: upgraded(theirs).await,
             session,
         }
     }
@@ -104,6 +92,26 @@ impl Page {
             }
         }
     }
+}
+
+/// A browser's end of a connection, and ours, by which its handshake has come.
+async fn connected() -> (TcpStream, TakenOver) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connecting = TcpStream::connect(listener.local_addr().unwrap());
+    let (theirs, ours) = tokio::join!(connecting, listener.accept());
+    let read = b"GET /door/mse HTTP/1.1\r\n\r\n".to_vec();
+    let taken = TakenOver::new(Socket::Tcp(ours.unwrap().0), Some(read));
+    (theirs.unwrap(), taken)
+}
+
+/// A browser's WebSocket, once its handshake was answered.
+async fn upgraded(mut theirs: TcpStream) -> WebSocketStream<TcpStream> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(theirs.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+    WebSocketStream::from_raw_socket(theirs, Role::Client, None).await
 }
 
 /// Runs with a runtime of one thread, as the program does.
@@ -203,6 +211,23 @@ fn who_floods_or_sends_what_is_not_taken_is_sent_away() {
         sent.await.unwrap();
         assert_eq!(page.closed().await, 1002);
         until(|| feeds.viewers(&door()) == 0).await;
+    });
+}
+
+#[test]
+fn a_reason_is_no_longer_than_a_close_may_be() {
+    run(async {
+        let (theirs, taken) = connected().await;
+        let handshake = Handshake::read(&request(&ASKED), PROTOCOL).unwrap();
+        let ours = async {
+            let connection = Connection::open(handshake, taken).await.unwrap();
+            connection.close(1011, &"ü".repeat(100)).await;
+        };
+        let theirs = async { upgraded(theirs).await.next().await };
+        let Some(Ok(Message::Close(Some(frame)))) = tokio::join!(ours, theirs).1 else {
+            panic!("it is not closed");
+        };
+        assert_eq!(frame.reason.as_str(), "ü".repeat(61));
     });
 }
 
