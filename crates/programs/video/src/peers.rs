@@ -11,7 +11,7 @@ mod session;
 mod stun;
 mod udp;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
@@ -62,8 +62,6 @@ struct Table {
     sessions: RefCell<HashMap<SessionId, Entry>>,
     by_ufrag: RefCell<HashMap<String, SessionId>>,
     by_address: RefCell<HashMap<SocketAddr, SessionId>>,
-    /// Datagrams that are of no session.
-    strays: Cell<u64>,
 }
 
 /// A session as others see it.
@@ -126,7 +124,9 @@ impl Peers {
     pub(crate) async fn run(&self) -> Infallible {
         loop {
             match self.udp.receive().await {
-                Ok(datagram) => self.table.sort(datagram),
+                Ok(datagram) => {
+                    self.table.sort(datagram);
+                }
                 Err(error) => {
                     log::debug!("UDP: {error}");
                     sleep(PAUSE).await;
@@ -152,17 +152,19 @@ impl Table {
         }
     }
 
-    fn sort(&self, datagram: Datagram) {
+    /// Puts a datagram into its session's inbox. Says whether it is of any.
+    fn sort(&self, datagram: Datagram) -> bool {
         let known = match stun::is_stun(&datagram.bytes) {
             true => stun::asked_ufrag(&datagram.bytes)
                 .and_then(|ufrag| self.by_ufrag.borrow().get(ufrag).copied()),
             false => self.by_address.borrow().get(&datagram.from).copied(),
         };
         let sessions = self.sessions.borrow();
-        match known.and_then(|id| sessions.get(&id)) {
-            Some(entry) => entry.inbox.push(datagram),
-            None => self.strays.set(self.strays.get() + 1),
-        }
+        let Some(entry) = known.and_then(|id| sessions.get(&id)) else {
+            return false;
+        };
+        entry.inbox.push(datagram);
+        true
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
@@ -26,8 +25,6 @@ pub(crate) struct SeatCounts {
     pub(crate) bytes: u64,
     /// Pictures that others got.
     pub(crate) missed: u64,
-    /// When the last one was captured.
-    pub(crate) captured: Option<SystemTime>,
 }
 
 impl Seat {
@@ -56,7 +53,6 @@ impl Seat {
         let mut counts = self.counts.get();
         counts.pictures += 1;
         counts.bytes += coded.annex_b.len() as u64;
-        counts.captured = Some(coded.captured);
         self.counts.set(counts);
         Some(coded)
     }

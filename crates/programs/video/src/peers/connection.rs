@@ -15,7 +15,7 @@ use str0m::format::{Codec, FormatParams};
 use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{AbsCaptureTime, Extension, ExtensionMap};
-use str0m::stats::{MediaEgressStats, PeerStats};
+use str0m::stats::MediaEgressStats;
 use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc, RtcConfig};
 
 use crate::coded::Coded;
@@ -89,8 +89,6 @@ pub(crate) struct Told {
     pub(crate) estimate_bps: Option<u64>,
     /// How packets of the picture arrive.
     pub(crate) media: Option<MediaEgressStats>,
-    /// How everything arrives.
-    pub(crate) peer: Option<PeerStats>,
 }
 
 /// How a connection has ended.
@@ -292,7 +290,6 @@ impl Connection {
                 self.told.estimate_bps = Some(estimate.as_u64());
             }
             Event::MediaEgressStats(media) => self.told.media = Some(media),
-            Event::PeerStats(peer) => self.told.peer = Some(peer),
             Event::ChannelOpen(channel, label) if label == KEEP_ALIVE => {
                 self.channel = Some(channel);
             }
