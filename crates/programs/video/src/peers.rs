@@ -179,6 +179,8 @@ impl Registration {
         if by_address.insert(address, self.id) == Some(self.id) {
             return;
         }
+        // It may have been another's meanwhile.
+        entry.addresses.retain(|one| *one != address);
         entry.addresses.push(address);
         if entry.addresses.len() > ADDRESSES_EACH {
             let oldest = entry.addresses.remove(0);

@@ -64,6 +64,25 @@ fn what_comes_is_sorted_by_name_then_by_address_and_strays_are_told() {
 }
 
 #[test]
+fn an_address_that_comes_back_from_another_session_counts_once() {
+    let table: Rc<Table> = Rc::default();
+    let ids = [SessionId::of([1; 16]), SessionId::of([2; 16])];
+    let first = table.enter(ids[0], entry("one"));
+    let second = table.enter(ids[1], entry("two"));
+    let shared = datagram(1, &[]).from;
+    for _ in 0..ADDRESSES_EACH {
+        first.is_at(shared);
+        second.is_at(shared);
+    }
+    first.is_at(shared);
+    for port in 2..=ADDRESSES_EACH as u16 {
+        first.is_at(datagram(port, &[]).from);
+    }
+    assert!(table.sort(datagram(1, &[128, 96])));
+    assert_eq!(waiting(&table, &ids), [1, 0]);
+}
+
+#[test]
 fn a_flood_of_names_and_addresses_is_bounded() {
     let table: Rc<Table> = Rc::default();
     let id = SessionId::of([1; 16]);
