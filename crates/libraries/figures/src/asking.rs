@@ -1,7 +1,9 @@
 //! The question and its answer. Who connects gets the figures as JSON, and then the end: there is
 //! nothing to say in between, so `socat - UNIX:PATH` reads them, too.
 
+use std::convert::Infallible;
 use std::fs::{self, Permissions};
+use std::future::pending;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Where the sockets are among the doors: each in a directory of its own, which its program alone
 /// can write.
@@ -25,6 +27,9 @@ const PUSH_SOCKET: &str = ".push";
 /// How long both sides have for it: `/status` is asked every few seconds by some, and is to tell of
 /// all else while this program is stuck.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// For how long nobody is answered after something failed: the process may have no descriptor left.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// More than this is not read: a thousand sessions have half of it.
 const MOST_BYTES: u64 = 1 << 20;
@@ -95,6 +100,14 @@ impl AskError {
     }
 }
 
+/// Why nobody can ask.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {path:?}: {reason}")]
+pub struct BindError {
+    path: PathBuf,
+    reason: io::Error,
+}
+
 /// A program's own socket, which goes with it.
 #[derive(Debug)]
 pub struct Answering {
@@ -108,7 +121,7 @@ impl Answering {
     ///
     /// # Errors
     /// What the system said.
-    pub fn bind(path: PathBuf) -> io::Result<Self> {
+    pub fn bind(path: PathBuf) -> Result<Self, BindError> {
         Self::bind_with(path, 0o660)
     }
 
@@ -116,15 +129,33 @@ impl Answering {
     ///
     /// # Errors
     /// What the system said.
-    pub fn bind_for_all(path: PathBuf) -> io::Result<Self> {
+    pub fn bind_for_all(path: PathBuf) -> Result<Self, BindError> {
         Self::bind_with(path, 0o666)
     }
 
-    fn bind_with(path: PathBuf, mode: u32) -> io::Result<Self> {
-        let socket = bind_unix(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(mode))?;
-        let socket = UnixListener::from_std(socket)?;
-        Ok(Self { path, socket })
+    fn bind_with(path: PathBuf, mode: u32) -> Result<Self, BindError> {
+        match listen(&path, mode) {
+            Ok(socket) => Ok(Self { path, socket }),
+            Err(reason) => Err(BindError { path, reason }),
+        }
+    }
+
+    /// Answers all that ask, each with what `figures` gives then, for ever. Without a socket nobody
+    /// asks.
+    pub async fn answer_all<Figures: Serialize>(
+        answering: Option<&Self>,
+        figures: impl Fn() -> Figures,
+    ) -> Infallible {
+        let Some(answering) = answering else {
+            return pending().await;
+        };
+        loop {
+            if let Err(error) = answering.answer(&figures).await {
+                let path = &answering.path;
+                log::debug!("who asked at {path:?} was not answered: {error}");
+                sleep(PAUSE).await;
+            }
+        }
     }
 
     /// Answers the next one that asks with what `figures` gives then. One after the other: who may
@@ -140,6 +171,12 @@ impl Answering {
         let json = serde_json::to_vec(&figures())?;
         timeout(PATIENCE, socket.write_all(&json)).await?
     }
+}
+
+fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let socket = bind_unix(path)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    UnixListener::from_std(socket)
 }
 
 impl Drop for Answering {

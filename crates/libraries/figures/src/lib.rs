@@ -12,7 +12,7 @@ mod rfc3339;
 mod rtp;
 mod video;
 
-pub use asking::{Answering, AskError, ask, push_socket, rtp_socket, video_socket};
+pub use asking::{Answering, AskError, BindError, ask, push_socket, rtp_socket, video_socket};
 pub use push::{PushFigures, without_connection};
 pub use rtp::{
     DestinationFigures, ReceptionFigures, RtpFigures, SessionFigures, SessionTotals, StreamCounts,

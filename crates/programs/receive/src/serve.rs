@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_figures::Answering;
 use eyelid_http::{
     Acceptor, Advice, Door, LiveConfig, ServeOptions, Sockets, end_signals, raise_descriptor_limit,
     reload_on_hang_up,
@@ -72,7 +73,7 @@ pub(crate) async fn run(
         Err(error) = cameras.run(&watching) => Err(error),
         () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
         () = reload_on_hang_up(hang_ups, reload) => Ok(()),
-        never = status::answer_all(answering.as_ref(), &cameras) => match never {},
+        never = Answering::answer_all(answering.as_ref(), || status::figures(&cameras)) => match never {},
     };
     manager::stopping();
     drop(sockets.listeners);

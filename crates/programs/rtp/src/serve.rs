@@ -5,6 +5,7 @@ use std::rc::Rc;
 use anyhow::Context;
 use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_figures::Answering;
 use eyelid_http::{Acceptor, Sockets, end_signals, raise_descriptor_limit, reload_on_hang_up};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -49,7 +50,7 @@ pub(crate) async fn run(
         error = app.cameras.run(&watching) => return error.context("cannot read inotify"),
         () = pulse::feed_watchdog([&accepting, &watching]) => {}
         () = reload_on_hang_up(hang_ups, reload) => {}
-        never = status::answer_all(answering.as_ref(), &app) => match never {},
+        never = Answering::answer_all(answering.as_ref(), || status::figures(&app)) => match never {},
     }
     manager::stopping();
     drop(sockets.listeners);

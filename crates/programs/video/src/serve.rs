@@ -8,6 +8,7 @@ use anyhow::Context;
 use eyelid_consumer::Cameras;
 use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_figures::Answering;
 use eyelid_http::{
     Acceptor, Advice, Door, LiveConfig, ServeOptions, Sockets, end_signals, raise_descriptor_limit,
     reload_on_hang_up,
@@ -119,7 +120,7 @@ pub(crate) async fn run(
         }
         () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
         () = reload_on_hang_up(hang_ups, reload) => Ok(()),
-        never = status::answer_all(answering.as_ref(), &app) => match never {},
+        never = Answering::answer_all(answering.as_ref(), || app.figures()) => match never {},
     };
     manager::stopping();
     drop(sockets.listeners);
