@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+pub(crate) use humantime_serde::deserialize;
 use serde::Serializer;
 
 /// Writes one.

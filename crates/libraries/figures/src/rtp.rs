@@ -15,10 +15,7 @@ use crate::rfc3339;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RtpFigures {
     /// When the program started: from then on it counts.
-    #[serde(
-        serialize_with = "rfc3339::serialize",
-        deserialize_with = "humantime_serde::deserialize"
-    )]
+    #[serde(with = "rfc3339")]
     pub since: SystemTime,
     /// Where cameras are sent to, whoever asks.
     pub destinations: Vec<DestinationFigures>,
@@ -76,10 +73,7 @@ pub struct StreamFigures {
     /// Why nothing goes.
     pub error: Option<String>,
     /// Since when it is counted.
-    #[serde(
-        serialize_with = "rfc3339::serialize",
-        deserialize_with = "humantime_serde::deserialize"
-    )]
+    #[serde(with = "rfc3339")]
     pub since: SystemTime,
     /// What went since then.
     #[serde(flatten)]

@@ -13,10 +13,7 @@ use crate::rfc3339;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VideoFigures {
     /// When the program started: from then on it counts.
-    #[serde(
-        serialize_with = "rfc3339::serialize",
-        deserialize_with = "humantime_serde::deserialize"
-    )]
+    #[serde(with = "rfc3339")]
     pub since: SystemTime,
     /// What is encoded now.
     pub encodes: Vec<EncodeFigures>,
@@ -79,10 +76,7 @@ pub struct ViewerFigures {
     /// How it gets pictures.
     pub way: ViewerWay,
     /// Since when.
-    #[serde(
-        serialize_with = "rfc3339::serialize",
-        deserialize_with = "humantime_serde::deserialize"
-    )]
+    #[serde(with = "rfc3339")]
     pub since: SystemTime,
     /// It gets half the width and height.
     pub half: bool,
