@@ -15,11 +15,15 @@ use crate::admission::Admission;
 use crate::auth::{AuthError, Password, Users};
 use crate::host::{self, Advice, KnownHosts, UnknownHosts};
 use crate::origin;
-use crate::response::{FullResponse, close, no_http, preflight, problem, unavailable};
+use crate::response::{FullResponse, close, preflight, problem, rejection, unavailable};
 use crate::socket::Peer;
 
 /// How many clients are served where nothing is said. docs/configuration.md promises it.
 const MAX_CLIENTS: usize = 1000;
+
+/// What may be asked of a program that changes nothing, and with which headers.
+const READ_ONLY: &str = "GET, HEAD, OPTIONS";
+const PREFLIGHT_HEADERS: &str = "Authorization, Content-Type";
 
 /// How clients are served. Those that have begun a stream keep what held then, but for who may
 /// look.
@@ -192,7 +196,9 @@ impl Door {
     pub async fn check(&self, request: &Parts, peer: Peer, methods: Methods) -> Checked {
         let hosts = match host::asked(request) {
             Ok(hosts) => hosts,
-            Err(error) => return Checked::Rejected(no_http(&error.to_string())),
+            Err(error) => {
+                return Checked::Rejected(rejection(StatusCode::BAD_REQUEST, &error.to_string()));
+            }
         };
         let changes_nothing = [Method::GET, Method::HEAD, Method::OPTIONS];
         if methods == Methods::ReadOnly && !changes_nothing.contains(&request.method) {
@@ -215,7 +221,7 @@ impl Door {
         }
         if request.method == Method::OPTIONS {
             return match methods {
-                Methods::ReadOnly => Checked::Rejected(preflight()),
+                Methods::ReadOnly => Checked::Rejected(preflight(READ_ONLY, PREFLIGHT_HEADERS)),
                 Methods::All | Methods::Program => Checked::Admitted(None),
             };
         }
@@ -265,7 +271,7 @@ fn method_not_allowed() -> FullResponse {
     let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, what);
     response
         .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+        .insert(ALLOW, HeaderValue::from_static(READ_ONLY));
     response
 }
 

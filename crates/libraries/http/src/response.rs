@@ -53,27 +53,34 @@ pub fn unavailable(what: &str) -> FullResponse {
     response
 }
 
-/// Says what makes a request none, and hears no other after it.
-pub(crate) fn no_http(what: &str) -> FullResponse {
-    let mut response = problem(StatusCode::BAD_REQUEST, what);
+/// Says why, and that the connection ends: what may follow is not read.
+pub fn rejection(status: StatusCode, what: &str) -> FullResponse {
+    let mut response = problem(status, what);
     close(response.headers_mut());
     response
 }
 
-/// Answers `OPTIONS`: what may be asked of a program that changes nothing.
-pub(crate) fn preflight() -> FullResponse {
+/// Says which `methods` there are, and that the connection ends.
+pub fn not_allowed(methods: &'static str) -> FullResponse {
+    let what = format!("only {methods} are answered here");
+    let mut response = rejection(StatusCode::METHOD_NOT_ALLOWED, &what);
+    let allow = HeaderValue::from_static(methods);
+    response.headers_mut().insert(ALLOW, allow);
+    response
+}
+
+/// Answers `OPTIONS`: with which `methods` and `headers` pages of other origins may ask.
+pub fn preflight(methods: &'static str, headers: &'static str) -> FullResponse {
     let mut response = FullResponse::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, HEAD, OPTIONS"),
-    );
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Authorization, Content-Type"),
-    );
-    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    for (name, value) in [
+        (ALLOW, methods),
+        (ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (ACCESS_CONTROL_ALLOW_HEADERS, headers),
+    ] {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
     response
 }
 

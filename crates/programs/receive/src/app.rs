@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use eyelid_daemon::LogLimit;
-use eyelid_http::response::{FullResponse, close, problem, typed, unavailable};
+use eyelid_http::response::{
+    FullResponse, close, not_allowed, problem, rejection, typed, unavailable,
+};
 use eyelid_http::{Arrival, Handler, Outcome, Peer, TakenOver};
 use eyelid_websocket::{Handshake, NoHandshake};
 use hyper::body::Incoming;
-use hyper::header::{
-    ALLOW, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
-};
+use hyper::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
@@ -267,15 +267,6 @@ fn no_handshake(why: NoHandshake, request: &Parts) -> FullResponse {
     response
 }
 
-fn not_allowed(methods: &'static str) -> FullResponse {
-    let what = format!("only {methods} are answered here");
-    let mut response = rejection(StatusCode::METHOD_NOT_ALLOWED, &what);
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(methods));
-    response
-}
-
 fn unauthorized() -> FullResponse {
     let mut response = rejection(StatusCode::UNAUTHORIZED, WRONG_TOKEN);
     let challenge = HeaderValue::from_static("Bearer realm=\"Eyelid\"");
@@ -289,12 +280,5 @@ fn too_many() -> FullResponse {
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("2"));
-    response
-}
-
-/// Says why, and that the connection ends: what may follow is not read.
-fn rejection(status: StatusCode, what: &str) -> FullResponse {
-    let mut response = problem(status, what);
-    close(response.headers_mut());
     response
 }

@@ -6,11 +6,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use eyelid_figures::VideoFigures;
-use eyelid_http::response::{FullResponse, close, problem, typed, unavailable};
+use eyelid_http::response::{FullResponse, not_allowed, problem, rejection, typed, unavailable};
 use eyelid_http::{Arrival, Checked, Door, Handler, Methods, Outcome};
 use eyelid_slot::CameraName;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
@@ -130,19 +129,4 @@ impl Handler for App {
     async fn handle(self: Rc<Self>, request: Request<Incoming>, arrival: Arrival) -> Outcome {
         self.respond(request, arrival).await
     }
-}
-
-fn not_allowed(methods: &'static str) -> FullResponse {
-    let what = format!("only {methods} are answered here");
-    let mut response = rejection(StatusCode::METHOD_NOT_ALLOWED, &what);
-    let allow = HeaderValue::from_static(methods);
-    response.headers_mut().insert(ALLOW, allow);
-    response
-}
-
-/// Says why, and that the connection ends: what may follow is not read.
-fn rejection(status: StatusCode, what: &str) -> FullResponse {
-    let mut response = problem(status, what);
-    close(response.headers_mut());
-    response
 }

@@ -15,7 +15,7 @@ mod session;
 use std::rc::Rc;
 
 use eyelid_figures::ViewerWay;
-use eyelid_http::response::{FullResponse, close, problem};
+use eyelid_http::response::{FullResponse, rejection};
 use eyelid_http::{Outcome, Peer, TakenOver};
 use eyelid_slot::CameraName;
 use eyelid_websocket::{Handshake, NoHandshake};
@@ -43,7 +43,7 @@ pub(crate) fn respond(
     };
     let Some(viewer) = feeds.watch(camera, Pace::Misses) else {
         let what = format!("no camera {:?}", camera.as_str());
-        return Outcome::Response(last(problem(StatusCode::NOT_FOUND, &what)));
+        return Outcome::Response(rejection(StatusCode::NOT_FOUND, &what));
     };
     viewer.set_about(About {
         way: ViewerWay::Mse,
@@ -63,19 +63,13 @@ async fn serve(handshake: Handshake, taken: TakenOver, viewer: Viewer, peer: Pee
 fn no_handshake(why: NoHandshake) -> FullResponse {
     if why == NoHandshake::Key {
         let what = "Sec-WebSocket-Key is missing";
-        return last(problem(StatusCode::BAD_REQUEST, what));
+        return rejection(StatusCode::BAD_REQUEST, what);
     }
     let what = "a camera comes by a WebSocket of version 13 here";
-    let mut response = last(problem(StatusCode::UPGRADE_REQUIRED, what));
+    let mut response = rejection(StatusCode::UPGRADE_REQUIRED, what);
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    response
-}
-
-/// The connection ends with it: what may follow is not read.
-fn last(mut response: FullResponse) -> FullResponse {
-    close(response.headers_mut());
     response
 }
 

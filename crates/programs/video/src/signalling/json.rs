@@ -2,9 +2,7 @@
 //! `request` an offer, answer it, and say their candidates one by one, also before the answer.
 
 use bytes::Bytes;
-use eyelid_http::response::{FullResponse, typed};
-use hyper::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW};
-use hyper::header::{HeaderName, HeaderValue};
+use eyelid_http::response::{self, FullResponse, typed};
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -12,6 +10,9 @@ use serde::de::IgnoredAny;
 use super::offer::Description;
 use super::session_id::SessionId;
 use super::{CANDIDATES, Rejection};
+
+/// What may be asked.
+const METHODS: &str = "POST, OPTIONS";
 
 /// What a message asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,20 +56,10 @@ pub(crate) fn preflight(method: &Method) -> Result<Option<FullResponse>, Rejecti
     match *method {
         Method::POST => Ok(None),
         Method::OPTIONS => {
-            let mut response = FullResponse::default();
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            let headers = [
-                (ALLOW, "POST, OPTIONS"),
-                (ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
-                (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type"),
-            ];
-            for (name, value) in headers {
-                let (name, value): (HeaderName, _) = (name, HeaderValue::from_static(value));
-                response.headers_mut().insert(name, value);
-            }
-            Ok(Some(response))
+            let headers = "Authorization, Content-Type";
+            Ok(Some(response::preflight(METHODS, headers)))
         }
-        _ => Err(Rejection::method("POST, OPTIONS")),
+        _ => Err(Rejection::method(METHODS)),
     }
 }
 

@@ -3,11 +3,8 @@
 //! PATCH there trickles candidates, and a DELETE ends it.
 
 use bytes::Bytes;
-use eyelid_http::response::{FullResponse, typed};
-use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION,
-};
+use eyelid_http::response::{self, FullResponse, typed};
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION};
 use hyper::{Method, StatusCode};
 
 use super::fragment::Fragment;
@@ -177,12 +174,8 @@ pub(crate) fn offer(body: &[u8]) -> Result<Description, Rejection> {
 
 /// Says what may be asked. There is no `Link` to ICE servers, for none is needed.
 pub(crate) fn preflight(methods: &'static str) -> FullResponse {
-    let mut response = FullResponse::default();
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    put(&mut response, ALLOW, methods);
-    put(&mut response, ACCESS_CONTROL_ALLOW_METHODS, methods);
     let headers = "Authorization, Content-Type, If-Match";
-    put(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, headers);
+    let mut response = response::preflight(methods, headers);
     if methods.starts_with("POST") {
         put(&mut response, ACCEPT_POST, SDP);
     } else {

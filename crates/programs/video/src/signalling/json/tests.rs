@@ -1,3 +1,5 @@
+use hyper::header::ACCESS_CONTROL_ALLOW_METHODS;
+
 use super::super::BODY_BYTES;
 use super::*;
 

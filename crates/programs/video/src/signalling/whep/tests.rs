@@ -1,3 +1,5 @@
+use hyper::header::ALLOW;
+
 use super::*;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
