@@ -6,6 +6,7 @@
 mod connection;
 mod handshakes;
 mod inbox;
+mod limits;
 mod requests;
 mod session;
 mod stun;
@@ -28,11 +29,11 @@ use tokio::time::sleep;
 
 use crate::feeds::Feeds;
 use crate::signalling::Rejection;
-use crate::signalling::limits::Limits;
 use crate::signalling::offer::Description;
 use crate::signalling::session_id::SessionId;
 use handshakes::Handshakes;
 use inbox::Inbox;
+use limits::SessionLimits;
 pub(crate) use requests::{Ask, Terms};
 use udp::{Datagram, Udp};
 
@@ -49,7 +50,7 @@ pub(crate) struct Peers {
     udp: Rc<Udp>,
     crypto: Arc<CryptoProvider>,
     certificate: DtlsCert,
-    limits: Rc<Limits>,
+    limits: Rc<SessionLimits>,
     handshakes: Rc<Handshakes>,
     table: Rc<Table>,
     /// Becomes true when sessions are to end.

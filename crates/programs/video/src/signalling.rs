@@ -7,7 +7,6 @@
 pub(crate) mod candidates;
 pub(crate) mod fragment;
 pub(crate) mod json;
-pub(crate) mod limits;
 pub(crate) mod offer;
 pub(crate) mod session_id;
 pub(crate) mod whep;
@@ -69,7 +68,7 @@ impl Rejection {
     }
 
     /// Says that it may be tried again soon.
-    fn later(status: StatusCode, what: impl Into<String>) -> Self {
+    pub(crate) fn later(status: StatusCode, what: impl Into<String>) -> Self {
         Self {
             header: Some((RETRY_AFTER, HeaderValue::from_static("2"))),
             ..Self::new(status, what)

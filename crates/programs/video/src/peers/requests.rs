@@ -20,13 +20,13 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::connection::{Connection, SetUp};
+use super::limits::SessionPermit;
 use super::session::{Session, State};
 use super::{Entry, Inbox, Order, Peers, Table};
 use crate::feeds::{About, Pace, Viewer};
 use crate::signalling::candidates::Ways;
 use crate::signalling::fragment::Fragment;
 use crate::signalling::json::{self, Message};
-use crate::signalling::limits::Place;
 use crate::signalling::offer::Description;
 use crate::signalling::session_id::SessionId;
 use crate::signalling::whep::{self, Asked, Condition, Trickled};
@@ -64,7 +64,7 @@ pub(crate) struct Terms {
 /// A session that may begin.
 struct Opening {
     id: SessionId,
-    place: Place,
+    permit: SessionPermit,
     viewer: Viewer,
     set_up: SetUp,
     now: Instant,
@@ -165,7 +165,7 @@ impl Peers {
         let limits = self.feeds.limits_of(ask.camera).ok_or_else(no_camera)?;
         // Counted now: others may have come while the body was read.
         let free = (ask.terms.max_viewers).saturating_sub(self.feeds.count());
-        let place = self.limits.enter(ask.peer, free, now)?;
+        let permit = self.limits.enter(ask.peer, free, now)?;
         let (id, credentials) = names()?;
         let viewer = self
             .feeds
@@ -184,7 +184,7 @@ impl Peers {
         };
         Ok(Opening {
             id,
-            place,
+            permit,
             viewer,
             set_up,
             now,
@@ -233,7 +233,7 @@ impl Peers {
             handshakes: self.handshakes.clone(),
             max_session: ask.terms.max_session,
             stopping: self.stopping.subscribe(),
-            _place: opening.place,
+            _permit: opening.permit,
             state: State::new(opening.now),
         };
         spawn_local(session.run());

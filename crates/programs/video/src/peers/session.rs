@@ -1,7 +1,7 @@
 //! One session: a camera's pictures to one client, until one of the two has had enough.
 //!
 //! Its task waits for datagrams, for the next picture, for requests, and for what WebRTC has to do
-//! at its time. It owns the connection, the viewer and the place among those of its address; it
+//! at its time. It owns the connection, the viewer and the permit of its address; it
 //! ends with the connection, which ends when the client says so or falls silent, or when its time
 //! is over.
 
@@ -17,11 +17,11 @@ use tokio::time::sleep_until;
 use super::connection::{Connection, Ended};
 use super::handshakes::{Handshakes, Room};
 use super::inbox::Inbox;
+use super::limits::SessionPermit;
 use super::udp::{Batch, Datagram, Udp};
 use super::{ADDRESSES_EACH, Order, Registration, stun};
 use crate::coded::Coded;
 use crate::feeds::{Reception, Report, Viewer};
-use crate::signalling::limits::Place;
 
 /// How long an offer of ours waits for its answer.
 const UNANSWERED: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ pub(super) struct Session {
     pub(super) handshakes: Rc<Handshakes>,
     pub(super) max_session: Option<Duration>,
     pub(super) stopping: watch::Receiver<bool>,
-    pub(super) _place: Place,
+    pub(super) _permit: SessionPermit,
     pub(super) state: State,
 }
 

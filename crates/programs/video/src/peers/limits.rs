@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use eyelid_http::Peer;
 use hyper::StatusCode;
 
-use super::Rejection;
+use crate::signalling::Rejection;
 
 /// Most viewers of one address. A wall of sixteen cameras is one.
 const OF_ADDRESS: usize = 16;
@@ -28,7 +28,7 @@ const ADDRESSES: usize = 1024;
 
 /// Counts viewers, and the sessions that they open.
 #[derive(Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct SessionLimits {
     counts: RefCell<Counts>,
 }
 
@@ -46,15 +46,15 @@ struct Address {
     due: Instant,
 }
 
-/// One viewer's place. It is free again when this is dropped.
+/// The permit of one viewer. Another may have it when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    limits: Rc<Limits>,
+pub(crate) struct SessionPermit {
+    limits: Rc<SessionLimits>,
     address: Option<IpAddr>,
 }
 
-impl Limits {
-    /// Gives a client a place, which it takes from the moment on when it asks for a session;
+impl SessionLimits {
+    /// Gives a client a permit, which it takes from the moment on when it asks for a session;
     /// in all, so many are `free`.
     ///
     /// # Errors
@@ -64,10 +64,10 @@ impl Limits {
         peer: Peer,
         free: usize,
         now: Instant,
-    ) -> Result<Place, Rejection> {
+    ) -> Result<SessionPermit, Rejection> {
         let address = peer.network().filter(|address| !address.is_loopback());
         self.counts.borrow_mut().enter(address, free, now)?;
-        Ok(Place {
+        Ok(SessionPermit {
             limits: self.clone(),
             address,
         })
@@ -127,7 +127,7 @@ impl Counts {
     }
 }
 
-impl Drop for Place {
+impl Drop for SessionPermit {
     fn drop(&mut self) {
         self.limits.counts.borrow_mut().leave(self.address);
     }
@@ -142,34 +142,34 @@ mod tests {
         Peer::Tcp(([a, b, c, d], 1000).into())
     }
 
-    fn status(entered: Result<Place, Rejection>) -> u16 {
+    fn status(entered: Result<SessionPermit, Rejection>) -> u16 {
         entered.map_or_else(|rejection| rejection.status().as_u16(), |_| 201)
     }
 
     #[test]
-    fn a_place_is_free_again_when_its_viewer_leaves() {
-        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
-        let places: Vec<_> = (0..OF_ADDRESS)
+    fn a_permit_is_free_again_when_its_viewer_leaves() {
+        let (limits, now) = (Rc::new(SessionLimits::default()), Instant::now());
+        let permits: Vec<_> = (0..OF_ADDRESS)
             .map(|_| limits.enter(peer(1), 9, now).unwrap())
             .collect();
         assert_eq!(status(limits.enter(peer(1), 9, now)), 429);
-        drop(places);
+        drop(permits);
         assert_eq!(status(limits.enter(peer(1), 9, now)), 201);
         assert_eq!(status(limits.enter(peer(1), 0, now)), 503);
     }
 
     #[test]
     fn one_address_has_its_share_and_a_proxy_all() {
-        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
+        let (limits, now) = (Rc::new(SessionLimits::default()), Instant::now());
         let open = |peer| {
-            let mut places = Vec::new();
-            while let Ok(place) = limits.enter(peer, 9, now) {
-                places.push(place);
+            let mut permits = Vec::new();
+            while let Ok(permit) = limits.enter(peer, 9, now) {
+                permits.push(permit);
             }
-            places
+            permits
         };
-        let places = open(peer(1));
-        assert_eq!(places.len(), OF_ADDRESS);
+        let permits = open(peer(1));
+        assert_eq!(permits.len(), OF_ADDRESS);
         assert_eq!(status(limits.enter(peer(2), 9, now)), 201);
         for local in ["127.0.0.1:1", "[::ffff:127.0.0.1]:1", "[::1]:1"] {
             let local = Peer::Tcp(local.parse().unwrap());
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn sessions_are_opened_at_a_bounded_rate_also_those_refused() {
-        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
+        let (limits, now) = (Rc::new(SessionLimits::default()), Instant::now());
         let enter = |at| status(limits.enter(peer(1), 9, at)) == 201;
         let at = |at| (0..100).filter(move |_| enter(at));
         assert_eq!(at(now).count(), AT_ONCE as usize);
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn addresses_are_forgotten_and_bounded() {
-        let (limits, now) = (Rc::new(Limits::default()), Instant::now());
+        let (limits, now) = (Rc::new(SessionLimits::default()), Instant::now());
         let kept = limits.enter(peer(0), 9, now).unwrap();
         let entered = (1..2000).filter(|number| status(limits.enter(peer(*number), 9, now)) == 201);
         assert_eq!(entered.count(), ADDRESSES - 1);
