@@ -27,7 +27,7 @@ use tokio::sync::{Notify, watch};
 use crate::coded::Coded;
 use crate::feeds::encode::{Encode, Shared};
 pub(crate) use crate::feeds::figures::{About, Reception};
-pub(crate) use crate::feeds::policy::Limits;
+pub(crate) use crate::feeds::policy::EncodeLimits;
 use crate::feeds::policy::ViewerId;
 use crate::feeds::seat::Seat;
 use crate::feeds::split::Split;
@@ -37,7 +37,7 @@ pub(crate) use crate::feeds::worker::MakeEncoder;
 const SPLIT_EVERY: Duration = Duration::from_millis(250);
 
 /// What holds for a camera, if there is to be H.264 of it.
-type LimitsOf = Box<dyn Fn(&CameraName) -> Option<Limits>>;
+type LimitsOf = Box<dyn Fn(&CameraName) -> Option<EncodeLimits>>;
 
 /// All cameras as H.264.
 pub(crate) struct Feeds {
@@ -61,7 +61,7 @@ struct Context {
 struct Feed {
     camera: CameraName,
     context: Rc<Context>,
-    limits: Cell<Limits>,
+    limits: Cell<EncodeLimits>,
     whole: Encode,
     half: RefCell<Option<Encode>>,
     split: RefCell<Split>,
@@ -113,7 +113,7 @@ impl Feeds {
     /// Watches these cameras, each within its `limits`; one without has no H.264.
     pub(crate) fn new(
         cameras: Rc<Cameras>,
-        limits: impl Fn(&CameraName) -> Option<Limits> + 'static,
+        limits: impl Fn(&CameraName) -> Option<EncodeLimits> + 'static,
         make: MakeEncoder,
     ) -> Self {
         Self::of(Some(cameras), limits, make)
@@ -121,7 +121,7 @@ impl Feeds {
 
     fn of(
         cameras: Option<Rc<Cameras>>,
-        limits: impl Fn(&CameraName) -> Option<Limits> + 'static,
+        limits: impl Fn(&CameraName) -> Option<EncodeLimits> + 'static,
         make: MakeEncoder,
     ) -> Self {
         Self {
@@ -141,7 +141,7 @@ impl Feeds {
     /// Has these cameras, and pictures of [`Feeds::offer`] alone.
     #[cfg(test)]
     pub(crate) fn stand_in(exists: impl Fn(&CameraName) -> bool + 'static) -> Self {
-        let limits = Limits {
+        let limits = EncodeLimits {
             most_bps: 2_500_000,
             gop: None,
         };
@@ -210,7 +210,10 @@ impl Feeds {
     }
 
     /// Other limits hold. Who watches a camera that has none any more goes on.
-    pub(crate) fn reconfigure(&self, limits: impl Fn(&CameraName) -> Option<Limits> + 'static) {
+    pub(crate) fn reconfigure(
+        &self,
+        limits: impl Fn(&CameraName) -> Option<EncodeLimits> + 'static,
+    ) {
         for feed in self.feeds.borrow().values().filter_map(Weak::upgrade) {
             if let Some(limits) = limits(&feed.camera) {
                 feed.set_limits(limits);
@@ -220,7 +223,7 @@ impl Feeds {
     }
 
     /// What holds for a camera; `None` where there is no H.264 of it.
-    pub(crate) fn limits_of(&self, camera: &CameraName) -> Option<Limits> {
+    pub(crate) fn limits_of(&self, camera: &CameraName) -> Option<EncodeLimits> {
         self.limits.borrow()(camera)
     }
 
@@ -262,7 +265,7 @@ impl Drop for Alarm {
 }
 
 impl Feed {
-    fn start(context: &Rc<Context>, name: &CameraName, limits: Limits) -> Option<Self> {
+    fn start(context: &Rc<Context>, name: &CameraName, limits: EncodeLimits) -> Option<Self> {
         let whole = Self::encode(context, name, Scale::Whole, limits)?;
         Some(Self {
             camera: name.clone(),
@@ -280,7 +283,7 @@ impl Feed {
         context: &Rc<Context>,
         name: &CameraName,
         scale: Scale,
-        limits: Limits,
+        limits: EncodeLimits,
     ) -> Option<Encode> {
         let view = match &context.cameras {
             Some(cameras) => Some(cameras.view(cameras.camera(name)?, None)),
@@ -289,7 +292,7 @@ impl Feed {
         Some(Encode::start(context, name, view, scale, limits))
     }
 
-    fn set_limits(&self, limits: Limits) {
+    fn set_limits(&self, limits: EncodeLimits) {
         self.limits.set(limits);
         let half = self.half.borrow();
         for encode in half.iter().chain([&self.whole]) {

@@ -7,7 +7,7 @@ use eyelid_slot::CameraName;
 
 use crate::mse::fuzzing::heard;
 use crate::route::Route;
-use crate::signalling::fragment::Fragment;
+use crate::signalling::fragment::SdpFragment;
 use crate::signalling::offer::Description;
 use crate::signalling::{BODY_BYTES, CANDIDATES, json};
 use crate::tap;
@@ -41,7 +41,7 @@ pub fn signalling(bytes: &[u8]) {
         assert_bounded(&description);
         assert_eq!(description.text.as_bytes(), bytes);
     }
-    if let Ok(fragment) = Fragment::parse(bytes) {
+    if let Ok(fragment) = SdpFragment::parse(bytes) {
         assert!(fragment.candidates <= CANDIDATES);
         assert!(fragment.ice_ufrag.is_none_or(|ufrag| is_one_line(&ufrag)));
     }

@@ -74,12 +74,12 @@ struct Entry {
     client_ufrag: Option<String>,
     candidates: usize,
     inbox: Rc<Inbox>,
-    orders: mpsc::Sender<Order>,
+    commands: mpsc::Sender<Command>,
     addresses: Vec<SocketAddr>,
 }
 
 /// What a request wants of a session.
-enum Order {
+enum Command {
     /// That it takes the answer to its offer.
     Answer(Box<Description>, oneshot::Sender<Result<(), Rejection>>),
     /// That it ends.

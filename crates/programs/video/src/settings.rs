@@ -14,7 +14,7 @@ use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 
 use crate::Arguments;
-use crate::feeds::Limits;
+use crate::feeds::EncodeLimits;
 
 /// The port of WebRTC where nothing is said. docs/eyelid.toml promises it.
 const UDP_PORT: u16 = 8189;
@@ -67,12 +67,12 @@ pub(crate) struct CameraLimits {
 
 impl CameraLimits {
     /// What holds for this one, if there is to be H.264 of it.
-    pub(crate) fn of(&self, camera: &CameraName) -> Option<Limits> {
+    pub(crate) fn of(&self, camera: &CameraName) -> Option<EncodeLimits> {
         let own = self.cameras.get(camera);
         let bitrate = own.and_then(|own| own.bitrate);
         let most_bps = bitrate.map_or(self.bitrate_bps, |bitrate| bitrate.bits_per_second());
         let gop = own.and_then(|own| own.gop);
-        (most_bps > 0).then_some(Limits { most_bps, gop })
+        (most_bps > 0).then_some(EncodeLimits { most_bps, gop })
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
                     [cameras.b]\nbitrate = 0\n[receive.cameras.c]\nbitrate = \"500k\"\n";
         let limits = settings(text, &[]).unwrap().limits;
         let of = |name: &str| limits.of(&name.parse().unwrap());
-        let limits_of = |most_bps, gop| Some(Limits { most_bps, gop });
+        let limits_of = |most_bps, gop| Some(EncodeLimits { most_bps, gop });
         assert_eq!(of("a"), limits_of(800_000, Some(Duration::from_secs(4))));
         assert_eq!(of("b"), None, "none at all");
         assert_eq!(of("c"), limits_of(500_000, None));

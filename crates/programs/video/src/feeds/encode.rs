@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::coded::Coded;
 use crate::feeds::picture::Kind;
-use crate::feeds::policy::{Limits, Offer, Policy, Step, ViewerId};
+use crate::feeds::policy::{EncodeLimits, Offer, Policy, Step, ViewerId};
 use crate::feeds::seat::Seat;
 use crate::feeds::worker::{Done, MakeEncoder, Picture, WorkError, Worker};
 use crate::feeds::{Context, Pace};
@@ -87,7 +87,7 @@ impl Encode {
         camera: &CameraName,
         view: Option<View>,
         scale: Scale,
-        limits: Limits,
+        limits: EncodeLimits,
     ) -> Self {
         let shared = Rc::new(Shared::new(camera.clone(), scale, limits));
         let mut task = JoinSet::new();
@@ -107,7 +107,7 @@ impl Encode {
 }
 
 impl Shared {
-    pub(crate) fn new(camera: CameraName, scale: Scale, limits: Limits) -> Self {
+    pub(crate) fn new(camera: CameraName, scale: Scale, limits: EncodeLimits) -> Self {
         Self {
             camera,
             scale,

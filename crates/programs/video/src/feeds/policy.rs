@@ -57,7 +57,7 @@ pub(crate) type ViewerId = u64;
 
 /// What the configuration says of a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct EncodeLimits {
     /// Bits a second at most.
     pub(crate) most_bps: u32,
     /// How far keyframes are apart at most for who needs them so.
@@ -67,7 +67,7 @@ pub(crate) struct Limits {
 /// One encode, and who watches it.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    limits: Limits,
+    limits: EncodeLimits,
     viewers: BTreeMap<ViewerId, Watching>,
     /// Somebody has asked for a keyframe.
     key_asked: bool,
@@ -125,7 +125,7 @@ pub(crate) enum Offer {
 
 impl Policy {
     /// Nobody watches yet.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: EncodeLimits) -> Self {
         Self {
             limits,
             viewers: BTreeMap::new(),
@@ -135,7 +135,7 @@ impl Policy {
     }
 
     /// Other limits hold.
-    pub(crate) fn set_limits(&mut self, limits: Limits) {
+    pub(crate) fn set_limits(&mut self, limits: EncodeLimits) {
         self.limits = limits;
     }
 

@@ -195,7 +195,7 @@ fn run<F: Future<Output = ()>>(slots: &Path, test: impl FnOnce(Rc<Feeds>, Arc<En
         }))
     });
     let cameras = Rc::new(Cameras::new(slots.to_owned(), Configured::new(), ()));
-    let limits = Limits {
+    let limits = EncodeLimits {
         most_bps: MOST_BPS,
         gop: None,
     };

@@ -57,7 +57,7 @@ pub(crate) struct Session {
 /// What a page is told between pictures.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Told<'a> {
+enum Notice<'a> {
     /// The next message is an initialisation segment.
     Init(&'a Described),
     /// Why no picture comes.
@@ -219,7 +219,7 @@ impl Session {
         let mut bytes = fragment.bytes.len();
         if let Some(init) = fragment.init {
             bytes += init.bytes.len();
-            self.tell(&Told::Init(&init.described))?;
+            self.tell(&Notice::Init(&init.described))?;
             self.connection.send(Message::Binary(init.bytes))?;
         }
         self.connection.send(Message::Binary(fragment.bytes))?;
@@ -258,14 +258,14 @@ impl Session {
     fn tell_obstacle(&mut self) -> Result<(), End> {
         let obstacle = self.viewer.obstacle();
         if let Some(reason) = obstacle.as_deref().filter(|_| obstacle != self.told) {
-            self.tell(&Told::Obstacle { reason })?;
+            self.tell(&Notice::Obstacle { reason })?;
         }
         self.told = obstacle;
         Ok(())
     }
 
-    fn tell(&mut self, told: &Told<'_>) -> Result<(), End> {
-        let text = serde_json::to_string(told)?;
+    fn tell(&mut self, notice: &Notice<'_>) -> Result<(), End> {
+        let text = serde_json::to_string(notice)?;
         Ok(self.connection.send(Message::text(text))?)
     }
 }

@@ -22,21 +22,21 @@ use tokio::time::timeout;
 use super::connection::{Connection, SetUp};
 use super::limits::SessionPermit;
 use super::session::{Session, State};
-use super::{Entry, Inbox, Order, Peers, Table};
+use super::{Command, Entry, Inbox, Peers, Table};
 use crate::feeds::{About, Pace, Viewer};
 use crate::signalling::candidates::Ways;
-use crate::signalling::fragment::Fragment;
+use crate::signalling::fragment::SdpFragment;
 use crate::signalling::json::{self, Message};
 use crate::signalling::offer::Description;
 use crate::signalling::session_id::SessionId;
-use crate::signalling::whep::{self, Asked, Condition, Trickled};
+use crate::signalling::whep::{self, Condition, Trickled, WhepRequest};
 use crate::signalling::{BODY_BYTES, Rejection, count_candidates};
 
 /// How long a body may take: it comes in one or two packets.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// How many requests to one session wait: it heeds each at once.
-const ORDERS: usize = 4;
+const COMMANDS: usize = 4;
 
 /// A request about sessions of a camera.
 pub(crate) struct Ask<'a> {
@@ -95,20 +95,20 @@ impl Peers {
         body: Incoming,
     ) -> Result<FullResponse, Rejection> {
         match whep::read(&ask.parts.method, &ask.parts.headers, session)? {
-            Asked::Preflight(response) => Ok(response),
-            Asked::Open => {
+            WhepRequest::Preflight(response) => Ok(response),
+            WhepRequest::Open => {
                 let offer = whep::offer(&whole(body).await?)?;
                 let (id, answer) = self.open(&ask, &offer)?;
                 let tag = self.table.tag(id);
                 Ok(whep::created(ask.parts.uri.path(), id, &tag, answer))
             }
-            Asked::Trickle(id, condition) => {
-                let fragment = Fragment::parse(&whole(body).await?)?;
+            WhepRequest::Trickle(id, condition) => {
+                let fragment = SdpFragment::parse(&whole(body).await?)?;
                 self.trickle(&ask, id, &condition, &fragment)?;
                 Ok(whep::trickled())
             }
-            Asked::Close(id) => {
-                self.order(&ask, id, Order::Close)?;
+            WhepRequest::Close(id) => {
+                self.command(&ask, id, Command::Close)?;
                 Ok(whep::closed())
             }
         }
@@ -134,7 +134,7 @@ impl Peers {
                 let candidates = answer.candidates;
                 self.count(&ask, id, candidates)?;
                 let (taken, answered) = oneshot::channel();
-                self.order(&ask, id, Order::Answer(Box::new(answer), taken))?;
+                self.command(&ask, id, Command::Answer(Box::new(answer), taken))?;
                 answered
                     .await
                     .unwrap_or_else(|_| Err(Rejection::no_session()))?;
@@ -212,14 +212,14 @@ impl Peers {
     ) -> SessionId {
         let id = opening.id;
         let inbox: Rc<Inbox> = Rc::default();
-        let (orders, heard) = mpsc::channel(ORDERS);
+        let (commands, heard) = mpsc::channel(COMMANDS);
         let entry = Entry {
             camera: ask.camera.clone(),
             ufrag: opening.set_up.credentials.ufrag,
             client_ufrag: offer.map(|offer| offer.ice_ufrag.clone()),
             candidates: offer.map_or(0, |offer| offer.candidates),
             inbox: inbox.clone(),
-            orders,
+            commands,
             addresses: Vec::new(),
         };
         let session = Session {
@@ -228,7 +228,7 @@ impl Peers {
             connection,
             viewer: opening.viewer,
             inbox,
-            orders: heard,
+            commands: heard,
             udp: self.udp.clone(),
             handshakes: self.handshakes.clone(),
             max_session: ask.terms.max_session,
@@ -245,7 +245,7 @@ impl Peers {
         ask: &Ask<'_>,
         id: SessionId,
         condition: &Condition,
-        fragment: &Fragment,
+        fragment: &SdpFragment,
     ) -> Result<(), Rejection> {
         self.with_entry(ask, id, |entry| {
             let trickled = Trickled {
@@ -266,13 +266,13 @@ impl Peers {
         })
     }
 
-    fn order(&self, ask: &Ask<'_>, id: SessionId, order: Order) -> Result<(), Rejection> {
+    fn command(&self, ask: &Ask<'_>, id: SessionId, command: Command) -> Result<(), Rejection> {
         self.with_entry(ask, id, |entry| {
             let busy = |_| {
                 let what = "this session is asked too much at once";
                 Rejection::new(StatusCode::TOO_MANY_REQUESTS, what)
             };
-            entry.orders.try_send(order).map_err(busy)
+            entry.commands.try_send(command).map_err(busy)
         })
     }
 

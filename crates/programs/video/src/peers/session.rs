@@ -19,7 +19,7 @@ use super::handshakes::{Handshakes, Room};
 use super::inbox::Inbox;
 use super::limits::SessionPermit;
 use super::udp::{Batch, Datagram, Udp};
-use super::{ADDRESSES_EACH, Order, Registration, stun};
+use super::{ADDRESSES_EACH, Command, Registration, stun};
 use crate::coded::Coded;
 use crate::feeds::{Reception, Report, Viewer};
 
@@ -44,7 +44,7 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) viewer: Viewer,
     pub(super) inbox: Rc<Inbox>,
-    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) commands: mpsc::Receiver<Command>,
     pub(super) udp: Rc<Udp>,
     pub(super) handshakes: Rc<Handshakes>,
     pub(super) max_session: Option<Duration>,
@@ -119,14 +119,14 @@ impl Session {
             tokio::select! {
                 () = self.inbox.until_some(), if !self.connection.is_offering() => self.read(),
                 coded = self.viewer.next(), if self.connection.is_connected() => self.write(&coded),
-                order = self.orders.recv() => match order {
-                    Some(Order::Answer(answer, taken)) => {
+                command = self.commands.recv() => match command {
+                    Some(Command::Answer(answer, taken)) => {
                         let accepted = self.connection.accept(&answer);
                         self.state.described = Instant::now();
                         // Who asked may be gone.
                         let _ = taken.send(accepted);
                     }
-                    Some(Order::Close) | None => return Over::Closed,
+                    Some(Command::Close) | None => return Over::Closed,
                 },
                 () = sleep_until(wake.into()) => {}
                 () = stopped(&mut self.stopping) => return Over::Stopping,

@@ -7,7 +7,7 @@ fn entry(ufrag: &str) -> Entry {
         client_ufrag: None,
         candidates: 0,
         inbox: Rc::default(),
-        orders: mpsc::channel(1).0,
+        commands: mpsc::channel(1).0,
         addresses: Vec::new(),
     }
 }

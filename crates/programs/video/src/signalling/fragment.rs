@@ -7,14 +7,14 @@ use super::{BODY_BYTES, CANDIDATES};
 
 /// What a fragment of a session description says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fragment {
+pub(crate) struct SdpFragment {
     /// The client's name in ICE. Another than before is a restart.
     pub(crate) ice_ufrag: Option<String>,
     /// How many candidates it has.
     pub(crate) candidates: usize,
 }
 
-impl Fragment {
+impl SdpFragment {
     /// Reads the body of a PATCH.
     ///
     /// # Errors
@@ -51,30 +51,30 @@ mod tests {
         let text = "a=ice-ufrag:4ZcD\r\na=ice-pwd:2/1muCWoOi3uLifh0NuRHlnL\r\n\
             m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:0\r\n\
             a=candidate:1 1 udp 2113937151 5c1f.local 50000 typ host generation 0 ufrag 4ZcD\r\n";
-        let fragment = Fragment::parse(text.as_bytes()).unwrap();
+        let fragment = SdpFragment::parse(text.as_bytes()).unwrap();
         assert_eq!(fragment.ice_ufrag.as_deref(), Some("4ZcD"));
         assert_eq!(fragment.candidates, 1);
         assert_eq!(
-            Fragment::parse(b"a=end-of-candidates\n").unwrap(),
-            Fragment::default()
+            SdpFragment::parse(b"a=end-of-candidates\n").unwrap(),
+            SdpFragment::default()
         );
-        assert_eq!(Fragment::parse(b"").unwrap(), Fragment::default());
+        assert_eq!(SdpFragment::parse(b"").unwrap(), SdpFragment::default());
     }
 
     #[test]
     fn what_is_no_fragment_or_too_much_is_refused() {
         let candidate = "a=candidate:1 1 udp 1 192.0.2.1 1 typ host\n";
-        assert!(Fragment::parse(candidate.repeat(32).as_bytes()).is_ok());
-        let many = Fragment::parse(candidate.repeat(33).as_bytes());
+        assert!(SdpFragment::parse(candidate.repeat(32).as_bytes()).is_ok());
+        let many = SdpFragment::parse(candidate.repeat(33).as_bytes());
         assert_eq!(many, Err(Unusable::TooMuch("candidates")));
         let long = "a=\n".repeat(BODY_BYTES / 3 + 1);
         assert_eq!(
-            Fragment::parse(long.as_bytes()),
+            SdpFragment::parse(long.as_bytes()),
             Err(Unusable::TooMuch("bytes"))
         );
         for wrong in [&b"v=0\r\n"[..], b"{}", b"a=\xff"] {
             assert!(matches!(
-                Fragment::parse(wrong),
+                SdpFragment::parse(wrong),
                 Err(Unusable::Malformed(_))
             ));
         }

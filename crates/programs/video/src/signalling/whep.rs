@@ -7,7 +7,7 @@ use eyelid_http::response::{self, FullResponse, typed};
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION};
 use hyper::{Method, StatusCode};
 
-use super::fragment::Fragment;
+use super::fragment::SdpFragment;
 use super::offer::Description;
 use super::session_id::SessionId;
 use super::{ACCEPT_PATCH, ACCEPT_POST, Rejection, is_type};
@@ -20,7 +20,7 @@ const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
 /// What a request asks for whose body need not be read.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum WhepRequest {
     /// A session, by the offer in its body.
     Open,
     /// To trickle what its body has.
@@ -59,29 +59,29 @@ pub(crate) fn read(
     method: &Method,
     headers: &HeaderMap,
     session: Option<&str>,
-) -> Result<Asked, Rejection> {
+) -> Result<WhepRequest, Rejection> {
     let Some(session) = session else {
         return read_endpoint(method, headers);
     };
     let id = || session.parse().map_err(|()| Rejection::no_session());
     match *method {
-        Method::OPTIONS => Ok(Asked::Preflight(preflight("PATCH, DELETE, OPTIONS"))),
-        Method::DELETE => Ok(Asked::Close(id()?)),
+        Method::OPTIONS => Ok(WhepRequest::Preflight(preflight("PATCH, DELETE, OPTIONS"))),
+        Method::DELETE => Ok(WhepRequest::Close(id()?)),
         Method::PATCH => {
             let id = id()?;
             if !is_type(headers.get(CONTENT_TYPE), FRAGMENT) {
                 return Err(Rejection::media_type(ACCEPT_PATCH, FRAGMENT));
             }
-            Ok(Asked::Trickle(id, Condition::of(headers)?))
+            Ok(WhepRequest::Trickle(id, Condition::of(headers)?))
         }
         _ => Err(Rejection::method("PATCH, DELETE, OPTIONS")),
     }
 }
 
-fn read_endpoint(method: &Method, headers: &HeaderMap) -> Result<Asked, Rejection> {
+fn read_endpoint(method: &Method, headers: &HeaderMap) -> Result<WhepRequest, Rejection> {
     match *method {
-        Method::OPTIONS => Ok(Asked::Preflight(preflight("POST, OPTIONS"))),
-        Method::POST if is_type(headers.get(CONTENT_TYPE), SDP) => Ok(Asked::Open),
+        Method::OPTIONS => Ok(WhepRequest::Preflight(preflight("POST, OPTIONS"))),
+        Method::POST if is_type(headers.get(CONTENT_TYPE), SDP) => Ok(WhepRequest::Open),
         Method::POST => Err(Rejection::media_type(ACCEPT_POST, SDP)),
         _ => Err(Rejection::method("POST, OPTIONS")),
     }
@@ -122,7 +122,7 @@ impl Trickled<'_> {
     pub(crate) fn take(
         &self,
         condition: &Condition,
-        fragment: &Fragment,
+        fragment: &SdpFragment,
     ) -> Result<usize, Rejection> {
         if !condition.is_met(self.tag) {
             let what = "If-Match names another session than this";

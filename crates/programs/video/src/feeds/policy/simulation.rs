@@ -78,7 +78,7 @@ struct Run {
 
 impl Run {
     fn new(world: World) -> Self {
-        let mut policy = Policy::new(Limits {
+        let mut policy = Policy::new(EncodeLimits {
             most_bps: 2_500_000,
             gop: None,
         });

@@ -2,7 +2,7 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-const LIMITS: Limits = Limits {
+const LIMITS: EncodeLimits = EncodeLimits {
     most_bps: 2_500_000,
     gop: None,
 };
@@ -283,11 +283,11 @@ fn keyframes_come_from_time_to_time_for_who_needs_them_so() {
         made.filter(|is_key| *is_key).count()
     };
     let mut without = policy(&[Pace::Misses]);
-    without.set_limits(Limits { gop, ..LIMITS });
+    without.set_limits(EncodeLimits { gop, ..LIMITS });
     assert_eq!(keys(&mut without), 1);
     let mut with = policy(&[Pace::Misses]);
     with.want_gop(0);
-    with.set_limits(Limits { gop, ..LIMITS });
+    with.set_limits(EncodeLimits { gop, ..LIMITS });
     assert_eq!(keys(&mut with), 3, "at 0, 4 and 8 s of 10");
 }
 

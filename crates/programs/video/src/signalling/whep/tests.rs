@@ -16,7 +16,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 fn status(method: &str, session: Option<&str>, pairs: &[(&str, &str)]) -> (u16, String) {
     let method: Method = method.parse().unwrap();
     match read(&method, &headers(pairs), session) {
-        Ok(Asked::Preflight(response)) => (response.status().as_u16(), String::new()),
+        Ok(WhepRequest::Preflight(response)) => (response.status().as_u16(), String::new()),
         Ok(asked) => (0, format!("{asked:?}")),
         Err(rejection) => {
             let response = rejection.response();
@@ -100,7 +100,7 @@ fn trickle(if_match: &str, ufrag: Option<&str>, candidates: usize) -> Result<usi
         ice_ufrag: "VfXl",
         candidates: 30,
     };
-    let fragment = Fragment {
+    let fragment = SdpFragment {
         ice_ufrag: ufrag.map(str::to_owned),
         candidates,
     };
