@@ -9,8 +9,10 @@ use eyelid_figures::{
 use eyelid_picture::Scale;
 use eyelid_slot::CameraName;
 
+use crate::feeds::Feeds;
 use crate::feeds::encode::Shared;
-use crate::feeds::{Feed, Feeds, Watched};
+use crate::feeds::feed::Feed;
+use crate::feeds::viewer::Watched;
 
 /// How many viewers are told of by themselves: more than anybody reads. All are in the totals.
 const MOST_TOLD: usize = 1000;

@@ -1,9 +1,11 @@
 use super::*;
+use crate::coded::Coded;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_consumer::Configured;
 use eyelid_daemon::pulse::Pulse;
