@@ -3,12 +3,14 @@
 //! What comes by the socket is sorted here, by the name that a check has in it or by who sent it,
 //! into the sessions' inboxes. Requests are answered in [`requests`].
 
+mod answer;
 mod connection;
 mod handshakes;
 mod inbox;
 mod limits;
 mod requests;
 mod session;
+mod set_up;
 mod stun;
 mod udp;
 

@@ -1,31 +1,26 @@
 //! One WebRTC connection, apart from sockets, clocks and cameras: datagrams and pictures go in,
-//! datagrams and what the client wants come out. str0m does the work; here is how it is set up and
-//! what its events mean.
+//! datagrams and what the client wants come out. str0m does the work, as `set_up` has
+//! it; here is what its events mean.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::StatusCode;
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
-use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::format::{Codec, FormatParams};
-use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt};
+use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
 use str0m::net::{Protocol, Receive, Transmit};
-use str0m::rtp::{AbsCaptureTime, Extension, ExtensionMap};
+use str0m::rtp::AbsCaptureTime;
 use str0m::stats::MediaEgressStats;
-use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc, RtcConfig};
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
+use super::answer::complete;
+use super::set_up::SetUp;
 use crate::coded::Coded;
 use crate::signalling::Rejection;
 use crate::signalling::json::KeepAlive;
 use crate::signalling::offer::{Description, H264Format};
-
-/// What a path is taken to carry until it is known. The first keyframe is paced at it: 10 KB of
-/// 720p take 80 ms then, and a path of 500 kbit/s has a queue of half of it.
-const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_000);
 
 /// How much more than the encoder's bitrate is looked for: packets are paced at little more than
 /// what the path is known to carry, so that a picture takes this share of its time to leave.
@@ -33,9 +28,6 @@ const SOUGHT: u64 = 3;
 
 /// How many packets leave in one turn at most; a burst of the pacer has 63,000 bytes.
 const ROUNDS: usize = 500;
-
-/// How often the client's clock hears of ours, which tells it how old pictures are.
-const REPORTS: Duration = Duration::from_secs(1);
 
 /// What is offered: Constrained Baseline at level 3.1, in pieces.
 const OFFERED: H264Format = H264Format {
@@ -46,21 +38,6 @@ const OFFERED: H264Format = H264Format {
 
 /// The label of the data channel by which camera-streamer's clients are pinged.
 const KEEP_ALIVE: &str = "keepalive";
-
-/// What a connection is made of.
-#[derive(Clone, Debug)]
-pub(crate) struct SetUp {
-    /// What encrypts.
-    pub(crate) crypto: Arc<CryptoProvider>,
-    /// Who this side is in DTLS.
-    pub(crate) certificate: DtlsCert,
-    /// Who this side is in ICE.
-    pub(crate) credentials: IceCreds,
-    /// Where the client is told to send to.
-    pub(crate) candidates: Vec<SocketAddr>,
-    /// The encoder's largest bitrate.
-    pub(crate) bitrate_bps: u64,
-}
 
 /// One connection.
 pub(crate) struct Connection {
@@ -146,7 +123,7 @@ impl Connection {
     }
 
     fn new(set_up: &SetUp, format: H264Format, now: Instant) -> Self {
-        let mut rtc = config(set_up, format).build(now);
+        let mut rtc = set_up.config(format).build(now);
         for address in &set_up.candidates {
             // All are addresses that somebody can send to.
             if let Ok(candidate) = Candidate::host(*address, Protocol::Udp) {
@@ -367,81 +344,6 @@ impl Connection {
         self.ended.get_or_insert(Ended::Closed);
         self.fail_on(closed);
     }
-}
-
-fn config(set_up: &SetUp, format: H264Format) -> RtcConfig {
-    let mut extensions = ExtensionMap::empty();
-    for (id, extension) in [
-        (3, Extension::TransportSequenceNumber),
-        (4, Extension::RtpMid),
-        (5, Extension::PlayoutDelay),
-        (7, Extension::AbsoluteCaptureTime),
-        (10, Extension::RtpStreamId),
-        (11, Extension::RepairedRtpStreamId),
-    ] {
-        extensions.set(id, extension);
-    }
-    let mut config = RtcConfig::new()
-        .set_crypto_provider(set_up.crypto.clone())
-        .set_dtls_cert(set_up.certificate.clone())
-        .set_local_ice_credentials(set_up.credentials.clone())
-        .set_ice_lite(true)
-        .clear_codecs()
-        .set_extension_map(extensions)
-        .set_stats_interval(Some(REPORTS))
-        .set_rtcp_report_interval_video(REPORTS)
-        .enable_bwe(Some(FIRST_ESTIMATE));
-    config.codec_config().add_config(
-        format.payload_type.into(),
-        format.retransmission.map(Pt::from),
-        Codec::H264,
-        Frequency::NINETY_KHZ,
-        None,
-        FormatParams {
-            level_asymmetry_allowed: Some(true),
-            packetization_mode: Some(1),
-            profile_level_id: Some(format.profile_level_id),
-            ..FormatParams::default()
-        },
-    );
-    config
-}
-
-/// Gives each section of an answer a format, as its grammar asks (RFC 8866, section 9): str0m gives
-/// those that it rejects none, and clients refuse the whole then. It is the first that was offered
-/// there, with its name; of a rejected section neither says anything (RFC 3264, section 6).
-fn complete(answer: &str, offer: &str) -> String {
-    let mut offered = offer.split("\nm=").skip(1);
-    let mut whole = String::with_capacity(answer.len() + 64);
-    // It comes behind what str0m says of the section.
-    let mut name = None;
-    for line in answer.lines().map(str::trim_end) {
-        if !line.starts_with("m=") {
-            push_line(&mut whole, line);
-            continue;
-        }
-        name.take()
-            .into_iter()
-            .for_each(|name| push_line(&mut whole, name));
-        let section = offered.next().unwrap_or_default();
-        if line.split_ascii_whitespace().count() >= 4 {
-            push_line(&mut whole, line);
-            continue;
-        }
-        let format = section.split_ascii_whitespace().nth(3).unwrap_or("0");
-        push_line(&mut whole, &format!("{line} {format}"));
-        let start = format!("a=rtpmap:{format} ");
-        let mut lines = section.lines().map(str::trim_end);
-        name = lines.find(|line| line.starts_with(&start));
-    }
-    name.into_iter()
-        .for_each(|name| push_line(&mut whole, name));
-    whole
-}
-
-fn push_line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push_str("\r\n");
 }
 
 fn to_90k(captured: SystemTime) -> u64 {

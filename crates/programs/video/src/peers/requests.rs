@@ -19,9 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::connection::{Connection, SetUp};
+use super::connection::Connection;
 use super::limits::SessionPermit;
 use super::session::{Session, State};
+use super::set_up::SetUp;
 use super::{Command, Entry, Inbox, Peers, Table};
 use crate::feeds::{About, Pace, Viewer};
 use crate::signalling::candidates::Ways;
