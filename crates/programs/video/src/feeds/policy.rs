@@ -47,10 +47,11 @@ pub(crate) const LEAST_BPS: u32 = eyelid_config::Bitrate::LEAST;
 /// pictures that become larger than they were to.
 const SHARE: f64 = 0.9;
 
-/// A viewer that may miss pictures does, instead of making them worse for all, below this share of
-/// what the fastest gets: as [`Split`](crate::feeds::split::Split) tells who is slow of those that
-/// miss none.
-const MISSING_SHARE: f64 = 0.25;
+/// A viewer whose path carries less than this share of what others get is slow, and is not to make
+/// pictures worse for them. One that may miss pictures does, where the fastest gets so much more;
+/// of those that miss none [`Split`](crate::feeds::split::Split) compares with the one in the
+/// middle.
+pub(crate) const SLOW_SHARE: f64 = 0.25;
 
 /// Which viewer it is.
 pub(crate) type ViewerId = u64;
@@ -279,7 +280,7 @@ impl Policy {
             (None, Pace::Misses) => u64::from(most),
             (None, Pace::Holds) => 0,
         };
-        let least = served().map(carried).max().unwrap_or(0) as f64 * MISSING_SHARE;
+        let least = served().map(carried).max().unwrap_or(0) as f64 * SLOW_SHARE;
         let counts =
             |viewer: &&Watching| viewer.pace == Pace::Holds || carried(viewer) as f64 >= least;
         let counted = served().filter(counts);

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::feeds::policy::ViewerId;
+use crate::feeds::policy::{SLOW_SHARE, ViewerId};
 
-/// A viewer whose path carries less than this share of what the one in the middle gets is slow...
-const SLOW: f64 = 0.25;
-/// ...and one in the encode for slow viewers is not slow any more with this share.
-const FAST: f64 = 0.4;
+/// One in the encode for slow viewers is not slow any more with this share of what the one in the
+/// middle gets: more than [`SLOW_SHARE`] of it, so that none goes to and fro.
+const FAST_SHARE: f64 = 0.4;
 
 /// How long that has to be so. Estimates begin low and grow within seconds, so the first takes
 /// longer; to come back costs a keyframe, and must not happen with each probe.
@@ -58,8 +57,8 @@ impl Split {
             let place = self.viewers.entry(*id).or_default();
             let bps = useful(*bps) as f64;
             let (looks_otherwise, long) = match place.is_slow {
-                false => (bps < middle * SLOW, SLOW_FOR),
-                true => (bps >= middle * FAST, FAST_FOR),
+                false => (bps < middle * SLOW_SHARE, SLOW_FOR),
+                true => (bps >= middle * FAST_SHARE, FAST_FOR),
             };
             if !looks_otherwise {
                 place.otherwise_since = None;
