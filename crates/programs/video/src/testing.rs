@@ -1,8 +1,15 @@
-//! What tests of several modules need: pictures.
+//! What tests of several modules need: a runtime, a camera's name, pictures.
 
 use std::time::{Duration, SystemTime};
 
+use eyelid_slot::CameraName;
+use tokio::task::LocalSet;
+use tokio::time::{sleep, timeout};
+
 use crate::coded::Coded;
+
+/// How long a test may take before it counts as hung.
+const HUNG: Duration = Duration::from_secs(20);
 
 /// Parameter sets of x264 for 64x48, baseline, level 1.0.
 pub(crate) const SETS: &[u8] = &[
@@ -30,4 +37,26 @@ pub(crate) fn coded_of(is_key: bool, number: u64, at_ms: u64, slice: &[u8]) -> C
 /// A small one.
 pub(crate) fn coded(is_key: bool, number: u64, at_ms: u64) -> Coded {
     coded_of(is_key, number, at_ms, &[9, 8, 7])
+}
+
+/// A camera.
+pub(crate) fn door() -> CameraName {
+    "door".parse().unwrap()
+}
+
+/// Runs with a runtime of one thread, as the program does.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let within = async { timeout(HUNG, test).await.expect("it hangs") };
+    LocalSet::new().block_on(&runtime, within);
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        sleep(Duration::from_millis(1)).await;
+    }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::coded::Coded;
+use crate::testing::{self, until};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,11 +14,7 @@ use eyelid_encoder::{EncodeError, Encoded, Encoder, Key};
 use eyelid_picture::{SamplePlane, SampleRange, Yuv420, write_y4m};
 use eyelid_slot::{Phase, Publisher, Rendition, RenditionSize, State};
 use tempfile::TempDir;
-use tokio::task::LocalSet;
-use tokio::time::{sleep, timeout};
-
-/// How long anything may take before it counts as hung.
-const HUNG: Duration = Duration::from_secs(20);
+use tokio::time::sleep;
 
 const MOST_BPS: u32 = 2_500_000;
 
@@ -202,23 +199,13 @@ fn run<F: Future<Output = ()>>(slots: &Path, test: impl FnOnce(Rc<Feeds>, Arc<En
         gop: None,
     };
     let feeds = Feeds::new(cameras.clone(), move |_| Some(limits), make);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, async {
+    testing::run(async {
         let pulse = Pulse::default();
         tokio::select! {
             error = cameras.run(&pulse) => panic!("inotify: {error:?}"),
-            ended = timeout(HUNG, test(Rc::new(feeds), encoders)) => ended.expect("it hangs"),
+            () = test(Rc::new(feeds), encoders) => {}
         }
     });
-}
-
-async fn until(mut holds: impl FnMut() -> bool) {
-    while !holds() {
-        sleep(Duration::from_millis(1)).await;
-    }
 }
 
 fn words(coded: &Coded) -> String {

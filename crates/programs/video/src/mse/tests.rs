@@ -1,6 +1,6 @@
 use super::*;
 use crate::coded::Coded;
-use crate::testing::{coded, coded_of};
+use crate::testing::{coded, coded_of, door, run, until};
 
 use std::time::Duration;
 
@@ -10,15 +10,11 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, LocalSet};
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
-
-fn door() -> CameraName {
-    "door".parse().unwrap()
-}
 
 fn feeds() -> Rc<Feeds> {
     Rc::new(Feeds::stand_in(|name| *name == door()))
@@ -112,22 +108,6 @@ async fn upgraded(mut theirs: TcpStream) -> WebSocketStream<TcpStream> {
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "));
     WebSocketStream::from_raw_socket(theirs, Role::Client, None).await
-}
-
-/// Runs with a runtime of one thread, as the program does.
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let within = async { timeout(Duration::from_secs(20), test).await.unwrap() };
-    LocalSet::new().block_on(&runtime, within);
-}
-
-async fn until(mut holds: impl FnMut() -> bool) {
-    while !holds() {
-        sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// Whether a fragment ends with a picture's slice.

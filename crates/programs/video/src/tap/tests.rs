@@ -1,14 +1,10 @@
 use super::*;
 use crate::coded::Coded;
-use crate::testing::{START, coded, coded_of};
+use crate::testing::{START, coded, coded_of, door, run, until};
 
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::task::{LocalSet, yield_now};
-
-fn door() -> CameraName {
-    "door".parse().unwrap()
-}
+use tokio::task::yield_now;
 
 /// Taps of a camera `door`, in a directory of their own.
 struct Rig {
@@ -42,22 +38,6 @@ impl Rig {
     /// Offers a picture. Gives whether a keyframe was asked for.
     fn offer(&self, picture: Coded) -> bool {
         self.feeds.offer(&door(), picture)
-    }
-}
-
-/// Runs with a runtime of one thread, as the program does.
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let within = async { timeout(Duration::from_secs(20), test).await.unwrap() };
-    LocalSet::new().block_on(&runtime, within);
-}
-
-async fn until(mut holds: impl FnMut() -> bool) {
-    while !holds() {
-        sleep(Duration::from_millis(1)).await;
     }
 }
 
