@@ -174,30 +174,6 @@ impl Init {
 
 /// What there is of the whole: one track, all of whose samples are in fragments.
 fn moov(sets: &ParameterSets, width: u16, height: u16) -> Result<Moov, mp4_atom::Error> {
-    let visual = Visual {
-        data_reference_index: 1,
-        width,
-        height,
-        ..Visual::default()
-    };
-    let avc1 = Avc1 {
-        visual,
-        avcc: Avcc::new(sets.sps(), sets.pps())?,
-        btrt: None,
-        colr: None,
-        pasp: None,
-        taic: None,
-        fiel: None,
-        spatial: None,
-    };
-    let stbl = Stbl {
-        stsd: Stsd {
-            codecs: vec![Codec::Avc1(avc1)],
-        },
-        // Empty, but Firefox refuses a track without it.
-        stco: Some(Stco::default()),
-        ..Stbl::default()
-    };
     let dref = Dref {
         entries: vec![Url::default().into()],
     };
@@ -214,7 +190,7 @@ fn moov(sets: &ParameterSets, width: u16, height: u16) -> Result<Moov, mp4_atom:
         minf: Minf {
             vmhd: Some(Vmhd::default()),
             dinf: Dinf { dref },
-            stbl,
+            stbl: sample_table(sets, width, height)?,
             ..Minf::default()
         },
     };
@@ -248,6 +224,34 @@ fn moov(sets: &ParameterSets, width: u16, height: u16) -> Result<Moov, mp4_atom:
             ..Trak::default()
         }],
         ..Moov::default()
+    })
+}
+
+/// What all samples have in common.
+fn sample_table(sets: &ParameterSets, width: u16, height: u16) -> Result<Stbl, mp4_atom::Error> {
+    let visual = Visual {
+        data_reference_index: 1,
+        width,
+        height,
+        ..Visual::default()
+    };
+    let avc1 = Avc1 {
+        visual,
+        avcc: Avcc::new(sets.sps(), sets.pps())?,
+        btrt: None,
+        colr: None,
+        pasp: None,
+        taic: None,
+        fiel: None,
+        spatial: None,
+    };
+    Ok(Stbl {
+        stsd: Stsd {
+            codecs: vec![Codec::Avc1(avc1)],
+        },
+        // Empty, but Firefox refuses a track without it.
+        stco: Some(Stco::default()),
+        ..Stbl::default()
     })
 }
 
