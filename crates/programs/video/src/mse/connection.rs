@@ -27,8 +27,8 @@ const READ_BYTES: usize = 1 << 10;
 /// How long a viewer may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How much a reason may have: a control frame takes 125 bytes (RFC 6455, section 5.5), of which the
-/// code has two.
+/// How much a reason may have: a control frame takes 125 bytes (RFC 6455, section 5.5), of which
+/// the code has two.
 const REASON_BYTES: usize = 123;
 
 /// An open WebSocket.
