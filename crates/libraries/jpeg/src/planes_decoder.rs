@@ -22,6 +22,8 @@ pub struct PlanesDecoder {
     /// What the decoder in Rust gives.
     pixels: Vec<u8>,
     planes: Planes,
+    /// Those, where they are to be smaller.
+    smaller: Planes,
 }
 
 impl PlanesDecoder {
@@ -40,25 +42,7 @@ impl PlanesDecoder {
     ///
     /// # Errors
     /// See [`PictureError`].
-    pub fn decode(&mut self, jpeg: &[u8]) -> Result<Yuv420<'_>, PictureError> {
-        let (jpeg, header) = one_picture(jpeg)?;
-        #[cfg(feature = "turbojpeg")]
-        if !self.is_pure_rust
-            && let Some(picture) = self.scaled.decode(jpeg, header, Scale::Whole)
-        {
-            return Ok(self.planes.from_subsampled(&picture)?);
-        }
-        let stored = decode_as_stored(jpeg, header, &mut self.pixels)?;
-        to_planes(&self.pixels, header, stored, &mut self.planes)
-    }
-
-    /// The same, and smaller; `memory` is for what has to be scaled.
-    pub(crate) fn scaled<'a>(
-        &'a mut self,
-        jpeg: &[u8],
-        scale: Scale,
-        memory: &'a mut Planes,
-    ) -> Result<Yuv420<'a>, PictureError> {
+    pub fn decode(&mut self, jpeg: &[u8], scale: Scale) -> Result<Yuv420<'_>, PictureError> {
         let (jpeg, header) = one_picture(jpeg)?;
         #[cfg(feature = "turbojpeg")]
         if !self.is_pure_rust
@@ -68,7 +52,7 @@ impl PlanesDecoder {
         }
         let stored = decode_as_stored(jpeg, header, &mut self.pixels)?;
         let picture = to_planes(&self.pixels, header, stored, &mut self.planes)?;
-        Ok(memory.scaled(&picture, scale)?)
+        Ok(self.smaller.scaled(&picture, scale)?)
     }
 }
 
@@ -138,14 +122,14 @@ mod tests {
             case!("jpeg-420"),
         ] {
             let (header, _) = whole(jpeg).unwrap();
-            let picture = usual.decode(jpeg).unwrap();
+            let picture = usual.decode(jpeg, Scale::Whole).unwrap();
             picture.check().unwrap();
             assert_eq!(
                 (picture.width, picture.height),
                 (header.width, header.height)
             );
             assert_eq!(picture.range, SampleRange::Full);
-            let other = pure.decode(jpeg).unwrap();
+            let other = pure.decode(jpeg, Scale::Whole).unwrap();
             let (width, height) = (picture.width as usize, picture.height as usize);
             assert!(apart(picture.y, other.y, width, height) < 1.5);
             let half = (width.div_ceil(2), height.div_ceil(2));
@@ -158,8 +142,9 @@ mod tests {
     #[test]
     fn refuses_what_is_no_picture_and_goes_on() {
         let mut decoder = PlanesDecoder::default();
-        assert!(decoder.decode(b"").is_err());
-        assert!(decoder.decode(&case!("jpeg-420")[..200]).is_err());
-        assert!(decoder.decode(case!("jpeg-420")).is_ok());
+        let mut decodes = |jpeg: &[u8]| decoder.decode(jpeg, Scale::Whole).is_ok();
+        assert!(!decodes(b""));
+        assert!(!decodes(&case!("jpeg-420")[..200]));
+        assert!(decodes(case!("jpeg-420")));
     }
 }

@@ -96,7 +96,7 @@ impl RenditionMaker {
         rendition: Rendition,
     ) -> Result<MadeRendition<'_>, PictureError> {
         let (scale, quality) = jpeg_of(rendition, "a JPEG")?;
-        let picture = self.decoder.scaled(jpeg, scale, &mut self.scaled)?;
+        let picture = self.decoder.decode(jpeg, scale)?;
         encode(&mut self.encoder, &picture, quality)
     }
 }

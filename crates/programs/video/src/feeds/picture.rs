@@ -29,7 +29,7 @@ pub(crate) enum PictureError {
 /// Memory that is used again for each picture.
 #[derive(Default)]
 pub(crate) struct Decoder {
-    decoded: PlanesDecoder,
+    jpeg: PlanesDecoder,
     scaled: Planes,
 }
 
@@ -44,10 +44,9 @@ impl Decoder {
         kind: Kind,
         scale: Scale,
     ) -> Result<Yuv420<'a>, PictureError> {
-        let picture = match kind {
-            Kind::Y4m => read_y4m(bytes)?,
-            Kind::Jpeg => self.decoded.decode(bytes)?,
-        };
-        Ok(self.scaled.scaled(&picture, scale)?)
+        match kind {
+            Kind::Y4m => Ok(self.scaled.scaled(&read_y4m(bytes)?, scale)?),
+            Kind::Jpeg => Ok(self.jpeg.decode(bytes, scale)?),
+        }
     }
 }
