@@ -5,6 +5,7 @@
 //! and silence. Nothing links libsystemd.
 
 pub mod backoff;
+mod gso;
 pub mod listening;
 mod log_limit;
 pub mod logging;
@@ -19,5 +20,6 @@ pub mod sockets;
 #[cfg(feature = "tokio")]
 pub mod timer;
 
+pub use gso::Gso;
 pub use log_limit::{LogLimit, Suppressed};
 pub use shortage::is_shortage;

@@ -1,15 +1,12 @@
-//! A pair of UDP ports, of RTP and of RTCP, and how packets leave by it.
-//!
-//! Packets of one size go to the kernel in one piece, which cuts them (UDP GSO): that takes
-//! about a third of the processor time that sending each by itself does.
+//! A pair of UDP ports, of RTP and of RTCP, and how packets leave by it: those of one size
+//! together, where the kernel cuts them.
 
-use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-use nix::errno::Errno;
+use eyelid_daemon::Gso;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use socket2::SockRef;
 use tokio::net::UdpSocket;
@@ -17,12 +14,6 @@ use tokio::time::sleep_until;
 
 use crate::quiet_socket::QuietSocket;
 use crate::step_timer::StepTimer;
-
-/// How many packets the kernel cuts at once (UDP_MAX_SEGMENTS of Linux 4.18).
-const MAX_SEGMENTS: usize = 64;
-
-/// How many bytes it takes at once: what a UDP datagram over IPv4 may have.
-const MAX_BYTES: usize = 65_507;
 
 /// How often another pair of ports is tried: one of the two may be taken.
 const TRIES: usize = 32;
@@ -34,8 +25,7 @@ pub(crate) struct UdpPair {
     pub(crate) rtp: QuietSocket,
     /// That of RTCP, the next one.
     pub(crate) rtcp: UdpSocket,
-    /// The kernel cuts, as far as is known.
-    can_cut: Cell<bool>,
+    gso: Gso,
     /// For steps to the microsecond. Without one the runtime's timers are waited for: they are
     /// later, and wake many who wait at once, as sessions of one camera do.
     timer: Option<StepTimer>,
@@ -68,7 +58,7 @@ impl UdpPair {
         Ok(Self {
             rtp: QuietSocket::new(rtp)?,
             rtcp: UdpSocket::from_std(rtcp)?,
-            can_cut: Cell::new(true),
+            gso: Gso::default(),
             timer: None,
         })
     }
@@ -112,12 +102,7 @@ impl UdpPair {
         let to = to.map(SockaddrStorage::from);
         let mut rest = packets;
         while !rest.is_empty() {
-            let at_once = if self.can_cut.get() {
-                (MAX_BYTES / packet_bytes).clamp(1, MAX_SEGMENTS)
-            } else {
-                1
-            };
-            let (piece, after) = rest.split_at(rest.len().min(at_once * packet_bytes));
+            let (piece, after) = self.gso.split(rest, packet_bytes);
             let send = |socket: &_| send_piece(socket, piece, packet_bytes, to.as_ref());
             let sent = self.rtp.send(send).await;
             match sent {
@@ -125,7 +110,7 @@ impl UdpPair {
                     rest = after;
                     on_sent(piece.len().div_ceil(packet_bytes));
                 }
-                Err(error) if at_once > 1 && is_uncut(&error) => self.can_cut.set(false),
+                Err(error) if self.gso.gives_up(&error, packet_bytes) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -157,16 +142,6 @@ fn bind_one(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = std::net::UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-/// What the kernel says where it, or the interface, cannot cut (udp(7)): `EINVAL` before Linux
-/// 4.18, `EIO` without checksums by the interface, `EMSGSIZE` (`EINVAL` before Linux 6.10) where a
-/// packet is larger than the interface's and would go in fragments.
-fn is_uncut(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(Errno::EINVAL | Errno::EIO | Errno::EMSGSIZE | Errno::EOPNOTSUPP | Errno::ENOPROTOOPT)
-    )
 }
 
 fn send_piece(
@@ -208,14 +183,15 @@ mod tests {
         let receiver = UdpSocket::bind(HERE).await.unwrap();
         let to = receiver.local_addr().unwrap();
         let packets: Vec<u8> = (0..1050u32).map(|n| (n / 100) as u8).collect();
-        for can_cut in [true, false] {
-            let pair = UdpPair::bind(HERE, None).unwrap();
-            pair.can_cut.set(can_cut);
+        for gso in [Gso::default(), Gso::refused()] {
+            let can_cut = gso.can_cut();
+            let mut pair = UdpPair::bind(HERE, None).unwrap();
+            pair.gso = gso;
             let mut gone = 0;
             let sent = pair.send(&packets, 100, Some(to), |count| gone += count);
             sent.await.unwrap();
             assert_eq!(gone, 11);
-            assert_eq!(pair.can_cut.get(), can_cut);
+            assert_eq!(pair.gso.can_cut(), can_cut);
             for number in 0..=10u8 {
                 let mut packet = [0; 200];
                 let bytes = receiver.recv(&mut packet).await.unwrap();

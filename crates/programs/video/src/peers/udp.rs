@@ -1,14 +1,14 @@
 //! The one UDP socket of all sessions. Each datagram is answered from the address to which it came,
 //! also where the socket is bound to all addresses: a browser takes no answer from another.
 //!
-//! Packets of one size to one client go to the kernel in one piece, which cuts them (UDP GSO).
+//! Packets of one size to one client go together, where the kernel cuts them.
 
-use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
+use eyelid_daemon::Gso;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
@@ -23,12 +23,6 @@ use tokio::net::UdpSocket;
 /// Largest datagram that is read. Browsers send packets of an Ethernet's size; DTLS of some has a
 /// little more, in fragments.
 const DATAGRAM_BYTES: usize = 2048;
-
-/// How many packets the kernel cuts at once (UDP_MAX_SEGMENTS of Linux 4.18).
-const MAX_SEGMENTS: usize = 64;
-
-/// How many bytes it takes at once: what a UDP datagram over IPv4 may have.
-const MAX_BYTES: usize = 65_507;
 
 /// What came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +42,7 @@ pub(crate) struct Datagram {
 pub(crate) struct Udp {
     socket: UdpSocket,
     bound: SocketAddr,
-    /// The kernel cuts, as far as is known.
-    can_cut: Cell<bool>,
+    gso: Gso,
 }
 
 impl Udp {
@@ -90,7 +83,7 @@ impl Udp {
         Ok(Self {
             socket: UdpSocket::from_std(socket)?,
             bound,
-            can_cut: Cell::new(true),
+            gso: Gso::default(),
         })
     }
 
@@ -122,15 +115,11 @@ impl Udp {
     ) -> io::Result<()> {
         let mut rest = packets;
         while !rest.is_empty() {
-            let at_once = match self.can_cut.get() {
-                true => (MAX_BYTES / packet_bytes).clamp(1, MAX_SEGMENTS),
-                false => 1,
-            };
-            let (piece, after) = rest.split_at(rest.len().min(at_once * packet_bytes));
+            let (piece, after) = self.gso.split(rest, packet_bytes);
             let send = || self.send_piece(piece, packet_bytes, from, to);
             match self.socket.try_io(Interest::WRITABLE, send) {
                 Ok(()) => rest = after,
-                Err(error) if at_once > 1 && is_uncut(&error) => self.can_cut.set(false),
+                Err(error) if self.gso.gives_up(&error, packet_bytes) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -300,24 +289,16 @@ fn info_v6(from: Ipv6Addr, to: SocketAddr) -> in6_pktinfo {
     }
 }
 
-/// What the kernel says where it, or the interface, cannot cut (udp(7)): `EINVAL` before Linux
-/// 4.18, `EIO` without checksums by the interface, `EMSGSIZE` (`EINVAL` before Linux 6.10) where a
-/// packet is larger than the interface's and would go in fragments.
-fn is_uncut(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(Errno::EINVAL | Errno::EIO | Errno::EMSGSIZE | Errno::EOPNOTSUPP | Errno::ENOPROTOOPT)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Gives what a client hears that sends to `to` and is answered, and from where.
     async fn answer(bind: &str, client: &str, to: &str, cut: bool) -> (SocketAddr, Vec<Vec<u8>>) {
-        let udp = Udp::new(Udp::bind(bind.parse().unwrap()).unwrap()).unwrap();
-        udp.can_cut.set(cut);
+        let mut udp = Udp::new(Udp::bind(bind.parse().unwrap()).unwrap()).unwrap();
+        if !cut {
+            udp.gso = Gso::refused();
+        }
         let client = UdpSocket::bind(client).await.unwrap();
         let to: IpAddr = to.parse().unwrap();
         client
@@ -331,7 +312,7 @@ mod tests {
         let (from, to) = (Some(datagram.to), datagram.from);
         udp.send(&[&packets[..], &[3; 50]].concat(), 100, from, to)
             .unwrap();
-        assert_eq!(udp.can_cut.get(), cut);
+        assert_eq!(udp.gso.can_cut(), cut);
         let mut heard = Vec::new();
         let mut buffer = [0; 500];
         loop {
