@@ -4,23 +4,15 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use eyelid_h264::{TIMED_SOCKET, TimedHeader};
 use eyelid_slot::CameraName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// The socket of all cameras, in the directory of the taps.
-const SOCKET: &str = "timed";
-
-/// What stands before a picture: its length, its flags, its moment, its number.
-const HEADER_BYTES: usize = 24;
-
 /// Of a picture that is read; the tap promises no bound.
 const MOST_BYTES: u32 = 16 << 20;
-
-/// A flag: it can be decoded without any other.
-const IS_KEY: u32 = 1;
 
 /// A connection to a camera's tap.
 #[derive(Debug)]
@@ -45,7 +37,7 @@ impl Tap {
     /// # Errors
     /// What the system said, as a rule that there is no such socket.
     pub(crate) async fn connect(directory: &Path, camera: &CameraName) -> io::Result<Self> {
-        let mut stream = UnixStream::connect(directory.join(SOCKET)).await?;
+        let mut stream = UnixStream::connect(directory.join(TIMED_SOCKET)).await?;
         let line = format!("{camera}\n");
         stream.write_all(line.as_bytes()).await?;
         Ok(Self { stream })
@@ -57,10 +49,19 @@ impl Tap {
     /// # Errors
     /// What the system said, or that it is no picture that came.
     pub(crate) async fn next(&mut self) -> io::Result<AccessUnit> {
-        let mut header = [0; HEADER_BYTES];
+        let mut header = [0; TimedHeader::BYTES];
         self.stream.read_exact(&mut header).await?;
-        let (length, is_key, captured) = read_header(header)?;
-        let mut annex_b = vec![0; length];
+        let TimedHeader {
+            length,
+            is_key,
+            captured,
+            ..
+        } = TimedHeader::of(header);
+        if length > MOST_BYTES {
+            let error = format!("a picture of {length} bytes, and {MOST_BYTES} are the most");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        let mut annex_b = vec![0; length as usize];
         self.stream.read_exact(&mut annex_b).await?;
         Ok(AccessUnit {
             annex_b,
@@ -70,25 +71,10 @@ impl Tap {
     }
 }
 
-/// The length of a picture, whether it is a keyframe, and when it was captured.
-fn read_header(header: [u8; HEADER_BYTES]) -> io::Result<(usize, bool, SystemTime)> {
-    let word = |at: usize| {
-        let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
-        u32::from_be_bytes(bytes)
-    };
-    let (length, flags) = (word(0), word(4));
-    if length > MOST_BYTES {
-        let error = format!("a picture of {length} bytes, and {MOST_BYTES} are the most");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-    }
-    let since_1970 = Duration::from_nanos(u64::from(word(8)) << 32 | u64::from(word(12)));
-    let captured = SystemTime::UNIX_EPOCH + since_1970;
-    Ok((length as usize, flags & IS_KEY != 0, captured))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::net::UnixListener;
 
     fn header(length: u32, flags: u32, nanoseconds: u64) -> Vec<u8> {
@@ -102,7 +88,7 @@ mod tests {
     #[tokio::test]
     async fn names_its_camera_and_reads_pictures() {
         let directory = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(directory.path().join(SOCKET)).unwrap();
+        let listener = UnixListener::bind(directory.path().join(TIMED_SOCKET)).unwrap();
         let camera: CameraName = "door".parse().unwrap();
         let (tap, accepted) =
             tokio::join!(Tap::connect(directory.path(), &camera), listener.accept());

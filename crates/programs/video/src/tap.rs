@@ -21,6 +21,7 @@ use std::time::Duration;
 use anyhow::Context;
 use eyelid_daemon::listening::bind_unix;
 use eyelid_figures::ViewerWay;
+use eyelid_h264::TIMED_SOCKET;
 use eyelid_http::Peer;
 use eyelid_slot::CameraName;
 use tokio::io::AsyncReadExt;
@@ -30,9 +31,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::feeds::{About, Feeds, Pace, Viewer};
 use reader::{Form, Reader};
-
-/// The name of the socket at which a camera is named.
-const TIMED: &str = "timed";
 
 /// Connecting takes the right to write (unix(7)), which the usual umask takes from others.
 const MODE: u32 = 0o666;
@@ -76,7 +74,7 @@ impl Taps {
     pub(crate) fn listen(&self, passed: Option<UnixListener>) -> anyhow::Result<()> {
         let socket = match (passed, &self.directory) {
             (Some(listener), _) => TapSocket::passed(listener),
-            (None, Some(directory)) => TapSocket::bind(directory.join(TIMED))?,
+            (None, Some(directory)) => TapSocket::bind(directory.join(TIMED_SOCKET))?,
             (None, None) => return Ok(()),
         };
         let feeds = self.feeds.clone();

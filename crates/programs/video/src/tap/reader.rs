@@ -2,8 +2,9 @@
 //! keyframe.
 
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
+use eyelid_h264::TimedHeader;
 use eyelid_pacing::unacknowledged_bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -19,13 +20,6 @@ const STALL: std::time::Duration = eyelid_http::STALL;
 
 /// What asks for a keyframe.
 const KEY: u8 = b'k';
-
-/// The header of a picture: its length, flags, moment and number.
-const HEADER_BYTES: usize = 24;
-
-/// Flags of a picture: it can be decoded without any other; some were left out before it.
-const IS_KEY: u32 = 1;
-const AFTER_GAP: u32 = 2;
 
 /// In what form a reader gets pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,24 +106,16 @@ async fn keeps_up(writing: &OwnedWriteHalf, backlog: &mut Backlog) -> io::Result
     }
 }
 
-/// What stands before a picture, all of it big-endian.
-fn header(coded: &Coded, last: Option<u64>) -> io::Result<[u8; HEADER_BYTES]> {
-    let length = u32::try_from(coded.annex_b.len()).map_err(io::Error::other)?;
-    let mut flags = 0;
-    if coded.is_key {
-        flags |= IS_KEY;
-    }
-    if last.is_some_and(|last| coded.number != last.wrapping_add(1)) {
-        flags |= AFTER_GAP;
-    }
-    let since_1970 = coded.captured.duration_since(SystemTime::UNIX_EPOCH);
-    let nanoseconds = since_1970.unwrap_or_default().as_nanos() as u64;
-    let mut header = [0; HEADER_BYTES];
-    header[..4].copy_from_slice(&length.to_be_bytes());
-    header[4..8].copy_from_slice(&flags.to_be_bytes());
-    header[8..16].copy_from_slice(&nanoseconds.to_be_bytes());
-    header[16..].copy_from_slice(&coded.number.to_be_bytes());
-    Ok(header)
+/// What stands before a picture.
+fn header(coded: &Coded, last: Option<u64>) -> io::Result<[u8; TimedHeader::BYTES]> {
+    let header = TimedHeader {
+        length: u32::try_from(coded.annex_b.len()).map_err(io::Error::other)?,
+        is_key: coded.is_key,
+        is_after_gap: last.is_some_and(|last| coded.number != last.wrapping_add(1)),
+        captured: coded.captured,
+        number: coded.number,
+    };
+    Ok(header.to_bytes())
 }
 
 /// Tokio's clock, which tests may stop.

@@ -52,7 +52,7 @@ fn other_users_may_connect_and_not_put_sockets_there() {
     run(async {
         let rig = Rig::new();
         let mode = |name: &str| fs::metadata(rig.path(name)).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode("door.h264"), mode(TIMED)), (0o666, 0o666));
+        assert_eq!((mode("door.h264"), mode(TIMED_SOCKET)), (0o666, 0o666));
         assert_eq!(mode(".") & 0o002, 0);
     });
 }
