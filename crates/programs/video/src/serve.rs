@@ -54,8 +54,8 @@ pub(crate) async fn run(
         udp,
         taps: passed_tap,
     } = passed;
-    sockets.bind(&settings.listen)?;
-    if sockets.is_empty() && settings.taps.is_none() && passed_tap.is_none() {
+    let listens = !sockets.is_empty() || !settings.listen.is_empty();
+    if !listens && settings.taps.is_none() && passed_tap.is_none() {
         anyhow::bail!(
             "nothing to listen on: give --listen ADDR or --taps DIR, or listen or taps in [video] of the configuration"
         );
@@ -83,6 +83,8 @@ pub(crate) async fn run(
     let taps = Taps::new(feeds.clone(), settings.taps.clone());
     taps.listen(passed_tap)?;
     taps.serve(&cameras.names());
+    // Last: who hears that the program listens finds the taps, too.
+    sockets.bind(&settings.listen)?;
     let answering = status::listen(settings.status.clone());
     let mut acceptor = Acceptor::new(door.clone(), app.clone());
     for socket in sockets.connections {
