@@ -15,9 +15,10 @@ use hyper::{Method, Request, StatusCode};
 
 use crate::feeds::Feeds;
 use crate::mse;
-use crate::peers::{Ask, Peers, Terms};
+use crate::peers::Peers;
 use crate::route::Route;
 use crate::settings::Settings;
+use crate::signalling::ask::{Ask, Terms};
 
 /// What all connections share.
 pub(crate) struct App {

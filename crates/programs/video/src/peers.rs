@@ -36,7 +36,6 @@ use crate::signalling::session_id::SessionId;
 use handshakes::Handshakes;
 use inbox::Inbox;
 use limits::SessionLimits;
-pub(crate) use requests::{Ask, Terms};
 use udp::{Datagram, Udp};
 
 /// How many addresses lead to one session. A client asks from each of its interfaces, and from

@@ -4,6 +4,7 @@
 //! Two dialects lead to the same sessions: WHEP ([`whep`]) and camera-streamer's JSON ([`json`]).
 //! In the first the client offers, in the second it may also ask for an offer of ours.
 
+pub(crate) mod ask;
 pub(crate) mod candidates;
 pub(crate) mod fragment;
 pub(crate) mod json;

@@ -2,44 +2,18 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
-use std::time::Duration;
 
-use eyelid_http::Peer;
 use eyelid_http::response::{FullResponse, problem};
-use eyelid_slot::CameraName;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::http::request::Parts;
 
 use crate::feeds::Feeds;
+use crate::signalling::ask::Ask;
 
 /// No session.
 pub(crate) struct Peers;
-
-/// A request about sessions of a camera.
-pub(crate) struct Ask<'a> {
-    /// Its head.
-    pub(crate) parts: &'a Parts,
-    /// Who asks.
-    pub(crate) peer: Peer,
-    /// Of which camera.
-    pub(crate) camera: &'a CameraName,
-    /// On what terms.
-    pub(crate) terms: Terms,
-}
-
-/// What would hold for a session.
-#[derive(Clone, Debug)]
-pub(crate) struct Terms {
-    /// More addresses that lead here.
-    pub(crate) candidates: Vec<IpAddr>,
-    /// How long it lasts at most.
-    pub(crate) max_session: Option<Duration>,
-    /// How many may watch, whoever watches now.
-    pub(crate) max_viewers: usize,
-}
 
 impl Peers {
     /// Has no session.
@@ -75,12 +49,6 @@ impl Peers {
 
     /// Says that there is no WebRTC.
     pub(crate) async fn json(&self, ask: Ask<'_>, _body: Incoming) -> FullResponse {
-        log::debug!(
-            "{} asks for WebRTC of {}: {:?}",
-            ask.peer,
-            ask.camera,
-            ask.terms
-        );
         let what = format!("{}: built without WebRTC", ask.parts.uri.path());
         problem(StatusCode::NOT_IMPLEMENTED, &what)
     }

@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use eyelid_figures::ViewerWay;
+use eyelid_http::CameBy;
 use eyelid_http::response::FullResponse;
-use eyelid_http::{CameBy, Peer};
-use eyelid_slot::CameraName;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::http::request::Parts;
 use nix::ifaddrs::getifaddrs;
 use str0m::IceCreds;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +23,7 @@ use super::session::{Session, State};
 use super::set_up::SetUp;
 use super::{Command, Entry, Inbox, Peers, Table};
 use crate::feeds::{About, Pace, Viewer};
+use crate::signalling::ask::Ask;
 use crate::signalling::candidates::Ways;
 use crate::signalling::fragment::SdpFragment;
 use crate::signalling::json::{self, Message};
@@ -38,29 +37,6 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// How many requests to one session wait: it heeds each at once.
 const COMMANDS: usize = 4;
-
-/// A request about sessions of a camera.
-pub(crate) struct Ask<'a> {
-    /// Its head.
-    pub(crate) parts: &'a Parts,
-    /// Who asks.
-    pub(crate) peer: Peer,
-    /// Of which camera.
-    pub(crate) camera: &'a CameraName,
-    /// On what terms.
-    pub(crate) terms: Terms,
-}
-
-/// What holds for a session that begins now.
-#[derive(Clone, Debug)]
-pub(crate) struct Terms {
-    /// More addresses that lead here.
-    pub(crate) candidates: Vec<IpAddr>,
-    /// How long it lasts at most.
-    pub(crate) max_session: Option<Duration>,
-    /// How many may watch, whoever watches now.
-    pub(crate) max_viewers: usize,
-}
 
 /// A session that may begin.
 struct Opening {
