@@ -1,9 +1,14 @@
-//! What a daemon tells the service manager that started it (sd_notify(3)). Without one, nothing
-//! happens.
+//! What a daemon tells the service manager that started it (sd_notify(3)), and is told by it.
+//! Without one, nothing happens.
 
+use std::env;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+
+/// What systemd says of `RuntimeDirectory=` (systemd.exec(5)).
+const RUNTIME_DIRECTORY: &str = "RUNTIME_DIRECTORY";
 
 /// Says that the program does its work from now on.
 pub fn ready() {
@@ -33,6 +38,13 @@ pub fn alive() {
 /// (sd_watchdog_enabled(3) advises so). `None` where no watchdog watches.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|patience| patience / 2)
+}
+
+/// Gives the directories that the manager has made for the program, in their order.
+pub fn runtime_directories() -> Vec<PathBuf> {
+    let all = env::var_os(RUNTIME_DIRECTORY);
+    // With colons between, as in PATH.
+    all.iter().flat_map(env::split_paths).collect()
 }
 
 fn notify(state: &[NotifyState]) {

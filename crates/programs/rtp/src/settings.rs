@@ -9,6 +9,7 @@ use eyelid_config::{
     Address, Config, ConfigError, Dscp, HostPort, RtpOptions, Section, SessionTimeout, VideoOptions,
 };
 use eyelid_consumer::Configured;
+use eyelid_daemon::manager;
 
 use crate::Arguments;
 use crate::destinations::{self, DestinationError, DestinationSettings};
@@ -23,9 +24,6 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often the log says what was sent to a destination where nothing is said.
 const STATS_INTERVAL: Duration = Duration::from_secs(60);
-
-/// What systemd says of `RuntimeDirectory=`.
-const RUNTIME_DIRECTORY: &str = "RUNTIME_DIRECTORY";
 
 /// Settings of the whole process.
 #[derive(Clone, Debug)]
@@ -206,10 +204,10 @@ fn refuse_idle_flags(arguments: &Arguments, has_rtsp: bool) -> Result<(), UsageE
     Ok(())
 }
 
-/// The socket in the directory that systemd has made for this program alone (systemd.exec(5)).
+/// The socket in the directory that systemd has made for this program alone.
 fn status_of_unit() -> Option<PathBuf> {
-    let directory = std::env::var_os(RUNTIME_DIRECTORY)?;
-    Some(PathBuf::from(directory).join("status"))
+    let directories = manager::runtime_directories();
+    directories.first().map(|made| made.join("status"))
 }
 
 /// Says which of the settings that are fixed a new file has changed.

@@ -1,7 +1,7 @@
 //! What the program was told, with the defaults filled in.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,6 +10,7 @@ use eyelid_config::{
     VideoOptions,
 };
 use eyelid_consumer::Configured;
+use eyelid_daemon::manager;
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 
@@ -24,9 +25,6 @@ const BITRATE_BPS: u32 = 2_500_000;
 
 /// How many viewers are served where nothing is said.
 const MAX_VIEWERS: usize = 100;
-
-/// What systemd says of `RuntimeDirectory=`: directories, with colons between (systemd.exec(5)).
-const RUNTIME_DIRECTORY: &str = "RUNTIME_DIRECTORY";
 
 /// Settings of the whole process.
 #[derive(Clone, Debug)]
@@ -120,10 +118,9 @@ impl Settings {
 
 /// A file in the directory of this name that systemd has made for the unit.
 fn of_unit(directory: &str, file: &str) -> Option<PathBuf> {
-    let all = std::env::var_os(RUNTIME_DIRECTORY)?;
-    let all = all.to_str()?.split(':').map(Path::new);
-    let mut named = all.filter(|path| path.ends_with(directory));
-    named.next().map(|path| path.join(file))
+    let directories = manager::runtime_directories().into_iter();
+    let mut named = directories.filter(|made| made.ends_with(directory));
+    named.next().map(|made| made.join(file))
 }
 
 /// Says which of the settings that are fixed a new file has changed.
