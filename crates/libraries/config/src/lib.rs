@@ -23,6 +23,7 @@ mod rtp_values;
 mod section;
 mod sections;
 mod server;
+mod text_or_number;
 mod title;
 mod values;
 mod video;

@@ -7,10 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::duration;
+use crate::text_or_number::TextOrNumber;
 
 /// After how long sessions may end: clients are told whole seconds, and days are no time-out.
 const SESSION_TIMEOUTS: RangeInclusive<Duration> =
@@ -319,30 +319,10 @@ pub enum RtpCodec {
     H264,
 }
 
-/// A value that is written as a number or as a text: numbers are clumsy for some, texts for others.
-struct NumberOrText<T>(std::marker::PhantomData<T>, &'static str);
-
-impl<T: FromStr<Err = RtpValueError>> Visitor<'_> for NumberOrText<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.1)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(E::custom)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-        let unexpected = |_| E::invalid_value(Unexpected::Signed(number), &self);
-        number.to_string().parse().map_err(unexpected)
-    }
-}
-
 impl<'de> Deserialize<'de> for Dscp {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let form = "a name such as \"EF\", \"AF41\" or \"CS5\", or a number from 0 to 63";
-        from.deserialize_any(NumberOrText(std::marker::PhantomData, form))
+        from.deserialize_any(TextOrNumber::new(form))
     }
 }
 
@@ -355,7 +335,7 @@ impl Serialize for Dscp {
 impl<'de> Deserialize<'de> for Ssrc {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let form = "32 bits, as a number or as \"0x...\"";
-        from.deserialize_any(NumberOrText(std::marker::PhantomData, form))
+        from.deserialize_any(TextOrNumber::new(form))
     }
 }
 

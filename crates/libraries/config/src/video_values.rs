@@ -1,13 +1,13 @@
 //! The values that options of H.264 take.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::text_or_number::TextOrNumber;
 
 /// A value that an option does not take.
 #[derive(Debug, thiserror::Error)]
@@ -131,41 +131,6 @@ impl From<UdpAddress> for String {
 impl<'de> Deserialize<'de> for UdpAddress {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(TextOrNumber::new("a port, or \"IP:PORT\""))
-    }
-}
-
-/// A text, or a whole number that stands for the text with its digits.
-struct TextOrNumber<T> {
-    expected: &'static str,
-    value: PhantomData<T>,
-}
-
-impl<T> TextOrNumber<T> {
-    fn new(expected: &'static str) -> Self {
-        Self {
-            expected,
-            value: PhantomData,
-        }
-    }
-}
-
-impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextOrNumber<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(E::custom)
     }
 }
 
