@@ -3,7 +3,7 @@
 //!
 //! Between a camera's slot and a viewer there is at most one picture: what is encoded is what the
 //! camera sees then, and it goes out before the next is made (`policy`). Who is slow is decided in
-//! `split`. `feed` is one camera, `viewer` one who watches it; `encode` has the task of each encode,
+//! `split`. `feed` is one camera, `viewer` one who watches it. `encode` is an encode with its task,
 //! `worker` its thread, `seat` what it gives to a viewer.
 
 mod encode;

@@ -3,7 +3,8 @@
 //!
 //! The pacer has a figure of its own (`eyelid_pacing`), for another question: how much may be under
 //! way. It trusts the kernel's rate, the highest seen, until a frame takes too long. An encoder
-//! that went by that would fill a slow link again and again; this one falls at once and rises slowly.
+//! that went by that would fill a slow link again and again; this one falls at once and rises
+//! slowly.
 
 use std::time::{Duration, Instant};
 
