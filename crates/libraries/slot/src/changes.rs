@@ -3,23 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
-use rustix::io::Errno;
 
+use crate::events;
 use crate::{FRAME_FILE, Rendition, STATE_FILE};
-
-/// How much is read at once: some sixteen events of the longest names.
-const BUFFER_BYTES: usize = 4096;
-
-/// An event without its name, and what a name is padded to (inotify(7), `struct inotify_event`).
-const EVENT_BYTES: usize = 16;
-
-/// An event with the longest name (`NAME_MAX`).
-const LONGEST_EVENT_BYTES: usize = EVENT_BYTES + 256;
 
 /// Watches slots for renames. `K` names a slot.
 #[derive(Debug)]
@@ -116,41 +106,12 @@ impl<K: Clone + PartialEq> Changes<K> {
     /// What read(2) said.
     pub fn read(&mut self) -> io::Result<Vec<Change<K>>> {
         let mut changes = Vec::new();
-        // Not initialised: clearing it took half of all instructions of a server with one client.
-        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
-        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
-        let mut taken_bytes = 0;
-        loop {
-            match reader.next() {
-                Ok(event) => {
-                    taken_bytes += event_bytes(&event);
-                    let change = change(&self.inotify, &mut self.slots, &event);
-                    changes.extend(change.filter(|change| !changes.contains(change)));
-                    // The kernel gives as many as there is room for: where there was room for one
-                    // more, there was none, and to ask again would be a second call for each frame.
-                    let had_room = taken_bytes + LONGEST_EVENT_BYTES <= BUFFER_BYTES;
-                    if reader.is_buffer_empty() {
-                        if had_room {
-                            return Ok(changes);
-                        }
-                        taken_bytes = 0;
-                    }
-                }
-                Err(Errno::AGAIN) => return Ok(changes),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        events::take_all(&self.inotify, |event| {
+            let change = change(&self.inotify, &mut self.slots, event);
+            changes.extend(change.filter(|change| !changes.contains(change)));
+        })?;
+        Ok(changes)
     }
-}
-
-/// How much of the buffer an event took.
-fn event_bytes(event: &Event<'_>) -> usize {
-    let name = event.file_name().map_or(0, |name| {
-        let with_end = name.to_bytes_with_nul().len();
-        with_end.next_multiple_of(EVENT_BYTES)
-    });
-    EVENT_BYTES + name
 }
 
 /// What an event says of the slots that are watched.

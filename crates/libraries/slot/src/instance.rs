@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,16 +10,11 @@ use std::time::Instant;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
+use crate::events;
 use crate::table::{SlotId, Table};
 use crate::watch::{DIRECTORY_MASK, FRAME_MASK, Hearing, MOVED_MASK, PLACED_MASK, Watch};
 use crate::watched::Watched;
 use crate::{FRAME_FILE, Rendition};
-
-/// How much is read at once.
-const BUFFER_BYTES: usize = 4096;
-
-/// So many events fit into it however long their names are (inotify(7)): fewer were all there were.
-const EVENTS_AT_ONCE: usize = BUFFER_BYTES / (16 + 256);
 
 /// Why a slot cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -124,24 +118,12 @@ impl Instance {
         let Some(inotify) = self.inotify(hearing) else {
             return Ok(());
         };
-        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
-        let mut reader = inotify::Reader::new(inotify, &mut buffer);
-        let mut read_at_once = 0;
-        loop {
-            match reader.next() {
-                Ok(event) => table
-                    .take_in(hearing, &event, happened, changed)
-                    .into_iter()
-                    .for_each(|watch| self.forget(table, watch)),
-                Err(Errno::AGAIN) => return Ok(()),
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(errno.into()),
-            }
-            read_at_once += 1;
-            if reader.is_buffer_empty() && std::mem::take(&mut read_at_once) < EVENTS_AT_ONCE {
-                return Ok(());
-            }
-        }
+        events::take_all(inotify, |event| {
+            table
+                .take_in(hearing, event, happened, changed)
+                .into_iter()
+                .for_each(|watch| self.forget(table, watch));
+        })
     }
 
     fn inotify(&self, hearing: Hearing) -> Option<&OwnedFd> {

@@ -11,6 +11,7 @@
 mod changes;
 mod demand;
 mod directory;
+mod events;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
