@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import rfc2435
 from PIL import Image
 
 from harness.waiting import DEADLINE
@@ -68,6 +69,14 @@ def gstreamer_h264(url, directory, protocols, count):
     ]
     run("gst-launch-1.0", "-q", *source, *decode, *write)
     return sorted(frames.iterdir())
+
+
+def assembled(packets, directory):
+    """Gives the hashes of the whole frames of packets, put together by RFC 2435 alone."""
+    path = _new(directory)
+    for number, frame in enumerate(rfc2435.frames(packets)):
+        (path / f"{number:03}.jpg").write_bytes(rfc2435.jpeg(frame))
+    return [pixels(frame) for frame in sorted(path.iterdir())]
 
 
 def gstreamer_udp(port, directory):

@@ -3,6 +3,7 @@
 import io
 import struct
 
+import jpegs
 from PIL import Image
 
 RESTARTS = 64  # types from here on have a restart header (3.1.7)
@@ -51,10 +52,5 @@ def _standard_tables():
     picture that is not optimised."""
     file = io.BytesIO()
     Image.new("RGB", (16, 16)).save(file, "JPEG")
-    data, at, tables = file.getvalue(), 2, b""
-    while data[at + 1] != 0xDA:
-        length = int.from_bytes(data[at + 2 : at + 4])
-        if data[at + 1] == 0xC4:
-            tables += data[at : at + 2 + length]
-        at += 2 + length
-    return tables
+    head, _ = jpegs.segments(file.getvalue())
+    return b"".join(data for code, data in head if code == jpegs.DHT)

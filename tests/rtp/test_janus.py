@@ -8,7 +8,6 @@ import time
 
 import packets
 import players
-import rfc2435
 from janus import Janus, pulled, recorded, taken
 
 from harness.waiting import wait_for
@@ -42,9 +41,6 @@ def test_what_it_is_sent_has_the_pixels_of_the_slot(slots, jpeg, start, director
     wait_for(lambda: recording.exists() and recording.stat().st_size > 300_000, "a recording")
     janus.stop()
     found = [packets.packet(data) for data in recorded(recording)]
-    whole = list(rfc2435.frames(found))
-    assert len(whole) > 5
-    for number, frame in enumerate(whole):
-        path = directory / f"{number}.jpg"
-        path.write_bytes(rfc2435.jpeg(frame))
-        assert players.pixels(path) == players.pixels(jpeg)
+    shown = players.assembled(found, directory)
+    assert len(shown) > 5
+    assert set(shown) == {players.pixels(jpeg)}
