@@ -88,6 +88,12 @@ def watches(pid):
     return count
 
 
+def wake_ups(pid):
+    """Gives how often the threads of a process have gone to wait."""
+    threads = Path(f"/proc/{pid}/task").glob("*/status")
+    return sum(_number(thread.read_text(), "voluntary_ctxt_switches:") for thread in threads)
+
+
 def _cpu_s(proc):
     used_ns = 0
     for task in proc.glob("task/*/schedstat"):

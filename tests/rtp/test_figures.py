@@ -9,7 +9,6 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import players
 import pytest
@@ -17,7 +16,7 @@ from packets import receiver_report
 from rtsp import INTERLEAVED, Client
 
 from harness.http import get
-from harness.processes import command_line, descendants
+from harness.processes import command_line, descendants, wake_ups
 from harness.slot import Slot
 from harness.waiting import wait_for
 
@@ -287,14 +286,10 @@ def test_who_is_asked_sleeps_on_when_nobody_asks(rtp, server, slots, status):
     program = rtp(slots, *status)
     server.wait(lambda it: it["sessions"] == [])
 
-    def switches():
-        text = Path(f"/proc/{program.pid}/status").read_text()
-        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
-
     time.sleep(0.5)
-    before = switches()
+    before = wake_ups(program.pid)
     time.sleep(3)
-    assert switches() == before
+    assert wake_ups(program.pid) == before
 
 
 def test_eyelid_has_its_server_ask(eyelid, directory):

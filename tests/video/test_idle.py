@@ -1,21 +1,12 @@
 """Nobody watches: nothing is done."""
 
-import re
 import subprocess
 import time
-from pathlib import Path
 
+from harness.processes import wake_ups
 from harness.waiting import wait_for
 
 CALM_S = 10
-
-
-def wake_ups(pid):
-    """Gives how often the threads of a process have gone to wait."""
-    total = 0
-    for status in Path(f"/proc/{pid}/task").glob("*/status"):
-        total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
-    return total
 
 
 def calm(pid):
