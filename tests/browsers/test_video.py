@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 from contextlib import contextmanager
 
 import pytest
@@ -45,7 +46,8 @@ def filmed(eyelid, directory):
         config = directory / "eyelid.toml"
         camera = 'source = "test"\nsize = "320x240"\nfps = 15\nlinger = "1s"\n'
         cameras = "".join(f"[cameras.{name}]\n{camera}" for name in names or ["front"])
-        config.write_text(f"[video]\nudp = {free_port()}\n{cameras}")
+        port = free_port(kind=socket.SOCK_DGRAM)
+        config.write_text(f"[video]\nudp = {port}\n{cameras}")
         program = eyelid("--config", config)
         assert "video" in programs(program)
         return program

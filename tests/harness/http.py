@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from harness.waiting import DEADLINE, wait_for
 
 
-def free_port(host="127.0.0.1"):
-    """Gives a TCP port that nobody listens on right now."""
+def free_port(host="127.0.0.1", kind=socket.SOCK_STREAM):
+    """Gives a port, of TCP by itself, that nobody listens on right now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    with socket.socket(family, kind) as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
 

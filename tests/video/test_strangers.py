@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import pytest
 import whep
 
-from harness.http import connect
+from harness.http import connect, free_port
 from harness.processes import usage
 from harness.waiting import wait_for
 
@@ -89,7 +89,7 @@ def test_thousands_of_posts(watched):
 
 
 def test_garbage_by_udp(door, video):
-    port = _free_udp_port()
+    port = free_port(kind=socket.SOCK_DGRAM)
     shown = video(udp=f"127.0.0.1:{port}")
     with shown.mse() as viewer, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         viewer.fragment()
@@ -114,12 +114,6 @@ def test_garbage_by_udp(door, video):
         for _ in range(15):
             viewer.fragment()
         assert usage(shown.pid).anonymous_kib - before.anonymous_kib < 30 * 1024
-
-
-def _free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_garbage_by_http_and_by_the_tap(watched):
