@@ -1,11 +1,11 @@
 """Behind a proxy that speaks HTTP/2 a browser has room for more streams than five."""
 
-import subprocess
-
 import pytest
 from looking import streams, wait_drawn, wait_page, watched_page
 
-from harness.http import free_port, wait_listening
+from harness.certificates import self_signed
+from harness.http import free_port
+from harness.nginx import start_nginx
 
 NAMES = ["default", *(f"camera{number}" for number in range(2, 9))]
 
@@ -13,25 +13,19 @@ NAMES = ["default", *(f"camera{number}" for number in range(2, 9))]
 @pytest.fixture
 def nginx(start, directory):
     """Starts nginx with HTTPS before a camera; gives its address."""
-    key, certificate = directory / "key", directory / "certificate"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += ["-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
-    subprocess.run(command, check=True, capture_output=True)
+    key, certificate = self_signed(directory)
 
     def nginx(camera, protocol):
         port = free_port()
-        config = directory / "nginx.conf"
-        config.write_text(
-            f"daemon off; pid {directory}/nginx.pid; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; client_body_temp_path {directory}/body;\n"
-            f"proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/fastcgi;\n"
-            f"uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;\n"
+        http = (
+            f"client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;\n"
+            f"fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi;\n"
+            f"scgi_temp_path {directory}/scgi;\n"
             f"server {{ listen 127.0.0.1:{port} {protocol};\n"
             f"ssl_certificate {certificate}; ssl_certificate_key {key};\n"
-            f"location / {{ proxy_pass {camera.url}; proxy_buffering off; }} }} }}\n"
+            f"location / {{ proxy_pass {camera.url}; proxy_buffering off; }} }}"
         )
-        start("/usr/sbin/nginx", "-c", config)
-        wait_listening(f"http://127.0.0.1:{port}")
+        start_nginx(start, directory, http, port)
         return f"https://127.0.0.1:{port}/"
 
     return nginx

@@ -17,7 +17,8 @@ import pytest
 
 from harness.browser import chromium
 from harness.frames import check_frame
-from harness.http import free_port, wait_listening
+from harness.http import free_port
+from harness.nginx import start_nginx
 from harness.waiting import DEADLINE, wait_for
 
 KLIPPER = Path(__file__).parent / "klipper"
@@ -29,23 +30,15 @@ SNAPSHOT = "/?action=snapshot"
 # What matters for a camera in the configuration of MainsailOS; that of FluiddPI has `proxy_pass`
 # alone.
 NGINX = """
-daemon off;
-pid {directory}/nginx.pid;
-error_log stderr;
-user root;
-events {{}}
-http {{
-    access_log off;
-    gzip on;
-    gzip_proxied any;
-    gzip_types text/plain text/css text/xml text/javascript application/json application/xml;
-    server {{
-        listen 127.0.0.1:{port};
-        root {root};
-        location /webcam/ {{
-            {streaming}
-            proxy_pass {camera}/;
-        }}
+gzip on;
+gzip_proxied any;
+gzip_types text/plain text/css text/xml text/javascript application/json application/xml;
+server {{
+    listen 127.0.0.1:{port};
+    root {root};
+    location /webcam/ {{
+        {streaming}
+        proxy_pass {camera}/;
     }}
 }}
 """
@@ -101,18 +94,8 @@ def nginx(start, directory):
 
     def nginx(camera, streaming):
         port = free_port()
-        config = directory / "nginx.conf"
-        values = {
-            "directory": directory,
-            "port": port,
-            "root": KLIPPER,
-            "camera": camera.url,
-            "streaming": streaming,
-        }
-        config.write_text(NGINX.format(**values))
-        start("/usr/sbin/nginx", "-c", config)
-        wait_listening(f"http://127.0.0.1:{port}")
-        return f"http://127.0.0.1:{port}"
+        http = NGINX.format(port=port, root=KLIPPER, camera=camera.url, streaming=streaming)
+        return start_nginx(start, directory, http, port).url
 
     return nginx
 

@@ -1,6 +1,5 @@
 """The network of a slow viewer, a camera, and proxies before it."""
 
-import subprocess
 from pathlib import Path
 
 import network
@@ -8,8 +7,10 @@ import pytest
 from low_latency import CONFIGURATIONS, low_latency
 
 from harness.cameras import start_camera
+from harness.certificates import self_signed
 from harness.http import wait_listening
 from harness.namespaces import require_own
+from harness.nginx import start_nginx
 
 CAMERA = "127.0.0.1:8080"  # where the configurations expect it
 
@@ -24,21 +25,7 @@ def pytest_sessionstart():
 def pem(tmp_path_factory):
     """A certificate with its key, in one file as haproxy has it."""
     directory = tmp_path_factory.mktemp("pem")
-    key, certificate = directory / "key", directory / "certificate"
-    subject = ["-subj", "/CN=localhost", "-days", "1", "-nodes"]
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-keyout",
-        key,
-        "-out",
-        certificate,
-        *subject,
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    key, certificate = self_signed(directory)
     path = directory / "localhost.pem"
     path.write_bytes(certificate.read_bytes() + key.read_bytes())
     return path
@@ -88,16 +75,7 @@ def nginx(start, directory):
     """Starts nginx with what stands in its `server` section; gives the program with its `url`."""
 
     def nginx(*lines):
-        path = directory / "nginx.conf"
-        path.write_text(
-            f"daemon off; pid {directory}/nginx.pid; error_log stderr; user root;\n"
-            "events {}\n"
-            "http { gzip on; gzip_proxied any; access_log off;\n"
-            "server {\n" + "\n".join(lines) + "\n} }\n"
-        )
-        program = start("/usr/sbin/nginx", "-c", path)
-        program.url = "http://127.0.0.1:80"
-        wait_listening(program.url)
-        return program
+        server = "server {\n" + "\n".join(lines) + "\n}"
+        return start_nginx(start, directory, f"gzip on; gzip_proxied any;\n{server}")
 
     return nginx
