@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use eyelid_daemon::pulse::Pulse;
@@ -19,8 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::camera::Camera;
 use crate::decoding::{Decoder, Turns};
-use crate::intake::Intake;
-use crate::prepare::Picture;
+use crate::intake::{Frame, Intake};
 use crate::settings::CameraSettings;
 use crate::slots::{HANDOVER, clear, lock};
 use crate::source::PushSource;
@@ -189,14 +188,8 @@ impl Cameras {
     }
 
     /// A frame of a camera is there: publishes it if somebody wishes for it, else keeps it at hand.
-    pub(crate) fn put(
-        &self,
-        camera: &Camera,
-        picture: Picture,
-        captured: SystemTime,
-        sequence: u64,
-    ) {
-        camera.intake.put(picture, captured, sequence);
+    pub(crate) fn put(&self, camera: &Camera, frame: Frame) {
+        camera.intake.put(frame);
         if !camera.intake.is_connected() {
             self.tell(camera);
         }

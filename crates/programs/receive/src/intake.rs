@@ -142,19 +142,15 @@ impl Intake {
     }
 
     /// Puts a frame at hand, unless one is or was there that has come after it.
-    pub(crate) fn put(&self, picture: Picture, captured: SystemTime, sequence: u64) {
-        if sequence < self.newest_sequence.get() {
+    pub(crate) fn put(&self, frame: Frame) {
+        if frame.sequence < self.newest_sequence.get() {
             return self.count_dropped();
         }
-        self.newest_sequence.set(sequence);
+        self.newest_sequence.set(frame.sequence);
         if self.newest.borrow().is_none() {
             self.returned.set(true);
         }
-        self.newest.replace(Some(Rc::new(Frame {
-            picture,
-            captured,
-            sequence,
-        })));
+        self.newest.replace(Some(Rc::new(frame)));
     }
 
     /// The newest frame.
@@ -265,12 +261,6 @@ pub(crate) enum Lost {
 }
 
 impl Claim {
-    /// Says whether the camera is the connection's still.
-    pub(crate) fn is_current(&self) -> bool {
-        let intake = &self.intake;
-        intake.details.get().is_some_and(|it| it.id == self.id)
-    }
-
     /// Waits until the camera is the connection's no longer.
     pub(crate) fn lost(&self) -> impl Future<Output = Lost> + use<> {
         let (own, mut connected) = (Some(self.id), self.connected.clone());
@@ -288,7 +278,8 @@ impl Drop for Claim {
     /// What a camera sent that is gone is no frame any more.
     fn drop(&mut self) {
         let intake = &self.intake;
-        if self.is_current() {
+        let is_current = intake.details.get().is_some_and(|it| it.id == self.id);
+        if is_current {
             intake.release();
             intake.newest.replace(None);
         }
@@ -300,14 +291,21 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    fn frame(sequence: u64) -> Frame {
+        Frame {
+            picture: Picture {
+                jpeg: bytes::Bytes::from_static(b"x"),
+                width: 1,
+                height: 1,
+                kind: None,
+            },
+            captured: SystemTime::UNIX_EPOCH,
+            sequence,
+        }
+    }
+
     fn put(intake: &Intake) {
-        let picture = Picture {
-            jpeg: bytes::Bytes::from_static(b"x"),
-            width: 1,
-            height: 1,
-            kind: None,
-        };
-        intake.put(picture, SystemTime::UNIX_EPOCH, intake.next_sequence());
+        intake.put(frame(intake.next_sequence()));
     }
 
     #[tokio::test]
@@ -358,13 +356,7 @@ mod tests {
         let intake = Rc::new(Intake::default());
         let (old, new) = (intake.next_sequence(), intake.next_sequence());
         for sequence in [new, old] {
-            let picture = Picture {
-                jpeg: bytes::Bytes::new(),
-                width: 1,
-                height: 1,
-                kind: None,
-            };
-            intake.put(picture, SystemTime::UNIX_EPOCH, sequence);
+            intake.put(frame(sequence));
         }
         assert_eq!(intake.newest().unwrap().sequence, new);
         assert_eq!(intake.report(Instant::now()).dropped, 1);

@@ -9,6 +9,7 @@ use eyelid_jpeg::PictureError;
 use crate::camera::Camera;
 use crate::cameras::Cameras;
 use crate::decoding::{Decoder, Undecoded};
+use crate::intake::Frame;
 use crate::prepare::Prepared;
 
 /// What has become of a frame.
@@ -49,8 +50,12 @@ impl Taking {
                 if self.decoder.forget() {
                     intake.count_dropped();
                 }
-                let sequence = intake.next_sequence();
-                self.cameras.put(&self.camera, picture, captured, sequence);
+                let frame = Frame {
+                    picture,
+                    captured,
+                    sequence: intake.next_sequence(),
+                };
+                self.cameras.put(&self.camera, frame);
                 Taken::AtHand
             }
             // The next comes soon. Of one that posts each by itself none may come.
@@ -77,9 +82,12 @@ impl Taking {
     /// What makes it no frame.
     pub(crate) async fn decoded(&mut self) -> Result<(), PictureError> {
         let decoded = self.decoder.next().await;
-        let (captured, sequence) = (decoded.captured, decoded.sequence);
-        let picture = decoded.picture?;
-        self.cameras.put(&self.camera, picture, captured, sequence);
+        let frame = Frame {
+            picture: decoded.picture?,
+            captured: decoded.captured,
+            sequence: decoded.sequence,
+        };
+        self.cameras.put(&self.camera, frame);
         Ok(())
     }
 
