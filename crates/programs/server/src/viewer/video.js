@@ -1,8 +1,9 @@
 // Why this file exists: where eyelid-video runs, a camera comes as H.264, in a sixth of the bytes of its JPEGs. This is how:
 // by WebRTC, where browser and network have it, else by Media Source Extensions (MSE) over a WebSocket. It goes from what
 // decides (Ladder, playbackRate, captureOfRtp), apart from clocks and sockets, to the two sessions that do.
-// It knows one camera at a time, and nothing of the page but the camera's `url`; viewer.js has the rest, and the stream of
-// JPEGs below both ways. A page by plain HTTP has no WebCodecs, which would be a third.
+// It knows one camera at a time, by its `url` and its `status`, and nothing of the page. viewer.js, which is read after it,
+// has the rest: the stream of JPEGs below both ways, and what all ways have in common (the server's clock, `deadline`,
+// `refuse`). A page by plain HTTP has no WebCodecs, which would be a third.
 'use strict';
 
 // From the best way to the one that always goes.
@@ -136,8 +137,6 @@ function patience_ms(status) {
 
 // ---- sessions ----
 
-const aborted = () => new DOMException('nobody wants it', 'AbortError');
-
 // What both ways have in common: an element that shows the camera, and what is counted of it.
 class Session {
   constructor(camera, onPicture) {
@@ -170,7 +169,7 @@ class Session {
   async run(signal) {
     let stop;
     const over = new Promise((_, reject) => { stop = reject; });
-    const abort = () => stop(aborted());
+    const abort = () => stop(new DOMException('nobody wants it', 'AbortError'));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     const watch = setInterval(() => this.watch(stop), 500);
@@ -290,7 +289,7 @@ class WebRtcSession extends Session {
     }
     const buffered_ms = video.jitterBufferEmittedCount > 0 ? 1000 * video.jitterBufferDelay / video.jitterBufferEmittedCount : undefined;
     this.facts = [
-      ['codec', (codec?.sdpFmtpLine?.match(/profile-level-id=([0-9a-f]{6})/i) ?? ['', ''])[1].replace(/^./, 'H.264 $&')],
+      ['codec', codecText(codec?.sdpFmtpLine?.match(/profile-level-id=([0-9a-f]{6})/i))],
       ['decoded', whole(video.framesDecoded)],
       ['dropped', whole(video.framesDropped)],
       ['packets lost', whole(video.packetsLost), video.packetsReceived > 0 && ` of ${video.packetsReceived}`],
@@ -428,7 +427,7 @@ class MseSession extends Session {
     this.count({ bytes: this.bytes });
     const quality = this.element.getVideoPlaybackQuality?.();
     this.facts = [
-      ['codec', (this.mime.match(/avc1\.([0-9a-f]{6})/i) ?? ['', ''])[1].replace(/^./, 'H.264 $&')],
+      ['codec', codecText(this.mime.match(/avc1\.([0-9a-f]{6})/i))],
       ['decoded', whole(quality && quality.totalVideoFrames - quality.droppedVideoFrames)],
       ['dropped', whole(quality?.droppedVideoFrames)],
       ['in its buffer', milliseconds(1000 * this.gap_s)],
@@ -453,5 +452,4 @@ function joined(pieces) {
 
 const whole = (number) => (Number.isFinite(number) ? String(Math.round(number)) : '–');
 const milliseconds = (ms) => (Number.isFinite(ms) ? `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms` : '–');
-const bitsText = (bits) => (bits === null ? '–' : bits < 999500 ? `${Math.round(bits / 1000)} kbit/s` : `${(bits / 1e6).toFixed(bits < 9.95e6 ? 1 : 0)} Mbit/s`);
-const shareText = (share) => (share === null ? '–' : `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`);
+const codecText = (found) => (found ? `H.264 ${found[1]}` : ''); // by its profile and level

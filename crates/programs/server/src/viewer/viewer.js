@@ -673,6 +673,9 @@ function ageText(age_ms) {
   return age_ms < 3600000 ? `${Math.floor(age_ms / 60000)} min` : `${Math.floor(age_ms / 3600000)} h`;
 }
 
+const bitsText = (bits) => (bits === null ? '–' : bits < 999500 ? `${Math.round(bits / 1000)} kbit/s` : `${(bits / 1e6).toFixed(bits < 9.95e6 ? 1 : 0)} Mbit/s`);
+const shareText = (share) => (share === null ? '–' : `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`);
+
 function render(camera) {
   const { state, message = '', more = '', retry = '', note = '' } = camera.describe();
   const { card, shown } = camera;
