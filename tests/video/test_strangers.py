@@ -8,8 +8,8 @@ from contextlib import suppress
 from urllib.parse import urljoin
 
 import pytest
-import whep
 
+from harness import whep
 from harness.http import connect, free_port
 from harness.processes import usage
 from harness.waiting import wait_for

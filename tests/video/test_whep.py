@@ -6,9 +6,8 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-import whep
 
-from harness import elsewhere
+from harness import elsewhere, whep
 from harness.waiting import wait_for
 
 SDP = {"Content_Type": "application/sdp"}
@@ -24,8 +23,7 @@ def reached(door, video):
 
 def test_aiortc_plays_and_the_camera_sleeps_when_it_has_closed(reached, door):
     with whep.Viewer(reached.url) as viewer:
-        wait_for(lambda: viewer.failed or viewer.frames > 20, "pictures")
-        assert not viewer.failed, viewer.failed
+        viewer.wait_frames(20)
         assert viewer.size == (640, 480)
         door.wait_state("awake")
         answer = reached.ask(viewer.resource, "DELETE")
@@ -35,8 +33,7 @@ def test_aiortc_plays_and_the_camera_sleeps_when_it_has_closed(reached, door):
 
 def test_who_vanishes_is_noticed_and_the_camera_sleeps(reached, door):
     viewer = whep.Viewer(reached.url)
-    wait_for(lambda: viewer.failed or viewer.frames > 5, "pictures")
-    assert not viewer.failed, viewer.failed
+    viewer.wait_frames(5)
     viewer.close()  # of which no word of HTTP says anything
     door.wait_state("asleep")
 
@@ -50,12 +47,12 @@ def test_gstreamer_plays(reached, door):
 
 
 def test_several_watch_one_encode(reached, door):
-    viewers = [whep.Viewer(reached.url) for _ in range(3)]
+    kinds = [whep.Viewer, whep.Viewer, whep.JsonViewer]
+    viewers = [kind(reached.url) for kind in kinds]
     try:
         with reached.mse(host=elsewhere.HERE) as other, reached.tap() as tap:
             for viewer in viewers:
-                wait_for(lambda viewer=viewer: viewer.failed or viewer.frames > 10, "pictures")
-                assert not viewer.failed, viewer.failed
+                viewer.wait_frames(10)
             for _ in range(10):
                 other.fragment()
             tap.read(10_000)
