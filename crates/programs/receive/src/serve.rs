@@ -65,6 +65,7 @@ pub(crate) async fn run(
         cameras.reconfigure(settings.cameras);
         anyhow::Ok(())
     };
+    let figures = || status::figures(&cameras);
     let ended = tokio::select! {
         end = accepted => {
             log::info!("ending: {}", end.reason());
@@ -73,7 +74,7 @@ pub(crate) async fn run(
         Err(error) = cameras.run(&watching) => Err(error),
         () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
         () = reload_on_hang_up(hang_ups, reload) => Ok(()),
-        never = Answering::answer_all(answering.as_ref(), || status::figures(&cameras)) => match never {},
+        never = Answering::answer_all(answering.as_ref(), figures) => match never {},
     };
     manager::stopping();
     drop(sockets.listeners);

@@ -45,12 +45,13 @@ pub(crate) async fn run(
         app.reload(&after);
         anyhow::Ok(())
     };
+    let figures = || status::figures(&app);
     tokio::select! {
         end = accepted => log::info!("ending: {}", end.reason()),
         error = app.cameras.run(&watching) => return error.context("cannot read inotify"),
         () = pulse::feed_watchdog([&accepting, &watching]) => {}
         () = reload_on_hang_up(hang_ups, reload) => {}
-        never = Answering::answer_all(answering.as_ref(), || status::figures(&app)) => match never {},
+        never = Answering::answer_all(answering.as_ref(), figures) => match never {},
     }
     manager::stopping();
     drop(sockets.listeners);
