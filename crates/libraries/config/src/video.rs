@@ -33,7 +33,8 @@ pub struct VideoOptions {
     /// Bits a second of a camera at most, 0 for none: 800k, 2.5M [default: 2.5M]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub bitrate: Option<Bitrate>,
-    /// What encodes: openh264, or auto, which is the same; v4l2 is refused so far [default: auto]
+    /// What encodes: openh264; v4l2, the machine's own; or auto, that where it has one, else
+    /// openh264 [default: auto]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub encoder: Option<EncoderChoice>,
     /// Another address by which this machine is reached, such as a router's or a container's host;

@@ -138,12 +138,12 @@ impl<'de> Deserialize<'de> for UdpAddress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderChoice {
-    /// What there is: openh264 so far.
+    /// The machine's own where it has one, else openh264.
     #[default]
     Auto,
     /// Cisco's openh264, on the processor.
     Openh264,
-    /// The machine's own, by the kernel's V4L2: refused so far.
+    /// The machine's own, by the kernel's V4L2.
     V4l2,
 }
 

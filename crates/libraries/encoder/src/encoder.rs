@@ -76,7 +76,7 @@ pub enum EncodeError {
         /// The fewest.
         least: u32,
         /// The most, for people: they may depend on one another.
-        most: &'static str,
+        most: String,
     },
     /// Not all of the picture is there.
     #[error(transparent)]

@@ -208,7 +208,7 @@ fn encoded_size(width: u32, height: u32) -> Result<(u32, u32), EncodeError> {
             height,
             encoder: NAME,
             least: LEAST_PIXELS,
-            most: "3840 by 2160",
+            most: "3840 by 2160".to_owned(),
         });
     }
     Ok((width & !1, height & !1))

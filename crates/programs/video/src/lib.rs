@@ -100,7 +100,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let passed = PassedSockets::sort(sockets::take()?, &names)?;
     let has_sockets = !passed.others.is_empty();
     let settings = Settings::new(&arguments, &file, has_sockets)?;
-    encoders::chosen(settings.encoder)?;
+    let encoder = encoders::chosen(settings.encoder)?;
     if arguments.check {
         return Ok(());
     }
@@ -119,7 +119,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             udp,
             taps: taps.map(UnixListener::from_std).transpose()?,
         };
-        serve::run(settings, passed, reread).await
+        serve::run(settings, passed, encoder, reread).await
     })
 }
 

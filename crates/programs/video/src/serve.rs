@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::encoders;
+use crate::encoders::Chosen;
 use crate::feeds::Feeds;
 use crate::peers::Peers;
 use crate::settings::{Settings, fixed_changes};
@@ -46,6 +46,7 @@ pub(crate) struct Passed {
 pub(crate) async fn run(
     settings: Settings,
     passed: Passed,
+    encoder: Chosen,
     reread: impl Fn() -> anyhow::Result<Settings>,
 ) -> anyhow::Result<()> {
     let descriptors = raise_descriptor_limit();
@@ -63,7 +64,8 @@ pub(crate) async fn run(
     let cameras = Cameras::new(settings.slots.clone(), settings.cameras.clone(), ());
     let cameras = Rc::new(cameras);
     let limits = settings.limits.clone();
-    let make = encoders::chosen(settings.encoder)?;
+    let Chosen { make, said } = encoder;
+    log::info!("encoder: {said}");
     let feeds = Feeds::new(cameras.clone(), move |name| limits.of(name), make);
     let feeds = Rc::new(feeds);
     let advice = Advice {

@@ -141,7 +141,7 @@ impl Shared {
         self.obstacle.borrow().clone()
     }
 
-    /// Which encoder it is, once a picture was encoded.
+    /// Which encoder it was that encoded the last keyframe, if one was.
     pub(crate) fn encoder(&self) -> Option<Rc<str>> {
         self.encoder.borrow().clone()
     }

@@ -15,8 +15,7 @@ use tokio::sync::oneshot;
 use crate::feeds::picture::{Decoder, Kind, PictureError};
 
 /// Makes an encoder, in the thread that it will live in.
-pub(crate) type MakeEncoder =
-    Arc<dyn Fn(Settings) -> Result<Box<dyn Encoder>, EncodeError> + Send + Sync>;
+pub(crate) type MakeEncoder = Arc<dyn Fn(Settings) -> Box<dyn Encoder> + Send + Sync>;
 
 /// So many pictures a second are expected at most; what comes has its moments.
 const PICTURES_PER_SECOND: f32 = 30.0;
@@ -150,7 +149,7 @@ impl Work {
                     bits_per_second,
                     pictures_per_second: PICTURES_PER_SECOND,
                 };
-                let encoder = (self.make)(settings)?;
+                let encoder = (self.make)(settings);
                 let description = encoder.description().into();
                 none.insert(Running {
                     encoder,
@@ -168,6 +167,13 @@ impl Work {
         }
         let size = (planes.width, planes.height);
         let encoded = running.encoder.encode(&planes, picture.at, picture.key)?;
+        // One that takes over from another begins with a keyframe.
+        if encoded.as_ref().is_some_and(|encoded| encoded.is_key) {
+            let description = running.encoder.description();
+            if *running.description != *description {
+                running.description = description.into();
+            }
+        }
         Ok(Done {
             encoded,
             size,

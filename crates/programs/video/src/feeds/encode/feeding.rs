@@ -194,7 +194,7 @@ impl Feeding {
             _ => (counts.encode_time * 7 + done.took) / 8,
         };
         self.shared.counts.set(counts);
-        if self.shared.encoder.borrow().is_none() {
+        if self.shared.encoder.borrow().as_deref() != Some(&*done.encoder) {
             log::info!(
                 "camera {:?}: encoded by {}",
                 self.shared.name(),
