@@ -7,6 +7,7 @@ it.
 """
 
 import functools
+import socket
 import subprocess
 import threading
 import time
@@ -33,6 +34,7 @@ NGINX = """
 gzip on;
 gzip_proxied any;
 gzip_types text/plain text/css text/xml text/javascript application/json application/xml;
+map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
 server {{
     listen 127.0.0.1:{port};
     root {root};
@@ -44,6 +46,19 @@ server {{
 """
 MAINSAILOS = "postpone_output 0; proxy_buffering off; proxy_ignore_headers X-Accel-Buffering;"
 FLUIDDPI = ""
+# What docs/video.md has people add for WebRTC; the suite `haproxy` has it as it stands there.
+VIDEO = """
+proxy_http_version 1.1;
+proxy_set_header Upgrade $http_upgrade;
+proxy_set_header Connection $connection_upgrade;
+proxy_set_header X-Forwarded-Host $http_host;
+"""
+# A service of a dashboard: what it does, and the path of its stream URL.
+MAINSAIL_STREAMER = "url => watchCameraStreamer(url, { iceServers: null })", "/webrtc"
+FLUIDD_STREAMER = "url => watchCameraStreamer(url, {})", "/webrtc"
+MAINSAIL_MEDIAMTX = "url => watchMediaMtx(url, true)", "/"
+FLUIDD_MEDIAMTX = "url => watchMediaMtx(url, false)", "/"
+FILMED = "() => document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +94,12 @@ def page(browser):
 def origins(eyelid, directory, elsewhere):
     """Starts a camera that the page's origin may read; gives the origin and the camera."""
 
-    def origins(fps=30):
+    def origins(fps=30, linger="15s"):
         config = directory / "eyelid.toml"
-        camera = f'[cameras.default]\nsource = "test"\nfps = {fps}\n'
-        config.write_text(f'[server]\nallow-origin = "{elsewhere}"\n{camera}')
+        udp = free_port(kind=socket.SOCK_DGRAM)
+        camera = f'[cameras.default]\nsource = "test"\nfps = {fps}\nlinger = "{linger}"\n'
+        video = f"[video]\nudp = {udp}\n"
+        config.write_text(f'[server]\nallow-origin = "{elsewhere}"\n{video}{camera}')
         return elsewhere, eyelid("--config", config)
 
     return origins
@@ -212,6 +229,47 @@ def test_fluidds_adaptive_mode_never_meets_an_error(page, dashboard):
 def test_fluidd_shows_the_stream(page, dashboard):
     page.evaluate("watchImage", dashboard + STREAM)
     wait_shown(page)
+
+
+# WebRTC
+
+
+@pytest.mark.parametrize("way", ["direct", "mainsailos", "fluiddpi"])
+def test_dashboards_show_the_camera_by_webrtc(page, origins, nginx, way):
+    origin, camera = origins(linger="500ms")
+    if way == "direct":
+        page.goto(origin)
+        address = camera.url
+    else:
+        configured = {"mainsailos": MAINSAILOS, "fluiddpi": FLUIDDPI}[way]
+        page.goto(nginx(camera, configured + VIDEO))
+        address = "/webcam"
+    for service in MAINSAIL_STREAMER, FLUIDD_STREAMER, MAINSAIL_MEDIAMTX, FLUIDD_MEDIAMTX:
+        watch, path = service
+        page.evaluate(f"url => ({watch})(url).catch(fail)", address + path)
+        before = page.evaluate(FILMED)
+        wait_filmed(page, before + PICTURES)
+        assert page.evaluate("document.querySelector('video').videoWidth") == 640
+        asked = page.evaluate("watched.asked")
+        print(way, service, asked)
+        if service in (MAINSAIL_MEDIAMTX, FLUIDD_MEDIAMTX):
+            assert asked[:2] == ["OPTIONS 204", "POST 201"] and "PATCH 204" in asked, asked
+        else:
+            assert len(asked) > 2 and set(asked) == {"POST 200"}, asked
+        page.evaluate("stopWatching()")
+        camera.slot.wait_state("asleep")
+
+
+def wait_filmed(page, count):
+    """Waits until the page has decoded so many pictures."""
+
+    def filmed():
+        page.wait_for_timeout(20)
+        failure = page.evaluate("watched.failure")
+        assert failure is None, failure
+        return page.evaluate(FILMED) >= count
+
+    wait_for(filmed, lambda: f"{count} pictures; {page.evaluate('watched')}")
 
 
 # moonraker-timelapse

@@ -72,10 +72,12 @@ def tuned(configuration):
 
 @pytest.fixture
 def nginx(start, directory):
-    """Starts nginx with what stands in its `server` section; gives the program with its `url`."""
+    """Starts nginx with what stands in its `server` section, and beside that; gives the program
+    with its `url`.
+    """
 
-    def nginx(*lines):
+    def nginx(*lines, http=""):
         server = "server {\n" + "\n".join(lines) + "\n}"
-        return start_nginx(start, directory, f"gzip on; gzip_proxied any;\n{server}")
+        return start_nginx(start, directory, f"gzip on; gzip_proxied any;\n{http}\n{server}")
 
     return nginx
