@@ -23,6 +23,21 @@ def rtsp(start, camera):
     return server.wait_log(rf"rtsp://{host}:[1-9]\d*")[0]
 
 
+@pytest.fixture
+def filmed(start, directory, camera):
+    """Serves the cameras by RTSP as H.264; gives the URL."""
+    host, taps, config = next(HOSTS), directory / "taps", directory / "video.toml"
+    # What a recording consists of begins with keyframes (docs/video.md).
+    config.write_text('[cameras.default]\ngop = "1s"\n')
+    there = ["--slots", camera.slot.path, "--taps", taps]
+    listen = ["--listen", f"{host}:0", "--udp", f"{host}:0"]
+    video = start("eyelid-video", *there, *listen, "--config", config)
+    video.wait_log("listening on")
+    server = start("eyelid-rtp", *there, "--rtsp", f"{host}:0")
+    url = server.wait_log(rf"rtsp://{host}:[1-9]\d*")[0]
+    return f"{url}/default?codec=h264"
+
+
 def add(home, url, transport, **more):
     """Fills in the form of *Generic Camera*."""
     fields = {"stream_source": url, "rtsp_transport": transport, "framerate": 2, **more}
@@ -67,5 +82,18 @@ def test_the_camera_sleeps_after_a_recording_by_udp(home, camera, rtsp):
     entity = add(home, rtsp, "udp", **still)
     camera.slot.wait_state("asleep")
     frames = hashes(record(home, entity, "default.mp4"))
+    assert len(set(frames)) > 10, "the picture stands still"
+    camera.slot.wait_state("asleep")
+
+
+def test_h264_is_recorded_as_it_comes_and_the_camera_sleeps_after_it(home, camera, filmed):
+    still = {"still_image_url": f"{camera.open.url}/snapshot"}
+    entity = add(home, filmed, "tcp", **still)
+    camera.slot.wait_state("asleep")
+    recording = record(home, entity, "h264.mp4")
+    probe = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width", "-of", "csv=p=0"]
+    said = subprocess.run([*probe, recording], capture_output=True, text=True, check=True)
+    assert (said.stdout.strip(), said.stderr) == ("h264,640", "")
+    frames = hashes(recording)
     assert len(set(frames)) > 10, "the picture stands still"
     camera.slot.wait_state("asleep")

@@ -86,3 +86,19 @@ def rtp(start, directory):
         return program
 
     return rtp
+
+
+@pytest.fixture
+def h264(start, rtp, directory):
+    """Starts eyelid-video, and eyelid-rtp at its taps; gives a camera's URL."""
+
+    def h264(slots, *arguments, **options):
+        taps = directory / "taps"
+        video = start(
+            "eyelid-video", "--slots", slots, "--taps", taps, "--udp", "127.0.0.1:0",
+            "--listen", "127.0.0.1:0",
+        )  # fmt: skip
+        video.wait_log("listening on")
+        return rtp(slots, "--taps", taps, *arguments, **options).url + "/?codec=h264"
+
+    return h264

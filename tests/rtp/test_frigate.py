@@ -6,8 +6,11 @@ import subprocess
 import frigate
 import players
 import pytest
+from PIL import Image
+from test_h264 import ENCODED
 
 from harness.cameras import start_camera
+from harness.frames import difference
 from harness.waiting import DEADLINE, wait_for
 
 FPS, WIDTH, HEIGHT = 5, 320, 240
@@ -54,6 +57,19 @@ def test_records_the_pixels_of_the_slot(rtp, slots, start, jpeg, directory):
     frames = players.hashes("-i", recording)
     assert len(frames) > 10
     assert set(frames) == {players.pixels(jpeg)}
+
+
+def test_records_h264_as_it_comes_and_detects_in_it(h264, slots, start, jpeg, directory):
+    recording = record(start, h264(slots), "preset-record-generic", directory)
+    probe = ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", recording]
+    assert players.run("ffprobe", *probe).strip() == "h264"
+    assert len(players.hashes("-i", recording)) > 10
+    detected = (directory / "seen").read_bytes()
+    whole = len(detected) // FRAME_BYTES * FRAME_BYTES
+    luma = detected[whole - FRAME_BYTES :][: WIDTH * HEIGHT]
+    last = Image.frombytes("L", (WIDTH, HEIGHT), luma)
+    picture = Image.open(jpeg).convert("L").resize((WIDTH, HEIGHT))
+    assert difference(last, picture) < ENCODED
 
 
 def test_encodes_what_it_records(rtp, start, directory):

@@ -1,5 +1,7 @@
 """H.264 from eyelid-video's tap: players show what lies in the slot, as encoding leaves it."""
 
+import itertools
+
 import cv2
 import players
 import pytest
@@ -9,24 +11,10 @@ from harness.frames import difference
 
 # Each frame may be made of less than the one before has left to be desired: the rate begins low.
 FRAMES = 30
+# How far pictures of the feed are apart at least.
+INTERVAL_S = 1 / 15
 # What encoding at a low rate does to a picture; another picture differs by more than 50.
 ENCODED = 8
-
-
-@pytest.fixture
-def h264(start, rtp, directory):
-    """Starts eyelid-video, and eyelid-rtp at its taps; gives a camera's URL."""
-
-    def h264(slots, *arguments, **options):
-        taps = directory / "taps"
-        video = start(
-            "eyelid-video", "--slots", slots, "--taps", taps, "--udp", "127.0.0.1:0",
-            "--listen", "127.0.0.1:0",
-        )  # fmt: skip
-        video.wait_log("listening on")
-        return rtp(slots, "--taps", taps, *arguments, **options).url + "/?codec=h264"
-
-    return h264
 
 
 def look(frame, jpeg):
@@ -69,3 +57,10 @@ def test_a_recorder_keeps_what_came(h264, slots, directory):
     options = ["-rtsp_transport", "tcp", "-i", h264(slots), "-c", "copy", "-frames:v", FRAMES]
     players.run("ffmpeg", "-nostdin", "-loglevel", "error", *options, film)
     assert len(players.hashes("-i", film)) == FRAMES
+    probe = ["-v", "error", "-show_entries", "packet=pts_time", "-of", "csv=p=0", film]
+    said = players.run("ffprobe", *probe)
+    # Of the first picture by RTSP ffmpeg knows no time, whoever sends it (docs/rtp.md).
+    times = [float(line.strip(",")) for line in said.split()][1:]
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert len(gaps) == FRAMES - 2 and min(gaps) > 0, gaps
+    assert sum(gaps) > 0.9 * len(gaps) * INTERVAL_S, gaps

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import subprocess
 import time
 from contextlib import suppress
@@ -27,6 +28,26 @@ def test_the_first_bytes_are_a_keyframe_that_ffmpeg_plays(shown, door, directory
     assert size == (640, 480)
     assert len(frames) >= 29
     door.wait_state("asleep")
+
+
+def test_ffprobe_says_what_it_is(camera, video):
+    slot = camera(fps=60)  # it looks at 5 s, and takes it for 25 frames/s
+    shown = video()
+    probe = ["ffprobe", "-v", "error", "-f", "h264", "-show_streams", "-of", "json"]
+    tap = f"unix:{shown.taps / 'door.h264'}"
+    said = subprocess.run([*probe, tap], capture_output=True, timeout=60, check=True)
+    (stream,) = json.loads(said.stdout)["streams"]
+    wanted = {
+        "codec_name": "h264",
+        "profile": "Constrained Baseline",
+        "width": 640,
+        "height": 480,
+        "pix_fmt": "yuv420p",
+        "has_b_frames": 0,
+    }
+    assert {name: stream[name] for name in wanted} == wanted
+    assert not said.stderr, said.stderr
+    slot.wait_state("asleep")
 
 
 def test_it_shows_what_the_camera_shows(shown, door):
