@@ -96,3 +96,6 @@ impl Taking {
         self.decoder.is_busy()
     }
 }
+
+#[cfg(test)]
+mod tests;

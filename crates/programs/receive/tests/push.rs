@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 /// How long anything may take here.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A receiver of one camera, "door", that falls asleep at once.
 struct Receiver {
@@ -243,22 +243,18 @@ fn pictures_that_cannot_be_decoded_are_counted_as_bad_ones() {
     assert_eq!(close_code(&mut camera), 1003);
 }
 
-/// A picture that lies on its side, and is as large as may be decoded: it takes long.
-fn slow_jpeg() -> Vec<u8> {
-    let (width, height) = (2880, 2880);
-    let rgb = vec![120; width * height * 3];
-    let mut encoder = Encoder::default();
-    let jpeg = encoder.encode_rgb(&rgb, width as u32, height as u32, 80);
+/// A picture that lies on its side.
+fn lying_jpeg() -> Vec<u8> {
     let exif =
         b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    let jpeg = jpeg.unwrap();
+    let jpeg = jpeg(120);
     [&jpeg[..2], exif, &jpeg[2..]].concat()
 }
 
 #[test]
 fn a_picture_that_has_to_be_decoded_is_answered_when_it_is() {
     let receiver = Receiver::start();
-    let response = receiver.post("/door", &slow_jpeg());
+    let response = receiver.post("/door", &lying_jpeg());
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     let twelve_bits = include_bytes!("../../../../fuzz/cases/picture/jpeg-12-bits");
     let response = receiver.post("/door", &twelve_bits[..]);
