@@ -14,11 +14,13 @@ use crate::sections::{SETTLING, Window};
 use crate::statistics::median;
 use crate::viewers::Watch;
 
-const POINTS: [(usize, Library); 4] = [
+const POINTS: [(usize, Library); 6] = [
     (1, Library::Arduino),
     (10, Library::Arduino),
     (32, Library::Arduino),
+    (1, Library::Espressif),
     (10, Library::Espressif),
+    (32, Library::Espressif),
 ];
 
 /// In turn: what else the machine does then meets all alike, and the median leaves it out.

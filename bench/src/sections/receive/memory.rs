@@ -17,6 +17,9 @@ use crate::viewers::Watch;
 /// How many cameras there may be if nothing else is said.
 const CAMERAS: usize = 32;
 
+/// Besides one.
+const MANY: [usize; 2] = [10, CAMERAS];
+
 /// Besides those of the cameras there are three connections for each.
 const CONNECTIONS: usize = 3 * CAMERAS;
 
@@ -32,11 +35,15 @@ pub(super) fn run(programs: &Programs) -> anyhow::Result<()> {
     for library in [Library::Arduino, Library::Espressif] {
         let messages = messages(library);
         let (one, frame_bytes) = pushing(programs, 1, library)?;
-        let (many, _) = pushing(programs, CAMERAS, library)?;
         println!("| 1 camera that pushes, {messages} | {one} |  |  |");
-        let each = (many as f64 - one as f64) / (CAMERAS - 1) as f64;
-        let frames = each * 1024.0 / frame_bytes as f64;
-        println!("| {CAMERAS} cameras that push, {messages} | {many} | {each:.1} | {frames:.2} |");
+        for cameras in MANY {
+            let (many, _) = pushing(programs, cameras, library)?;
+            let each = (many as f64 - one as f64) / (cameras - 1) as f64;
+            let frames = each * 1024.0 / frame_bytes as f64;
+            println!(
+                "| {cameras} cameras that push, {messages} | {many} | {each:.1} | {frames:.2} |"
+            );
+        }
     }
     connected(programs)
 }

@@ -10,7 +10,7 @@ use eyelid_http::{
     Acceptor, Advice, Arrival, Door, Handler, Listener, Outcome, ServeOptions, TakenOver,
     raise_descriptor_limit,
 };
-use eyelid_receive::websocket::{Bounds, Received, WebSocket};
+use eyelid_receive::websocket::{Bounds, Buffers, Received, WebSocket};
 use eyelid_websocket::{Ended, Handshake};
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
@@ -36,7 +36,7 @@ impl Handler for Echo {
 }
 
 async fn echo(handshake: Handshake, taken: TakenOver) {
-    let Ok(mut socket) = WebSocket::open(handshake, taken, BOUNDS).await else {
+    let Ok(mut socket) = WebSocket::open(handshake, taken, BOUNDS, Buffers::default()).await else {
         return;
     };
     match send_back(&mut socket).await {

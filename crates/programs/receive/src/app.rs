@@ -16,6 +16,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
 use crate::access::{self, Refusal};
+use crate::buffers::Buffers;
 use crate::camera::Camera;
 use crate::cameras::Cameras;
 use crate::post::{Contents, Post};
@@ -215,7 +216,8 @@ async fn serve(
     peer: Peer,
 ) {
     let protocol = handshake.protocol().map(str::to_owned);
-    if let Some(socket) = open(handshake, taken, &camera, peer).await {
+    let buffers = cameras.buffers().clone();
+    if let Some(socket) = open(handshake, taken, &camera, peer, buffers).await {
         let session = Session::new(cameras, camera, protocol.as_deref());
         session.run(socket, peer).await;
     }
@@ -229,7 +231,8 @@ async fn send_away(
     peer: Peer,
     _refused: Refused,
 ) {
-    if let Some(socket) = open(handshake, taken, &camera, peer).await {
+    let buffers = Buffers::default();
+    if let Some(socket) = open(handshake, taken, &camera, peer, buffers).await {
         socket.close(1008, WRONG_TOKEN).await;
     }
 }
@@ -240,13 +243,14 @@ async fn open(
     taken: TakenOver,
     camera: &Camera,
     peer: Peer,
+    buffers: Buffers,
 ) -> Option<WebSocket> {
     taken.socket.notice_loss();
     let bounds = Bounds {
         message_bytes: camera.settings().max_bytes + AROUND_BYTES,
         write_bytes: WRITE_BYTES,
     };
-    let opened = WebSocket::open(handshake, taken, bounds).await;
+    let opened = WebSocket::open(handshake, taken, bounds, buffers).await;
     opened
         .inspect_err(|error| log::debug!("{peer}: no WebSocket: {error}"))
         .ok()

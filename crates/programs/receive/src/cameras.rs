@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::buffers::Buffers;
 use crate::camera::Camera;
 use crate::decoding::{Decoder, Turns};
 use crate::intake::{Frame, Intake};
@@ -47,6 +48,8 @@ pub(crate) struct Cameras {
     is_rendering: Cell<bool>,
     /// Whose pictures are decoded.
     turns: Turns,
+    /// Where frames lie.
+    buffers: Buffers,
 }
 
 impl Cameras {
@@ -64,6 +67,7 @@ impl Cameras {
             has_ended: Cell::default(),
             is_rendering: Cell::default(),
             turns: Turns::default(),
+            buffers: Buffers::default(),
         };
         let is_wanted = !settings.is_empty();
         let until = Instant::now() + HANDOVER;
@@ -187,13 +191,21 @@ impl Cameras {
         Decoder::new(self.turns.clone())
     }
 
+    /// Where their frames lie.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
     /// A frame of a camera is there: publishes it if somebody wishes for it, else keeps it at hand.
     pub(crate) fn put(&self, camera: &Camera, frame: Frame) {
-        camera.intake.put(frame);
+        let before = camera.intake.put(frame);
         if !camera.intake.is_connected() {
             self.tell(camera);
         }
         self.step_one(camera);
+        if let Some(before) = before.and_then(Rc::into_inner) {
+            self.buffers.give(before.picture.jpeg);
+        }
     }
 
     /// Does for one camera what there is to do, now that something of it has come or gone.

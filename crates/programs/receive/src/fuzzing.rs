@@ -11,6 +11,7 @@ use eyelid_slot::CameraName;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, ORIGIN};
 
 use crate::access;
+use crate::buffers::Buffers;
 use crate::camera_clock::CameraClock;
 use crate::frame_header::FrameHeader;
 use crate::parting::{Next, Parting};
@@ -53,7 +54,7 @@ fn of_frames(bytes: &[u8]) {
 
 /// What tungstenite got between messages, and these.
 fn parted<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, Bytes)> {
-    let mut parting = Parting::new(&[], SystemTime::UNIX_EPOCH);
+    let mut parting = Parting::new(Buffers::default(), &[], SystemTime::UNIX_EPOCH);
     let (mut all, mut passed) = (Vec::new(), Vec::new());
     for piece in pieces {
         parting.room().extend_from_slice(piece);

@@ -141,16 +141,19 @@ impl Intake {
         self.last_sequence.get()
     }
 
-    /// Puts a frame at hand, unless one is or was there that has come after it.
-    pub(crate) fn put(&self, frame: Frame) {
+    /// Puts a frame at hand, unless one is or was there that has come after it. Gives the one that
+    /// it is there instead of.
+    pub(crate) fn put(&self, frame: Frame) -> Option<Rc<Frame>> {
         if frame.sequence < self.newest_sequence.get() {
-            return self.count_dropped();
+            self.count_dropped();
+            return None;
         }
         self.newest_sequence.set(frame.sequence);
-        if self.newest.borrow().is_none() {
+        let before = self.newest.replace(Some(Rc::new(frame)));
+        if before.is_none() {
             self.returned.set(true);
         }
-        self.newest.replace(Some(Rc::new(frame)));
+        before
     }
 
     /// The newest frame.

@@ -11,6 +11,7 @@
 mod access;
 mod app;
 mod arrivals;
+mod buffers;
 mod camera;
 mod camera_clock;
 mod cameras;

@@ -11,6 +11,7 @@ use eyelid_http::Socket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::arrivals::Flow;
+use crate::buffers::Buffers;
 use crate::parting::Parting;
 
 /// A socket, and what has come.
@@ -25,10 +26,10 @@ pub(crate) struct PartedSocket {
 
 impl PartedSocket {
     /// Begins with what was read already.
-    pub(crate) fn new(socket: Socket, early: &[u8]) -> Self {
+    pub(crate) fn new(socket: Socket, early: &[u8], buffers: Buffers) -> Self {
         Self {
             socket,
-            parting: Parting::new(early, SystemTime::now()),
+            parting: Parting::new(buffers, early, SystemTime::now()),
             is_write_blocked: false,
             flow: Flow::new(Instant::now()),
         }

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::buffers::Buffers;
 use crate::frame_header::{BINARY, FrameHeader, TEXT, unmask};
 
 /// How much is read at once at least, and at most where no frame is known to be larger: a frame of
@@ -29,6 +30,8 @@ const EMPTY_FRAGMENT: [u8; 6] = [BINARY, 0x80, 0, 0, 0, 0];
 /// What has come, and who gets it.
 #[derive(Debug)]
 pub(crate) struct Parting {
+    /// Where memory comes from.
+    buffers: Buffers,
     buffer: BytesMut,
     /// When the first byte of the buffer came, and when the last. Nothing is read while more than a
     /// part of one message lies here, so each other message begins with what was read last.
@@ -90,8 +93,9 @@ pub(crate) enum Next {
 
 impl Parting {
     /// Begins with what was read already, at this moment.
-    pub(crate) fn new(early: &[u8], now: SystemTime) -> Self {
+    pub(crate) fn new(buffers: Buffers, early: &[u8], now: SystemTime) -> Self {
         Self {
+            buffers,
             buffer: BytesMut::from(early),
             first_came: now,
             last_came: now,
@@ -170,8 +174,9 @@ impl Parting {
         }
         let began = self.first_came;
         let usual_bytes = with_some_more(self.usual_bytes).min(most_bytes);
+        let buffers = &self.buffers;
         let fragments = self.fragments.get_or_insert_with(|| Fragments {
-            message: BytesMut::with_capacity(usual_bytes),
+            message: buffers.take(usual_bytes),
             began,
             left_bytes: 0,
             mask: [0; 4],
@@ -249,6 +254,10 @@ impl Parting {
     /// Where nothing more comes, tungstenite is to say what that means; half a message is nobody's.
     fn more(&mut self) -> Next {
         if !self.has_ended {
+            // Cameras wait most of the time, and hold nothing then.
+            if self.buffer.is_empty() && self.fragments.is_none() {
+                self.buffers.give(std::mem::take(&mut self.buffer).freeze());
+            }
             return Next::More;
         }
         self.ended_within = self.is_within_message();
@@ -268,7 +277,11 @@ impl Parting {
     /// Room for what is likely to come.
     pub(crate) fn room(&mut self) -> &mut BytesMut {
         let missing = self.missing_bytes(self.buffer.len());
-        self.buffer.reserve(missing);
+        if !self.buffer.try_reclaim(missing) {
+            let mut roomy = self.buffers.take(self.buffer.len() + missing);
+            roomy.extend_from_slice(&self.buffer);
+            self.buffer = roomy;
+        }
         &mut self.buffer
     }
 
@@ -362,7 +375,7 @@ impl Fragments {
 
 /// A little more than the last, for the next one.
 fn with_some_more(bytes: usize) -> usize {
-    bytes + bytes / 8
+    bytes + bytes / 16
 }
 
 #[cfg(test)]

@@ -92,7 +92,10 @@ pub(crate) fn prepare(message: &Bytes, max_bytes: usize) -> Result<Prepared, Unu
     let (width, height, kind) = (picture.width, picture.height, picture.kind);
     let jpeg = match picture.jpeg {
         std::borrow::Cow::Borrowed(same) => jpeg.slice_ref(same),
-        std::borrow::Cow::Owned(changed) => changed.into(),
+        std::borrow::Cow::Owned(mut changed) => {
+            changed.shrink_to_fit();
+            changed.into()
+        }
     };
     within(jpeg.len(), max_bytes)?;
     Ok(Prepared::Ready(Picture {

@@ -19,11 +19,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+pub use crate::buffers::Buffers;
 use crate::parted_socket::{PartedSocket, Passed};
 use crate::parting::Next;
 
-/// How much tungstenite reads at once: texts, and the fragments of a message.
-const READ_BYTES: usize = 4 << 10;
+/// How much tungstenite takes at once of what is its own: short texts, as a rule. It keeps as much.
+const READ_BYTES: usize = 1 << 10;
 
 /// How long a camera may take for a text, and for its answer to a close.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,7 +60,7 @@ pub enum Received {
 }
 
 impl WebSocket {
-    /// Answers a handshake on the connection that it came by.
+    /// Answers a handshake on the connection that it came by. What comes is put into `buffers`.
     ///
     /// # Errors
     /// What the socket said.
@@ -67,6 +68,7 @@ impl WebSocket {
         handshake: Handshake,
         mut taken: TakenOver,
         bounds: Bounds,
+        buffers: Buffers,
     ) -> io::Result<Self> {
         let early = handshake.respond(&mut taken).await?;
         let config = WebSocketConfig::default()
@@ -75,7 +77,7 @@ impl WebSocket {
             .max_write_buffer_size(bounds.write_bytes)
             .max_message_size(Some(bounds.message_bytes))
             .max_frame_size(Some(bounds.message_bytes));
-        let incoming = PartedSocket::new(taken.socket, &early);
+        let incoming = PartedSocket::new(taken.socket, &early, buffers);
         let incoming = Rc::new(RefCell::new(incoming));
         let passed = Passed(incoming.clone());
         let stream = WebSocketStream::from_raw_socket(passed, Role::Server, Some(config)).await;

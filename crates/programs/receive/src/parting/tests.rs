@@ -44,7 +44,7 @@ fn masked(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
 
 /// Reads this in pieces; gives the messages, and what tungstenite got.
 fn read_in_pieces(stream: &[u8], piece_bytes: usize) -> (Vec<Bytes>, Vec<u8>) {
-    let mut parting = Parting::new(&[], at(0));
+    let mut parting = Parting::new(Buffers::default(), &[], at(0));
     let (mut messages, mut passed) = (Vec::new(), Vec::new());
     for piece in stream.chunks(piece_bytes) {
         parting.room().extend_from_slice(piece);
@@ -91,14 +91,14 @@ fn a_message_begins_with_its_first_byte_in_whatever_pieces_it_comes() {
     ];
     let bytes = stream.concat();
     // Byte by byte, each a millisecond after the one before.
-    let mut parting = Parting::new(&[], at(0));
+    let mut parting = Parting::new(Buffers::default(), &[], at(0));
     let read_byte = |(ms, byte): (usize, &u8)| read(&mut parting, &[*byte], at(ms as u64));
     let found: Vec<_> = bytes.iter().enumerate().flat_map(read_byte).collect();
     let text = (stream[0].len() + stream[1].len() + stream[2].len()) as u64;
     let last = text + stream[3].len() as u64;
     assert_eq!(found, [at(0), at(text), at(last)]);
     // All at once but the end of the last: it has begun all the same.
-    let mut parting = Parting::new(&[], at(0));
+    let mut parting = Parting::new(Buffers::default(), &[], at(0));
     let (start, end) = bytes.split_at(bytes.len() - 10);
     let mut found = read(&mut parting, start, at(5));
     found.extend(read(&mut parting, end, at(900)));
@@ -112,7 +112,7 @@ fn a_message_whose_end_brings_others_began_before_them() {
         let (start, end) = message.split_at(30);
         let others = [end, &message, &text, &text, &message, &message[..1]].concat();
         let pieces = [(&others[..], 2), (&message[1..9], 3), (&message[9..], 4)];
-        let mut parting = Parting::new(start, at(1));
+        let mut parting = Parting::new(Buffers::default(), start, at(1));
         let found = pieces.map(|(bytes, ms)| read(&mut parting, bytes, at(ms)));
         assert_eq!(found.concat(), [1, 2, 2, 2, 2, 2].map(at));
     }
@@ -121,11 +121,11 @@ fn a_message_whose_end_brings_others_began_before_them() {
 #[test]
 fn of_a_connection_that_ends_all_is_passed_and_half_a_message_is_nobodys() {
     let picture = frame(FIN | BINARY, 50);
-    let mut parting = Parting::new(&picture[..30], at(1));
+    let mut parting = Parting::new(Buffers::default(), &picture[..30], at(1));
     parting.read(0, at(2));
     assert!(matches!(parting.next(MOST_BYTES), Next::Passed));
     assert!(parting.take_passed(usize::MAX).is_empty() && parting.has_ended());
-    let mut parting = Parting::new(&picture, at(1));
+    let mut parting = Parting::new(Buffers::default(), &picture, at(1));
     parting.pass_all();
     assert!(matches!(parting.next(MOST_BYTES), Next::Passed) && !parting.lacks_all());
     assert_eq!(parting.take_passed(usize::MAX), picture);
@@ -155,7 +155,7 @@ fn fragments_are_put_together_whatever_comes_between_them() {
 
 #[test]
 fn a_message_in_fragments_lies_here_once() {
-    let mut parting = Parting::new(&[], at(0));
+    let mut parting = Parting::new(Buffers::default(), &[], at(0));
     for _ in 0..3 {
         for number in 0..90_u8 {
             let kind = if number == 0 { BINARY } else { CONTINUATION };
@@ -192,7 +192,7 @@ fn what_breaks_into_fragments_is_tungstenites_with_all_that_follows() {
 
 #[test]
 fn fragments_that_become_too_much_are_told_before_they_have_come() {
-    let mut parting = Parting::new(&frame(BINARY, MOST_BYTES), at(0));
+    let mut parting = Parting::new(Buffers::default(), &frame(BINARY, MOST_BYTES), at(0));
     assert!(matches!(parting.next(MOST_BYTES), Next::More));
     let next = frame(FIN | CONTINUATION, 1);
     parting.room().extend_from_slice(&next[..6]);

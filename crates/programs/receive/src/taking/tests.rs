@@ -1,5 +1,5 @@
-//! A connection is read on while a picture of it is decoded: whole connections, in this process,
-//! where a test can have the decoding last as long as it wants. All goes by what has happened.
+//! Whole connections, in this process, where a test can have the decoding last as long as it wants,
+//! and look at what is kept. All goes by what has happened.
 
 use std::fs;
 use std::path::PathBuf;
@@ -106,19 +106,28 @@ fn lying() -> Vec<u8> {
     [&jpeg[..2], exif, &jpeg[2..]].concat()
 }
 
-/// Has a picture come that is to be decoded, and another before that is done: `connect` gives what
-/// sends by a connection.
-fn a_whole_frame_wins<C>(
-    connect: impl AsyncFn(UnixStream) -> C,
-    send: impl AsyncFn(&mut C, Vec<u8>),
-) {
+fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // What is decoded waits until the test lets go of it.
         .max_blocking_threads(1)
         .build()
         .unwrap();
-    LocalSet::new().block_on(&runtime, async {
+    LocalSet::new().block_on(&runtime, test);
+}
+
+async fn open(stream: UnixStream) -> WebSocketStream<UnixStream> {
+    let opened = tokio_tungstenite::client_async("ws://localhost/default", stream);
+    opened.await.unwrap().0
+}
+
+/// Has a picture come that is to be decoded, and another before that is done: `connect` gives what
+/// sends by a connection.
+fn a_whole_frame_wins<C>(
+    connect: impl AsyncFn(UnixStream) -> C,
+    send: impl AsyncFn(&mut C, Vec<u8>),
+) {
+    run(async {
         let (pushed, stream) = Pushed::start();
         let (let_go, held) = mpsc::channel::<()>();
         let thread = spawn_blocking(move || held.recv());
@@ -143,14 +152,10 @@ fn a_whole_frame_wins<C>(
 
 #[test]
 fn a_websocket_is_read_while_a_picture_of_it_is_decoded() {
-    let connect = async |stream| {
-        let connected = tokio_tungstenite::client_async("ws://localhost/default", stream);
-        connected.await.unwrap().0
-    };
     let send = async |socket: &mut WebSocketStream<UnixStream>, jpeg| {
         socket.send(Message::binary(jpeg)).await.unwrap();
     };
-    a_whole_frame_wins(connect, send);
+    a_whole_frame_wins(open, send);
 }
 
 #[test]
@@ -166,4 +171,19 @@ fn a_body_is_read_while_a_picture_of_it_is_decoded() {
         stream.write_all(&chunk).await.unwrap();
     };
     a_whole_frame_wins(connect, send);
+}
+
+#[test]
+fn the_next_frame_comes_into_the_memory_of_the_last_but_one() {
+    run(async {
+        let (pushed, stream) = Pushed::start();
+        let mut socket = open(stream).await;
+        for shade in [1, 2, 3] {
+            let spare_bytes = pushed.cameras.buffers().spare_bytes();
+            assert_eq!(spare_bytes > 0, shade == 3, "{spare_bytes}");
+            let jpeg = jpeg(shade);
+            socket.send(Message::binary(jpeg.clone())).await.unwrap();
+            pushed.until_shown(&jpeg).await;
+        }
+    });
 }
