@@ -40,6 +40,12 @@ const KEYS_OF_SLOW_APART: Duration = Duration::from_secs(1);
 /// nearly every link at once (at 1.5 Mbit/s, it stood for 3 s in one of 0.5).
 const START_BPS: u32 = 300_000;
 
+/// How long it takes until pictures may have twice as many bits, from the first one on, whatever is
+/// estimated: the first estimates are of probes, which a link's token bucket lets through at once.
+/// (At 0.5 Mbit/s with a bucket of 15 KB, 1.6 Mbit/s were sent for 350 ms, and what was lost of
+/// that stood for 3 s.)
+const DOUBLED_IN: Duration = Duration::from_millis(400);
+
 /// Below this nothing is a picture (`eyelid_config::Bitrate::LEAST`).
 pub(crate) const LEAST_BPS: u32 = eyelid_config::Bitrate::LEAST;
 
@@ -72,6 +78,7 @@ pub(crate) struct Policy {
     viewers: BTreeMap<ViewerId, Watching>,
     /// Somebody has asked for a keyframe.
     key_asked: bool,
+    first_key: Option<Instant>,
     last_key: Option<Instant>,
 }
 
@@ -131,6 +138,7 @@ impl Policy {
             limits,
             viewers: BTreeMap::new(),
             key_asked: false,
+            first_key: None,
             last_key: None,
         }
     }
@@ -245,7 +253,7 @@ impl Policy {
             Some(since) if since < KEYS_APART => false,
             Some(since) => self.key_asked || self.is_key_needed(now) || self.is_gop_over(since),
         };
-        let bits_per_second = self.bits_per_second();
+        let bits_per_second = self.bits_per_second(now);
         Order {
             is_key,
             bits_per_second,
@@ -267,7 +275,7 @@ impl Policy {
 
     /// What the slowest path carries, of those that are estimated; where none is yet, little. One
     /// that may miss pictures does so where its path carries far less than another's.
-    fn bits_per_second(&self) -> u32 {
+    fn bits_per_second(&self, now: Instant) -> u32 {
         let most = self.limits.most_bps.max(LEAST_BPS);
         let served = || {
             self.viewers
@@ -286,17 +294,26 @@ impl Policy {
         let counted = served().filter(counts);
         let slowest = counted.filter_map(|it| it.report.estimate_bps).min();
         let is_any_to_be_estimated = || served().any(|viewer| viewer.pace == Pace::Holds);
-        let bits_per_second = match slowest {
-            Some(slowest) => (slowest as f64 * SHARE).min(f64::from(u32::MAX)) as u32,
-            None if is_any_to_be_estimated() => START_BPS,
-            None => most,
+        let bits_per_second = slowest.map_or(f64::from(most), |bps| bps as f64 * SHARE);
+        let bits_per_second = match (slowest, is_any_to_be_estimated()) {
+            (Some(_), true) => bits_per_second.min(self.most_at_first(now)),
+            (None, true) => f64::from(START_BPS),
+            (_, false) => bits_per_second,
         };
-        bits_per_second.clamp(LEAST_BPS, most)
+        (bits_per_second.min(f64::from(u32::MAX)) as u32).clamp(LEAST_BPS, most)
+    }
+
+    /// What may be sent by now to who cannot miss any of it.
+    fn most_at_first(&self, now: Instant) -> f64 {
+        let first = self.first_key.unwrap_or(now);
+        let times = now.saturating_duration_since(first).as_secs_f64() / DOUBLED_IN.as_secs_f64();
+        f64::from(START_BPS) * times.exp2()
     }
 
     /// A picture was encoded.
     pub(crate) fn encoded(&mut self, is_key: bool, now: Instant) {
         if is_key {
+            self.first_key.get_or_insert(now);
             self.last_key = Some(now);
             self.key_asked = false;
         }

@@ -223,8 +223,10 @@ fn one_that_misses_pictures_and_is_alone_has_none_made_while_it_is_busy() {
 
 #[test]
 fn the_bitrate_is_that_of_the_slowest_path_within_bounds() {
-    let now = Instant::now();
+    let began = Instant::now();
     let mut policy = policy(&[Pace::Holds, Pace::Holds, Pace::Misses]);
+    policy.encoded(true, began);
+    let now = began + Duration::from_secs(60);
     let bps = |policy: &Policy| policy.order(now).bits_per_second;
     assert_eq!(bps(&policy), START_BPS);
     policy.report(0, estimate(2_000_000));
@@ -246,6 +248,23 @@ fn the_bitrate_is_that_of_the_slowest_path_within_bounds() {
         2_500_000,
         "who has no estimate gets what is configured"
     );
+}
+
+#[test]
+fn what_is_estimated_at_first_is_believed_little_by_little() {
+    let began = Instant::now();
+    let mut policy = policy(&[Pace::Holds]);
+    policy.report(0, estimate(10_000_000));
+    assert_eq!(policy.order(began).bits_per_second, START_BPS);
+    policy.encoded(true, began);
+    let bps = |policy: &Policy, times| policy.order(began + DOUBLED_IN * times).bits_per_second;
+    assert_eq!(bps(&policy, 0), START_BPS);
+    assert_eq!(bps(&policy, 2), 4 * START_BPS);
+    policy.encoded(true, began + DOUBLED_IN);
+    assert_eq!(bps(&policy, 2), 4 * START_BPS, "it begins once");
+    assert_eq!(bps(&policy, 1_000_000), 2_500_000);
+    policy.report(0, estimate(500_000));
+    assert_eq!(bps(&policy, 2), 450_000);
 }
 
 #[test]
