@@ -293,12 +293,6 @@ impl Done {
     pub(super) fn is_broken(&self) -> bool {
         self.flags & 0x40 != 0
     }
-
-    /// `V4L2_BUF_FLAG_KEYFRAME`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "H.264 says it itself"))]
-    pub(super) fn is_key(&self) -> bool {
-        self.flags & 0x08 != 0
-    }
 }
 
 /// Which queues have a buffer to give back.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use eyelid_picture::Yuv420;
+use nix::errno::Errno;
 
 use super::access_unit::{Assembler, Bits};
 use super::kernel::{BufferMap, Done, Format, Node, Queue, Ready};
@@ -74,9 +75,9 @@ impl Session {
         let node = Node::open(path).map_err(failed("cannot be opened"))?;
         let layout = set_formats(&node, &said, coding, size)?;
         let rate = plan::rate(settings.pictures_per_second);
-        // Those that have no use for it may refuse it.
+        // One that has no use for it does not know it.
         if let Err(error) = node.set_rate(rate)
-            && coding == Coding::H264
+            && error.raw_os_error() != Some(Errno::ENOTTY as i32)
         {
             return Err(failed("takes no rate")(error));
         }
@@ -216,7 +217,8 @@ impl Session {
             #[cfg(test)]
             Coding::Fwht => Some(Some(Encoded {
                 annex_b: bits.to_vec(),
-                is_key: done.is_key(),
+                // `V4L2_FWHT_FL_I_FRAME` of its header (codec-fwht.h).
+                is_key: bits.get(22).is_some_and(|flags| flags & 0x04 != 0),
             })),
         };
         let queued = (self.node).queue(Queue::Capture, done.index, 0, Duration::ZERO);
