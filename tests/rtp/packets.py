@@ -6,6 +6,8 @@ from itertools import pairwise
 
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION, BYE = 200, 201, 202, 203
+PAYLOAD_FEEDBACK = 206
+IDR, FRAGMENT = 5, 28
 GOODBYE = bytes([0x81, BYE])  # how one of one source begins (RFC 3550, section 6.6)
 
 
@@ -87,6 +89,19 @@ def receiver_report(sender, lost=0, fraction=0, ssrc=0x5EE, sequence=0):
     report = struct.pack("!BBHI", 0x81, RECEIVER_REPORT, 7, ssrc) + block
     name = b"\x01\x04test\0\0"
     return report + struct.pack("!BBHI", 0x81, SOURCE_DESCRIPTION, 1 + len(name) // 4, ssrc) + name
+
+
+def picture_loss(sender, ssrc=0x5EE):
+    """Gives what says that a receiver lacks a sender's picture (PLI, RFC 4585, section 6.3.1)."""
+    return struct.pack("!BBHII", 0x81, PAYLOAD_FEEDBACK, 2, ssrc, sender)
+
+
+def is_keyframe(payload):
+    """Says whether a packet of H.264 is of a keyframe's picture (RFC 6184, sections 5.6 to 5.8)."""
+    kind = payload[0] & 31
+    if kind == FRAGMENT:
+        kind = payload[1] & 31
+    return kind == IDR
 
 
 def goodbye(ssrc):

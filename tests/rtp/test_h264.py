@@ -1,13 +1,17 @@
 """H.264 from eyelid-video's tap: players show what lies in the slot, as encoding leaves it."""
 
 import itertools
+from urllib.parse import urlsplit
 
 import cv2
+import packets
 import players
 import pytest
 from PIL import Image
+from rtsp import Client, Ports
 
 from harness.frames import difference
+from harness.waiting import wait_for
 
 # Each frame may be made of less than the one before has left to be desired: the rate begins low.
 FRAMES = 30
@@ -50,6 +54,44 @@ def test_the_camera_wakes_for_it_and_sleeps_after_it(h264, asleep, monkeypatch):
     assert capture.read()[0]
     capture.release()
     asleep.wait_state("asleep")
+
+
+@pytest.mark.parametrize("way", ["udp", "tcp"])
+def test_who_lacks_a_picture_gets_a_keyframe(h264, slots, way):
+    """Of itself the camera has none, for it has no `gop`."""
+    url = urlsplit(h264(slots))
+    path = f"{url.path}?{url.query}"
+    with Client(f"{url.scheme}://{url.netloc}") as client, Ports() as ports:
+        if way == "udp":
+            ports.play(client, path)
+
+            def come(count):
+                return ports.packets(count)
+
+            def ask():
+                ports.rtcp.sendto(packets.picture_loss(ports.ssrc), ports.server)
+
+        else:
+            client.play(path)
+
+            def come(count):
+                return client.rtp_packets(count)
+
+            def ask():
+                feedback = packets.picture_loss(come(1)[0].ssrc)
+                client.socket.sendall(b"$\1" + len(feedback).to_bytes(2) + feedback)
+
+        def keyframes(of):
+            return [packet.timestamp for packet in of if packets.is_keyframe(packet.payload)]
+
+        assert keyframes(come(20)), "it begins with one"
+        assert not keyframes(come(60)[10:]), "another, of itself"
+        for _ in range(2):
+            ask()
+            wait_for(lambda: keyframes(come(1)), "a keyframe")
+            last = come(1)[0].timestamp
+            while come(1)[0].timestamp == last:
+                pass
 
 
 def test_a_recorder_keeps_what_came(h264, slots, directory):

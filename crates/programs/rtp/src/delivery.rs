@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_config::Dscp;
 use eyelid_http::Peer;
-use eyelid_rtp_wire::Farewell;
+use eyelid_rtp_wire::{Farewell, Heard};
 use tokio::time::sleep;
 
 use crate::connection_writer::ConnectionWriter;
@@ -179,7 +179,16 @@ impl Delivery {
     /// Takes note of what the client reports between the messages of its connection.
     pub(crate) fn hear(&self, channel: u8, packet: &[u8]) {
         if matches!(self.way, Way::Interleaved { rtcp } if rtcp == channel) {
-            self.stream.hear(packet);
+            self.heed(self.stream.hear(packet).as_ref());
+        }
+    }
+
+    /// Does what a report comes to.
+    fn heed(&self, heard: Option<&Heard>) {
+        if let Source::H264(video) = &self.source
+            && heard.is_some_and(|heard| heard.wants_key)
+        {
+            video.ask_key();
         }
     }
 
@@ -306,7 +315,13 @@ impl Delivery {
                 group.member.reported().await;
                 hear();
             },
-            Way::Udp(udp) => udp.listen(&self.stream, hear).await,
+            Way::Udp(udp) => {
+                let heed = |heard: Heard| {
+                    self.heed(Some(&heard));
+                    hear();
+                };
+                udp.listen(&self.stream, heed).await
+            }
         }
     }
 }
@@ -329,7 +344,7 @@ impl UdpWay {
 
     /// Hears the client's reports, and where its packets come from: a router between may have given
     /// it another port than it knows of.
-    async fn listen(&self, stream: &RtpStream, hear: impl Fn()) -> io::Result<Infallible> {
+    async fn listen(&self, stream: &RtpStream, hear: impl Fn(Heard)) -> io::Result<Infallible> {
         let (mut rtp, mut rtcp) = ([0; 2048], [0; 2048]);
         loop {
             tokio::select! {
@@ -338,9 +353,9 @@ impl UdpWay {
                 }
                 Ok((bytes, from)) = self.pair.rtcp.recv_from(&mut rtcp) => {
                     if self.rtcp_to.on_packet(from, Instant::now()) == Sender::Client
-                        && stream.hear(&rtcp[..bytes]).is_some()
+                        && let Some(heard) = stream.hear(&rtcp[..bytes])
                     {
-                        hear();
+                        hear(heard);
                     }
                 }
                 // A socket that is no use any more: the client's silence ends the session.

@@ -16,6 +16,7 @@ mod dscp;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod key_asks;
 mod loss_adaptation;
 mod members;
 mod payload;

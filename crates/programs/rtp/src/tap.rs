@@ -10,6 +10,9 @@ use eyelid_h264::{TIMED_SOCKET, TimedHeader};
 use eyelid_slot::CameraName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::net::unix::ReadHalf;
+
+use crate::key_asks::KeyAsks;
 
 /// Of a picture that is read; the tap promises no bound.
 const MOST_BYTES: u32 = 16 << 20;
@@ -43,14 +46,25 @@ impl Tap {
         Ok(Self { stream })
     }
 
-    /// Reads the next picture. It is to be read to its end: a picture that was given up is lost,
-    /// and the connection with it.
+    /// Reads the next picture, and passes on meanwhile who asks for a keyframe. It is to be read to
+    /// its end: a picture that was given up is lost, and the connection with it.
     ///
     /// # Errors
     /// What the system said, or that it is no picture that came.
-    pub(crate) async fn next(&mut self) -> io::Result<AccessUnit> {
+    pub(crate) async fn next(&mut self, asks: &KeyAsks) -> io::Result<AccessUnit> {
+        let (reading, writing) = self.stream.split();
+        tokio::select! {
+            biased;
+            never = asks.pass_on(&writing) => match never {},
+            unit = AccessUnit::read(reading) => unit,
+        }
+    }
+}
+
+impl AccessUnit {
+    async fn read(mut stream: ReadHalf<'_>) -> io::Result<Self> {
         let mut header = [0; TimedHeader::BYTES];
-        self.stream.read_exact(&mut header).await?;
+        stream.read_exact(&mut header).await?;
         let TimedHeader {
             length,
             is_key,
@@ -62,8 +76,8 @@ impl Tap {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         let mut annex_b = vec![0; length as usize];
-        self.stream.read_exact(&mut annex_b).await?;
-        Ok(AccessUnit {
+        stream.read_exact(&mut annex_b).await?;
+        Ok(Self {
             annex_b,
             is_key,
             captured,
@@ -100,15 +114,16 @@ mod tests {
         far.write_all(&header(3, 1, nanoseconds)).await.unwrap();
         far.write_all(&[1, 2, 3]).await.unwrap();
         far.write_all(&header(0, 2, 0)).await.unwrap();
-        let first = tap.next().await.unwrap();
+        let asks = KeyAsks::default();
+        let first = tap.next(&asks).await.unwrap();
         let captured = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         assert_eq!(
             (first.annex_b, first.is_key, first.captured),
             (vec![1, 2, 3], true, captured)
         );
-        assert!(!tap.next().await.unwrap().is_key);
+        assert!(!tap.next(&asks).await.unwrap().is_key);
         far.write_all(&header(MOST_BYTES + 1, 0, 0)).await.unwrap();
-        let error = tap.next().await.unwrap_err();
+        let error = tap.next(&asks).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -13,6 +13,7 @@ use eyelid_h264::ParameterSets;
 use eyelid_slot::CameraName;
 use tokio::time::{sleep, timeout};
 
+use crate::key_asks::KeyAsks;
 use crate::tap::{AccessUnit, Tap};
 
 /// The pauses before a tap is tried again.
@@ -28,6 +29,8 @@ pub(crate) struct Video {
     /// The connection, while there is one.
     tap: RefCell<Option<Tap>>,
     backoff: Cell<Backoff>,
+    /// Receivers that need a keyframe.
+    asks: KeyAsks,
     /// A picture came, and none has been missing since.
     comes: Cell<bool>,
     /// Why none comes.
@@ -87,7 +90,7 @@ impl Taps {
         }
         let first = async {
             let mut tap = self.connect(camera).await?;
-            tap.next().await
+            tap.next(&KeyAsks::default()).await
         };
         let unit = timeout(DESCRIBE, first).await;
         let unit = unit.map_err(|_| io::Error::other("no picture of H.264 came in time"))??;
@@ -104,6 +107,7 @@ impl Video {
             taps,
             tap: RefCell::default(),
             backoff: Cell::new(BACKOFF),
+            asks: KeyAsks::default(),
             comes: Cell::default(),
             obstacle: RefCell::default(),
         }
@@ -124,6 +128,11 @@ impl Video {
         self.comes.get()
     }
 
+    /// Asks for a keyframe: a receiver lacks something.
+    pub(crate) fn ask_key(&self) {
+        self.asks.ask();
+    }
+
     /// What comes next is to be a keyframe.
     pub(crate) fn begin_anew(&self) {
         self.tap.take();
@@ -133,7 +142,7 @@ impl Video {
     pub(crate) async fn wake(&self) {
         // What comes of it is told to who waits for the pictures themselves.
         if let Ok(mut tap) = self.taps.connect(&self.camera).await {
-            let _ = tap.next().await;
+            let _ = tap.next(&self.asks).await;
         }
     }
 
@@ -161,7 +170,10 @@ impl Video {
             Some(tap) => tap,
             None => self.taps.connect(&self.camera).await?,
         };
-        let unit = tap.next().await?;
+        let unit = tap.next(&self.asks).await?;
+        if unit.is_key {
+            self.asks.answer();
+        }
         self.tap.replace(Some(tap));
         Ok(unit)
     }

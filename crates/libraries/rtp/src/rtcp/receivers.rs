@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use rtcp_types::{Compound, Packet, ReportBlock, RtcpParseError};
+use rtcp_types::{Compound, Fir, Packet, PayloadFeedback, Pli, ReportBlock, RtcpParseError};
 
 use crate::clock::Ntp;
 use crate::packetizer::StreamPosition;
@@ -74,6 +74,9 @@ pub struct Heard {
     pub left: bool,
     /// Somebody who listens has our stream's own SSRC (RFC 3550, §8.2).
     pub collides: bool,
+    /// Somebody lacks something of a picture: it has said so (PLI, FIR), or that packets were lost
+    /// since its last report.
+    pub wants_key: bool,
 }
 
 /// Why a packet is no reports.
@@ -135,9 +138,13 @@ impl Receivers {
                     let has_left = |it: &Receiver| bye.ssrcs().any(|ssrc| ssrc == it.ssrc);
                     self.receivers.retain(|receiver| !has_left(receiver));
                 }
+                Packet::PayloadFeedback(feedback) => {
+                    heard.wants_key |= asks_for_key(&feedback, stream.ssrc);
+                }
                 _ => {}
             }
         }
+        heard.wants_key |= heard.news.is_some_and(|news| news.fraction_lost > 0.0);
         Ok(heard)
     }
 
@@ -255,6 +262,15 @@ impl Receivers {
         let round_trip = Duration::from_secs_f64(passed_s.max(0.0));
         (round_trip <= MOST_DELAY).then_some(round_trip)
     }
+}
+
+/// A receiver has lost a picture (PLI, RFC 4585, §6.3.1), or wants to begin (FIR, RFC 5104, §4.3.1).
+fn asks_for_key(feedback: &PayloadFeedback<'_>, ssrc: u32) -> bool {
+    if feedback.parse_fci::<Pli<'_>>().is_ok() {
+        return feedback.media_ssrc() == ssrc;
+    }
+    let fir = feedback.parse_fci::<Fir<'_>>();
+    fir.is_ok_and(|fir| fir.entries().any(|entry| entry.ssrc() == ssrc))
 }
 
 /// A receiver has had the packet that it says is the last, so it must have been sent.

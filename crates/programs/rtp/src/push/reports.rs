@@ -42,6 +42,11 @@ impl Push {
             if let Some(news) = heard.news {
                 self.adapt(&news);
             }
+            if heard.wants_key
+                && let Some(video) = self.video.borrow().upgrade()
+            {
+                video.ask_key();
+            }
             if heard.collides {
                 self.on_collision(socket).await;
             }

@@ -5,6 +5,7 @@ use crate::packetizer::Packetizer;
 use crate::packetizer::{Framing, PacketBytes, Stream};
 use crate::{JpegPayload, clock::Ntp};
 use eyelid_replay::case;
+use rtcp_types::prelude::FciBuilder;
 use rtcp_types::{ReceiverReport, ReportBlockBuilder, RtcpPacketWriterExt};
 
 const OURS: u32 = 7;
@@ -196,4 +197,34 @@ fn strangers_take_no_more_memory_than_there_is_for_them() {
             .on_packet(b"GET /", stream(), REPORTED, now)
             .is_err()
     );
+}
+
+fn feedback(media: u32, what: impl FciBuilder<'static> + 'static) -> Vec<u8> {
+    let feedback = PayloadFeedback::builder_owned(what).sender_ssrc(THEIRS);
+    let mut bytes = vec![0; 100];
+    let length = feedback.media_ssrc(media).write_into(&mut bytes).unwrap();
+    bytes.truncate(length);
+    bytes
+}
+
+#[test]
+fn who_lacks_a_picture_says_so_or_reports_losses() {
+    let (mut receivers, now) = (Receivers::default(), Instant::now());
+    let mut wants = |packet: &[u8]| {
+        let heard = receivers.on_packet(packet, stream(), REPORTED, now);
+        heard.unwrap().wants_key
+    };
+    let pli = |media| feedback(media, Pli::builder());
+    let fir = |of| feedback(0, Fir::builder().add_ssrc(THEIRS, 1).add_ssrc(of, 2));
+    assert!(wants(&pli(OURS)) && !wants(&pli(THEIRS)));
+    assert!(wants(&fir(OURS)) && !wants(&fir(THEIRS)));
+    // Behind a report, as a compound packet has it.
+    assert!(wants(&[packet(THEIRS, []), pli(OURS)].concat()));
+    // A share that was lost, told once.
+    let lost = |highest, lost| {
+        let block = ReportBlock::builder(OURS).extended_sequence_number(highest);
+        packet(THEIRS, [block.fraction_lost(lost)])
+    };
+    assert!(!wants(&lost(0x1_0000, 0)));
+    assert!(wants(&lost(0x1_0001, 3)) && !wants(&lost(0x1_0001, 3)));
 }
