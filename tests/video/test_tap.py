@@ -121,6 +121,17 @@ def test_the_camera_sleeps_when_the_last_reader_is_gone(shown, door):
     wait_for(lambda: descriptors(shown.pid) <= before, "its descriptors back")
 
 
+def test_a_camera_whose_slot_comes_later_has_a_tap_then(shown, camera):
+    assert [path.name for path in shown.taps.glob("*.h264")] == ["door.h264"]
+    late = camera("late")
+    wait_for((shown.taps / "late.h264").exists, "its tap")
+    with shown.tap("late") as tap:
+        tap.read(1000)
+        late.wait_state("awake")
+    with shown.tap() as tap:
+        tap.read(1000)
+
+
 def test_a_name_of_no_camera_is_told_by_the_end(shown):
     for name in ["window", "..", "", "a" * 100]:
         with shown.timed(name) as tap, suppress(ConnectionResetError):

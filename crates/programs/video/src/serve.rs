@@ -1,5 +1,6 @@
 //! The life of the process: bind, serve, and end when there is a reason to.
 
+use std::convert::Infallible;
 use std::net::UdpSocket;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::feeds::Feeds;
 use crate::peers::Peers;
 use crate::settings::{Settings, fixed_changes};
 use crate::status;
-use crate::tap::Taps;
+use crate::tap::{NewSlots, Taps};
 
 /// Connections there may be for each viewer: what asks, beside a WebSocket.
 const CONNECTIONS_EACH: usize = 2;
@@ -84,6 +85,11 @@ pub(crate) async fn run(
     ));
     let taps = Taps::new(feeds.clone(), settings.taps.clone());
     taps.listen(passed_tap)?;
+    // Before it is looked which there are.
+    let new_slots = settings
+        .taps
+        .as_ref()
+        .map(|_| NewSlots::watch(&settings.slots));
     taps.serve(&cameras.names());
     // Last: who hears that the program listens finds the taps, too.
     sockets.bind(&settings.listen)?;
@@ -124,6 +130,7 @@ pub(crate) async fn run(
         }
         () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
         () = reload_on_hang_up(hang_ups, reload) => Ok(()),
+        never = add_taps(new_slots, || taps.add(&cameras.names())) => match never {},
         never = Answering::answer_all(answering.as_ref(), || app.figures()) => match never {},
     };
     manager::stopping();
@@ -146,6 +153,17 @@ async fn idle(feeds: &Feeds, idle_exit: Option<Duration>) {
         if timeout(idle_exit, feeds.until(true)).await.is_err() {
             return;
         }
+    }
+}
+
+/// Does so whenever there may be another camera.
+async fn add_taps(new_slots: Option<NewSlots>, add: impl Fn()) -> Infallible {
+    let Some(new_slots) = new_slots else {
+        return std::future::pending().await;
+    };
+    loop {
+        new_slots.come().await;
+        add();
     }
 }
 

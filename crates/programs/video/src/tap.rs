@@ -8,6 +8,7 @@
 
 mod backlog;
 mod reader;
+mod slots;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::feeds::{About, Feeds, Pace, Viewer};
 use reader::{Form, Reader};
+pub(crate) use slots::NewSlots;
 
 /// Connecting takes the right to write (unix(7)), which the usual umask takes from others.
 const MODE: u32 = 0o666;
@@ -86,9 +88,6 @@ impl Taps {
     /// Has a socket for each of these cameras, and for no others. One that is there already, with
     /// its readers, is not disturbed.
     pub(crate) fn serve(&self, cameras: &[CameraName]) {
-        let Some(directory) = &self.directory else {
-            return;
-        };
         // Those of cameras that went with the last reload have ended.
         while self.tasks.borrow_mut().try_join_next().is_some() {}
         let mut running = self.running.borrow_mut();
@@ -99,6 +98,16 @@ impl Taps {
             }
             stays
         });
+        drop(running);
+        self.add(cameras);
+    }
+
+    /// Has a socket for each of these cameras, too.
+    pub(crate) fn add(&self, cameras: &[CameraName]) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        let mut running = self.running.borrow_mut();
         for name in cameras {
             if running.contains_key(name) {
                 continue;
