@@ -62,6 +62,14 @@ def video(start, directory):
 
 
 @pytest.fixture
+def reached(door, video):
+    """eyelid-video as it is reached from the network: aiortc has no candidates of loopback."""
+    shown = video(listen="0.0.0.0:0")
+    shown.url = f"http://{elsewhere.HERE}:{shown.port}"
+    return shown
+
+
+@pytest.fixture
 def shown(door, video):
     """A running eyelid-video with one camera, `door`."""
     return video()

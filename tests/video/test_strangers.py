@@ -3,18 +3,24 @@
 import json
 import os
 import random
+import select
 import socket
-from contextlib import suppress
+from collections import Counter
+from contextlib import ExitStack, suppress
 from urllib.parse import urljoin
 
 import pytest
+from strangers import Handshakes, Relay, RelayedViewer, Watching, many, posts
+from websockets.exceptions import InvalidStatus
 
-from harness import whep
-from harness.http import connect, free_port
+from harness import elsewhere, whep
+from harness.http import connect, free_port, get
 from harness.processes import usage
 from harness.waiting import wait_for
 
 SDP = {"Content_Type": "application/sdp"}
+AT_ONCE = 50  # connections, each with a request
+LONGEST_PAUSE_S = 5  # between two pictures, on a busy machine
 BOMBS = {
     "empty": b"",
     "no text": bytes(range(256)) * 4,
@@ -68,24 +74,110 @@ def test_json_that_is_none(watched, body):
     assert 400 <= answer.status < 500, answer
 
 
-def test_thousands_of_posts(watched):
+def test_ten_thousand_posts(watched):
     """Each begins a session that nobody comes for: they are bounded, and so is what they cost."""
     before = usage(watched.pid)
-    statuses = {}
+    statuses = Counter()
     offer = whep.offer()
-    for number in range(2_000):
-        answer = watched.ask("/door/whep", "POST", offer, **SDP)
-        statuses[answer.status] = statuses.get(answer.status, 0) + 1
-        if number % 500 == 0:
-            watched.viewer.fragment()
-    assert set(statuses) <= {201, 429, 503}, statuses
-    assert statuses.get(429, 0) + statuses.get(503, 0) > 1_000, statuses
+    with watched.timed() as tap, Watching(tap) as watching:
+        for batch in range(10_000 // AT_ONCE):
+            for status, headers, body in posts(watched.url, "/door/whep", offer, AT_ONCE):
+                statuses[status] += 1
+                if status != 201:
+                    assert headers["retry-after"] == "2" and json.loads(body)["error"]
+            # As many as may watch, the tap among them.
+            assert len(watched.status()["sessions"]) <= 100
+            assert usage(watched.pid).descriptors < before.descriptors + 60
+            if batch % 10 == 0:
+                watched.viewer.fragment()
+    assert set(statuses) == {201, 429, 503}, statuses
+    assert statuses[429] + statuses[503] > 5_000, statuses
     grown = usage(watched.pid).anonymous_kib - before.anonymous_kib
     assert grown < 60 * 1024, f"{grown} KiB"
+    assert watching.pictures > 20 and watching.pause_s < LONGEST_PAUSE_S
     # What began ends by itself.
+    wait_for(lambda: len(watched.status()["sessions"]) == 1, "the end of all but the viewer")
     wait_for(
         lambda: usage(watched.pid).descriptors <= before.descriptors + 5, "its descriptors back"
     )
+
+
+def test_one_address_has_so_many_websockets_and_others_theirs(reached):
+    with elsewhere.inside(), ExitStack() as stack:
+        for _ in range(16):
+            last = stack.enter_context(reached.mse(host=elsewhere.HERE))
+        with pytest.raises(InvalidStatus) as refused:
+            reached.mse(host=elsewhere.HERE)
+        response = refused.value.response
+        assert (response.status_code, response.headers["retry-after"]) == (429, "2")
+        assert "this address" in json.loads(response.body)["error"]
+        # A page cannot read that of a WebSocket, and asks without one.
+        url = f"http://{elsewhere.HERE}:{reached.port}"
+        assert get(url, "/door/mse").status == 429
+        last.socket.close()
+        wait_for(lambda: get(url, "/door/mse").status == 426, "room for another")
+        stack.enter_context(reached.mse(host=elsewhere.HERE)).fragment()
+    with reached.mse(host=elsewhere.HERE) as other:
+        other.fragment()
+
+
+def test_handshakes_that_are_left_keep_nobody_waiting(reached):
+    """Two addresses begin more of them than there is room for, and go on with none."""
+    with Handshakes(reached, ["127.0.0.2", "127.0.0.3"]) as flood:
+        wait_for(lambda: len(flood.begun) >= 20, "all room to be taken")
+        with reached.mse() as other, whep.Viewer(reached.url) as viewer:
+            viewer.wait_frames(5)
+            for _ in range(5):
+                other.fragment()
+        assert flood.is_alive()
+    assert usage(reached.pid).anonymous_kib < 60 * 1024
+
+
+def test_packets_of_a_session_that_are_sent_again(door, video):
+    """By who has heard them: from where they came, and from elsewhere; while it lasts and after."""
+    port = free_port(kind=socket.SOCK_DGRAM)
+    shown = video(listen="0.0.0.0:0", udp=f"{elsewhere.HERE}:{port}")
+    server = (elsewhere.HERE, port)
+    url = f"http://{elsewhere.HERE}:{shown.port}"
+    with (
+        Relay(elsewhere.HERE, server) as relay,
+        shown.mse() as other,
+        whep.Viewer(url) as third,
+        many(elsewhere.HERE, 100) as strangers,
+    ):
+
+        def repeat():
+            for _ in range(5):
+                relay.again(packets)
+                other.fragment()
+            for stranger in strangers:
+                for packet in packets:
+                    stranger.sendto(packet, server)
+            other.fragment()
+
+        with RelayedViewer(url, relay.port) as viewer:
+            viewer.wait_frames(10)
+            before = usage(shown.pid)
+            # Those of the beginning, checks and handshake, and some of what came later.
+            wait_for(
+                lambda: {packet[0] for packet in relay.heard} >= {0, 22, 129},
+                "checks, a handshake and reports",
+            )
+            packets = relay.heard[:100] + relay.heard[100:][-50:]
+            repeat()
+            seen = viewer.frames, third.frames
+            viewer.wait_frames(seen[0] + 15)
+            third.wait_frames(seen[1] + 15)
+            assert len(shown.status()["sessions"]) == 3
+            assert shown.ask(viewer.resource, "DELETE").status in (200, 204)
+        wait_for(lambda: len(shown.status()["sessions"]) == 2, "its end")
+        repeat()
+        seen = third.frames
+        third.wait_frames(seen + 15)
+        assert len(shown.status()["sessions"]) == 2
+        heard = select.select(strangers, [], [], 0)[0]
+        assert not heard, "who repeats what others have said is not answered"
+        assert usage(shown.pid).anonymous_kib - before.anonymous_kib < 10 * 1024
 
 
 def test_garbage_by_udp(door, video):

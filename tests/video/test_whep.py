@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -11,14 +12,7 @@ from harness import elsewhere, whep
 from harness.waiting import wait_for
 
 SDP = {"Content_Type": "application/sdp"}
-
-
-@pytest.fixture
-def reached(door, video):
-    """eyelid-video as it is reached from the network: aiortc has no candidates of loopback."""
-    shown = video(listen=f"{elsewhere.HERE}:0")
-    shown.url = f"http://{elsewhere.HERE}:{shown.port}"
-    return shown
+GSTREAMER = Path(__file__).parent / "gstreamer_whep"
 
 
 def test_aiortc_plays_and_the_camera_sleeps_when_it_has_closed(reached, door):
@@ -39,11 +33,23 @@ def test_who_vanishes_is_noticed_and_the_camera_sleeps(reached, door):
 
 
 def test_gstreamer_plays(reached, door):
-    program = Path(__file__).parent / "gstreamer_whep"
-    command = [program, f"{reached.url}/door/whep", "20"]
+    command = [GSTREAMER, f"{reached.url}/door/whep", "20"]
     played = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (played.returncode, played.stdout.strip()) == (0, "640x480"), played
     door.wait_state("asleep")
+
+
+def test_who_is_killed_is_noticed_by_silence_and_the_camera_sleeps(reached, door):
+    """Its ICE agrees to nothing any more (RFC 7675), and no word says so."""
+    command = [GSTREAMER, f"{reached.url}/door/whep", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as player:
+        assert player.stdout.readline().strip() == "640x480"
+        player.kill()
+    assert len(reached.status()["sessions"]) == 1
+    began = time.monotonic()
+    door.wait_state("asleep")
+    assert not reached.status()["sessions"]
+    assert time.monotonic() - began > 5, "it was not told"
 
 
 def test_several_watch_one_encode(reached, door):

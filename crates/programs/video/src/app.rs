@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use eyelid_figures::VideoFigures;
-use eyelid_http::response::{FullResponse, not_allowed, problem, rejection, typed, unavailable};
+use eyelid_http::response::{FullResponse, not_allowed, problem, rejection, typed};
 use eyelid_http::{Arrival, Checked, Door, Handler, Methods, Outcome};
 use eyelid_slot::CameraName;
 use hyper::body::Incoming;
@@ -14,7 +14,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
 use crate::feeds::Feeds;
-use crate::mse;
+use crate::mse::Mse;
 use crate::peers::Peers;
 use crate::route::Route;
 use crate::settings::Settings;
@@ -25,6 +25,7 @@ pub(crate) struct App {
     pub(crate) feeds: Rc<Feeds>,
     door: Rc<Door>,
     peers: Rc<Peers>,
+    mse: Mse,
     /// When the program began.
     started: SystemTime,
     /// As they were last read. What takes a restart to change is not asked for here.
@@ -43,6 +44,7 @@ impl App {
             feeds,
             door,
             peers,
+            mse: Mse::default(),
             started: SystemTime::now(),
             settings: RefCell::new(settings.clone()),
         }
@@ -63,9 +65,10 @@ impl App {
         }
     }
 
-    /// Says whether one more may watch.
-    pub(crate) fn has_room(&self) -> bool {
-        self.feeds.count() < self.settings.borrow().max_viewers
+    /// How many more may watch.
+    fn free(&self) -> usize {
+        let most = self.settings.borrow().max_viewers;
+        most.saturating_sub(self.feeds.count())
     }
 
     /// All that is told to who asks.
@@ -83,10 +86,10 @@ impl App {
         }
         match Route::parse(parts.uri.path()) {
             Route::Status => Outcome::Response(self.status(&parts)),
-            Route::Mse(_) if !self.has_room() => {
-                Outcome::Response(unavailable("too many viewers; try again later"))
+            Route::Mse(camera) => {
+                let (peer, free) = (arrival.peer(), self.free());
+                self.mse.respond(&self.feeds, &camera, &parts, peer, free)
             }
-            Route::Mse(camera) => mse::respond(&self.feeds, &camera, &parts, arrival.peer()),
             Route::Whep(camera) => {
                 let ask = self.ask(&parts, &camera, &arrival);
                 Outcome::Response(self.peers.whep(ask, None, body).await)

@@ -19,6 +19,7 @@ mod encoders;
 mod feeds;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod limits;
 mod mse;
 #[cfg(feature = "native")]
 mod peers;

@@ -13,6 +13,7 @@ mod listening;
 mod session;
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use eyelid_figures::ViewerWay;
 use eyelid_http::response::{FullResponse, rejection};
@@ -24,36 +25,67 @@ use hyper::header::{HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper::http::request::Parts;
 
 use crate::feeds::{About, Feeds, Pace, Viewer};
+use crate::limits::{SessionLimits, SessionPermit};
 use connection::Connection;
 use session::Session;
 
 /// What a viewer may name as the protocol, and need not.
 const PROTOCOL: &str = "eyelid.mse.v1";
 
-/// Answers a request for a camera's WebSocket. Who asks so has a right to look.
-pub(crate) fn respond(
-    feeds: &Rc<Feeds>,
-    camera: &CameraName,
-    request: &Parts,
-    peer: Peer,
-) -> Outcome {
-    let handshake = match Handshake::read(request, PROTOCOL) {
-        Ok(handshake) => handshake,
-        Err(why) => return Outcome::Response(no_handshake(why)),
-    };
-    let Some(viewer) = feeds.watch(camera, Pace::Misses) else {
-        let what = format!("no camera {:?}", camera.as_str());
-        return Outcome::Response(rejection(StatusCode::NOT_FOUND, &what));
-    };
-    viewer.set_about(About {
-        way: ViewerWay::Mse,
-        peer: peer.to_string(),
-    });
-    Outcome::take_over(move |taken| serve(handshake, taken, viewer, peer))
+/// All viewers that watch so.
+#[derive(Default)]
+pub(crate) struct Mse {
+    limits: Rc<SessionLimits>,
+}
+
+impl Mse {
+    /// Answers a request for a camera's WebSocket. Who asks so has a right to look; in all, so many
+    /// more viewers are `free`.
+    ///
+    /// A browser does not tell its page why there was no WebSocket, so a request without a handshake
+    /// is told first what stands against one.
+    pub(crate) fn respond(
+        &self,
+        feeds: &Rc<Feeds>,
+        camera: &CameraName,
+        request: &Parts,
+        peer: Peer,
+        free: usize,
+    ) -> Outcome {
+        let no_camera = || {
+            let what = format!("no camera {:?}", camera.as_str());
+            Outcome::Response(rejection(StatusCode::NOT_FOUND, &what))
+        };
+        if feeds.limits_of(camera).is_none() {
+            return no_camera();
+        }
+        let permit = match self.limits.enter(peer, free, Instant::now()) {
+            Ok(permit) => permit,
+            Err(why) => return Outcome::Response(why.response()),
+        };
+        let handshake = match Handshake::read(request, PROTOCOL) {
+            Ok(handshake) => handshake,
+            Err(why) => return Outcome::Response(no_handshake(why)),
+        };
+        let Some(viewer) = feeds.watch(camera, Pace::Misses) else {
+            return no_camera();
+        };
+        viewer.set_about(About {
+            way: ViewerWay::Mse,
+            peer: peer.to_string(),
+        });
+        Outcome::take_over(move |taken| serve(handshake, taken, viewer, permit, peer))
+    }
 }
 
 /// Serves a viewer until its connection ends.
-async fn serve(handshake: Handshake, taken: TakenOver, viewer: Viewer, peer: Peer) {
+async fn serve(
+    handshake: Handshake,
+    taken: TakenOver,
+    viewer: Viewer,
+    _permit: SessionPermit,
+    peer: Peer,
+) {
     match Connection::open(handshake, taken).await {
         Ok(connection) => Session::new(viewer, connection).run(peer).await,
         Err(error) => log::debug!("{peer}: no WebSocket: {error}"),

@@ -4,10 +4,10 @@
 //! into the sessions' inboxes. Requests are answered in [`requests`].
 
 mod answer;
+mod checks;
 mod connection;
 mod handshakes;
 mod inbox;
-mod limits;
 mod requests;
 mod session;
 mod set_up;
@@ -30,12 +30,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 use crate::feeds::Feeds;
+use crate::limits::SessionLimits;
 use crate::signalling::Rejection;
 use crate::signalling::offer::Description;
 use crate::signalling::session_id::SessionId;
 use handshakes::Handshakes;
 use inbox::Inbox;
-use limits::SessionLimits;
 use udp::{Datagram, Udp};
 
 /// How many addresses lead to one session. A client asks from each of its interfaces, and from

@@ -45,7 +45,7 @@ struct Page {
 impl Page {
     async fn open(feeds: &Rc<Feeds>) -> Self {
         let (theirs, taken) = connected().await;
-        let outcome = respond(feeds, &door(), &request(&ASKED), Peer::Unix);
+        let outcome = Mse::default().respond(feeds, &door(), &request(&ASKED), Peer::Unix, 9);
         let Outcome::TakeOver(take_over) = outcome else {
             panic!("no take-over");
         };
@@ -269,15 +269,39 @@ fn a_slow_viewer_misses_pictures_up_to_a_keyframe_and_delays_nobody() {
 #[test]
 fn what_is_no_handshake_gets_an_answer() {
     let feeds = feeds();
-    let status = |camera: &str, request: &Parts| {
-        let outcome = respond(&feeds, &camera.parse().unwrap(), request, Peer::Unix);
-        match outcome {
-            Outcome::Response(response) => Some(response.status().as_u16()),
-            _ => None,
-        }
+    let mse = Mse::default();
+    let status = |camera: &str, request: &Parts, free| {
+        let camera = camera.parse().unwrap();
+        status(&mse.respond(&feeds, &camera, request, Peer::Unix, free))
     };
-    assert_eq!(status("door", &request(&ASKED)), None);
-    assert_eq!(status("window", &request(&ASKED)), Some(404));
-    assert_eq!(status("door", &request(&[])), Some(426));
-    assert_eq!(status("door", &request(&ASKED[..3])), Some(400));
+    assert_eq!(status("door", &request(&ASKED), 1), None);
+    assert_eq!(status("window", &request(&ASKED), 1), Some(404));
+    assert_eq!(status("door", &request(&[]), 1), Some(426));
+    assert_eq!(status("door", &request(&ASKED[..3]), 1), Some(400));
+    assert_eq!(status("door", &request(&ASKED), 0), Some(503));
+    // A page cannot read that, and asks so.
+    assert_eq!(status("door", &request(&[]), 0), Some(503));
+}
+
+fn status(outcome: &Outcome) -> Option<u16> {
+    match outcome {
+        Outcome::Response(response) => Some(response.status().as_u16()),
+        _ => None,
+    }
+}
+
+#[test]
+fn one_address_has_as_many_as_it_may_have_and_others_theirs() {
+    let (feeds, mse) = (feeds(), Mse::default());
+    let open = |host: u8| {
+        let peer = Peer::Tcp(([192, 0, 2, host], 1000).into());
+        mse.respond(&feeds, &door(), &request(&ASKED), peer, 100)
+    };
+    let mut opened: Vec<_> = (0..16).map(|_| open(1)).collect();
+    assert!(opened.iter().all(|outcome| status(outcome).is_none()));
+    assert_eq!(status(&open(1)), Some(429));
+    assert_eq!(status(&open(2)), None);
+    assert_eq!(feeds.viewers(&door()), 16, "who is refused is none");
+    opened.pop();
+    assert_eq!(status(&open(1)), None);
 }

@@ -18,11 +18,11 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::limits::SessionPermit;
 use super::session::{Session, State};
 use super::set_up::SetUp;
 use super::{Command, Entry, Inbox, Peers, Table};
 use crate::feeds::{About, Pace, Viewer};
+use crate::limits::SessionPermit;
 use crate::signalling::ask::Ask;
 use crate::signalling::candidates::Ways;
 use crate::signalling::fragment::SdpFragment;
@@ -210,7 +210,7 @@ impl Peers {
             handshakes: self.handshakes.clone(),
             max_session: ask.terms.max_session,
             stopping: self.stopping.subscribe(),
-            _permit: opening.permit,
+            permit: opening.permit,
             state: State::new(opening.now),
         };
         spawn_local(session.run());

@@ -14,14 +14,15 @@ use eyelid_http::Peer;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
+use super::checks::Checks;
 use super::connection::{Connection, Ended};
 use super::handshakes::{Handshakes, Room};
 use super::inbox::Inbox;
-use super::limits::SessionPermit;
 use super::udp::{Batch, Datagram, Udp};
 use super::{ADDRESSES_EACH, Command, Registration, stun};
 use crate::coded::Coded;
 use crate::feeds::{Reception, Report, Viewer};
+use crate::limits::SessionPermit;
 
 /// How long an offer of ours waits for its answer.
 const UNANSWERED: Duration = Duration::from_secs(10);
@@ -49,7 +50,7 @@ pub(super) struct Session {
     pub(super) handshakes: Rc<Handshakes>,
     pub(super) max_session: Option<Duration>,
     pub(super) stopping: watch::Receiver<bool>,
-    pub(super) _permit: SessionPermit,
+    pub(super) permit: SessionPermit,
     pub(super) state: State,
 }
 
@@ -59,6 +60,7 @@ pub(super) struct State {
     /// Since when both sides know of each other.
     described: Instant,
     room: Option<Room>,
+    checks: Checks,
     /// Which address of this machine each of the client's sends to.
     ways: Vec<(SocketAddr, IpAddr)>,
     report: Report,
@@ -85,6 +87,7 @@ impl State {
             began: now,
             described: now,
             room: None,
+            checks: Checks::default(),
             ways: Vec::new(),
             report: Report::default(),
             reception: Reception::default(),
@@ -148,25 +151,29 @@ impl Session {
             }
             let is_check = stun::is_stun(&bytes);
             if is_check {
+                if !self.state.checks.take(&bytes, from) {
+                    continue;
+                }
                 self.registration.is_at(from);
             }
             self.state.note_way(from, to, is_check);
-            if stun::is_dtls(&bytes) && !self.may_shake_hands(at) {
+            if stun::is_dtls(&bytes) && !self.may_shake_hands(from, at) {
                 continue;
             }
             self.connection.receive(from, &bytes, at);
         }
     }
 
-    /// Says whether there is room for this handshake, and takes it.
-    fn may_shake_hands(&mut self, now: Instant) -> bool {
-        if self.connection.is_connected() {
+    /// Says whether there is room for this handshake, and takes it: as one of the address that asked
+    /// for the session, or where that was a proxy's, of the one that the datagram comes from.
+    fn may_shake_hands(&mut self, from: SocketAddr, now: Instant) -> bool {
+        let room = &mut self.state.room;
+        if self.connection.is_connected() || room.as_ref().is_some_and(Room::is_held) {
             return true;
         }
-        if self.state.room.is_none() {
-            self.state.room = self.handshakes.enter(now);
-        }
-        self.state.room.is_some()
+        let address = self.permit.address().or(Peer::Tcp(from).network());
+        *room = self.handshakes.enter(address, now);
+        room.is_some()
     }
 
     fn write(&mut self, coded: &Coded) {
@@ -197,8 +204,7 @@ impl Session {
     fn heed(&mut self, now: Instant) {
         let told = self.connection.take_told();
         let state = &mut self.state;
-        let is_over = |room: &Room| self.connection.is_connected() || room.is_over(now);
-        if state.room.as_ref().is_some_and(is_over) {
+        if self.connection.is_connected() {
             state.room = None;
         }
         if told.wants_key {

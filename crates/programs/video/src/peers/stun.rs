@@ -20,6 +20,14 @@ pub(crate) fn is_dtls(datagram: &[u8]) -> bool {
         .is_some_and(|first| (20..64).contains(first))
 }
 
+/// What an answer repeats of what it answers.
+pub(crate) type Transaction = [u8; 12];
+
+/// Gives a message's transaction.
+pub(crate) fn transaction(message: &[u8]) -> Option<Transaction> {
+    message.get(8..HEADER_BYTES)?.try_into().ok()
+}
+
 /// Gives the name of who is asked.
 pub(crate) fn asked_ufrag(message: &[u8]) -> Option<&str> {
     let mut attributes = message.get(HEADER_BYTES..)?;

@@ -1,4 +1,4 @@
-//! How many sessions there may be, and how fast they may be opened, from one address.
+//! How many sessions of one kind there may be, and how fast they may be opened, from one address.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -71,6 +71,13 @@ impl SessionLimits {
             limits: self.clone(),
             address,
         })
+    }
+}
+
+impl SessionPermit {
+    /// Whose it is ([`Peer::network`]); `None` of the clients of this machine.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 }
 
