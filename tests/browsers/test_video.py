@@ -8,7 +8,8 @@ import os
 import re
 import signal
 import socket
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 
 import pytest
 from looking import (
@@ -28,13 +29,20 @@ from looking import (
 from test_facts import SHIFTED, UNKNOWN, span_s
 from test_page import BROKEN
 
-from harness.http import free_port, get
+from harness.browser import FLAGS
+from harness.http import connect, free_port, get
 from harness.processes import command_line, descendants
 from harness.slot import Slot
+from harness.waiting import wait_for
 
 in_firefox = pytest.mark.parametrize("browser", ["firefox"], indirect=True)
 
+LINGER_S = 1
 OLDEST_S = 1.5  # on a busy machine; what waits in a queue is older soon
+WEBSOCKET = (
+    b"GET /front/mse HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 NOWHERE = "192.0.2.1 9"  # an address of no machine (RFC 5737)
 
 
@@ -42,12 +50,12 @@ NOWHERE = "192.0.2.1 9"  # an address of no machine (RFC 5737)
 def filmed(eyelid, directory):
     """Starts `eyelid` with cameras that come as H.264, too."""
 
-    def filmed(*names):
+    def filmed(*names, video=""):
         config = directory / "eyelid.toml"
         camera = 'source = "test"\nsize = "320x240"\nfps = 15\nlinger = "1s"\n'
         cameras = "".join(f"[cameras.{name}]\n{camera}" for name in names or ["front"])
         port = free_port(kind=socket.SOCK_DGRAM)
-        config.write_text(f"[video]\nudp = {port}\n{cameras}")
+        config.write_text(f"[video]\nudp = {port}\n{video}\n{cameras}")
         program = eyelid("--config", config)
         assert "video" in programs(program)
         return program
@@ -189,6 +197,20 @@ def test_a_page_without_webrtc_and_mse_has_jpegs(page, filmed):
     assert page.complaints == []
 
 
+def test_it_says_why_it_is_refused(page, filmed):
+    """A browser does not tell its page why there is no WebSocket: the page asks."""
+    eyelid = filmed(video="max-viewers = 1")
+    with connect(eyelid.url) as other:
+        other.sendall(WEBSOCKET)
+        assert other.recv(12) == b"HTTP/1.1 101"
+        open_player(page, eyelid, "MJPEG full")
+        reason = "MSE: there are as many viewers as may be"
+        title = page.locator(".rendition")
+        wait_page(page, lambda: reason in title.get_attribute("title"), "why")
+        page.keyboard.press("i")
+        wait_page(page, lambda: reason in fact(page, "way"), "why, in the statistics")
+
+
 @in_chromium
 def test_it_survives_the_end_of_eyelid_video(page, filmed):
     eyelid = filmed()
@@ -236,6 +258,34 @@ def test_a_hidden_tab_lets_the_camera_sleep_and_a_seen_one_wakes_it(page, filmed
     assert len(ended) == 1, "the session was ended, not left to time out"
     wait_way(page, "WebRTC")
     assert page.complaints == []
+
+
+def is_watched_by_webrtc(eyelid):
+    """Says whether somebody gets pictures so."""
+    video = json.loads(get(eyelid.url, "/status").body)["video"] or {"sessions": []}
+    sessions = video["sessions"]
+    return any(each["way"] == "webrtc" and each["pictures"] > 5 for each in sessions)
+
+
+def test_a_browser_that_is_killed_lets_the_camera_sleep(start, filmed, directory):
+    """By WebRTC, of which nothing says that the browser is gone. One of its own, without a person
+    who watches it.
+    """
+    eyelid = filmed()
+    slot = Slot(eyelid.slot.path / "front", eyelid)
+    options = [*FLAGS, "--headless", f"--user-data-dir={directory}/profile"]
+    environment = os.environ | {"HOME": str(directory)}
+    browser = start("/usr/bin/chromium", *options, f"{eyelid.url}/front/", env=environment)
+    wait_for(lambda: is_watched_by_webrtc(eyelid), "it to watch")
+    for pid in descendants(browser.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    browser.stop(signal.SIGKILL)
+    began = time.monotonic()
+    assert slot.state()["state"] == "awake"
+    slot.wait_state("asleep")
+    # Consent is asked for every 5 s, and gone after 15 s without (RFC 7675, section 5.1).
+    assert time.monotonic() - began < 15 + 5 + LINGER_S + OLDEST_S
 
 
 def test_a_pause_lets_the_camera_sleep(page, filmed):
@@ -381,6 +431,30 @@ def test_the_ladder_opens_the_best_way_that_goes(page, cameras):
         ["mse", "", 21000],
         ["webrtc", "", 41000],
     ]
+
+
+@in_chromium
+def test_why_no_picture_comes_is_the_servers_word(page, cameras):
+    page.goto(cameras().url, wait_until="commit")
+    wait_page(page, lambda: page.evaluate("typeof MseSession === 'function'"), "its script")
+    reasons = page.evaluate("""() => {
+      const session = new MseSession({ status: { state: 'awake', fps: 10 } }, () => {});
+      const watched = () => {
+        let why = '';
+        session.last_ms = performance.now() - 10000;
+        session.watch((error) => { why = error.message; });
+        return why;
+      };
+      Object.assign(session, { pending: [], captures: [], keys: [], bytes: 0 });
+      const seen = [watched()];
+      session.told({ type: 'obstacle', reason: 'the encoder failed' });
+      seen.push(watched());
+      session.take(new ArrayBuffer(40));
+      seen.push(watched());
+      return seen;
+    }""")
+    silent = "no picture came any more"
+    assert reasons == [silent, "the encoder failed", silent]
 
 
 @in_chromium

@@ -13,6 +13,7 @@ const WAY_NAMES = { webrtc: 'WebRTC', mse: 'MSE', mjpeg: 'MJPEG' };
 const HEAD_START_MS = 1000; // so long a way may be without a picture before the next is tried beside it
 const CONNECT_MS = 3000; // UDP that is blocked says nothing; one that is not connects within a fraction of this
 const ANSWER_MS = 8000;
+const UPGRADE_REQUIRED = 426; // who asks for a WebSocket without one, where there would be one
 const SILENT_MS = 3000; // a picture is late by this, although the camera is awake: the path is dead
 const SILENT_UNKNOWN_MS = 15000; // the same for a camera that does not say how often it has one
 const AGAIN_FIRST_MS = 8000;
@@ -146,6 +147,7 @@ class Session {
     this.last_ms = null; // when the last picture came, or could have come
     this.capture_ms = null; // of the picture shown
     this.counted = []; // bytes and packets at moments of late
+    this.obstacle = ''; // why no picture comes, as the server has it
     this.facts = [];
     this.element = document.createElement('video');
     Object.assign(this.element, { muted: true, autoplay: true, playsInline: true, disableRemotePlayback: true });
@@ -183,7 +185,7 @@ class Session {
   }
 
   watch(stop) {
-    if (this.last_ms !== null && performance.now() - this.last_ms > patience_ms(this.camera.status)) stop(new Error('no picture came any more'));
+    if (this.last_ms !== null && performance.now() - this.last_ms > patience_ms(this.camera.status)) stop(new Error(this.obstacle || 'no picture came any more'));
     this.measure().catch(() => {});
   }
 
@@ -317,8 +319,10 @@ class MseSession extends Session {
     this.rate = 1;
     this.socket = new WebSocket(url);
     this.socket.binaryType = 'arraybuffer';
-    // A browser does not tell why a WebSocket did not come to be.
-    this.socket.addEventListener('close', ({ reason }) => stop(new Error(reason || (this.bytes ? 'the connection was lost' : 'there is no connection'))));
+    this.socket.addEventListener('close', ({ reason }) => {
+      if (reason || this.last_ms !== null) stop(new Error(reason || 'the connection was lost'));
+      else this.whyNone().then(stop);
+    });
     this.socket.addEventListener('open', () => { this.last_ms ??= performance.now(); });
     this.socket.addEventListener('message', ({ data }) => {
       try {
@@ -326,11 +330,24 @@ class MseSession extends Session {
         else this.take(data);
       } catch (error) { stop(error); }
     });
-    setTimeout(() => { if (this.last_ms === null) stop(new Error('there is no connection')); }, CONNECT_MS);
+    setTimeout(() => { if (this.last_ms === null) this.socket.close(); }, CONNECT_MS);
   }
 
-  // The server says what comes before it does, and again when that changes.
-  told({ type, mime }) {
+  // Why there is no WebSocket. A browser does not tell, but the server does who asks it without one.
+  async whyNone() {
+    const limit = deadline(CONNECT_MS);
+    try {
+      const response = await fetch(new URL('mse', this.camera.url), { cache: 'no-store', signal: limit.signal });
+      if (response.status !== UPGRADE_REQUIRED) await refuse(response);
+      return new Error('WebSockets do not pass');
+    } catch (error) {
+      return error instanceof TypeError || error.name === 'AbortError' ? new Error('there is no connection') : error;
+    } finally { limit.end(); }
+  }
+
+  // The server says what comes before it does, and again when that changes; and why nothing comes.
+  told({ type, mime, reason }) {
+    if (type === 'obstacle') this.obstacle = reason;
     if (type !== 'init') return;
     if (!this.Source.isTypeSupported(mime)) throw new Lacking(`this browser does not play ${mime}`);
     this.mime = mime;
@@ -352,6 +369,7 @@ class MseSession extends Session {
 
   take(data) {
     this.bytes += data.byteLength;
+    this.obstacle = '';
     const moment = captureOfFragment(data);
     if (moment?.is_key) this.keys.push(moment.media_s);
     if (moment) this.captures = [...this.captures.slice(1 - MOST_CAPTURES), moment];
@@ -432,6 +450,7 @@ class MseSession extends Session {
       ['dropped', whole(quality?.droppedVideoFrames)],
       ['in its buffer', milliseconds(1000 * this.gap_s)],
       ['plays at', `${this.rate.toFixed(2)} ×`],
+      ...(this.obstacle ? [['no picture', this.obstacle]] : []),
     ];
   }
 }
