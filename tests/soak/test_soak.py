@@ -4,10 +4,8 @@ A minute of it runs with the other suites, hours of it on demand: see `run`. doc
 two hours.
 """
 
-import csv
 import os
 import random
-import statistics
 import threading
 import time
 from pathlib import Path
@@ -17,7 +15,8 @@ import visitors
 
 from harness.frames import Pictures, check_frame
 from harness.metronome import Metronome
-from harness.processes import children, command_line, descriptors, usage
+from harness.processes import children, command_line
+from harness.samples import Samples, median, rise
 from harness.slot import Slot, left_behind
 from harness.stream import Stream
 
@@ -36,46 +35,6 @@ size = "640x480"
 fps = 15
 linger = "300ms"
 """
-
-
-class Samples:
-    """What the programs had and used each time that all of them rested, as a table in a file."""
-
-    def __init__(self, path, pids):
-        self._path = path
-        self._pids = pids
-        self._start = time.monotonic()
-        # What is open with nobody there; it does not depend on the moment.
-        self._resting = {name: descriptors(pid) for name, pid in pids.items()}
-        self.rows = []
-
-    def take(self, **more):
-        """Adds a row once the connections of those who have gone are closed."""
-        for name, pid in self._pids.items():
-            self._resting[name] = _settle(pid, self._resting[name])
-        row = {"seconds": round(time.monotonic() - self._start, 1), **more}
-        for name, pid in self._pids.items():
-            row |= {f"{name}_{what}": value for what, value in vars(usage(pid)).items()}
-        self.rows.append(row)
-        first = len(self.rows) == 1
-        with open(self._path, "w" if first else "a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if first:
-                writer.writeheader()
-            writer.writerow(row)
-
-    def quarter(self, number):
-        """Gives the rows of a quarter of the time, counted from 1."""
-        end = self.rows[-1]["seconds"]
-        return [row for row in self.rows if (number - 1) / 4 < row["seconds"] / end <= number / 4]
-
-
-def _settle(pid, resting, patience_s=5.0):
-    """Waits, not for ever, until a process has no more open than it had; gives the least it had."""
-    end = time.monotonic() + patience_s
-    while (now := descriptors(pid)) > resting and time.monotonic() < end:
-        time.sleep(0.02)
-    return min(now, resting)
 
 
 class Soak:
@@ -166,16 +125,6 @@ class Soak:
 def minutes():
     """How long to soak."""
     return float(os.environ.get("EYELID_SOAK_MINUTES", "1"))
-
-
-def median(rows, column):
-    """Gives the median of a column."""
-    return statistics.median(row[column] for row in rows)
-
-
-def rise(rows, column):
-    """Gives how much a counter rose."""
-    return rows[-1][column] - rows[0][column]
 
 
 def test_nothing_grows(start, directory, minutes):
