@@ -1,6 +1,7 @@
 """Who watches by WebRTC with aiortc: a second implementation, in Python."""
 
 import asyncio
+import json
 import threading
 from contextlib import suppress
 from urllib.parse import urljoin
@@ -8,7 +9,7 @@ from urllib.parse import urljoin
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from harness.http import get
-from harness.waiting import DEADLINE
+from harness.waiting import DEADLINE, wait_for
 
 # Nothing but H.264, as browsers offer it, and audio, which the camera has not.
 OFFERED = """v=0
@@ -42,14 +43,15 @@ def offer(payload=102, codec="H264", parameters=None):
 
 
 class Viewer(threading.Thread):
-    """Watches until it is closed; counts the pictures that it has decoded."""
+    """Watches by WHEP until it is closed; counts the pictures that it has decoded."""
 
-    def __init__(self, url, path="/door/whep"):
+    def __init__(self, url, path="/door/whep", **headers):
         super().__init__(daemon=True)
-        self.url, self.path = url, path
+        self.url, self.path, self.headers = url, path, headers
         self.frames = 0
         self.size = None
         self.resource = None
+        self.tag = None
         self.failed = None
         self._loop = asyncio.new_event_loop()
         self._closed = asyncio.Event()
@@ -60,6 +62,11 @@ class Viewer(threading.Thread):
 
     def __exit__(self, *_):
         self.close()
+
+    def wait_frames(self, count):
+        """Waits until it has decoded so many pictures."""
+        wait_for(lambda: self.failed or self.frames >= count, f"{count} pictures")
+        assert not self.failed, self.failed
 
     def run(self):
         """Watches, in a thread of its own."""
@@ -80,22 +87,27 @@ class Viewer(threading.Thread):
         def on_track(track):
             playing.append(asyncio.ensure_future(self._play(track)))
 
-        connection.addTransceiver("video", direction="recvonly")
-        await connection.setLocalDescription(await connection.createOffer())
-        asked = connection.localDescription.sdp.encode()
-        answer = await asyncio.to_thread(self._post, asked)
-        self.resource = urljoin(self.path, answer.headers["location"])
-        described = RTCSessionDescription(answer.body.decode(), "answer")
-        await connection.setRemoteDescription(described)
+        await self._begin(connection)
         await self._closed.wait()
         for each in playing:
             each.cancel()
         await connection.close()
 
-    def _post(self, sdp):
-        headers = {"Content-Type": "application/sdp"}
-        answer = get(self.url, self.path, "POST", sdp, **headers)
-        assert answer.status == 201, (answer.status, answer.body)
+    async def _begin(self, connection):
+        connection.addTransceiver("video", direction="recvonly")
+        await connection.setLocalDescription(await connection.createOffer())
+        asked = connection.localDescription.sdp
+        answer = await self._post("application/sdp", asked, 201)
+        self.resource = urljoin(self.path, answer.headers["location"])
+        self.tag = answer.headers["etag"]
+        described = RTCSessionDescription(answer.body.decode(), "answer")
+        await connection.setRemoteDescription(described)
+
+    async def _post(self, kind, body, status):
+        headers = {"Content-Type": kind, **self.headers}
+        post = (self.url, self.path, "POST", body.encode())
+        answer = await asyncio.to_thread(get, *post, **headers)
+        assert answer.status == status, (answer.status, answer.body)
         return answer
 
     async def _play(self, track):
@@ -109,3 +121,22 @@ class Viewer(threading.Thread):
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._closed.set)
         self.join(DEADLINE)
+
+
+class JsonViewer(Viewer):
+    """Watches as clients of camera-streamer do, which have the server offer."""
+
+    def __init__(self, url, path="/door/webrtc", **headers):
+        super().__init__(url, path, **headers)
+
+    async def _begin(self, connection):
+        offer = await self._ask({"type": "request", "iceServers": None})
+        described = RTCSessionDescription(offer["sdp"], offer["type"])
+        await connection.setRemoteDescription(described)
+        await connection.setLocalDescription(await connection.createAnswer())
+        ours = connection.localDescription
+        await self._ask({"type": ours.type, "id": offer["id"], "sdp": ours.sdp})
+
+    async def _ask(self, message):
+        answer = await self._post("application/json", json.dumps(message), 200)
+        return json.loads(answer.body)
