@@ -2,13 +2,15 @@
 
 from harness.slot import Slot
 
-# The server lists `off`, but nobody makes frames for it.
-ONE_AND_ONE_OFF = """
+ONE = """
 [cameras.default]
 source = "test"
 size = "640x360"
 linger = "500ms"
+"""
 
+# The server lists `off`, but nobody makes frames for it.
+ONE_AND_ONE_OFF = f"""{ONE}
 [cameras.off]
 source = "test"
 """

@@ -31,9 +31,14 @@ def captured(picture, until):
     return until + SLACK - min((until + SLACK - moment) % ROUND for moment in (there, -there))
 
 
+WIDTH_PX = "shown => shown.naturalWidth ?? shown.videoWidth"
+
+
 def wait_moves(image, times=3):
-    """Waits until an image on a page, as it is seen, has shown the square in a few places."""
-    wait_for(lambda: image.evaluate("image => image.naturalWidth") == 640, "the stream's picture")
+    """Waits until an image or a video on a page, as it is seen, has shown the square in a few
+    places.
+    """
+    wait_for(lambda: image.evaluate(WIDTH_PX) == 640, "the stream's picture")
     seen = set()
 
     def moved():

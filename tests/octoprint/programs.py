@@ -8,12 +8,13 @@ import base64
 import http.client
 import json
 import os
+import socket
 import subprocess
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.cameras import ONE_AND_ONE_OFF
+from harness.cameras import ONE, ONE_AND_ONE_OFF
 from harness.http import free_port, get, wait_listening
 from harness.slot import Slot
 from harness.waiting import DEADLINE, wait_for
@@ -68,6 +69,21 @@ class Camera:
     def plug_in(self):
         """Starts what makes frames, at first and again."""
         self.capture = self._start_capture()
+
+
+class FilmedCamera:
+    """`eyelid` with a camera that comes as H.264, too, and that pages of this origin may read."""
+
+    def __init__(self, start, directory, origin):
+        config, slots = directory / "eyelid.toml", directory / "slots"
+        udp = free_port(kind=socket.SOCK_DGRAM)
+        server = f'[server]\nallow-origin = "{origin}"\n[video]\nudp = {udp}\n'
+        config.write_text(server + ONE)
+        listen = ["--listen", "127.0.0.1:0"]
+        program = start("eyelid", "--config", config, "--slots", slots, *listen)
+        self.url = program.wait_out(r"http://127\.0\.0\.1:[1-9]\d*")[0]
+        self.slot = Slot(slots, program)
+        assert get(self.url, "/snapshot").status == 200
 
 
 def start_haproxy(start, octoprint, camera):

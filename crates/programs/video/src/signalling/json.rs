@@ -56,7 +56,8 @@ pub(crate) fn preflight(method: &Method) -> Result<Option<FullResponse>, Rejecti
     match *method {
         Method::POST => Ok(None),
         Method::OPTIONS => {
-            let headers = "Authorization, Content-Type";
+            // OctoPrint says `Cache-Control: no-cache` with each POST.
+            let headers = "Authorization, Cache-Control, Content-Type";
             Ok(Some(response::preflight(METHODS, headers)))
         }
         _ => Err(Rejection::method(METHODS)),

@@ -90,6 +90,11 @@ fn only_post_leads_to_messages() {
         options.headers()[ACCESS_CONTROL_ALLOW_METHODS],
         "POST, OPTIONS"
     );
+    let headers = &options.headers()[hyper::header::ACCESS_CONTROL_ALLOW_HEADERS];
+    assert!(
+        headers.to_str().unwrap().contains("Cache-Control"),
+        "OctoPrint's"
+    );
     assert_eq!(preflight(&Method::GET).unwrap_err().status().as_u16(), 405);
 }
 
