@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from looking import (
     LAPTOP,
+    PATIENCE,
     PHONE,
     SEEN,
     assert_accessible,
@@ -240,6 +241,71 @@ def test_without_eyelid_video_the_page_is_as_it_was(page, start, filmed, without
     page.keyboard.press("i")
     assert page.locator(".statistics").count() == 0
     assert page.complaints == []
+
+
+# Watches by WHEP, and gives what a restart of ICE came to: RFC 9725 (section 4.3.3) by a browser's
+# own hand.
+RESTART = """async (patience_ms) => {
+  const until = async (holds, what) => {
+    const end = performance.now() + patience_ms;
+    while (!(await holds())) {
+      if (performance.now() > end) throw new Error(`not within the time: ${what}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
+  const peer = new RTCPeerConnection();
+  peer.addTransceiver('video', { direction: 'recvonly' });
+  await peer.setLocalDescription(await peer.createOffer());
+  const sdp = { 'Content-Type': 'application/sdp' };
+  const body = peer.localDescription.sdp;
+  const opened = await fetch('/front/whep', { method: 'POST', headers: sdp, body });
+  const session = new URL(opened.headers.get('Location'), opened.url);
+  const answer = await opened.text();
+  await peer.setRemoteDescription({ type: 'answer', sdp: answer });
+  const decoded = async () => {
+    const reports = [...(await peer.getStats()).values()];
+    return reports.find(({ type }) => type === 'inbound-rtp')?.framesDecoded ?? 0;
+  };
+  await until(async () => (await decoded()) > 5, 'pictures');
+
+  await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
+  const told = (text, name) => text.match(new RegExp(`^a=${name}:(.*)$`, 'm'))[1].trim();
+  const ours = peer.localDescription.sdp;
+  const names = ['ice-ufrag', 'ice-pwd'].map((name) => `a=${name}:${told(ours, name)}\\r\\n`);
+  const restarted = await fetch(session, {
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*' },
+    body: names.join(''),
+  });
+  const theirs = await restarted.text();
+  const lines = (text, name) => text.split('\\r\\n').filter((line) => line.startsWith(name));
+  const renamed = answer.split('\\r\\n')
+    .filter((line) => !/^a=(candidate|end-of-candidates)/.test(line))
+    .flatMap((line) => {
+      const name = line.match(/^a=(ice-ufrag|ice-pwd):/)?.[1];
+      return name ? [`a=${name}:${told(theirs, name)}`]
+        : line.startsWith('a=mid:') ? [line, ...lines(theirs, 'a=candidate:')] : [line];
+    }).join('\\r\\n');
+  const ufrag = () => [...peer.getTransceivers()][0].receiver.transport.iceTransport
+    .getSelectedCandidatePair()?.local.usernameFragment;
+  const before = await decoded();
+  await peer.setRemoteDescription({ type: 'answer', sdp: renamed });
+  await until(() => ufrag() === told(ours, 'ice-ufrag'), 'a way by the new name');
+  await until(async () => (await decoded()) > before + 20, 'pictures after it');
+  const state = peer.iceConnectionState;
+  const gone = await fetch(session, { method: 'DELETE' });
+  peer.close();
+  return [opened.headers.get('ETag') !== restarted.headers.get('ETag'), restarted.status, state,
+    gone.status];
+}"""
+
+
+@in_chromium
+def test_ice_begins_anew_for_a_client_whose_network_changes(page, filmed):
+    page.goto(f"{filmed().url}/health", wait_until="commit")
+    different, status, state, gone = page.evaluate(RESTART, PATIENCE * 1000)
+    assert (different, status, gone) == (True, 200, 200)
+    assert state in ("connected", "completed")
 
 
 # Demand

@@ -13,6 +13,8 @@ from harness.waiting import wait_for
 
 SDP = {"Content_Type": "application/sdp"}
 GSTREAMER = Path(__file__).parent / "gstreamer_whep"
+FRAGMENT = {"Content_Type": "application/trickle-ice-sdpfrag"}
+PASSWORD = "vw5LmwG4y/e6dPP/zAP9Gp5k"
 
 
 def test_aiortc_plays_and_the_camera_sleeps_when_it_has_closed(reached, door):
@@ -86,6 +88,24 @@ def test_an_offer_without_h264_wakes_no_camera(shown, door, offer):
 def test_an_answer_that_nobody_comes_for_ends(shown, door):
     answer = shown.ask("/door/whep", "POST", whep.offer(), **SDP)
     assert answer.status == 201, answer
-    door.wait_state("asleep")
     resource = urljoin("/door/whep", answer.headers["location"])
+    before = answer.headers["etag"]
+
+    def patch(match, ufrag, password=PASSWORD):
+        names = f"a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n".encode()
+        return shown.ask(resource, "PATCH", names, If_Match=match, **FRAGMENT)
+
+    assert patch(before, "abcd").status == 204, "what was offered, as browsers trickle"
+    # What RFC 9725 (section 4.3.3) has a restart of ICE look like.
+    assert patch(before, "efgh").status == 422, "one has If-Match: *"
+    assert patch("*", "efgh", "short").status == 422
+    restarted = patch("*", "efgh")
+    assert restarted.status == 200, restarted
+    assert restarted.headers["content-type"] == FRAGMENT["Content_Type"]
+    lines = restarted.body.decode().split("\r\n")
+    assert f'"{lines[1].removeprefix("a=ice-ufrag:")}"' == restarted.headers["etag"] != before
+    assert any(line.startswith("a=candidate:") for line in lines)
+    assert patch(before, "efgh").status == 412
+    assert patch(restarted.headers["etag"], "efgh").status == 204
+    door.wait_state("asleep")
     wait_for(lambda: shown.ask(resource, "DELETE").status == 404, "its end")

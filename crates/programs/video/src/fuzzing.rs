@@ -7,6 +7,7 @@ use eyelid_slot::CameraName;
 
 use crate::mse::fuzzing::heard;
 use crate::route::Route;
+use crate::signalling::credentials::Credentials;
 use crate::signalling::fragment::SdpFragment;
 use crate::signalling::offer::Description;
 use crate::signalling::{BODY_BYTES, CANDIDATES, json};
@@ -40,6 +41,7 @@ pub fn signalling(bytes: &[u8]) {
     if let Ok(description) = Description::parse(bytes) {
         assert_bounded(&description);
         assert_eq!(description.text.as_bytes(), bytes);
+        assert_renamed(&description);
     }
     if let Ok(fragment) = SdpFragment::parse(bytes) {
         assert!(fragment.candidates <= CANDIDATES);
@@ -61,6 +63,17 @@ fn assert_bounded(description: &Description) {
     // It stands in the log, and in the table of sessions.
     assert!(is_one_line(&description.ice_ufrag));
     assert!(description.h264.profile_level_id <= 0xff_ff_ff);
+}
+
+/// Where ICE begins anew it is the same description by another name, and no longer than that asks.
+fn assert_renamed(description: &Description) {
+    let Some(credentials) = Credentials::new("ysXw", &"p".repeat(256)) else {
+        return;
+    };
+    let text = credentials.put_into(&description.text);
+    assert!(text.len() <= 2 * BODY_BYTES + 32 * 512);
+    assert!(text.lines().any(|line| line == "a=ice-ufrag:ysXw"));
+    assert!(!text.contains("\na=candidate:"));
 }
 
 fn is_one_line(text: &str) -> bool {

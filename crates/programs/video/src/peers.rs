@@ -32,6 +32,7 @@ use tokio::time::sleep;
 use crate::feeds::Feeds;
 use crate::limits::SessionLimits;
 use crate::signalling::Rejection;
+use crate::signalling::credentials::Credentials;
 use crate::signalling::offer::Description;
 use crate::signalling::session_id::SessionId;
 use handshakes::Handshakes;
@@ -83,6 +84,12 @@ struct Entry {
 enum Command {
     /// That it takes the answer to its offer.
     Answer(Box<Description>, oneshot::Sender<Result<(), Rejection>>),
+    /// That ICE begins anew with a client that is called so now. What comes of it: this side's
+    /// name, and a fragment for the client.
+    Restart(
+        Credentials,
+        oneshot::Sender<Result<(String, String), Rejection>>,
+    ),
     /// That it ends.
     Close,
 }
@@ -171,6 +178,20 @@ impl Table {
 }
 
 impl Registration {
+    /// Both sides are called so now.
+    fn is_called(&self, ufrag: &str, client_ufrag: String) {
+        let mut sessions = self.table.sessions.borrow_mut();
+        let Some(entry) = sessions.get_mut(&self.id) else {
+            return;
+        };
+        let mut by_ufrag = self.table.by_ufrag.borrow_mut();
+        by_ufrag.remove(&entry.ufrag);
+        by_ufrag.insert(ufrag.to_owned(), self.id);
+        entry.ufrag = ufrag.to_owned();
+        entry.client_ufrag = Some(client_ufrag);
+        entry.candidates = 0;
+    }
+
     /// What comes from this address is this session's: it has shown the password from there.
     fn is_at(&self, address: SocketAddr) {
         let mut sessions = self.table.sessions.borrow_mut();

@@ -6,6 +6,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod candidates;
+pub(crate) mod credentials;
 pub(crate) mod fragment;
 pub(crate) mod json;
 pub(crate) mod offer;

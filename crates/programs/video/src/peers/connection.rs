@@ -13,12 +13,13 @@ use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::AbsCaptureTime;
 use str0m::stats::MediaEgressStats;
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
+use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc};
 
 use super::answer::complete;
 use super::set_up::SetUp;
 use crate::coded::Coded;
 use crate::signalling::Rejection;
+use crate::signalling::credentials::Credentials;
 use crate::signalling::json::KeepAlive;
 use crate::signalling::offer::{Description, H264Format};
 
@@ -45,6 +46,10 @@ pub(crate) struct Connection {
     candidates: Vec<SocketAddr>,
     format: H264Format,
     mid: Option<Mid>,
+    /// What the client has offered, if it has: ICE begins anew by it.
+    offer: Option<String>,
+    /// ICE has begun anew, and no check has come since.
+    is_restarting: bool,
     /// What is to be answered.
     pending: Option<SdpPendingOffer>,
     channel: Option<ChannelId>,
@@ -94,6 +99,7 @@ impl Connection {
         let read = read.map_err(|error| unusable(&error))?;
         let answer = connection.rtc.sdp_api().accept_offer(read);
         let answer = answer.map_err(|error| unusable(&error))?;
+        connection.offer = Some(offer.text.clone());
         Ok((connection, complete(&answer.to_sdp_string(), &offer.text)))
     }
 
@@ -137,6 +143,8 @@ impl Connection {
             candidates: set_up.candidates.clone(),
             format,
             mid: None,
+            offer: None,
+            is_restarting: false,
             pending: None,
             channel: None,
             told: Told::default(),
@@ -161,6 +169,39 @@ impl Connection {
         accepted.map_err(|error| unusable(&error))?;
         self.format = answer.h264;
         Ok(())
+    }
+
+    /// Begins ICE anew (RFC 8445, section 9), each side with another name and password; pictures go
+    /// on to where they went until the client has chosen another way. Gives what the client has to
+    /// know, as a fragment of a session description.
+    ///
+    /// # Errors
+    /// The client has offered nothing that this could be for.
+    pub(crate) fn restart(
+        &mut self,
+        ours: IceCreds,
+        theirs: &Credentials,
+    ) -> Result<String, Rejection> {
+        let Some(offer) = &self.offer else {
+            let what = "this session was not opened by an offer";
+            return Err(Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+        };
+        // To str0m it is the same offer by another name. Where the client can be is forgotten: its
+        // first check says it.
+        let read = SdpOffer::from_sdp_string(&theirs.put_into(offer));
+        let read = read.map_err(|error| unusable(&error))?;
+        let answer = self.rtc.sdp_api().accept_offer(read);
+        let answer = answer.map_err(|error| unusable(&error))?.to_sdp_string();
+        // It calls itself by four letters, which another session may be called, too.
+        let mut direct = self.rtc.direct_api();
+        direct.set_local_ice_credentials(ours.clone());
+        self.is_restarting = true;
+        Ok(restart_fragment(&ours, &answer))
+    }
+
+    /// Says whether a client that has begun ICE anew is waited for.
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.is_restarting
     }
 
     /// Says whether an answer is waited for.
@@ -253,6 +294,9 @@ impl Connection {
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 self.ended.get_or_insert(Ended::Lost);
             }
+            Event::IceConnectionStateChange(
+                IceConnectionState::Connected | IceConnectionState::Completed,
+            ) => self.is_restarting = false,
             Event::Closed => {
                 self.ended.get_or_insert(Ended::Closed);
             }
@@ -344,6 +388,25 @@ impl Connection {
         self.ended.get_or_insert(Ended::Closed);
         self.fail_on(closed);
     }
+}
+
+/// Tells a client of this side's new name, and its addresses, which are the old ones.
+fn restart_fragment(ours: &IceCreds, answer: &str) -> String {
+    let mut fragment = format!(
+        "a=ice-lite\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
+        ours.ufrag, ours.pass
+    );
+    let is_section = |line: &&str| line.starts_with("m=") || line.starts_with("a=mid:");
+    let is_address = |line: &&str| line.starts_with("a=candidate:");
+    let sections = answer.lines().filter(is_section).take(2);
+    let addresses = answer.lines().filter(is_address);
+    // In the answer they have its name, which is not the one that holds.
+    let addresses = addresses.filter_map(|line| line.split(" ufrag ").next());
+    for line in sections.chain(addresses) {
+        fragment.extend([line, "\r\n"]);
+    }
+    fragment.push_str("a=end-of-candidates\r\n");
+    fragment
 }
 
 fn to_90k(captured: SystemTime) -> u64 {

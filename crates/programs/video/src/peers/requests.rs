@@ -29,7 +29,7 @@ use crate::signalling::fragment::SdpFragment;
 use crate::signalling::json::{self, Message};
 use crate::signalling::offer::Description;
 use crate::signalling::session_id::SessionId;
-use crate::signalling::whep::{self, Condition, Trickled, WhepRequest};
+use crate::signalling::whep::{self, Condition, Taken, Trickled, WhepRequest};
 use crate::signalling::{BODY_BYTES, Rejection, count_candidates};
 
 /// How long a body may take: it comes in one or two packets.
@@ -81,8 +81,15 @@ impl Peers {
             }
             WhepRequest::Trickle(id, condition) => {
                 let fragment = SdpFragment::parse(&whole(body).await?)?;
-                self.trickle(&ask, id, &condition, &fragment)?;
-                Ok(whep::trickled())
+                match self.trickle(&ask, id, &condition, &fragment)? {
+                    Taken::Candidates(_) => Ok(whep::trickled()),
+                    Taken::Restart(theirs) => {
+                        let (restarted, answered) = oneshot::channel();
+                        self.command(&ask, id, Command::Restart(theirs, restarted))?;
+                        let (tag, fragment) = answer_of(answered).await?;
+                        Ok(whep::restarted(&tag, fragment))
+                    }
+                }
             }
             WhepRequest::Close(id) => {
                 self.command(&ask, id, Command::Close)?;
@@ -112,9 +119,7 @@ impl Peers {
                 self.count(&ask, id, candidates)?;
                 let (taken, answered) = oneshot::channel();
                 self.command(&ask, id, Command::Answer(Box::new(answer), taken))?;
-                answered
-                    .await
-                    .unwrap_or_else(|_| Err(Rejection::no_session()))?;
+                answer_of(answered).await?;
                 Ok(json::taken())
             }
             Message::Candidates(id, more) => {
@@ -223,15 +228,18 @@ impl Peers {
         id: SessionId,
         condition: &Condition,
         fragment: &SdpFragment,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Taken, Rejection> {
         self.with_entry(ask, id, |entry| {
             let trickled = Trickled {
                 tag: &entry.ufrag,
-                ice_ufrag: entry.client_ufrag.as_deref().unwrap_or_default(),
+                ice_ufrag: entry.client_ufrag.as_deref(),
                 candidates: entry.candidates,
             };
-            entry.candidates = trickled.take(condition, fragment)?;
-            Ok(())
+            let taken = trickled.take(condition, fragment)?;
+            if let Taken::Candidates(count) = taken {
+                entry.candidates = count;
+            }
+            Ok(taken)
         })
     }
 
@@ -279,6 +287,13 @@ impl Table {
     }
 }
 
+/// Waits for what a session makes of a command; it may have ended meanwhile.
+async fn answer_of<T>(answered: oneshot::Receiver<Result<T, Rejection>>) -> Result<T, Rejection> {
+    answered
+        .await
+        .unwrap_or_else(|_| Err(Rejection::no_session()))
+}
+
 /// Reads a body to its end.
 async fn whole(body: Incoming) -> Result<Bytes, Rejection> {
     let collected = timeout(BODY_TIME, Limited::new(body, BODY_BYTES).collect()).await;
@@ -309,7 +324,7 @@ fn interfaces() -> Vec<IpAddr> {
 
 /// Names a session, for HTTP and for ICE. The name in ICE only tells sessions apart; its password
 /// has 128 bits (RFC 8445, section 5.3).
-fn names() -> Result<(SessionId, IceCreds), Rejection> {
+pub(super) fn names() -> Result<(SessionId, IceCreds), Rejection> {
     let mut random = [0; 48];
     getrandom::fill(&mut random).map_err(|error| {
         let what = format!("no random numbers: {error}");

@@ -18,11 +18,14 @@ use super::checks::Checks;
 use super::connection::{Connection, Ended};
 use super::handshakes::{Handshakes, Room};
 use super::inbox::Inbox;
+use super::requests::names;
 use super::udp::{Batch, Datagram, Udp};
 use super::{ADDRESSES_EACH, Command, Registration, stun};
 use crate::coded::Coded;
 use crate::feeds::{Reception, Report, Viewer};
 use crate::limits::SessionPermit;
+use crate::signalling::Rejection;
+use crate::signalling::credentials::Credentials;
 
 /// How long an offer of ours waits for its answer.
 const UNANSWERED: Duration = Duration::from_secs(10);
@@ -129,12 +132,26 @@ impl Session {
                         // Who asked may be gone.
                         let _ = taken.send(accepted);
                     }
+                    Some(Command::Restart(theirs, restarted)) => {
+                        let _ = restarted.send(self.restart(theirs));
+                    }
                     Some(Command::Close) | None => return Over::Closed,
                 },
                 () = sleep_until(wake.into()) => {}
                 () = stopped(&mut self.stopping) => return Over::Stopping,
             }
         }
+    }
+
+    /// Begins ICE anew; gives this side's name, and what the client has to know.
+    fn restart(&mut self, theirs: Credentials) -> Result<(String, String), Rejection> {
+        let ours = names()?.1;
+        let fragment = self.connection.restart(ours.clone(), &theirs)?;
+        self.registration.is_called(&ours.ufrag, theirs.ufrag);
+        // What was sent by the old name is none's any more, and where it came from is forgotten.
+        self.state.checks = Checks::default();
+        self.state.described = Instant::now();
+        Ok((ours.ufrag, fragment))
     }
 
     /// Reads what has come.
@@ -244,12 +261,17 @@ impl Session {
             true => state.began + UNANSWERED,
             false => state.described + CONNECTING,
         };
-        let next = match self.connection.is_connected() {
-            true => state.pinged + PING,
-            false => connecting,
+        let next = match self.is_waiting() {
+            true => connecting,
+            false => state.pinged + PING,
         };
         self.max_session
             .map_or(next, |max| next.min(state.began + max))
+    }
+
+    /// Says whether the client has to connect yet, or again.
+    fn is_waiting(&self) -> bool {
+        !self.connection.is_connected() || self.connection.is_restarting()
     }
 
     fn over(&self, now: Instant) -> Option<Over> {
@@ -260,7 +282,7 @@ impl Session {
         if self.connection.is_offering() {
             return (now >= state.began + UNANSWERED).then_some(Over::Unanswered);
         }
-        if !self.connection.is_connected() {
+        if self.is_waiting() {
             return (now >= state.described + CONNECTING).then_some(Over::NotConnected);
         }
         (now >= state.ponged + SILENCE).then_some(Over::Silent)

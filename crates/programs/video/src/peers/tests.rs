@@ -64,6 +64,22 @@ fn what_comes_is_sorted_by_name_then_by_address_and_strays_are_told() {
 }
 
 #[test]
+fn a_session_that_is_called_otherwise_is_found_by_that_alone() {
+    let table: Rc<Table> = Rc::default();
+    let id = SessionId::of([1; 16]);
+    let session = table.enter(id, entry("one"));
+    session.is_called("two", "them".to_owned());
+    assert!(table.sort(datagram(1, &check("two"))) && !table.sort(datagram(1, &check("one"))));
+    let called = |entry: &Entry| (entry.ufrag.clone(), entry.client_ufrag.clone());
+    let sessions = table.sessions.borrow();
+    let expected = ("two".to_owned(), Some("them".to_owned()));
+    assert_eq!(called(&sessions[&id]), expected);
+    drop(sessions);
+    drop(session);
+    assert!(table.by_ufrag.borrow().is_empty());
+}
+
+#[test]
 fn an_address_that_comes_back_from_another_session_counts_once() {
     let table: Rc<Table> = Rc::default();
     let ids = [SessionId::of([1; 16]), SessionId::of([2; 16])];

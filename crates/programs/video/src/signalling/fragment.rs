@@ -10,6 +10,8 @@ use super::{BODY_BYTES, CANDIDATES};
 pub(crate) struct SdpFragment {
     /// The client's name in ICE. Another than before is a restart.
     pub(crate) ice_ufrag: Option<String>,
+    /// The password that goes with it.
+    pub(crate) ice_password: Option<String>,
     /// How many candidates it has.
     pub(crate) candidates: usize,
 }
@@ -28,6 +30,8 @@ impl SdpFragment {
         for line in text.lines().filter(|line| !line.is_empty()) {
             if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
                 fragment.ice_ufrag = Some(ufrag.trim().to_owned());
+            } else if let Some(password) = line.strip_prefix("a=ice-pwd:") {
+                fragment.ice_password = Some(password.trim().to_owned());
             } else if line.starts_with("a=candidate:") {
                 fragment.candidates += 1;
             } else if !line.starts_with("a=") && !line.starts_with("m=") {
@@ -53,6 +57,8 @@ mod tests {
             a=candidate:1 1 udp 2113937151 5c1f.local 50000 typ host generation 0 ufrag 4ZcD\r\n";
         let fragment = SdpFragment::parse(text.as_bytes()).unwrap();
         assert_eq!(fragment.ice_ufrag.as_deref(), Some("4ZcD"));
+        let password = fragment.ice_password.as_deref();
+        assert_eq!(password, Some("2/1muCWoOi3uLifh0NuRHlnL"));
         assert_eq!(fragment.candidates, 1);
         assert_eq!(
             SdpFragment::parse(b"a=end-of-candidates\n").unwrap(),

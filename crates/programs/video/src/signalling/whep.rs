@@ -1,12 +1,13 @@
 //! WHEP (draft-ietf-wish-whep), which is WHIP (RFC 9725) for those who look: a POST of an offer
 //! opens a session and has the answer in its response, the session is a resource of its own, a
-//! PATCH there trickles candidates, and a DELETE ends it.
+//! PATCH there trickles candidates or restarts ICE, and a DELETE ends it.
 
 use bytes::Bytes;
 use eyelid_http::response::{self, FullResponse, typed};
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION};
 use hyper::{Method, StatusCode};
 
+use super::credentials::Credentials;
 use super::fragment::SdpFragment;
 use super::offer::Description;
 use super::session_id::SessionId;
@@ -45,8 +46,8 @@ pub(crate) enum Condition {
 pub(crate) struct Trickled<'a> {
     /// Its tag.
     pub(crate) tag: &'a str,
-    /// The client's name in ICE.
-    pub(crate) ice_ufrag: &'a str,
+    /// The client's name in ICE, if it has offered.
+    pub(crate) ice_ufrag: Option<&'a str>,
     /// How many candidates the client has told so far.
     pub(crate) candidates: usize,
 }
@@ -114,8 +115,17 @@ impl Condition {
     }
 }
 
+/// What a fragment comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// The client has told so many candidates by now.
+    Candidates(usize),
+    /// It begins ICE anew, and is called so from now on.
+    Restart(Credentials),
+}
+
 impl Trickled<'_> {
-    /// Gives how many candidates the client has told with these.
+    /// Says what a fragment comes to.
     ///
     /// # Errors
     /// The fragment is not for this session as it is, or says too much.
@@ -123,17 +133,27 @@ impl Trickled<'_> {
         &self,
         condition: &Condition,
         fragment: &SdpFragment,
-    ) -> Result<usize, Rejection> {
+    ) -> Result<Taken, Rejection> {
         if !condition.is_met(self.tag) {
             let what = "If-Match names another session than this";
             return Err(Rejection::new(StatusCode::PRECONDITION_FAILED, what));
         }
-        let other = |ufrag: &String| ufrag != self.ice_ufrag;
-        if fragment.ice_ufrag.as_ref().is_some_and(other) {
-            let what = "ICE is not restarted here: open another session";
-            return Err(Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+        let ufrag = fragment.ice_ufrag.as_deref();
+        let Some(ufrag) = ufrag.filter(|ufrag| Some(*ufrag) != self.ice_ufrag) else {
+            let count = super::count_candidates(self.candidates, fragment.candidates)?;
+            return Ok(Taken::Candidates(count));
+        };
+        let refused = |what: &str| Err(Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+        if self.ice_ufrag.is_none() {
+            return refused("this session was not opened by WHEP: open another");
         }
-        super::count_candidates(self.candidates, fragment.candidates)
+        if *condition != Condition::Any {
+            return refused("a=ice-ufrag is another: a restart of ICE has If-Match: *");
+        }
+        match Credentials::new(ufrag, fragment.ice_password.as_deref().unwrap_or_default()) {
+            Some(credentials) => Ok(Taken::Restart(credentials)),
+            None => refused("a restart of ICE has a=ice-ufrag and a=ice-pwd (RFC 8839)"),
+        }
     }
 }
 
@@ -159,6 +179,13 @@ pub(crate) fn trickled() -> FullResponse {
     response
 }
 
+/// Says that ICE begins anew, by which names, and where this side is.
+pub(crate) fn restarted(tag: &str, fragment: String) -> FullResponse {
+    let mut response = typed(Bytes::from(fragment), FRAGMENT);
+    put(&mut response, ETAG, &quoted(tag));
+    response
+}
+
 /// Says that the session has ended.
 pub(crate) fn closed() -> FullResponse {
     FullResponse::default()
@@ -172,9 +199,10 @@ pub(crate) fn offer(body: &[u8]) -> Result<Description, Rejection> {
     Ok(Description::parse(body)?)
 }
 
-/// Says what may be asked. There is no `Link` to ICE servers, for none is needed.
+/// Says what may be asked. There is no `Link` to ICE servers (RFC 9725, section 4.6): this side has
+/// an address that clients reach, so they need none, and none can be configured.
 pub(crate) fn preflight(methods: &'static str) -> FullResponse {
-    let headers = "Authorization, Content-Type, If-Match";
+    let headers = "Authorization, Cache-Control, Content-Type, If-Match";
     let mut response = response::preflight(methods, headers);
     if methods.starts_with("POST") {
         put(&mut response, ACCEPT_POST, SDP);

@@ -333,6 +333,67 @@ fn a_client_that_closes_or_falls_silent_is_gone() {
     assert_eq!(link.server.ended(), Some(&Ended::Lost));
 }
 
+/// Has a client begin ICE anew; gives the credentials that it tells.
+fn begin_anew(client: &mut Client) -> Credentials {
+    let mut changes = client.rtc.sdp_api();
+    let theirs = changes.ice_restart(true);
+    client.pending = changes.apply().map(|(_, pending)| pending);
+    Credentials::new(&theirs.ufrag, &theirs.pass).unwrap()
+}
+
+fn other_names() -> IceCreds {
+    IceCreds {
+        ufrag: "ours4567".to_owned(),
+        pass: "fedcba9876543210fedcba9876543210".to_owned(),
+    }
+}
+
+#[test]
+fn ice_begins_anew_and_pictures_go_on() {
+    let (mut link, answer) = Link::by_offer(&[MediaKind::Audio, MediaKind::Video]);
+    link.connect();
+    link.send(&pictures()[..2]);
+    let theirs = begin_anew(&mut link.client);
+    let fragment = link.server.restart(other_names(), &theirs).unwrap();
+    for line in [
+        "a=ice-lite\r\n",
+        "a=ice-ufrag:ours4567\r\n",
+        "a=ice-pwd:fedcba9876543210fedcba9876543210\r\n",
+        "192.0.2.1 8189 typ host",
+    ] {
+        assert!(fragment.contains(line), "{line} in {fragment}");
+    }
+    // The client has not heard of it yet: nothing that it says is believed, and it sees pictures.
+    link.send(&pictures()[2..3]);
+    assert_eq!(link.client.frames.len(), 3);
+    assert!(link.server.is_connected() && link.server.is_restarting());
+
+    let ours = Credentials::new("ours4567", &other_names().pass).unwrap();
+    let addresses = fragment.split_inclusive('\n');
+    let addresses: String = addresses
+        .filter(|line| line.contains("candidate"))
+        .collect();
+    link.client.accept(&(ours.put_into(&answer) + &addresses));
+    link.pass(Duration::from_millis(500));
+    assert!(!link.server.is_restarting());
+    assert_eq!(link.server.ended(), None);
+    link.send(&pictures()[3..]);
+    assert_eq!(link.client.frames.len(), 5);
+    // And once more, as a client does whose network comes and goes.
+    let theirs = begin_anew(&mut link.client);
+    assert!(link.server.restart(other_names(), &theirs).is_ok());
+}
+
+#[test]
+fn what_we_have_offered_is_not_restarted() {
+    let now = Instant::now();
+    let (mut server, _) = Connection::offer(&set_up(), KeepAlive::None, now).unwrap();
+    let theirs = Credentials::new("ysXw", "vw5LmwG4y/e6dPP/zAP9Gp5k").unwrap();
+    let refused = server.restart(other_names(), &theirs).unwrap_err();
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!server.is_restarting() && server.is_offering());
+}
+
 #[test]
 fn a_client_hears_the_end() {
     let (mut link, _) = Link::by_offer(&[MediaKind::Video]);

@@ -93,15 +93,24 @@ fn a_session_is_patched_with_its_tag_and_deleted() {
     }
 }
 
-fn trickle(if_match: &str, ufrag: Option<&str>, candidates: usize) -> Result<usize, u16> {
+const PASSWORD: &str = "vw5LmwG4y/e6dPP/zAP9Gp5k";
+
+/// What comes of a fragment for a session whose client is called so.
+fn take(
+    called: Option<&str>,
+    if_match: &str,
+    names: (Option<&str>, Option<&str>),
+    candidates: usize,
+) -> Result<Taken, u16> {
     let condition = Condition::of(&headers(&[("if-match", if_match)])).unwrap();
     let trickled = Trickled {
         tag: "tag",
-        ice_ufrag: "VfXl",
+        ice_ufrag: called,
         candidates: 30,
     };
     let fragment = SdpFragment {
-        ice_ufrag: ufrag.map(str::to_owned),
+        ice_ufrag: names.0.map(str::to_owned),
+        ice_password: names.1.map(str::to_owned),
         candidates,
     };
     let taken = trickled.take(&condition, &fragment);
@@ -110,19 +119,42 @@ fn trickle(if_match: &str, ufrag: Option<&str>, candidates: usize) -> Result<usi
 
 #[test]
 fn candidates_are_taken_for_the_session_that_there_is() {
-    assert_eq!(trickle("\"tag\"", Some("VfXl"), 1), Ok(31));
-    assert_eq!(trickle("\"old\" , \"tag\"", None, 0), Ok(30));
+    let trickle = |if_match, ufrag, candidates| {
+        take(Some("VfXl"), if_match, (ufrag, Some(PASSWORD)), candidates)
+    };
+    let count = |count| Ok(Taken::Candidates(count));
+    assert_eq!(trickle("\"tag\"", Some("VfXl"), 1), count(31));
+    assert_eq!(trickle("\"old\" , \"tag\"", None, 0), count(30));
     // Fluidd's way.
-    assert_eq!(trickle("*", Some("VfXl"), 2), Ok(32));
+    assert_eq!(trickle("*", Some("VfXl"), 2), count(32));
     assert_eq!(trickle("\"old\"", Some("VfXl"), 1), Err(412));
     assert_eq!(trickle("tag", Some("VfXl"), 1), Err(412));
     assert_eq!(trickle("*", Some("VfXl"), 3), Err(413));
+    // One that camera-streamer's JSON has opened.
+    assert_eq!(take(None, "*", (None, None), 1), count(31));
 }
 
 #[test]
-fn a_restart_is_refused() {
-    assert_eq!(trickle("*", Some("other"), 0), Err(422));
-    assert_eq!(trickle("\"tag\"", Some("other"), 0), Err(422));
+fn another_name_is_a_restart_for_whom_it_is_meant() {
+    let restart = |called, if_match, ufrag, password| {
+        // However many candidates there were: they are those of the way that is given up.
+        take(called, if_match, (Some(ufrag), password), 32)
+    };
+    let credentials = Credentials::new("ysXw", PASSWORD).unwrap();
+    let taken = restart(Some("VfXl"), "*", "ysXw", Some(PASSWORD));
+    assert_eq!(taken, Ok(Taken::Restart(credentials)));
+    for (called, if_match, password) in [
+        (Some("VfXl"), "\"tag\"", Some(PASSWORD)),
+        (Some("VfXl"), "*", None),
+        (Some("VfXl"), "*", Some("short")),
+        (None, "*", Some(PASSWORD)),
+    ] {
+        assert_eq!(restart(called, if_match, "ysXw", password), Err(422));
+    }
+    assert_eq!(
+        restart(Some("VfXl"), "\"old\"", "ysXw", Some(PASSWORD)),
+        Err(412)
+    );
 }
 
 #[test]
