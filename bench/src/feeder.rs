@@ -72,7 +72,7 @@ fn feed(mut publisher: Publisher, mut picture: Picture, stop: &AtomicBool) -> an
 }
 
 /// Waits until something happens in the slot, but not beyond `end`.
-fn wait(publisher: &Publisher, end: Instant) -> anyhow::Result<()> {
+pub(crate) fn wait(publisher: &Publisher, end: Instant) -> anyhow::Result<()> {
     let left = end.saturating_duration_since(Instant::now());
     let mut slot = [PollFd::new(publisher.as_fd(), PollFlags::POLLIN)];
     match ppoll(&mut slot, Some(TimeSpec::from_duration(left)), None) {

@@ -6,12 +6,21 @@
 
 mod delay;
 mod feeder;
+mod film;
+#[cfg(feature = "video")]
+mod forward;
 mod instructions;
 mod multipart;
 mod network;
+#[allow(
+    dead_code,
+    reason = "the benchmark of encoders has it in other forms, too"
+)]
+mod photo;
 mod picture;
 mod plot;
 mod process;
+mod projector;
 mod pump;
 mod pusher;
 mod readers;
@@ -22,6 +31,8 @@ mod sink;
 mod statistics;
 mod trace;
 mod viewers;
+#[cfg(feature = "video")]
+mod webrtc;
 mod websocket;
 mod worker;
 
@@ -38,9 +49,12 @@ use crate::multipart::Moment;
 use crate::picture::{Picture, Spec};
 use crate::plot::Plot;
 use crate::process::{PEERS, Peer, Programs, REST};
+use crate::projector::Projector;
 use crate::pusher::{Library, Pusher, Pushing};
 use crate::rtp::bare::{Frames, Pace};
 use crate::viewers::{Seen, Viewers, Watch};
+#[cfg(feature = "video")]
+use crate::webrtc::bare::Sending;
 
 /// Measures what Eyelid promises.
 #[derive(Parser)]
@@ -71,6 +85,9 @@ enum Command {
     Receive(sections::receive::Arguments),
     /// CPU time, losses and ages of eyelid-rtp, beside a bare loop and peers
     Rtp(sections::rtp::Arguments),
+    /// CPU time of eyelid-video for viewers by WebRTC, beside bare loops and Janus
+    #[cfg(feature = "video")]
+    Video(sections::video::Arguments),
     /// Instructions of the server for each frame, compared with a baseline
     Instructions(instructions::Arguments),
     /// Puts frames into a slot until killed
@@ -140,6 +157,44 @@ enum Command {
         /// Spread a frame's packets as eyelid-rtp does
         #[arg(long)]
         spread: bool,
+    },
+    /// Puts planes into a slot until killed, in which it can be read when they were captured
+    Film {
+        /// Directory of the slot
+        #[arg(long)]
+        slot: PathBuf,
+        /// Their size: WIDTHxHEIGHT
+        #[arg(long)]
+        size: film::Size,
+        /// What is to be seen
+        #[arg(long, value_enum, default_value = "quiet")]
+        scene: film::Scene,
+    },
+    /// Sends as RTP what comes from a tap of eyelid-video, until that closes
+    #[cfg(feature = "video")]
+    Forward {
+        /// The directory of the taps
+        #[arg(long)]
+        taps: PathBuf,
+        /// Which camera
+        #[arg(long)]
+        camera: String,
+        /// Where to send it
+        #[arg(long, value_name = "ADDRESS")]
+        to: SocketAddr,
+    },
+    /// Sends pictures as SRTP until killed: the least a server of WebRTC can do
+    #[cfg(feature = "video")]
+    Srtp {
+        /// To whom
+        #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
+        to: Vec<SocketAddr>,
+        /// The bytes of a picture
+        #[arg(long)]
+        bytes: usize,
+        /// Let the kernel cut the packets (UDP GSO)
+        #[arg(long)]
+        together: bool,
     },
     /// Lets packets take a time from one TUN device to the other until killed
     Delay {
@@ -211,6 +266,8 @@ fn main() -> anyhow::Result<()> {
         Command::Snapshots(programs) => sections::snapshots::run(&programs),
         Command::Receive(arguments) => sections::receive::run(&arguments),
         Command::Rtp(arguments) => sections::rtp::run(&arguments),
+        #[cfg(feature = "video")]
+        Command::Video(arguments) => sections::video::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Feed { slot, frames } => {
             process::pin_self(REST)?;
@@ -255,6 +312,21 @@ fn main() -> anyhow::Result<()> {
                 false => Pace::Burst,
             };
             rtp::bare::run(to, &frames.source()?, pace)
+        }
+        Command::Film { slot, size, scene } => Projector::start(&slot, size, scene)?.wait(),
+        #[cfg(feature = "video")]
+        Command::Forward { taps, camera, to } => forward::run(&taps, &camera, to),
+        #[cfg(feature = "video")]
+        Command::Srtp {
+            to,
+            bytes,
+            together,
+        } => {
+            let sending = match together {
+                true => Sending::Together,
+                false => Sending::Each,
+            };
+            webrtc::bare::run(&to, bytes, sending)
         }
         Command::Delay {
             into,

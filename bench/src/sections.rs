@@ -10,6 +10,8 @@ pub(crate) mod memory;
 pub(crate) mod receive;
 pub(crate) mod rtp;
 pub(crate) mod snapshots;
+#[cfg(feature = "video")]
+pub(crate) mod video;
 
 use std::time::Duration;
 

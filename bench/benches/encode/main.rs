@@ -7,6 +7,7 @@
 
 mod bare;
 mod encoders;
+#[path = "../../src/photo.rs"]
 mod photo;
 mod renditions;
 mod table;
