@@ -42,8 +42,8 @@ impl Mse {
     /// Answers a request for a camera's WebSocket. Who asks so has a right to look; in all, so many
     /// more viewers are `free`.
     ///
-    /// A browser does not tell its page why there was no WebSocket, so a request without a handshake
-    /// is told first what stands against one.
+    /// A browser does not tell its page why there was no WebSocket, so a request without a
+    /// handshake is told first what stands against one.
     pub(crate) fn respond(
         &self,
         feeds: &Rc<Feeds>,

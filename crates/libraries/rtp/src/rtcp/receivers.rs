@@ -264,7 +264,7 @@ impl Receivers {
     }
 }
 
-/// A receiver has lost a picture (PLI, RFC 4585, §6.3.1), or wants to begin (FIR, RFC 5104, §4.3.1).
+/// A receiver has lost a picture (PLI, RFC 4585, §6.3.1), or would begin (FIR, RFC 5104, §4.3.1).
 fn asks_for_key(feedback: &PayloadFeedback<'_>, ssrc: u32) -> bool {
     if feedback.parse_fci::<Pli<'_>>().is_ok() {
         return feedback.media_ssrc() == ssrc;

@@ -181,8 +181,8 @@ impl Session {
         }
     }
 
-    /// Says whether there is room for this handshake, and takes it: as one of the address that asked
-    /// for the session, or where that was a proxy's, of the one that the datagram comes from.
+    /// Says whether there is room for this handshake, and takes it: as one of the address that
+    /// asked for the session, or where that was a proxy's, of the one that the datagram comes from.
     fn may_shake_hands(&mut self, from: SocketAddr, now: Instant) -> bool {
         let room = &mut self.state.room;
         if self.connection.is_connected() || room.as_ref().is_some_and(Room::is_held) {
