@@ -88,43 +88,49 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     println!(
         "| viewers | | frames/s of each | slowest / median viewer | kbit/s of each | \
-         CPU % in all | CPU µs for a frame of one more viewer | of the loop's that sends each packet | viewers' core % |"
+         CPU % in all | CPU µs for a frame of one more viewer | of Janus's | of the loop's that sends each packet | viewers' core % |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    let host = Host::new("video", 1)?;
+    let addresses = (0..ADDRESSES).map(|number| IpAddr::from([10, 12, 1, 100 + number]));
+    let addresses: Vec<IpAddr> = addresses.collect();
+    for address in &addresses {
+        ip(&format!("addr add {address}/24 dev video"))?;
+    }
     let mut rounds: Vec<Vec<Vec<Seen>>> = Vec::new();
     for _ in 0..arguments.rounds {
         let of = |server: &Server| {
             let counts = arguments.viewers.iter();
             counts
-                .map(|count| measure(programs, *server, *count))
+                .map(|count| measure(programs, &host, &addresses, *server, *count))
                 .collect()
         };
         rounds.push(servers.iter().map(of).collect::<anyhow::Result<_>>()?);
     }
-    let bare = servers
-        .iter()
-        .position(|it| *it == Server::Bare(Sending::Each));
+    let place = |server| servers.iter().position(|it| *it == server);
+    let (janus, bare) = (place(Server::Janus), place(Server::Bare(Sending::Each)));
     for (at, count) in arguments.viewers.iter().enumerate() {
         for (which, server) in servers.iter().enumerate() {
             let of = |value: &dyn Fn(&Seen) -> f64| {
                 median(rounds.iter().map(|round| value(&round[which][at])))
             };
-            let each = |round: &Vec<Vec<Seen>>, which: usize| marginal_us(&round[which], at);
-            let own = median(rounds.iter().map(|round| each(round, which)));
-            let ratio = median(
-                rounds
+            let each = |round: &[Vec<Seen>], which: usize| marginal_us(&round[which], at);
+            let ratio = |other: Option<usize>| {
+                let ratios = rounds
                     .iter()
-                    .filter_map(|round| Some(each(round, which) / each(round, bare?))),
-            );
+                    .filter_map(|round| Some(each(round, which) / each(round, other?)));
+                or_nothing(median(ratios), 2)
+            };
             println!(
-                "| {count} | {} | {:.1} | {:.2} | {:.0} | {:.1} | {} | {} | {:.0} |",
+                "| {count} | {} | {:.1} | {:.2} | {:.0} | {:.1} | {} | {} | {} | {:.0} |",
                 server.name(),
                 of(&|seen| seen.frames_per_s),
                 of(&|seen| seen.slowest),
                 of(&|seen| seen.kbit_per_s),
                 of(&|seen| seen.cpu.as_secs_f64() / WINDOW.as_secs_f64() * 100.0),
-                or_nothing(own, 1),
-                or_nothing(ratio, 2),
+                or_nothing(median(rounds.iter().map(|round| each(round, which))), 1),
+                ratio(janus),
+                ratio(bare),
                 of(&|seen| seen.own_cpu_percent),
             );
         }
@@ -163,20 +169,20 @@ impl Server {
     }
 }
 
-fn measure(programs: &Programs, server: Server, count: usize) -> anyhow::Result<Seen> {
-    let host = Host::new("video", 1)?;
+fn measure(
+    programs: &Programs,
+    host: &Host,
+    addresses: &[IpAddr],
+    server: Server,
+    count: usize,
+) -> anyhow::Result<Seen> {
     let slots = slots()?;
-    let addresses = (0..ADDRESSES).map(|number| IpAddr::from([10, 12, 1, 100 + number]));
-    let addresses: Vec<IpAddr> = addresses.collect();
-    for address in &addresses {
-        ip(&format!("addr add {address}/24 dev video"))?;
-    }
     let _film;
     let http = SocketAddr::new(host.address(), HTTP_PORT);
     let (mut receivers, _others, measured);
     match server {
         Server::Bare(sending) => {
-            receivers = Receivers::connect(Gateway::Bare, http, &addresses, count)?;
+            receivers = Receivers::connect(Gateway::Bare, http, addresses, count)?;
             let to = receivers.addresses()?;
             let to: Vec<String> = to.iter().map(SocketAddr::to_string).collect();
             let bytes = PICTURE_BYTES.to_string();
@@ -190,14 +196,14 @@ fn measure(programs: &Programs, server: Server, count: usize) -> anyhow::Result<
         }
         Server::Eyelid => {
             _film = Projector::start(&slots.path().join("film"), SIZE, Scene::Moving)?;
-            measured = video(programs, &host, slots.path(), http, "", SERVER)?;
-            receivers = Receivers::connect(Gateway::Eyelid, http, &addresses, count)?;
+            measured = video(programs, host, slots.path(), http, "", SERVER)?;
+            receivers = Receivers::connect(Gateway::Eyelid, http, addresses, count)?;
         }
         Server::Janus => {
             _film = Projector::start(&slots.path().join("film"), SIZE, Scene::Moving)?;
             let elsewhere = SocketAddr::new(host.address(), HTTP_PORT + 1);
             let gop = "[cameras.film]\ngop = \"1s\"\n";
-            let encoder = video(programs, &host, slots.path(), elsewhere, gop, REST)?;
+            let encoder = video(programs, host, slots.path(), elsewhere, gop, REST)?;
             let mut command = host.command(programs.path(PEER));
             command.args([http.to_string(), RTP_PORT.to_string()]);
             command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -208,7 +214,7 @@ fn measure(programs: &Programs, server: Server, count: usize) -> anyhow::Result<
             let mut command = host.command(own.get_program());
             command.args(own.get_args()).arg(slots.path().join(".taps"));
             _others = (encoder, Program::start(&mut command, REST)?);
-            receivers = Receivers::connect(Gateway::Janus, http, &addresses, count)?;
+            receivers = Receivers::connect(Gateway::Janus, http, addresses, count)?;
         }
     }
     receivers.settle(BITS_PER_SECOND * LEAST_SHARE)?;
