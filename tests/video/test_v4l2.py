@@ -154,7 +154,7 @@ def test_the_device_is_told_what_it_needs(camera, encoded, device, directory):
         assert told[2].startswith("format output 322x242 YU12 row 384 bytes 139392 colours 1 2")
         # More than 20 Mbit/s it does not bear.
         assert told[3:] == [
-            "rate 30", "period 2147483647", "gop 2147483647",
+            "rate 30", "period 54000", "gop 54000",
             "profile 1", "level 11", "header 1", "repeat 1", "bitrate 20000000",
         ]  # fmt: skip
         file.write_text('[video]\nencoder = "v4l2"\nbitrate = "500k"\n')

@@ -1,7 +1,7 @@
 //! The machine's own encoder, by the kernel: a stateful memory-to-memory device of V4L2, as the
 //! Raspberry Pi 3, 4 and Zero 2 have one.
 //!
-//! Constrained baseline, one picture at a time, no keyframe but those that are wanted. The kernel's
+//! Constrained baseline, one picture at a time, hardly a keyframe that nobody wants. The kernel's
 //! interface is in `kernel`, what is asked of a device is decided in `plan`, `session` does it, and
 //! `access_unit` sees to the parameter sets. `device` finds one.
 

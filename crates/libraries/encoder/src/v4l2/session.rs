@@ -22,6 +22,10 @@ const HUNG_AFTER: Duration = Duration::from_secs(2);
 /// The one that is encoded, and the one that a device may want besides.
 const CODED_BUFFERS: u32 = 2;
 
+/// Pictures from a keyframe that nobody asked for to the next: half an hour's. Who comes asks for
+/// one. The Raspberry Pi's driver takes far more, but hands it on to firmware that nobody has read.
+const KEYFRAME_PERIOD: i32 = 30 * 60 * 30;
+
 /// `V4L2_COLORSPACE_SMPTE170M`, JFIF's matrix, and `V4L2_QUANTIZATION_LIM_RANGE`: what the pictures
 /// have. The Raspberry Pi's driver does not tell its hardware, nor that the decoder.
 const COLORSPACE: u32 = 1;
@@ -324,10 +328,9 @@ fn set_formats(
 
 /// Sets what holds for all pictures. What a device has no control for, it does as it does.
 fn set_controls(node: &Node, coding: Coding, level: i32) -> io::Result<()> {
-    // It would be for whoever comes late, and those ask for one.
-    for never in [control::H264_I_PERIOD, control::GOP_SIZE] {
-        if let Some((_, most)) = node.control(never) {
-            node.set_control(never, most)?;
+    for period in [control::H264_I_PERIOD, control::GOP_SIZE] {
+        if let Some((_, most)) = node.control(period) {
+            node.set_control(period, most.min(KEYFRAME_PERIOD))?;
         }
     }
     if coding != Coding::H264 {
