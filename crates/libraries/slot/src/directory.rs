@@ -6,9 +6,46 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
+use rustix::fs::{CWD, OFlags, ResolveFlags, openat2};
+
+/// Whether a file was found that [`open_without_links`] had refused: there is a link further up,
+/// before Linux 5.6 there is no such call, or a sandbox does not let it be made. Slots of a process
+/// lie in one place.
+static TAKES_STEPS: AtomicBool = AtomicBool::new(false);
+
+/// Opens a file of a slot for reading, as [`Directory::file`] does; in one call where that can be,
+/// for that is done for each frame.
+///
+/// # Errors
+/// What open(2) says; ENOTDIR and ELOOP for symbolic links in the place of the directory and of the
+/// file.
+pub(crate) fn open_file(directory: &Path, name: &str, path: &Path) -> io::Result<File> {
+    let in_steps = || Directory::open(directory)?.file(name);
+    if TAKES_STEPS.load(Ordering::Relaxed) {
+        return in_steps();
+    }
+    let refused = match open_without_links(path) {
+        Ok(file) => return Ok(file),
+        Err(refused) => refused,
+    };
+    let file = in_steps()?;
+    // What was not there may have come meanwhile.
+    if refused.kind() != io::ErrorKind::NotFound {
+        TAKES_STEPS.store(true, Ordering::Relaxed);
+    }
+    Ok(file)
+}
+
+/// Opens a file for reading if there is no symbolic link on the way, nor in its place.
+fn open_without_links(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mode = rustix::fs::Mode::empty();
+    Ok(openat2(CWD, path, flags, mode, ResolveFlags::NO_SYMLINKS)?.into())
+}
 
 /// A slot's directory, for as long as one file in it is dealt with. Held for longer, it keeps
 /// inotify(7) from telling of the directory's loss, and its file system from being unmounted.
@@ -70,5 +107,42 @@ impl Directory {
     fn open_file(&self, name: &str, flags: OFlag, mode: Mode) -> io::Result<File> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         Ok(openat(&self.0, name, flags, mode)?.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn one_call_opens_no_file_behind_a_link_and_none_in_its_place() {
+        let home = tempfile::tempdir().unwrap();
+        // The system may have links on the way to it.
+        let home = home.path().canonicalize().unwrap();
+        let (slot, frame) = (home.join("slot"), home.join("slot/frame"));
+        std::fs::create_dir(&slot).unwrap();
+        std::fs::write(&frame, "frame").unwrap();
+        symlink(&slot, home.join("in-its-place")).unwrap();
+        symlink(&home, home.join("further-up")).unwrap();
+        symlink("frame", slot.join("link")).unwrap();
+        match open_without_links(&frame) {
+            Ok(file) => assert_eq!(io::read_to_string(file).unwrap(), "frame"),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}"),
+        }
+        for led in ["in-its-place/frame", "further-up/slot/frame", "slot/link"] {
+            open_without_links(&home.join(led)).unwrap_err();
+        }
+        let open = |at: &str, name| {
+            let directory = home.join(at);
+            open_file(&directory, name, &directory.join(name))
+        };
+        // A link further up is followed, and what was found there changes nothing for others.
+        for _ in 0..2 {
+            open("slot", "frame").unwrap();
+            open("in-its-place", "frame").unwrap_err();
+            open("slot", "link").unwrap_err();
+            open("further-up/slot", "frame").unwrap();
+        }
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::statvfs::statvfs;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, open_file};
 use crate::{FRAME_FILE, Frame, MAX_FRAME_BYTES, Rendition, STATE_FILE, State};
 
 /// What a JPEG starts with (ITU-T T.81, SOI) and ends with (EOI): all that a slot knows of one.
@@ -130,7 +130,7 @@ impl Reader {
     /// that is too large are errors, never followed or waited for.
     pub fn open(&self) -> Result<OpenFrame, ReadError> {
         let explain = |reason| self.explain(reason);
-        let file = self.file(self.name).map_err(explain)?;
+        let file = self.file().map_err(explain)?;
         let metadata = file.metadata().map_err(explain)?;
         if !metadata.is_file() {
             return Err(not_a_frame(&self.frame, "not a regular file"));
@@ -173,7 +173,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] or [`ReadError::Io`].
     pub fn wish(&self) -> Result<(), ReadError> {
-        match self.file(self.name) {
+        match self.file() {
             Ok(_) => Ok(()),
             Err(reason) => Err(self.explain(reason)),
         }
@@ -201,16 +201,14 @@ impl Reader {
     /// understood. Wakes no camera.
     pub fn state(&self) -> Option<State> {
         let mut json = Vec::new();
-        self.file(STATE_FILE)
-            .ok()?
-            .take(64 << 10)
-            .read_to_end(&mut json)
-            .ok()?;
+        let directory = Directory::open(&self.directory).ok()?;
+        let file = directory.file(STATE_FILE).ok()?;
+        file.take(64 << 10).read_to_end(&mut json).ok()?;
         State::parse(&json).ok()
     }
 
-    fn file(&self, name: &str) -> io::Result<File> {
-        Directory::open(&self.directory)?.file(name)
+    fn file(&self) -> io::Result<File> {
+        open_file(&self.directory, self.name, &self.frame)
     }
 
     fn metadata(&self) -> io::Result<Metadata> {
