@@ -4,6 +4,8 @@
 //! With systemd this is the journal, socket activation and sd_notify(3); without it stderr, nothing
 //! and silence. Nothing links libsystemd.
 
+#[cfg(feature = "tokio")]
+mod apart;
 pub mod backoff;
 mod gso;
 pub mod listening;
@@ -20,6 +22,8 @@ pub mod sockets;
 #[cfg(feature = "tokio")]
 pub mod timer;
 
+#[cfg(feature = "tokio")]
+pub use apart::apart;
 pub use gso::Gso;
 pub use log_limit::{LogLimit, Suppressed};
 pub use shortage::is_shortage;

@@ -44,11 +44,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use eyelid_config::{Config, ConfigError, EXIT_CONFIG, ReceiveOptions, camera_name};
-use eyelid_daemon::sockets;
+use eyelid_daemon::{apart, sockets};
 use eyelid_http::Sockets;
 use eyelid_slot::CameraName;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::task::LocalSet;
 
 use crate::settings::Settings;
@@ -116,11 +114,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     LocalSet::new().block_on(&runtime, async {
-        let served = serve::run(settings, Sockets::adopt(passed)?, reread);
-        // What LocalSet is given it polls whenever a task is woken, FuturesUnordered only what was
-        // woken itself: accepting and all else are not to be asked for each frame.
-        let mut served: FuturesUnordered<_> = std::iter::once(served).collect();
-        served.next().await.unwrap_or(Ok(()))
+        apart(serve::run(settings, Sockets::adopt(passed)?, reread)).await
     })
 }
 

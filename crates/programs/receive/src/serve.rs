@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_daemon::{apart, manager};
 use eyelid_figures::Answering;
 use eyelid_http::{
     Acceptor, Advice, Door, LiveConfig, ServeOptions, Sockets, end_signals, raise_descriptor_limit,
@@ -66,15 +66,17 @@ pub(crate) async fn run(
         anyhow::Ok(())
     };
     let figures = || status::figures(&cameras);
-    let ended = tokio::select! {
-        end = accepted => {
-            log::info!("ending: {}", end.reason());
-            Ok(())
+    let seldom = async {
+        tokio::select! {
+            end = accepted => log::info!("ending: {}", end.reason()),
+            () = pulse::feed_watchdog([&accepting, &watching]) => {}
+            () = reload_on_hang_up(hang_ups, reload) => {}
+            never = Answering::answer_all(answering.as_ref(), figures) => match never {},
         }
+    };
+    let ended = tokio::select! {
         Err(error) = cameras.run(&watching) => Err(error),
-        () = pulse::feed_watchdog([&accepting, &watching]) => Ok(()),
-        () = reload_on_hang_up(hang_ups, reload) => Ok(()),
-        never = Answering::answer_all(answering.as_ref(), figures) => match never {},
+        () = apart(seldom) => Ok(()),
     };
     manager::stopping();
     drop(sockets.listeners);

@@ -48,6 +48,7 @@ use clap::Parser;
 use eyelid_config::{
     Config, ConfigError, EXIT_CONFIG, HostPort, RtpDestinationOptions, RtpOptions, camera_name,
 };
+use eyelid_daemon::apart;
 use eyelid_daemon::sockets::{self, Passed};
 use eyelid_http::Sockets;
 use eyelid_slot::CameraName;
@@ -135,7 +136,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let ended = LocalSet::new().block_on(&runtime, async {
-        serve::run(settings, Sockets::adopt(passed)?, reread).await
+        apart(serve::run(settings, Sockets::adopt(passed)?, reread)).await
     });
     // The thread of a name that is being looked up waits for a dead name server, and nobody for it.
     runtime.shutdown_background();

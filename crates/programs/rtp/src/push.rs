@@ -12,9 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use eyelid_config::RtpCodec;
 use eyelid_consumer::SharedFrame;
-use eyelid_daemon::LogLimit;
 use eyelid_daemon::backoff::{Backoff, jitter};
 use eyelid_daemon::timer::at;
+use eyelid_daemon::{LogLimit, apart};
 use eyelid_rtp_wire::{Farewell, Framing, PacketBytes};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -190,22 +190,28 @@ impl Push {
         self.address.set(Some(to));
         self.error.take();
         self.reach.on_open(to, socket.pair.ports()?.0);
-        tokio::select! {
+        let seldom = async {
+            tokio::select! {
+                Err(error) = self.report_all(&socket) => Err(error),
+                never = self.listen(&socket, to) => match never {},
+                ended = self.probe(app, &socket) => ended,
+                never = self.tell(app) => match never {},
+                () = self.until_left(app) => Ok(Ended::Stopped),
+                () = self.moved() => {
+                    log::info!("{self}: the name has another address now");
+                    Ok(Ended::Elsewhere)
+                }
+            }
+        };
+        let ended = tokio::select! {
             Err(error) = self.send_frames(app, &socket) => Err(error),
-            Err(error) = self.report_all(&socket) => Err(error),
-            never = self.listen(&socket, to) => match never {},
-            ended = self.probe(app, &socket) => ended,
-            never = self.tell(app) => match never {},
-            () = self.until_left(app) => {
-                // Who is gone needs not be told.
-                let _ = self.report(&socket, Farewell::Bye).await;
-                Ok(Ended::Stopped)
-            }
-            () = self.moved() => {
-                log::info!("{self}: the name has another address now");
-                Ok(Ended::Elsewhere)
-            }
+            ended = apart(seldom) => ended,
+        };
+        if let Ok(Ended::Stopped) = ended {
+            // Who is gone needs not be told.
+            let _ = self.report(&socket, Farewell::Bye).await;
         }
+        ended
     }
 
     /// Waits until receivers are to be told that nothing more comes.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use anyhow::Context;
-use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_daemon::{apart, manager};
 use eyelid_figures::Answering;
 use eyelid_http::{Acceptor, Sockets, end_signals, raise_descriptor_limit, reload_on_hang_up};
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,12 +46,17 @@ pub(crate) async fn run(
         anyhow::Ok(())
     };
     let figures = || status::figures(&app);
+    let seldom = async {
+        tokio::select! {
+            end = accepted => log::info!("ending: {}", end.reason()),
+            () = pulse::feed_watchdog([&accepting, &watching]) => {}
+            () = reload_on_hang_up(hang_ups, reload) => {}
+            never = Answering::answer_all(answering.as_ref(), figures) => match never {},
+        }
+    };
     tokio::select! {
-        end = accepted => log::info!("ending: {}", end.reason()),
         error = app.cameras.run(&watching) => return error.context("cannot read inotify"),
-        () = pulse::feed_watchdog([&accepting, &watching]) => {}
-        () = reload_on_hang_up(hang_ups, reload) => {}
-        never = Answering::answer_all(answering.as_ref(), figures) => match never {},
+        () = apart(seldom) => {}
     }
     manager::stopping();
     drop(sockets.listeners);

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Parser;
 use eyelid_config::{Config, ConfigError, EXIT_CONFIG, Section, ServerOptions, camera_name};
+use eyelid_daemon::apart;
 use eyelid_daemon::sockets::{self, Passed};
 use eyelid_http::{AuthError, LiveConfig, Sockets};
 use eyelid_slot::CameraName;
@@ -129,6 +130,6 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     LocalSet::new().block_on(&runtime, async {
-        serve::run(settings, Sockets::adopt(passed)?, reread).await
+        apart(serve::run(settings, Sockets::adopt(passed)?, reread)).await
     })
 }

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use anyhow::Context;
-use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_daemon::{apart, manager};
 use eyelid_http::{Acceptor, Sockets, end_signals, raise_descriptor_limit, reload_on_hang_up};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,11 +34,16 @@ pub(crate) async fn run(
     let (accepting, watching) = (Pulse::default(), Pulse::default());
     let accepted = acceptor.accept_until_done(&sockets.listeners, &mut signals, &accepting);
     manager::ready();
+    let seldom = async {
+        tokio::select! {
+            end = accepted => log::info!("ending: {}", end.reason()),
+            () = pulse::feed_watchdog([&accepting, &watching]) => {}
+            () = reload_on_hang_up(hang_ups, || reload(&app, &settings, reread())) => {}
+        }
+    };
     tokio::select! {
-        end = accepted => log::info!("ending: {}", end.reason()),
         error = app.cameras.run(&watching) => return error.context("cannot read inotify"),
-        () = pulse::feed_watchdog([&accepting, &watching]) => {}
-        () = reload_on_hang_up(hang_ups, || reload(&app, &settings, reread())) => {}
+        () = apart(seldom) => {}
     }
     manager::stopping();
     drop(sockets.listeners);
