@@ -26,10 +26,10 @@ def podman(*arguments, check=True):
 
 
 class Container:
-    """A container in this suite's network."""
+    """A container in this suite's network, or in another."""
 
-    def __init__(self, *run):
-        self.id = podman("run", "--detach", "--network", "host", *LIMITS, *run).stdout.strip()
+    def __init__(self, *run, network="host"):
+        self.id = podman("run", "--detach", "--network", network, *LIMITS, *run).stdout.strip()
         self.pid = int(self.inspect("{{.State.Pid}}"))
 
     def inspect(self, what):
@@ -66,10 +66,11 @@ class Container:
 class Eyelid(Container):
     """A container of the image, with these flags for `eyelid`, on a port of its own."""
 
-    def __init__(self, *flags, options=()):
+    def __init__(self, *flags, options=(), **where):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        super().__init__(*CONFINED, *options, "eyelid", "--listen", f"0.0.0.0:{self.port}", *flags)
+        listen = ["--listen", f"0.0.0.0:{self.port}"]
+        super().__init__(*CONFINED, *options, "eyelid", *listen, *flags, **where)
         wait_for(lambda: "Ctrl-C" in self.log(), lambda: f"its greeting:\n{self.log()}")
 
     def healthcheck(self):
