@@ -167,6 +167,8 @@ fn write_moment(luma: &mut [u8], width: usize, at: SystemTime) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const SIZE: Size = Size {
