@@ -46,6 +46,15 @@ WEBSOCKET = (
 )
 NOWHERE = "192.0.2.1 9"  # an address of no machine (RFC 5737)
 
+# Keeps what waits for a source to be open, for a test to say when.
+LATE = """
+  window.late = [];
+  const listen = MediaSource.prototype.addEventListener;
+  MediaSource.prototype.addEventListener = function (type, listener, options) {
+    listen.call(this, type, type === 'sourceopen' ? () => late.push(listener) : listener, options);
+  };
+"""
+
 
 @pytest.fixture
 def filmed(eyelid, directory):
@@ -364,6 +373,21 @@ def test_a_pause_lets_the_camera_sleep(page, filmed):
     assert page.locator("canvas").evaluate("canvas => canvas.width") == 320, "the last picture"
     page.keyboard.press("Space")
     wait_text(page, card(page, "front").locator(".state"), "awake")
+
+
+@in_chromium
+def test_a_session_that_ends_while_the_browser_opens_it_complains_of_nothing(page, filmed):
+    """A browser says `sourceopen` later, and then the page may want it no more."""
+    page.add_init_script(LATE)
+    eyelid = filmed()
+    with without_udp(page):
+        page.goto(f"{eyelid.url}/front/", wait_until="commit")
+        wait_page(page, lambda: page.evaluate("late.length > 0"), "a source was opened")
+        page.keyboard.press("Space")
+        Slot(eyelid.slot.path / "front", eyelid).wait_state("asleep")
+        page.evaluate("late.forEach((listener) => setTimeout(listener))")
+        page.wait_for_timeout(100)  # it would complain at once
+    assert page.complaints == []
 
 
 @in_chromium

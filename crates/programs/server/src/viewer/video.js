@@ -357,6 +357,7 @@ class MseSession extends Session {
     }
     this.source = new this.Source();
     this.source.addEventListener('sourceopen', () => {
+      if (this.source.readyState !== 'open') return; // closed before the browser said so
       URL.revokeObjectURL(this.element.src);
       this.buffer = this.source.addSourceBuffer(mime);
       this.buffer.addEventListener('updateend', () => this.feed());
