@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 from PIL import Image, ImageChops, ImageStat
-from video import nal_types, play
+from video import Tap, nal_types, play
 
 from harness.processes import descriptors
 from harness.waiting import wait_for
@@ -48,6 +48,18 @@ def test_ffprobe_says_what_it_is(camera, video):
     assert {name: stream[name] for name in wanted} == wanted
     assert not said.stderr, said.stderr
     slot.wait_state("asleep")
+
+
+def test_taps_alone_are_reason_to_run(start, door, directory):
+    taps = directory / "taps"
+    where = ["--slots", directory / "slots", "--taps", taps, "--udp", "0"]
+    program = start("eyelid-video", *where)
+    for _ in range(2):  # the end of the only reader is not the program's
+        wait_for((taps / "door.h264").exists, "the tap")
+        with Tap(taps / "door.h264") as tap:
+            assert nal_types(tap.read(100))[:1] == [SPS]
+        door.wait_state("asleep")
+    assert program.process.poll() is None
 
 
 def test_it_shows_what_the_camera_shows(shown, door):

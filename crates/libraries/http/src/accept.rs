@@ -87,6 +87,10 @@ impl<H: Handler> Protocol for Http<H> {
     fn idle_exit(&self) -> Option<Duration> {
         self.door.live().options.idle_exit
     }
+
+    fn is_busy(&self) -> bool {
+        self.handler.is_busy()
+    }
 }
 
 /// Accepts connections and has a task serve each.

@@ -43,6 +43,12 @@ pub trait Handler: 'static {
         request: Request<Incoming>,
         arrival: Arrival,
     ) -> impl Future<Output = Outcome> + 'static;
+
+    /// Says whether the program serves others than connections, too: then the end of these is not
+    /// its own.
+    fn is_busy(&self) -> bool {
+        false
+    }
 }
 
 /// How a connection came.

@@ -26,6 +26,8 @@ pub(crate) struct App {
     door: Rc<Door>,
     peers: Rc<Peers>,
     mse: Mse,
+    /// Whether there are taps: they have their readers without HTTP.
+    has_taps: bool,
     /// When the program began.
     started: SystemTime,
     /// As they were last read. What takes a restart to change is not asked for here.
@@ -38,6 +40,7 @@ impl App {
         feeds: Rc<Feeds>,
         door: Rc<Door>,
         peers: Rc<Peers>,
+        has_taps: bool,
         settings: &Settings,
     ) -> Self {
         Self {
@@ -45,6 +48,7 @@ impl App {
             door,
             peers,
             mse: Mse::default(),
+            has_taps,
             started: SystemTime::now(),
             settings: RefCell::new(settings.clone()),
         }
@@ -132,5 +136,9 @@ impl App {
 impl Handler for App {
     async fn handle(self: Rc<Self>, request: Request<Incoming>, arrival: Arrival) -> Outcome {
         self.respond(request, arrival).await
+    }
+
+    fn is_busy(&self) -> bool {
+        self.has_taps
     }
 }

@@ -57,7 +57,8 @@ pub(crate) async fn run(
         taps: passed_tap,
     } = passed;
     let listens = !sockets.is_empty() || !settings.listen.is_empty();
-    if !listens && settings.taps.is_none() && passed_tap.is_none() {
+    let has_taps = settings.taps.is_some() || passed_tap.is_some();
+    if !listens && !has_taps {
         anyhow::bail!(
             "nothing to listen on: give --listen ADDR or --taps DIR, or listen or taps in [video] of the configuration"
         );
@@ -81,6 +82,7 @@ pub(crate) async fn run(
         feeds.clone(),
         door.clone(),
         peers.clone(),
+        has_taps,
         &settings,
     ));
     let taps = Taps::new(feeds.clone(), settings.taps.clone());
