@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::{Error, Unexpected, Visitor};
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// What a duration looks like.
 pub(crate) const FORM: &str =
@@ -22,6 +22,20 @@ pub struct DurationError(String);
 /// What it should look like.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     humantime::parse_duration(text).map_err(|_| DurationError(text.to_owned()))
+}
+
+/// A text that is no duration of a second or more.
+#[derive(Debug, thiserror::Error)]
+#[error("duration {0:?}: use at least 1s, for example \"8h\"")]
+pub(crate) struct LastingError(String);
+
+/// Parses the value of a flag that means nothing below a second.
+///
+/// # Errors
+/// What it should look like.
+pub(crate) fn parse_lasting(text: &str) -> Result<Duration, LastingError> {
+    let lasting = parse(text).ok().filter(|lasting| lasting.as_secs() > 0);
+    lasting.ok_or_else(|| LastingError(text.to_owned()))
 }
 
 /// Gives a duration as the value of a flag or a key, without blanks.
@@ -45,6 +59,14 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Duration>, D::Error> {
     from.deserialize_str(Form).map(Some)
+}
+
+/// Reads what [`parse_lasting`] takes.
+pub(crate) fn deserialize_lasting<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_lasting(&text).map(Some).map_err(D::Error::custom)
 }
 
 struct Form;
@@ -72,6 +94,15 @@ mod tests {
         for bad in ["", "2", "-2s", "2 fortnights", "99999999999999999999s"] {
             let error = parse(bad).unwrap_err().to_string();
             assert_eq!(error, format!("duration {bad:?}: use {FORM}"));
+        }
+    }
+
+    #[test]
+    fn what_lasts_is_a_second_at_least() {
+        assert_eq!(parse_lasting("1s").unwrap(), Duration::from_secs(1));
+        for bad in ["0s", "999ms", "5", ""] {
+            let error = parse_lasting(bad).unwrap_err().to_string();
+            assert!(error.contains("at least 1s"), "{error}");
         }
     }
 }

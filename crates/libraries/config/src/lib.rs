@@ -47,7 +47,7 @@ pub use values::{
     Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,
 };
 pub use video::{PushedVideoCameraOptions, VideoCameraOptions, VideoOptions};
-pub use video_values::{Bitrate, EncoderChoice, UdpAddress, VideoValueError};
+pub use video_values::{Bitrate, Candidate, EncoderChoice, UdpAddress, VideoValueError};
 
 /// The environment variable that may hold one `USER:PASSWORD` for the server.
 pub const PASSWORD_VARIABLE: &str = "EYELID_PASSWORD";

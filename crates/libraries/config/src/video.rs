@@ -1,7 +1,6 @@
 //! The options of the program that shows cameras as H.264: `[video]` in the file, and a few keys of
 //! each camera.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::section::CAMERA;
-use crate::video_values::{Bitrate, EncoderChoice, UdpAddress};
+use crate::video_values::{Bitrate, Candidate, EncoderChoice, UdpAddress};
 use crate::{Address, Section, duration};
 
 /// Options of `eyelid-video`. What is not given is `None` (or empty).
@@ -40,7 +39,7 @@ pub struct VideoOptions {
     /// Another address by which this machine is reached, such as a router's or a container's host;
     /// may be repeated
     #[arg(long = "candidate", alias = "candidates", value_name = "IP")]
-    pub candidates: Vec<IpAddr>,
+    pub candidates: Vec<Candidate>,
     /// Have a socket of H.264 for each camera in this directory [default: none]
     #[arg(long, value_name = "DIR")]
     pub taps: Option<PathBuf>,
@@ -58,10 +57,13 @@ pub struct VideoOptions {
     #[arg(
         long,
         value_name = "DURATION",
-        value_parser = duration::parse,
+        value_parser = duration::parse_lasting,
         allow_hyphen_values = true
     )]
-    #[serde(with = "duration")]
+    #[serde(
+        serialize_with = "duration::serialize",
+        deserialize_with = "duration::deserialize_lasting"
+    )]
     pub max_session: Option<Duration>,
     /// End after this long without a viewer [default: never]
     #[arg(

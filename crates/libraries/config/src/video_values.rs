@@ -20,6 +20,11 @@ pub enum VideoValueError {
     /// No place for UDP.
     #[error("udp {0:?}: use a port, IP:PORT or [IPV6]:PORT")]
     Udp(String),
+    /// No address that leads here.
+    #[error(
+        "candidate {0:?}: use an address that leads to this machine, for example \"203.0.113.7\"; browsers take no names"
+    )]
+    Candidate(String),
 }
 
 /// Bits a second: none at all, or 150,000 (below that no camera's picture is one) to 100 million.
@@ -134,6 +139,43 @@ impl<'de> Deserialize<'de> for UdpAddress {
     }
 }
 
+/// An address by which browsers reach this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Candidate(IpAddr);
+
+impl Candidate {
+    /// Gives the address.
+    pub fn address(self) -> IpAddr {
+        self.0
+    }
+}
+
+impl FromStr for Candidate {
+    type Err = VideoValueError;
+
+    fn from_str(text: &str) -> Result<Self, VideoValueError> {
+        let address = text.parse().ok();
+        let leads = |address: &IpAddr| !address.is_unspecified() && !address.is_multicast();
+        let candidate = address.filter(leads).map(Self);
+        candidate.ok_or_else(|| VideoValueError::Candidate(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Candidate {
+    type Error = VideoValueError;
+
+    fn try_from(text: String) -> Result<Self, VideoValueError> {
+        text.parse()
+    }
+}
+
+impl From<Candidate> for String {
+    fn from(candidate: Candidate) -> Self {
+        candidate.0.to_string()
+    }
+}
+
 /// What encodes H.264.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -155,6 +197,7 @@ mod tests {
     struct Values {
         bitrate: Option<Bitrate>,
         udp: Option<UdpAddress>,
+        candidate: Option<Candidate>,
     }
 
     fn of_file(text: &str) -> Result<Values, String> {
@@ -209,6 +252,30 @@ mod tests {
         );
         for text in ["bitrate = -1", "bitrate = 2.5", "udp = 70000", "udp = true"] {
             assert!(of_file(text).is_err(), "{text}");
+        }
+    }
+    #[test]
+    fn a_candidate_is_an_address_that_leads_somewhere() {
+        for good in ["203.0.113.7", "2001:db8::7", "127.0.0.1"] {
+            let candidate: Candidate = good.parse().unwrap();
+            assert_eq!(candidate.address().to_string(), good);
+            let read = of_file(&format!("candidate = {good:?}")).unwrap();
+            assert_eq!(read.candidate, Some(candidate));
+        }
+        for bad in [
+            "camera.example.org",
+            "203.0.113.7:8189",
+            "[2001:db8::7]",
+            "0.0.0.0",
+            "::",
+            "239.1.1.1",
+            "ff02::1",
+            "",
+        ] {
+            let error = bad.parse::<Candidate>().unwrap_err().to_string();
+            assert!(error.contains(bad) && error.contains("no names"), "{error}");
+            let error = of_file(&format!("candidate = {bad:?}")).unwrap_err();
+            assert!(error.contains("no names"), "{error}");
         }
     }
 }

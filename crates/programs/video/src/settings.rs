@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::{
-    Address, Config, EncoderChoice, PushedVideoCameraOptions, UdpAddress, VideoCameraOptions,
-    VideoOptions,
+    Address, Candidate, Config, EncoderChoice, PushedVideoCameraOptions, UdpAddress,
+    VideoCameraOptions, VideoOptions,
 };
 use eyelid_consumer::Configured;
 use eyelid_daemon::manager;
@@ -108,12 +108,16 @@ impl Settings {
                 bitrate_bps: bitrate.map_or(BITRATE_BPS, |bitrate| bitrate.bits_per_second()),
                 cameras,
             },
-            candidates: options.candidates,
+            candidates: addresses(options.candidates),
             max_viewers: options.max_viewers.map_or(MAX_VIEWERS, |max| max as usize),
             max_session: options.max_session,
             idle_exit: options.idle_exit,
         })
     }
+}
+
+fn addresses(candidates: Vec<Candidate>) -> Vec<IpAddr> {
+    candidates.into_iter().map(Candidate::address).collect()
 }
 
 /// A file in the directory of this name that systemd has made for the unit.
@@ -180,6 +184,9 @@ mod tests {
         assert_eq!(merged.candidates.len(), 2);
         let error = settings("[video]\nencoder = \"x264\"\n", &[]).unwrap_err();
         assert!(error.contains("line 2, key \"encoder\""), "{error}");
+        let error = settings("[video]\nmax-session = \"0s\"\n", &[]).unwrap_err();
+        assert!(error.contains("line 2, key \"max-session\""), "{error}");
+        assert!(error.contains("at least 1s"), "{error}");
         let error = settings("[cameras.a]\nbitrate = \"1\"\n", &[]).unwrap_err();
         assert!(error.contains("line 2, key \"bitrate\""), "{error}");
     }
