@@ -1,5 +1,5 @@
 """`encoder = "v4l2"` and what `auto` makes of it, by a device that is not there
-(pretended_encoder.c). The kernel's own queues: tests/vm. What a Raspberry Pi's hardware makes of
+(pretended_encoder.c). The kernel's own queues: tests/vm/vicodec. What a Raspberry Pi's hardware makes of
 it only a Raspberry Pi shows.
 """
 
