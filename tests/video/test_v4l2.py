@@ -1,6 +1,6 @@
 """`encoder = "v4l2"` and what `auto` makes of it, by a device that is not there
-(pretended_encoder.c). The kernel's own queues: tests/vm/vicodec. What a Raspberry Pi's hardware makes of
-it only a Raspberry Pi shows.
+(pretended_encoder.c). The kernel's own queues: tests/vm/vicodec. What a Raspberry Pi's hardware
+makes of it only a Raspberry Pi shows.
 """
 
 import io
