@@ -15,14 +15,30 @@ use tokio::io::unix::AsyncFd;
 ///
 /// # Panics
 /// Outside such a runtime.
+pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    register(descriptor, Interest::READABLE)
+}
+
+/// Lets the runtime wait until a descriptor is readable, and until it is writable, as [`readable`]
+/// does.
+///
+/// # Errors
+/// What epoll_ctl(2) said.
+///
+/// # Panics
+/// Outside such a runtime.
+pub fn readable_and_writable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    register(descriptor, Interest::READABLE | Interest::WRITABLE)
+}
+
 #[expect(
     unsafe_code,
     reason = "tokio cannot know that the descriptor stays the same"
 )]
-pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+fn register(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd is open, gives the same descriptor each time, and is closed by nobody
     // else.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use eyelid_daemon::readiness;
+use eyelid_pacing::unacknowledged_bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use rustix::io::Errno;
@@ -15,12 +17,17 @@ use rustix::net::{
     SocketFlags, SocketType, connect, recv, sendmsg, socket_with,
 };
 use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
 
 use super::REFUSED;
 use super::message::Known;
 use crate::admission::Permit;
 use crate::response::{close, head_bytes};
 use crate::take_over::TakenOver;
+
+/// How long a program may take to begin. To connect to its socket starts it; one that cannot start
+/// is tried again for as long as there is somebody to start it for.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The programs that take connections over: the directory of their sockets.
 #[derive(Clone, Debug)]
@@ -81,7 +88,7 @@ impl Recipients {
         });
         match connected
             .map_err(io::Error::from)
-            .and_then(readiness::readable)
+            .and_then(readiness::readable_and_writable)
         {
             Ok(link) => Ok(Recipient { link }),
             Err(reason) if is_missing(&reason) => Err(ConnectError::Missing),
@@ -99,16 +106,22 @@ fn is_missing(error: &io::Error) -> bool {
 
 impl Recipient {
     /// Passes a connection on, and waits until the program no longer has it. One that the program
-    /// refuses is no client any more, but waits. A client whose program ends at this very moment is
-    /// told to try again.
+    /// refuses is no client any more, but waits. A client whose program ends at this very moment, or
+    /// does not begin, is told to try again.
     pub async fn hand_over(self, known: &Known, taken: TakenOver) {
-        match self.send(known, &taken) {
+        let sent = match self.send(known, &taken) {
+            Ok(()) => self.received().await,
+            failed => failed,
+        };
+        match sent {
             Ok(()) => {
                 // The program's from here on: only its own end closes it.
                 drop(taken.socket);
                 self.ended(taken.permit.as_deref()).await;
             }
             Err(error) => {
+                // Whoever still receives the message finds nobody at the other end.
+                drop(self);
                 log::warn!("client {}: not handed over: {error}", known.peer);
                 let mut headers = HeaderMap::new();
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
@@ -136,6 +149,23 @@ impl Recipient {
         Ok(())
     }
 
+    /// Waits until the program has received the message, or is gone.
+    async fn received(&self) -> io::Result<()> {
+        let received = async {
+            while unacknowledged_bytes(&self.link)? > 0 {
+                // What is received makes room (unix(7)).
+                self.link.writable().await?.clear_ready();
+            }
+            Ok(())
+        };
+        timeout(START_TIMEOUT, received).await.unwrap_or_else(|_| {
+            let seconds = START_TIMEOUT.as_secs();
+            Err(io::Error::other(format!(
+                "the program does not begin within {seconds} s"
+            )))
+        })
+    }
+
     /// Waits until the program closes its end, or is gone.
     async fn ended(&self, permit: Option<&Permit>) {
         let mut said = [0; 64];
@@ -150,5 +180,82 @@ impl Recipient {
                 Err(_) => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use rustix::net::{bind, listen};
+
+    use super::super::taking::{poll_accept, receive};
+    use super::*;
+    use crate::socket::{Peer, Socket};
+
+    /// A socket of a program, and a connection to it.
+    fn program() -> (tempfile::TempDir, OwnedFd, Recipient) {
+        let directory = tempfile::tempdir().unwrap();
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let listener = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
+        let listener = listener.unwrap();
+        let path = directory.path().join("video");
+        bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        listen(&listener, 8).unwrap();
+        let recipients = Recipients::new(directory.path().to_owned());
+        let recipient = recipients.connect("video").unwrap();
+        (directory, listener, recipient)
+    }
+
+    fn known() -> Known {
+        Known {
+            peer: Peer::Unix,
+            camera: None,
+            user: None,
+            allow_origin: None,
+        }
+    }
+
+    /// A client that has asked, and what is taken over of it.
+    fn client() -> (UnixStream, TakenOver) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = Socket::Unix(tokio::net::UnixStream::from_std(ours).unwrap());
+        (theirs, TakenOver::new(socket, Some(b"GET".to_vec())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_given_to_a_program_that_does_not_begin_is_told_so() {
+        let (_directory, listener, recipient) = program();
+        let (mut client, taken) = client();
+        recipient.hand_over(&known(), taken).await;
+        let mut answer = String::new();
+        // To the end: no descriptor of it is open for writing, also not that in the message.
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.to_lowercase().contains("\r\nretry-after: 2\r\n"));
+        let listener = readiness::readable(listener).unwrap();
+        let link = std::future::poll_fn(|cx| poll_accept(&listener, cx)).await;
+        let error = receive(link.unwrap()).await.err().unwrap().to_string();
+        assert!(error.contains("answered meanwhile"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn whom_a_program_has_taken_it_alone_ends() {
+        let (_directory, listener, recipient) = program();
+        let (mut client, taken) = client();
+        let known = known();
+        let taking = async {
+            let listener = readiness::readable(listener).unwrap();
+            let link = std::future::poll_fn(|cx| poll_accept(&listener, cx)).await;
+            let program = receive(link.unwrap()).await.unwrap();
+            program.socket.send(b"said").await.unwrap();
+            // What this end has is closed here, with the link.
+        };
+        tokio::join!(recipient.hand_over(&known, taken), taking);
+        let mut said = String::new();
+        client.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "said");
     }
 }

@@ -104,6 +104,10 @@ pub(crate) fn poll_accept(
 pub(crate) async fn receive(link: OwnedFd) -> io::Result<HandedOver> {
     let link = readiness::readable(link)?;
     let (message, client) = timeout(MESSAGE_TIMEOUT, message(&link)).await??;
+    let given_up = matches!(recv(&link, &mut [0; 1][..], RecvFlags::PEEK), Ok((_, 0)));
+    if given_up {
+        return Err(io::Error::other("the client was answered meanwhile"));
+    }
     let (known, read) = Known::parse(&message).map_err(io::Error::other)?;
     let read = Bytes::copy_from_slice(read);
     Ok(HandedOver {
