@@ -20,7 +20,7 @@ async function ask(url, options, wanted) {
 }
 
 /** Shows a track, and remembers what ends it. */
-function show(connection) {
+function play(connection) {
   peer = connection;
   // Mainsail takes each track, whatever it is of.
   connection.ontrack = ({ streams }) => (document.querySelector("video").srcObject = streams[0]);
@@ -51,7 +51,7 @@ async function watchCameraStreamer(url, extra) {
     sdpSemantics: "unified-plan",
     ...(offer.iceServers && { iceServers: offer.iceServers }),
   });
-  show(connection);
+  play(connection);
   connection.addTransceiver("video", { direction: "recvonly" });
   // They go as they come, also before the answer.
   connection.onicecandidate = ({ candidate }) =>
@@ -93,7 +93,7 @@ async function watchMediaMtx(base, tagged) {
     iceServers: iceServers(options.headers.get("Link")),
     sdpSemantics: "unified-plan",
   });
-  show(connection);
+  play(connection);
   for (const kind of tagged ? ["video", "audio"] : ["video"]) {
     connection.addTransceiver(kind, { direction: tagged ? "sendrecv" : "recvonly" });
   }
