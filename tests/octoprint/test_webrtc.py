@@ -31,6 +31,8 @@ class WebRtcRoute(Route):
 @pytest.fixture(scope="module")
 def route(route_name, octoprint):
     """One of the routes, to a camera that comes as H.264."""
+    if not octoprint.program.running():  # killed by who came before
+        octoprint.run()
     with private_directory() as directory, programs(directory) as start:
         camera = FilmedCamera(start, directory, octoprint.url)
         yield WebRtcRoute.to(route_name, start, octoprint, camera)
