@@ -25,7 +25,8 @@ def ask(*arguments):
 def server_of(program):
     """Gives the pid of a running server; None if there is none."""
     return next(
-        (pid for pid in children(program.pid) if "eyelid-server" in command_line(pid)[0]), None
+        (pid for pid in children(program.pid) if "eyelid-server" in "".join(command_line(pid)[:1])),
+        None,
     )
 
 

@@ -90,8 +90,11 @@ class Pushed:
 
     def receive(self):
         """Gives the pid of the program that cameras push to; None if there is none."""
-        found = [pid for pid in children(self.program.pid) if "receive" in command_line(pid)[0]]
-        return found[0] if found else None
+        for pid in children(self.program.pid):
+            # One that has just ended has no arguments.
+            if "receive" in "".join(command_line(pid)[:1]):
+                return pid
+        return None
 
     def connected(self):
         """Says whether the server says that the first camera is connected."""
