@@ -106,8 +106,8 @@ fn is_missing(error: &io::Error) -> bool {
 
 impl Recipient {
     /// Passes a connection on, and waits until the program no longer has it. One that the program
-    /// refuses is no client any more, but waits. A client whose program ends at this very moment, or
-    /// does not begin, is told to try again.
+    /// refuses is no client any more, but waits. A client whose program ends at this very moment,
+    /// or does not begin, is told to try again.
     pub async fn hand_over(self, known: &Known, taken: TakenOver) {
         let sent = match self.send(known, &taken) {
             Ok(()) => self.received().await,
