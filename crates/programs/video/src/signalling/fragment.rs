@@ -2,8 +2,8 @@
 //! counted and not kept, for none is needed: this side is ICE-lite, so the client asks and is
 //! answered where it asks from.
 
-use super::offer::Unusable;
-use super::{BODY_BYTES, CANDIDATES};
+use super::CANDIDATES;
+use super::offer::{Unusable, text};
 
 /// What a fragment of a session description says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,12 +22,8 @@ impl SdpFragment {
     /// # Errors
     /// It is none, or has too much of something.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Unusable> {
-        if body.len() > BODY_BYTES {
-            return Err(Unusable::TooMuch("bytes"));
-        }
-        let text = str::from_utf8(body).map_err(|_| Unusable::Malformed("it is no UTF-8"))?;
         let mut fragment = Self::default();
-        for line in text.lines().filter(|line| !line.is_empty()) {
+        for line in text(body)?.lines().filter(|line| !line.is_empty()) {
             if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
                 fragment.ice_ufrag = Some(ufrag.trim().to_owned());
             } else if let Some(password) = line.strip_prefix("a=ice-pwd:") {
@@ -47,6 +43,7 @@ impl SdpFragment {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BODY_BYTES;
     use super::*;
 
     #[test]
@@ -78,7 +75,7 @@ mod tests {
             SdpFragment::parse(long.as_bytes()),
             Err(Unusable::TooMuch("bytes"))
         );
-        for wrong in [&b"v=0\r\n"[..], b"{}", b"a=\xff"] {
+        for wrong in [&b"v=0\r\n"[..], b"{}", b"a=\xff", b"a=ice-ufrag:x\ry\n"] {
             assert!(matches!(
                 SdpFragment::parse(wrong),
                 Err(Unusable::Malformed(_))

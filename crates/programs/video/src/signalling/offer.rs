@@ -61,16 +61,29 @@ impl From<Unusable> for Rejection {
     }
 }
 
+/// Gives the text of a session description, or of a fragment of one. Its lines end with CR LF or
+/// LF, and have neither CR nor NUL within them (RFC 8866, section 9).
+///
+/// # Errors
+/// It is none, or too long.
+pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
+    if body.len() > BODY_BYTES {
+        return Err(Unusable::TooMuch("bytes"));
+    }
+    let text = str::from_utf8(body).map_err(|_| Unusable::Malformed("it is no UTF-8"))?;
+    if text.lines().any(|line| line.contains(['\r', '\0'])) {
+        return Err(Unusable::Malformed("a line of it has CR or NUL within it"));
+    }
+    Ok(text)
+}
+
 impl Description {
     /// Reads a client's offer or answer.
     ///
     /// # Errors
     /// Why there is nothing to send to the one who sent it.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Unusable> {
-        if body.len() > BODY_BYTES {
-            return Err(Unusable::TooMuch("bytes"));
-        }
-        let text = str::from_utf8(body).map_err(|_| Unusable::Malformed("it is no UTF-8"))?;
+        let text = text(body)?;
         let mut lines = text.lines();
         if lines.next() != Some("v=0") {
             return Err(Unusable::Malformed("it does not begin with v=0"));
