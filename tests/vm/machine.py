@@ -96,7 +96,7 @@ def configure(*sections, source=None, **server):
     if source:
         text = re.sub(r"^source = .*", f'source = "{source}"\nlinger = "5s"', text, flags=re.M)
     else:
-        text += SLOWLY
+        text = text.replace("[cameras.default]\n", f"[cameras.default]\n{SLOWLY}")
     for key, value in server.items():
         key = key.replace("_", "-")
         text = re.sub(rf"^{key} = .*\n", "", text, flags=re.M).replace(
