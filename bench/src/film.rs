@@ -166,6 +166,11 @@ fn write_moment(luma: &mut [u8], width: usize, at: SystemTime) {
 }
 
 #[cfg(test)]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "benches/h264.rs takes this file, and a benchmark without a harness has no tests"
+)]
 mod tests {
     use std::time::Duration;
 
