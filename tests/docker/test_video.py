@@ -8,23 +8,17 @@ import subprocess
 
 import pytest
 
-from harness import networks
+from harness import elsewhere, networks
 from harness.waiting import wait_for
 from harness.whep import Viewer
 
-HOST, VISITOR = "10.0.6.1", "10.0.6.2"
+HOST = elsewhere.HERE
 BRIDGE, CONTAINER = "172.30.0.1", "172.30.0.2"
 UDP = 8189
 
+# elsewhere --- this namespace, the host --- container
 NETWORK = f"""
-mount -t tmpfs none /run/netns
 sysctl -qw net.ipv4.ip_forward=1
-ip netns add visitor
-ip link add visitor type veth peer name host netns visitor
-ip addr add {HOST}/24 dev visitor
-ip link set visitor up
-ip -n visitor addr add {VISITOR}/24 dev host
-ip -n visitor link set host up
 ip netns add container
 ip link add bridge type veth peer name eth0 netns container
 ip addr add {BRIDGE}/24 dev bridge
@@ -49,6 +43,7 @@ table ip docker {{
 @pytest.fixture
 def container(run, directory):
     """A container of which a visitor reaches the host only; gives its port at that."""
+    elsewhere.make()
     networks.make(NETWORK)
     file = directory / "eyelid.toml"
     file.write_text(
@@ -64,7 +59,7 @@ def container(run, directory):
 
 
 def test_who_reaches_the_host_alone_sees_pictures(container):
-    with networks.inside("visitor"):  # a thread is where it was started
+    with elsewhere.inside():  # a thread is where it was started
         viewer = Viewer(f"http://{HOST}:{container.port}", "/whep")
     with viewer:
         viewer.wait_frames(10)
