@@ -213,10 +213,16 @@ class HomeAssistant:
         )
 
     def entity(self, answer):
-        """Gives the camera that a form has made."""
+        """Gives the camera that a form has made; another may have its title."""
         assert answer["type"] == "create_entry", answer
-        name = "camera." + answer["title"].replace(" ", "_").replace(".", "_")
-        wait_for(lambda: self.get(f"/api/states/{name}").status == 200, f"{name} in Home Assistant")
+        entry = answer["result"]["entry_id"]
+        # A template's text; quoted, it is the JSON that all other answers are.
+        own = f"state in states.camera if config_entry_id(state.entity_id) == '{entry}'"
+        asked = {"template": f'"{{% for {own} %}}{{{{ state.entity_id }}}}{{% endfor %}}"'}
+        name = wait_for(
+            lambda: self.order("/api/template", asked),
+            lambda: f"{answer['title']} in Home Assistant",
+        )
         return Entity(self, name)
 
 
