@@ -2,30 +2,33 @@
 //! a slot could put a symbolic link in the slot's place. Links further up are the administrator's,
 //! and followed.
 
+use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 use rustix::fs::{CWD, OFlags, ResolveFlags, openat2};
 
-/// Whether a file was found that [`open_without_links`] had refused: there is a link further up,
-/// before Linux 5.6 there is no such call, or a sandbox does not let it be made. Slots of a process
-/// lie in one place.
-static TAKES_STEPS: AtomicBool = AtomicBool::new(false);
-
 /// Opens a file of a slot for reading, as [`Directory::file`] does; in one call where that can be,
 /// for that is done for each frame.
+///
+/// Where the file is found that one call was refused, it `takes_steps` from then on: there is a
+/// link further up, before Linux 5.6 there is no such call, or a sandbox does not let it be made.
 ///
 /// # Errors
 /// What open(2) says; ENOTDIR and ELOOP for symbolic links in the place of the directory and of the
 /// file.
-pub(crate) fn open_file(directory: &Path, name: &str, path: &Path) -> io::Result<File> {
+pub(crate) fn open_file(
+    directory: &Path,
+    name: &str,
+    path: &Path,
+    takes_steps: &Cell<bool>,
+) -> io::Result<File> {
     let in_steps = || Directory::open(directory)?.file(name);
-    if TAKES_STEPS.load(Ordering::Relaxed) {
+    if takes_steps.get() {
         return in_steps();
     }
     let refused = match open_without_links(path) {
@@ -35,7 +38,7 @@ pub(crate) fn open_file(directory: &Path, name: &str, path: &Path) -> io::Result
     let file = in_steps()?;
     // What was not there may have come meanwhile.
     if refused.kind() != io::ErrorKind::NotFound {
-        TAKES_STEPS.store(true, Ordering::Relaxed);
+        takes_steps.set(true);
     }
     Ok(file)
 }
@@ -133,9 +136,10 @@ mod tests {
         for led in ["in-its-place/frame", "further-up/slot/frame", "slot/link"] {
             open_without_links(&home.join(led)).unwrap_err();
         }
+        let takes_steps = Cell::new(false);
         let open = |at: &str, name| {
             let directory = home.join(at);
-            open_file(&directory, name, &directory.join(name))
+            open_file(&directory, name, &directory.join(name), &takes_steps)
         };
         // A link further up is followed, and what was found there changes nothing for others.
         for _ in 0..2 {
@@ -143,6 +147,7 @@ mod tests {
             open("in-its-place", "frame").unwrap_err();
             open("slot", "link").unwrap_err();
             open("further-up/slot", "frame").unwrap();
+            assert!(takes_steps.get());
         }
     }
 }

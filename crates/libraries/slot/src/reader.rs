@@ -1,5 +1,6 @@
 //! The reading side of a slot.
 
+use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -30,6 +31,8 @@ pub struct Reader {
     rendition: Option<Rendition>,
     name: &'static str,
     frame: Arc<Path>,
+    /// The frame cannot be opened in one call ([`open_file`]).
+    takes_steps: Cell<bool>,
 }
 
 /// Which published frame a file is. Two frames of one slot never share it while either is held.
@@ -114,6 +117,7 @@ impl Reader {
             rendition,
             name,
             frame: directory.join(name).into(),
+            takes_steps: Cell::new(false),
         }
     }
 
@@ -208,7 +212,7 @@ impl Reader {
     }
 
     fn file(&self) -> io::Result<File> {
-        open_file(&self.directory, self.name, &self.frame)
+        open_file(&self.directory, self.name, &self.frame, &self.takes_steps)
     }
 
     fn metadata(&self) -> io::Result<Metadata> {
