@@ -32,7 +32,7 @@ from test_page import BROKEN
 
 from harness.browser import FLAGS
 from harness.http import connect, free_port, get
-from harness.processes import command_line, descendants
+from harness.processes import descendants, program_named
 from harness.slot import Slot
 from harness.waiting import wait_for
 
@@ -131,9 +131,7 @@ def without_udp(page):
 
 def video_program(eyelid):
     """Gives the pid of eyelid-video; None while it does not run."""
-    running = [pid for pid in descendants(eyelid.pid) if command_line(pid)[:1]]
-    named = [pid for pid in running if os.path.basename(command_line(pid)[0]) == "eyelid-video"]
-    return named[0] if named else None
+    return program_named(eyelid.pid, "eyelid-video")
 
 
 # Ways

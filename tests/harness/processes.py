@@ -37,6 +37,17 @@ def command_line(pid):
     return []
 
 
+def program_named(pid, name):
+    """Gives the pid of a program of this name that a process, or one that it has started, has
+    started; None if there is none.
+    """
+    for found in descendants(pid):
+        # One that has just ended has no arguments.
+        if name in [Path(program).name for program in command_line(found)[:1]]:
+            return found
+    return None
+
+
 @dataclass
 class Usage:
     """What a process has, and what it has used since it started."""

@@ -16,7 +16,7 @@ from packets import receiver_report
 from rtsp import INTERLEAVED, Client
 
 from harness.http import get
-from harness.processes import command_line, descendants, wake_ups
+from harness.processes import program_named, wake_ups
 from harness.slot import Slot
 from harness.waiting import wait_for
 
@@ -305,8 +305,7 @@ def test_eyelid_has_its_server_ask(eyelid, directory):
         sent = server.wait(lambda it: (one := destination(it))["frames"] > 10 and one)
     assert sent["camera"] == "door"
     before = server.figures()["since"]
-    (rtp,) = [pid for pid in descendants(program.pid) if "/eyelid-rtp" in command_line(pid)[0]]
-    os.kill(rtp, signal.SIGKILL)
+    os.kill(program_named(program.pid, "eyelid-rtp"), signal.SIGKILL)
     server.wait(lambda it: it["since"] != before)
     assert Slot(directory / "slots" / "door").state()
     program.stop()

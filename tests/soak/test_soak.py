@@ -15,7 +15,7 @@ import visitors
 
 from harness.frames import Pictures, check_frame
 from harness.metronome import Metronome
-from harness.processes import children, command_line
+from harness.processes import program_named
 from harness.samples import Samples, median, rise
 from harness.slot import Slot, left_behind
 from harness.stream import Stream
@@ -49,10 +49,7 @@ class Soak:
         with Stream(camera.url) as stream:
             assert stream.part().live()
         camera.slot.wait_state("asleep")
-        pids = {
-            Path(command_line(pid)[0]).name.removeprefix("eyelid-"): pid
-            for pid in children(camera.pid)
-        }
+        pids = {name: program_named(camera.pid, f"eyelid-{name}") for name in ("server", "capture")}
         self.samples = Samples(csv_path, {"eyelid": camera.pid, **pids})
         self.wakes = self.frames = self.cards = 0
         self.awake_s = 0.0

@@ -3,14 +3,20 @@
 import os
 import resource
 import signal
-from os.path import basename
 from pathlib import Path
 
 import pytest
 from serving import assert_serves
 
 from harness.http import get
-from harness.processes import alive, children, command_line, descendants, descriptors, open_files
+from harness.processes import (
+    alive,
+    children,
+    descendants,
+    descriptors,
+    open_files,
+    program_named,
+)
 from harness.stream import Stream
 from harness.waiting import wait_for
 
@@ -19,13 +25,6 @@ def environment(pid):
     """Gives a process's environment as it was started."""
     pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
     return dict(pair.split("=", 1) for pair in pairs if pair)
-
-
-def child_named(program, name):
-    """Gives the pid of a program's child by its name; None if there is none."""
-    return next(
-        (pid for pid in children(program.pid) if name in map(basename, command_line(pid)[:1])), None
-    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -69,11 +68,11 @@ def test_eyelid_passes_its_sockets_on(start, directory, addresses):
     assert children(eyelid.pid) == [], "nothing runs before the first connection"
     for _, theirs in addresses.values():
         assert_serves(theirs)
-    server = child_named(eyelid, "eyelid-server")
+    server = program_named(eyelid.pid, "eyelid-server")
     given = environment(server)
     assert given["LISTEN_FDS"] == "3"
     assert given["LISTEN_FDNAMES"].count(":") == 2
-    capture = child_named(eyelid, "eyelid-capture")
+    capture = program_named(eyelid.pid, "eyelid-capture")
     assert not {"LISTEN_PID", "LISTEN_FDS"} & environment(capture).keys()
     ours = {os.readlink(f"/proc/{server}/fd/{number}") for number in (3, 4, 5)}
     assert not ours & set(open_files(capture)), "the camera has no business with the sockets"
@@ -97,10 +96,10 @@ def test_eyelid_sleeps_when_idle_and_starts_again(eyelid):
 def test_eyelid_starts_a_program_that_died_again(eyelid, victim):
     camera = eyelid("--source", "test", "--size", "320x240")
     assert_serves(camera.url)
-    first = child_named(camera, victim)
+    first = program_named(camera.pid, victim)
     os.kill(first, signal.SIGKILL)
     wait_for(
-        lambda: get_quietly(camera.url) and child_named(camera, victim) not in (None, first),
+        lambda: get_quietly(camera.url) and program_named(camera.pid, victim) not in (None, first),
         f"a new {victim}",
     )
     assert_serves(camera.url)

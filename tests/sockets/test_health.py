@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness.http import connect, get
-from harness.processes import alive, children, command_line
+from harness.processes import alive, children, program_named
 from harness.programs import binary
 from harness.waiting import wait_for
 
@@ -24,10 +24,7 @@ def ask(*arguments):
 
 def server_of(program):
     """Gives the pid of a running server; None if there is none."""
-    return next(
-        (pid for pid in children(program.pid) if "eyelid-server" in "".join(command_line(pid)[:1])),
-        None,
-    )
+    return program_named(program.pid, "eyelid-server")
 
 
 @contextmanager

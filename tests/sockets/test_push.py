@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from harness.http import connect, free_port, get
-from harness.processes import alive, children, command_line
+from harness.processes import alive, children, command_line, program_named
 from harness.programs import binary
 from harness.waiting import wait_for
 
@@ -90,11 +90,7 @@ class Pushed:
 
     def receive(self):
         """Gives the pid of the program that cameras push to; None if there is none."""
-        for pid in children(self.program.pid):
-            # One that has just ended has no arguments.
-            if "receive" in "".join(command_line(pid)[:1]):
-                return pid
-        return None
+        return program_named(self.program.pid, "eyelid-receive")
 
     def connected(self):
         """Says whether the server says that the first camera is connected."""
