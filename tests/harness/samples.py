@@ -6,6 +6,8 @@ import time
 
 from harness.processes import descriptors, usage
 
+HELD = ("rss_kib", "anonymous_kib", "descriptors", "threads", "watches")
+
 
 class Samples:
     """What the programs had and used each time that all of them rested, as a table in a file."""
@@ -38,6 +40,21 @@ class Samples:
         end = self.rows[-1]["seconds"]
         return [row for row in self.rows if (number - 1) / 4 < row["seconds"] / end <= number / 4]
 
+    def growth(self, memory_factor, memory_kib):
+        """Compares what programs had in the second quarter with what they had in the last: gives a
+        line for each, and a line for each that has grown: memory by more than so much.
+        """
+        report, grown = [], []
+        for column in [f"{program}_{what}" for program in self._pids for what in HELD]:
+            was, now = (
+                statistics.median(row[column] for row in self.quarter(number)) for number in (2, 4)
+            )
+            report.append(f"{column}: {was:g} then {now:g}")
+            bound = memory_factor * was + memory_kib if column.endswith("kib") else was
+            if now > bound:
+                grown.append(f"{column} grew: {was:g} then {now:g}")
+        return report, grown
+
 
 def _settle(pid, resting, patience_s=5.0):
     """Waits, not for ever, until a process has no more open than it had; gives the least it had."""
@@ -45,11 +62,6 @@ def _settle(pid, resting, patience_s=5.0):
     while (now := descriptors(pid)) > resting and time.monotonic() < end:
         time.sleep(0.02)
     return min(now, resting)
-
-
-def median(rows, column):
-    """Gives the median of a column."""
-    return statistics.median(row[column] for row in rows)
 
 
 def rise(rows, column):

@@ -16,7 +16,7 @@ import visitors
 from harness.frames import Pictures, check_frame
 from harness.metronome import Metronome
 from harness.processes import program_named
-from harness.samples import Samples, median, rise
+from harness.samples import Samples, rise
 from harness.slot import Slot, left_behind
 from harness.stream import Stream
 
@@ -150,20 +150,15 @@ def test_nothing_grows(start, directory, minutes):
     soak.sample()
 
     before, after = soak.samples.quarter(2), soak.samples.quarter(4)
+    held, grown = soak.samples.growth(memory_factor=1.03, memory_kib=128)
     report = [
         f"{minutes:g} minutes, seed {seed}:"
         f" {soak.wakes} wakes, {soak.frames} frames, {soak.cards} cards, "
-        f"first view {1000 * first_view_s:.0f} ms after {seconds / 6:.0f} s of rest"
+        f"first view {1000 * first_view_s:.0f} ms after {seconds / 6:.0f} s of rest",
+        *held,
     ]
-    wrong = list(soak.failures)
+    wrong = [*soak.failures, *grown]
     for program in ("eyelid", "server", "capture"):
-        for what in ("rss_kib", "anonymous_kib", "descriptors", "threads", "watches"):
-            column = f"{program}_{what}"
-            was, now = median(before, column), median(after, column)
-            report.append(f"{column}: {was:g} then {now:g}")
-            bound = 1.03 * was + 128 if what.endswith("kib") else was
-            if now > bound:
-                wrong.append(f"{column} grew: {was:g} then {now:g}")
         # It takes many rounds until those of one quarter are like those of another.
         if minutes < LONG_MINUTES:
             continue
