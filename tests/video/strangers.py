@@ -45,22 +45,43 @@ def posts(url, path, sdp, count):
             yield answer.status, answer.headers, answer.read()
 
 
-class Watching(threading.Thread):
-    """Who watches by a tap all the while: the longest pause between two pictures, in seconds."""
+def udp(host):
+    """Gives a socket of UDP of this address."""
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.bind((host, 0))
+    return opened
 
-    def __init__(self, tap):
+
+class Meanwhile(threading.Thread):
+    """What somebody does all the while that a block lasts, and with which sockets."""
+
+    def __init__(self):
         super().__init__(daemon=True)
-        self._tap = tap
         self._ending = threading.Event()
-        self.pictures, self.pause_s = 0, 0.0
-        self.start()
+        self._sockets = []
 
     def __enter__(self):
+        self.start()
         return self
 
     def __exit__(self, *_):
         self._ending.set()
         self.join(DEADLINE)
+        for each in self._sockets:
+            each.close()
+
+    def _udp(self, host):
+        self._sockets.append(udp(host))
+        return self._sockets[-1]
+
+
+class Watching(Meanwhile):
+    """Who watches by a tap all the while: the longest pause between two pictures, in seconds."""
+
+    def __init__(self, tap):
+        super().__init__()
+        self._tap = tap
+        self.pictures, self.pause_s = 0, 0.0
 
     def run(self):
         """Watches."""
@@ -92,30 +113,19 @@ class Described:
         return bytes(message)
 
 
-class Handshakes(threading.Thread):
+class Handshakes(Meanwhile):
     """Opens sessions, each with a check of its own and a handshake that it does not go on with, as
     fast as it may, and says again and again that it wants to begin.
     """
 
     def __init__(self, shown, addresses):
-        super().__init__(daemon=True)
+        super().__init__()
         # By way of a proxy, as it were: only where packets come from tells them apart then.
         self._url = f"http://127.0.0.1:{shown.port}"
         self._addresses = addresses
         self._hello = client_hello()
-        self._sockets, self._opened = [], []
-        self._ending = threading.Event()
+        self._opened = []
         self.begun = set()  # sessions whose handshake was answered: there was room
-        self.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._ending.set()
-        self.join(DEADLINE)
-        for each in self._sockets:
-            each.close()
 
     def run(self):
         """Floods."""
@@ -135,42 +145,27 @@ class Handshakes(threading.Thread):
         if answer.status != 201:
             return
         described = Described(answer.body)
-        found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        found.bind((address, 0))
+        found = self._udp(address)
         found.connect(("127.0.0.1", described.port))
         found.send(described.check())
-        self._sockets.append(found)
         self._opened.append(time.monotonic())
 
 
-class Relay(threading.Thread):
+class Relay(Meanwhile):
     """Passes on what goes between a client and the server by UDP; keeps what the client sent."""
 
     def __init__(self, host, server):
-        super().__init__(daemon=True)
-        self._near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._near.bind((host, 0))
+        super().__init__()
+        self._near = self._udp(host)
         self._host, self._server = host, server
         self._clients = {}  # the socket by which each goes on
-        self._ending = threading.Event()
         self.port = self._near.getsockname()[1]
         self.heard = []
-        self.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._ending.set()
-        self.join(DEADLINE)
-        for each in [self._near, *self._clients.values()]:
-            each.close()
 
     def run(self):
         """Passes on."""
         while not self._ending.is_set():
-            sockets = [self._near, *self._clients.values()]
-            for each in select.select(sockets, [], [], 0.1)[0]:
+            for each in select.select(self._sockets, [], [], 0.1)[0]:
                 packet, client = each.recvfrom(2000)
                 if each is self._near:
                     self.heard.append(packet)
@@ -187,9 +182,7 @@ class Relay(threading.Thread):
 
     def _far(self, client):
         if client not in self._clients:
-            far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            far.bind((self._host, 0))
-            self._clients[client] = far
+            self._clients[client] = self._udp(self._host)
         return self._clients[client]
 
 
@@ -212,8 +205,4 @@ class RelayedViewer(whep.Viewer):
 def many(host, count):
     """Gives sockets of so many ports of UDP."""
     with ExitStack() as stack:
-        sockets = []
-        for _ in range(count):
-            sockets.append(stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
-            sockets[-1].bind((host, 0))
-        yield sockets
+        yield [stack.enter_context(udp(host)) for _ in range(count)]
