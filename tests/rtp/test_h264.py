@@ -64,18 +64,14 @@ def test_who_lacks_a_picture_gets_a_keyframe(h264, slots, way):
     with Client(f"{url.scheme}://{url.netloc}") as client, Ports() as ports:
         if way == "udp":
             ports.play(client, path)
-
-            def come(count):
-                return ports.packets(count)
+            come = ports.packets
 
             def ask():
                 ports.rtcp.sendto(packets.picture_loss(ports.ssrc), ports.server)
 
         else:
             client.play(path)
-
-            def come(count):
-                return client.rtp_packets(count)
+            come = client.rtp_packets
 
             def ask():
                 feedback = packets.picture_loss(come(1)[0].ssrc)
