@@ -82,7 +82,7 @@ def test_ten_thousand_connections_cost_little_and_stop_nobody(rtp, start, direct
                 packets.check_frames(after.rtp_packets(50))
             crowd.stay(WAITING)
             cost = usage(program.pid).anonymous_kib - before
-            assert cost < WAITING * 40, f"{cost} KiB"
+            assert cost < WAITING * 32, f"{cost} KiB"
 
 
 def test_reports_of_nobody_and_broken_ones_change_nothing(program, healthy):

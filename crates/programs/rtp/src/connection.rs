@@ -34,6 +34,10 @@ use crate::rtsp::session::{Session, Step};
 use crate::rtsp::target::Target;
 use crate::shares::Share;
 
+/// How many bytes are read at once: requests and reports are hardly ever longer. Each connection
+/// has as many, and most of them wait.
+const READ_BYTES: usize = 1024;
+
 /// How long who has given a wrong password waits for the answer: guessing is slow then.
 const WRONG_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 
@@ -159,11 +163,13 @@ impl Connection {
 
     async fn answer_all(&self) -> io::Result<()> {
         let mut reader = Reader::default();
-        let mut buffer = vec![0; 4096];
+        let mut buffer = [0; READ_BYTES];
         loop {
             match reader.next() {
                 Ok(Some(Incoming::Request(request))) => {
-                    let response = self.answer(&request).await;
+                    // On the heap while it lasts, as is what is delivered: a connection that waits,
+                    // of which strangers open many, has neither.
+                    let response = Box::pin(self.answer(&request)).await;
                     // Nothing is sent any more when the client reads that, and nothing yet when it
                     // reads that something will be.
                     if !self.session.borrow().is_playing() {
@@ -339,7 +345,7 @@ impl Connection {
                 match &delivery {
                     Some(delivery) => {
                         let hear = || self.heard.set(Instant::now());
-                        delivery.run(&self.writer, hear).await
+                        Box::pin(delivery.run(&self.writer, hear)).await
                     }
                     None => pending().await,
                 }
