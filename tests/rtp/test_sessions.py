@@ -20,6 +20,7 @@ def test_the_camera_wakes_at_setup_and_sleeps_after_the_last_session(rtp, asleep
     with Client(url) as one, Client(url) as other:
         described = one.ask("DESCRIBE")
         assert "a=x-dimensions" in described.body or "a=framesize" in described.body
+        assert f"a=framerate:{asleep.state()['fps']:g}\r\n" in described.body
         assert asleep.state()["state"] == "asleep", "woken by DESCRIBE"
         assert one.set_up(INTERLEAVED).status == 200
         asleep.wait_state("awake")

@@ -79,6 +79,12 @@ impl Camera {
         size_of(&state, wanted.rendition(Some(&state)))
     }
 
+    /// Frames a second that its source gives at most, as far as its producer says, read anew:
+    /// nobody need be looking.
+    pub fn fps(&self) -> Option<f64> {
+        plausible_fps(self.state().as_ref())
+    }
+
     /// Says whether its producer offers a rendition, as far as is known while somebody looks.
     pub fn offers(&self, rendition: Rendition) -> bool {
         self.offered(Wanted::Rendition(rendition)).is_some()

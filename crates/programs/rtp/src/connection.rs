@@ -300,7 +300,7 @@ impl Connection {
                 control: Some(control),
                 media,
                 size_px,
-                frames_per_second: None,
+                frames_per_second: camera.fps(),
             };
             description.to_string()
         })
