@@ -73,9 +73,7 @@ def test_records_h264_as_it_comes_and_detects_in_it(h264, slots, start, jpeg, di
 
 
 def test_encodes_what_it_records(rtp, start, directory):
-    # Its producer says how many frames come: the clock of their arrival may have ffmpeg guess
-    # 90,000 a second, of which it then encodes each.
     camera = start_camera(start, directory / "slots")
     camera.frame()
-    recording = record(start, rtp(camera.path).url, "preset-record-mjpeg", directory)
+    recording = record(start, rtp(camera.path).url, "mjpeg with a rate", directory)
     assert len(set(players.hashes("-i", recording))) > 10, "the picture stands still"
