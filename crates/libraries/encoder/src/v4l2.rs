@@ -2,8 +2,8 @@
 //! Raspberry Pi 3, 4 and Zero 2 have one.
 //!
 //! Constrained baseline, one picture at a time, hardly a keyframe that nobody wants. The kernel's
-//! interface is in `kernel`, what is asked of a device is decided in `plan`, `session` does it, and
-//! `access_unit` sees to the parameter sets. `device` finds one.
+//! interface is `eyelid-v4l2`'s, what is asked of a device is decided in `plan`, `session` does it,
+//! and `access_unit` sees to the parameter sets. `device` finds one.
 
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use crate::encoder::{EncodeError, Encoded, Encoder, Key, Settings};
 
 mod access_unit;
 mod device;
-mod kernel;
 mod plan;
 mod session;
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::kernel::{Node, Queue};
+use eyelid_v4l2::{Node, Queue};
+
 use super::{H264, I420};
 
 /// Where a Raspberry Pi has it (`encode_video_nr` of the driver bcm2835-codec).
@@ -97,8 +98,12 @@ fn probe(path: &Path) -> io::Result<Option<String>> {
         return Ok(None);
     };
     let is_encoder = capability.is_memory_to_memory()
-        && node.formats(Queue::Capture).any(|fourcc| fourcc == H264)
-        && node.formats(Queue::Output).any(|fourcc| fourcc == I420);
+        && node
+            .formats(Queue::CaptureMplane)
+            .any(|fourcc| fourcc == H264)
+        && node
+            .formats(Queue::OutputMplane)
+            .any(|fourcc| fourcc == I420);
     let name = capability.card.split(|byte| *byte == 0).next();
     let name = String::from_utf8_lossy(name.unwrap_or_default());
     Ok(is_encoder.then(|| name.into_owned()))

@@ -1,8 +1,7 @@
 //! What is asked of a device for pictures of a size: decided here, apart from it.
 
 use eyelid_picture::{SamplePlane, Yuv420};
-
-use super::kernel::Format;
+use eyelid_v4l2::FormatMplane;
 
 /// Fewer pixels on a side the Raspberry Pi's driver does not take (`MIN_W`).
 pub(super) const LEAST_PIXELS: u32 = 32;
@@ -57,7 +56,7 @@ pub(super) struct Layout {
 impl Layout {
     /// That of what the device has made of a format, for a picture that may be smaller; `None`
     /// where it cannot be one.
-    pub(super) fn new((width, height): (u32, u32), format: &Format) -> Option<Self> {
+    pub(super) fn new((width, height): (u32, u32), format: &FormatMplane) -> Option<Self> {
         let row_bytes = match format.bytes_per_line {
             0 => format.width,
             bytes => bytes,
@@ -129,8 +128,8 @@ mod tests {
         }
     }
 
-    fn format(width: u32, height: u32, bytes_per_line: u32) -> Format {
-        Format {
+    fn format(width: u32, height: u32, bytes_per_line: u32) -> FormatMplane {
+        FormatMplane {
             fourcc: super::super::I420,
             width,
             height,
@@ -177,8 +176,8 @@ mod tests {
             format(64, 64, 62),
             format(64, 64, 65),
             format(64, 65, 64),
-            Format { planes: 3, ..good },
-            Format {
+            FormatMplane { planes: 3, ..good },
+            FormatMplane {
                 image_bytes: good.image_bytes - 1,
                 ..good
             },

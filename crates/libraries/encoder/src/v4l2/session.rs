@@ -8,10 +8,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use eyelid_picture::Yuv420;
+use eyelid_v4l2::{BufferMap, DoneMplane, FormatMplane, Node, Queue, Ready};
 use nix::errno::Errno;
 
 use super::access_unit::{Assembler, Bits};
-use super::kernel::{BufferMap, Done, Format, Node, Queue, Ready};
 use super::plan::{self, Layout};
 use super::{Coding, I420, NAME};
 use crate::encoder::{EncodeError, Encoded, Key, Settings};
@@ -87,17 +87,23 @@ impl Session {
         }
         set_controls(&node, coding, plan::level(size, rate))
             .map_err(failed("refuses a setting"))?;
-        let map = |queue, index| node.map(queue, index).map_err(failed("has no memory"));
+        let map = |queue, index| {
+            node.map_mplane(queue, index)
+                .map_err(failed("has no memory"))
+        };
         let ask = |queue, count| {
             let got = node.request_buffers(queue, count);
             got.map_err(failed("has no memory for pictures"))
         };
-        let (inputs, coded) = (ask(Queue::Output, 1)?, ask(Queue::Capture, CODED_BUFFERS)?);
+        let (inputs, coded) = (
+            ask(Queue::OutputMplane, 1)?,
+            ask(Queue::CaptureMplane, CODED_BUFFERS)?,
+        );
         if inputs == 0 || coded == 0 {
             return Err(refused(&said, "has no memory for pictures"));
         }
-        let input = map(Queue::Output, 0)?;
-        let coded = (0..coded).map(|index| map(Queue::Capture, index));
+        let input = map(Queue::OutputMplane, 0)?;
+        let coded = (0..coded).map(|index| map(Queue::CaptureMplane, index));
         let mut session = Self {
             layout,
             coding,
@@ -150,7 +156,9 @@ impl Session {
         self.layout
             .write(picture, &mut self.input.bytes_mut()[..bytes]);
         // It fits, for no picture has 4 GB.
-        let queued = self.node.queue(Queue::Output, 0, bytes as u32, at);
+        let queued = self
+            .node
+            .queue_mplane(Queue::OutputMplane, 0, bytes as u32, at);
         queued.map_err(|error| self.failed("takes no picture", &error))?;
         self.wait()
     }
@@ -173,12 +181,12 @@ impl Session {
             }
             let ready = self.node.wait(missing, left);
             let ready = ready.map_err(|error| self.failed("fails", &error))?;
-            if missing.output && ready.output && self.dequeue(Queue::Output)?.is_some() {
+            if missing.output && ready.output && self.dequeue(Queue::OutputMplane)?.is_some() {
                 missing.output = false;
             }
             if missing.capture
                 && ready.capture
-                && let Some(done) = self.dequeue(Queue::Capture)?
+                && let Some(done) = self.dequeue(Queue::CaptureMplane)?
                 && let Some(taken) = self.take(done)?
             {
                 picture = Some(taken);
@@ -188,8 +196,8 @@ impl Session {
         Ok(picture.flatten())
     }
 
-    fn dequeue(&self, queue: Queue) -> Result<Option<Done>, EncodeError> {
-        let done = self.node.dequeue(queue);
+    fn dequeue(&self, queue: Queue) -> Result<Option<DoneMplane>, EncodeError> {
+        let done = self.node.dequeue_mplane(queue);
         let done = done.map_err(|error| self.failed("gives no picture back", &error))?;
         if done.is_some_and(|done| done.is_broken()) {
             return Err(self.refused("could not encode a picture"));
@@ -199,7 +207,7 @@ impl Session {
 
     /// Takes what is in a buffer, and gives that back to the device. `None`: it is no picture yet;
     /// within that: it was left out.
-    fn take(&mut self, done: Done) -> Result<Option<Option<Encoded>>, EncodeError> {
+    fn take(&mut self, done: DoneMplane) -> Result<Option<Option<Encoded>>, EncodeError> {
         let (from, bytes) = (done.offset as usize, done.bytes as usize);
         let map = self.coded.get(done.index as usize).map(BufferMap::bytes);
         let Some((map, bits)) = map.and_then(|map| Some((map, map.get(from..from + bytes)?)))
@@ -225,7 +233,7 @@ impl Session {
                 is_key: bits.get(22).is_some_and(|flags| flags & 0x04 != 0),
             })),
         };
-        let queued = (self.node).queue(Queue::Capture, done.index, 0, Duration::ZERO);
+        let queued = (self.node).queue_mplane(Queue::CaptureMplane, done.index, 0, Duration::ZERO);
         queued.map_err(|error| self.failed("takes no buffer back", &error))?;
         Ok(taken)
     }
@@ -236,7 +244,7 @@ impl Session {
         if self.can_force_key {
             return self.node.set_control(control::FORCE_KEY_FRAME, 1);
         }
-        for queue in [Queue::Output, Queue::Capture] {
+        for queue in [Queue::OutputMplane, Queue::CaptureMplane] {
             self.node.stream_off(queue)?;
         }
         self.begin()
@@ -246,10 +254,11 @@ impl Session {
     fn begin(&self) -> io::Result<()> {
         // There are a few.
         for index in 0..self.coded.len() as u32 {
-            self.node.queue(Queue::Capture, index, 0, Duration::ZERO)?;
+            self.node
+                .queue_mplane(Queue::CaptureMplane, index, 0, Duration::ZERO)?;
         }
-        self.node.stream_on(Queue::Capture)?;
-        self.node.stream_on(Queue::Output)
+        self.node.stream_on(Queue::CaptureMplane)?;
+        self.node.stream_on(Queue::OutputMplane)
     }
 
     fn refused(&self, what: &str) -> EncodeError {
@@ -277,7 +286,7 @@ fn set_formats(
 ) -> Result<Layout, EncodeError> {
     let (width, height) = size;
     let set = |queue, fourcc, bytes_per_line, image_bytes| {
-        let wanted = Format {
+        let wanted = FormatMplane {
             fourcc,
             width,
             height,
@@ -287,7 +296,7 @@ fn set_formats(
             image_bytes,
             planes: 1,
         };
-        let got = node.set_format(queue, wanted);
+        let got = node.set_format_mplane(queue, wanted);
         let got = got.map_err(|error| refused(path, &format!("refuses a format: {error}")))?;
         // A driver takes another where it has not got this one.
         if got.fourcc != fourcc {
@@ -295,9 +304,14 @@ fn set_formats(
         }
         Ok(got)
     };
-    set(Queue::Capture, coding.fourcc(), 0, plan::CODED_BYTES)?;
+    set(Queue::CaptureMplane, coding.fourcc(), 0, plan::CODED_BYTES)?;
     let row_bytes = plan::row_bytes(width);
-    let raw = set(Queue::Output, I420, row_bytes, row_bytes * height / 2 * 3)?;
+    let raw = set(
+        Queue::OutputMplane,
+        I420,
+        row_bytes,
+        row_bytes * height / 2 * 3,
+    )?;
     if raw.width < width || raw.height < height {
         return Err(EncodeError::Size {
             width,

@@ -10,7 +10,6 @@ mod controls;
 mod device;
 mod find;
 mod full;
-mod kernel;
 mod list;
 mod opening;
 mod rate;

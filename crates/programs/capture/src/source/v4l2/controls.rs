@@ -7,8 +7,8 @@
 use std::io;
 
 use eyelid_config::ControlSetting;
+use eyelid_v4l2::{Node, QueryControl};
 
-use super::kernel::{Node, QueryControl};
 use crate::source::hardware::control::{Control, Kind, Prerequisite, Value};
 
 /// Controls that do nothing while an automatic sets them: by the kernel's names since 5.16 and

@@ -4,9 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use eyelid_config::Size;
+use eyelid_v4l2::{BufferMap, Fraction, Node, PixelFormat, Queue};
 use nix::errno::Errno;
 
-use super::kernel::{BufferMap, Fraction, Node, PixelFormat};
 use crate::source::hardware::buffer_encoder::Layout;
 use crate::source::hardware::choice::Format;
 use crate::source::hardware::full_pictures::Purpose;
@@ -99,7 +99,7 @@ impl V4l2Device {
             given => given.unwrap_or(None),
         };
         let count = node
-            .request_buffers(config.buffers.unwrap_or(BUFFERS))
+            .request_buffers(Queue::Capture, config.buffers.unwrap_or(BUFFERS))
             .map_err(ConfigureError::Allocate)?;
         if count < 2 {
             return Err(ConfigureError::Allocate(io::Error::other(format!(
@@ -130,7 +130,8 @@ impl V4l2Device {
         let Self { buffers, node, .. } = self;
         // A format cannot be changed while there are buffers of it.
         drop(buffers);
-        node.request_buffers(0).map_err(ConfigureError::Allocate)?;
+        node.request_buffers(Queue::Capture, 0)
+            .map_err(ConfigureError::Allocate)?;
         Self::configure(node, config)
     }
 
@@ -158,7 +159,7 @@ impl V4l2Device {
         for index in 0..self.buffers.len() as u32 {
             self.node.queue(index)?;
         }
-        self.node.stream_on()?;
+        self.node.stream_on(Queue::Capture)?;
         self.running = true;
         Ok(())
     }
@@ -169,7 +170,7 @@ impl V4l2Device {
         if !std::mem::take(&mut self.running) {
             return Ok(());
         }
-        self.node.stream_off()
+        self.node.stream_off(Queue::Capture)
     }
 
     /// Takes in what has come. Gives the timestamp in nanoseconds if there is a new newest

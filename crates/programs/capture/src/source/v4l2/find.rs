@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use eyelid_config::Size;
+use eyelid_v4l2::{Capability, Node, Queue, Span};
 
-use super::kernel::{Capability, Node, Span};
 use crate::source::SourceError;
 use crate::source::hardware::choice::{Format, Offer, Range};
 
@@ -70,7 +70,7 @@ impl V4l2Description {
     pub(super) fn of(path: &Path, node: &Node) -> io::Result<Self> {
         let capability = node.capability()?;
         let (mut offers, mut others) = (Vec::<(u32, Offer)>::new(), Vec::new());
-        for fourcc in (0..MOST).map_while(|index| node.fourcc(index)) {
+        for fourcc in node.formats(Queue::Capture) {
             match format(fourcc) {
                 Some(format) if offers.iter().all(|(_, offer)| offer.format != format) => {
                     offers.push((fourcc, offer(node, fourcc, format)));

@@ -1,7 +1,8 @@
 //! V4L2's part of `--list` and `--list-controls`.
 
+use eyelid_v4l2::Node;
+
 use super::find::{self, V4l2Description};
-use super::kernel::Node;
 use super::rate::V4l2Rates;
 use super::{controls as own_controls, find_and_open};
 use crate::source::SourceError;

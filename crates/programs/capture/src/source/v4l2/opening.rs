@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use eyelid_v4l2::Node;
 use nix::errno::Errno;
 
 use super::find::{self, V4l2Description};
-use super::kernel::Node;
 use crate::source::SourceError;
 use crate::source::hardware::holder;
 

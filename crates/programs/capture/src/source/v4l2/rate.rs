@@ -1,8 +1,7 @@
 //! Which of a camera's rates to take.
 
 use eyelid_config::Fps;
-
-use super::kernel::{Fraction, Node, Span};
+use eyelid_v4l2::{Fraction, Node, Span};
 
 /// A rate that is this much too slow is the one that was asked for: 29.97 frames a second are 30.
 const NEARLY: f64 = 0.98;
