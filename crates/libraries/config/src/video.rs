@@ -1,6 +1,7 @@
 //! The options of the program that shows cameras as H.264: `[video]` in the file, and a few keys of
 //! each camera.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,7 +81,15 @@ impl Section for VideoOptions {
     const PLACE: &'static [&'static str] = &["video"];
 }
 
+/// The port of WebRTC where nothing is said. docs/eyelid.toml promises it.
+const UDP_PORT: u16 = 8189;
+
 impl VideoOptions {
+    /// Gives the port of WebRTC where no socket is passed.
+    pub fn udp_address(&self) -> SocketAddr {
+        self.udp.unwrap_or(UdpAddress::port(UDP_PORT)).address()
+    }
+
     /// Fills what is not given here from `file`.
     pub fn or(self, file: Self) -> Self {
         Self {

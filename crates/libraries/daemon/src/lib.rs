@@ -8,6 +8,7 @@
 mod apart;
 pub mod backoff;
 mod gso;
+pub mod holders;
 pub mod listening;
 mod log_limit;
 pub mod logging;
@@ -21,6 +22,7 @@ pub mod signals;
 pub mod sockets;
 #[cfg(feature = "tokio")]
 pub mod timer;
+pub mod udp;
 
 #[cfg(feature = "tokio")]
 pub use apart::apart;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
+use eyelid_daemon::udp::{UdpError, bind_udp};
 
 use crate::installed::Installed;
 use crate::plan::Plan;
@@ -61,6 +62,23 @@ pub(crate) fn check(plan: &Plan, installed: &Installed, places: &Places) -> anyh
         log::warn!("{text}; the other cameras run");
     }
     Ok(())
+}
+
+/// Says which of the UDP ports that programs bind when they are started another program has now:
+/// who asks for a picture could not see that.
+pub(crate) fn check_ports(plan: &Plan, installed: &Installed) {
+    for program in installed.programs() {
+        let Some(address) = program.udp.map(|udp| udp(plan)) else {
+            continue;
+        };
+        if let Err(error) = bind_udp(address) {
+            log::warn!(
+                "{}: {}; there is no WebRTC until it is free: end that program, or give another port with udp in [video] of the configuration",
+                program.name,
+                UdpError::new(address, error)
+            );
+        }
+    }
 }
 
 fn ask(program: &Path, arguments: Vec<OsString>) -> anyhow::Result<Option<Finding>> {

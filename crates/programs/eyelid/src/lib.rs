@@ -64,6 +64,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let wanted: Vec<_> = PROGRAMS.iter().filter(|it| it.is_wanted(&plan)).collect();
     let installed = Installed::find(&wanted)?;
     if arguments.check {
+        check::check_ports(&plan, &installed);
         return check::check(
             &plan,
             &installed,
@@ -80,6 +81,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let mut slots = Slots::take(&plan)?;
         let places = places(&plan, &installed, slots.path().to_owned());
         check::check(&plan, &installed, &places)?;
+        check::check_ports(&plan, &installed);
         let sockets = Sockets::bind(&plan.listen)?;
         let doors = Doors::bind(places.doors.clone(), &plan, &installed)?;
         let push = doors.bound(RECEIVE_DOOR);

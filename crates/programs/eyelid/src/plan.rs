@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) pushed: Pushed,
     /// The file has `[rtp]`: cameras are sent by RTP.
     pub(crate) has_rtp: bool,
+    /// The UDP port that WebRTC will have.
+    pub(crate) webrtc: SocketAddr,
     /// The file does not say when the program of H.264 is to end.
     pub(crate) is_video_to_end: bool,
     /// The slots directory, if one was given.
@@ -117,6 +119,7 @@ impl Plan {
             cameras,
             pushed,
             has_rtp,
+            webrtc: video.udp_address(),
             is_video_to_end: video.idle_exit.is_none(),
             slots: both.slots,
             doors: both.doors,

@@ -2,6 +2,7 @@
 //! program is a new row.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use eyelid_figures::{rtp_socket, video_socket};
@@ -20,6 +21,8 @@ pub(crate) struct Program {
     pub(crate) start: Start,
     /// Its own port, besides what `start` says.
     pub(crate) port: Option<Port>,
+    /// The UDP port that it binds by itself when it is started, if it does.
+    pub(crate) udp: Option<fn(&Plan) -> SocketAddr>,
     /// Where it tells the server what it does, in the directory of doors, if it does.
     pub(crate) status: Option<fn(&Path) -> PathBuf>,
     /// What is to run of it under a plan.
@@ -93,6 +96,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
         need: Need::Required,
         start: Start::Connection,
         port: None,
+        udp: None,
         status: None,
         instances: server,
     },
@@ -101,10 +105,12 @@ pub(crate) const PROGRAMS: &[Program] = &[
         need: Need::Required,
         start: Start::Look,
         port: None,
+        udp: None,
         status: None,
         instances: captures,
     },
     Program {
+        udp: Some(|plan| plan.webrtc),
         status: Some(video_socket),
         instances: video,
         ..at_door("eyelid-video", "video")
@@ -125,6 +131,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
         need: Need::Optional,
         start: Start::Table("[rtp]"),
         port: None,
+        udp: None,
         status: Some(rtp_socket),
         instances: rtp,
     },
@@ -147,6 +154,7 @@ const fn at_door(name: &'static str, door: &'static str) -> Program {
         need: Need::Optional,
         start: Start::Door(door),
         port: None,
+        udp: None,
         status: None,
         instances: one,
     }

@@ -8,6 +8,7 @@ mod checks;
 mod connection;
 mod handshakes;
 mod inbox;
+mod port;
 mod requests;
 mod session;
 mod set_up;
@@ -17,7 +18,6 @@ mod udp;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ use crate::signalling::offer::Description;
 use crate::signalling::session_id::SessionId;
 use handshakes::Handshakes;
 use inbox::Inbox;
-use udp::{Datagram, Udp};
+use port::Port;
+use udp::Datagram;
 
 /// How many addresses lead to one session. A client asks from each of its interfaces, and from
 /// another when its network changes.
@@ -49,7 +50,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// All sessions.
 pub(crate) struct Peers {
     feeds: Rc<Feeds>,
-    udp: Rc<Udp>,
+    port: Port,
     crypto: Arc<CryptoProvider>,
     certificate: DtlsCert,
     limits: Rc<SessionLimits>,
@@ -101,17 +102,22 @@ struct Registration {
 }
 
 impl Peers {
-    /// Has no session yet. All of them come and go by this socket.
+    /// Has no session yet. All of them come and go by this socket; without one, by one to this
+    /// address, as soon as it can be had.
     ///
     /// # Errors
     /// The socket cannot be used, or OpenSSL makes no certificate.
-    pub(crate) fn new(socket: UdpSocket, feeds: Rc<Feeds>) -> anyhow::Result<Self> {
-        let udp = Udp::new(socket).context("cannot use the UDP socket")?;
+    pub(crate) fn new(
+        socket: Option<UdpSocket>,
+        address: SocketAddr,
+        feeds: Rc<Feeds>,
+    ) -> anyhow::Result<Self> {
+        let port = Port::new(socket, address).context("cannot use the UDP socket")?;
         let crypto = str0m::crypto::from_feature_flags();
         let certificate = crypto.dtls_provider.generate_certificate();
         Ok(Self {
             feeds,
-            udp: Rc::new(udp),
+            port,
             crypto: Arc::new(crypto),
             certificate: certificate.context("OpenSSL makes no certificate")?,
             limits: Rc::default(),
@@ -121,18 +127,11 @@ impl Peers {
         })
     }
 
-    /// Binds the socket.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-        Udp::bind(address)
-    }
-
     /// Sorts what comes by the socket, for ever.
     pub(crate) async fn run(&self) -> Infallible {
+        let udp = self.port.come().await;
         loop {
-            match self.udp.receive().await {
+            match udp.receive().await {
                 Ok(datagram) => {
                     self.table.sort(datagram);
                 }

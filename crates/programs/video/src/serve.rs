@@ -1,7 +1,7 @@
 //! The life of the process: bind, serve, and end when there is a reason to.
 
 use std::convert::Infallible;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use anyhow::Context;
 use eyelid_consumer::Cameras;
 use eyelid_daemon::manager;
 use eyelid_daemon::pulse::{self, Pulse};
+use eyelid_daemon::udp::{UdpError, bind_udp};
 use eyelid_figures::Answering;
 use eyelid_http::{
     Acceptor, Advice, Door, LiveConfig, ServeOptions, Sockets, end_signals, raise_descriptor_limit,
@@ -31,6 +32,9 @@ const CONNECTIONS_EACH: usize = 2;
 
 /// ...and for who asks only what there is.
 const MORE_CONNECTIONS: usize = 20;
+
+/// What to do where another program has the port of WebRTC.
+const UDP_CURE: &str = "end that program, or give another port with --udp ADDR, or udp in [video] of the configuration";
 
 /// What was passed to the process.
 pub(crate) struct Passed {
@@ -75,9 +79,12 @@ pub(crate) async fn run(
         has_file: true,
     };
     let door = Rc::new(Door::new(options(&settings), advice, descriptors)?);
-    let address = settings.udp.address();
-    let bind = || Peers::bind(address).with_context(|| format!("cannot use UDP {address}"));
-    let peers = Rc::new(Peers::new(udp.map_or_else(bind, Ok)?, feeds.clone())?);
+    let address = settings.udp;
+    let udp = match udp {
+        Some(passed) => Some(passed),
+        None => bind_or_go_without(address, !sockets.is_empty() || passed_tap.is_some())?,
+    };
+    let peers = Rc::new(Peers::new(udp, address, feeds.clone())?);
     let app = Rc::new(App::new(
         feeds.clone(),
         door.clone(),
@@ -143,6 +150,23 @@ pub(crate) async fn run(
     door.stop();
     acceptor.drain().await;
     ended
+}
+
+/// Binds the port of WebRTC. Where another program has it, one that was started for somebody who
+/// waits (`is_waited_for`) does without, for there is MSE; else that is why it does not start.
+fn bind_or_go_without(
+    address: SocketAddr,
+    is_waited_for: bool,
+) -> anyhow::Result<Option<UdpSocket>> {
+    let error = match bind_udp(address) {
+        Ok(socket) => return Ok(Some(socket)),
+        Err(error) => UdpError::new(address, error),
+    };
+    if !is_waited_for {
+        anyhow::bail!("{error}: {UDP_CURE}");
+    }
+    log::error!("{error}; there is no WebRTC until it is free: {UDP_CURE}");
+    Ok(None)
 }
 
 /// Waits until nobody has watched for so long.

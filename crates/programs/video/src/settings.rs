@@ -1,13 +1,13 @@
 //! What the program was told, with the defaults filled in.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::{
-    Address, Candidate, Config, EncoderChoice, PushedVideoCameraOptions, UdpAddress,
-    VideoCameraOptions, VideoOptions,
+    Address, Candidate, Config, EncoderChoice, PushedVideoCameraOptions, VideoCameraOptions,
+    VideoOptions,
 };
 use eyelid_consumer::Configured;
 use eyelid_daemon::manager;
@@ -16,9 +16,6 @@ use indexmap::IndexMap;
 
 use crate::Arguments;
 use crate::feeds::EncodeLimits;
-
-/// The port of WebRTC where nothing is said. docs/eyelid.toml promises it.
-const UDP_PORT: u16 = 8189;
 
 /// Bits a second of a camera where nothing is said: 720p that moves, without a flaw to be seen.
 const BITRATE_BPS: u32 = 2_500_000;
@@ -33,7 +30,7 @@ pub(crate) struct Settings {
     /// process, as the next four are.
     pub(crate) listen: Vec<Address>,
     /// Where WebRTC comes and goes, unless a socket was passed.
-    pub(crate) udp: UdpAddress,
+    pub(crate) udp: SocketAddr,
     /// The slots directory.
     pub(crate) slots: PathBuf,
     /// The directory of taps.
@@ -95,8 +92,8 @@ impl Settings {
         }
         let bitrate = options.bitrate;
         Ok(Self {
+            udp: options.udp_address(),
             listen: options.listen,
-            udp: options.udp.unwrap_or(UdpAddress::port(UDP_PORT)),
             slots: arguments.slots.clone().or(file.slots.clone()).context(
                 "no slots directory: give --slots DIR, or slots in [server] of the configuration",
             )?,
@@ -179,7 +176,7 @@ mod tests {
         let limits = merged.limits.of(&CameraName::default()).unwrap();
         assert_eq!(
             (limits.most_bps, merged.udp),
-            (3_000_000, UdpAddress::port(5000))
+            (3_000_000, "[::]:5000".parse().unwrap())
         );
         assert_eq!(merged.candidates.len(), 2);
         let error = settings("[video]\nencoder = \"x264\"\n", &[]).unwrap_err();

@@ -1,7 +1,6 @@
 //! WebRTC where this was built without it (feature `native`): requests are told so.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 
@@ -20,16 +19,12 @@ impl Peers {
     ///
     /// # Errors
     /// None.
-    pub(crate) fn new(_socket: UdpSocket, _feeds: Rc<Feeds>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        _socket: Option<UdpSocket>,
+        _address: SocketAddr,
+        _feeds: Rc<Feeds>,
+    ) -> anyhow::Result<Self> {
         Ok(Self)
-    }
-
-    /// Binds a socket that hears nothing.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-        UdpSocket::bind(address)
     }
 
     /// Waits for ever.

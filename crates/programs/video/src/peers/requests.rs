@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::session::{Session, State};
 use super::set_up::SetUp;
+use super::udp::Udp;
 use super::{Command, Entry, Inbox, Peers, Table};
 use crate::feeds::{About, Pace, Viewer};
 use crate::limits::SessionPermit;
@@ -44,6 +45,7 @@ struct Opening {
     permit: SessionPermit,
     viewer: Viewer,
     set_up: SetUp,
+    udp: Rc<Udp>,
     now: Instant,
 }
 
@@ -148,6 +150,8 @@ impl Peers {
         // Counted now: others may have come while the body was read.
         let free = (ask.terms.max_viewers).saturating_sub(self.feeds.count());
         let permit = self.limits.enter(ask.peer, free, now)?;
+        // Before the camera wakes.
+        let udp = self.port.get()?;
         let (id, credentials) = names()?;
         let viewer = self
             .feeds
@@ -161,7 +165,7 @@ impl Peers {
             crypto: self.crypto.clone(),
             certificate: self.certificate.clone(),
             credentials,
-            candidates: self.candidates(ask),
+            candidates: candidates(ask, udp.bound()),
             bitrate_bps: u64::from(limits.most_bps),
         };
         Ok(Opening {
@@ -169,19 +173,9 @@ impl Peers {
             permit,
             viewer,
             set_up,
+            udp,
             now,
         })
-    }
-
-    fn candidates(&self, ask: &Ask<'_>) -> Vec<SocketAddr> {
-        let came_by = ask.parts.extensions.get::<CameBy>();
-        let ways = Ways {
-            came_by: came_by.map(|came_by| came_by.0),
-            bound: self.udp.bound(),
-            interfaces: &interfaces(),
-            configured: &ask.terms.candidates,
-        };
-        ways.candidates()
     }
 
     /// Begins a session.
@@ -211,7 +205,7 @@ impl Peers {
             viewer: opening.viewer,
             inbox,
             commands: heard,
-            udp: self.udp.clone(),
+            udp: opening.udp,
             handshakes: self.handshakes.clone(),
             max_session: ask.terms.max_session,
             stopping: self.stopping.subscribe(),
@@ -309,6 +303,18 @@ async fn whole(body: Incoming) -> Result<Bytes, Rejection> {
             Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, what))
         }
     }
+}
+
+/// Gives the addresses by which the client is to find the socket that is bound there.
+fn candidates(ask: &Ask<'_>, bound: SocketAddr) -> Vec<SocketAddr> {
+    let came_by = ask.parts.extensions.get::<CameBy>();
+    let ways = Ways {
+        came_by: came_by.map(|came_by| came_by.0),
+        bound,
+        interfaces: &interfaces(),
+        configured: &ask.terms.candidates,
+    };
+    ways.candidates()
 }
 
 /// Gives the addresses of this machine.

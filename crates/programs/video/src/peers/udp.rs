@@ -10,13 +10,11 @@ use std::time::Instant;
 
 use eyelid_daemon::Gso;
 use nix::cmsg_space;
-use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
     sockopt,
 };
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -46,29 +44,6 @@ pub(crate) struct Udp {
 }
 
 impl Udp {
-    /// Binds a socket to this address; one to `[::]` hears IPv4, too.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
-        let domain = Domain::for_address(address);
-        let socket = match Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)) {
-            // A kernel without IPv6.
-            Err(error)
-                if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32)
-                    && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) =>
-            {
-                return std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, address.port()));
-            }
-            socket => socket?,
-        };
-        if address.is_ipv6() {
-            socket.set_only_v6(false)?;
-        }
-        socket.bind(&address.into())?;
-        Ok(socket.into())
-    }
-
     /// Uses a socket that is bound.
     ///
     /// # Errors
@@ -292,10 +267,11 @@ fn info_v6(from: Ipv6Addr, to: SocketAddr) -> in6_pktinfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eyelid_daemon::udp::bind_udp;
 
     /// Gives what a client hears that sends to `to` and is answered, and from where.
     async fn answer(bind: &str, client: &str, to: &str, cut: bool) -> (SocketAddr, Vec<Vec<u8>>) {
-        let mut udp = Udp::new(Udp::bind(bind.parse().unwrap()).unwrap()).unwrap();
+        let mut udp = Udp::new(bind_udp(bind.parse().unwrap()).unwrap()).unwrap();
         if !cut {
             udp.gso = Gso::refused();
         }
@@ -326,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn packets_arrive_as_they_were_added() {
-        let udp = Udp::new(Udp::bind("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
+        let udp = Udp::new(bind_udp("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
         let clients = [
             UdpSocket::bind("127.0.0.1:0").await.unwrap(),
             UdpSocket::bind("127.0.0.1:0").await.unwrap(),
