@@ -5,12 +5,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
+use eyelid_config::{RtpCodec, RtpSize};
 use eyelid_daemon::LogLimit;
 use eyelid_http::Peer;
 use log::Level;
 
 use crate::rtsp::message::{Request, Status};
-use crate::rtsp::target::path_of;
+use crate::rtsp::target::{NoTarget, Target, path_of};
 
 /// How far apart lines of one status are.
 const APART: Duration = Duration::from_secs(10);
@@ -50,13 +52,28 @@ pub(crate) fn why(request: &Request, status: Status) -> Option<String> {
     // Without the host, for a user and password may stand before it.
     let path = shown(path_of(&request.url));
     match status {
-        Status::NotFound => Some(format!("there is no camera, or no size of one, {path}")),
+        Status::NotFound => Some(match Target::parse(&request.url) {
+            Err(NoTarget::Size) => format!("there is no such size: {path}; {}", all::<RtpSize>()),
+            Err(NoTarget::Codec) => {
+                format!("there is no such codec: {path}; {}", all::<RtpCodec>())
+            }
+            Ok(_) | Err(NoTarget::Camera | NoTarget::Malformed) => {
+                format!("there is no camera, or no size of one, {path}")
+            }
+        }),
         Status::UnsupportedTransport => {
             let offers = shown(request.header("Transport").unwrap_or_default());
             Some(format!("no transport of {offers} can be had for {path}"))
         }
         _ => None,
     }
+}
+
+/// All values there are.
+fn all<T: ValueEnum>() -> String {
+    let values = T::value_variants().iter();
+    let names = values.filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()));
+    format!("there are {}", names.collect::<Vec<_>>().join(", "))
 }
 
 /// What was asked for, in a few words.
@@ -126,6 +143,14 @@ mod tests {
             assert_eq!(why(&request, status).as_deref(), Some(words));
         }
         assert_eq!(why(&request, Status::Ok), None);
+        let lacks = |url| why(&self::request(url, &[]), Status::NotFound).unwrap();
+        let no_codec = "there is no such codec: \"/door?codec=h265\"; there are jpeg, h264";
+        assert_eq!(lacks("rtsp://h/door?codec=h265"), no_codec);
+        let no_size = lacks("rtsp://h/door?size=huge");
+        assert!(
+            no_size.starts_with("there is no such size: \"/door?size=huge\"; there are current, "),
+            "{no_size}"
+        );
         assert_eq!(asked(&request), "SETUP \"/door?size=half\"");
         assert_eq!(
             wrong_password(&request),

@@ -344,7 +344,7 @@ impl Session {
             request,
             match reason {
                 NoTarget::Malformed => Status::BadRequest,
-                NoTarget::Unknown => Status::NotFound,
+                NoTarget::Camera | NoTarget::Size | NoTarget::Codec => Status::NotFound,
             },
         )
     }

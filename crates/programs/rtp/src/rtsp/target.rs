@@ -26,8 +26,12 @@ pub(crate) struct Target {
 pub(crate) enum NoTarget {
     /// It is no URL of RTSP.
     Malformed,
-    /// It names no camera, or a size that there is not.
-    Unknown,
+    /// It names what can be no camera.
+    Camera,
+    /// It names a size that there is not.
+    Size,
+    /// It names a codec that there is not.
+    Codec,
 }
 
 /// Scheme and authority of a URL, and what follows them.
@@ -62,8 +66,8 @@ impl Target {
         let is_track = is_behind_path || is_behind_query;
         Ok(Self {
             camera: camera(path.trim_start_matches('/'))?,
-            size: said(query, "size=")?.unwrap_or(RtpSize::Current),
-            codec: said(query, "codec=")?.unwrap_or(RtpCodec::Jpeg),
+            size: said(query, "size=", NoTarget::Size)?.unwrap_or(RtpSize::Current),
+            codec: said(query, "codec=", NoTarget::Codec)?.unwrap_or(RtpCodec::Jpeg),
             is_track,
         })
     }
@@ -98,8 +102,8 @@ impl Presentation {
         let query = query.split('/').next().unwrap_or_default();
         Ok(Self {
             camera: camera(name.trim_end_matches('/'))?,
-            size: said(query, "size=")?,
-            codec: said(query, "codec=")?,
+            size: said(query, "size=", NoTarget::Size)?,
+            codec: said(query, "codec=", NoTarget::Codec)?,
         })
     }
 
@@ -115,7 +119,7 @@ impl Presentation {
 fn camera(path: &str) -> Result<CameraName, NoTarget> {
     match path {
         "" => Ok(CameraName::default()),
-        name => name.parse().map_err(|_| NoTarget::Unknown),
+        name => name.parse().map_err(|_| NoTarget::Camera),
     }
 }
 
@@ -126,13 +130,13 @@ fn before_track(text: &str) -> (&str, bool) {
     (before.trim_end_matches(['/', '?']), at.is_some())
 }
 
-/// What a query says behind this, if it does.
-fn said<T: ValueEnum>(query: &str, key: &str) -> Result<Option<T>, NoTarget> {
+/// What a query says behind this, if it does; `none` where there is no such value.
+fn said<T: ValueEnum>(query: &str, key: &str, none: NoTarget) -> Result<Option<T>, NoTarget> {
     let value = query
         .split('&')
         .find_map(|parameter| parameter.strip_prefix(key));
     let value = value.map(|value| T::from_str(value, false));
-    value.transpose().map_err(|_| NoTarget::Unknown)
+    value.transpose().map_err(|_| none)
 }
 
 /// What DESCRIBE says of URLs: the base, which ends with `/`, and the control of the track, which
@@ -208,12 +212,13 @@ mod tests {
         ] {
             assert_eq!(Target::parse(url).as_ref(), Ok(&video), "{url}");
         }
-        for url in [
-            "/door?codec=h265",
-            "/door?codec=",
-            "/door?codec=h264&size=x",
+        for (url, lacks) in [
+            ("/door?codec=h265", NoTarget::Codec),
+            ("/door?codec=", NoTarget::Codec),
+            ("/door?codec=h264&size=x", NoTarget::Size),
+            ("/a/b?codec=h265", NoTarget::Camera),
         ] {
-            assert_eq!(Target::parse(url), Err(NoTarget::Unknown), "{url}");
+            assert_eq!(Target::parse(url), Err(lacks), "{url}");
         }
         let named = |url| Presentation::parse(url).map(|named| named.is_of(&video));
         assert_eq!(named("rtsp://h/door/"), Ok(true));
@@ -254,14 +259,13 @@ mod tests {
             let half = target("door", RtpSize::Half, true);
             assert_eq!(Target::parse(url), Ok(half), "{url}");
         }
-        for url in [
-            "rtsp://h/a/b",
-            "rtsp://h/door?size=huge",
-            "rtsp://h/%2e%2e",
-            "/stream=0",
-        ] {
-            assert_eq!(Target::parse(url), Err(NoTarget::Unknown), "{url}");
+        for url in ["rtsp://h/a/b", "rtsp://h/%2e%2e", "/stream=0"] {
+            assert_eq!(Target::parse(url), Err(NoTarget::Camera), "{url}");
         }
+        assert_eq!(
+            Target::parse("rtsp://h/door?size=huge"),
+            Err(NoTarget::Size)
+        );
         for url in ["*", "http://h/", "door", "rtsp//h"] {
             assert_eq!(Target::parse(url), Err(NoTarget::Malformed), "{url}");
         }
@@ -295,9 +299,10 @@ mod tests {
         for url in ["/bed", "/", "rtsp://h/trackID=0", "/door?size=low"] {
             assert_eq!(named(url), Ok(false), "{url}");
         }
-        for url in ["/door/a", "/door/a/track=0", "/door?size=huge", "/a=1/b"] {
-            assert_eq!(named(url), Err(NoTarget::Unknown), "{url}");
+        for url in ["/door/a", "/door/a/track=0", "/a=1/b"] {
+            assert_eq!(named(url), Err(NoTarget::Camera), "{url}");
         }
+        assert_eq!(named("/door?size=huge"), Err(NoTarget::Size));
         for url in ["*", "door", "http://h/door"] {
             assert_eq!(named(url), Err(NoTarget::Malformed), "{url}");
         }
