@@ -124,6 +124,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let has_sockets = !passed.is_empty();
     let settings = Settings::new(&arguments, &file, has_sockets)?;
+    if let Some(warning) = settings.warning() {
+        log::warn!("{warning}");
+    }
     if arguments.check {
         return Ok(());
     }

@@ -39,6 +39,9 @@ pub(crate) async fn run(
     manager::ready();
     let reload = || {
         let after = reread()?;
+        if let Some(warning) = after.warning() {
+            log::warn!("{warning}");
+        }
         for what in fixed_changes(&settings, &after) {
             log::warn!("{what} takes a restart to change");
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::{
-    Address, Config, ConfigError, Dscp, HostPort, RtpOptions, Section, SessionTimeout, VideoOptions,
+    Address, Config, ConfigError, Dscp, HostPort, RtpCodec, RtpOptions, Section, SessionTimeout,
+    VideoOptions,
 };
 use eyelid_consumer::Configured;
 use eyelid_daemon::manager;
@@ -168,6 +169,24 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Says what nothing can come of, though it is no error: where systemd starts the program, that
+    /// is told where taps are.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let of_h264 = self.destinations.iter();
+        let of_h264 = of_h264.filter(|destination| destination.codec == RtpCodec::H264);
+        let to: Vec<_> = of_h264
+            .map(|destination| destination.to.to_string())
+            .collect();
+        (self.taps.is_none() && !to.is_empty()).then(|| {
+            format!(
+                "nothing is sent to {}: codec h264 needs a directory of taps; give taps in [video] of the configuration, or --taps DIR",
+                to.join(", ")
+            )
+        })
+    }
+}
+
 /// Refuses flags that nothing would come of.
 fn refuse_idle_flags(arguments: &Arguments, has_rtsp: bool) -> Result<(), UsageError> {
     let (rtp, has_to) = (&arguments.rtp, !arguments.to.is_empty());
@@ -286,6 +305,24 @@ pub(crate) mod tests {
             assert!(error.contains(words), "{error}");
             assert!(settings("", &[RTSP, flag]).is_ok(), "{flag}");
         }
+    }
+
+    #[test]
+    fn destinations_of_h264_without_taps_are_told_at_once() {
+        let h264 = "[[cameras.a.rtp]]\nto = \"h:2\"\ncodec = \"h264\"\n";
+        let jpeg = "[[cameras.a.rtp]]\nto = \"h:4\"\n";
+        let warning = |text: &str, flags| settings(text, flags).unwrap().warning();
+        let told = warning(&[h264, jpeg].concat(), &[]).unwrap();
+        assert!(
+            told.starts_with("nothing is sent to h:2: codec h264"),
+            "{told}"
+        );
+        assert_eq!(warning(jpeg, &[]), None);
+        assert_eq!(warning(h264, &["--taps=/t"]), None);
+        assert_eq!(
+            warning(&["[video]\ntaps = \"/t\"\n", h264].concat(), &[]),
+            None
+        );
     }
 
     #[test]
