@@ -69,6 +69,18 @@ pub(crate) fn deserialize_lasting<'de, D: Deserializer<'de>>(
     parse_lasting(&text).map(Some).map_err(D::Error::custom)
 }
 
+/// Reads how far keyframes are apart. eyelid-video has 300 ms between two of them at least.
+pub(crate) fn deserialize_gop<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Duration>, D::Error> {
+    let gop = from.deserialize_str(Form)?;
+    if gop.is_zero() {
+        let said = "keyframes cannot be 0s apart; leave gop out for none but those that are needed";
+        return Err(D::Error::custom(said));
+    }
+    Ok(Some(gop))
+}
+
 struct Form;
 
 impl Visitor<'_> for Form {

@@ -117,7 +117,10 @@ pub struct VideoCameraOptions {
     /// Bits a second at most; 0 for no H.264.
     pub bitrate: Option<Bitrate>,
     /// How far keyframes are apart at most while a program reads the camera's tap.
-    #[serde(with = "duration")]
+    #[serde(
+        serialize_with = "duration::serialize",
+        deserialize_with = "duration::deserialize_gop"
+    )]
     pub gop: Option<Duration>,
 }
 

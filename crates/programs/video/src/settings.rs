@@ -184,6 +184,11 @@ mod tests {
         let error = settings("[video]\nmax-session = \"0s\"\n", &[]).unwrap_err();
         assert!(error.contains("line 2, key \"max-session\""), "{error}");
         assert!(error.contains("at least 1s"), "{error}");
+        for table in ["[cameras.a]", "[receive.cameras.a]"] {
+            let error = settings(&format!("{table}\ngop = \"0s\"\n"), &[]).unwrap_err();
+            assert!(error.contains("line 2, key \"gop\""), "{error}");
+            assert!(error.contains("leave gop out"), "{error}");
+        }
         let error = settings("[cameras.a]\nbitrate = \"1\"\n", &[]).unwrap_err();
         assert!(error.contains("line 2, key \"bitrate\""), "{error}");
     }
