@@ -546,6 +546,54 @@ def test_why_no_picture_comes_is_the_servers_word(page, cameras):
 
 
 @in_chromium
+def test_a_picture_that_stands_is_told_soon(page, cameras):
+    page.goto(cameras().url, wait_until="commit")
+    wait_page(page, lambda: page.evaluate("typeof whyItStands === 'function'"), "its script")
+    told = page.evaluate("""() => [
+      [{ state: 'awake', waiting: 'none in folder' }, 2, { longest_ms: 10000 }],
+      [{ state: 'awake', waiting: 'none in folder' }, 1, {}],
+      [{ state: 'awake' }, 2, { obstacle: 'too small' }],
+      [{ state: 'awake' }, 3.1, { longest_ms: 40 }],
+      [{ state: 'awake' }, 2.9, { longest_ms: 40 }],
+      [{ state: 'awake' }, 11, { longest_ms: 10000 }],
+      [{ state: 'awake', fps: 0.1 }, 29, { longest_ms: 40 }],
+      [{ state: 'awake', fps: 0.1 }, 31, { longest_ms: 40 }],
+      [{ state: 'asleep', waiting: 'none in folder' }, 60, {}],
+      [null, 60, {}],
+    ].map(([status, silent_s, session]) => {
+      const seen = { obstacle: '', longest_ms: 0, ...session, last_ms: 100000 };
+      const waiting = { waiting: null, fps: null, ...status };
+      return whyItStands(seen, status && waiting, 100000 + 1000 * silent_s);
+    })""")
+    none = "The camera is awake, and gives no picture."
+    assert told == ["none in folder", "", "too small", none, "", "", "", none, "", ""]
+    card = page.evaluate("""() => Camera.prototype.describe.call({
+      session: { obstacle: '', longest_ms: 40, last_ms: performance.now() - 3500 },
+      status: { state: 'awake', waiting: 'none in folder' },
+      arrived: true, shown: { real: true },
+    })""")
+    assert card == {"state": "no signal", "message": "No picture comes", "more": "none in folder"}
+
+
+@in_chromium
+def test_a_way_that_shows_nothing_yet_says_why(page, cameras):
+    page.goto(cameras().url, wait_until="commit")
+    wait_page(page, lambda: page.evaluate("typeof MseSession === 'function'"), "its script")
+    said = page.evaluate("""() => {
+      const ladder = new Ladder();
+      const session = new MseSession({ status: { state: 'awake' } }, () => {});
+      session.onObstacle = (why) => ladder.hindered('mse', why);
+      session.told({ type: 'obstacle', reason: 'too small' });
+      const seen = [ladder.above('mjpeg', 0), ladder.plan(0, new Map()).open];
+      ladder.works('mse');
+      session.shown_since_ms = 1;
+      session.told({ type: 'obstacle', reason: 'it passes' });
+      return [...seen, ladder.above('mjpeg', 0)];
+    }""")
+    assert said == [["MSE: too small"], ["webrtc"], []]
+
+
+@in_chromium
 def test_mse_follows_what_has_come(page, cameras):
     page.goto(cameras().url, wait_until="commit")
     wait_page(page, lambda: page.evaluate("typeof playbackRate === 'function'"), "its script")

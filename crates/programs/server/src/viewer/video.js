@@ -14,6 +14,7 @@ const HEAD_START_MS = 1000; // so long a way may be without a picture before the
 const CONNECT_MS = 3000; // UDP that is blocked says nothing; one that is not connects within a fraction of this
 const ANSWER_MS = 8000;
 const UPGRADE_REQUIRED = 426; // who asks for a WebSocket without one, where there would be one
+const STANDS_MS = 1500; // a picture that is no longer replaced may be of now for so long
 const SILENT_MS = 3000; // a picture is late by this, although the camera is awake: the path is dead
 const SILENT_UNKNOWN_MS = 15000; // the same for a camera that does not say how often it has one
 const AGAIN_FIRST_MS = 8000;
@@ -82,6 +83,9 @@ class Ladder {
     Object.assign(rung, { closed_until_ms: now_ms + wait_ms, again_ms: proved ? AGAIN_FIRST_MS : Math.min(2 * rung.again_ms, AGAIN_MOST_MS), why: why.message });
   }
 
+  // A way is open, and this is why it shows nothing yet.
+  hindered(way, why) { this.rungs.find((each) => each.way === way).why = why; }
+
   // A way shows the camera.
   works(way) { this.rungs.find((each) => each.way === way).why = ''; }
 
@@ -136,6 +140,17 @@ function patience_ms(status) {
   return status.fps > 0 ? Math.max(SILENT_MS, 3000 / status.fps) : SILENT_UNKNOWN_MS;
 }
 
+// Why the picture of a video is one of the past, for a person; empty where it is of now, as far as is known. A camera that is
+// slow has pauses, too: one that does not say how long they are is taken at its longest.
+function whyItStands(session, status, now_ms) {
+  if (status?.state !== 'awake') return '';
+  const silent_ms = now_ms - session.last_ms;
+  const reason = session.obstacle || status.waiting;
+  if (reason) return silent_ms > STANDS_MS ? reason : '';
+  const pause_ms = status.fps > 0 ? 3000 / status.fps : 2 * session.longest_ms;
+  return silent_ms > Math.max(SILENT_MS, pause_ms) ? 'The camera is awake, and gives no picture.' : '';
+}
+
 // ---- sessions ----
 
 // What both ways have in common: an element that shows the camera, and what is counted of it.
@@ -145,6 +160,7 @@ class Session {
     this.since_ms = performance.now();
     this.shown_since_ms = null;
     this.last_ms = null; // when the last picture came, or could have come
+    this.longest_ms = 0; // between two pictures
     this.capture_ms = null; // of the picture shown
     this.counted = []; // bytes and packets at moments of late
     this.obstacle = ''; // why no picture comes, as the server has it
@@ -152,8 +168,10 @@ class Session {
     this.element = document.createElement('video');
     Object.assign(this.element, { muted: true, autoplay: true, playsInline: true, disableRemotePlayback: true });
     const picture = (frame) => {
-      this.last_ms = performance.now();
-      this.shown_since_ms ??= this.last_ms;
+      const now_ms = performance.now();
+      if (this.shows) this.longest_ms = Math.max(this.longest_ms, now_ms - this.last_ms);
+      this.last_ms = now_ms;
+      this.shown_since_ms ??= now_ms;
       this.capture_ms = this.captured(frame);
       onPicture(this);
     };
@@ -347,7 +365,10 @@ class MseSession extends Session {
 
   // The server says what comes before it does, and again when that changes; and why nothing comes.
   told({ type, mime, reason }) {
-    if (type === 'obstacle') this.obstacle = reason;
+    if (type === 'obstacle') {
+      this.obstacle = reason;
+      if (!this.shows) this.onObstacle?.(reason);
+    }
     if (type !== 'init') return;
     if (!this.Source.isTypeSupported(mime)) throw new Lacking(`this browser does not play ${mime}`);
     this.mime = mime;

@@ -17,7 +17,6 @@ const TELL_EVERY_MS = 2000;
 const FORGET_MS = 10000; // a window that crashed says no farewell
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 5000;
-const STANDS_MS = 1500;
 const IDLE_MS = 3000; // then the player shows the picture alone
 const LEAST_CARD_PX = 352; // a card that is narrower is worse than one that must be scrolled to
 const LEAST_CARD_OF_LOW_WINDOW_PX = 208; // a phone on its side
@@ -251,7 +250,7 @@ class Camera {
       return { control, since_ms: performance.now(), shows: false }; // nothing is below it
     }
     const session = new SESSIONS[way](this, () => this.showVideo(session));
-    Object.assign(session, { way, control });
+    Object.assign(session, { way, control, onObstacle: (why) => this.ladder.hindered(way, why) });
     this.canvas.after(session.element);
     session.run(control.signal).catch((error) => {
       this.leaveVideo(session);
@@ -428,6 +427,8 @@ class Camera {
       return { state: 'paused', message: 'Paused', more: said?.state === 'awake' ? this.whyAwake() : '' };
     }
     const stands = this.session && performance.now() - this.session.last_ms > STANDS_MS; // a video has no card that says so
+    const why = this.session && whyItStands(this.session, said, performance.now());
+    if (why) return { state: 'no signal', message: 'No picture comes', more: why };
     if (failed && (stands || !(this.arrived && this.shown.real))) return failed;
     if (this.problem) return { state: 'connecting', message: this.problem, more: 'Trying again…' };
     if (!this.arrived) return { state: 'connecting', message: said?.state === 'asleep' ? 'Waking the camera…' : 'Connecting…' };
