@@ -166,7 +166,7 @@ def processes():
     return found
 
 
-def as_user(user, action, process=None):
+def as_user(user, action, process=None, groups=()):
     """Does something as a user; gives the errno, or 0.
 
     If a process is given, the file system is seen as it sees it.
@@ -177,7 +177,7 @@ def as_user(user, action, process=None):
         try:
             if process:
                 os.setns(os.pidfd_open(process), os.CLONE_NEWNS)
-            os.setgroups([])
+            os.setgroups(groups)
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)
             action()
@@ -192,6 +192,27 @@ def as_user(user, action, process=None):
 def as_process(process, action):
     """Does something as a process could; gives the errno, or 0."""
     return as_user(Path(f"/proc/{process}").stat().st_uid, action, process)
+
+
+def in_unit_of(process, action):
+    """Does something as a process could with its groups, and what its unit may of devices, which
+    the kernel knows by the control group; gives the errno, or 0.
+    """
+    ours = Path("/proc/self/cgroup").read_text().strip().split("::")[1]
+    members = Path("/proc", str(process))
+    theirs = (members / "cgroup").read_text().strip().split("::")[1]
+    groups = re.search("^Groups:(.*)$", (members / "status").read_text(), re.M)[1].split()
+    user = members.stat().st_uid
+
+    def move(group):
+        Path(f"/sys/fs/cgroup{group}/cgroup.procs").write_text("0")
+
+    # A child of ours is where we are.
+    move(theirs)
+    try:
+        return as_user(user, action, process, [int(group) for group in groups])
+    finally:
+        move(ours)
 
 
 def journal(*arguments):

@@ -13,10 +13,10 @@ import pytest
 from machine import (
     ADDRESS,
     CONFIGURATION,
-    DEBS,
     SERVER,
     allow_slow_units,
     as_process,
+    debs,
     journal,
     live,
     pid,
@@ -45,9 +45,9 @@ HERE, FRIEND, STRANGER = "10.77.0.1", "10.77.0.2", "10.77.0.3"
 
 @pytest.fixture(scope="module", autouse=True)
 def installed():
-    """The packages, listening, with a test picture: nothing has to be found or warmed up."""
+    """Package eyelid, listening, with a test picture: nothing has to be found or warmed up."""
     allow_slow_units()
-    run("apt-get", "install", "--yes", *DEBS.glob("*.deb"))
+    run("apt-get", "install", "--yes", *debs("eyelid"))
     configure()
     run("systemctl", "enable", "--now", "eyelid.socket")
 
