@@ -25,7 +25,8 @@ use eyelid_jpeg::PlanesDecoder;
 use eyelid_picture::{Encoder, Planes, Scale, read_y4m, write_y4m};
 use eyelid_slot::{Publisher, Reader, Rendition};
 use openh264::encoder::{
-    BitRate, Complexity, Encoder as Bare, EncoderConfig, FrameRate, Profile, RateControlMode,
+    BitRate, Complexity, Encoder as Bare, EncoderConfig, FrameRate, Profile, QpRange,
+    RateControlMode,
 };
 use openh264::formats::YUVSlices;
 use openh264::{OpenH264API, Timestamp};
@@ -112,6 +113,8 @@ fn encode(
         .profile(Profile::Baseline)
         .complexity(Complexity::Low)
         .num_threads(1)
+        .qp(QpRange::new(24, 51))
+        .background_detection(false)
         .scene_change_detect(false);
     let mut bare = Bare::with_api_config(OpenH264API::from_source(), config)?;
     let (w, h) = (width as usize, height as usize);

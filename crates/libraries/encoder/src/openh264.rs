@@ -11,7 +11,7 @@ use std::time::Duration;
 use eyelid_picture::{Planes, Yuv420};
 use openh264::encoder::{
     BitRate, Complexity, Encoder as Cisco, EncoderConfig, FrameRate, FrameType, MatrixCoefficients,
-    Profile, RateControlMode, VuiConfig,
+    Profile, QpRange, RateControlMode, VuiConfig,
 };
 use openh264::formats::YUVSource;
 use openh264::{OpenH264API, Timestamp};
@@ -31,6 +31,10 @@ const LEAST_PIXELS: u32 = 16;
 const MOST_PIXELS: (u32, u32) = (3840, 2160);
 /// It refuses fewer bits than pictures a second; more than these no level has (5.2, A.3.1).
 const BITRATES: std::ops::RangeInclusive<u32> = 10_000..=240_000_000;
+/// Of the quantisers that H.264 has (8.5.9), the finest that is used. What is finer goes to grain:
+/// a room where nothing moves would take all bits that it may have. To 51, the coarsest, the
+/// bitrate decides.
+const QUANTISERS: QpRange = QpRange::new(24, 51);
 
 /// In 140,000 years.
 const LAST_MS: u64 = 1 << 52;
@@ -113,6 +117,11 @@ impl Running {
             .profile(Profile::Baseline)
             .complexity(Complexity::Low)
             .num_threads(1)
+            .qp(QUANTISERS)
+            // What this takes for background is not encoded, and it goes by brightness: the colour
+            // of a whole macroblock may be off by 640 (`KNOWN_CHROMA_TOO_LARGE`), all of it in one
+            // corner. There, pieces of what moved on would stay until a keyframe comes.
+            .background_detection(false)
             // A keyframe is what somebody asks for, not what the encoder takes for a new scene.
             .scene_change_detect(false)
             // JFIF's matrix. What cameras mean by their primaries, nobody says.

@@ -4,6 +4,8 @@ use openh264::decoder::Decoder;
 
 use super::*;
 
+mod left_behind;
+
 /// A picture that is not easy, and moves.
 struct Scene {
     width: u32,
