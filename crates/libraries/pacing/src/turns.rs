@@ -15,9 +15,10 @@
 //!   and next is the one whose picture is oldest. Now and then two go together ([`check`]): if they
 //!   get much more then, they share a link no more, and all is found out anew.
 //!
-//! Which of them are put on trial, and how often, says [`search`]: all, those of one network, a
-//! group and who is beside it, those of about the same rate. Failed trials may cost a client two
-//! frames at first, and hardly a hundredth of what it gets.
+//! Which of them are put on trial, and how often, says [`search`]: those of whom the sum of what
+//! they get is steady ([`sums`]), those of one network, all, a group and who is beside it, those of
+//! about the same rate. Failed trials may cost a client two frames at first, and hardly a hundredth
+//! of what it gets.
 //!
 //! Who comes or goes changes nothing of a trial of others, for that shows but one thing. Who comes
 //! takes something of a link: what is missing then shows nothing, and they are tried again. Who
@@ -45,6 +46,9 @@
 //! - L: `changing::no_rate_of_a_link_is_one_at_which_turns_end_and_begin_again_and_again`
 //! - M: `changing::viewers_whose_link_has_become_fast_take_turns_no_more`
 //! - N: `trials_cost_no_client_of_a_link_of_its_own_more_than_a_hundredth_of_its_frames`
+//! - O: `mixtures::viewers_of_several_links_with_an_address_each_are_told_apart`
+//! - P: `mixtures::twelve_viewers_of_two_links_are_told_apart`
+//! - Q: the recordings of which [`sums`] tells
 //!
 //! | number | smaller | greater |
 //! | --- | --- | --- |
@@ -79,7 +83,16 @@
 //! | `punctuality::LATE_FRAMES` | L | A |
 //! | `punctuality::FRAMES_IN_TIME` | any | M |
 //! | `punctuality::JITTER` | any | any |
+//! | `search::LATER` | any | any |
 //! | `search::MAX_ATTEMPTS` | a cap | a cap |
+//! | `sums::STEP` | any | O |
+//! | `sums::STEPS_OF_WINDOW` | Q | O |
+//! | `sums::MIN_WINDOWS` | Q | O |
+//! | `sums::MIN_WINDOWS_EACH` | Q | O |
+//! | `sums::MAX_WINDOWS` | any | any |
+//! | `sums::STEADY` | Q | `sums::tests` |
+//! | `sums::GAIN` | any | P |
+//! | `sums::PAUSE` | any | O |
 //! | `trial::MISSING_FRAMES` | 4 of 6 tries on real links failed at 0.75 | B |
 //! | `trial::MISSING_SHARE` | B | B |
 //! | `trial::PROOF_MISSING_FRAMES` | any | I |
@@ -101,7 +114,9 @@ mod group;
 mod member;
 mod punctuality;
 mod search;
+mod sums;
 mod trial;
+mod unit;
 
 use group::{Group, GroupId};
 use member::{Member, Waiting};
@@ -171,7 +186,7 @@ impl Turns {
         self.take_out(id, member.group);
         self.search.on_leave(id);
         match &mut self.trial {
-            Some(trial) if trial.members.contains(&id) => drop(self.stop_trial(now)),
+            Some(trial) if trial.members.contains(&id) => self.give_up_trial(now),
             Some(trial) => trial.on_other_left(),
             None => {}
         }

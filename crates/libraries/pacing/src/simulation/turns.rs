@@ -5,6 +5,7 @@ use super::network::{Figures, Link, Network, Rule, Sharing, Viewer};
 use super::*;
 
 mod changing;
+mod mixtures;
 
 const S: Duration = Duration::from_secs(1);
 

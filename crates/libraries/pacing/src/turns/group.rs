@@ -206,8 +206,12 @@ impl Turns {
             self.take_out(*id, before);
         }
         let group = self.new_group(members.clone());
+        let is_alone = members.len() == 1;
         for id in members {
             if let Some(member) = self.members.get_mut(&id) {
+                if is_alone {
+                    member.alone_since = now;
+                }
                 (member.group, member.sends_so_since) = (group, now);
                 member.slow_turns = 0;
             }

@@ -43,6 +43,8 @@ pub(super) struct Member {
     pub(super) group: GroupId,
     /// When it was first heard of.
     pub(super) entered: Instant,
+    /// Since when it has sent for itself, if it took turns with others before.
+    pub(super) alone_since: Instant,
     /// What failed trials have cost it and is not made up for.
     trial_cost: Bytes,
     /// Since when it has sent as it does now: in turns with the same clients, or with none.
@@ -100,6 +102,7 @@ impl Member {
             network,
             group,
             entered: now,
+            alone_since: now,
             trial_cost: Bytes::ZERO,
             sends_so_since: now,
             flight: None,
@@ -168,7 +171,9 @@ impl Member {
         {
             self.acknowledged.pop_front();
         }
-        let progress = Bytes::from(bytes.saturating_sub(self.acknowledged()));
+        // What came out of order may be lost after all, and is then sent again.
+        let bytes = bytes.max(self.acknowledged());
+        let progress = Bytes::from(bytes - self.acknowledged());
         self.trial_cost = (self.trial_cost - progress * MAX_COST_SHARE).max(Bytes::ZERO);
         self.acknowledged.push_back((now, bytes));
     }
@@ -186,6 +191,27 @@ impl Member {
         let (begin, bytes_before) =
             before.find(|(at, _)| end.saturating_duration_since(*at) >= time)?;
         Some(Bytes::from(bytes.saturating_sub(*bytes_before)) / (end - *begin))
+    }
+
+    /// Since when it is known what it had acknowledged while it sent as it does now, or in turns
+    /// with ever more.
+    pub(super) fn known_since(&self) -> Option<Instant> {
+        let (first, _) = self.acknowledged.front()?;
+        Some(self.alone_since.max(*first))
+    }
+
+    /// How many bytes it had acknowledged in all at a moment, if that is remembered: between two
+    /// looks, as if they had come evenly.
+    pub(super) fn acknowledged_at(&self, at: Instant) -> Option<f64> {
+        let after = self.acknowledged.partition_point(|(look, _)| *look < at);
+        let (end, bytes) = *self.acknowledged.get(after)?;
+        let Some((begin, bytes_before)) =
+            after.checked_sub(1).map(|before| self.acknowledged[before])
+        else {
+            return (end == at).then_some(bytes as f64);
+        };
+        let share = (at - begin).as_secs_f64() / (end - begin).as_secs_f64();
+        Some(bytes_before as f64 + (bytes - bytes_before) as f64 * share)
     }
 
     /// A trial has cost it so much, and shown that it does not share a link.
@@ -251,6 +277,23 @@ mod tests {
             let waited_for = frame(&mut member, &mut now, usual);
             assert!(waited_for < Duration::from_millis(300), "{waited_for:?}");
         }
+    }
+
+    #[test]
+    fn what_came_between_two_looks_came_evenly() {
+        let now = Instant::now();
+        let mut member = Member::new(now, None, GroupId::new(0));
+        let ms = Duration::from_millis;
+        for (at, bytes) in [(0, 1000), (40, 3000), (80, 2000)] {
+            member.on_acknowledged(now + ms(at), bytes);
+        }
+        assert_eq!(member.known_since(), Some(now));
+        for (at, bytes) in [(0, 1000.0), (10, 1500.0), (40, 3000.0), (80, 3000.0)] {
+            assert_eq!(member.acknowledged_at(now + ms(at)), Some(bytes), "{at}");
+        }
+        // Before the first look and after the last.
+        assert_eq!(member.acknowledged_at(now - ms(1)), None);
+        assert_eq!(member.acknowledged_at(now + ms(81)), None);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::MemberId;
 use super::member::Member;
+use super::sums::SteadySums;
 use super::trial::span_before;
+use super::unit::Unit;
 use crate::units::BytesPerSecond;
 
 /// When the same clients are tried again after they were found not to share a link; each time this
@@ -38,6 +40,10 @@ const MAX_SIZE_FACTOR: u64 = 2;
 const RATE_SPAN: Duration = Duration::from_millis(3500);
 const RECENT_SPAN: Duration = Duration::from_secs(2);
 
+/// How long a client must have been there before it is tried with some for whom only a rate or a
+/// group speaks: what sums show is seen sooner, and each trial that fails delays that.
+const LATER: Duration = Duration::from_millis(2500);
+
 /// No more failures than this are remembered: those of clients that have changed are of no use.
 const MAX_ATTEMPTS: usize = 1000;
 
@@ -45,6 +51,7 @@ const MAX_ATTEMPTS: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Search {
     attempts: BTreeMap<BTreeSet<MemberId>, Attempt>,
+    sums: SteadySums,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,6 +112,11 @@ impl Search {
         attempt.next = Some(now + pause.min(MAX_RETRY));
     }
 
+    /// From `began` until now some were held back who do not share a link, or may not.
+    pub(super) fn on_held_back(&mut self, now: Instant, began: Instant) {
+        self.sums.on_disturbance(now, began);
+    }
+
     /// What was found out of these is not so any more.
     pub(super) fn on_doubt(&mut self, members: &BTreeSet<MemberId>) {
         self.attempts.retain(|tried, _| tried.is_disjoint(members));
@@ -116,7 +128,7 @@ impl Search {
 
     /// Gives those that are to be tried now, of units that send as one.
     pub(super) fn next<'a>(
-        &self,
+        &mut self,
         now: Instant,
         members: &BTreeMap<MemberId, Member>,
         units: impl IntoIterator<Item = &'a BTreeSet<MemberId>>,
@@ -126,7 +138,7 @@ impl Search {
         if units.len() < 2 {
             return None;
         }
-        let candidates = candidates(&units).into_iter();
+        let candidates = candidates(now, &units, self.sums.of(now, &units)).into_iter();
         let alike = candidates.filter(|candidate| have_frames_alike(members, candidate));
         let candidates = alike.filter_map(|candidate| {
             let attempt = self.attempts.get(&candidate).copied();
@@ -192,33 +204,19 @@ fn is_known(now: Instant, members: &BTreeMap<MemberId, Member>, ids: &BTreeSet<M
     })
 }
 
-/// A group, or a client alone.
-struct Unit<'a> {
-    ids: &'a BTreeSet<MemberId>,
-    members: Vec<&'a Member>,
-    /// What one of it gets, if that is known.
-    rate: Option<BytesPerSecond>,
-}
-
-impl<'a> Unit<'a> {
-    fn new(ids: &'a BTreeSet<MemberId>, all: &'a BTreeMap<MemberId, Member>) -> Option<Self> {
-        let members: Vec<_> = ids.iter().filter_map(|id| all.get(id)).collect();
-        let first = members.first()?;
-        Some(Self {
-            ids,
-            rate: first.rate_for(RATE_SPAN),
-            members,
-        })
-    }
-
-    fn is_gone(&self, now: Instant) -> bool {
-        self.members.iter().all(|member| member.is_gone(now))
-    }
-}
-
-/// Those that may share a link, the likeliest first.
-fn candidates(units: &[Unit<'_>]) -> Vec<BTreeSet<MemberId>> {
-    let mut candidates = Vec::new();
+/// Those that may share a link, the likeliest first: those of whom the sum is `steady`, if they
+/// still are whole units, those of one network, and all; then, of those that have been there for
+/// [`LATER`], a group and who is beside it, and those that get about the same.
+fn candidates(
+    now: Instant,
+    units: &[Unit<'_>],
+    steady: &[BTreeSet<MemberId>],
+) -> Vec<BTreeSet<MemberId>> {
+    let is_whole = |ids: &&BTreeSet<MemberId>| {
+        let of = units.iter().filter(|unit| unit.ids.is_subset(ids));
+        of.map(|unit| unit.ids.len()).sum::<usize>() == ids.len()
+    };
+    let mut candidates: Vec<_> = steady.iter().filter(is_whole).cloned().collect();
     let mut push = |units: &mut dyn Iterator<Item = &Unit<'_>>| {
         let ids = units.flat_map(|unit| unit.ids.iter().copied());
         candidates.push(ids.collect::<BTreeSet<_>>());
@@ -232,25 +230,26 @@ fn candidates(units: &[Unit<'_>]) -> Vec<BTreeSet<MemberId>> {
         push(&mut of);
     }
     push(&mut units.iter());
-    for (index, group) in units
+    let is_known = |unit: &&Unit<'_>| {
+        let since = unit.known_since();
+        since.is_some_and(|since| now.saturating_duration_since(since) >= LATER)
+    };
+    let known: Vec<_> = units.iter().filter(is_known).collect();
+    for (index, group) in known
         .iter()
         .enumerate()
         .filter(|(_, unit)| unit.ids.len() > 1)
     {
-        for (other_index, other) in units.iter().enumerate() {
+        for (other_index, other) in known.iter().enumerate() {
             if other.ids.len() == 1 || other_index > index {
-                push(&mut [group, other].into_iter());
+                push(&mut [*group, *other].into_iter());
             }
         }
     }
-    let mut singles: Vec<_> = units
-        .iter()
-        .filter(|unit| unit.ids.len() == 1 && unit.rate.is_some())
-        .collect();
-    singles.sort_by(|one, other| {
-        let rate = |unit: &Unit<'_>| unit.rate.unwrap_or_default();
-        rate(one).total_cmp(rate(other))
-    });
+    let singles = known.iter().filter(|unit| unit.ids.len() == 1);
+    let singles = singles.filter_map(|unit| Some((*unit, unit.rate_for(RATE_SPAN)?)));
+    let mut singles: Vec<_> = singles.collect();
+    singles.sort_by(|(_, one), (_, other)| one.total_cmp(*other));
     split(&singles, &mut push);
     candidates
 }
@@ -270,16 +269,18 @@ fn networks(units: &[Unit<'_>]) -> Vec<IpAddr> {
 
 /// Clients of one link get about the same in the long run: splits those that are ordered by rate
 /// where two rates beside each other differ most, and the parts likewise.
-fn split<'a>(units: &[&'a Unit<'a>], push: &mut dyn FnMut(&mut dyn Iterator<Item = &Unit<'_>>)) {
-    let rate = |unit: &Unit<'_>| unit.rate.unwrap_or_default();
-    let step = |index: usize| rate(units[index]).share_of(rate(units[index - 1]));
+fn split<'a>(
+    units: &[(&'a Unit<'a>, BytesPerSecond)],
+    push: &mut dyn FnMut(&mut dyn Iterator<Item = &Unit<'_>>),
+) {
+    let step = |index: usize| units[index].1.share_of(units[index - 1].1);
     let widest = (1..units.len()).max_by(|one, other| step(*one).total_cmp(&step(*other)));
     let Some(at) = widest.filter(|_| units.len() > 2) else {
         return;
     };
     for part in [&units[..at], &units[at..]] {
         if part.len() > 1 {
-            push(&mut part.iter().copied());
+            push(&mut part.iter().map(|(unit, _)| *unit));
         }
         split(part, push);
     }

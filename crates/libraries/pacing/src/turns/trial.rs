@@ -250,12 +250,16 @@ impl Turns {
                 }
             }
             Verdict::Apart => self.on_failure(now, &trial),
-            Verdict::Stalled => self.search.on_stall(now, &trial.members),
+            Verdict::Stalled => {
+                self.search.on_held_back(now, trial.began);
+                self.search.on_stall(now, &trial.members);
+            }
         }
     }
 
     /// Clients have got less in turns than before.
     pub(super) fn on_failure(&mut self, now: Instant, trial: &Trial) {
+        self.search.on_held_back(now, trial.began);
         for (id, cost) in trial.costs(&self.members) {
             if let Some(member) = self.members.get_mut(&id) {
                 member.on_trial_failed(cost);
@@ -272,6 +276,13 @@ impl Turns {
                 let rate = Some(trial.rate);
                 self.search.on_failure(now, &trial.members, rate);
             }
+        }
+    }
+
+    /// One of those on trial is gone.
+    pub(super) fn give_up_trial(&mut self, now: Instant) {
+        if let Some(trial) = self.stop_trial(now) {
+            self.search.on_held_back(now, trial.began);
         }
     }
 
