@@ -8,6 +8,7 @@ mod checks;
 mod connection;
 mod handshakes;
 mod inbox;
+mod names;
 mod port;
 mod requests;
 mod session;

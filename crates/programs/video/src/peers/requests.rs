@@ -12,7 +12,6 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use nix::ifaddrs::getifaddrs;
-use str0m::IceCreds;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -21,7 +20,7 @@ use super::connection::Connection;
 use super::session::{Session, State};
 use super::set_up::SetUp;
 use super::udp::Udp;
-use super::{Command, Entry, Inbox, Peers, Table};
+use super::{Command, Entry, Inbox, Peers, Table, names};
 use crate::feeds::{About, Pace, Viewer};
 use crate::limits::SessionPermit;
 use crate::signalling::ask::Ask;
@@ -152,7 +151,7 @@ impl Peers {
         let permit = self.limits.enter(ask.peer, free, now)?;
         // Before the camera wakes.
         let udp = self.port.get()?;
-        let (id, credentials) = names()?;
+        let (id, credentials) = names::of_session()?;
         let viewer = self
             .feeds
             .watch(ask.camera, Pace::Holds)
@@ -326,23 +325,4 @@ fn interfaces() -> Vec<IpAddr> {
         v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.ip().into()))
     });
     addresses.collect()
-}
-
-/// Names a session, for HTTP and for ICE. The name in ICE only tells sessions apart; its password
-/// has 128 bits (RFC 8445, section 5.3).
-pub(super) fn names() -> Result<(SessionId, IceCreds), Rejection> {
-    let mut random = [0; 48];
-    getrandom::fill(&mut random).map_err(|error| {
-        let what = format!("no random numbers: {error}");
-        Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, what)
-    })?;
-    let [id, ufrag, password] = std::array::from_fn(|part| {
-        let part: [u8; 16] = std::array::from_fn(|byte| random[part * 16 + byte]);
-        SessionId::of(part)
-    });
-    let credentials = IceCreds {
-        ufrag: ufrag.to_string()[..16].to_owned(),
-        pass: password.to_string(),
-    };
-    Ok((id, credentials))
 }

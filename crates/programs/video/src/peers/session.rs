@@ -18,9 +18,8 @@ use super::checks::Checks;
 use super::connection::{Connection, Ended};
 use super::handshakes::{Handshakes, Room};
 use super::inbox::Inbox;
-use super::requests::names;
 use super::udp::{Batch, Datagram, Udp};
-use super::{ADDRESSES_EACH, Command, Registration, stun};
+use super::{ADDRESSES_EACH, Command, Registration, names, stun};
 use crate::coded::Coded;
 use crate::feeds::{Reception, Report, Viewer};
 use crate::limits::SessionPermit;
@@ -145,7 +144,7 @@ impl Session {
 
     /// Begins ICE anew; gives this side's name, and what the client has to know.
     fn restart(&mut self, theirs: Credentials) -> Result<(String, String), Rejection> {
-        let ours = names()?.1;
+        let ours = names::in_ice()?;
         let fragment = self.connection.restart(ours.clone(), &theirs)?;
         self.registration.is_called(&ours.ufrag, theirs.ufrag);
         // What was sent by the old name is none's any more, and where it came from is forgotten.
