@@ -49,6 +49,7 @@
 //! - O: `mixtures::viewers_of_several_links_with_an_address_each_are_told_apart`
 //! - P: `mixtures::twelve_viewers_of_two_links_are_told_apart`
 //! - Q: the recordings of which [`sums`] tells
+//! - R: `mixtures::who_joins_one_of_several_links_has_a_turn_within_three_seconds`
 //!
 //! | number | smaller | greater |
 //! | --- | --- | --- |
@@ -75,6 +76,7 @@
 //! | `search::FRAMES_AHEAD` | D | N |
 //! | `search::FRAMES_AHEAD_AGAIN` | D | N |
 //! | `search::MOST_FRAMES_LOST` | D | `search::tests` |
+//! | `search::STEADY_FACTOR` | R | any |
 //! | `search::CHANGED_FACTOR` | B | F |
 //! | `search::RATE_SPAN` | B | F |
 //! | `search::RECENT_SPAN` | any | any |

@@ -30,6 +30,10 @@ const FRAMES_AHEAD_AGAIN: f64 = 0.5;
 /// go all the time are new ones each time.
 const MOST_FRAMES_LOST: f64 = 3.0;
 
+/// So many times as much may those have lost whose sum is steady: hardly any of them have links of
+/// their own, and what trials of others have cost them is not to keep them apart.
+const STEADY_FACTOR: f64 = 2.0;
+
 /// What was found out of clients counts no more when they get so many times more or less.
 const CHANGED_FACTOR: f64 = 1.6;
 
@@ -138,7 +142,8 @@ impl Search {
         if units.len() < 2 {
             return None;
         }
-        let candidates = candidates(now, &units, self.sums.of(now, &units)).into_iter();
+        let steady = self.sums.of(now, &units);
+        let candidates = candidates(now, &units, steady).into_iter();
         let alike = candidates.filter(|candidate| have_frames_alike(members, candidate));
         let candidates = alike.filter_map(|candidate| {
             let attempt = self.attempts.get(&candidate).copied();
@@ -150,7 +155,12 @@ impl Search {
                 0 => FRAMES_AHEAD,
                 _ => FRAMES_AHEAD_AGAIN,
             };
-            let can_pay = can_pay(members, &candidate, most);
+            let factor = if steady.contains(&candidate) {
+                STEADY_FACTOR
+            } else {
+                1.0
+            };
+            let can_pay = can_pay(members, &candidate, most, factor);
             (is_due && can_pay).then_some((attempt.failures, candidate))
         });
         let (_, next) = candidates.min_by_key(|(failures, _)| *failures)?;
@@ -170,16 +180,17 @@ pub(super) fn rate_of(
 }
 
 /// Says whether clients have lost no more than `most` frames each to trials, on the average, and
-/// none of them too many.
+/// none of them too many; either times `factor`.
 fn can_pay(
     members: &BTreeMap<MemberId, Member>,
     candidate: &BTreeSet<MemberId>,
     most: f64,
+    factor: f64,
 ) -> bool {
     let of = candidate.iter().filter_map(|id| members.get(id));
     let lost = of.map(Member::frames_lost);
-    let is_any_spent = lost.clone().any(|lost| lost > MOST_FRAMES_LOST);
-    !is_any_spent && lost.sum::<f64>() <= most * candidate.len() as f64
+    let is_any_spent = lost.clone().any(|lost| lost > MOST_FRAMES_LOST * factor);
+    !is_any_spent && lost.sum::<f64>() <= most * factor * candidate.len() as f64
 }
 
 /// Says whether clients have frames of about one size. In turns each gets as many frames as any

@@ -86,3 +86,31 @@ fn twelve_viewers_of_two_links_are_told_apart() {
         seen.assert_told_apart(&links);
     }
 }
+
+#[test]
+fn who_joins_one_of_several_links_has_a_turn_within_three_seconds() {
+    for links in mixtures(Sharing::Fair) {
+        for seed in SEEDS {
+            let only_links: Vec<_> = links.iter().map(|(link, _)| *link).collect();
+            let mut network = Network::new(Rule::Turns, seed, &only_links);
+            let join = |network: &mut Network, link| {
+                let viewer = network.join(link);
+                network.set_network(viewer, viewer as u8);
+            };
+            for (number, (_, viewers)) in links.iter().enumerate() {
+                (0..*viewers).for_each(|_| join(&mut network, number));
+            }
+            network.run(S * 8);
+            join(&mut network, 0);
+            network.run(S * 3);
+            let others = links
+                .iter()
+                .flat_map(|(_, viewers)| vec![*viewers; *viewers]);
+            let mut expected: Vec<_> = others.chain([0]).collect();
+            let first = links[0].1;
+            (0..first).for_each(|viewer| expected[viewer] += 1);
+            *expected.last_mut().unwrap() = first + 1;
+            assert_eq!(network.group_sizes(), expected, "{links:?}, seed {seed}");
+        }
+    }
+}
