@@ -45,6 +45,18 @@ def vanished():
 
 
 @contextmanager
+def reached_by(rate):
+    """What is sent to it goes at this rate (in the words of tc), with 100 ms of queue."""
+    qdisc = ["tc", "qdisc"]
+    shape = ["root", "tbf", "rate", rate, "burst", "6000", "latency", "100ms"]
+    subprocess.run([*qdisc, "add", "dev", "elsewhere", *shape], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*qdisc, "del", "dev", "elsewhere", "root"], check=True)
+
+
+@contextmanager
 def slow(rate):
     """It sends at this rate (in the words of tc), with next to no burst and no queue.
 

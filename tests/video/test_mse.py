@@ -3,6 +3,8 @@
 import itertools
 import re
 import time
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
 
 import pytest
 from video import play
@@ -155,6 +157,49 @@ def test_slow_viewers_are_bounded_and_delay_nobody(shown):
         finally:
             for each in slow:
                 each.close()
+
+
+def test_one_far_slower_than_the_others_gets_half_the_size_and_no_holes(video, door):
+    shown = video(listen="0.0.0.0:0")
+    with ExitStack() as stack:
+        fast = stack.enter_context(shown.mse())
+        stack.enter_context(reading(fast))
+        with elsewhere.inside():
+            slow = stack.enter_context(shown.mse(host=elsewhere.HERE))
+        stack.enter_context(elsewhere.reached_by("60kbit"))
+        wait_for(lambda: slow.fragment() and slow.inits[-1]["width"] == 320, "half the size")
+        began = len(slow.fragments)
+        while slow.fragments[-1].captured_s < slow.fragments[began - 1].captured_s + 5:
+            slow.fragment()
+        since = slow.fragments[began - 1 :]
+        for earlier, later in itertools.pairwise(slow.fragments):
+            assert later.start_s == pytest.approx(earlier.start_s + earlier.duration_s, abs=1e-4)
+        gaps = sorted(
+            later.captured_s - earlier.captured_s for earlier, later in itertools.pairwise(since)
+        )
+        assert gaps[len(gaps) // 2] < 0.3, "every picture, or nearly"
+        assert not any(each.is_key for each in since[1:]), "and none is lost"
+        assert [init["width"] for init in fast.inits] == [640]
+    frames, size = play(fast.whole)
+    assert (len(frames), size) == (len(fast.fragments), (640, 480))
+
+
+@contextmanager
+def reading(viewer):
+    """Has a thread read what comes for a viewer."""
+    done = Event()
+
+    def read():
+        while not done.is_set():
+            viewer.read_some()
+
+    thread = Thread(target=read)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_browser_that_is_killed_lets_the_camera_sleep(shown, door):

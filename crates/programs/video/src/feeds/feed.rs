@@ -13,7 +13,7 @@ use super::Context;
 use super::encode::Encode;
 use super::policy::{EncodeLimits, ViewerId};
 use super::split::Split;
-use super::viewer::{Pace, Watched};
+use super::viewer::Watched;
 
 /// How often it is looked who is slow: estimates change with every report.
 const SPLIT_EVERY: Duration = Duration::from_millis(250);
@@ -79,11 +79,11 @@ impl Feed {
         }
         self.splits_next.set(Some(now + SPLIT_EVERY));
         let viewers = self.viewers.borrow();
-        let held = viewers.iter().filter(|(_, it)| it.pace == Pace::Holds);
-        let estimates: Vec<_> = held
-            .filter_map(|(id, it)| Some((*id, it.report.get().estimate_bps?)))
-            .collect();
         let most_bps = self.limits.get().most_bps;
+        let estimates: Vec<_> = viewers
+            .iter()
+            .filter_map(|(id, it)| Some((*id, it.carries(most_bps, now)?)))
+            .collect();
         let changes = self.split.borrow_mut().estimated(&estimates, most_bps, now);
         for (id, is_slow) in changes {
             if let Some(watched) = viewers.get(&id) {

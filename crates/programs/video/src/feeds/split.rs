@@ -15,6 +15,11 @@ const FAST_SHARE: f64 = 0.4;
 const SLOW_FOR: Duration = Duration::from_secs(3);
 const FAST_FOR: Duration = Duration::from_secs(6);
 
+/// One that is slow again this soon after it came back has shown that its estimate is worth little
+/// while it gets small pictures: the next time that takes twice as long, five times at most.
+const SLOW_AGAIN: Duration = Duration::from_secs(30);
+const MOST_DOUBLED: u32 = 4;
+
 /// Who is slow.
 #[derive(Debug, Default)]
 pub(crate) struct Split {
@@ -26,6 +31,35 @@ struct Place {
     is_slow: bool,
     /// Since when it looks as if it belonged to the others.
     otherwise_since: Option<Instant>,
+    /// When it came back last.
+    came_back: Option<Instant>,
+    /// How often in a row that was too early.
+    too_early: u32,
+}
+
+impl Place {
+    /// How long it has to look otherwise.
+    fn patience(&self) -> Duration {
+        match self.is_slow {
+            false => SLOW_FOR,
+            true => FAST_FOR * (1 << self.too_early.min(MOST_DOUBLED)),
+        }
+    }
+
+    /// It changes places.
+    fn change(&mut self, now: Instant) {
+        self.is_slow = !self.is_slow;
+        self.otherwise_since = None;
+        if !self.is_slow {
+            self.came_back = Some(now);
+            return;
+        }
+        let back_for = self.came_back.map(|at| now.saturating_duration_since(at));
+        self.too_early = match back_for {
+            Some(back_for) if back_for < SLOW_AGAIN => self.too_early + 1,
+            _ => 0,
+        };
+    }
 }
 
 impl Split {
@@ -56,18 +90,17 @@ impl Split {
         for (id, bps) in estimates {
             let place = self.viewers.entry(*id).or_default();
             let bps = useful(*bps) as f64;
-            let (looks_otherwise, long) = match place.is_slow {
-                false => (bps < middle * SLOW_SHARE, SLOW_FOR),
-                true => (bps >= middle * FAST_SHARE, FAST_FOR),
+            let looks_otherwise = match place.is_slow {
+                false => bps < middle * SLOW_SHARE,
+                true => bps >= middle * FAST_SHARE,
             };
             if !looks_otherwise {
                 place.otherwise_since = None;
                 continue;
             }
             let since = *place.otherwise_since.get_or_insert(now);
-            if now.saturating_duration_since(since) >= long {
-                place.is_slow = !place.is_slow;
-                place.otherwise_since = None;
+            if now.saturating_duration_since(since) >= place.patience() {
+                place.change(now);
                 changes.push((*id, place.is_slow));
             }
         }
@@ -115,6 +148,29 @@ mod tests {
         let changes = run(&mut split, &mut now, 10, &fast);
         assert_eq!(changes, [(6, 2, false)]);
         assert_eq!(run(&mut split, &mut now, 60, &between), []);
+    }
+
+    #[test]
+    fn who_is_slow_again_soon_stays_longer_each_time() {
+        let (mut split, mut now) = (Split::default(), Instant::now());
+        let slow = [(1, 9_000_000), (2, 400_000)];
+        let fast = [(1, 9_000_000), (2, 2_500_000)];
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            assert_eq!(run(&mut split, &mut now, 4, &slow), [(3, 2, true)]);
+            let changes = run(&mut split, &mut now, 100, &fast[..]);
+            let &[(second, 2, false)] = &changes[..] else {
+                panic!("{changes:?}");
+            };
+            waits.push(second);
+            // As if it had come back just now.
+            now -= Duration::from_secs(u64::from(99 - second));
+        }
+        assert_eq!(waits, [6, 12, 24, 48, 96, 96, 96]);
+        // One that was fast for a while is as it was at first.
+        run(&mut split, &mut now, 60, &fast);
+        run(&mut split, &mut now, 4, &slow);
+        assert_eq!(run(&mut split, &mut now, 10, &fast), [(6, 2, false)]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use eyelid_consumer::Configured;
 use eyelid_daemon::pulse::Pulse;
 use eyelid_encoder::{EncodeError, Encoded, Encoder, Key};
+use eyelid_figures::ViewerWay;
 use eyelid_picture::{SamplePlane, SampleRange, Yuv420, write_y4m};
 use eyelid_slot::{Phase, Publisher, Rendition, RenditionSize, State};
 use tempfile::TempDir;
@@ -388,5 +389,84 @@ fn a_viewer_far_slower_than_the_others_gets_half_the_size() {
         drop(slow);
         until(|| encoders.alive.load(Ordering::SeqCst) == 1).await;
         fast.next().await;
+    });
+}
+
+/// Has somebody watch in this way.
+fn watch_by(feeds: &Rc<Feeds>, way: ViewerWay) -> Viewer {
+    let viewer = feeds.watch(&name(), Pace::Misses).unwrap();
+    let peer = String::new();
+    viewer.set_about(About { way, peer });
+    viewer
+}
+
+fn carries(bps: u64) -> Report {
+    Report {
+        waiting_since: None,
+        estimate_bps: Some(bps),
+    }
+}
+
+#[test]
+fn one_by_mse_that_misses_pictures_gets_half_the_size_and_a_tap_does_not() {
+    let slots = TempDir::new().unwrap();
+    let _camera = Camera::start(slots.path(), true);
+    run(slots.path(), async |feeds, encoders| {
+        let ways = [ViewerWay::Mse, ViewerWay::Tap, ViewerWay::Mse];
+        let [fast, tap, slow] = ways.map(|way| watch_by(&feeds, way));
+        let is_half = Cell::new(false);
+        let see_all = async |viewer: &Viewer| {
+            while !is_half.get() {
+                let seen = words(&*viewer.next().await);
+                assert_eq!(seen, format!("64x48 {MOST_BPS}"), "not slowed either");
+            }
+        };
+        let become_half = async {
+            while words(&*slow.next().await) != "32x24 180000" {
+                slow.report(carries(200_000));
+                // Others get several.
+                sleep(Duration::from_millis(30)).await;
+            }
+            is_half.set(true);
+        };
+        tokio::join!(see_all(&fast), see_all(&tap), become_half);
+        assert_eq!(encoders.alive.load(Ordering::SeqCst), 2);
+        drop(slow);
+        until(|| encoders.alive.load(Ordering::SeqCst) == 1).await;
+    });
+}
+
+#[test]
+fn an_estimate_by_mse_counts_once_pictures_are_missed() {
+    let slots = TempDir::new().unwrap();
+    let _camera = Camera::start(slots.path(), true);
+    run(slots.path(), async |feeds, _| {
+        let (mse, tap) = (
+            watch_by(&feeds, ViewerWay::Mse),
+            watch_by(&feeds, ViewerWay::Tap),
+        );
+        let now = Instant::now();
+        let of = |viewer: &Viewer, after| viewer.watched.carries(MOST_BPS, now + after);
+        let at_once = Duration::ZERO;
+        assert_eq!(
+            of(&mse, at_once),
+            Some(u64::from(MOST_BPS)),
+            "no limit is known"
+        );
+        mse.report(carries(200_000));
+        tap.report(carries(200_000));
+        assert_eq!(
+            of(&mse, at_once),
+            Some(u64::from(MOST_BPS)),
+            "and none felt"
+        );
+        mse.next().await;
+        while mse.watched.seat.counts.get().missed == 0 {
+            tap.next().await;
+        }
+        assert_eq!(of(&mse, at_once), Some(200_000));
+        let later = Duration::from_secs(3);
+        assert_eq!(of(&mse, later), Some(u64::from(MOST_BPS)), "that is over");
+        assert_eq!(of(&tap, at_once), None);
     });
 }

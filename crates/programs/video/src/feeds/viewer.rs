@@ -2,7 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use eyelid_figures::ViewerWay;
+use eyelid_picture::Scale;
 
 use super::encode::Shared;
 use super::feed::Feed;
@@ -10,6 +13,10 @@ use super::policy::ViewerId;
 use super::seat::Seat;
 use super::{About, Feeds, Reception};
 use crate::coded::Coded;
+
+/// How long one that has missed a picture counts as one that misses some: who is too slow by far
+/// gets a keyframe a second, and nothing between.
+const MISSES_FOR: Duration = Duration::from_secs(2);
 
 /// One who watches a camera. While any is alive, there is demand for it.
 pub(crate) struct Viewer {
@@ -49,6 +56,8 @@ pub(super) struct Watched {
     pub(super) since: SystemTime,
     pub(super) about: RefCell<Option<About>>,
     pub(super) reception: Cell<Reception>,
+    /// How many pictures it had missed when that was looked at last, and when they had become more.
+    missed: Cell<(u64, Option<Instant>)>,
 }
 
 impl Watched {
@@ -63,7 +72,36 @@ impl Watched {
             since: SystemTime::now(),
             about: RefCell::default(),
             reception: Cell::default(),
+            missed: Cell::default(),
         }
+    }
+
+    /// What its path carries, in bits a second, if that says whether it is slow. That of a reader
+    /// of a tap does not: it is on this machine, and wants one size.
+    ///
+    /// By MSE a path has an estimate only where it is a limit, and a low one where small pictures
+    /// were late by chance: as long as it loses no picture of the whole size it is as fast as it
+    /// needs to be.
+    pub(super) fn carries(&self, most_bps: u32, now: Instant) -> Option<u64> {
+        let estimate_bps = self.report.get().estimate_bps;
+        if self.pace == Pace::Holds {
+            return estimate_bps;
+        }
+        let is_mse =
+            (self.about.borrow().as_ref()).is_some_and(|about| about.way == ViewerWay::Mse);
+        let missed = self.seat.counts.get().missed;
+        let (before, mut lately) = self.missed.get();
+        if missed > before {
+            lately = Some(now);
+        }
+        self.missed.set((missed, lately));
+        let misses = lately.is_some_and(|at| now.saturating_duration_since(at) < MISSES_FOR);
+        let is_half = self.encode.borrow().scale == Scale::Half;
+        let most_bps = u64::from(most_bps);
+        is_mse.then_some(match estimate_bps {
+            Some(bps) if misses || is_half => bps,
+            Some(_) | None => most_bps,
+        })
     }
 }
 
