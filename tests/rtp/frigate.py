@@ -35,8 +35,8 @@ INPUT = {
 _SEGMENTS = "-f segment -segment_time 10 -segment_format mp4 -reset_timestamps 1 -strftime 1"
 RECORD = {
     "preset-record-generic": f"{_SEGMENTS} -c copy -an".split(),
-    # `preset-record-mjpeg` with a rate, as docs/home-assistant.md has it: without one ffmpeg encodes
-    # 90,000 frames a second where the first ones came unevenly.
+    # `preset-record-mjpeg` with a rate, as docs/home-assistant.md has it: without one ffmpeg
+    # encodes 90,000 frames a second where the first ones came unevenly.
     "mjpeg with a rate": f"{_SEGMENTS} -r 15 -c:v libx264 -an".split(),
 }
 
