@@ -5,12 +5,6 @@
 //! `bench/run video` puts the tables that are printed last into `docs/performance.md`. What follows
 //! `cargo bench --bench h264 --features video --` is criterion's: a part of a name, ...
 
-#[path = "../src/film.rs"]
-#[allow(dead_code, reason = "sizes are not parsed here")]
-mod film;
-#[path = "../src/photo.rs"]
-#[allow(dead_code, reason = "one of its forms is enough here")]
-mod photo;
 #[path = "encode/table.rs"]
 mod table;
 #[path = "encode/timing.rs"]
@@ -20,6 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use criterion::Criterion;
+use eyelid_bench::film::{Film, Scene, Size, to_and_fro};
+use eyelid_bench::photo::Photo;
 use eyelid_encoder::{Encoder as _, Key, OpenH264, Settings};
 use eyelid_jpeg::PlanesDecoder;
 use eyelid_picture::{Encoder, Planes, Scale, read_y4m, write_y4m};
@@ -31,8 +27,6 @@ use openh264::encoder::{
 use openh264::formats::YUVSlices;
 use openh264::{OpenH264API, Timestamp};
 
-use crate::film::{Film, Scene, Size};
-use crate::photo::Photo;
 use crate::table::Table;
 use crate::timing::run;
 
@@ -93,34 +87,13 @@ fn encode(
     ));
     let mut group = criterion.benchmark_group(format!("encode {width}x{height} {scene:?}"));
 
-    // Of the range that H.264 has: what has another is none of the encoder's concern.
-    let limited = files.iter().map(|file| {
-        let mut planes = Planes::default();
-        let picture = planes.limited_range(&read_y4m(file)?)?;
-        let plane = |bytes: &[u8]| bytes.to_vec();
-        anyhow::Ok([
-            plane(picture.y.bytes),
-            plane(picture.u.bytes),
-            plane(picture.v.bytes),
-        ])
-    });
+    let limited = files.iter().map(|file| limited_range(file));
     let limited: Vec<[Vec<u8>; 3]> = limited.collect::<anyhow::Result<_>>()?;
-    let config = EncoderConfig::new()
-        .bitrate(BitRate::from_bps(bits_per_second))
-        .max_frame_rate(FrameRate::from_hz(FPS as f32))
-        .rate_control_mode(RateControlMode::Timestamp)
-        .skip_frames(false)
-        .profile(Profile::Baseline)
-        .complexity(Complexity::Low)
-        .num_threads(1)
-        .qp(QpRange::new(24, 51))
-        .background_detection(false)
-        .scene_change_detect(false);
-    let mut bare = Bare::with_api_config(OpenH264API::from_source(), config)?;
+    let mut bare = bare_encoder(bits_per_second)?;
     let (w, h) = (width as usize, height as usize);
     let mut number = 0;
     let time = run(&mut group, "bare loop", || {
-        let [y, u, v] = &limited[to_and_fro(number)];
+        let [y, u, v] = &limited[to_and_fro(number, PICTURES - 1)];
         let picture = YUVSlices::new((y, u, v), (w, h), (w, w / 2, w / 2));
         let at = Timestamp::from_millis(1 + number as u64 * 1000 / u64::from(FPS));
         number += 1;
@@ -135,7 +108,7 @@ fn encode(
     });
     let mut number = 0;
     let time = run(&mut group, "eyelid", || {
-        let picture = read_y4m(&files[to_and_fro(number)])?;
+        let picture = read_y4m(&files[to_and_fro(number, PICTURES - 1)])?;
         let at = Duration::from_secs(number as u64) / FPS;
         number += 1;
         let encoded = own.encode(&picture, at, Key::NotNeeded)?;
@@ -144,6 +117,30 @@ fn encode(
     table.row("eyelid-video's, of the file", time, "");
     group.finish();
     Ok(())
+}
+
+/// A picture's planes, of the range that H.264 has: what has another is none of the encoder's
+/// concern.
+fn limited_range(file: &[u8]) -> anyhow::Result<[Vec<u8>; 3]> {
+    let mut planes = Planes::default();
+    let picture = planes.limited_range(&read_y4m(file)?)?;
+    Ok([picture.y, picture.u, picture.v].map(|plane| plane.bytes.to_vec()))
+}
+
+/// With the settings of `eyelid-video`'s.
+fn bare_encoder(bits_per_second: u32) -> anyhow::Result<Bare> {
+    let config = EncoderConfig::new()
+        .bitrate(BitRate::from_bps(bits_per_second))
+        .max_frame_rate(FrameRate::from_hz(FPS as f32))
+        .rate_control_mode(RateControlMode::Timestamp)
+        .skip_frames(false)
+        .profile(Profile::Baseline)
+        .complexity(Complexity::Low)
+        .num_threads(1)
+        .qp(QpRange::new(24, 51))
+        .background_detection(false)
+        .scene_change_detect(false);
+    Ok(Bare::with_api_config(OpenH264API::from_source(), config)?)
 }
 
 /// From planes to planes, in another process: by the slot, in memory.
@@ -181,10 +178,4 @@ fn hand_over(
     table.row("`current.y4m`", time, "");
     group.finish();
     Ok(())
-}
-
-/// Which of the pictures is shown: the last one stands beside the one before it.
-fn to_and_fro(number: usize) -> usize {
-    let number = number % (2 * PICTURES - 2);
-    number.min(2 * PICTURES - 2 - number)
 }

@@ -4,22 +4,13 @@
 //! `cargo bench --bench slot`. What follows `--` is criterion's: a part of a name,
 //! `--save-baseline`, ...
 
-#[path = "../src/picture.rs"]
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "neither the clients' half nor its tests are needed here"
-)]
-mod picture;
-
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use criterion::{Criterion, Throughput};
+use eyelid_bench::picture::{Picture, Spec};
 use eyelid_jpeg::Walker;
 use eyelid_slot::{Publisher, Reader};
-
-use crate::picture::{Picture, Spec};
 
 fn main() -> anyhow::Result<()> {
     let mut criterion = Criterion::default()

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_bench::picture::{FPS, Picture, Spec};
 use eyelid_slot::{Phase, Publisher, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
-use crate::picture::{FPS, Picture, Spec};
 use crate::worker::Worker;
 
 /// A thread that plays a camera of [`FPS`] frames a second.

@@ -31,14 +31,14 @@ const PAN_PIXELS: usize = 256;
 
 /// How large the pictures are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
 }
 
 /// What is to be seen. Both have the grain of a sensor, new in each picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scene {
+pub enum Scene {
     /// A room, in which something moves: what the camera of a printer sees.
     Quiet,
     /// All of it moves.
@@ -46,7 +46,7 @@ pub(crate) enum Scene {
 }
 
 /// Pictures, one after the other.
-pub(crate) struct Film {
+pub struct Film {
     size: Size,
     scene: Scene,
     /// Wider than the pictures by what they move.
@@ -83,7 +83,7 @@ impl Film {
     ///
     /// # Errors
     /// No picture has such a size.
-    pub(crate) fn new(size: Size, scene: Scene) -> anyhow::Result<Self> {
+    pub fn new(size: Size, scene: Scene) -> anyhow::Result<Self> {
         let wider = match scene {
             Scene::Quiet => 0,
             Scene::Moving => PAN_PIXELS as u32,
@@ -118,7 +118,7 @@ impl Film {
     }
 
     /// Draws the next picture: a YUV4MPEG2 file, with this moment in it.
-    pub(crate) fn next(&mut self, at: SystemTime) -> &[u8] {
+    pub fn next(&mut self, at: SystemTime) -> &[u8] {
         let (width, height) = (self.size.width as usize, self.size.height as usize);
         let number = self.number;
         self.number += 1;
@@ -146,7 +146,7 @@ impl Film {
 }
 
 /// Goes to `end` and back again.
-fn to_and_fro(way: usize, end: usize) -> usize {
+pub fn to_and_fro(way: usize, end: usize) -> usize {
     let way = way % (2 * end);
     way.min(2 * end - way)
 }
@@ -166,11 +166,6 @@ fn write_moment(luma: &mut [u8], width: usize, at: SystemTime) {
 }
 
 #[cfg(test)]
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "benches/h264.rs takes this file, and a benchmark without a harness has no tests"
-)]
 mod tests {
     use std::time::Duration;
 

@@ -15,9 +15,9 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use eyelid_bench::picture::{Picture, Spec};
 use eyelid_slot::{Phase, Publisher, State};
 
-use crate::picture::{Picture, Spec};
 use crate::process::Programs;
 use crate::sections::slots;
 use crate::viewers::Viewers;

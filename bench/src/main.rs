@@ -6,18 +6,11 @@
 
 mod delay;
 mod feeder;
-mod film;
 #[cfg(feature = "video")]
 mod forward;
 mod instructions;
 mod multipart;
 mod network;
-#[allow(
-    dead_code,
-    reason = "the benchmark of encoders has it in other forms, too"
-)]
-mod photo;
-mod picture;
 mod plot;
 mod process;
 mod projector;
@@ -43,10 +36,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use eyelid_bench::film;
+use eyelid_bench::picture::{Picture, Spec};
 
 use crate::feeder::Feeder;
 use crate::multipart::Moment;
-use crate::picture::{Picture, Spec};
 use crate::plot::Plot;
 use crate::process::{PEERS, Peer, Programs, REST};
 use crate::projector::Projector;

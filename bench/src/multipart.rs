@@ -3,8 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-
-use crate::picture;
+use eyelid_bench::picture;
 
 /// Larger than any header that is expected.
 const HEADER_BYTES: usize = 4096;

@@ -4,7 +4,7 @@
 use eyelid_picture::{Nv12, SamplePlane, SampleRange, Yuv420, Yuyv};
 
 /// One picture in each of the forms that cameras give. Sides have to be even.
-pub(crate) struct Photo {
+pub struct Photo {
     width: u32,
     height: u32,
     y: Vec<u8>,
@@ -15,7 +15,7 @@ pub(crate) struct Photo {
 }
 
 impl Photo {
-    pub(crate) fn new(width: u32, height: u32) -> Self {
+    pub fn new(width: u32, height: u32) -> Self {
         let plane = |width: u32, height: u32, value: &dyn Fn(u32, u32) -> f64| -> Vec<u8> {
             let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
             places
@@ -54,7 +54,7 @@ impl Photo {
         }
     }
 
-    pub(crate) fn yuv420(&self) -> Yuv420<'_> {
+    pub fn yuv420(&self) -> Yuv420<'_> {
         Yuv420 {
             width: self.width,
             height: self.height,
@@ -65,7 +65,7 @@ impl Photo {
         }
     }
 
-    pub(crate) fn nv12(&self) -> Nv12<'_> {
+    pub fn nv12(&self) -> Nv12<'_> {
         Nv12 {
             width: self.width,
             height: self.height,
@@ -75,7 +75,7 @@ impl Photo {
         }
     }
 
-    pub(crate) fn yuyv(&self) -> Yuyv<'_> {
+    pub fn yuyv(&self) -> Yuyv<'_> {
         Yuyv {
             width: self.width,
             height: self.height,

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 /// Frames per second, of the feeder and of the bare loop.
-pub(crate) const FPS: f64 = 30.0;
+pub const FPS: f64 = 30.0;
 
 /// A JPEG's comment marker (ITU T.81, B.2.4.5), the segment's length, and what tells this comment
 /// from others.
@@ -29,26 +29,26 @@ const TABLES_HEADER_BYTES: usize = 5;
 
 /// What frames to make.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Spec {
-    pub(crate) width: u16,
-    pub(crate) height: u16,
+pub struct Spec {
+    pub width: u16,
+    pub height: u16,
     /// About so many bytes.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 impl Spec {
-    pub(crate) const SMALL: Self = Self {
+    pub const SMALL: Self = Self {
         width: 640,
         height: 480,
         bytes: 30_000,
     };
-    pub(crate) const LARGE: Self = Self {
+    pub const LARGE: Self = Self {
         width: 1920,
         height: 1080,
         bytes: 190_000,
     };
 
-    pub(crate) fn size(self) -> String {
+    pub fn size(self) -> String {
         format!("{}x{}", self.width, self.height)
     }
 }
@@ -71,7 +71,7 @@ impl FromStr for Spec {
 }
 
 /// A JPEG that can be stamped.
-pub(crate) struct Picture {
+pub struct Picture {
     jpeg: Vec<u8>,
     stamp: usize,
     /// Where its brightness is quantised, if the moment is to be there, too.
@@ -80,7 +80,7 @@ pub(crate) struct Picture {
 
 impl Picture {
     /// Encodes a picture with the highest quality that keeps to the bytes wanted.
-    pub(crate) fn new(spec: Spec) -> anyhow::Result<Self> {
+    pub fn new(spec: Spec) -> anyhow::Result<Self> {
         let rgb = draw(spec);
         let (mut low, mut high) = (1_u8, 100);
         while low < high {
@@ -105,14 +105,14 @@ impl Picture {
 
     /// Writes the moment into the picture's first quantisation table, too: its last entries, which
     /// only the finest detail has need of. RTP carries no comment (RFC 2435), but tables.
-    pub(crate) fn with_stamped_table(mut self) -> anyhow::Result<Self> {
+    pub fn with_stamped_table(mut self) -> anyhow::Result<Self> {
         let marker = self.jpeg.windows(2).position(|two| two == TABLES_MARKER);
         self.table = Some(marker.context("a JPEG without tables")? + TABLES_HEADER_BYTES);
         Ok(self)
     }
 
     /// The JPEG with this moment in it.
-    pub(crate) fn stamped(&mut self, at: SystemTime) -> &[u8] {
+    pub fn stamped(&mut self, at: SystemTime) -> &[u8] {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut nanoseconds = since.as_nanos() as u64;
         let moment = self.stamp + COMMENT.len()..self.stamp + COMMENT_BYTES;
@@ -132,7 +132,7 @@ impl Picture {
 }
 
 /// The moment in a JPEG of which at least the beginning is given, if it is one of ours.
-pub(crate) fn stamp(jpeg: &[u8]) -> Option<SystemTime> {
+pub fn stamp(jpeg: &[u8]) -> Option<SystemTime> {
     let start = after_first_segment(jpeg)?;
     let moment = jpeg
         .get(start..start + COMMENT_BYTES)?
@@ -141,7 +141,7 @@ pub(crate) fn stamp(jpeg: &[u8]) -> Option<SystemTime> {
 }
 
 /// The moment in a quantisation table, if it can be one.
-pub(crate) fn stamp_of_table(table: &[u8; TABLE_BYTES]) -> Option<SystemTime> {
+pub fn stamp_of_table(table: &[u8; TABLE_BYTES]) -> Option<SystemTime> {
     let entries = &table[TABLE_BYTES - MOMENT_BYTES..];
     let are_stamp = entries.iter().all(|entry| (1..=128).contains(entry));
     are_stamp.then(|| moment_of(entries.iter().map(|entry| entry - 1)))

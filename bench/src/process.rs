@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use eyelid_bench::picture::{Picture, Spec};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::multipart::Moment;
-use crate::picture::{Picture, Spec};
 use crate::viewers::Viewers;
 
 /// Where the server runs, and where everything else does: two cores, so that neither waits for the

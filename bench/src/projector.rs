@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_bench::film::{Film, Scene, Size};
+use eyelid_bench::picture::FPS;
 use eyelid_slot::{Phase, Publisher, Rendition, RenditionSize, State};
 
 use crate::feeder::wait;
-use crate::film::{Film, Scene, Size};
-use crate::picture::FPS;
 use crate::worker::Worker;
 
 /// How long it stays awake when nobody wishes for anything: less than `eyelid-capture` does.

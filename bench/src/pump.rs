@@ -9,12 +9,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use eyelid_bench::picture::{FPS, Picture, Spec};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-
-use crate::picture::{FPS, Picture, Spec};
 
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Content-Type: multipart/x-mixed-replace; boundary=boundarydonotcross\r\n\r\n--boundarydonotcross\r\n";

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use eyelid_bench::picture::{FPS, Picture, Spec};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 
-use crate::picture::{FPS, Picture, Spec};
 use crate::websocket::{Frame, Kind, apply_mask, header};
 use crate::worker::Worker;
 

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
+use eyelid_bench::picture;
 use eyelid_slot::FRAME_FILE;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::time::TimeSpec;
 
-use crate::picture;
 use crate::viewers::{Seen, Watch};
 
 /// Readers that have heard of every frame since they were made.

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 use criterion::Criterion;
+use eyelid_bench::photo::Photo;
 use eyelid_picture::Encoder;
 
 use crate::bare::Bare;
-use crate::photo::Photo;
 use crate::table::Table;
 use crate::timing::run;
 

@@ -7,8 +7,6 @@
 
 mod bare;
 mod encoders;
-#[path = "../../src/photo.rs"]
-mod photo;
 mod renditions;
 mod table;
 mod timing;

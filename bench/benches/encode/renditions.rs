@@ -7,12 +7,12 @@ use std::process::Command;
 use anyhow::Context;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion};
+use eyelid_bench::photo::Photo;
 use eyelid_jpeg::RenditionMaker;
 use eyelid_picture::{Encoder, Planes, Scale, Tables, write_y4m};
 use eyelid_slot::Rendition;
 
 use crate::bare::{Bare, BareDecoder};
-use crate::photo::Photo;
 use crate::table::Table;
 use crate::timing::run;
 

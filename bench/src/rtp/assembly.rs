@@ -3,8 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
-
-use crate::picture::stamp_of_table;
+use eyelid_bench::picture::stamp_of_table;
 
 /// RTP's header without contributing sources (RFC 3550, section 5.1).
 const HEADER_BYTES: usize = 12;

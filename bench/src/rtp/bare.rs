@@ -13,12 +13,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, ensure};
+use eyelid_bench::picture::{FPS, Picture, Spec};
 use eyelid_slot::FRAME_FILE;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::UdpGsoSegment;
-
-use crate::picture::{FPS, Picture, Spec};
 
 /// What `eyelid-rtp` takes if nothing else is said.
 const PACKET_BYTES: usize = 1400;

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use eyelid_bench::picture::Spec;
+
 use crate::network::Host;
-use crate::picture::Spec;
 use crate::process::{Program, Programs, SERVER, own};
 
 /// Peers (`bench/peers`), where they are installed.

@@ -4,8 +4,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use eyelid_bench::picture::Spec;
+
 use crate::multipart::Moment;
-use crate::picture::Spec;
 use crate::process::{Peer, Program, Programs, REST, SERVER, pin_self};
 use crate::sections::{CLIENTS, SETTLING, Window, slots};
 use crate::statistics::median;

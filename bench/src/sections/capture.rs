@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use eyelid_bench::picture::Spec;
 
-use crate::picture::Spec;
 use crate::process::{Cores, Programs, REST, pin_self};
 use crate::sections::{CLIENTS, SETTLING, Window, slots};
 use crate::statistics::median;

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use eyelid_bench::picture::Spec;
 use eyelid_slot::{Phase, Reader};
 
 use crate::feeder::Feeder;
-use crate::picture::Spec;
 use crate::process::{Cores, Programs, wait_until};
 use crate::sections::slots;
 use crate::viewers::look_once;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use eyelid_bench::picture::Spec;
 
 use crate::feeder::Feeder;
 use crate::multipart::Moment;
-use crate::picture::Spec;
 use crate::plot::{Axis, Line, Scale, lines};
 use crate::process::{Peer, Program, Programs, REST, SERVER, own, pin_self};
 use crate::sections::{Window, slots};

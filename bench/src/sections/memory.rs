@@ -1,6 +1,7 @@
 //! Memory of the programs, and whether it comes back.
 
-use crate::picture::Spec;
+use eyelid_bench::picture::Spec;
+
 use crate::process::{Cores, Program, Programs, REST, pin_self, tcp_memory_kib};
 use crate::sections::idle::wait_asleep;
 use crate::sections::{SETTLING, slots};

@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
+use eyelid_bench::picture::{FPS, Spec};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::feeder::Feeder;
 use crate::multipart::{Parser, Part};
-use crate::picture::{FPS, Spec};
 use crate::process::{Cores, Programs, REST, pin_self};
 use crate::sections::demand::count_frames;
 use crate::sections::{SETTLING, slots};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
+use eyelid_bench::film::{Scene, Size};
 
-use crate::film::{Scene, Size};
 use crate::network::{Host, ip};
 use crate::process::{Program, Programs, REST, SERVER, own, pin_self, wait_until};
 use crate::projector::Projector;

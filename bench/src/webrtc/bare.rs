@@ -7,11 +7,10 @@ use std::os::fd::AsRawFd;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use eyelid_bench::picture::FPS;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::CipherCtx;
-
-use crate::picture::FPS;
 
 /// What str0m's packets have of a picture, RTP's header without extensions, and the tag of
 /// AEAD_AES_128_GCM (RFC 7714), which both take.

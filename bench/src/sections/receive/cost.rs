@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use eyelid_bench::picture::FPS;
 
 use super::{messages, readers};
-use crate::picture::FPS;
 use crate::process::Programs;
 use crate::pusher::{Library, Pusher, Pushing};
 use crate::receivers::{Receiver, Site};

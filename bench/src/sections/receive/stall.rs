@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use eyelid_bench::picture::Spec;
 
 use super::readers;
 use crate::network::ip;
-use crate::picture::Spec;
 use crate::process::{Program, Programs, REST, own};
 use crate::receivers::{Receiver, Site};
 use crate::statistics::percentile;

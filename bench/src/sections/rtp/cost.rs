@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use eyelid_bench::picture::{FPS, Spec};
 
 use crate::feeder::Feeder;
 use crate::network::Host;
-use crate::picture::{FPS, Spec};
 use crate::process::Programs;
 use crate::rtp::{Receiver, Sender};
 use crate::sections::{SETTLING, slots};

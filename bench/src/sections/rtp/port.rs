@@ -1,8 +1,9 @@
 //! What arrives through a port of 100 Mbit/s with a queue of 32 KB, as small switches have them.
 
+use eyelid_bench::picture::Spec;
+
 use crate::feeder::Feeder;
 use crate::network::Host;
-use crate::picture::Spec;
 use crate::process::Programs;
 use crate::rtp::{Receiver, Sender};
 use crate::sections::slots;

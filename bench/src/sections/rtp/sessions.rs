@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use eyelid_bench::picture::Spec;
+
 use super::door::Door;
 use crate::feeder::Feeder;
 use crate::network::Host;
-use crate::picture::Spec;
 use crate::process::Programs;
 use crate::rtp::{Server, Transport};
 use crate::sections::{SETTLING, Window, slots};

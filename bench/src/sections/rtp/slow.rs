@@ -6,11 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use eyelid_bench::picture::Spec;
 
 use super::door::Door;
 use crate::feeder::Feeder;
 use crate::network::Host;
-use crate::picture::Spec;
 use crate::process::{Program, Programs};
 use crate::rtp::{Server, Transport};
 use crate::sections::slots;
