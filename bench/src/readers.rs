@@ -48,13 +48,23 @@ impl Readers {
         while seen.is_empty()
             && let Some(left) = time.checked_sub(start.elapsed())
         {
-            self.read(left, start, &mut seen)?;
+            self.receive(left, start, &mut seen)?;
         }
         Ok(seen.first().copied())
     }
+}
 
-    /// Reads the frames that have come, or the next that come in this time.
-    fn read(&mut self, time: Duration, start: Instant, seen: &mut Vec<Seen>) -> anyhow::Result<()> {
+impl Watch for Readers {
+    fn count(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn receive(
+        &mut self,
+        time: Duration,
+        start: Instant,
+        seen: &mut Vec<Seen>,
+    ) -> anyhow::Result<()> {
         let mut waiting = [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
         match ppoll(&mut waiting, Some(TimeSpec::from_duration(time)), None) {
             Err(errno) if errno != Errno::EINTR => return Err(errno.into()),
@@ -81,21 +91,6 @@ impl Readers {
             }
         }
         Ok(())
-    }
-}
-
-impl Watch for Readers {
-    fn count(&self) -> usize {
-        self.slots.len()
-    }
-
-    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let start = Instant::now();
-        let mut seen = Vec::new();
-        while let Some(left) = time.checked_sub(start.elapsed()) {
-            self.read(left, start, &mut seen)?;
-        }
-        Ok(seen)
     }
 }
 

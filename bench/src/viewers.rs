@@ -28,11 +28,30 @@ pub(crate) trait Watch {
     /// How many there are.
     fn count(&self) -> usize;
 
-    /// Receives for some time.
+    /// Receives what has come, or the next that comes in this time, in a watch that began at
+    /// `start`.
     ///
     /// # Errors
     /// One that could not receive, or got anything but whole frames: then nothing was measured.
-    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>>;
+    fn receive(
+        &mut self,
+        time: Duration,
+        start: Instant,
+        seen: &mut Vec<Seen>,
+    ) -> anyhow::Result<()>;
+
+    /// Receives for some time.
+    ///
+    /// # Errors
+    /// Those of [`Watch::receive`].
+    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
+        let start = Instant::now();
+        let mut seen = Vec::new();
+        while let Some(left) = time.checked_sub(start.elapsed()) {
+            self.receive(left, start, &mut seen)?;
+        }
+        Ok(seen)
+    }
 }
 
 /// Connected clients.
@@ -115,9 +134,14 @@ impl Viewers {
         }
         Ok(())
     }
+}
 
-    /// Receives what has come, or the next that comes in this time, in a watch that began at
-    /// `start`.
+impl Watch for Viewers {
+    fn count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// A client fails that was refused, or lost its connection.
     fn receive(
         &mut self,
         time: Duration,
@@ -148,23 +172,6 @@ impl Viewers {
                 .with_context(|| format!("client {client}"))?;
         }
         Ok(())
-    }
-}
-
-impl Watch for Viewers {
-    fn count(&self) -> usize {
-        self.clients.len()
-    }
-
-    /// A client fails that was refused, or lost its connection.
-    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let start = Instant::now();
-        let end = start + time;
-        let mut seen = Vec::new();
-        while let Some(left) = end.checked_duration_since(Instant::now()) {
-            self.receive(left, start, &mut seen)?;
-        }
-        Ok(seen)
     }
 }
 

@@ -108,7 +108,14 @@ impl Receivers {
             );
         }
     }
+}
 
+impl Watch for Receivers {
+    fn count(&self) -> usize {
+        self.receivers.len()
+    }
+
+    /// What is seen are pictures of which all packets came; of their age nothing is known.
     fn receive(
         &mut self,
         time: Duration,
@@ -143,23 +150,6 @@ impl Receivers {
             received.with_context(|| format!("receiver {client}"))?;
         }
         Ok(())
-    }
-}
-
-impl Watch for Receivers {
-    fn count(&self) -> usize {
-        self.receivers.len()
-    }
-
-    /// What is seen are pictures of which all packets came; of their age nothing is known.
-    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let start = Instant::now();
-        let end = start + time;
-        let mut seen = Vec::new();
-        while let Some(left) = end.checked_duration_since(Instant::now()) {
-            self.receive(left, start, &mut seen)?;
-        }
-        Ok(seen)
     }
 }
 

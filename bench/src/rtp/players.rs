@@ -45,28 +45,30 @@ impl Watch for Players {
         self.players.len()
     }
 
-    fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Seen>> {
-        let start = Instant::now();
-        let mut seen = Vec::new();
+    fn receive(
+        &mut self,
+        time: Duration,
+        start: Instant,
+        seen: &mut Vec<Seen>,
+    ) -> anyhow::Result<()> {
         let mut events = [EpollEvent::empty(); 128];
-        while let Some(left) = time.checked_sub(start.elapsed()) {
-            let wait = EpollTimeout::try_from(left + Duration::from_millis(1))?;
-            let ready = match self.epoll.wait(&mut events, wait) {
-                Err(Errno::EINTR) => 0,
-                result => result?,
-            };
-            for event in &events[..ready] {
-                let client = event.data() as usize;
-                for frame in self.players[client].receive()? {
-                    seen.push(Seen {
-                        client,
-                        after: start.elapsed(),
-                        age: frame.age()?,
-                        bytes: frame.bytes,
-                    });
-                }
+        // Rounded up: a wait of 0 ms would spin.
+        let wait = EpollTimeout::try_from(time + Duration::from_millis(1))?;
+        let ready = match self.epoll.wait(&mut events, wait) {
+            Err(Errno::EINTR) => 0,
+            result => result?,
+        };
+        for event in &events[..ready] {
+            let client = event.data() as usize;
+            for frame in self.players[client].receive()? {
+                seen.push(Seen {
+                    client,
+                    after: start.elapsed(),
+                    age: frame.age()?,
+                    bytes: frame.bytes,
+                });
             }
         }
-        Ok(seen)
+        Ok(())
     }
 }
