@@ -10,6 +10,8 @@ use std::thread;
 use anyhow::{Context, anyhow, ensure};
 use nix::sched::{CloneFlags, setns};
 
+use crate::process;
+
 /// A host. It is gone when dropped.
 pub(crate) struct Host {
     name: String,
@@ -71,6 +73,14 @@ impl Host {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
+    }
+
+    /// A command line that runs this program there.
+    pub(crate) fn own(&self, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<Command> {
+        let own = process::own(arguments)?;
+        let mut command = self.command(own.get_program());
+        command.args(own.get_args());
+        Ok(command)
     }
 
     /// Does something there. Sockets that it makes are that host's, whoever uses them.

@@ -6,7 +6,6 @@ mod janus;
 mod receiver;
 
 use std::net::{IpAddr, SocketAddr};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -76,12 +75,8 @@ impl Receivers {
     }
 
     /// Where they receive.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub(crate) fn addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
-        let addresses = self.receivers.iter().map(Receiver::address);
-        addresses.collect()
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.receivers.iter().map(Receiver::address)
     }
 
     /// Receives until each has got a picture, and pictures have come to be as large as they are to
@@ -151,17 +146,4 @@ impl Watch for Receivers {
         }
         Ok(())
     }
-}
-
-/// Waits until a server answers HTTP.
-///
-/// # Errors
-/// It does not.
-pub(crate) fn wait_listening(server: SocketAddr) -> anyhow::Result<()> {
-    let end = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(server).is_err() {
-        ensure!(Instant::now() < end, "nobody listens at {server}");
-        sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }

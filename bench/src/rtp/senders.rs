@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use eyelid_bench::picture::Spec;
 
 use crate::network::Host;
-use crate::process::{Program, Programs, SERVER, own};
+use crate::process::{Program, Programs, SERVER};
 
 /// Peers (`bench/peers`), where they are installed.
 const GSTREAMER: &str = "gstreamer-rtp";
@@ -98,10 +98,7 @@ impl Sender {
                 command
             }
             Self::Bare | Self::BareSpread | Self::BareReadingNothing => {
-                let own = own(&["gso", "--to", &place])?;
-                let mut command = host.command(own.get_program());
-                command.args(own.get_args());
-                command
+                host.own(&["gso", "--to", &place])?
             }
             Self::GStreamer => peer(host, programs, GSTREAMER, slot, &place),
             Self::Ffmpeg => peer(host, programs, FFMPEG, slot, &place),

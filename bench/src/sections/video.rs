@@ -2,7 +2,7 @@
 //! one gets fewer pictures than others. What is seen in browsers `watched-video` measures.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,12 +12,13 @@ use clap::Args;
 use eyelid_bench::film::{Scene, Size};
 
 use crate::network::{Host, ip};
-use crate::process::{Program, Programs, REST, SERVER, own, pin_self, wait_until};
+use crate::process::{Cores, Program, Programs, REST, SERVER, pin_self, wait_until};
 use crate::projector::Projector;
 use crate::sections::{SETTLING, Window, slots};
 use crate::statistics::median;
+use crate::viewers::Watch;
 use crate::webrtc::bare::Sending;
-use crate::webrtc::{Gateway, Receivers, wait_listening};
+use crate::webrtc::{Gateway, Receivers};
 
 /// In turn: what else the machine does then meets all alike, and the median leaves it out.
 const ROUNDS: usize = 3;
@@ -66,7 +67,7 @@ enum Server {
 }
 
 /// What came of so many viewers.
-struct Seen {
+struct Figures {
     frames_per_s: f64,
     slowest: f64,
     kbit_per_s: f64,
@@ -86,18 +87,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if programs.path(PEER).exists() {
         servers.insert(1, Server::Janus);
     }
-    println!(
-        "| viewers | | frames/s of each | slowest / median viewer | kbit/s of each | \
-         CPU % in all | CPU µs for a frame of one more viewer | of Janus's | of the loop's that sends each packet | viewers' core % |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let host = Host::new("video", 1)?;
     let addresses = (0..ADDRESSES).map(|number| IpAddr::from([10, 12, 1, 100 + number]));
     let addresses: Vec<IpAddr> = addresses.collect();
     for address in &addresses {
         ip(&format!("addr add {address}/24 dev video"))?;
     }
-    let mut rounds: Vec<Vec<Vec<Seen>>> = Vec::new();
+    let mut rounds = Vec::new();
     for _ in 0..arguments.rounds {
         let of = |server: &Server| {
             let counts = arguments.viewers.iter();
@@ -107,14 +103,28 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         };
         rounds.push(servers.iter().map(of).collect::<anyhow::Result<_>>()?);
     }
+    print(&servers, &arguments.viewers, &rounds);
+    if !programs.path(PEER).exists() {
+        println!("\nNot measured: Janus, which was not installed.");
+    }
+    Ok(())
+}
+
+/// Prints the table of what came in each round, of each server, of so many viewers.
+fn print(servers: &[Server], viewers: &[usize], rounds: &[Vec<Vec<Figures>>]) {
+    println!(
+        "| viewers | | frames/s of each | slowest / median viewer | kbit/s of each | \
+         CPU % in all | CPU µs for a frame of one more viewer | of Janus's | of the loop's that sends each packet | viewers' core % |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let place = |server| servers.iter().position(|it| *it == server);
     let (janus, bare) = (place(Server::Janus), place(Server::Bare(Sending::Each)));
-    for (at, count) in arguments.viewers.iter().enumerate() {
+    for (at, count) in viewers.iter().enumerate() {
         for (which, server) in servers.iter().enumerate() {
-            let of = |value: &dyn Fn(&Seen) -> f64| {
+            let of = |value: &dyn Fn(&Figures) -> f64| {
                 median(rounds.iter().map(|round| value(&round[which][at])))
             };
-            let each = |round: &[Vec<Seen>], which: usize| marginal_us(&round[which], at);
+            let each = |round: &[Vec<Figures>], which: usize| marginal_us(&round[which], at);
             let ratio = |other: Option<usize>| {
                 let ratios = rounds
                     .iter()
@@ -135,15 +145,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             );
         }
     }
-    if !programs.path(PEER).exists() {
-        println!("\nNot measured: Janus, which was not installed.");
-    }
-    Ok(())
 }
 
 /// CPU time of a frame that one more viewer gets, beside the first of the counts. NaN of that
 /// itself.
-fn marginal_us(seen: &[Seen], at: usize) -> f64 {
+fn marginal_us(seen: &[Figures], at: usize) -> f64 {
     let (cpu, frames) = (
         seen[at].cpu.as_secs_f64() - seen[0].cpu.as_secs_f64(),
         seen[at].frames - seen[0].frames,
@@ -175,7 +181,7 @@ fn measure(
     addresses: &[IpAddr],
     server: Server,
     count: usize,
-) -> anyhow::Result<Seen> {
+) -> anyhow::Result<Figures> {
     let slots = slots()?;
     let _film;
     let http = SocketAddr::new(host.address(), HTTP_PORT);
@@ -183,12 +189,9 @@ fn measure(
     match server {
         Server::Bare(sending) => {
             receivers = Receivers::connect(Gateway::Bare, http, addresses, count)?;
-            let to = receivers.addresses()?;
-            let to: Vec<String> = to.iter().map(SocketAddr::to_string).collect();
+            let to: Vec<String> = receivers.addresses().map(|it| it.to_string()).collect();
             let bytes = PICTURE_BYTES.to_string();
-            let own = own(&["srtp", "--bytes", &bytes, "--to", &to.join(",")])?;
-            let mut command = host.command(own.get_program());
-            command.args(own.get_args());
+            let mut command = host.own(&["srtp", "--bytes", &bytes, "--to", &to.join(",")])?;
             if sending == Sending::Together {
                 command.arg("--together");
             }
@@ -210,19 +213,18 @@ fn measure(
             measured = Program::start(&mut command, SERVER)?;
             wait_listening(http)?;
             let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), RTP_PORT).to_string();
-            let own = own(&["forward", "--camera", "film", "--to", &to, "--taps"])?;
-            let mut command = host.command(own.get_program());
-            command.args(own.get_args()).arg(slots.path().join(".taps"));
+            let mut command = host.own(&["forward", "--camera", "film", "--to", &to, "--taps"])?;
+            command.arg(slots.path().join(".taps"));
             _others = (encoder, Program::start(&mut command, REST)?);
             receivers = Receivers::connect(Gateway::Janus, http, addresses, count)?;
         }
     }
     receivers.settle(BITS_PER_SECOND * LEAST_SHARE)?;
-    crate::viewers::Watch::watch(&mut receivers, SETTLING)?;
+    receivers.watch(SETTLING)?;
     let window = Window::take(&mut receivers, WINDOW, &[&measured])?;
     let bytes: usize = window.seen.iter().map(|seen| seen.bytes).sum();
     let each = count as f64 * WINDOW.as_secs_f64();
-    Ok(Seen {
+    Ok(Figures {
         frames_per_s: window.seen.len() as f64 / each,
         slowest: window.slowest_per_median(),
         kbit_per_s: bytes as f64 * 8e-3 / each,
@@ -239,7 +241,7 @@ fn video(
     slots: &Path,
     listen: SocketAddr,
     more: &str,
-    cores: crate::process::Cores,
+    cores: Cores,
 ) -> anyhow::Result<Program> {
     let taps = slots.join(".taps");
     let configuration = slots.join(".eyelid.toml");
@@ -257,4 +259,11 @@ fn video(
     wait_until("taps", || Ok(taps.join("timed").exists()))?;
     ensure!(program.usage()?.threads > 0, "eyelid-video has ended");
     Ok(program)
+}
+
+fn wait_listening(server: SocketAddr) -> anyhow::Result<()> {
+    wait_until(
+        "a server listens",
+        || Ok(TcpStream::connect(server).is_ok()),
+    )
 }

@@ -104,8 +104,8 @@ impl Receiver {
         &self.socket
     }
 
-    pub(super) fn address(&self) -> anyhow::Result<SocketAddr> {
-        Ok(self.address)
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// When [`Receiver::drive`] has something to do.
