@@ -95,7 +95,7 @@ globalThis.bench = {
   async received() {
     const stats = [...(await this.peer.getStats()).values()];
     const video = stats.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
-    const { framesDecoded, qpSum, packetsLost, bytesReceived, frameWidth } = video ?? {};
-    return { at: Date.now(), framesDecoded, qpSum, packetsLost, bytesReceived, frameWidth };
+    const { framesDecoded, qpSum, packetsLost, bytesReceived } = video ?? {};
+    return { at: Date.now(), framesDecoded, qpSum, packetsLost, bytesReceived };
   },
 };

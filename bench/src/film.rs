@@ -1,5 +1,5 @@
 //! The pictures that `eyelid-video` is measured with: planes, in each of which stands, in black and
-//! white, when it was published. Who sees it in a browser reads that, too (`watched-video.html`).
+//! white, when it was published. Who sees it in a browser reads that, too (`watched-video.js`).
 
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
