@@ -44,7 +44,7 @@ use eyelid_config::{Config, ConfigError, EXIT_CONFIG, VideoOptions};
 use eyelid_daemon::sockets::{self, Passed};
 use eyelid_http::Sockets;
 use tokio::net::UnixListener;
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, LocalOptions};
 
 use crate::encoders::NoEncoder;
 use crate::settings::Settings;
@@ -109,11 +109,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let file = Config::load(arguments.config.as_deref())?;
         Settings::new(&arguments, &file, has_sockets)
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // A task like all others, and no `LocalSet`: to wake either takes system calls (tokio writes to
+    // an eventfd, and reads it), many for each picture.
+    let runtime = Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(LocalOptions::default())
         .context("cannot start the runtime")?;
-    LocalSet::new().block_on(&runtime, async {
+    let serving = runtime.spawn_local(async {
         let PassedSockets { udp, taps, others } = passed;
         let passed = serve::Passed {
             sockets: Sockets::adopt(others)?,
@@ -121,7 +123,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             taps: taps.map(UnixListener::from_std).transpose()?,
         };
         serve::run(settings, passed, encoder, reread).await
-    })
+    });
+    match runtime.block_on(serving) {
+        Ok(ended) => ended,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
 }
 
 /// The sockets that were passed, by what they are for.
