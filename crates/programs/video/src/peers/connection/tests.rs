@@ -207,6 +207,12 @@ fn picture(number: u64) -> Coded {
     }
 }
 
+fn picture_of(bytes: usize) -> Coded {
+    let mut picture = picture(0);
+    picture.annex_b = [vec![0, 0, 0, 1, 0x65], vec![7; bytes]].concat().into();
+    picture
+}
+
 fn pictures() -> Vec<Coded> {
     (0..5).map(picture).collect()
 }
@@ -408,10 +414,7 @@ fn a_client_hears_the_end() {
 fn packets_that_wait_are_told() {
     let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
     link.connect();
-    let mut large = picture(0);
-    large.annex_b = [[0, 0, 0, 1, 0x65].to_vec(), vec![7; 200_000]]
-        .concat()
-        .into();
+    let large = picture_of(200_000);
     let written = link.now;
     link.server.write(&large, link.now, large.captured);
     link.pass(Duration::from_millis(30));
@@ -425,6 +428,27 @@ fn packets_that_wait_are_told() {
             .estimate_bps
             .is_some_and(|bps| bps > 1_000_000)
     );
+}
+
+#[test]
+fn a_small_picture_leaves_in_one_turn_and_a_large_one_by_the_pacer() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    for _ in 0..30 {
+        let small = picture_of(6_000);
+        link.server.write(&small, link.now, small.captured);
+        let mut sent = 0;
+        link.server
+            .run(link.now, &mut |it| sent += it.contents.len());
+        assert!(sent > 6_000, "{sent}");
+        link.pass(Duration::from_millis(33));
+    }
+    let large = picture_of(500_000);
+    link.server.write(&large, link.now, large.captured);
+    let mut sent = 0;
+    link.server
+        .run(link.now, &mut |it| sent += it.contents.len());
+    assert!(sent < 100_000, "{sent}");
 }
 
 #[test]
