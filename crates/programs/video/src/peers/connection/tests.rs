@@ -189,6 +189,40 @@ impl Link {
         }
     }
 
+    /// Sends a picture, and lets 33 ms pass in which the server has a turn only when something
+    /// comes for it, or it has asked for one. Says how often that was.
+    fn send_when_due(&mut self, picture: &Coded) -> usize {
+        self.server.write(picture, self.now, picture.captured);
+        let mut due = self.run_server();
+        let mut asked = 0;
+        for _ in 0..33 {
+            self.now += Duration::from_millis(1);
+            let timeout = Input::Timeout(self.now);
+            self.client.rtc.handle_input(timeout).unwrap();
+            let mut to_server = VecDeque::new();
+            self.poll_client(&mut to_server);
+            for transmit in &to_server {
+                let from = CLIENT.parse().unwrap();
+                self.server.receive(from, &transmit.contents, self.now);
+            }
+            if !to_server.is_empty() {
+                due = self.run_server();
+            } else if due.is_some_and(|due| due <= self.now) {
+                asked += 1;
+                due = self.run_server();
+            }
+        }
+        asked
+    }
+
+    fn run_server(&mut self) -> Option<Instant> {
+        let (now, client) = (self.now, &mut self.client.rtc);
+        self.server.run(now, &mut |transmit| {
+            let received: Receive<'_> = (&transmit).try_into().unwrap();
+            client.handle_input(Input::Receive(now, received)).unwrap();
+        })
+    }
+
     fn connect(&mut self) {
         self.pass(Duration::from_millis(500));
         assert!(self.server.is_connected() && self.client.connected);
@@ -449,6 +483,20 @@ fn a_small_picture_leaves_in_one_turn_and_a_large_one_by_the_pacer() {
     link.server
         .run(link.now, &mut |it| sent += it.contents.len());
     assert!(sent < 100_000, "{sent}");
+}
+
+#[test]
+fn a_connection_is_hardly_ever_woken_between_pictures() {
+    let (mut link, _) = Link::by_offer(&[MediaKind::Video]);
+    link.connect();
+    // Until what the path carries is known.
+    for _ in 0..90 {
+        link.send_when_due(&picture_of(6_000));
+    }
+    let woken: usize = (0..90)
+        .map(|_| link.send_when_due(&picture_of(6_000)))
+        .sum();
+    assert!(woken < 20, "{woken} times for 90 pictures");
 }
 
 #[test]
