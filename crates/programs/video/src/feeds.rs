@@ -10,7 +10,7 @@ mod encode;
 mod feed;
 mod figures;
 mod picture;
-mod policy;
+pub(crate) mod policy;
 mod seat;
 mod split;
 #[cfg(test)]

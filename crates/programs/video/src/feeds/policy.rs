@@ -33,17 +33,19 @@ const MOST_HELD_BY_MISSING: Duration = Duration::from_millis(100);
 const KEYS_APART: Duration = Duration::from_millis(300);
 
 /// How far those are apart at least that a viewer needs because it was too slow for what others
-/// got: they make the picture worse for all.
+/// got, or lost too much of it: they make the picture worse for all.
 const KEYS_OF_SLOW_APART: Duration = Duration::from_secs(1);
 
 /// What is encoded with until a viewer's path is estimated: a first picture that goes through
 /// nearly every link at once (at 1.5 Mbit/s, it stood for 3 s in one of 0.5).
 const START_BPS: u32 = 300_000;
 
-/// How long it takes until pictures may have twice as many bits, from the first one on, whatever is
-/// estimated: the first estimates are of probes, which a link's token bucket lets through at once.
-/// (At 0.5 Mbit/s with a bucket of 15 KB, 1.6 Mbit/s were sent for 350 ms, and what was lost of
-/// that stood for 3 s.)
+/// How long it takes until pictures may have twice as many bits, whatever is estimated: from the
+/// first one on, and from the one that a viewer gets which is alone and has lost too much. The
+/// first estimates are of probes, which a link's token bucket lets through at once. (At 0.5 Mbit/s
+/// with a bucket of 15 KB, 1.6 Mbit/s were sent for 350 ms, and what was lost of that stood for
+/// 3 s.) And where a link has faded the estimate is of before: a keyframe as large as that allows
+/// was lost, too.
 const DOUBLED_IN: Duration = Duration::from_millis(400);
 
 /// Below this nothing is a picture (`eyelid_config::Bitrate::LEAST`).
@@ -78,6 +80,7 @@ pub(crate) struct Policy {
     viewers: BTreeMap<ViewerId, Watching>,
     /// Somebody has asked for a keyframe.
     key_asked: bool,
+    /// From when on pictures get more bits little by little.
     first_key: Option<Instant>,
     last_key: Option<Instant>,
 }
@@ -205,6 +208,24 @@ impl Policy {
     /// Somebody needs a keyframe.
     pub(crate) fn ask_key(&mut self) {
         self.key_asked = true;
+    }
+
+    /// One has lost so much that it cannot decode anything but a keyframe. Until there is one it
+    /// gets nothing.
+    pub(crate) fn breaks_off(&mut self, id: ViewerId) {
+        let is_alone = self.viewers.len() == 1;
+        let viewer = self.viewers.get_mut(&id);
+        let Some(viewer) = viewer.filter(|viewer| !viewer.needs_key) else {
+            return;
+        };
+        viewer.needs_key = true;
+        viewer.key_allowed = None;
+        if is_alone {
+            // Its path carries less than was thought, and how much less is not known yet.
+            self.first_key = None;
+        } else {
+            viewer.key_allowed = self.last_key.map(|last| last + KEYS_OF_SLOW_APART);
+        }
     }
 
     /// What is to be done now.

@@ -125,6 +125,11 @@ impl Viewer {
         self.encode().change(|policy| policy.ask_key());
     }
 
+    /// Says that so much was lost on the way to it that it cannot decode anything but a keyframe.
+    pub(crate) fn breaks_off(&self) {
+        self.encode().change(|policy| policy.breaks_off(self.id));
+    }
+
     /// Has keyframes come from time to time, where the configuration says so (`gop`): a reader
     /// needs them.
     pub(crate) fn want_gop(&self) {

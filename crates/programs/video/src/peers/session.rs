@@ -226,6 +226,9 @@ impl Session {
         if told.wants_key {
             self.viewer.ask_key();
         }
+        if told.is_broken {
+            self.viewer.breaks_off();
+        }
         if told.ponged {
             state.ponged = now;
         }

@@ -169,6 +169,41 @@ fn keyframes_are_made_at_once_and_not_in_a_row() {
 }
 
 #[test]
+fn one_that_has_lost_too_much_gets_nothing_but_a_keyframe_and_that_soon() {
+    let now = Instant::now();
+    let mut policy = policy(&[Pace::Holds]);
+    make(&mut policy, 1, now);
+    policy.breaks_off(0);
+    let due = now + KEYS_APART;
+    assert_eq!(policy.step(now + 100 * MS), Step::Wait(Some(due)));
+    assert_eq!(make(&mut policy, 1, due), (true, vec![Offer::Takes]));
+    assert_eq!(
+        make(&mut policy, 1, due + 33 * MS),
+        (false, vec![Offer::Takes])
+    );
+    // Where it is so again, and again at once.
+    policy.breaks_off(0);
+    assert!(make(&mut policy, 1, due + 400 * MS).0);
+}
+
+#[test]
+fn one_that_loses_much_costs_others_a_keyframe_a_second_at_most() {
+    let now = Instant::now();
+    let mut policy = policy(&[Pace::Holds, Pace::Holds]);
+    make(&mut policy, 2, now);
+    let mut keys = 0;
+    for n in 1..=300 {
+        let at = now + n * 33 * MS;
+        policy.breaks_off(1);
+        let (is_key, offers) = make(&mut policy, 2, at);
+        assert_eq!(offers[0], Offer::Takes);
+        assert_eq!(offers[1] == Offer::Takes, is_key);
+        keys += u32::from(is_key);
+    }
+    assert!((8..=11).contains(&keys), "{keys} in ten seconds");
+}
+
+#[test]
 fn nothing_is_encoded_that_nobody_could_decode() {
     let now = Instant::now();
     let mut policy = policy(&[Pace::Misses]);

@@ -1,12 +1,14 @@
 //! A connection and a client of str0m's, in memory, on a clock of its own.
 
+mod fade;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use str0m::change::SdpPendingOffer;
 use str0m::crypto::from_feature_flags;
 use str0m::media::KeyframeRequestKind;
-use str0m::rtp::{Extension, ExtensionMap};
+use str0m::rtp::{Extension, ExtensionMap, RtpPacket};
 use str0m::{IceCreds, RtcConfig};
 
 use super::*;
@@ -38,19 +40,28 @@ struct Client {
     mid: Option<Mid>,
     channel: Option<ChannelId>,
     frames: Vec<(u64, Vec<u8>)>,
+    packets: Vec<RtpPacket>,
     connected: bool,
     closed: bool,
 }
 
+/// What a client is made of.
+fn config() -> RtcConfig {
+    let mut extensions = ExtensionMap::standard();
+    extensions.set(5, Extension::PlayoutDelay);
+    extensions.set(7, Extension::AbsoluteCaptureTime);
+    RtcConfig::new()
+        .set_crypto_provider(Arc::new(from_feature_flags()))
+        .set_extension_map(extensions)
+}
+
 impl Client {
     fn new(now: Instant) -> Self {
-        let mut extensions = ExtensionMap::standard();
-        extensions.set(5, Extension::PlayoutDelay);
-        extensions.set(7, Extension::AbsoluteCaptureTime);
-        let mut rtc = RtcConfig::new()
-            .set_crypto_provider(Arc::new(from_feature_flags()))
-            .set_extension_map(extensions)
-            .build(now);
+        Self::of(config(), now)
+    }
+
+    fn of(config: RtcConfig, now: Instant) -> Self {
+        let mut rtc = config.build(now);
         let candidate = Candidate::host(CLIENT.parse().unwrap(), Protocol::Udp).unwrap();
         rtc.add_local_candidate(candidate);
         Self {
@@ -59,6 +70,7 @@ impl Client {
             mid: None,
             channel: None,
             frames: Vec::new(),
+            packets: Vec::new(),
             connected: false,
             closed: false,
         }
@@ -83,11 +95,22 @@ impl Client {
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
     }
 
+    fn poll(&mut self, to_server: &mut VecDeque<Transmit>) {
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(_) => return,
+                Output::Transmit(transmit) => to_server.push_back(transmit),
+                Output::Event(event) => self.heed(event),
+            }
+        }
+    }
+
     fn heed(&mut self, event: Event) {
         match event {
             Event::Connected => self.connected = true,
             Event::Closed => self.closed = true,
             Event::MediaAdded(added) => self.mid = Some(added.mid),
+            Event::RtpPacket(packet) => self.packets.push(packet),
             Event::MediaData(data) => self.frames.push((data.time.numer(), data.data.to_vec())),
             Event::ChannelOpen(id, _) => self.channel = Some(id),
             Event::ChannelData(data) => {
@@ -153,10 +176,10 @@ impl Link {
                 .rtc
                 .handle_input(Input::Receive(now, received))
                 .unwrap();
-            self.poll_client(&mut to_server);
+            self.client.poll(&mut to_server);
         }
         self.client.rtc.handle_input(Input::Timeout(now)).unwrap();
-        self.poll_client(&mut to_server);
+        self.client.poll(&mut to_server);
         for transmit in to_server.iter().filter(|_| !cut) {
             let from = CLIENT.parse().unwrap();
             self.server.receive(from, &transmit.contents, now);
@@ -167,16 +190,6 @@ impl Link {
                     .handle_input(Input::Receive(now, received))
                     .unwrap();
             });
-        }
-    }
-
-    fn poll_client(&mut self, to_server: &mut VecDeque<Transmit>) {
-        loop {
-            match self.client.rtc.poll_output().unwrap() {
-                Output::Timeout(_) => return,
-                Output::Transmit(transmit) => to_server.push_back(transmit),
-                Output::Event(event) => self.client.heed(event),
-            }
         }
     }
 
@@ -200,7 +213,7 @@ impl Link {
             let timeout = Input::Timeout(self.now);
             self.client.rtc.handle_input(timeout).unwrap();
             let mut to_server = VecDeque::new();
-            self.poll_client(&mut to_server);
+            self.client.poll(&mut to_server);
             for transmit in &to_server {
                 let from = CLIENT.parse().unwrap();
                 self.server.receive(from, &transmit.contents, self.now);
