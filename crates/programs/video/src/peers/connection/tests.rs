@@ -5,13 +5,17 @@ mod fade;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use str0m::change::SdpPendingOffer;
+use hyper::StatusCode;
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::crypto::from_feature_flags;
-use str0m::media::KeyframeRequestKind;
+use str0m::media::{Direction, KeyframeRequestKind};
 use str0m::rtp::{Extension, ExtensionMap, RtpPacket};
 use str0m::{IceCreds, RtcConfig};
 
 use super::*;
+use crate::signalling::credentials::Credentials;
+use crate::signalling::json::KeepAlive;
+use crate::signalling::offer::Description;
 
 const SERVER: &str = "192.0.2.1:8189";
 const CLIENT: &str = "192.0.2.2:50000";
