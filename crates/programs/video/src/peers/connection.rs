@@ -30,14 +30,16 @@ const SOUGHT: u64 = 3;
 /// How many packets leave in one turn at most; a burst of the pacer has 63,000 bytes.
 const ROUNDS: usize = 500;
 
-/// What is due so soon is done at once. str0m has each packet of a burst go a microsecond after
-/// the one before; a timer, which knows milliseconds, would make a turn of each, and a call.
+/// What is due so soon is done at once, where the path carries more than is sent. str0m has each
+/// packet of a burst go a microsecond after the one before; a timer, which knows milliseconds,
+/// makes a turn of each, and a call. Behind slow links that is as well: a burst is lost there, or
+/// taken by a bucket of tokens for what the link carries.
 const AT_ONCE: Duration = Duration::from_micros(500);
 
-/// How much later than str0m asks for, 25 ms after the last time, it may go over its estimate:
-/// mostly it does so with the next picture or the client's next report then, and is woken for
-/// neither. It reckons by the time that has passed. What its pacer holds, and probes, are due
-/// sooner than that, so that nothing is held up.
+/// How much later than str0m asks for, 25 ms after the last time, it may go over its estimate,
+/// where that is more than is sent: mostly it does so with the next picture or the client's next
+/// report then, and is woken for neither. It reckons by the time that has passed. What its pacer
+/// holds, and probes, are due sooner than that, so that nothing is held up.
 const ESTIMATED_LATER: Duration = Duration::from_millis(15);
 
 /// What is kept for being sent again, and for how long: a client asks at once, and a keyframe is
@@ -66,6 +68,9 @@ pub(crate) struct Connection {
     pending: Option<SdpPendingOffer>,
     channel: Option<ChannelId>,
     told: Told,
+    /// The encoder's largest bitrate, and what the path carries.
+    bitrate_bps: u64,
+    estimate_bps: u64,
     connected: bool,
     ended: Option<Ended>,
     /// The RTP time of the last picture.
@@ -123,6 +128,8 @@ impl Connection {
             pending: None,
             channel: None,
             told: Told::default(),
+            bitrate_bps: set_up.bitrate_bps,
+            estimate_bps: 0,
             connected: false,
             ended: None,
             last_time_90k: 0,
@@ -208,9 +215,13 @@ impl Connection {
             if self.ended.is_some() {
                 return None;
             }
-            if due > now + AT_ONCE {
+            let (at_once, later) = match self.is_fast() {
+                true => (AT_ONCE, ESTIMATED_LATER),
+                false => (Duration::ZERO, Duration::ZERO),
+            };
+            if due > now + at_once {
                 return Some(match self.rtc.last_timeout_reason() {
-                    Reason::BweDelayControl => due + ESTIMATED_LATER,
+                    Reason::BweDelayControl => due + later,
                     _ => due,
                 });
             }
@@ -221,6 +232,11 @@ impl Connection {
             let done = self.rtc.handle_input(Input::Timeout(due.max(now)));
             self.fail_on(done);
         }
+    }
+
+    /// Says whether the path carries all that is ever sent.
+    fn is_fast(&self) -> bool {
+        self.estimate_bps >= self.bitrate_bps
     }
 
     fn heed(&mut self, event: Event, now: Instant) {
@@ -247,7 +263,8 @@ impl Connection {
             }
             Event::KeyframeRequest(_) => self.told.wants_key = true,
             Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                self.told.estimate_bps = Some(estimate.as_u64());
+                self.estimate_bps = estimate.as_u64();
+                self.told.estimate_bps = Some(self.estimate_bps);
             }
             Event::MediaEgressStats(media) => {
                 self.round_trip = media.rtt.unwrap_or(self.round_trip);
