@@ -22,7 +22,8 @@ FPS = 30
 HERE = "192.0.2.1"
 
 # A switch between: what this host itself cannot send it would be told of. Packets are cut before
-# the port, and two of them go at once at most.
+# the port. The bucket holds what it carries in a millisecond: a busy machine is late by that, and
+# with two packets in it the port carried less than it is to. A third of the queue is the bucket's.
 SWITCH = f"""
 ip netns add receiver
 ip netns add switch
@@ -39,7 +40,7 @@ ip address add {HERE}/24 dev ours
 ip link set ours up
 ip -n receiver address add {THERE}/24 dev theirs
 ip -n receiver link set theirs up
-ip netns exec switch tc qdisc add dev other root tbf rate 100mbit burst 3k limit 32k
+ip netns exec switch tc qdisc add dev other root tbf rate 100mbit burst 12k limit 20k
 """
 
 
