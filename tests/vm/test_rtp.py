@@ -225,14 +225,15 @@ def test_passwords_as_the_page_says(tmp_path):
     assert "LoadCredential=" in recipe
     edit = ["systemctl", "edit", "--stdin", RTP]
     subprocess.run(edit, input=recipe, text=True, check=True, timeout=DEADLINE)
-    run("systemctl", "enable", "--now", SOCKET)
+    run("systemctl", "enable", "--now", "eyelid.socket", SOCKET)
     refused = subprocess.run(
         client(), capture_output=True, text=True, timeout=DEADLINE, env=GSTREAMER, check=False
     )
     assert refused.returncode != 0 and "Unauthorized" in refused.stderr, refused.stderr
     play(tmp_path, "user-id=anna", "user-pw=secret")
-    # It still says what it sends.
-    wait_figures(lambda it: it["session_totals"])
+    # It still says what it sends, while it does: it ends when it is idle.
+    with playing("user-id=anna", "user-pw=secret"):
+        wait_figures(lambda it: it["sessions"])
     run("systemctl", "revert", RTP)
     configure()
     run("systemctl", "stop", RTP)
