@@ -14,6 +14,8 @@ mod proxied;
 mod turns;
 mod varying;
 
+pub(crate) use network::Random;
+
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
 /// Bytes of a full HD frame.

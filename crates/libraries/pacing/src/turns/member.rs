@@ -43,7 +43,7 @@ pub(super) struct Member {
     pub(super) group: GroupId,
     /// When it was first heard of.
     pub(super) entered: Instant,
-    /// Since when it has sent for itself, if it took turns with others before.
+    /// Since when it has sent for itself: since it came, or has left those it took turns with.
     pub(super) alone_since: Instant,
     /// What failed trials have cost it and is not made up for.
     trial_cost: Bytes,
@@ -190,7 +190,7 @@ impl Member {
         let mut before = self.acknowledged.iter().rev();
         let (begin, bytes_before) =
             before.find(|(at, _)| end.saturating_duration_since(*at) >= time)?;
-        Some(Bytes::from(bytes.saturating_sub(*bytes_before)) / (end - *begin))
+        Some(Bytes::from(bytes - *bytes_before) / (end - *begin))
     }
 
     /// Since when it is known what it had acknowledged while it sent as it does now, or in turns

@@ -118,7 +118,7 @@ impl Search {
 
     /// From `began` until now some were held back who do not share a link, or may not.
     pub(super) fn on_held_back(&mut self, now: Instant, began: Instant) {
-        self.sums.on_disturbance(now, began);
+        self.sums.on_held_back(now, began);
     }
 
     /// What was found out of these is not so any more.
@@ -241,23 +241,23 @@ fn candidates(
         push(&mut of);
     }
     push(&mut units.iter());
-    let is_known = |unit: &&Unit<'_>| {
+    let is_known_for_long = |unit: &&Unit<'_>| {
         let since = unit.known_since();
         since.is_some_and(|since| now.saturating_duration_since(since) >= LATER)
     };
-    let known: Vec<_> = units.iter().filter(is_known).collect();
-    for (index, group) in known
+    let long_known: Vec<_> = units.iter().filter(is_known_for_long).collect();
+    for (index, group) in long_known
         .iter()
         .enumerate()
         .filter(|(_, unit)| unit.ids.len() > 1)
     {
-        for (other_index, other) in known.iter().enumerate() {
+        for (other_index, other) in long_known.iter().enumerate() {
             if other.ids.len() == 1 || other_index > index {
                 push(&mut [*group, *other].into_iter());
             }
         }
     }
-    let singles = known.iter().filter(|unit| unit.ids.len() == 1);
+    let singles = long_known.iter().filter(|unit| unit.ids.len() == 1);
     let singles = singles.filter_map(|unit| Some((*unit, unit.rate_for(RATE_SPAN)?)));
     let mut singles: Vec<_> = singles.collect();
     singles.sort_by(|(_, one), (_, other)| one.total_cmp(*other));

@@ -51,19 +51,19 @@ const KNOWN_AFTER: Duration = STEP.saturating_mul((MIN_WINDOWS + STEPS_OF_WINDOW
 pub(super) struct SteadySums {
     looked: Option<Instant>,
     found: Vec<BTreeSet<MemberId>>,
-    /// When some were held back who do not share a link.
-    disturbed: VecDeque<(Instant, Instant)>,
+    /// When some were held back who do not share a link, or may not.
+    held_back: VecDeque<(Instant, Instant)>,
 }
 
 impl SteadySums {
-    /// From `began` until now some were held back who do not share a link.
-    pub(super) fn on_disturbance(&mut self, now: Instant, began: Instant) {
+    /// From `began` until now some were held back who do not share a link, or may not.
+    pub(super) fn on_held_back(&mut self, now: Instant, began: Instant) {
         let longest = STEP * (MAX_WINDOWS + STEPS_OF_WINDOW) as u32;
         let is_over = |(_, end): &(Instant, Instant)| now > *end + longest;
-        while self.disturbed.front().is_some_and(is_over) {
-            self.disturbed.pop_front();
+        while self.held_back.front().is_some_and(is_over) {
+            self.held_back.pop_front();
         }
-        self.disturbed.push_back((began, now));
+        self.held_back.push_back((began, now));
     }
 
     /// Gives those that seem to share a link, the surest first.
@@ -118,11 +118,11 @@ impl SteadySums {
             let end = now.checked_sub(before)?;
             Some((end.checked_sub(length)?, end))
         });
-        let is_disturbed = |(begin, end): &(Instant, Instant)| {
-            let mut disturbed = self.disturbed.iter();
-            disturbed.any(|(from, until)| from < end && begin < until)
+        let is_within = |(begin, end): &(Instant, Instant)| {
+            let mut times = self.held_back.iter();
+            times.any(|(from, until)| from < end && begin < until)
         };
-        windows.filter(|window| !is_disturbed(window)).collect()
+        windows.filter(|window| !is_within(window)).collect()
     }
 }
 
@@ -252,10 +252,12 @@ impl Covariances {
 
     fn toggle(&self, sum: &mut Sum, unit: usize) {
         sum.variation = self.toggled(sum, unit);
-        let sign = if sum.units.remove(&unit) { -1.0 } else { 1.0 };
-        if sign > 0.0 {
+        let sign = if sum.units.remove(&unit) {
+            -1.0
+        } else {
             sum.units.insert(unit);
-        }
+            1.0
+        };
         for (with, covariance) in sum.with.iter_mut().zip(&self.of[unit]) {
             *with += sign * covariance;
         }

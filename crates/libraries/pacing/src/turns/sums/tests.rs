@@ -1,30 +1,21 @@
 use super::*;
-
-/// Numbers drawn by lot, the same in each run (xorshift, Marsaglia 2003).
-struct Random(u64);
-
-impl Random {
-    /// From 0 to 1.
-    fn share(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % 10_000) as f64 / 10_000.0
-    }
-}
+use crate::simulation::Random;
 
 /// What clients got in so many windows, of links that carry so much in each and share it as it
 /// happens, one up to four times as much as another; what is seen of it is off by up to 2 %.
 fn progress(seed: u64, windows: usize, links: &[(f64, usize)]) -> Vec<Vec<f64>> {
     let mut random = Random(0x9E37_79B9_7F4A_7C15 + seed);
+    let share = |random: &mut Random| random.below(10_000) as f64 / 10_000.0;
     let mut all = Vec::new();
     for (carries, clients) in links {
         let mut of_link = vec![Vec::new(); *clients];
         for _ in 0..windows {
-            let weights: Vec<_> = (0..*clients).map(|_| 1.0 + 3.0 * random.share()).collect();
+            let weights: Vec<_> = (0..*clients)
+                .map(|_| 1.0 + 3.0 * share(&mut random))
+                .collect();
             let sum: f64 = weights.iter().sum();
             for (client, weight) in of_link.iter_mut().zip(weights) {
-                let seen = 1.0 + 0.04 * (random.share() - 0.5);
+                let seen = 1.0 + 0.04 * (share(&mut random) - 0.5);
                 client.push(carries * weight / sum * seen);
             }
         }
@@ -91,12 +82,12 @@ fn windows_in_which_some_were_held_back_in_vain_count_for_nothing() {
     let time = Duration::from_secs(2);
     let all = sums.windows(now, time).len();
     assert_eq!(all, 48, "of 120 ms, each 40 ms after the one before");
-    sums.on_disturbance(now - STEP * 10, now - STEP * 14);
+    sums.on_held_back(now - STEP * 10, now - STEP * 14);
     let left = sums.windows(now, time);
     assert_eq!(left.len(), all - 4 - 2);
     let touches =
         |(begin, end): &(Instant, Instant)| *begin < now - STEP * 10 && now - STEP * 14 < *end;
     assert!(!left.iter().any(touches));
-    sums.on_disturbance(now + Duration::from_secs(60), now + Duration::from_secs(59));
-    assert_eq!(sums.disturbed.len(), 1, "the first is forgotten");
+    sums.on_held_back(now + Duration::from_secs(60), now + Duration::from_secs(59));
+    assert_eq!(sums.held_back.len(), 1, "the first is forgotten");
 }
