@@ -10,7 +10,7 @@ mod encode;
 mod feed;
 mod figures;
 mod picture;
-pub(crate) mod policy;
+mod policy;
 mod seat;
 mod split;
 #[cfg(test)]
@@ -30,6 +30,8 @@ use feed::Feed;
 pub(crate) use figures::{About, Reception};
 pub(crate) use policy::EncodeLimits;
 use policy::ViewerId;
+#[cfg(test)]
+pub(crate) use policy::{Offer, Policy, Step};
 use viewer::Watched;
 pub(crate) use viewer::{Pace, Report, Viewer};
 pub(crate) use worker::MakeEncoder;

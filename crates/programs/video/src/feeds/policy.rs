@@ -81,7 +81,7 @@ pub(crate) struct Policy {
     /// Somebody has asked for a keyframe.
     key_asked: bool,
     /// From when on pictures get more bits little by little.
-    first_key: Option<Instant>,
+    grows_since: Option<Instant>,
     last_key: Option<Instant>,
 }
 
@@ -141,7 +141,7 @@ impl Policy {
             limits,
             viewers: BTreeMap::new(),
             key_asked: false,
-            first_key: None,
+            grows_since: None,
             last_key: None,
         }
     }
@@ -219,10 +219,10 @@ impl Policy {
             return;
         };
         viewer.needs_key = true;
-        viewer.key_allowed = None;
         if is_alone {
+            viewer.key_allowed = None;
             // Its path carries less than was thought, and how much less is not known yet.
-            self.first_key = None;
+            self.grows_since = None;
         } else {
             viewer.key_allowed = self.last_key.map(|last| last + KEYS_OF_SLOW_APART);
         }
@@ -317,7 +317,7 @@ impl Policy {
         let is_any_to_be_estimated = || served().any(|viewer| viewer.pace == Pace::Holds);
         let bits_per_second = slowest.map_or(f64::from(most), |bps| bps as f64 * SHARE);
         let bits_per_second = match (slowest, is_any_to_be_estimated()) {
-            (Some(_), true) => bits_per_second.min(self.most_at_first(now)),
+            (Some(_), true) => bits_per_second.min(self.most_while_growing(now)),
             (None, true) => f64::from(START_BPS),
             (_, false) => bits_per_second,
         };
@@ -325,16 +325,16 @@ impl Policy {
     }
 
     /// What may be sent by now to who cannot miss any of it.
-    fn most_at_first(&self, now: Instant) -> f64 {
-        let first = self.first_key.unwrap_or(now);
-        let times = now.saturating_duration_since(first).as_secs_f64() / DOUBLED_IN.as_secs_f64();
+    fn most_while_growing(&self, now: Instant) -> f64 {
+        let since = self.grows_since.unwrap_or(now);
+        let times = now.saturating_duration_since(since).as_secs_f64() / DOUBLED_IN.as_secs_f64();
         f64::from(START_BPS) * times.exp2()
     }
 
     /// A picture was encoded.
     pub(crate) fn encoded(&mut self, is_key: bool, now: Instant) {
         if is_key {
-            self.first_key.get_or_insert(now);
+            self.grows_since.get_or_insert(now);
             self.last_key = Some(now);
             self.key_asked = false;
         }

@@ -16,7 +16,8 @@ const SLOW_FOR: Duration = Duration::from_secs(3);
 const FAST_FOR: Duration = Duration::from_secs(6);
 
 /// One that is slow again this soon after it came back has shown that its estimate is worth little
-/// while it gets small pictures: the next time that takes twice as long, five times at most.
+/// while it gets small pictures: the next time that takes twice as long, four times in a row at
+/// most.
 const SLOW_AGAIN: Duration = Duration::from_secs(30);
 const MOST_DOUBLED: u32 = 4;
 

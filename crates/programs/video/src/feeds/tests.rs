@@ -366,10 +366,6 @@ fn a_viewer_far_slower_than_the_others_gets_half_the_size() {
     let slots = TempDir::new().unwrap();
     let _camera = Camera::start(slots.path(), true);
     run(slots.path(), async |feeds, encoders| {
-        let report = |bps| Report {
-            waiting_since: None,
-            estimate_bps: Some(bps),
-        };
         let fast = feeds.watch(&name(), Pace::Holds).unwrap();
         let slow = feeds.watch(&name(), Pace::Holds).unwrap();
         let watch = async |viewer: &Viewer, bps| {
@@ -379,7 +375,7 @@ fn a_viewer_far_slower_than_the_others_gets_half_the_size() {
                 _ => "64x48 2500000",
             };
             while last != wanted {
-                viewer.report(report(bps));
+                viewer.report(carries(bps));
                 let coded = viewer.next().await;
                 last = words(&coded);
             }

@@ -87,8 +87,13 @@ impl Watched {
         if self.pace == Pace::Holds {
             return estimate_bps;
         }
-        let is_mse =
-            (self.about.borrow().as_ref()).is_some_and(|about| about.way == ViewerWay::Mse);
+        let about = self.about.borrow();
+        if about
+            .as_ref()
+            .is_none_or(|about| about.way != ViewerWay::Mse)
+        {
+            return None;
+        }
         let missed = self.seat.counts.get().missed;
         let (before, mut lately) = self.missed.get();
         if missed > before {
@@ -97,10 +102,9 @@ impl Watched {
         self.missed.set((missed, lately));
         let misses = lately.is_some_and(|at| now.saturating_duration_since(at) < MISSES_FOR);
         let is_half = self.encode.borrow().scale == Scale::Half;
-        let most_bps = u64::from(most_bps);
-        is_mse.then_some(match estimate_bps {
+        Some(match estimate_bps {
             Some(bps) if misses || is_half => bps,
-            Some(_) | None => most_bps,
+            Some(_) | None => u64::from(most_bps),
         })
     }
 }

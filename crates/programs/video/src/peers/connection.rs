@@ -18,7 +18,7 @@ use str0m::rtp::{AbsCaptureTime, RawPacket};
 use str0m::stats::MediaEgressStats;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Reason, Rtc};
 
-use self::losses::{Losses, Of};
+use self::losses::Losses;
 use super::set_up::SetUp;
 use crate::coded::Coded;
 use crate::signalling::offer::H264Format;
@@ -32,8 +32,8 @@ const ROUNDS: usize = 500;
 
 /// What is due so soon is done at once, where the path carries more than is sent. str0m has each
 /// packet of a burst go a microsecond after the one before; a timer, which knows milliseconds,
-/// makes a turn of each, and a call. Behind slow links that is as well: a burst is lost there, or
-/// taken by a bucket of tokens for what the link carries.
+/// makes a turn of each, and a call. Behind slow links packets stay apart: in a burst they are
+/// lost, or a token bucket lets them through, and the path is taken for faster than it is.
 const AT_ONCE: Duration = Duration::from_micros(500);
 
 /// How much later than str0m asks for, 25 ms after the last time, it may go over its estimate,
@@ -70,13 +70,11 @@ pub(crate) struct Connection {
     told: Told,
     /// The encoder's largest bitrate, and what the path carries.
     bitrate_bps: u64,
-    estimate_bps: u64,
+    estimate_bps: Option<u64>,
     connected: bool,
     ended: Option<Ended>,
     /// The RTP time of the last picture.
     last_time_90k: u64,
-    /// And that of the last keyframe, as packets have it.
-    last_key_90k: Option<u32>,
     losses: Losses,
     round_trip: Duration,
 }
@@ -90,8 +88,6 @@ pub(crate) struct Told {
     pub(crate) is_broken: bool,
     /// It answered a ping.
     pub(crate) ponged: bool,
-    /// What the path carries.
-    pub(crate) estimate_bps: Option<u64>,
     /// How packets of the picture arrive.
     pub(crate) media: Option<MediaEgressStats>,
 }
@@ -129,11 +125,10 @@ impl Connection {
             channel: None,
             told: Told::default(),
             bitrate_bps: set_up.bitrate_bps,
-            estimate_bps: 0,
+            estimate_bps: None,
             connected: false,
             ended: None,
             last_time_90k: 0,
-            last_key_90k: None,
             losses: Losses::default(),
             round_trip: Duration::ZERO,
         }
@@ -236,14 +231,14 @@ impl Connection {
 
     /// Says whether the path carries all that is ever sent.
     fn is_fast(&self) -> bool {
-        self.estimate_bps >= self.bitrate_bps
+        self.estimate_bps.is_some_and(|bps| bps >= self.bitrate_bps)
     }
 
     fn heed(&mut self, event: Event, now: Instant) {
         match event {
             Event::Connected => {
                 self.connected = true;
-                self.forget_sent();
+                self.renew_kept();
             }
             Event::RawPacket(packet) => self.heed_packet(&packet, now),
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
@@ -263,8 +258,7 @@ impl Connection {
             }
             Event::KeyframeRequest(_) => self.told.wants_key = true,
             Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                self.estimate_bps = estimate.as_u64();
-                self.told.estimate_bps = Some(self.estimate_bps);
+                self.estimate_bps = Some(estimate.as_u64());
             }
             Event::MediaEgressStats(media) => {
                 self.round_trip = media.rtt.unwrap_or(self.round_trip);
@@ -282,11 +276,7 @@ impl Connection {
     fn heed_packet(&mut self, packet: &RawPacket, now: Instant) {
         match packet {
             RawPacket::RtpTx(header, _) if *header.payload_type == self.format.payload_type => {
-                let of = match self.last_key_90k == Some(header.timestamp) {
-                    true => Of::Key(header.timestamp),
-                    false => Of::Other,
-                };
-                self.losses.sent(header.sequence_number, of);
+                self.losses.sent(header.sequence_number, header.timestamp);
             }
             RawPacket::RtcpRx(Rtcp::Nack(nack)) => {
                 let entries = nack.reports.iter();
@@ -294,15 +284,15 @@ impl Connection {
                 let numbers = numbers.map(|number| *number as u16);
                 if self.losses.asked(numbers, self.round_trip, now) {
                     self.told.is_broken = true;
-                    self.forget_sent();
+                    self.renew_kept();
                 }
             }
             _ => {}
         }
     }
 
-    /// Nothing of what was sent until now is sent again.
-    fn forget_sent(&mut self) {
+    /// Keeps packets for being sent again from now on; what was sent until now is not.
+    fn renew_kept(&mut self) {
         let mut direct = self.rtc.direct_api();
         if let Some(stream) = self.mid.and_then(|mid| direct.stream_tx_by_mid(mid, None)) {
             stream.set_rtx_cache(KEPT_PACKETS, KEPT, Some(MOST_SENT_AGAIN));
@@ -330,7 +320,7 @@ impl Connection {
         let time_90k = time_90k.max(to_90k(coded.captured));
         self.last_time_90k = time_90k;
         if coded.is_key {
-            self.last_key_90k = Some(time_90k as u32);
+            self.losses.key_written(time_90k as u32);
         }
         let captured = AbsCaptureTime {
             capture_time: coded.captured,
@@ -355,6 +345,11 @@ impl Connection {
         formats
             .find(|format| format.pt() == wanted)
             .map(|format| format.pt())
+    }
+
+    /// What the path carries, if that is estimated.
+    pub(crate) fn estimate_bps(&self) -> Option<u64> {
+        self.estimate_bps
     }
 
     /// Says since when the oldest packet waits in the pacer.

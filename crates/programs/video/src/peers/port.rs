@@ -3,14 +3,13 @@
 //! Then there is no session yet, and all else goes on. It is tried again for each who wants one,
 //! and not by a timer: nothing is done while nobody comes.
 
-use std::cell::OnceCell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 
 use eyelid_daemon::udp::bind_udp;
 use hyper::StatusCode;
-use tokio::sync::Notify;
+use tokio::sync::SetOnce;
 
 use super::udp::Udp;
 use crate::signalling::Rejection;
@@ -18,9 +17,7 @@ use crate::signalling::Rejection;
 /// The port.
 pub(super) struct Port {
     address: SocketAddr,
-    udp: OnceCell<Rc<Udp>>,
-    /// It was had after all.
-    came: Notify,
+    udp: SetOnce<Rc<Udp>>,
 }
 
 impl Port {
@@ -29,13 +26,10 @@ impl Port {
     /// # Errors
     /// The socket cannot be used.
     pub(super) fn new(socket: Option<UdpSocket>, address: SocketAddr) -> io::Result<Self> {
-        let udp = socket.map(Udp::new).transpose()?;
+        let udp = socket.map(Udp::new).transpose()?.map(Rc::new);
         Ok(Self {
             address,
-            udp: udp
-                .map(|udp| OnceCell::from(Rc::new(udp)))
-                .unwrap_or_default(),
-            came: Notify::new(),
+            udp: SetOnce::new_with(udp),
         })
     }
 
@@ -52,18 +46,15 @@ impl Port {
             Rejection::later(StatusCode::SERVICE_UNAVAILABLE, what)
         })?;
         log::info!("UDP {} is free now: there is WebRTC", self.address);
-        self.came.notify_one();
-        Ok(self.udp.get_or_init(|| Rc::new(udp)).clone())
+        let udp = Rc::new(udp);
+        // There was none when this began, and nobody else had a turn since.
+        let _ = self.udp.set(udp.clone());
+        Ok(udp)
     }
 
     /// Waits for the socket.
     pub(super) async fn come(&self) -> Rc<Udp> {
-        loop {
-            if let Some(udp) = self.udp.get() {
-                return udp.clone();
-            }
-            self.came.notified().await;
-        }
+        self.udp.wait().await.clone()
     }
 }
 

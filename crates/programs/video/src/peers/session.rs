@@ -234,7 +234,7 @@ impl Session {
         }
         let report = Report {
             waiting_since: self.connection.waiting_since(),
-            estimate_bps: told.estimate_bps.or(state.report.estimate_bps),
+            estimate_bps: self.connection.estimate_bps(),
         };
         if report != state.report {
             state.report = report;

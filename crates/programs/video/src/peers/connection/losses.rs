@@ -20,21 +20,14 @@ const ARRIVED: Duration = Duration::from_millis(150);
 /// Fewer packets than these are sent again, however small the last keyframe was.
 const FEW_PACKETS: usize = 6;
 
-/// Which picture a packet is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
-    /// A keyframe, whose moment this is, in RTP's time.
-    Key(u32),
-    /// Another.
-    Other,
-}
-
 /// What a client has lost.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     /// By sequence numbers, which do not wrap here.
     missing: BTreeMap<u64, Missing>,
     newest: Option<u64>,
+    /// The moment of the last keyframe that was written, in RTP's time.
+    key_90k: Option<u32>,
     /// The last keyframe of which a packet was sent.
     key: Option<Key>,
     /// Nothing is sent again until the next keyframe.
@@ -55,13 +48,18 @@ struct Key {
 }
 
 impl Losses {
-    /// A packet is sent for the first time.
-    pub(super) fn sent(&mut self, number: u16, of: Of) {
+    /// A keyframe of this moment, in RTP's time, is to be sent: it may wait in the pacer.
+    pub(super) fn key_written(&mut self, time_90k: u32) {
+        self.key_90k = Some(time_90k);
+    }
+
+    /// A packet of the picture of this moment is sent for the first time.
+    pub(super) fn sent(&mut self, number: u16, time_90k: u32) {
         let number = self.extended(number);
         self.newest = self.newest.max(Some(number));
-        let Of::Key(time_90k) = of else {
+        if self.key_90k != Some(time_90k) {
             return;
-        };
+        }
         match &mut self.key {
             Some(key) if key.time_90k == time_90k => key.packets += 1,
             key => {
@@ -124,19 +122,21 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
     const ROUND_TRIP: Duration = Duration::from_millis(20);
-    const KEY: Of = Of::Key(9000);
+    const KEY_90K: u32 = 9000;
+    const OTHER_90K: u32 = 9001;
 
     /// A keyframe of ten packets, and so many behind it, from this number on.
     fn sent(first: u16, behind: u16) -> Losses {
         let mut losses = Losses::default();
-        send(&mut losses, first, 10, KEY);
-        send(&mut losses, first.wrapping_add(10), behind, Of::Other);
+        losses.key_written(KEY_90K);
+        send(&mut losses, first, 10, KEY_90K);
+        send(&mut losses, first.wrapping_add(10), behind, OTHER_90K);
         losses
     }
 
-    fn send(losses: &mut Losses, first: u16, packets: u16, of: Of) {
+    fn send(losses: &mut Losses, first: u16, packets: u16, time_90k: u32) {
         for number in 0..packets {
-            losses.sent(first.wrapping_add(number), of);
+            losses.sent(first.wrapping_add(number), time_90k);
         }
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let mut losses = sent(65_530, 0);
         // One of twenty is lost, and of those that are sent again, too.
         for number in 0..2000u16 {
-            losses.sent(number.wrapping_add(4), Of::Other);
+            losses.sent(number.wrapping_add(4), OTHER_90K);
             if number % 20 == 0 {
                 let at = now + u32::from(number) * 4 * MS;
                 assert!(!asked(&mut losses, [number], at));
@@ -170,7 +170,8 @@ mod tests {
         assert!(asked(&mut losses, [30], now + patience + MS));
         // It is asked for until the keyframe is there, and while that is on its way.
         assert!(!asked(&mut losses, 20..40, now + patience + 50 * MS));
-        send(&mut losses, 60, 10, Of::Key(18_000));
+        losses.key_written(18_000);
+        send(&mut losses, 60, 10, 18_000);
         let later = now + 2 * patience;
         assert!(!asked(&mut losses, 20..40, later));
         assert!(!asked(&mut losses, 20..40, later + 2 * patience));
