@@ -69,7 +69,8 @@ pub(crate) fn deserialize_lasting<'de, D: Deserializer<'de>>(
     parse_lasting(&text).map(Some).map_err(D::Error::custom)
 }
 
-/// Reads how far keyframes are apart. eyelid-video has 300 ms between two of them at least.
+/// Reads how far keyframes are apart. By 0s somebody may mean none; what is shorter than the 300 ms
+/// that eyelid-video has between two counts as those.
 pub(crate) fn deserialize_gop<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Duration>, D::Error> {

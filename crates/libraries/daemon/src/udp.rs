@@ -1,9 +1,10 @@
 //! A UDP port, and who has it where it cannot be had.
 
+use std::fs::Metadata;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -63,24 +64,17 @@ pub fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 fn holders(proc: &Path, address: SocketAddr) -> String {
     let tables = ["net/udp", "net/udp6"].map(|table| std::fs::read_to_string(proc.join(table)));
     let tables: String = tables.into_iter().flatten().collect();
-    let sockets: Vec<_> = tables.lines().filter_map(entry).collect();
     let stands_in_the_way = |bound: SocketAddr| {
         let is_any = bound.ip().is_unspecified() || address.ip().is_unspecified();
         bound.port() == address.port()
             && (is_any || bound.ip().to_canonical() == address.ip().to_canonical())
     };
-    let inodes = sockets
-        .into_iter()
-        .filter(|(bound, _)| stands_in_the_way(*bound))
-        .map(|(_, inode)| inode);
-    let inodes: Vec<u64> = inodes.collect();
+    let sockets = tables.lines().filter_map(entry);
+    let in_the_way = sockets.filter(|(bound, _)| stands_in_the_way(*bound));
+    let inodes: Vec<u64> = in_the_way.map(|(_, inode)| inode).collect();
     let command = format!("sudo ss -lunp sport = :{}", address.port());
-    holders::hint(proc, |file| is_socket(file, &inodes), &command)
-}
-
-fn is_socket(file: &std::fs::Metadata, inodes: &[u64]) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    file.file_type().is_socket() && inodes.contains(&file.ino())
+    let is_it = |file: &Metadata| file.file_type().is_socket() && inodes.contains(&file.ino());
+    holders::hint(proc, is_it, &command)
 }
 
 /// A line of /proc/net/udp or udp6: where a socket is bound, and its inode (proc_net(5)).

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::node::{Ioctl, MEMORY_MMAP};
+use crate::node::{BUFFER_BYTES, Ioctl, MEMORY_MMAP};
 use crate::{BufferMap, Node, Queue};
 
 /// `V4L2_FIELD_NONE`: all rows of a picture are of one moment.
@@ -134,16 +134,7 @@ const _: () = {
     assert!(size_of::<V4l2FormatMplane>() == 200 + size_of::<usize>());
     assert!(size_of::<Selection>() == 64);
     assert!(size_of::<Plane>() == 56 + size_of::<usize>());
-    // Where 64 bits need no alignment there is no gap before the time.
-    let gap = align_of::<i64>() - 4;
-    assert!(
-        size_of::<V4l2BufferMplane>()
-            == if size_of::<usize>() == 8 {
-                88
-            } else {
-                76 + gap
-            }
-    );
+    assert!(size_of::<V4l2BufferMplane>() == BUFFER_BYTES);
 };
 
 nix::ioctl_readwrite!(s_fmt, b'V', 5, V4l2FormatMplane);

@@ -13,6 +13,13 @@ use nix::libc::{O_CLOEXEC, O_NONBLOCK};
 /// `V4L2_MEMORY_MMAP`: buffers of the driver, mapped here.
 pub(crate) const MEMORY_MMAP: u32 = 1;
 
+/// What `struct v4l2_buffer` has, whichever the queue. Where 64 bits need no alignment there is no
+/// gap before the time.
+pub(crate) const BUFFER_BYTES: usize = match size_of::<usize>() {
+    8 => 88,
+    _ => 72 + align_of::<i64>(),
+};
+
 /// A queue of buffers (`enum v4l2_buf_type`), as the device's user sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]

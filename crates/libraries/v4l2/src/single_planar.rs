@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use crate::node::MEMORY_MMAP;
+use crate::node::{BUFFER_BYTES, MEMORY_MMAP};
 use crate::{BufferMap, Node, Queue};
 
 const CAPTURE: u32 = Queue::Capture as u32;
@@ -135,16 +135,7 @@ const _: () = {
     assert!(size_of::<PixelFormat>() == 48);
     assert!(size_of::<V4l2Format>() == 200 + size_of::<usize>());
     assert!(size_of::<FrameSize>() == 44);
-    // Where 64 bits need no alignment there is no gap before the time.
-    let gap = align_of::<i64>() - 4;
-    assert!(
-        size_of::<V4l2Buffer>()
-            == if size_of::<usize>() == 8 {
-                88
-            } else {
-                76 + gap
-            }
-    );
+    assert!(size_of::<V4l2Buffer>() == BUFFER_BYTES);
 };
 
 nix::ioctl_readwrite!(g_fmt, b'V', 4, V4l2Format);

@@ -167,11 +167,9 @@ impl Settings {
             destinations,
         })
     }
-}
 
-impl Settings {
-    /// Says what nothing can come of, though it is no error: where systemd starts the program, that
-    /// is told where taps are.
+    /// Warns of destinations that nothing can be sent to. It is no error: eyelid-rtp.service gives
+    /// `--taps`, which whoever checks the configuration alone does not.
     pub(crate) fn warning(&self) -> Option<String> {
         let of_h264 = self.destinations.iter();
         let of_h264 = of_h264.filter(|destination| destination.codec == RtpCodec::H264);
