@@ -135,9 +135,9 @@ function hasKeyframe(view) {
 }
 
 // For how long no picture is no sign of a dead path. `status` is what the server says of the camera.
-function patience_ms(status) {
+function patience_ms(status, unknown_ms = SILENT_UNKNOWN_MS) {
   if (status?.state !== 'awake') return Infinity; // it has failed, or still wakes: none can come
-  return status.fps > 0 ? Math.max(SILENT_MS, 3000 / status.fps) : SILENT_UNKNOWN_MS;
+  return status.fps > 0 ? Math.max(SILENT_MS, 3000 / status.fps) : unknown_ms;
 }
 
 // Why the picture of a video is one of the past, for a person; empty where it is of now, as far as is known. A camera that is
@@ -147,8 +147,7 @@ function whyItStands(session, status, now_ms) {
   const silent_ms = now_ms - session.last_ms;
   const reason = session.obstacle || status.waiting;
   if (reason) return silent_ms > STANDS_MS ? reason : '';
-  const pause_ms = status.fps > 0 ? 3000 / status.fps : 2 * session.longest_ms;
-  return silent_ms > Math.max(SILENT_MS, pause_ms) ? 'The camera is awake, and gives no picture.' : '';
+  return silent_ms > patience_ms(status, Math.max(SILENT_MS, 2 * session.longest_ms)) ? 'The camera is awake, and gives no picture.' : '';
 }
 
 // ---- sessions ----
