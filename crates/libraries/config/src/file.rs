@@ -135,6 +135,27 @@ impl Config {
         self.read(place_of::<S>(name))
     }
 
+    /// Gives a program's tables that have names of the user's, in the file's order:
+    /// `[watch.notify.NAME]`.
+    ///
+    /// # Errors
+    /// A wrong value.
+    pub fn named<S: Section>(&self) -> Result<IndexMap<String, S>, ConfigError> {
+        self.read(parent(S::PLACE.to_vec()))
+    }
+
+    /// Gives a camera's tables that have names of the user's, in the file's order:
+    /// `[cameras.NAME.watch.rules.RULE]`.
+    ///
+    /// # Errors
+    /// A wrong value.
+    pub fn named_of_camera<S: Section>(
+        &self,
+        name: &CameraName,
+    ) -> Result<IndexMap<String, S>, ConfigError> {
+        self.read(parent(place_of::<S>(name)))
+    }
+
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         Self::parse_for(TABLES, text, path)
     }
@@ -192,6 +213,12 @@ fn place_of<S: Section>(name: &CameraName) -> Vec<&str> {
     let keys = S::PLACE.iter();
     keys.map(|key| if *key == CAMERA { name.as_str() } else { key })
         .collect()
+}
+
+/// The keys that lead to the table of all tables that have names.
+fn parent(mut keys: Vec<&str>) -> Vec<&str> {
+    keys.pop();
+    keys
 }
 
 impl ConfigError {
@@ -505,7 +532,7 @@ mod tests {
         let error = Config::parse(file, Path::new("f")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`, `rtp`, `video`"
+            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`, `rtp`, `video`, `watch`"
         );
     }
 
@@ -573,7 +600,7 @@ mod tests {
                 "zzz = 1\n",
                 1,
                 "zzz",
-                "expected one of `server`, `cameras`, `receive`, `rtp`, `video`, `telescope`",
+                "expected one of `server`, `cameras`, `receive`, `rtp`, `video`, `watch`, `telescope`",
             ),
         ] {
             let error = parse(own).unwrap_err();

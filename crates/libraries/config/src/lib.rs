@@ -28,6 +28,9 @@ mod title;
 mod values;
 mod video;
 mod video_values;
+mod watch;
+mod watch_values;
+mod week_times;
 
 pub use address::{Address, AddressError};
 pub use byte_size::{FrameBytes, FrameBytesError};
@@ -48,6 +51,12 @@ pub use values::{
 };
 pub use video::{PushedVideoCameraOptions, VideoCameraOptions, VideoOptions};
 pub use video_values::{Bitrate, Candidate, EncoderChoice, UdpAddress, VideoValueError};
+pub use watch::{
+    PushedWatchCameraOptions, PushedWatchRuleOptions, WatchCameraOptions, WatchModelOptions,
+    WatchNotifyOptions, WatchOptions, WatchRuleOptions,
+};
+pub use watch_values::{HttpUrl, Polygon, Share, StoreBytes, Votes, WatchValueError, Words};
+pub use week_times::{TimeSpan, WeekTimes, WeekTimesError};
 
 /// The environment variable that may hold one `USER:PASSWORD` for the server.
 pub const PASSWORD_VARIABLE: &str = "EYELID_PASSWORD";

@@ -7,6 +7,7 @@ use eyelid_slot::CameraName;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::section::CAMERA;
 use crate::{CameraPlace, Config, ConfigError, Section, name};
 
 /// The tables of cameras.
@@ -29,6 +30,21 @@ impl ConfigError {
     /// What is wrong with a key of a program's table in the file at `path`.
     pub fn section<S: Section>(path: &Path, key: &str, message: String) -> Self {
         Self::at(path, S::PLACE.iter().copied().chain([key]), message)
+    }
+
+    /// What is wrong with a key of a program's table whose place has these `names` in it, in the
+    /// file at `path`.
+    pub fn named<S: Section>(path: &Path, names: &[&str], key: &str, message: String) -> Self {
+        let mut names = names.iter().copied();
+        let keys: Vec<&str> = S::PLACE
+            .iter()
+            .map(|step| {
+                let name = (*step == CAMERA).then(|| names.next()).flatten();
+                name.unwrap_or(step)
+            })
+            .chain([key])
+            .collect();
+        Self::at(path, keys.into_iter(), message)
     }
 
     fn at<'k>(path: &Path, keys: impl Iterator<Item = &'k str> + Clone, message: String) -> Self {

@@ -14,8 +14,9 @@ use crate::keys::{Keys, keys_of};
 use crate::section::{CAMERA, Section};
 use crate::{
     CameraOptions, PushedCameraOptions, PushedRtpDestinationOptions, PushedVideoCameraOptions,
-    ReceiveOptions, RtpDestinationOptions, RtpOptions, ServerOptions, VideoCameraOptions,
-    VideoOptions,
+    PushedWatchCameraOptions, PushedWatchRuleOptions, ReceiveOptions, RtpDestinationOptions,
+    RtpOptions, ServerOptions, VideoCameraOptions, VideoOptions, WatchCameraOptions,
+    WatchModelOptions, WatchNotifyOptions, WatchOptions, WatchRuleOptions,
 };
 
 /// All tables. A new program adds a row for each of its own.
@@ -30,6 +31,13 @@ pub(crate) const TABLES: &[Table] = &[
     Table::of::<VideoOptions>(),
     Table::of::<VideoCameraOptions>(),
     Table::of::<PushedVideoCameraOptions>(),
+    Table::of::<WatchOptions>(),
+    Table::of::<WatchModelOptions>(),
+    Table::of::<WatchNotifyOptions>(),
+    Table::of::<WatchCameraOptions>(),
+    Table::of::<PushedWatchCameraOptions>(),
+    Table::of::<WatchRuleOptions>(),
+    Table::of::<PushedWatchRuleOptions>(),
 ];
 
 /// One of the tables.
@@ -204,8 +212,9 @@ pub(crate) mod made_up {
     use crate::section::{CAMERA, Section};
     use crate::{
         CameraOptions, Fps, PushedCameraOptions, PushedRtpDestinationOptions,
-        PushedVideoCameraOptions, ReceiveOptions, RtpDestinationOptions, RtpOptions, ServerOptions,
-        VideoCameraOptions, VideoOptions,
+        PushedVideoCameraOptions, PushedWatchCameraOptions, PushedWatchRuleOptions, ReceiveOptions,
+        RtpDestinationOptions, RtpOptions, ServerOptions, VideoCameraOptions, VideoOptions,
+        WatchCameraOptions, WatchModelOptions, WatchNotifyOptions, WatchOptions, WatchRuleOptions,
     };
 
     /// `[telescope]`
@@ -253,6 +262,13 @@ pub(crate) mod made_up {
         Table::of::<VideoOptions>(),
         Table::of::<VideoCameraOptions>(),
         Table::of::<PushedVideoCameraOptions>(),
+        Table::of::<WatchOptions>(),
+        Table::of::<WatchModelOptions>(),
+        Table::of::<WatchNotifyOptions>(),
+        Table::of::<WatchCameraOptions>(),
+        Table::of::<PushedWatchCameraOptions>(),
+        Table::of::<WatchRuleOptions>(),
+        Table::of::<PushedWatchRuleOptions>(),
         Table::of::<Telescope>(),
         Table::of::<Eyepiece>(),
         Table::of::<Star>(),

@@ -50,6 +50,10 @@ pub const PROGRAMS: &[Program] = &[
         command: eyelid_video::Arguments::command,
         page: include_str!("../pages/eyelid-video.man"),
     },
+    Program {
+        command: eyelid_watch::Arguments::command,
+        page: include_str!("../pages/eyelid-watch.man"),
+    },
 ];
 
 /// Writes all pages and completions into `directory`, laid out as below /usr/share. Gives their

@@ -1,0 +1,1 @@
+//! What Obico's ml_api says of a print.

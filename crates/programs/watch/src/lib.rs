@@ -1,0 +1,173 @@
+//! `eyelid-watch`: watches cameras, and tells of what was asked for.
+//!
+//! It knows cameras only by their slots. With `--name` it watches one, listens nowhere, and writes
+//! alerts as files; with sockets, or `--listen`, it is the page that shows them. `docs/watch.md`
+//! says what it can tell and what not, `docs/architecture.md` how the modules hang together.
+
+#![allow(dead_code, reason = "the modules that need it are still being written")]
+
+mod alert;
+mod alerts;
+mod asking;
+mod explain;
+mod judges;
+mod notify;
+mod page;
+mod replay;
+mod rules;
+mod schedule;
+mod settings;
+mod show;
+mod watching;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::{Args, Parser, Subcommand};
+use eyelid_config::{Config, ConfigError, EXIT_CONFIG, WatchOptions, camera_name};
+use eyelid_daemon::sockets;
+use eyelid_slot::CameraName;
+
+use crate::settings::{CameraSettings, Settings};
+
+/// Watches a camera and tells of what was asked for, or serves the page of alerts.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "eyelid-watch",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    watch: WatchOptions,
+    #[command(flatten)]
+    place: Place,
+    /// Watch this camera [default: none, and serve the page of alerts]
+    #[arg(long, value_name = "NAME", value_parser = camera_name)]
+    name: Option<CameraName>,
+    /// Say on stdout what is wrong with the options or the file, and end
+    #[arg(long)]
+    check: bool,
+}
+
+/// Where things are.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// Directory of the slots
+    #[arg(long, value_name = "DIR")]
+    pub(crate) slots: Option<PathBuf>,
+    /// Read this configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The configuration file, for messages.
+    pub(crate) fn config_path(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
+/// What is done once, in place of watching.
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Let the whole machine look at recorded pictures, and print each alert as a line of JSON
+    Replay(replay::ReplayArguments),
+    /// Say what each rule of a camera needs, what it costs a day, and where it sends pictures
+    Explain(OneCamera),
+    /// Ask about pictures once, and print what is said
+    Try(asking::TryArguments),
+    /// Draw what counts, and what is seen, into a picture of now: a JPEG on stdout
+    Show(OneCamera),
+}
+
+/// Which camera a command is about.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OneCamera {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The camera, and its rules
+    #[arg(long, value_name = "NAME", value_parser = camera_name, default_value_t)]
+    pub(crate) name: CameraName,
+    #[command(flatten)]
+    pub(crate) watch: WatchOptions,
+}
+
+impl OneCamera {
+    /// What the options and the file say of it.
+    pub(crate) fn settings(&self) -> anyhow::Result<(Settings, CameraSettings)> {
+        let file = Config::load(self.place.config.as_deref())?;
+        let settings = Settings::new(&self.place, &self.watch, &file)?;
+        let camera = CameraSettings::new(&self.place, &file, &self.name, &settings)?;
+        Ok((settings, camera))
+    }
+}
+
+impl Arguments {
+    /// Says whether the options are only to be checked.
+    pub fn is_check(&self) -> bool {
+        self.check
+    }
+
+    /// The camera that is watched.
+    pub fn camera(&self) -> Option<&str> {
+        self.name.as_ref().map(CameraName::as_str)
+    }
+}
+
+/// What is asked for cannot be done.
+#[derive(Debug, thiserror::Error)]
+enum UsageError {
+    /// Neither a camera nor a page.
+    #[error(
+        "nothing to do: give --name NAME to watch a camera, or --listen ADDR for the page of alerts"
+    )]
+    Nothing,
+}
+
+/// The exit status for an error of [`run`].
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() {
+        EXIT_CONFIG
+    } else if error.is::<UsageError>() {
+        2
+    } else {
+        1
+    }
+}
+
+/// Does what it was told to, until it is done or told to end.
+///
+/// # Errors
+/// Why it cannot go on; see [`exit_status`].
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Some(Command::Replay(arguments)) => return replay::run(&arguments),
+        Some(Command::Explain(camera)) => return explain::run(&camera),
+        Some(Command::Try(arguments)) => return asking::run(&arguments),
+        Some(Command::Show(camera)) => return show::run(&camera),
+        None => {}
+    }
+    let place = &arguments.place;
+    let file = Config::load(place.config.as_deref())?;
+    // Before any thread is started, for it takes what was passed out of the environment.
+    let passed = sockets::take()?;
+    let settings = Settings::new(place, &arguments.watch, &file)?;
+    let is_page = !passed.is_empty() || !settings.listen.is_empty();
+    match &arguments.name {
+        Some(name) if arguments.check => {
+            CameraSettings::new(place, &file, name, &settings)?;
+            Ok(())
+        }
+        None if arguments.check => {
+            CameraSettings::all(place, &file, &settings)?;
+            Ok(())
+        }
+        Some(_) => watching::run(&arguments),
+        None if is_page => bail!("there is no page yet"),
+        None => Err(UsageError::Nothing.into()),
+    }
+}

@@ -1,0 +1,19 @@
+//! `eyelid-watch`; see the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use eyelid_watch::{Arguments, exit_status, run};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let check = arguments.is_check();
+    eyelid_daemon::logging::start("eyelid-watch", arguments.camera());
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eyelid_daemon::logging::say(&error, check);
+            ExitCode::from(exit_status(&error))
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What a rule makes of what its judge says.

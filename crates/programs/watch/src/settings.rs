@@ -1,0 +1,418 @@
+//! What the program was told, with the defaults filled in: what is wrong is told with its line.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use eyelid_config::{
+    Address, Config, ConfigError, HttpUrl, Polygon, PushedWatchCameraOptions,
+    PushedWatchRuleOptions, Votes, WatchCameraOptions, WatchModelOptions, WatchOptions,
+    WatchRuleOptions, WeekTimes, Words,
+};
+use eyelid_slot::CameraName;
+
+use crate::Place;
+
+pub(crate) mod notify;
+mod rules;
+
+use notify::NotifySettings;
+use rules::rule;
+
+/// Frames a second that are looked at where nothing is said. docs/eyelid.toml promises it.
+const FPS: f64 = 2.0;
+
+/// How many rules a camera may have, those of the page among them: all of them are in one question.
+pub(crate) const MOST_RULES: usize = 32;
+
+const ALERTS: &str = "/var/lib/eyelid/alerts";
+const STATE: &str = "/var/lib/eyelid/watch";
+const RULES: &str = "/var/lib/eyelid/rules";
+const DETECTOR: &str = "/usr/share/eyelid/detector.onnx";
+
+/// Where things are, and what all cameras have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The slots directory.
+    pub(crate) slots: Option<PathBuf>,
+    /// The directory of the alerts.
+    pub(crate) alerts: PathBuf,
+    /// The directory of what is to be known after a restart.
+    pub(crate) state: PathBuf,
+    /// The directory of the rules that were made on the page.
+    pub(crate) rules: PathBuf,
+    /// The file of the detector.
+    pub(crate) detector: PathBuf,
+    /// How much is kept of alerts.
+    pub(crate) keeping: Keeping,
+    /// Whether users may make rules on the page.
+    pub(crate) ask_on_page: bool,
+    /// Where the page is served, besides the sockets that were passed.
+    pub(crate) listen: Vec<Address>,
+    /// When the page ends for want of connections.
+    pub(crate) idle_exit: Option<Duration>,
+    /// Who is asked in words, if anybody.
+    pub(crate) model: Option<ModelSettings>,
+    /// Who can be told.
+    pub(crate) notify: Vec<NotifySettings>,
+}
+
+/// How much is kept of alerts; what is more goes, the oldest first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeping {
+    pub(crate) age: Duration,
+    pub(crate) count: usize,
+    pub(crate) bytes: u64,
+}
+
+/// Who is asked in words.
+#[derive(Clone, Debug)]
+pub(crate) struct ModelSettings {
+    pub(crate) url: HttpUrl,
+    pub(crate) model: String,
+    pub(crate) key_file: Option<PathBuf>,
+    /// Questions a day and an hour at most, of all cameras.
+    pub(crate) a_day: u32,
+    pub(crate) an_hour: u32,
+    /// How long an answer is waited for.
+    pub(crate) timeout: Duration,
+}
+
+/// How one camera is watched.
+#[derive(Clone, Debug)]
+pub(crate) struct CameraSettings {
+    pub(crate) name: CameraName,
+    /// Its slot.
+    pub(crate) slot: Option<PathBuf>,
+    /// Frames a second while nothing moves.
+    pub(crate) fps: f64,
+    /// What does not count.
+    pub(crate) mask: Vec<Polygon>,
+    /// What alone counts; all, if nothing is said.
+    pub(crate) area: Vec<Polygon>,
+    /// When it is watched; always, if nothing is said.
+    pub(crate) at: Option<WeekTimes>,
+    /// Whether only that is looked at which others look at.
+    pub(crate) follow: bool,
+    /// At least one.
+    pub(crate) rules: Vec<RuleSettings>,
+}
+
+/// What is to be told of a camera.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleSettings {
+    pub(crate) name: String,
+    pub(crate) judge: JudgeSettings,
+    /// Where alone it looks; everywhere, if nothing is said.
+    pub(crate) area: Vec<Polygon>,
+    /// When it looks; always, if nothing is said.
+    pub(crate) at: Option<WeekTimes>,
+    /// How often it looks whatever moves; else only when something moves.
+    pub(crate) every: Option<Duration>,
+    pub(crate) votes: Votes,
+    /// How sure its judge has to be, 0 to 1.
+    pub(crate) confidence: f64,
+    pub(crate) cool_down: Duration,
+    pub(crate) an_hour: u32,
+    /// Who is told: names of [`Settings::notify`].
+    pub(crate) notify: Vec<String>,
+}
+
+/// Who judges.
+#[derive(Clone, Debug)]
+pub(crate) enum JudgeSettings {
+    /// Something moves that is not light.
+    Motion,
+    /// Something was left behind, or taken away.
+    Left,
+    /// Nothing has moved for so long.
+    Still(Duration),
+    /// The detector sees one of these labels.
+    Sees(Vec<String>),
+    /// A model says yes to this.
+    Says(Words),
+    /// Obico's ml_api.
+    Obico {
+        /// Where it is.
+        url: HttpUrl,
+        /// Where it gets the picture.
+        picture: HttpUrl,
+        /// The file of its token.
+        key_file: Option<PathBuf>,
+    },
+}
+
+impl Settings {
+    /// Merges flags and file, flags first.
+    pub(crate) fn new(place: &Place, own: &WatchOptions, file: &Config) -> anyhow::Result<Self> {
+        let options = own.clone().or(file.section()?);
+        Ok(Self {
+            slots: place.slots.clone().or(file.slots.clone()),
+            alerts: options.alerts.unwrap_or_else(|| ALERTS.into()),
+            state: options.state.unwrap_or_else(|| STATE.into()),
+            rules: options.rules.unwrap_or_else(|| RULES.into()),
+            detector: options.detector.unwrap_or_else(|| DETECTOR.into()),
+            keeping: Keeping {
+                age: (options.keep_for).unwrap_or(Duration::from_secs(30 * 24 * 3600)),
+                count: options.keep_count.map_or(1000, |count| count as usize),
+                bytes: options.keep_bytes.map_or(200_000_000, |size| size.bytes()),
+            },
+            ask_on_page: options.ask_on_page.unwrap_or(false),
+            listen: options.listen,
+            idle_exit: options.idle_exit,
+            model: ModelSettings::new(place.config.as_deref(), file.section()?)?,
+            notify: notify::all(place, file)?,
+        })
+    }
+
+    /// Gives the slots directory.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn slots(&self) -> anyhow::Result<&Path> {
+        self.slots.as_deref().context(
+            "no slots directory: give --slots DIR, or slots in [server] of the configuration",
+        )
+    }
+}
+
+impl ModelSettings {
+    fn new(config: Option<&Path>, options: WatchModelOptions) -> Result<Option<Self>, ConfigError> {
+        let Some(url) = options.url.clone() else {
+            let Some(path) = config.filter(|_| options != WatchModelOptions::default()) else {
+                return Ok(None);
+            };
+            let message = "missing; [watch.model] needs the URL of what speaks chat/completions";
+            let error = ConfigError::section::<WatchModelOptions>(path, "url", message.into());
+            return Err(error);
+        };
+        let model = options.model.ok_or_else(|| {
+            let message = "missing; say what the model is called at that URL".to_owned();
+            let path = config.unwrap_or(Path::new(""));
+            ConfigError::section::<WatchModelOptions>(path, "model", message)
+        })?;
+        Ok(Some(Self {
+            url,
+            model,
+            key_file: options.key_file,
+            a_day: options.a_day.unwrap_or(200),
+            an_hour: options.an_hour.unwrap_or(20),
+            timeout: options.timeout.unwrap_or(Duration::from_secs(60)),
+        }))
+    }
+}
+
+impl CameraSettings {
+    /// What the file says of a camera; one that it does not name has no options.
+    pub(crate) fn new(
+        place: &Place,
+        file: &Config,
+        name: &CameraName,
+        settings: &Settings,
+    ) -> anyhow::Result<Self> {
+        let is_pushed = file.pushed_cameras.contains_key(name);
+        let (options, rules) = if is_pushed {
+            let options: PushedWatchCameraOptions = file.of_camera(name)?;
+            let rules = file.named_of_camera::<PushedWatchRuleOptions>(name)?;
+            let rules = rules.into_iter().map(|(name, rule)| (name, rule.0));
+            (options.0, rules.collect())
+        } else {
+            let options: WatchCameraOptions = file.of_camera(name)?;
+            (options, file.named_of_camera::<WatchRuleOptions>(name)?)
+        };
+        let wrong = |rule: &str, key: &str, message: String| {
+            let (path, names) = (place.config_path(), [name.as_str(), rule]);
+            if is_pushed {
+                ConfigError::named::<PushedWatchRuleOptions>(path, &names, key, message)
+            } else {
+                ConfigError::named::<WatchRuleOptions>(path, &names, key, message)
+            }
+        };
+        if let Some((last, _)) = rules.get_index(MOST_RULES) {
+            let message = format!("a camera has {MOST_RULES} rules at most");
+            return Err(wrong(last, "rules", message).into());
+        }
+        let mut known = Vec::new();
+        for (name, options) in rules {
+            let rule = rule(&name, options, settings)
+                .map_err(|error| wrong(&name, error.key, error.message))?;
+            known.push(rule);
+        }
+        if known.is_empty() {
+            known.push(RuleSettings::motion());
+        }
+        let slots = settings.slots.as_deref();
+        let known_slot = file.cameras.get(name).or(file.pushed_cameras.get(name));
+        Ok(Self {
+            name: name.clone(),
+            slot: (known_slot.and_then(|camera| camera.slot.clone()))
+                .or_else(|| slots.map(|slots| name.directory(slots))),
+            fps: options.fps.map_or(FPS, |fps| fps.per_second()),
+            mask: options.mask,
+            area: options.area,
+            at: options.at,
+            follow: options.follow.unwrap_or(false),
+            rules: known,
+        })
+    }
+
+    /// Those of all cameras of the file.
+    pub(crate) fn all(
+        place: &Place,
+        file: &Config,
+        settings: &Settings,
+    ) -> anyhow::Result<Vec<Self>> {
+        let names = file.cameras.keys().chain(file.pushed_cameras.keys());
+        names
+            .map(|name| Self::new(place, file, name, settings))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// What the file of this text says of the camera `door`.
+    fn door(text: &str) -> Result<(Settings, CameraSettings), String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("eyelid.toml");
+        fs::write(&path, text).unwrap();
+        let place = Place {
+            slots: Some("/s".into()),
+            config: Some(path.clone()),
+        };
+        let all = || {
+            let file = Config::load(Some(&path))?;
+            let settings = Settings::new(&place, &WatchOptions::default(), &file)?;
+            let name = "door".parse()?;
+            let camera = CameraSettings::new(&place, &file, &name, &settings)?;
+            anyhow::Ok((settings, camera))
+        };
+        all().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_camera_that_nothing_is_said_of_is_watched_for_motion() {
+        let (settings, camera) = door("").unwrap();
+        assert_eq!(camera.rules.len(), 1);
+        assert_eq!(camera.rules[0].name, "motion");
+        assert!(matches!(camera.rules[0].judge, JudgeSettings::Motion));
+        assert_eq!(camera.slot.as_deref(), Some(Path::new("/s/door")));
+        assert_eq!((camera.fps, settings.keeping.count), (2.0, 1000));
+    }
+
+    #[test]
+    fn a_camera_that_pushes_has_its_rules_elsewhere() {
+        let text = "[receive.cameras.door]\nslot = \"/x\"\n\
+                    [receive.cameras.door.watch.rules.jam]\nstill = \"5min\"\n";
+        let (_, camera) = door(text).unwrap();
+        let five_minutes = Duration::from_secs(300);
+        assert!(
+            matches!(camera.rules[0].judge, JudgeSettings::Still(still) if still == five_minutes)
+        );
+        assert_eq!(camera.slot.as_deref(), Some(Path::new("/x")));
+        let error = door(&text.replace("still", "left = true\nstill")).unwrap_err();
+        assert!(
+            error.contains("line 5, key \"receive.cameras.door.watch.rules.jam.still\": "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let rule = "[cameras.door.watch.rules.guest]\n";
+        for (text, line, words) in [
+            ("", 1, "one judge: motion = true, left = true, still"),
+            ("motion = false\n", 2, "leave the rule out"),
+            (
+                "motion = true\nsees = [\"person\"]\n",
+                3,
+                "two judges, motion and sees",
+            ),
+            ("obico = \"http://h\"\n", 2, "picture = \"http://"),
+            (
+                "motion = true\npicture = \"http://h\"\n",
+                3,
+                "only with obico",
+            ),
+            (
+                "sees = [\"person\"]\nnotify = [\"phone\"]\n",
+                3,
+                "[watch.notify.phone]",
+            ),
+            (
+                "says = \"somebody enters the room\"\n",
+                2,
+                "`sees = [\"person\"]` tells",
+            ),
+            ("motion = true\nconfidence = 0.5\n", 3, "is never unsure"),
+            (
+                "still = \"5min\"\nevery = \"1min\"\n",
+                3,
+                "is judged with every picture",
+            ),
+        ] {
+            let error = door(&format!("{rule}{text}")).unwrap_err();
+            let place = format!("line {line}, key \"cameras.door.watch.rules.guest.");
+            assert!(error.contains(&place) && error.contains(words), "{error}");
+        }
+        for (name, words) in [("blind", "is the program's own"), ("\"a b\"", "1 to 64")] {
+            let text = format!("[cameras.door.watch.rules.{name}]\nmotion = true\n");
+            let error = door(&text).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+        for (text, words) in [
+            (
+                "[watch.model]\nmodel = \"m\"\n",
+                "key \"watch.model.url\": missing",
+            ),
+            (
+                "[watch.model]\nurl = \"http://h\"\n",
+                "key \"watch.model.model\": missing",
+            ),
+            ("[watch.notify.a]\n", "key \"watch.notify.a.ntfy\": one way"),
+            (
+                "[watch.notify.a]\nntfy = \"http://h/t\"\ncommand = \"x\"\n",
+                "two ways",
+            ),
+            (
+                "[watch.notify.a]\ncommand = \"x\"\ntopic = \"t\"\n",
+                "only with mqtt",
+            ),
+            ("[watch.notify.a]\nmqtt = \"h:1883\"\n", "mqtt://HOST:PORT"),
+            (
+                "[watch.notify.a]\nntfy = \"http://h/t\"\npriority = 6\n",
+                "1 to 5",
+            ),
+        ] {
+            let error = door(text).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+        let many: String = (0..33)
+            .map(|n| format!("[cameras.door.watch.rules.r{n}]\nmotion = true\n"))
+            .collect();
+        assert!(door(&many).unwrap_err().contains("32 rules at most"));
+    }
+
+    #[test]
+    fn every_example_is_one() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
+        let path = root.join("docs/eyelid.toml");
+        let place = Place {
+            slots: None,
+            config: Some(path.clone()),
+        };
+        let file = Config::load(Some(&path)).unwrap();
+        let settings = Settings::new(&place, &WatchOptions::default(), &file).unwrap();
+        let cameras = CameraSettings::all(&place, &file, &settings).unwrap();
+        assert_eq!(
+            cameras.len(),
+            file.cameras.len() + file.pushed_cameras.len()
+        );
+        assert_eq!(settings.notify.len(), 4);
+        let rules = cameras.iter().map(|camera| camera.rules.len()).max();
+        assert_eq!(rules, Some(6));
+    }
+}

@@ -1,0 +1,127 @@
+//! Ways to tell people, as the file has them.
+
+use std::path::PathBuf;
+
+use eyelid_config::{Config, ConfigError, HttpUrl, WatchNotifyOptions};
+
+use crate::Place;
+
+/// One way to tell people of alerts.
+#[derive(Clone, Debug)]
+pub(crate) struct NotifySettings {
+    /// What rules call it.
+    pub(crate) name: String,
+    pub(crate) way: Way,
+    /// The file of the token, or of the broker's USER:PASSWORD.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Whether the picture goes along.
+    pub(crate) picture: bool,
+    /// Where a click leads.
+    pub(crate) click: Option<HttpUrl>,
+    /// 1 to 5, as ntfy has it.
+    pub(crate) priority: Option<u8>,
+}
+
+/// How.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// A topic of ntfy.
+    Ntfy(HttpUrl),
+    /// JSON by POST.
+    Webhook(HttpUrl),
+    /// A shell command.
+    Command(String),
+    /// A broker.
+    Mqtt {
+        /// `HOST:PORT`
+        broker: String,
+        topic: String,
+        discovery: String,
+    },
+}
+
+/// Gives all of the file's, in its order.
+pub(super) fn all(place: &Place, file: &Config) -> Result<Vec<NotifySettings>, ConfigError> {
+    let named = file.named::<WatchNotifyOptions>()?;
+    let one = |(name, options): (String, WatchNotifyOptions)| {
+        one(&name, options).map_err(|(key, message)| {
+            let path = place.config_path();
+            ConfigError::named::<WatchNotifyOptions>(path, &[name.as_str()], key, message)
+        })
+    };
+    named.into_iter().map(one).collect()
+}
+
+type Wrong = (&'static str, String);
+
+fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong> {
+    let given = [
+        ("ntfy", options.ntfy.is_some()),
+        ("webhook", options.webhook.is_some()),
+        ("command", options.command.is_some()),
+        ("mqtt", options.mqtt.is_some()),
+    ];
+    let mut given = given.iter().filter(|(_, is_given)| *is_given);
+    let Some((key, _)) = given.next() else {
+        let message = "one way has to be given: ntfy, webhook, command or mqtt".to_owned();
+        return Err(("ntfy", message));
+    };
+    if let Some((other, _)) = given.next() {
+        let message = format!("there are two ways, {key} and {other}: make two of it");
+        return Err((other, message));
+    }
+    for (key, is_given) in [
+        ("topic", options.topic.is_some()),
+        ("discovery", options.discovery.is_some()),
+    ] {
+        if is_given && options.mqtt.is_none() {
+            return Err((key, "only with mqtt".to_owned()));
+        }
+    }
+    if options
+        .priority
+        .is_some_and(|priority| !(1..=5).contains(&priority))
+    {
+        return Err(("priority", "use 1 to 5".to_owned()));
+    }
+    let picture = options.picture.unwrap_or(options.ntfy.is_some());
+    let way = match (options.ntfy, options.webhook, options.command, options.mqtt) {
+        (Some(url), ..) => Way::Ntfy(url),
+        (_, Some(url), ..) => Way::Webhook(url),
+        (_, _, Some(command), _) => Way::Command(command),
+        (.., mqtt) => Way::Mqtt {
+            broker: broker(&mqtt.unwrap_or_default())?,
+            topic: options.topic.unwrap_or_else(|| "eyelid".to_owned()),
+            discovery: (options.discovery).unwrap_or_else(|| "homeassistant".to_owned()),
+        },
+    };
+    Ok(NotifySettings {
+        name: name.to_owned(),
+        way,
+        key_file: options.key_file,
+        picture,
+        click: options.click,
+        priority: options.priority,
+    })
+}
+
+/// The host and port of a broker's URL.
+fn broker(url: &str) -> Result<String, Wrong> {
+    let wrong = || {
+        let message =
+            format!("{url:?}: use mqtt://HOST:PORT, for example \"mqtt://127.0.0.1:1883\"");
+        ("mqtt", message)
+    };
+    let rest = url.strip_prefix("mqtt://").ok_or_else(wrong)?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+        _ => (rest, Some(1883)),
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._[]:%".contains(&b);
+    let port: u16 = port.filter(|port| *port > 0).ok_or_else(wrong)?;
+    if host.is_empty() || !host.bytes().all(plain) {
+        return Err(wrong());
+    }
+    Ok(format!("{host}:{port}"))
+}
