@@ -4,13 +4,19 @@
 //! alerts as files; with sockets, or `--listen`, it is the page that shows them. `docs/watch.md`
 //! says what it can tell and what not, `docs/architecture.md` how the modules hang together.
 
-#![allow(dead_code, reason = "the modules that need it are still being written")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the modules that need it are still being written"
+)]
 
 mod alert;
 mod alerts;
 mod asking;
 mod explain;
+mod files;
 mod judges;
+mod moment;
 mod notify;
 mod page;
 mod replay;

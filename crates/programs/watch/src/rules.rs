@@ -1,1 +1,215 @@
-//! What a rule makes of what its judge says.
+//! What becomes of a judge's answers: one alert for one thing. Takes answers and times, gives what
+//! is to be told; knows no picture, no file and nobody who is told.
+//!
+//! A rule is a state, not a stream of answers. What it is about is quiet until a judge says yes,
+//! asked
+//! until so many of so many answers are yes, and then stands, which is alerted once, until two noes
+//! end it. `Unsure` and no answer at all count for neither. What comes again within the cool-down
+//! was never gone. All times are those of a clock that nobody sets ([`Monotonic`]).
+
+mod blindness;
+mod rule;
+mod saved;
+mod terms;
+mod thing;
+
+use crate::alert::{Cause, Judge, Kind, Sighting};
+use crate::moment::{Moment, Monotonic, Stamp};
+
+pub(crate) use blindness::{BLIND_AFTER, Question};
+pub(crate) use rule::Rule;
+pub(crate) use saved::{MOST_BYTES, Pending, Saved, SavedTrouble};
+pub(crate) use terms::Terms;
+pub(crate) use thing::State;
+
+use blindness::Blindness;
+
+/// What a judge says of a picture, or of some.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// It is to be seen.
+    Yes {
+        /// Where, and what, as far as the judge tells.
+        sightings: Vec<Sighting>,
+        /// How sure it is, 0 to 1, if it says so.
+        confidence: Option<f64>,
+    },
+    /// It is not.
+    No,
+    /// The judge cannot tell.
+    Unsure,
+    /// There is no answer, or none that is one.
+    Missing,
+}
+
+/// What is to be told. Who has the picture makes an [`Alert`](crate::alert::Alert) of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Raise {
+    /// The rule's name, or [`BLIND_RULE`](crate::alert::BLIND_RULE).
+    pub(crate) rule: String,
+    pub(crate) kind: Kind,
+    pub(crate) judge: Option<Judge>,
+    /// The rule's words.
+    pub(crate) asked: Option<String>,
+    /// All of the answer that made it stand.
+    pub(crate) sightings: Vec<Sighting>,
+    pub(crate) confidence: Option<f64>,
+    /// How many alerts of the rule were not told before this one.
+    pub(crate) held_back: u32,
+    pub(crate) cause: Option<Cause>,
+}
+
+/// The rules of one camera, and whether it can see.
+#[derive(Clone, Debug)]
+pub(crate) struct CameraRules {
+    rules: Vec<Rule>,
+    blindness: Blindness,
+    is_watched: bool,
+    is_changed: bool,
+}
+
+impl CameraRules {
+    /// These rules, by their names. What was `saved` by another run of the program goes on; `boot`
+    /// is [`boot_id`](crate::moment::boot_id).
+    pub(crate) fn new(
+        rules: Vec<(String, Terms)>,
+        saved: Option<Saved>,
+        boot: &str,
+        now: Moment,
+    ) -> Self {
+        let mut own = Self {
+            rules: Vec::new(),
+            blindness: Blindness::new(now),
+            is_watched: false,
+            is_changed: false,
+        };
+        own.set_rules(rules);
+        let Some(mut saved) = saved else {
+            return own;
+        };
+        let at = now.monotonic.minus(saved.saved.elapsed(now, boot));
+        for rule in &mut own.rules {
+            if let Some(saved) = saved.rules.remove(rule.name()) {
+                rule.restore(saved, at, now);
+            }
+        }
+        own.blindness.restore(saved.troubles);
+        own.keep_judges();
+        own
+    }
+
+    /// Has these rules from now on. Those that were there before, with the same judge and the same
+    /// words, go on as they were.
+    pub(crate) fn set_rules(&mut self, rules: Vec<(String, Terms)>) {
+        let mut before = std::mem::take(&mut self.rules);
+        for (name, terms) in rules {
+            let rule = match before.iter().position(|rule| rule.name() == name) {
+                Some(at) => {
+                    let mut rule = before.swap_remove(at);
+                    rule.set_terms(terms);
+                    rule
+                }
+                None => Rule::new(name, terms),
+            };
+            self.rules.push(rule);
+        }
+        self.is_changed |= !before.is_empty();
+        self.keep_judges();
+    }
+
+    fn keep_judges(&mut self) {
+        let judges: Vec<Judge> = self.rules.iter().map(|rule| rule.terms().judge).collect();
+        self.blindness.keep_judges(&judges);
+    }
+
+    /// The rules.
+    pub(crate) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The camera is watched from now on, or no longer: its time is over, or nobody is to be
+    /// followed.
+    pub(crate) fn watch(&mut self, is_watched: bool, now: Moment) {
+        self.is_changed |= self.is_watched != is_watched;
+        self.is_watched = is_watched;
+        self.blindness.watch(is_watched, now);
+    }
+
+    /// A frame came that can be looked at, whoever looks.
+    pub(crate) fn frame(&mut self, now: Moment) -> Option<Raise> {
+        self.blindness.frame(now)
+    }
+
+    /// A judge has answered for this rule; for a rule that is not there any more, nothing.
+    pub(crate) fn look(&mut self, rule: &str, answer: &Answer, now: Moment) -> Option<Raise> {
+        self.rule(rule)?.look(answer, now)
+    }
+
+    /// Somebody is asked for this rule now.
+    pub(crate) fn asked(&mut self, rule: &str, now: Moment) {
+        if let Some(rule) = self.rule(rule) {
+            rule.asked(now);
+        }
+    }
+
+    /// What it came to that a judge was asked, or was to be.
+    pub(crate) fn question(&mut self, judge: Judge, came_to: Question, now: Moment) -> Vec<Raise> {
+        self.blindness.question(judge, came_to, now)
+    }
+
+    /// To be called now and then, every few seconds at least: time alone makes some alerts.
+    pub(crate) fn tick(&mut self, now: Moment) -> Vec<Raise> {
+        let mut raised = self.blindness.tick(now);
+        raised.extend(self.rules.iter_mut().filter_map(|rule| rule.tick(now)));
+        raised
+    }
+
+    /// When the next rule is to be asked although nothing moves, if any.
+    pub(crate) fn due_at(&self, now: Moment) -> Option<Monotonic> {
+        let asking = self
+            .rules
+            .iter()
+            .filter(|rule| !rule.terms().is_of_every_frame());
+        asking.filter_map(|rule| rule.due_at(now)).min()
+    }
+
+    /// Says whether something is to be written down at once, and forgets that.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        let mut is_changed = std::mem::take(&mut self.is_changed);
+        is_changed |= self.blindness.take_changed();
+        for rule in &mut self.rules {
+            is_changed |= rule.take_changed();
+        }
+        is_changed
+    }
+
+    /// Says whether times that are written down change by themselves: something stands.
+    pub(crate) fn is_standing(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.state() == State::Standing)
+    }
+
+    /// What is to be written down.
+    pub(crate) fn save(&self, camera: &str, boot: &str, now: Moment) -> Saved {
+        let rules = self.rules.iter();
+        let troubles = self.blindness.save();
+        Saved {
+            version: saved::VERSION,
+            camera: camera.to_owned(),
+            saved: Stamp::new(now, boot),
+            watching: self.is_watched,
+            rules: rules
+                .map(|rule| (rule.name().to_owned(), rule.save(now)))
+                .collect(),
+            blind: troubles.first().cloned(),
+            troubles,
+            pending: Vec::new(),
+            more: serde_json::Map::new(),
+        }
+    }
+
+    fn rule(&mut self, name: &str) -> Option<&mut Rule> {
+        self.rules.iter_mut().find(|rule| rule.name() == name)
+    }
+}

@@ -1,0 +1,163 @@
+//! What a rule's machine goes by: what the configuration says, and what follows from the judge.
+
+use std::time::Duration;
+
+use crate::alert::Judge;
+
+/// What a rule goes by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Terms {
+    /// Who looks.
+    pub(crate) judge: Judge,
+    /// What is asked, in words. A rule of the same name that asks for something else is another
+    /// one.
+    pub(crate) asked: Option<String>,
+    /// So many yeses...
+    pub(crate) yes: usize,
+    /// ...among so many answers in a row make an alert.
+    pub(crate) of: usize,
+    /// A yes that is less sure is none: it counts as unsure. Does not hold where nobody says how
+    /// sure.
+    pub(crate) confidence: f64,
+    /// What is seen again within this is the same thing.
+    pub(crate) cool_down: Duration,
+    /// How many alerts an hour may have.
+    pub(crate) an_hour: usize,
+    /// How often it is asked, whatever moves; nothing, where it is asked when something moves.
+    pub(crate) every: Option<Duration>,
+}
+
+/// Noes in a row by which a thing that stands is gone.
+pub(crate) const NOES: u32 = 2;
+
+/// From a yes, or a first no, to the question that confirms it: long enough for another picture,
+/// and short enough that who passes by is still there.
+pub(crate) const CONFIRM: Duration = Duration::from_secs(3);
+
+/// How often it is asked what became of a thing that stands, where nothing moves.
+const ASK_AGAIN: Duration = Duration::from_secs(600);
+
+impl Terms {
+    /// Those of a judge of whom nothing else is said.
+    pub(crate) fn of(judge: Judge) -> Self {
+        let (yes, of) = match judge {
+            // Each has made sure by itself, over several frames.
+            Judge::Motion | Judge::Left | Judge::Still => (1, 1),
+            Judge::Sees | Judge::Says | Judge::Obico => (2, 3),
+        };
+        Self {
+            judge,
+            asked: None,
+            yes,
+            of,
+            confidence: 0.0,
+            cool_down: cool_down(judge),
+            an_hour: 6,
+            every: None,
+        }
+    }
+
+    /// Says whether one yes is enough: a model that is as sure as this is not asked again.
+    pub(super) fn is_sure(&self, confidence: Option<f64>) -> bool {
+        self.judge == Judge::Says
+            && (self.yes, self.of) == (2, 3)
+            && confidence.is_some_and(|confidence| confidence >= 0.9)
+    }
+
+    /// How things of this rule are told apart.
+    pub(super) fn identity(&self) -> Identity {
+        match self.judge {
+            Judge::Motion | Judge::Still | Judge::Says | Judge::Obico => Identity::One,
+            Judge::Sees => Identity::Label,
+            Judge::Left => Identity::Place,
+        }
+    }
+
+    /// How long a thing has to be out of sight before it is gone, besides the [`NOES`]. What walks
+    /// stands still for a moment; a model's no is one. A printer that moves again does.
+    pub(super) fn quiet_after(&self) -> Duration {
+        match self.judge {
+            Judge::Motion | Judge::Sees => Duration::from_secs(5),
+            Judge::Left | Judge::Still | Judge::Says | Judge::Obico => Duration::ZERO,
+        }
+    }
+
+    /// Noes by which it is gone. Stillness ends with the first movement, which is no guess.
+    pub(super) fn noes(&self) -> u32 {
+        match self.judge {
+            Judge::Still => 1,
+            _ => NOES,
+        }
+    }
+
+    /// How long a yes waits for the next ones.
+    pub(super) fn vote_age(&self) -> Duration {
+        match (self.judge, self.every) {
+            // These are asked of every frame or two.
+            (Judge::Motion | Judge::Left | Judge::Still, _) => Duration::from_secs(10),
+            // Each answer may take its time-out of a minute.
+            (_, None) => Duration::from_secs(180),
+            (_, Some(every)) => Duration::from_secs(180) + every,
+        }
+    }
+
+    /// After how long without a look a thing is no longer known to be the one that stood there. Who
+    /// moves is somebody else then; what lies there may well have been there all the time.
+    pub(super) fn gap(&self) -> Duration {
+        let least = match self.judge {
+            Judge::Motion | Judge::Sees => Duration::from_secs(60),
+            Judge::Left | Judge::Still | Judge::Says | Judge::Obico => Duration::from_secs(3600),
+        };
+        self.cool_down.max(least).max(ASK_AGAIN + CONFIRM)
+    }
+
+    /// How long after a question about a thing in this state the next one is due, where something
+    /// moves, and where nothing does.
+    pub(super) fn pauses(&self, is_confirming: bool, is_standing: bool) -> (Duration, Duration) {
+        if self.is_of_every_frame() {
+            return (Duration::ZERO, Duration::ZERO);
+        }
+        // The detector is on this machine, and asked once a second while something moves.
+        let (confirm, moving) = match self.judge {
+            Judge::Sees => (Duration::from_secs(1), Duration::from_secs(1)),
+            _ => (CONFIRM, Duration::from_secs(10)),
+        };
+        match self.every {
+            _ if is_confirming => (confirm, confirm),
+            Some(every) => (every, every),
+            None if is_standing => (moving, ASK_AGAIN),
+            None => (moving, Duration::MAX),
+        }
+    }
+
+    /// Says whether its judge looks at every frame, and asks nobody.
+    pub(crate) fn is_of_every_frame(&self) -> bool {
+        matches!(self.judge, Judge::Motion | Judge::Left | Judge::Still)
+    }
+}
+
+/// How things of a rule are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// There is one at a time.
+    One,
+    /// By what they are.
+    Label,
+    /// By where they are, and what: two parcels are two, wherever.
+    Place,
+}
+
+/// How long after it was seen last a thing counts as the same.
+///
+/// Ten minutes for what is seen or asked in words, as LLM Vision has it: the visitor at the door
+/// who steps aside is not another one, and neither is a parcel behind a passer-by. One minute for
+/// motion: there what comes can not be told from what was there, and in ten minutes somebody else
+/// may well have come; the alerts of an hour bound what a busy street makes of that. None for
+/// stillness, which has waited for its own time before it is told.
+pub(crate) fn cool_down(judge: Judge) -> Duration {
+    match judge {
+        Judge::Motion => Duration::from_secs(60),
+        Judge::Still => Duration::ZERO,
+        Judge::Left | Judge::Sees | Judge::Says | Judge::Obico => Duration::from_secs(600),
+    }
+}

@@ -1,0 +1,196 @@
+//! One thing that a rule is about: quiet, asked, standing. Alerted once, when it begins to stand.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::terms::{Identity, Terms};
+use crate::alert::Sighting;
+use crate::moment::{Moment, Monotonic};
+
+/// What is known of a thing, or of all those of a rule together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    /// It is not there.
+    Quiet,
+    /// It may be: that is being confirmed.
+    Asked,
+    /// It is, and was told of.
+    Standing,
+}
+
+/// One thing.
+#[derive(Clone, Debug)]
+pub(super) struct Thing {
+    pub(super) label: Option<String>,
+    /// Where it was seen last.
+    pub(super) place: Option<Sighting>,
+    pub(super) state: State,
+    /// Since when it is in that state.
+    pub(super) since: Moment,
+    /// When it was last seen for sure: standing.
+    pub(super) stood: Option<Monotonic>,
+    /// When it was last looked for, and there was an answer.
+    pub(super) looked: Monotonic,
+    /// The last answers while it is asked, the first of them a yes.
+    votes: VecDeque<(bool, Monotonic)>,
+    /// Noes in a row while it stands.
+    noes: u32,
+}
+
+/// What a yes comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing new.
+    Nothing,
+    /// It stands, and is one that was not known: to be told.
+    New,
+}
+
+impl Thing {
+    /// One that was never seen.
+    pub(super) fn new(label: Option<String>, place: Option<Sighting>, now: Moment) -> Self {
+        Self {
+            label,
+            place,
+            state: State::Quiet,
+            since: now,
+            stood: None,
+            looked: now.monotonic,
+            votes: VecDeque::new(),
+            noes: 0,
+        }
+    }
+
+    /// Says whether this may be it.
+    pub(super) fn is(&self, seen: Option<&Sighting>, identity: Identity) -> bool {
+        match (identity, seen) {
+            (Identity::One, _) => true,
+            (_, None) => self.label.is_none() && self.place.is_none(),
+            (Identity::Label, Some(seen)) => self.label == seen.label,
+            (Identity::Place, Some(seen)) => {
+                let is_there =
+                    |place: &Sighting| place.overlap(seen) > 0.3 || place.is_about_where(seen);
+                self.label == seen.label && self.place.as_ref().is_some_and(is_there)
+            }
+        }
+    }
+
+    /// It was seen. `is_sure` says that this one answer is enough.
+    pub(super) fn yes(&mut self, is_sure: bool, terms: &Terms, now: Moment) -> Found {
+        self.lapse(terms, now);
+        self.looked = now.monotonic;
+        self.noes = 0;
+        if self.state == State::Standing {
+            self.stood = Some(now.monotonic);
+            return Found::Nothing;
+        }
+        if self.state == State::Quiet {
+            self.enter(State::Asked, now);
+        }
+        self.vote(true, terms, now);
+        let yeses = self.votes.iter().filter(|(yes, _)| *yes).count();
+        if yeses < terms.yes && !is_sure {
+            return Found::Nothing;
+        }
+        // The same that stood here, if it was there again before the cool-down was over.
+        let again = self.votes.front().map_or(now.monotonic, |(_, at)| *at);
+        let is_same = self
+            .stood
+            .is_some_and(|stood| again.since(stood) < terms.cool_down);
+        self.enter(State::Standing, now);
+        self.stood = Some(now.monotonic);
+        if is_same { Found::Nothing } else { Found::New }
+    }
+
+    /// It was not seen.
+    pub(super) fn no(&mut self, terms: &Terms, now: Moment) {
+        self.lapse(terms, now);
+        self.looked = now.monotonic;
+        match self.state {
+            State::Quiet => {}
+            State::Asked => {
+                self.vote(false, terms, now);
+                if self.votes.is_empty() {
+                    self.enter(State::Quiet, now);
+                }
+            }
+            State::Standing => {
+                self.noes = self.noes.saturating_add(1);
+                let is_out_of_sight = self
+                    .stood
+                    .is_none_or(|stood| now.monotonic.since(stood) >= terms.quiet_after());
+                if self.noes >= terms.noes() && is_out_of_sight {
+                    self.enter(State::Quiet, now);
+                }
+            }
+        }
+    }
+
+    /// Time alone: votes become too old, and what was not looked at for long is not known any more.
+    pub(super) fn lapse(&mut self, terms: &Terms, now: Moment) {
+        match self.state {
+            State::Quiet => {}
+            State::Asked => {
+                let is_old =
+                    |(_, at): &(bool, Monotonic)| now.monotonic.since(*at) > terms.vote_age();
+                while self.votes.front().is_some_and(is_old) {
+                    self.votes.pop_front();
+                }
+                self.begin_with_yes();
+                if self.votes.is_empty() {
+                    self.enter(State::Quiet, now);
+                }
+            }
+            State::Standing => {
+                if now.monotonic.since(self.looked) > terms.gap() {
+                    self.enter(State::Quiet, now);
+                }
+            }
+        }
+    }
+
+    /// Says whether nothing would be forgotten with it.
+    pub(super) fn is_over(&self, terms: &Terms, now: Moment) -> bool {
+        self.state == State::Quiet
+            && self
+                .stood
+                .is_none_or(|stood| now.monotonic.since(stood) >= terms.cool_down)
+    }
+
+    /// Says whether the next answer is to confirm the last one.
+    pub(super) fn is_confirming(&self) -> bool {
+        self.state == State::Asked || (self.state == State::Standing && self.noes > 0)
+    }
+
+    fn enter(&mut self, state: State, now: Moment) {
+        self.state = state;
+        self.since = now;
+        self.noes = 0;
+        if state != State::Asked {
+            self.votes.clear();
+        }
+    }
+
+    /// Takes an answer, and drops those with which there can be no yes any more.
+    fn vote(&mut self, yes: bool, terms: &Terms, now: Moment) {
+        self.votes.push_back((yes, now.monotonic));
+        if self.votes.len() > terms.of {
+            self.votes.pop_front();
+        }
+        self.begin_with_yes();
+        let noes =
+            |votes: &VecDeque<(bool, Monotonic)>| votes.iter().filter(|(yes, _)| !yes).count();
+        while noes(&self.votes) > terms.of - terms.yes {
+            self.votes.pop_front();
+            self.begin_with_yes();
+        }
+    }
+
+    fn begin_with_yes(&mut self) {
+        while self.votes.front().is_some_and(|(yes, _)| !yes) {
+            self.votes.pop_front();
+        }
+    }
+}
