@@ -87,6 +87,30 @@ pub(crate) fn decode_as_stored(
     }))
 }
 
+/// Decodes only the brightness of a JPEG with this header into memory that is used again. What it
+/// lacks at its end is grey.
+///
+/// # Errors
+/// See [`PictureError`].
+pub(crate) fn decode_luma_into(
+    jpeg: &[u8],
+    header: Header,
+    memory: &mut Vec<u8>,
+) -> Result<(), PictureError> {
+    refuse_large(header.width, header.height)?;
+    let broken = |error: DecodeErrors| PictureError::broken(&error.to_string());
+    let options = decoder_options().jpeg_set_out_colorspace(ColorSpace::Luma);
+    contained(AssertUnwindSafe(|| {
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+        decoder.decode_headers().map_err(broken)?;
+        memory.resize(decoder.output_buffer_size().unwrap_or(0), 0);
+        if memory.len() != header.width as usize * header.height as usize {
+            return Err(PictureError::Head);
+        }
+        decoder.decode_into(memory).map_err(broken)
+    }))
+}
+
 /// Decodes a JPEG to its end only to see that it can be decoded.
 ///
 /// # Errors

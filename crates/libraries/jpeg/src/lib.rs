@@ -8,7 +8,8 @@
 //! [`Sequential`] takes one apart for those who send its scan without its headers (RFC 2435), and
 //! [`Recoder`] makes it fit for that without a loss.
 //! [`decode_jpeg`] and [`decode_luma`] give pixels to those who look at them, [`PlanesDecoder`]
-//! planes to those who encode them again. No I/O, no clock, and nothing larger than [`MAX_PIXELS`]
+//! planes to those who encode them again, [`LumaDecoder`] small grey pictures to those who look for
+//! motion. No I/O, no clock, and nothing larger than [`MAX_PIXELS`]
 //! or [`eyelid_slot::MAX_FRAME_BYTES`]. All decoding is in Rust unless the feature `turbojpeg` is
 //! on.
 
@@ -21,6 +22,7 @@ mod huffman;
 mod kind;
 #[cfg(feature = "turbojpeg")]
 mod lossless;
+mod luma_decoder;
 mod markers;
 mod normalise;
 mod pixels;
@@ -43,6 +45,7 @@ pub use error::PictureError;
 pub use frame_maker::{Check, EncodedPicture, FrameMaker, FrameOptions, as_it_is};
 pub use huffman::STANDARD_TABLES;
 pub use kind::{JpegKind, JpegProcess, Peculiarity, Sampling};
+pub use luma_decoder::{LumaCells, LumaDecoder};
 pub use markers::{EOI, SOI, SOS};
 pub use normalise::{Normalised, normalise};
 pub use pixels::{Luma, MAX_PIXELS, Pixels};

@@ -2,7 +2,10 @@
 //! much as a smaller picture has of it, and without red, green and blue on the way.
 
 use eyelid_picture::{Chroma, ChromaStep, SamplePlane, Scale, Subsampled};
-use turbojpeg::{Colorspace, Decompressor, ScalingFactor, Subsamp, YuvImage};
+use turbojpeg::{
+    Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp,
+    YuvImage,
+};
 
 use crate::rare::bounded_decompressor;
 use crate::walk::Header;
@@ -24,19 +27,9 @@ impl ScaledDecoder {
         header: Header,
         scale: Scale,
     ) -> Option<Subsampled<'_>> {
-        // One that refused a picture is not used again: after an error in a header, libjpeg-turbo
-        // (3.1.0, tj3DecompressHeader) goes on in the middle of it, and refuses all that comes.
-        let mut decompressor = match self.decompressor.take() {
-            Some(decompressor) => decompressor,
-            None => bounded_decompressor().ok()?,
-        };
-        let found = decompressor.read_header(jpeg).ok()?;
-        let is_same =
-            (found.width, found.height) == (header.width as usize, header.height as usize);
-        let has_luma = matches!(found.colorspace, Colorspace::YCbCr | Colorspace::Gray);
+        let (mut decompressor, found) = self.open(jpeg, header)?;
         let steps = steps(found.subsamp);
-        let is_known = steps.is_some() || found.subsamp == Subsamp::Gray;
-        if !is_same || !has_luma || !is_known || found.is_lossless {
+        if steps.is_none() && found.subsamp != Subsamp::Gray {
             return None;
         }
         let factor = ScalingFactor::new(1, scale.divisor() as usize);
@@ -82,6 +75,52 @@ impl ScaledDecoder {
             y: plane(0, luma.0),
             chroma,
         })
+    }
+
+    /// Decodes the brightness of such a JPEG, made smaller by 1, 2, 4 or 8 (sides rounded up).
+    /// `None` as for [`Self::decode`].
+    pub(crate) fn decode_luma(
+        &mut self,
+        jpeg: &[u8],
+        header: Header,
+        divisor: usize,
+    ) -> Option<&[u8]> {
+        let (mut decompressor, _) = self.open(jpeg, header)?;
+        let factor = ScalingFactor::new(1, divisor);
+        decompressor.set_scaling_factor(factor).ok()?;
+        let (width, height) = (
+            factor.scale(header.width as usize),
+            factor.scale(header.height as usize),
+        );
+        if self.samples.len() < width * height {
+            self.samples.resize(width * height, 0);
+        }
+        let output = Image {
+            pixels: &mut self.samples[..width * height],
+            width,
+            pitch: width,
+            height,
+            format: PixelFormat::GRAY,
+        };
+        decompressor.decompress(jpeg, output).ok()?;
+        self.decompressor = Some(decompressor);
+        Some(&self.samples[..width * height])
+    }
+
+    /// Reads a header; the decoder that did is to be put back by who has decoded with it.
+    ///
+    /// One that refused a picture is not used again: after an error in a header, libjpeg-turbo
+    /// (3.1.0, tj3DecompressHeader) goes on in the middle of it, and refuses all that comes.
+    fn open(&mut self, jpeg: &[u8], header: Header) -> Option<(Decompressor, DecompressHeader)> {
+        let mut decompressor = match self.decompressor.take() {
+            Some(decompressor) => decompressor,
+            None => bounded_decompressor().ok()?,
+        };
+        let found = decompressor.read_header(jpeg).ok()?;
+        let is_same =
+            (found.width, found.height) == (header.width as usize, header.height as usize);
+        let has_luma = matches!(found.colorspace, Colorspace::YCbCr | Colorspace::Gray);
+        (is_same && has_luma && !found.is_lossless).then_some((decompressor, found))
     }
 }
 

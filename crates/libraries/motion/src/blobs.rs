@@ -1,0 +1,195 @@
+//! Connected cells that look different, and what of them light explains.
+
+use crate::grid::{Bounds, Grid};
+
+/// The most pieces of one picture; snow has more, and then the rest does not matter.
+pub(crate) const MOST_BLOBS: usize = 512;
+/// How much brighter or darker neighbours may have become unlike each other, in shares, where only
+/// light has changed.
+const UNEVEN: f32 = 0.06;
+
+/// A piece of connected different cells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blob {
+    pub(crate) bounds: Bounds,
+    /// How many cells.
+    pub(crate) area: usize,
+    /// How many cells, those that stand out more counting more.
+    pub(crate) strength: f32,
+    /// Pairs of neighbours inside it.
+    pub(crate) pairs: usize,
+    /// Those whose ratios to the background are unlike: no light does that.
+    pub(crate) uneven: usize,
+    /// Cells that have changed a moment ago.
+    pub(crate) active: usize,
+    pub(crate) centre: (f32, f32),
+    /// Where its cells are in the list of all.
+    pub(crate) first: usize,
+}
+
+/// What a piece is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The background is still seen in it, evenly brighter or darker.
+    Light,
+    /// It has a texture that is not the background's.
+    Textured,
+    /// Too small or too thin to say.
+    Open,
+}
+
+/// What is known of the cells of a picture.
+pub(crate) struct Cells<'a> {
+    pub(crate) picture: &'a [f32],
+    pub(crate) expected: &'a [f32],
+    pub(crate) noise: &'a [f32],
+    /// Differences in units of what is to be noticed: 1 is different.
+    pub(crate) excess: &'a [f32],
+    /// Whether the difference has changed a moment ago.
+    pub(crate) active: &'a [bool],
+}
+
+/// Finds pieces. Keeps its memory.
+#[derive(Debug, Default)]
+pub(crate) struct BlobFinder {
+    /// The number of the blob of each cell, from 1; 0 is none.
+    pub(crate) labels: Vec<u16>,
+    /// The cells of all blobs, one blob after the other.
+    pub(crate) members: Vec<u32>,
+    pub(crate) blobs: Vec<Blob>,
+}
+
+/// What a cell needs to belong to a piece that begins beside it.
+pub(crate) const WEAK: f32 = 0.55;
+
+impl BlobFinder {
+    /// Finds all pieces: cells of an excess of 1, and those beside them of [`WEAK`].
+    pub(crate) fn find(&mut self, grid: Grid, cells: &Cells<'_>) {
+        self.labels.clear();
+        self.labels.resize(grid.cells(), 0);
+        self.members.clear();
+        self.members.reserve(grid.cells());
+        self.blobs.clear();
+        self.blobs.reserve(MOST_BLOBS);
+        for cell in 0..grid.cells() {
+            if cells.excess[cell] >= 1.0 && self.labels[cell] == 0 {
+                if self.blobs.len() == MOST_BLOBS {
+                    break;
+                }
+                let blob = self.fill(grid, cell, cells);
+                self.blobs.push(blob);
+            }
+        }
+        for index in 0..self.blobs.len() {
+            self.compare(grid, index, cells);
+        }
+    }
+
+    /// Collects a piece, cell by cell; `members` is its queue.
+    fn fill(&mut self, grid: Grid, seed: usize, cells: &Cells<'_>) -> Blob {
+        let label = self.blobs.len() as u16 + 1;
+        let first = self.members.len();
+        let mut bounds = Bounds::at(seed % grid.width, seed / grid.width);
+        let (mut strength, mut active) = (0.0, 0);
+        let mut sums = (0.0, 0.0);
+        self.labels[seed] = label;
+        self.members.push(seed as u32);
+        let mut next = first;
+        while next < self.members.len() {
+            let cell = self.members[next] as usize;
+            next += 1;
+            let (column, row) = (cell % grid.width, cell / grid.width);
+            bounds.include(column, row);
+            strength += cells.excess[cell].min(3.0);
+            active += usize::from(cells.active[cell]);
+            sums.0 += column as f32 + 0.5;
+            sums.1 += row as f32 + 0.5;
+            for y in row.saturating_sub(1)..(row + 2).min(grid.height) {
+                for x in column.saturating_sub(1)..(column + 2).min(grid.width) {
+                    let other = y * grid.width + x;
+                    if self.labels[other] == 0 && cells.excess[other] >= WEAK {
+                        self.labels[other] = label;
+                        self.members.push(other as u32);
+                    }
+                }
+            }
+        }
+        let area = self.members.len() - first;
+        Blob {
+            bounds,
+            area,
+            strength,
+            pairs: 0,
+            uneven: 0,
+            active,
+            centre: (sums.0 / area as f32, sums.1 / area as f32),
+            first,
+        }
+    }
+
+    /// Compares neighbours inside a piece: light makes both brighter or darker by the same share.
+    /// Cells at its edge are left out, which a shadow covers in part.
+    fn compare(&mut self, grid: Grid, index: usize, cells: &Cells<'_>) {
+        let label = index as u16 + 1;
+        let Blob { first, area, .. } = self.blobs[index];
+        let (mut pairs, mut uneven) = (0, 0);
+        for member in &self.members[first..first + area] {
+            let cell = *member as usize;
+            if !self.is_inside(grid, cell, label) {
+                continue;
+            }
+            for other in [cell + 1, cell + grid.width] {
+                if other < grid.cells() && self.is_inside(grid, other, label) {
+                    pairs += 1;
+                    uneven += usize::from(is_uneven(cells, cell, other));
+                }
+            }
+        }
+        self.blobs[index].pairs = pairs;
+        self.blobs[index].uneven = uneven;
+    }
+
+    fn is_inside(&self, grid: Grid, cell: usize, label: u16) -> bool {
+        let (column, row) = (cell % grid.width, cell / grid.width);
+        if column == 0 || row == 0 || column + 1 == grid.width || row + 1 == grid.height {
+            return false;
+        }
+        let rows = [cell - grid.width, cell, cell + grid.width];
+        rows.iter().all(|middle| {
+            self.labels[middle - 1..=middle + 1]
+                .iter()
+                .all(|l| *l == label)
+        })
+    }
+}
+
+/// Whether two neighbours' ratios to what is expected differ by more than noise makes them.
+fn is_uneven(cells: &Cells<'_>, one: usize, other: usize) -> bool {
+    let ratio = |cell: usize| (cells.picture[cell] + 3.0) / (cells.expected[cell] + 3.0);
+    let blur =
+        |cell: usize| cells.noise[cell] / (cells.picture[cell].min(cells.expected[cell]) + 3.0);
+    let (a, b) = (ratio(one), ratio(other));
+    let apart = (a / b).ln().abs();
+    apart > UNEVEN + 2.5 * (blur(one) + blur(other))
+}
+
+impl Blob {
+    /// Says what it is, from the texture inside it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let share = self.uneven as f32 / self.pairs.max(1) as f32;
+        if self.pairs >= 3 && share > 0.3 {
+            Verdict::Textured
+        } else if self.pairs >= 25 && share < 0.18 {
+            Verdict::Light
+        } else {
+            Verdict::Open
+        }
+    }
+
+    /// Whether it has the shape of a thing: not a thin edge, not all over the picture.
+    pub(crate) fn is_compact(&self, grid: Grid) -> bool {
+        let longest = self.bounds.longest();
+        let thickness = self.area as f32 / longest;
+        longest < grid.longest() * 0.3 && thickness * 6.0 > longest
+    }
+}

@@ -1,0 +1,388 @@
+//! The looks at pictures, one after the other.
+
+use std::time::Duration;
+
+use crate::Luma;
+use crate::background::{Background, Lesson, Rates};
+use crate::blobs::{BlobFinder, Cells, Verdict, WEAK};
+use crate::grid::{Bounds, Grid};
+use crate::light::{LightFit, with_tones};
+use crate::tracks::Tracks;
+use crate::zones::Zones;
+
+/// A part of the picture, in shares of its width and height.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    /// From the picture's left edge.
+    pub left: f32,
+    /// From its upper edge.
+    pub top: f32,
+    /// How wide.
+    pub width: f32,
+    /// How high.
+    pub height: f32,
+}
+
+/// Something that is there since lately, or is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Which of both.
+    pub kind: ChangeKind,
+    /// Where.
+    pub region: Region,
+}
+
+/// Whether something was left or taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It is there, and was not.
+    Left,
+    /// It was there, and is not.
+    Taken,
+}
+
+/// What one picture shows.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// What moves.
+    pub moving: Vec<Region>,
+    /// What was left or taken, said once.
+    pub changed: Vec<Change>,
+    /// Whether what the view looks like is still being learned, or anew: nothing is said then.
+    pub is_learning: bool,
+    /// The cells that look different, row by row, whatever the reason.
+    pub cells: &'a [bool],
+    /// How wide and how high the picture is in cells.
+    pub size: (usize, usize),
+    /// Since when nothing has moved at all.
+    pub still_since: Option<Duration>,
+}
+
+/// How long a view is learned at first.
+const LEARNING: Duration = Duration::from_secs(2);
+/// The fewest pictures of that.
+const LEARNING_PICTURES: u32 = 5;
+/// How long a new light is learned.
+const RELEARNING: f32 = 1.0;
+/// How many pictures back a cell is compared with to see whether it has changed just now.
+const BACK: usize = 3;
+
+/// Looks at the pictures of one camera.
+#[derive(Debug)]
+pub struct Motion {
+    zones: Zones,
+    grid: Grid,
+    watched: Vec<bool>,
+    picture: Vec<f32>,
+    expected: Vec<f32>,
+    corrected: Vec<f32>,
+    difference: Vec<f32>,
+    excess: Vec<f32>,
+    active: Vec<bool>,
+    /// Cells that look different, and those of the picture before.
+    different: Vec<bool>,
+    before: Vec<bool>,
+    inliers: Vec<bool>,
+    /// Differences of the last pictures, the newest at `newest`.
+    history: [Vec<f32>; BACK],
+    newest: usize,
+    /// For how many seconds each cell has been different and unchanged.
+    calm: Vec<f32>,
+    background: Background,
+    light: LightFit,
+    finder: BlobFinder,
+    tracks: Tracks,
+    started: Duration,
+    last: Duration,
+    pictures: u32,
+    /// Seconds for which to learn quickly and to say nothing.
+    hurry: f32,
+    /// Seconds since the last hurry began.
+    since_hurry: f32,
+    still_since: Option<Duration>,
+}
+
+impl Motion {
+    /// Watches these zones.
+    pub fn new(zones: Zones) -> Self {
+        Self {
+            zones,
+            grid: Grid::default(),
+            watched: Vec::new(),
+            picture: Vec::new(),
+            expected: Vec::new(),
+            corrected: Vec::new(),
+            difference: Vec::new(),
+            excess: Vec::new(),
+            active: Vec::new(),
+            different: Vec::new(),
+            before: Vec::new(),
+            inliers: Vec::new(),
+            history: Default::default(),
+            newest: 0,
+            calm: Vec::new(),
+            background: Background::default(),
+            light: LightFit::default(),
+            finder: BlobFinder::default(),
+            tracks: Tracks::default(),
+            started: Duration::ZERO,
+            last: Duration::ZERO,
+            pictures: 0,
+            hurry: 0.0,
+            since_hurry: 0.0,
+            still_since: None,
+        }
+    }
+
+    /// Looks at a picture of that moment, which counts from any start and never goes back. A
+    /// picture of another size than the one before begins anew; one that is no picture (fewer
+    /// samples than cells, or less than 4 cells in a row or column) shows nothing.
+    pub fn look(&mut self, luma: &Luma<'_>, at: Duration) -> Look<'_> {
+        let grid = Grid {
+            width: luma.width,
+            height: luma.height,
+        };
+        if luma.width < 4 || luma.height < 4 || luma.samples.len() != grid.cells() {
+            return self.nothing();
+        }
+        if grid != self.grid {
+            self.begin(grid, luma.samples, at);
+            return self.nothing();
+        }
+        let seconds = at.saturating_sub(self.last).as_secs_f32().clamp(0.02, 2.0);
+        self.last = at;
+        self.pictures += 1;
+        self.picture.clear();
+        self.picture
+            .extend(luma.samples.iter().map(|&s| f32::from(s)));
+        let gain = self.explain_light();
+        self.notice(gain);
+        let is_switch = self.is_switch(seconds);
+        let cells = Cells {
+            picture: &self.picture,
+            expected: &self.expected,
+            noise: &self.background.noise,
+            excess: &self.excess,
+            active: &self.active,
+        };
+        self.finder.find(grid, &cells);
+        let learns_first =
+            self.pictures < LEARNING_PICTURES || at.saturating_sub(self.started) < LEARNING;
+        if is_switch {
+            self.hurry = RELEARNING;
+            self.since_hurry = 0.0;
+        }
+        let is_learning = learns_first || self.hurry > 0.0;
+        if is_learning {
+            self.tracks.clear();
+        } else {
+            self.tracks.follow(grid, &self.finder.blobs, seconds);
+        }
+        self.learn(seconds, is_learning);
+        self.hurry = (self.hurry - seconds).max(0.0);
+        self.since_hurry += seconds;
+        let moving: Vec<Region> = self
+            .tracks
+            .tracks
+            .iter()
+            .filter(|track| track.is_moving())
+            .map(|track| region(grid, track.bounds))
+            .collect();
+        Look {
+            moving,
+            changed: Vec::new(),
+            is_learning,
+            cells: &self.different,
+            size: (grid.width, grid.height),
+            still_since: self.still_since,
+        }
+    }
+
+    fn nothing(&self) -> Look<'_> {
+        Look {
+            moving: Vec::new(),
+            changed: Vec::new(),
+            is_learning: true,
+            cells: &self.different,
+            size: (self.grid.width, self.grid.height),
+            still_since: None,
+        }
+    }
+
+    fn begin(&mut self, grid: Grid, samples: &[u8], at: Duration) {
+        let count = grid.cells();
+        self.grid = grid;
+        self.zones.watched(grid, &mut self.watched);
+        self.picture = samples.iter().map(|&s| f32::from(s)).collect();
+        self.background.begin(grid, &self.picture);
+        for cells in [
+            &mut self.expected,
+            &mut self.corrected,
+            &mut self.difference,
+        ] {
+            *cells = vec![0.0; count];
+        }
+        self.excess = vec![0.0; count];
+        self.calm = vec![0.0; count];
+        for cells in [&mut self.active, &mut self.different, &mut self.before] {
+            *cells = vec![false; count];
+        }
+        self.inliers = vec![true; count];
+        for differences in &mut self.history {
+            *differences = vec![0.0; count];
+        }
+        self.tracks.clear();
+        self.started = at;
+        self.last = at;
+        self.pictures = 1;
+        self.hurry = 0.0;
+        self.since_hurry = f32::INFINITY;
+        self.still_since = None;
+    }
+
+    /// Explains the picture by the background in another light. Gives the gain.
+    fn explain_light(&mut self) -> f32 {
+        let light = self.light.fit(
+            self.grid,
+            &self.picture,
+            &self.background.mean,
+            &self.inliers,
+            &mut self.expected,
+        );
+        let far = |expected: &[f32]| {
+            let far = self
+                .picture
+                .iter()
+                .zip(expected)
+                .zip(&self.background.noise);
+            far.filter(|((f, e), noise)| (*f - *e).abs() > 4.0 * **noise + 3.0)
+                .count()
+        };
+        let unexplained = far(&self.expected);
+        if unexplained as f32 > 0.05 * self.grid.cells() as f32 {
+            with_tones(
+                &self.picture,
+                &self.background.mean,
+                &self.expected,
+                &mut self.corrected,
+            );
+            if far(&self.corrected) * 2 < unexplained {
+                std::mem::swap(&mut self.expected, &mut self.corrected);
+            }
+        }
+        light.gain
+    }
+
+    /// Says of each cell how far it is from what is expected.
+    fn notice(&mut self, gain: f32) {
+        std::mem::swap(&mut self.different, &mut self.before);
+        let oldest = (self.newest + 1) % BACK;
+        let gain = gain.clamp(0.7, 2.0);
+        for cell in 0..self.grid.cells() {
+            let (f, e) = (self.picture[cell], self.expected[cell]);
+            let mut d = f - e;
+            if f > 250.0 && e > 240.0 {
+                d = 0.0;
+            }
+            let noise = self.background.noise[cell] * gain;
+            let lit = (e - self.background.mean[cell]).abs();
+            let least = (4.0 * noise).max(3.0) + 0.08 * lit + 0.1 * self.light.slope(cell);
+            self.difference[cell] = d;
+            let excess = if self.watched[cell] {
+                d.abs() / least
+            } else {
+                0.0
+            };
+            self.excess[cell] = excess;
+            self.different[cell] = excess >= WEAK;
+            let changed = (d - self.history[oldest][cell]).abs();
+            self.active[cell] = changed > 0.7 * least;
+        }
+        self.newest = oldest;
+        self.history[oldest].copy_from_slice(&self.difference);
+        for (inlier, excess) in self.inliers.iter_mut().zip(&self.excess) {
+            *inlier = *excess < 1.0;
+        }
+    }
+
+    /// Whether most of the view has changed at once: somebody switched the light, or the camera
+    /// its mode.
+    fn is_switch(&self, seconds: f32) -> bool {
+        const PARTS: usize = 4;
+        if self.since_hurry < 6.0 {
+            return false;
+        }
+        let mut counts = [[0u32; PARTS]; PARTS];
+        let mut all = 0;
+        for row in 0..self.grid.height {
+            for column in 0..self.grid.width {
+                let cell = row * self.grid.width + column;
+                if self.excess[cell] >= 1.0 && !self.before[cell] {
+                    counts[row * PARTS / self.grid.height][column * PARTS / self.grid.width] += 1;
+                    all += 1;
+                }
+            }
+        }
+        let _ = (seconds, all);
+        let part = (self.grid.cells() / (PARTS * PARTS)) as f32;
+        let changed = counts
+            .iter()
+            .flatten()
+            .filter(|count| **count as f32 > 0.15 * part);
+        changed.count() >= PARTS * PARTS / 2
+    }
+
+    fn learn(&mut self, seconds: f32, hurries: bool) {
+        let rates = Rates::new(seconds, hurries);
+        let finder = &self.finder;
+        let mut verdicts = [Verdict::Open; crate::blobs::MOST_BLOBS];
+        for (verdict, blob) in verdicts.iter_mut().zip(&finder.blobs) {
+            *verdict = blob.verdict();
+        }
+        let (excess, active, calm) = (&self.excess, &self.active, &mut self.calm);
+        for (cell, calm) in calm.iter_mut().enumerate() {
+            *calm = if excess[cell] < WEAK || active[cell] {
+                (*calm - 2.0 * seconds).max(0.0)
+            } else {
+                *calm + seconds
+            };
+        }
+        let (width, tracks, calm) = (self.grid.width, &self.tracks.tracks, &self.calm);
+        let lesson = |cell: usize| {
+            let label = finder.labels[cell];
+            let is_lit = label > 0 && verdicts[label as usize - 1] == Verdict::Light;
+            let patience = if is_lit { 30.0 } else { 3.0 };
+            if calm[cell] > patience {
+                return Lesson::Settled;
+            }
+            if is_lit {
+                return Lesson::Lit;
+            }
+            let at = Bounds::at(cell % width, cell / width);
+            let is_covered = tracks.iter().any(|t| t.covers() && t.bounds.is_near(at, 1));
+            match (excess[cell] >= WEAK, is_covered) {
+                (true, true) => Lesson::Covered,
+                (true, false) => Lesson::Odd,
+                (false, _) => Lesson::Usual,
+            }
+        };
+        self.background.learn(rates, &self.difference, lesson);
+        if !hurries {
+            let share = 1.0 - (-seconds / 3.0).exp();
+            self.background.follow(share, &self.expected);
+        }
+    }
+}
+
+fn region(grid: Grid, bounds: Bounds) -> Region {
+    let (width, height) = (grid.width as f32, grid.height as f32);
+    Region {
+        left: bounds.left as f32 / width,
+        top: bounds.top as f32 / height,
+        width: bounds.width() as f32 / width,
+        height: bounds.height() as f32 / height,
+    }
+}
+
+#[cfg(test)]
+mod tests;

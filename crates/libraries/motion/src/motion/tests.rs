@@ -1,0 +1,124 @@
+//! What is seen in pictures that are computed here; real ones are in tests/watch.
+
+use super::*;
+
+const WIDTH: usize = 96;
+const HEIGHT: usize = 72;
+
+/// A view with textures, in some light, with a sensor's noise that is the same for a seed.
+struct View {
+    seed: u32,
+    gain: f32,
+    samples: Vec<u8>,
+}
+
+impl View {
+    fn new() -> Self {
+        Self {
+            seed: 1,
+            gain: 1.0,
+            samples: Vec::new(),
+        }
+    }
+
+    /// About normal: the sum of four uniform ones.
+    fn noise(&mut self) -> f32 {
+        let mut sum = 0.0;
+        for _ in 0..4 {
+            self.seed = self
+                .seed
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
+            sum += (self.seed >> 8) as f32 / (1 << 24) as f32 - 0.5;
+        }
+        sum * 1.2
+    }
+
+    /// The view with a striped thing of 4 by 9 cells at a column.
+    fn draw(&mut self, thing: Option<usize>) -> Luma<'_> {
+        self.samples.clear();
+        for cell in 0..WIDTH * HEIGHT {
+            let (column, row) = (cell % WIDTH, cell / WIDTH);
+            let mut value = 90.0 + 40.0 * ((column / 7 + row / 5) % 3) as f32;
+            if let Some(left) = thing
+                && (left..left + 4).contains(&column)
+                && (30..39).contains(&row)
+            {
+                value = if row % 4 < 2 { 30.0 } else { 70.0 };
+            }
+            let value = value * self.gain + self.noise();
+            self.samples.push(value.clamp(0.0, 255.0) as u8);
+        }
+        Luma {
+            width: WIDTH,
+            height: HEIGHT,
+            samples: &self.samples,
+        }
+    }
+}
+
+fn at(number: u64) -> Duration {
+    Duration::from_millis(100 * number)
+}
+
+#[test]
+fn finds_what_crosses_the_view_and_nothing_before_and_after() {
+    let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    let mut found = Vec::new();
+    for number in 0..150 {
+        let thing = (60..120).contains(&number).then(|| number as usize - 40);
+        let look = motion.look(&view.draw(thing), at(number));
+        if let [region] = look.moving[..] {
+            let column = region.left * WIDTH as f32;
+            assert!(
+                (column - (number as f32 - 40.0)).abs() < 1.5,
+                "{column} at {number}"
+            );
+            found.push(number);
+        }
+    }
+    assert!(found.len() >= 57, "{found:?}");
+    assert!(
+        found.iter().all(|number| (60..121).contains(number)),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_swinging_exposure_is_no_motion() {
+    let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    for number in 0..200 {
+        view.gain = 1.0 + 0.25 * (number as f32 / 4.0).sin();
+        let look = motion.look(&view.draw(None), at(number));
+        assert!(look.moving.is_empty(), "{number}");
+    }
+}
+
+#[test]
+fn what_is_masked_does_not_move() {
+    let zones = Zones::new(&["0,30 100,30 100,70 0,70"], &[]).unwrap();
+    let (mut view, mut motion) = (View::new(), Motion::new(zones));
+    for number in 0..120 {
+        let thing = (60..120).contains(&number).then(|| number as usize - 40);
+        assert!(motion.look(&view.draw(thing), at(number)).moving.is_empty());
+    }
+}
+
+#[test]
+fn another_size_begins_anew() {
+    let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    for number in 0..40 {
+        motion.look(&view.draw(None), at(number));
+    }
+    assert!(!motion.look(&view.draw(None), at(40)).is_learning);
+    let small = [9; 32 * 24];
+    let luma = Luma {
+        width: 32,
+        height: 24,
+        samples: &small,
+    };
+    let look = motion.look(&luma, at(41));
+    assert!(look.is_learning && look.size == (32, 24));
+    let broken = Luma { width: 33, ..luma };
+    assert!(motion.look(&broken, at(42)).moving.is_empty());
+}

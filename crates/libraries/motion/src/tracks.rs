@@ -1,0 +1,232 @@
+//! Pieces of one picture after the other that can be the same thing.
+//!
+//! Each time a piece is where the one before can have gone, that speaks for a thing: the more, the
+//! less likely it was by chance. The sum of the logarithms is the track's evidence, as in the
+//! sequential probability ratio test (A. Wald, 1945).
+
+use crate::blobs::{Blob, Verdict};
+use crate::clutter::Clutter;
+use crate::grid::{Bounds, Grid};
+
+/// The most that are followed.
+pub(crate) const MOST_TRACKS: usize = 256;
+/// The evidence from which a track is a thing: chance is then less than 1 in 400.
+const ENOUGH: f32 = 6.0;
+/// Below that a thing is one no more.
+const TOO_LITTLE: f32 = 2.0;
+const MOST: f32 = 20.0;
+/// How much a picture without a piece speaks against a track.
+const MISSED: f32 = 2.5;
+
+/// A thing, or what may become one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Track {
+    pub(crate) bounds: Bounds,
+    centre: (f32, f32),
+    /// Cells a second.
+    velocity: (f32, f32),
+    strength: f32,
+    strongest: f32,
+    evidence: f32,
+    /// In how many pictures it was seen.
+    pub(crate) seen: u32,
+    /// In how many it was not, since.
+    missed: u32,
+    is_thing: bool,
+    /// Since when it has not moved, in seconds.
+    resting: f32,
+}
+
+/// Follows pieces. Keeps its memory.
+#[derive(Debug, Default)]
+pub(crate) struct Tracks {
+    pub(crate) tracks: Vec<Track>,
+    clutter: Clutter,
+    /// Of each blob, whether a track has it.
+    taken: Vec<bool>,
+}
+
+impl Track {
+    fn begin(blob: &Blob) -> Self {
+        Self {
+            bounds: blob.bounds,
+            centre: blob.centre,
+            velocity: (0.0, 0.0),
+            strength: blob.strength,
+            strongest: blob.strength,
+            evidence: 0.0,
+            seen: 1,
+            missed: 0,
+            is_thing: false,
+            resting: 0.0,
+        }
+    }
+
+    /// Whether it is a thing, and it moves.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.is_thing && self.missed <= 1 && self.resting < 1.5
+    }
+
+    /// Whether something may be there: its cells are not learned.
+    pub(crate) fn covers(&self) -> bool {
+        self.is_thing || self.evidence > 2.5
+    }
+
+    /// How far a piece may be from where this one is expected, in cells.
+    fn reach(&self, seconds: f32) -> f32 {
+        let size = self.bounds.longest();
+        if self.seen < 2 {
+            1.5 + (8.0 + 1.5 * size) * seconds
+        } else {
+            1.0 + (4.0 + 0.7 * size) * seconds + self.missed as f32
+        }
+    }
+
+    fn expected(&self, seconds: f32) -> (f32, f32) {
+        let seconds = seconds * (1 + self.missed) as f32;
+        (
+            self.centre.0 + self.velocity.0 * seconds,
+            self.centre.1 + self.velocity.1 * seconds,
+        )
+    }
+
+    fn meet(&mut self, blob: &Blob, bounds: Bounds, seconds: f32, gain: f32) {
+        let elapsed = seconds * (1 + self.missed) as f32;
+        let speed = (
+            (blob.centre.0 - self.centre.0) / elapsed,
+            (blob.centre.1 - self.centre.1) / elapsed,
+        );
+        let share = if self.seen < 2 { 0.7 } else { 0.3 };
+        self.velocity.0 += share * (speed.0 - self.velocity.0);
+        self.velocity.1 += share * (speed.1 - self.velocity.1);
+        self.centre = blob.centre;
+        self.bounds = bounds;
+        self.strength += 0.3 * (blob.strength - self.strength);
+        self.strongest = self.strongest.max(blob.strength);
+        self.seen += 1;
+        self.missed = 0;
+        self.evidence = (self.evidence + gain).min(MOST);
+        let active = blob.active as f32 / blob.area as f32;
+        self.resting = if active > 0.08 {
+            0.0
+        } else {
+            self.resting + elapsed
+        };
+        self.judge();
+    }
+
+    fn miss(&mut self) {
+        self.missed += 1;
+        self.evidence -= MISSED;
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        self.is_thing = if self.is_thing {
+            self.evidence > TOO_LITTLE
+        } else {
+            self.evidence >= ENOUGH && self.seen >= 2
+        };
+    }
+
+    fn is_over(&self) -> bool {
+        self.evidence < -1.0 || self.missed > 3 || (self.missed > 0 && self.seen < 2)
+    }
+}
+
+impl Tracks {
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.tracks.clear();
+    }
+
+    /// Follows the pieces of a picture that many seconds after the last.
+    pub(crate) fn follow(&mut self, grid: Grid, blobs: &[Blob], seconds: f32) {
+        self.clutter.begin(seconds);
+        self.taken.clear();
+        self.taken.resize(blobs.len(), false);
+        // What is surest chooses first.
+        self.tracks
+            .sort_unstable_by(|a, b| b.evidence.total_cmp(&a.evidence));
+        for index in 0..self.tracks.len() {
+            self.extend(index, grid, blobs, seconds);
+        }
+        let clutter = &mut self.clutter;
+        self.tracks.retain(|track| {
+            if track.is_over() && !track.is_thing && track.seen < 8 {
+                clutter.count(track.strongest);
+            }
+            !track.is_over()
+        });
+        for (blob, taken) in blobs.iter().zip(&self.taken) {
+            if !taken && blob.verdict() != Verdict::Light && self.tracks.len() < MOST_TRACKS {
+                self.tracks.push(Track::begin(blob));
+            }
+        }
+    }
+
+    fn extend(&mut self, index: usize, grid: Grid, blobs: &[Blob], seconds: f32) {
+        let track = self.tracks[index];
+        let reach = track.reach(seconds);
+        let (x, y) = track.expected(seconds);
+        let half = (
+            track.bounds.width() as f32 / 2.0 + reach,
+            track.bounds.height() as f32 / 2.0 + reach,
+        );
+        let mut best: Option<(usize, f32)> = None;
+        for (number, blob) in blobs.iter().enumerate() {
+            let apart = ((blob.centre.0 - x).abs(), (blob.centre.1 - y).abs());
+            if self.taken[number] || apart.0 > half.0 || apart.1 > half.1 {
+                continue;
+            }
+            let unlike = (blob.strength / track.strength).ln().abs();
+            let distance = apart.0.hypot(apart.1) / reach + 1.5 * unlike;
+            if unlike < 1.8 && best.is_none_or(|(_, least)| distance < least) {
+                best = Some((number, distance));
+            }
+        }
+        let Some((number, _)) = best else {
+            self.tracks[index].miss();
+            return;
+        };
+        self.taken[number] = true;
+        let blob = &blobs[number];
+        let mut bounds = blob.bounds;
+        if track.is_thing {
+            // What else is within it belongs to it.
+            for (number, blob) in blobs.iter().enumerate() {
+                let apart = ((blob.centre.0 - x).abs(), (blob.centre.1 - y).abs());
+                if !self.taken[number]
+                    && apart.0 < half.0 - reach + 1.0
+                    && apart.1 < half.1 - reach + 1.0
+                {
+                    self.taken[number] = true;
+                    bounds.join(blob.bounds);
+                }
+            }
+        }
+        let others = blobs.iter().zip(&self.taken);
+        let others = others.filter(|(b, taken)| !**taken && b.strength > 0.7 * blob.strength);
+        let area = (2.0 * half.0) * (2.0 * half.1) / grid.cells() as f32;
+        let chance = self.clutter.chance(
+            track.strength.min(blob.strength),
+            area,
+            others.count() as f32,
+        );
+        let gain = gain(grid, blob, chance);
+        self.tracks[index].meet(blob, bounds, seconds, gain);
+    }
+}
+
+/// How much a piece speaks for a thing.
+fn gain(grid: Grid, blob: &Blob, chance: f32) -> f32 {
+    let active = (blob.active as f32 / blob.area as f32 / 0.2).min(1.0);
+    // Of things a tenth of the pictures has no piece.
+    let met = (0.9 / chance).ln();
+    match blob.verdict() {
+        Verdict::Light => -2.0,
+        Verdict::Textured => met * active,
+        Verdict::Open if blob.is_compact(grid) => met * active * 0.5,
+        Verdict::Open => met.min(0.0),
+    }
+}
