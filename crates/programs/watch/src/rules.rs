@@ -183,11 +183,11 @@ impl CameraRules {
         is_changed
     }
 
-    /// Says whether times that are written down change by themselves: something stands.
-    pub(crate) fn is_standing(&self) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| rule.state() == State::Standing)
+    /// Says whether something stands, or would be the same if it came again: what is written down
+    /// of it becomes older by itself, and is to be written anew now and then, for clocks that are
+    /// set while this machine is off say nothing of how old it is.
+    pub(crate) fn is_remembering(&self) -> bool {
+        self.rules.iter().any(Rule::is_remembering)
     }
 
     /// What is to be written down.
@@ -213,3 +213,6 @@ impl CameraRules {
         self.rules.iter_mut().find(|rule| rule.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests;

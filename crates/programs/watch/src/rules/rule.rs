@@ -61,6 +61,11 @@ impl Rule {
         states.max().unwrap_or(State::Quiet)
     }
 
+    /// Says whether something stands, or did within the cool-down.
+    pub(super) fn is_remembering(&self) -> bool {
+        !self.things.is_empty()
+    }
+
     /// Goes by other terms from now on. What stands stays so.
     pub(super) fn set_terms(&mut self, terms: Terms) {
         if (terms.judge, &terms.asked) != (self.terms.judge, &self.terms.asked) {
@@ -107,6 +112,7 @@ impl Rule {
         self.things
             .iter_mut()
             .for_each(|thing| thing.lapse(&self.terms, now));
+        self.things.retain(|thing| !thing.is_over(&self.terms, now));
         self.is_changed |= self.states() != before;
         if self.held_back == 0 || !self.has_room(now) {
             return None;

@@ -106,7 +106,8 @@ impl Terms {
     pub(super) fn gap(&self) -> Duration {
         let least = match self.judge {
             Judge::Motion | Judge::Sees => Duration::from_secs(60),
-            Judge::Left | Judge::Still | Judge::Says | Judge::Obico => Duration::from_secs(3600),
+            Judge::Left | Judge::Says | Judge::Obico => Duration::from_secs(3600),
+            Judge::Still => Duration::from_secs(24 * 3600),
         };
         self.cool_down.max(least).max(ASK_AGAIN + CONFIRM)
     }
