@@ -35,5 +35,6 @@ pub use connection::{Arrival, CameBy, Handler, Outcome};
 pub use door::{Checked, Counts, Door, LiveConfig, Methods, ServeOptions};
 pub use host::Advice;
 pub use listener::{BindError, Listener, Sockets};
+pub use origin::foreign as foreign_origin;
 pub use socket::{Peer, STALL, Socket};
 pub use take_over::{TakeOver, TakenOver};

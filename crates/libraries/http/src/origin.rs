@@ -13,7 +13,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Gives the origin of the page that sent a request, if it is neither this server's own nor
 /// `allowed`.
-pub(crate) fn foreign<'a>(headers: &'a HeaderMap, allowed: Option<&Origin>) -> Option<&'a str> {
+pub fn foreign<'a>(headers: &'a HeaderMap, allowed: Option<&Origin>) -> Option<&'a str> {
     let is_foreign = |origin: &str| {
         let is_allowed = allowed.is_some_and(|allowed| {
             allowed.as_str() == "*" || allowed.as_str().eq_ignore_ascii_case(origin)

@@ -15,6 +15,8 @@ mod alerts;
 mod asking;
 mod explain;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod judges;
 mod moment;
 mod notify;
@@ -28,7 +30,6 @@ mod watching;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 use eyelid_config::{Config, ConfigError, EXIT_CONFIG, WatchOptions, camera_name};
 use eyelid_daemon::sockets;
@@ -173,7 +174,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Ok(())
         }
         Some(_) => watching::run(&arguments),
-        None if is_page => bail!("there is no page yet"),
+        None if is_page => page::run(&arguments, &file, passed),
         None => Err(UsageError::Nothing.into()),
     }
 }
