@@ -5,8 +5,7 @@
 //! makes the request that an endpoint takes of it. [`read`] finds the answer in whatever came back,
 //! leniently, and [`Question::judge`] takes nothing of it that was not asked for, strictly: what
 //! does not validate is no answer, and never a "no". [`Budget`] and [`Pauses`] say when may be
-//! asked, and [`LastNo`] what need not be asked again. [`nearest_judge`] knows which judge without
-//! a model comes closest to some words.
+//! asked, and [`LastNo`] what need not be asked again.
 //!
 //! Text in a picture is a part of the scene. It may well talk a model into a wrong answer, but that
 //! is one of three words, a number and a sentence, about a rule that was asked: nothing else that a
@@ -20,7 +19,6 @@ mod dialect;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod last_no;
-mod nearest;
 mod pauses;
 mod question;
 mod reader;
@@ -30,7 +28,6 @@ pub use answer::{Answer, NoAnswer, Verdict, Verdicts};
 pub use budget::{Budget, BudgetError, BudgetLimits, Spent};
 pub use dialect::Dialect;
 pub use last_no::{LastNo, Scene};
-pub use nearest::{NearestJudge, nearest_judge};
 pub use pauses::{BETWEEN_QUESTIONS, Pauses};
 pub use question::{
     MOST_PICTURE_BYTES, MOST_PICTURES, MOST_PX, MOST_RULES, MOST_WORDS_CHARS, Moment, Picture,

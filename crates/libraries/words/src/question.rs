@@ -15,8 +15,8 @@ pub const MOST_PX: u32 = 640;
 /// What a picture may weigh. One of 640 pixels has 30 to 60 kB.
 pub const MOST_PICTURE_BYTES: usize = 512 << 10;
 
-/// Rules in one question.
-pub const MOST_RULES: usize = 16;
+/// Rules in one question: as many as a camera may have.
+pub const MOST_RULES: usize = 32;
 
 /// Characters of a rule's words.
 pub const MOST_WORDS_CHARS: usize = 500;
@@ -72,7 +72,7 @@ pub enum QuestionError {
     #[error("a picture of {0} bytes is larger than a question's may be (512 KiB)")]
     PictureBytes(usize),
     /// None, or more than [`MOST_RULES`].
-    #[error("a question is about one to sixteen rules")]
+    #[error("a question is about one to 32 rules")]
     Rules,
     /// Two of the same name: an answer could be about either.
     #[error("two rules have one name")]
@@ -242,8 +242,8 @@ pub(crate) mod tests {
         let four = (0..4).map(|it| picture(Moment::Now, it)).collect();
         assert_eq!(new(four, rules(1), 0).unwrap_err(), QuestionError::Pictures);
         assert_eq!(new(now(), rules(0), 0).unwrap_err(), QuestionError::Rules);
-        assert_eq!(new(now(), rules(17), 0).unwrap_err(), QuestionError::Rules);
-        assert!(new(now(), rules(16), 0).is_ok());
+        assert_eq!(new(now(), rules(33), 0).unwrap_err(), QuestionError::Rules);
+        assert!(new(now(), rules(32), 0).is_ok());
         let twice = vec![rule("a", "x"), rule("a", "y")];
         assert_eq!(new(now(), twice, 0).unwrap_err(), QuestionError::SameName);
         let mut large = now();

@@ -13,7 +13,7 @@ pub const MOST_ANSWER_BYTES: usize = 64 << 10;
 /// Characters of a text by a model that are kept.
 pub const MOST_TEXT_CHARS: usize = 500;
 
-/// Entries of an answer that are looked at: four times the rules of the largest question.
+/// Entries of an answer that are looked at: twice the rules of the largest question.
 const MOST_ENTRIES: usize = 64;
 
 /// Braces at which JSON is looked for: prose has few, and each may cost the rest of the text.

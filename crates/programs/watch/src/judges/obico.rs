@@ -1,1 +1,210 @@
-//! What Obico's ml_api says of a print.
+//! What Obico's ml_api says of a print: the user's own container looks for prints that have failed.
+//!
+//! It is given a URL and gets the picture there itself, so that has to be one that the container
+//! reaches: this camera's `/snapshot`. What it finds is weighed as Obico's own server does
+//! ([`Score`]), for single pictures are wrong too often.
+
+mod score;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use eyelid_config::HttpUrl;
+use eyelid_http_client::{Client, Key, Limits, Method, Request, Url};
+use serde::Deserialize;
+
+use super::Judged;
+use crate::alert::Sighting;
+use crate::rules::Answer;
+
+pub(crate) use score::Score;
+
+/// The container answers within a second or so where it has a GPU, and ten on a Pi.
+const LIMITS: Limits = Limits {
+    time_out: Duration::from_secs(30),
+    largest_answer: 64 << 10,
+};
+
+/// How many boxes an alert has at most.
+const MOST_BOXES: usize = 20;
+
+/// Who looks at prints.
+pub(crate) struct Obico {
+    client: Client,
+    request: Request,
+    score: Score,
+}
+
+/// What ml_api answers: `{"detections": [["failure", 0.53, [XC, YC, W, H]], ...]}`, the places in
+/// pixels from the picture's upper left corner.
+#[derive(Debug, Deserialize)]
+struct Found {
+    detections: Vec<(String, f64, [f64; 4])>,
+}
+
+impl Obico {
+    /// One rule's; `picture` is where the container gets the picture.
+    ///
+    /// # Errors
+    /// There is no such key, or it would go over a wire in the clear.
+    pub(crate) fn new(
+        url: &HttpUrl,
+        picture: &HttpUrl,
+        key_file: Option<&std::path::Path>,
+    ) -> anyhow::Result<Self> {
+        let url: Url = url.as_str().parse().context("obico")?;
+        // The slash belongs to it: without one it redirects.
+        let asked = format!("p/?img={}", percent_encoded(picture.as_str()));
+        let url = url.join(&asked).context("obico")?;
+        let key = key_file.map(Key::read).transpose().context("obico")?;
+        if key.is_some() && !url.is_https() && !url.is_loopback() {
+            anyhow::bail!(
+                "obico: the key would go to {url} in the clear: use https, or leave key-file out"
+            );
+        }
+        Ok(Self {
+            client: Client::new(),
+            request: Request {
+                key,
+                ..Request::new(Method::GET, url)
+            },
+            score: Score::default(),
+        })
+    }
+
+    /// Has the container look once. The frame's size, in pixels, says where in the picture places
+    /// are. Takes at most half a minute.
+    ///
+    /// # Errors
+    /// Why it has not looked.
+    pub(crate) async fn judge(&mut self, frame: (u32, u32)) -> anyhow::Result<Judged> {
+        let started = Instant::now();
+        let answer = self.client.send(&self.request, LIMITS).await?;
+        let url = &self.request.url;
+        if !answer.status.is_success() {
+            anyhow::bail!("{url}: {} (can it reach the picture?)", answer.status);
+        }
+        let found: Found = serde_json::from_slice(&answer.body)
+            .with_context(|| format!("{url}: is no answer of ml_api"))?;
+        Ok(Judged {
+            answer: self.weigh(&found, frame),
+            reason: None,
+            took: Some(started.elapsed()),
+        })
+    }
+
+    /// A print has ended, or was paused: what was found in it says nothing of the next one.
+    pub(crate) fn forget(&mut self) {
+        self.score = Score::default();
+    }
+
+    fn weigh(&mut self, found: &Found, frame: (u32, u32)) -> Answer {
+        let certainties = found.detections.iter().map(|(_, certainty, _)| *certainty);
+        let sum: f64 = certainties.filter(|it| (0.0..=1.0).contains(it)).sum();
+        match self.score.next(sum) {
+            None => Answer::Unsure,
+            Some(score) if !score.is_failing => Answer::No,
+            Some(score) => Answer::Yes {
+                sightings: sightings(found, frame),
+                confidence: Some(score.confidence),
+            },
+        }
+    }
+}
+
+fn sightings(found: &Found, (width, height): (u32, u32)) -> Vec<Sighting> {
+    let share = |pixels: f64, side: u32| (pixels / f64::from(side.max(1))).clamp(0.0, 1.0);
+    let boxes = found.detections.iter().take(MOST_BOXES);
+    boxes
+        .map(|(label, certainty, [x, y, w, h])| Sighting {
+            label: Some(label.chars().filter(|c| !c.is_control()).take(40).collect()),
+            confidence: Some(certainty.clamp(0.0, 1.0)),
+            left: share(x - w / 2.0, width),
+            top: share(y - h / 2.0, height),
+            width: share(*w, width),
+            height: share(*h, height),
+        })
+        .collect()
+}
+
+/// A text as the value of a query (RFC 3986): all but unreserved characters as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn obico() -> Obico {
+        let url = "http://127.0.0.1:3333".parse().unwrap();
+        let picture = "http://192.0.2.10:8080/printer/snapshot?size=half&x=1";
+        Obico::new(&url, &picture.parse().unwrap(), None).unwrap()
+    }
+
+    #[test]
+    fn asks_for_the_picture_by_its_url() {
+        assert_eq!(
+            obico().request.url.secret(),
+            "http://127.0.0.1:3333/p/?img=http%3A%2F%2F192.0.2.10%3A8080%2Fprinter%2Fsnapshot\
+             %3Fsize%3Dhalf%26x%3D1"
+        );
+    }
+
+    #[test]
+    fn sends_no_token_in_the_clear() {
+        let directory = tempfile::tempdir().unwrap();
+        let token = directory.path().join("token");
+        std::fs::write(&token, "secret").unwrap();
+        let picture = "http://192.0.2.10/snapshot".parse().unwrap();
+        for (url, is_taken) in [
+            ("http://127.0.0.1:3333", true),
+            ("https://ml.example", true),
+            ("http://192.0.2.11:3333", false),
+        ] {
+            let obico = Obico::new(&url.parse().unwrap(), &picture, Some(&token));
+            assert_eq!(obico.is_ok(), is_taken, "{url}");
+        }
+    }
+
+    #[test]
+    fn tells_where_in_the_picture() {
+        let answer = r#"{"detections": [["failure", 0.53, [320.0, 180.0, 64.0, 36.0]],
+            ["failure", 0.4, [640.0, 0.0, 64.0, 36.0]]]}"#;
+        let found: Found = serde_json::from_str(answer).unwrap();
+        let boxes = sightings(&found, (640, 360));
+        assert_eq!((boxes[0].left, boxes[0].top), (0.45, 0.45));
+        assert_eq!((boxes[0].width, boxes[0].height), (0.1, 0.1));
+        assert_eq!((boxes[1].left, boxes[1].top), (0.95, 0.0));
+    }
+
+    #[test]
+    fn is_unsure_at_first_and_sure_of_what_lasts() {
+        let mut obico = obico();
+        let found = |certainty| Found {
+            detections: vec![("failure".to_owned(), certainty, [1.0; 4])],
+        };
+        assert_eq!(obico.weigh(&found(0.9), (1, 1)), Answer::Unsure);
+        let mut answers = (0..40).map(|_| obico.weigh(&found(0.9), (1, 1)));
+        assert!(answers.any(|answer| matches!(answer, Answer::Unsure)));
+        let none = Found {
+            detections: Vec::new(),
+        };
+        obico.forget();
+        for _ in 0..40 {
+            obico.weigh(&none, (1, 1));
+        }
+        assert_eq!(obico.weigh(&none, (1, 1)), Answer::No);
+        let answer = (0..40).map(|_| obico.weigh(&found(1.0), (1, 1))).last();
+        assert!(matches!(answer, Some(Answer::Yes { .. })), "{answer:?}");
+    }
+}
