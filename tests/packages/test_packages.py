@@ -12,8 +12,10 @@ PAGE = (REPOSITORY / "docs" / "install.md").read_text()
 PACKAGES = Path(os.environ["EYELID_PACKAGES"])
 LIBCAMERA = "eyelid-capture-libcamera"
 PLAIN = ["eyelid", "eyelid-receive", "eyelid-rtp", "eyelid-video"]
+# Data, the same for all architectures.
+DATA = ["eyelid-detector"]
 # For armhf there are the first ones only (docs/install.md).
-NAMES = [*PLAIN, LIBCAMERA] if (PACKAGES / "libcamera").is_dir() else PLAIN
+NAMES = [*PLAIN, *DATA, *([LIBCAMERA] if (PACKAGES / "libcamera").is_dir() else [])]
 ROWS = (REPOSITORY / "packaging" / "programs").read_text().splitlines()
 PROGRAMS = [row.split()[0] for row in ROWS if not row.startswith("#")]
 
@@ -50,13 +52,14 @@ def relations(name, key):
     words = (
         re.fullmatch(r"(\S+)(?: \((.*)\))?", one.strip())
         for one in re.split(r"[,|]", field(name, key))
+        if one
     )
     return {word[1]: word[2] for word in words}
 
 
-def architecture():
-    """Gives the architecture of the packages."""
-    return field("eyelid", "Architecture")
+def architecture(name="eyelid"):
+    """Gives the architecture of a package: `all`, or the same for all that have programs."""
+    return field(name, "Architecture")
 
 
 def native():
@@ -88,6 +91,7 @@ def test_there_are_packages_of_the_workspaces_version():
     assert LIBCAMERA in NAMES or architecture() == "armhf"
     # `apt install ./eyelid*.deb` is to work without libcamera.
     wanted = [PACKAGES / f"{name}_{version}_{architecture()}.deb" for name in PLAIN]
+    wanted += [PACKAGES / f"{name}_{version}_all.deb" for name in DATA]
     if LIBCAMERA in NAMES:
         wanted.append(PACKAGES / "libcamera" / f"{LIBCAMERA}_{version}_{architecture()}.deb")
     assert sorted(PACKAGES.rglob("*.deb")) == sorted(wanted)
@@ -101,6 +105,9 @@ def test_dependencies_are_those_of_the_programs():
     assert plain["libc6"] and set(plain) <= {"libc6", "libgcc-s1", "systemd"} | standalone, plain
     for name in NAMES[1:]:
         there = relations(name, "Depends")
+        if name in DATA:
+            assert not there
+            continue
         assert there["libc6"] and there["eyelid"] == f"= {field('eyelid', 'Version')}"
         if name == LIBCAMERA:
             assert there["libcamera0.7"] and "libcamera-ipa" in there, there
@@ -114,7 +121,8 @@ def test_dependencies_are_those_of_the_programs():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_dependency_is_named_twice(name):
-    named = [one.split()[0] for one in field(name, "Depends").split(",") if "|" not in one]
+    depends = field(name, "Depends")
+    named = [one.split()[0] for one in depends.split(",") if one and "|" not in one]
     assert len(named) == len(set(named)), named
 
 
@@ -127,9 +135,10 @@ def test_the_page_lists_the_files(name, unpacked):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_says_the_size(name):
-    row = re.search(rf"^\| `{name}` \| {architecture()} \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)
+    row = rf"^\| `{name}` \| {architecture(name)} \| (\d+) \| (\d+) \|$"
+    row = re.search(row, PAGE, re.MULTILINE)
     there = [round(package(name).stat().st_size / 1000), int(field(name, "Installed-Size"))]
-    assert row, f"docs/install.md has no size of {name} for {architecture()}: {there}"
+    assert row, f"docs/install.md has no size of {name} for {architecture(name)}: {there}"
     for said, is_ in zip(map(int, row.groups()), there, strict=True):
         assert abs(said - is_) <= 0.1 * is_, f"{name}, {architecture()}: {there}"
 
