@@ -12,28 +12,53 @@ use std::path::Path;
 /// # Errors
 /// What the system says; what lay there lies there still, and nothing is left beside it.
 pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace_how(path, contents, Until::OnDisk)?;
+    if let Some(directory) = path.parent() {
+        // Some file systems cannot bring a directory to the disk (FUSE); the file is in its place.
+        let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    }
+    Ok(())
+}
+
+/// The same for what may be as it was before, where the power is lost.
+///
+/// # Errors
+/// As of [`replace`].
+pub(crate) fn replace_soon(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace_how(path, contents, Until::InPlace)
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Whoever is killed, the file is whole.
+    InPlace,
+    /// And where the power is lost.
+    OnDisk,
+}
+
+fn replace_how(path: &Path, contents: &[u8], until: Until) -> io::Result<()> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let hidden = directory.join(format!(".{}.tmp", name.to_string_lossy()));
-    let replaced = write(&hidden, contents).and_then(|()| fs::rename(&hidden, path));
-    if let Err(error) = replaced {
+    let replaced = write(&hidden, contents, until).and_then(|()| fs::rename(&hidden, path));
+    replaced.inspect_err(|_| {
         // It may not even be there.
         let _ = fs::remove_file(&hidden);
-        return Err(error);
-    }
-    // Some file systems cannot bring a directory to the disk (FUSE); the file is in its place.
-    let _ = File::open(directory).and_then(|directory| directory.sync_all());
-    Ok(())
+    })
 }
 
-fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+fn write(path: &Path, contents: &[u8], until: Until) -> io::Result<()> {
     // What is shown on a page is read by the group; nobody else.
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o640);
     let mut file = options.open(path)?;
     file.write_all(contents)?;
-    file.sync_data()
+    match until {
+        Until::InPlace => Ok(()),
+        Until::OnDisk => file.sync_data(),
+    }
 }
 
 /// Reads a file of at most so many bytes.

@@ -18,6 +18,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod judges;
+mod ledger;
 mod moment;
 mod notify;
 mod page;

@@ -1,1 +1,5 @@
 //! How people are told.
+
+mod outbox;
+
+pub(crate) use outbox::{Entry, Outbox};
