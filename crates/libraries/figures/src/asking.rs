@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eyelid_daemon::listening::bind_unix;
+use eyelid_slot::CameraName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,6 +44,11 @@ pub fn rtp_socket(doors: &Path) -> PathBuf {
 /// Where `eyelid-video` answers.
 pub fn video_socket(doors: &Path) -> PathBuf {
     doors.join(VIDEO_SOCKET)
+}
+
+/// Where the `eyelid-watch` of a camera answers: each has a directory of its own.
+pub fn watch_socket(doors: &Path, camera: &CameraName) -> PathBuf {
+    doors.join(format!("watch-{camera}/status"))
 }
 
 /// Where `eyelid-receive` answers, in the directory of the slots.

@@ -1,5 +1,6 @@
 //! What a program tells the server of what goes past it, for `/status` and `/metrics`: `eyelid-rtp`
-//! and `eyelid-video` of what they send, `eyelid-receive` of cameras that push.
+//! and `eyelid-video` of what they send, `eyelid-receive` of cameras that push, `eyelid-watch` of
+//! what it watches for.
 //!
 //! It is asked, over a Unix socket of its own ([`Answering`], [`ask`]). So nothing is written while
 //! nobody asks, any number of servers may, and a program that has ended has no figures left that
@@ -11,8 +12,11 @@ mod push;
 mod rfc3339;
 mod rtp;
 mod video;
+mod watch;
 
-pub use asking::{Answering, AskError, BindError, ask, push_socket, rtp_socket, video_socket};
+pub use asking::{
+    Answering, AskError, BindError, ask, push_socket, rtp_socket, video_socket, watch_socket,
+};
 pub use push::{PushFigures, without_connection};
 pub use rtp::{
     DestinationFigures, ReceptionFigures, RtpFigures, SessionFigures, SessionTotals, StreamCounts,
@@ -21,3 +25,4 @@ pub use rtp::{
 pub use video::{
     EncodeFigures, VideoFigures, ViewerCounts, ViewerFigures, ViewerTotals, ViewerWay,
 };
+pub use watch::{RuleFigures, WatchFigures};

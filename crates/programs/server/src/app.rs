@@ -26,6 +26,7 @@ use crate::route::Program;
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
 use crate::turn::TurnTakers;
+use crate::watchers::{WatchedCameras, Watchers};
 
 /// How far apart lines are about programs that take no connection: strangers cause them.
 const CLOSED_LOGGED: Duration = Duration::from_secs(10);
@@ -42,6 +43,8 @@ pub(crate) struct App {
     pub(crate) video: FigureSource<VideoFigures>,
     /// And `eyelid-receive`, which tells of cameras that push.
     pub(crate) push: FigureSource<PushFigures>,
+    /// Each `eyelid-watch`, which tells of its camera.
+    pub(crate) watchers: Watchers,
     /// One of them takes nothing.
     closed: LogLimit,
     /// How people call the cameras, as far as the configuration says.
@@ -67,6 +70,7 @@ impl App {
             push: FigureSource::new("eyelid-receive", push_socket(&settings.slots)),
             cameras: Rc::new(Cameras::new(settings.slots, slots, Part)),
             video: FigureSource::new("eyelid-video", video_socket(&settings.doors)),
+            watchers: Watchers::new(settings.doors.clone()),
             recipients: Recipients::new(settings.doors),
             closed: LogLimit::new(1, CLOSED_LOGGED),
             titles: RefCell::new(titles),
@@ -134,11 +138,15 @@ impl App {
         rtp: Option<&'a RtpFigures>,
         video: Option<&'a VideoFigures>,
         push: &Told<PushFigures>,
+        watch: &WatchedCameras,
     ) -> Status<'a> {
         Status::new(
             self.started.elapsed(),
             self.all_cameras()
-                .map(|camera| CameraStatus::of(&camera, self.title(camera.name()), push))
+                .map(|camera| {
+                    let name = camera.name();
+                    CameraStatus::of(&camera, self.title(name), push, watch.get(name))
+                })
                 .collect(),
             self.clients
                 .list()

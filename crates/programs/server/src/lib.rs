@@ -26,6 +26,7 @@ mod stream_head;
 mod testing;
 mod turn;
 mod viewer;
+mod watchers;
 mod writer;
 
 use std::path::{Path, PathBuf};

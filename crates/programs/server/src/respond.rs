@@ -231,8 +231,13 @@ fn asset(part: Asset) -> FullResponse {
 }
 
 async fn status(app: &App) -> FullResponse {
-    let (rtp, video, push) = tokio::join!(app.rtp.figures(), app.video.figures(), app.push.told());
-    let told = app.status(rtp.as_deref(), video.as_deref(), &push);
+    let (rtp, video, push, watch) = tokio::join!(
+        app.rtp.figures(),
+        app.video.figures(),
+        app.push.told(),
+        app.watchers.figures(app.names())
+    );
+    let told = app.status(rtp.as_deref(), video.as_deref(), &push, &watch);
     match serde_json::to_vec(&told) {
         Ok(json) => typed(Bytes::from(json), "application/json"),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),

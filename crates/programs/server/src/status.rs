@@ -1,11 +1,12 @@
 //! What `/status` says (docs/http.md and docs/status.schema.json).
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eyelid_config::Title;
 use eyelid_consumer::Camera;
-use eyelid_figures::{PushFigures, RtpFigures, VideoFigures, without_connection};
+use eyelid_figures::{PushFigures, RtpFigures, VideoFigures, WatchFigures, without_connection};
 use eyelid_slot::{CameraName, Phase, Rendition, State};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,8 @@ pub(crate) struct CameraStatus {
     /// What `eyelid-receive` tells of a camera that pushes.
     push: Option<serde_json::Value>,
     full_pictures: Option<FullPictures>,
+    /// What `eyelid-watch` tells of a camera that it watches.
+    watch: Option<WatchFigures>,
 }
 
 /// The size of a rendition, as far as the producer says.
@@ -128,6 +131,7 @@ impl CameraStatus {
         camera: &Camera,
         title: Option<Title>,
         told_of_push: &Told<PushFigures>,
+        watch: Option<&Rc<WatchFigures>>,
     ) -> Self {
         let state = camera.state();
         let name = camera.name().to_string();
@@ -163,6 +167,7 @@ impl CameraStatus {
             error: state.and_then(|state| state.error),
             age_ms: camera.age().map(|age| age.as_millis()),
             clients: camera.viewers(),
+            watch: watch.map(|figures| WatchFigures::clone(figures)),
         }
     }
 }
@@ -222,7 +227,6 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
     use std::collections::HashMap;
-    use std::rc::Rc;
 
     fn shown(state: &str, told: &Told<PushFigures>) -> Option<Value> {
         let state = State::parse(state.as_bytes()).unwrap();

@@ -51,10 +51,14 @@ impl Page {
     pub(crate) fn html(&self, programs: &[&str]) -> String {
         let (root, title, cameras) = match self {
             Self::All(cards) => {
-                let cards = cards.iter().map(|card| card.html(&card.below_root()));
+                let cards = cards.iter().map(|card| card.html(&card.below_root(), ""));
                 ("", "Eyelid".to_owned(), cards.collect())
             }
-            Self::One(card) => ("../", format!("{} · Eyelid", card.label()), card.html("")),
+            Self::One(card) => (
+                "../",
+                format!("{} · Eyelid", card.label()),
+                card.html("", "../"),
+            ),
         };
         fill(
             PAGE,
@@ -86,10 +90,17 @@ impl Card {
         }
     }
 
-    /// Its part of the page. The name needs no escaping ([`CameraName`]).
-    fn html(&self, path: &str) -> String {
+    /// Its part of the page, `root` being the way to the viewer. The name needs no escaping
+    /// ([`CameraName`]).
+    fn html(&self, path: &str, root: &str) -> String {
         let (name, label) = (self.name.as_str(), self.label());
-        fill(CAMERA, &[("name", name), ("path", path), ("label", &label)])
+        let values = [
+            ("name", name),
+            ("path", path),
+            ("label", &label),
+            ("root", root),
+        ];
+        fill(CAMERA, &values)
     }
 }
 
@@ -180,6 +191,8 @@ mod tests {
         );
         let one = Page::One(cards().remove(1)).html(&[]);
         assert!(one.contains("\"stream\"") && one.contains("\"../viewer.js\""));
+        assert!(all.contains("\"alerts\"") && all.contains("\"alerts?camera=front\""));
+        assert!(one.contains("\"../alerts\"") && one.contains("\"../alerts?camera=front\""));
         let problem = problem(StatusCode::NOT_FOUND, "nothing", "../../");
         assert!(problem.contains("\"./../../\"") && problem.contains("<p>Nothing.</p>"));
         for html in [all, one, problem] {

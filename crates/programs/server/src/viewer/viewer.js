@@ -585,10 +585,13 @@ async function pollStatus(signal) {
   }
 }
 
+const offerAlerts = () => { document.getElementById('to-alerts').hidden = !programs.has('watch'); };
+
 // A program was installed, or is no longer there.
 function learnPrograms(names) {
   const had = programs.has('video');
   programs = new Set(names);
+  offerAlerts();
   if (programs.has('video') === had) return;
   cameras.forEach(({ ladder }) => ladder.reset());
   assign();
@@ -677,6 +680,20 @@ function ageText(age_ms) {
 const bitsText = (bits) => (bits === null ? '–' : bits < 999500 ? `${Math.round(bits / 1000)} kbit/s` : `${(bits / 1e6).toFixed(bits < 9.95e6 ? 1 : 0)} Mbit/s`);
 const shareText = (share) => (share === null ? '–' : `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`);
 
+// What eyelid-watch says of a camera, in a few words: none, where it does not watch it (docs/watch.md).
+const WHY_BLIND = {
+  'no-frames': 'it gets no pictures', 'endpoint-down': 'who is to be asked does not answer',
+  'budget-spent': 'all questions are asked', 'answers-invalid': 'the answers are none',
+};
+function watchOf(watch) {
+  if (!watch) return { state: '', text: '' };
+  if (watch.blind) return { state: 'blind', text: `Watching is blind: ${WHY_BLIND[watch.blind] ?? watch.blind}` };
+  if (!watch.watching) return { state: 'off', text: 'Not watched now' };
+  const standing = watch.rules.filter(({ state }) => state === 'standing').map(({ name }) => name);
+  if (standing.length) return { state: 'standing', text: `Seen now: ${standing.join(', ')}` };
+  return { state: 'quiet', text: `Watched, all quiet: ${watch.rules.map(({ name }) => name).join(', ')}` };
+}
+
 function render(camera) {
   const { state, message = '', more = '', retry = '', note = '' } = camera.describe();
   const { card, shown } = camera;
@@ -696,6 +713,9 @@ function render(camera) {
     camera.canvas.setAttribute('aria-label', `Picture of ${camera.label}, ${state}`);
   }
   camera.session?.element.setAttribute('aria-label', `Picture of ${camera.label}, ${state}`);
+  const watched = watchOf(camera.status?.watch);
+  setText(camera.part('.watched'), watched.text);
+  camera.part('.watched').dataset.watch = watched.state;
   const video = takesVideo(camera);
   const way = camera.session?.way ?? 'mjpeg';
   setText(camera.part('.rendition'), !shown?.real || (video && !camera.arrived) ? '–' : camera.session ? WAY_NAMES[way] : video ? `MJPEG ${inEffect(shown)}` : inEffect(shown));
@@ -1022,6 +1042,7 @@ function start() {
     toWall.querySelector('span').textContent = toWall.title;
     toWall.querySelector('use').setAttribute('href', '#close');
   }
+  offerAlerts();
   document.querySelector('.keys').hidden = false;
   document.querySelector('.keys .of-video').hidden = !programs.has('video');
   cameras.forEach(listen);
