@@ -9,6 +9,7 @@ mod apart;
 pub mod backoff;
 mod gso;
 pub mod holders;
+mod idle_class;
 pub mod listening;
 mod log_limit;
 pub mod logging;
@@ -27,5 +28,6 @@ pub mod udp;
 #[cfg(feature = "tokio")]
 pub use apart::apart;
 pub use gso::Gso;
+pub use idle_class::work_when_idle;
 pub use log_limit::{LogLimit, Suppressed};
 pub use shortage::is_shortage;

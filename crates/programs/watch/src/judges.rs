@@ -1,9 +1,12 @@
 //! What looks at a picture for a rule: `motion`, `left` and `still` at every one, by what the eye
 //! has seen of it; `sees`, `says` and `obico` ask somebody else, and now and then.
 
+mod every_picture;
 mod obico;
 mod says;
 mod sees;
+
+pub(crate) use every_picture::{EveryPicture, marked};
 
 use std::time::Duration;
 

@@ -12,13 +12,17 @@
 
 mod alert;
 mod alerts;
+mod area;
 mod asking;
 mod explain;
+mod eye;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod judges;
 mod ledger;
+mod local_clock;
+mod machine;
 mod moment;
 mod notify;
 mod page;
@@ -174,7 +178,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             CameraSettings::all(place, &file, &settings)?;
             Ok(())
         }
-        Some(_) => watching::run(&arguments),
+        Some(name) => watching::run(&arguments, name),
         None if is_page => page::run(&arguments, &file, passed),
         None => Err(UsageError::Nothing.into()),
     }

@@ -203,6 +203,21 @@ impl ModelSettings {
 }
 
 impl CameraSettings {
+    /// Those of a camera that nothing is said of.
+    #[cfg(test)]
+    pub(crate) fn of(name: &str) -> Self {
+        Self {
+            name: name.parse().unwrap(),
+            slot: None,
+            fps: FPS,
+            mask: Vec::new(),
+            area: Vec::new(),
+            at: None,
+            follow: false,
+            rules: vec![RuleSettings::motion()],
+        }
+    }
+
     /// What the file says of a camera; one that it does not name has no options.
     pub(crate) fn new(
         place: &Place,

@@ -17,9 +17,6 @@ const MOTION: &str = "motion";
 /// tried on labelled pictures.
 const DETECTOR_CONFIDENCE: f64 = 0.4;
 
-/// Alerts of a rule in an hour where nothing is said.
-const AN_HOUR: u32 = 6;
-
 /// What is wrong with a rule, and with which of its keys.
 #[derive(Debug)]
 pub(super) struct WrongRule {
@@ -38,8 +35,8 @@ impl RuleSettings {
             every: None,
             votes: ONCE,
             confidence: 0.0,
-            cool_down: Duration::from_secs(60),
-            an_hour: AN_HOUR,
+            cool_down: cool_down(&JudgeSettings::Motion),
+            an_hour: an_hour(&JudgeSettings::Motion),
             notify: Vec::new(),
         }
     }
@@ -51,6 +48,7 @@ impl RuleSettings {
             name,
             votes: TWICE,
             cool_down: cool_down(&judge),
+            an_hour: an_hour(&judge),
             judge,
             notify,
             ..Self::motion()
@@ -132,20 +130,27 @@ pub(super) fn rule(
             .unwrap_or(if judges_every_picture { ONCE } else { TWICE }),
         confidence: options.confidence.map_or(confidence, Share::get),
         cool_down: options.cool_down.unwrap_or_else(|| cool_down(&judge)),
-        an_hour: options.an_hour.unwrap_or(AN_HOUR),
+        an_hour: options.an_hour.unwrap_or_else(|| an_hour(&judge)),
         notify: options.notify,
         judge,
     })
 }
 
-/// Motion ends and begins again within minutes, and each is another one; what is seen or said stays
-/// the same thing for longer.
+/// Motion ends and begins again within seconds, and each is another one; that a thing is there, or
+/// so, stays for longer, and the judge may be wrong in between.
 fn cool_down(judge: &JudgeSettings) -> Duration {
+    Duration::from_secs(match judge {
+        JudgeSettings::Motion | JudgeSettings::Left => 10,
+        JudgeSettings::Still(_) => 60,
+        _ => 600,
+    })
+}
+
+/// As many alerts in an hour as somebody looks at.
+fn an_hour(judge: &JudgeSettings) -> u32 {
     match judge {
-        JudgeSettings::Motion | JudgeSettings::Left | JudgeSettings::Still(_) => {
-            Duration::from_secs(60)
-        }
-        _ => Duration::from_secs(600),
+        JudgeSettings::Motion | JudgeSettings::Left => 20,
+        _ => 6,
     }
 }
 

@@ -1,0 +1,127 @@
+//! The eye: what it sees of a JPEG, whoever asks.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use eyelid_config::Polygon;
+use eyelid_jpeg::{LumaDecoder, PictureError};
+use eyelid_motion::{Change, Luma, Motion, Region, Zones};
+
+use crate::settings::CameraSettings;
+
+/// What is seen of one picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// What moves.
+    pub(crate) moving: Vec<Region>,
+    /// What was left or taken, said once.
+    pub(crate) changed: Vec<Change>,
+    /// Whether what the view looks like is still being learned: nothing can be told then.
+    pub(crate) is_learning: bool,
+}
+
+impl Seen {
+    /// Says whether something moves.
+    pub(crate) fn moves(&self) -> bool {
+        !self.moving.is_empty()
+    }
+
+    /// How much of the picture moves, 0 to 1, as far as boxes say.
+    pub(crate) fn moving_share(&self) -> f32 {
+        let areas = self
+            .moving
+            .iter()
+            .map(|region| region.width * region.height);
+        areas.sum()
+    }
+}
+
+/// Looks at the pictures of one camera.
+#[derive(Debug)]
+pub(crate) struct Eye {
+    decoder: LumaDecoder,
+    motion: Motion,
+    zones: Zones,
+    /// Width and height in cells of the picture before.
+    size: Option<(usize, usize)>,
+}
+
+impl Eye {
+    /// Looks where the camera's settings say.
+    ///
+    /// # Errors
+    /// More polygons than can be watched.
+    pub(crate) fn new(camera: &CameraSettings) -> anyhow::Result<Self> {
+        let zones = zones(camera)?;
+        Ok(Self {
+            decoder: LumaDecoder::default(),
+            motion: Motion::new(zones.clone()),
+            zones,
+            size: None,
+        })
+    }
+
+    /// Looks elsewhere from now on, if the settings say so.
+    ///
+    /// # Errors
+    /// More polygons than can be watched.
+    pub(crate) fn reconfigure(&mut self, camera: &CameraSettings) -> anyhow::Result<()> {
+        let zones = zones(camera)?;
+        if zones != self.zones {
+            self.zones = zones;
+            self.forget();
+        }
+        Ok(())
+    }
+
+    /// Looks at a picture of that moment, which never goes back.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded.
+    pub(crate) fn look(&mut self, jpeg: &[u8], at: Duration) -> Result<Seen, PictureError> {
+        let cells = self.decoder.decode(jpeg)?;
+        self.size = Some((cells.width, cells.height));
+        let luma = Luma {
+            width: cells.width,
+            height: cells.height,
+            samples: cells.samples,
+        };
+        let look = self.motion.look(&luma, at);
+        Ok(Seen {
+            moving: look.moving,
+            changed: look.changed,
+            is_learning: look.is_learning,
+        })
+    }
+
+    /// Looks once more, at another picture of about the same moment; `None` where that has not as
+    /// many cells as the last one, so that the view would have to be learned anew.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded.
+    pub(crate) fn look_again(
+        &mut self,
+        jpeg: &[u8],
+        at: Duration,
+    ) -> Result<Option<Seen>, PictureError> {
+        let cells = self.decoder.decode(jpeg)?;
+        if self.size != Some((cells.width, cells.height)) {
+            return Ok(None);
+        }
+        self.look(jpeg, at).map(Some)
+    }
+
+    /// The camera was not looked at for a while: what it sees is learned anew.
+    pub(crate) fn forget(&mut self) {
+        self.motion = Motion::new(self.zones.clone());
+        self.size = None;
+    }
+}
+
+fn zones(camera: &CameraSettings) -> anyhow::Result<Zones> {
+    let texts = |polygons: &[Polygon]| -> Vec<String> {
+        polygons.iter().map(ToString::to_string).collect()
+    };
+    Zones::new(&texts(&camera.mask), &texts(&camera.area))
+        .with_context(|| format!("camera {:?}: mask and area", camera.name.as_str()))
+}

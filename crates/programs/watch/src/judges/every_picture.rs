@@ -1,0 +1,221 @@
+//! The judges that need nothing but what the eye has seen, and say something of every picture.
+
+use std::time::Duration;
+
+use eyelid_motion::{Change, ChangeKind, Region};
+
+use super::Judged;
+use crate::alert::Sighting;
+use crate::area::Area;
+use crate::eye::Seen;
+use crate::rules::Answer;
+use crate::settings::{JudgeSettings, RuleSettings};
+
+/// How many boxes an alert has at most; more are a flock, and no longer places.
+const MOST_BOXES: usize = 20;
+
+/// One of them, of one rule.
+#[derive(Debug)]
+pub(crate) struct EveryPicture {
+    kind: Kind,
+    area: Area,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Motion,
+    Left,
+    Still {
+        /// For so long nothing is to move.
+        wanted: Duration,
+        /// When something moved there last, or when it was looked at first.
+        moved: Option<Duration>,
+    },
+}
+
+impl EveryPicture {
+    /// The judge of a rule; `None` where that asks somebody else.
+    pub(crate) fn of(rule: &RuleSettings) -> Option<Self> {
+        let kind = match rule.judge {
+            JudgeSettings::Motion => Kind::Motion,
+            JudgeSettings::Left => Kind::Left,
+            JudgeSettings::Still(wanted) => Kind::Still {
+                wanted,
+                moved: None,
+            },
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            area: Area::new(&rule.area),
+        })
+    }
+
+    /// Judges a picture of that moment. While the view is being learned nothing can be told.
+    pub(crate) fn judge(&mut self, seen: &Seen, at: Duration) -> Judged {
+        let area = &self.area;
+        match &mut self.kind {
+            Kind::Motion if seen.is_learning => Answer::Unsure.into(),
+            Kind::Motion => {
+                let here = seen.moving.iter().filter(|region| area.has(**region));
+                yes_if_any(here.map(|region| marked(*region, None)))
+            }
+            Kind::Left => {
+                let here = seen.changed.iter().filter(|change| area.has(change.region));
+                yes_if_any(here.map(change_box))
+            }
+            Kind::Still { wanted, moved } => {
+                let moves = seen.is_learning || seen.moving.iter().any(|region| area.has(*region));
+                let since = *moved.get_or_insert(at);
+                let still = at.saturating_sub(since);
+                if moves {
+                    *moved = Some(at);
+                }
+                if moves || still < *wanted {
+                    return Answer::No.into();
+                }
+                let still = humantime::format_duration(Duration::from_secs(still.as_secs()));
+                Judged {
+                    answer: yes(Vec::new()),
+                    reason: Some(format!("nothing has moved for {still}")),
+                    took: None,
+                }
+            }
+        }
+    }
+
+    /// The camera was not looked at for a while: what moved meanwhile nobody knows.
+    pub(crate) fn forget(&mut self) {
+        if let Kind::Still { moved, .. } = &mut self.kind {
+            *moved = None;
+        }
+    }
+}
+
+fn yes_if_any(places: impl Iterator<Item = Sighting>) -> Judged {
+    let places: Vec<_> = places.take(MOST_BOXES).collect();
+    if places.is_empty() {
+        Answer::No.into()
+    } else {
+        yes(places).into()
+    }
+}
+
+fn yes(sightings: Vec<Sighting>) -> Answer {
+    Answer::Yes {
+        sightings,
+        confidence: None,
+    }
+}
+
+fn change_box(change: &Change) -> Sighting {
+    let what = match change.kind {
+        ChangeKind::Left => "left",
+        ChangeKind::Taken => "taken",
+    };
+    marked(change.region, Some(what))
+}
+
+/// A place of the picture, as alerts have it.
+pub(crate) fn marked(region: Region, label: Option<&str>) -> Sighting {
+    // Three decimals are a pixel of a thousand.
+    let share = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
+    Sighting {
+        label: label.map(str::to_owned),
+        confidence: None,
+        left: share(region.left),
+        top: share(region.top),
+        width: share(region.width),
+        height: share(region.height),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyelid_config::Polygon;
+
+    const HERE: Region = Region {
+        left: 0.1,
+        top: 0.1,
+        width: 0.1,
+        height: 0.2,
+    };
+
+    fn judge(kind: JudgeSettings, area: &[&str]) -> EveryPicture {
+        let area = area.iter().map(|text| text.parse::<Polygon>().unwrap());
+        EveryPicture::of(&RuleSettings {
+            judge: kind,
+            area: area.collect(),
+            ..RuleSettings::motion()
+        })
+        .unwrap()
+    }
+
+    fn seen(moving: &[Region]) -> Seen {
+        Seen {
+            moving: moving.to_vec(),
+            ..Seen::default()
+        }
+    }
+
+    fn places(judged: &Judged) -> &[Sighting] {
+        match &judged.answer {
+            Answer::Yes { sightings, .. } => sightings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_moves_is_told_with_its_place_where_the_rule_looks() {
+        let at = Duration::from_secs(9);
+        let mut everywhere = judge(JudgeSettings::Motion, &[]);
+        let judged = everywhere.judge(&seen(&[HERE]), at);
+        let place = &places(&judged)[0];
+        assert_eq!((place.left, place.height, &place.label), (0.1, 0.2, &None));
+        assert_eq!(everywhere.judge(&seen(&[]), at).answer, Answer::No);
+        let mut elsewhere = judge(JudgeSettings::Motion, &["50,0 100,0 100,100 50,100"]);
+        assert_eq!(elsewhere.judge(&seen(&[HERE]), at).answer, Answer::No);
+        let learning = Seen {
+            is_learning: true,
+            ..Seen::default()
+        };
+        assert_eq!(everywhere.judge(&learning, at).answer, Answer::Unsure);
+        let flock = seen(&[HERE; 100]);
+        assert_eq!(places(&everywhere.judge(&flock, at)).len(), MOST_BOXES);
+    }
+
+    #[test]
+    fn what_was_left_is_told_with_its_place() {
+        let mut left = judge(JudgeSettings::Left, &[]);
+        let parcel = Seen {
+            changed: vec![Change {
+                kind: ChangeKind::Left,
+                region: HERE,
+            }],
+            ..Seen::default()
+        };
+        let judged = left.judge(&parcel, Duration::ZERO);
+        assert_eq!(places(&judged)[0].label.as_deref(), Some("left"));
+        assert_eq!(left.judge(&seen(&[]), Duration::ZERO).answer, Answer::No);
+    }
+
+    #[test]
+    fn still_counts_from_the_last_movement_where_the_rule_looks() {
+        let minute = |minutes: u64| Duration::from_secs(60 * minutes);
+        let mut still = judge(JudgeSettings::Still(minute(5)), &[]);
+        for (moving, at) in [(&[][..], 1), (&[HERE][..], 4), (&[][..], 8)] {
+            assert_eq!(still.judge(&seen(moving), minute(at)).answer, Answer::No);
+        }
+        let judged = still.judge(&seen(&[]), minute(9));
+        assert!(places(&judged).is_empty());
+        assert_eq!(judged.reason.as_deref(), Some("nothing has moved for 5m"));
+        // Nobody looked for an hour: nobody knows.
+        still.forget();
+        assert_eq!(still.judge(&seen(&[]), minute(70)).answer, Answer::No);
+        let right = &["50,0 100,0 100,100 50,100"];
+        let mut there = judge(JudgeSettings::Still(minute(5)), right);
+        there.judge(&seen(&[]), minute(1));
+        assert!(places(&there.judge(&seen(&[HERE]), minute(6))).is_empty());
+    }
+}

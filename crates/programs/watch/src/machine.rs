@@ -1,0 +1,172 @@
+//! The whole machine but for its hands: the eye, the judges of every picture, and the rules. What
+//! it is given are pictures and times, so that it does with recorded ones what it does with a
+//! camera's.
+
+use std::time::Duration;
+
+use eyelid_jpeg::PictureError;
+
+use crate::alert::Judge;
+use crate::eye::{Eye, Seen};
+use crate::judges::{EveryPicture, Judged};
+use crate::moment::Moment;
+use crate::rules::{CameraRules, Raise, Saved, Terms};
+use crate::settings::{CameraSettings, JudgeSettings, RuleSettings};
+
+/// Eye, judges and rules of one camera.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    eye: Eye,
+    judges: Vec<(String, EveryPicture)>,
+    pub(crate) rules: CameraRules,
+}
+
+/// What a look at a picture came to.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) seen: Seen,
+    /// What is to be told.
+    pub(crate) told: Vec<Told>,
+}
+
+/// What is to be told, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) raise: Raise,
+    /// In the judge's words.
+    pub(crate) reason: Option<String>,
+    /// How long the judge took.
+    pub(crate) took: Option<Duration>,
+}
+
+impl Machine {
+    /// That of a camera; what an earlier run of the program has `saved` goes on.
+    ///
+    /// # Errors
+    /// More polygons than can be watched.
+    pub(crate) fn new(
+        camera: &CameraSettings,
+        saved: Option<Saved>,
+        boot: &str,
+        now: Moment,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            eye: Eye::new(camera)?,
+            judges: judges(camera),
+            rules: CameraRules::new(terms(camera), saved, boot, now),
+        })
+    }
+
+    /// Takes other settings. Rules that are as they were go on as they were.
+    ///
+    /// # Errors
+    /// More polygons than can be watched; nothing has changed then.
+    pub(crate) fn reconfigure(&mut self, camera: &CameraSettings) -> anyhow::Result<()> {
+        self.eye.reconfigure(camera)?;
+        self.judges = judges(camera);
+        self.rules.set_rules(terms(camera));
+        Ok(())
+    }
+
+    /// Looks at a picture of that moment (`at` counts from any start and never goes back), for the
+    /// rules that look now.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded. That is no frame, then.
+    pub(crate) fn look(
+        &mut self,
+        jpeg: &[u8],
+        at: Duration,
+        now: Moment,
+        looks_now: impl Fn(&str) -> bool,
+    ) -> Result<Looked, PictureError> {
+        let seen = self.eye.look(jpeg, at)?;
+        let mut told: Vec<Told> = self.rules.frame(now).into_iter().map(Told::from).collect();
+        for (name, judge) in &mut self.judges {
+            if !looks_now(name) {
+                judge.forget();
+                continue;
+            }
+            let judged = judge.judge(&seen, at);
+            told.extend(take(&mut self.rules, name, &judged, now));
+        }
+        Ok(Looked { seen, told })
+    }
+
+    /// Looks once more, at another picture of about that moment, for one rule. Gives what its judge
+    /// says of it; nothing where the picture cannot be compared with the last one.
+    pub(crate) fn look_again(&mut self, jpeg: &[u8], at: Duration, rule: &str) -> Option<Judged> {
+        let seen = self.eye.look_again(jpeg, at).ok()??;
+        let (_, judge) = self.judges.iter_mut().find(|(name, _)| name == rule)?;
+        Some(judge.judge(&seen, at))
+    }
+
+    /// Takes what a judge says who was asked.
+    pub(crate) fn judged(&mut self, rule: &str, judged: &Judged, now: Moment) -> Option<Told> {
+        take(&mut self.rules, rule, judged, now)
+    }
+
+    /// The camera was not looked at for a while.
+    pub(crate) fn forget(&mut self) {
+        self.eye.forget();
+        for (_, judge) in &mut self.judges {
+            judge.forget();
+        }
+    }
+}
+
+fn take(rules: &mut CameraRules, name: &str, judged: &Judged, now: Moment) -> Option<Told> {
+    let raise = rules.look(name, &judged.answer, now)?;
+    Some(Told {
+        raise,
+        reason: judged.reason.clone(),
+        took: judged.took,
+    })
+}
+
+impl From<Raise> for Told {
+    fn from(raise: Raise) -> Self {
+        Self {
+            raise,
+            reason: None,
+            took: None,
+        }
+    }
+}
+
+fn judges(camera: &CameraSettings) -> Vec<(String, EveryPicture)> {
+    let of = |rule: &RuleSettings| Some((rule.name.clone(), EveryPicture::of(rule)?));
+    camera.rules.iter().filter_map(of).collect()
+}
+
+fn terms(camera: &CameraSettings) -> Vec<(String, Terms)> {
+    let terms = camera.rules.iter().map(|rule| {
+        let terms = Terms {
+            judge: judge(&rule.judge),
+            asked: match &rule.judge {
+                JudgeSettings::Says(words) => Some(words.as_str().to_owned()),
+                _ => None,
+            },
+            yes: usize::from(rule.votes.yes),
+            of: usize::from(rule.votes.of),
+            confidence: rule.confidence,
+            cool_down: rule.cool_down,
+            an_hour: rule.an_hour as usize,
+            every: rule.every,
+        };
+        (rule.name.clone(), terms)
+    });
+    terms.collect()
+}
+
+/// The judge of a rule, as alerts have it.
+pub(crate) fn judge(settings: &JudgeSettings) -> Judge {
+    match settings {
+        JudgeSettings::Motion => Judge::Motion,
+        JudgeSettings::Left => Judge::Left,
+        JudgeSettings::Still(_) => Judge::Still,
+        JudgeSettings::Sees(_) => Judge::Sees,
+        JudgeSettings::Says(_) => Judge::Says,
+        JudgeSettings::Obico { .. } => Judge::Obico,
+    }
+}

@@ -1,0 +1,228 @@
+//! Recorded pictures: those of a directory, or of a video by ffmpeg.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use eyelid_jpeg::Splitter;
+use eyelid_slot::MAX_FRAME_BYTES;
+
+/// So many bytes are looked at at once: no JPEG that shows anything has fewer, so that no two end
+/// in one piece.
+const PIECE_BYTES: usize = 128;
+
+/// Pictures, one after the other. One of them is in memory at a time.
+pub(super) enum Recording {
+    /// The files of a directory that are left.
+    Folder(VecDeque<PathBuf>),
+    /// A video.
+    Video(Box<Video>),
+}
+
+/// A picture, and its name where it has one.
+type Named = (Option<String>, Vec<u8>);
+
+impl Recording {
+    /// Opens a directory, or has ffmpeg make so many pictures of each second of a video.
+    ///
+    /// # Errors
+    /// It cannot be read, or there is no ffmpeg.
+    pub(super) fn open(path: &Path, fps: f64) -> anyhow::Result<Self> {
+        let found = fs::metadata(path).with_context(|| format!("cannot read {path:?}"))?;
+        if found.is_dir() {
+            return Ok(Self::Folder(pictures_of(path)?));
+        }
+        Ok(Self::Video(Box::new(Video::open(path, fps)?)))
+    }
+
+    /// Gives the next picture.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Named>> {
+        match self {
+            Self::Folder(paths) => {
+                let Some(path) = paths.pop_front() else {
+                    return Ok(None);
+                };
+                let jpeg = read(&path).with_context(|| format!("cannot read {path:?}"))?;
+                let name = path.file_name().map(|name| name.to_string_lossy().into());
+                Ok(Some((name, jpeg)))
+            }
+            Self::Video(video) => Ok(video.next()?.map(|jpeg| (None, jpeg))),
+        }
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut jpeg = Vec::new();
+    let most = MAX_FRAME_BYTES as u64;
+    fs::File::open(path)?.take(most).read_to_end(&mut jpeg)?;
+    Ok(jpeg)
+}
+
+/// The JPEGs of a directory in the order of their names, numbers in them by their value.
+fn pictures_of(directory: &Path) -> anyhow::Result<VecDeque<PathBuf>> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot read {directory:?}"))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let is_jpeg = path.extension().is_some_and(|ending| {
+            ending.eq_ignore_ascii_case("jpg") || ending.eq_ignore_ascii_case("jpeg")
+        });
+        if is_jpeg {
+            paths.push(path);
+        }
+    }
+    let name = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    paths.sort_by(|one, other| by_name(&name(one), &name(other)));
+    Ok(paths.into())
+}
+
+/// Compares names as people do: 9.jpg comes before 10.jpg, and where numbers are as long as each
+/// other, that is how bytes compare.
+fn by_name(one: &str, other: &str) -> Ordering {
+    let (mut one_rest, mut other_rest) = (one, other);
+    loop {
+        let (Some(a), Some(b)) = (one_rest.chars().next(), other_rest.chars().next()) else {
+            let length = one_rest.len().cmp(&other_rest.len());
+            return length.then_with(|| one.cmp(other));
+        };
+        if a.is_ascii_digit() && b.is_ascii_digit() {
+            let ((a, after_a), (b, after_b)) = (number(one_rest), number(other_rest));
+            let order = a.len().cmp(&b.len()).then_with(|| a.cmp(b));
+            if order != Ordering::Equal {
+                return order;
+            }
+            (one_rest, other_rest) = (after_a, after_b);
+        } else if a != b {
+            return a.cmp(&b);
+        } else {
+            one_rest = &one_rest[a.len_utf8()..];
+            other_rest = &other_rest[b.len_utf8()..];
+        }
+    }
+}
+
+/// The number that a text begins with, without zeros in front, and what follows it.
+fn number(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (number, rest) = text.split_at(end.unwrap_or(text.len()));
+    (number.trim_start_matches('0'), rest)
+}
+
+/// A video that ffmpeg makes JPEGs of.
+pub(super) struct Video {
+    ffmpeg: Child,
+    output: ChildStdout,
+    splitter: Splitter,
+    buffer: Vec<u8>,
+    /// What of the buffer has not been looked at.
+    rest: std::ops::Range<usize>,
+    path: PathBuf,
+}
+
+impl Video {
+    fn open(path: &Path, fps: f64) -> anyhow::Result<Self> {
+        let mut command = Command::new("ffmpeg");
+        command
+            .args(["-nostdin", "-loglevel", "error", "-i"])
+            // A name that begins with a dash, or has a colon in it, is a file's all the same.
+            .arg(format!("file:{}", path.display()))
+            .args(["-vf", &format!("fps={fps}")])
+            .args(["-f", "image2pipe", "-c:v", "mjpeg", "-q:v", "3", "-"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut ffmpeg = command.spawn().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow::anyhow!(
+                "a video takes ffmpeg (Debian: apt install ffmpeg), or give a directory of JPEGs"
+            ),
+            _ => anyhow::Error::from(error).context("cannot start ffmpeg"),
+        })?;
+        let output = ffmpeg.stdout.take().context("ffmpeg has no output")?;
+        Ok(Self {
+            ffmpeg,
+            output,
+            splitter: Splitter::default(),
+            buffer: vec![0; 64 << 10],
+            rest: 0..0,
+            path: path.to_owned(),
+        })
+    }
+
+    fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        loop {
+            while !self.rest.is_empty() {
+                let end = (self.rest.start + PIECE_BYTES).min(self.rest.end);
+                let piece = &self.buffer[self.rest.start..end];
+                self.splitter.feed_bounded(piece, SystemTime::UNIX_EPOCH)?;
+                self.rest.start = end;
+                if let Some((jpeg, _)) = self.splitter.take_newest() {
+                    return Ok(Some(jpeg));
+                }
+            }
+            let read = self.output.read(&mut self.buffer);
+            let read =
+                read.with_context(|| format!("cannot read what ffmpeg makes of {:?}", self.path))?;
+            self.rest = 0..read;
+            if read == 0 {
+                let status = self.ffmpeg.wait().context("cannot wait for ffmpeg")?;
+                if !status.success() {
+                    bail!("ffmpeg cannot read {:?}: {status}", self.path);
+                }
+                return Ok(None);
+            }
+        }
+    }
+}
+
+impl Drop for Video {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.ffmpeg.kill();
+        let _ = self.ffmpeg.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_in_which_people_count() {
+        let mut names = [
+            "10.jpg", "9.jpg", "a2b10", "a2b9", "0010.jpg", "a", "b", "a02b10",
+        ];
+        names.sort_by(|one, other| by_name(one, other));
+        assert_eq!(
+            names,
+            [
+                "9.jpg", "0010.jpg", "10.jpg", "a", "a2b9", "a02b10", "a2b10", "b"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_pictures_are_taken_of_a_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["2.jpg", "10.JPEG", "1.jpg", "notes.txt", "3.png"] {
+            fs::write(directory.path().join(name), name).unwrap();
+        }
+        let mut recording = Recording::open(directory.path(), 10.0).unwrap();
+        let mut names = Vec::new();
+        while let Some((name, jpeg)) = recording.next().unwrap() {
+            assert_eq!(name.as_deref().map(str::as_bytes), Some(&jpeg[..]));
+            names.extend(name);
+        }
+        assert_eq!(names, ["1.jpg", "2.jpg", "10.JPEG"]);
+        assert!(Recording::open(Path::new("/nowhere"), 10.0).is_err());
+    }
+}
