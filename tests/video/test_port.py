@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -68,6 +69,44 @@ def test_eyelid_says_so_at_the_start_and_shows_what_can_be_shown(eyelid, directo
         assert post(program).status == 201
         viewer.fragment()
     assert program.log().count("error:") == 1, program.log()
+
+
+def test_what_eyelid_itself_has_started_is_in_nobodys_way(eyelid, directory, taken):
+    """`--check` beside a running `eyelid`, and a port that is changed and changed back."""
+    free = taken.getsockname()[1]
+    taken.close()
+    file = directory / "eyelid.toml"
+
+    def configure(port):
+        camera = '[cameras.default]\nsource = "test"\nsize = "320x240"\n'
+        file.write_text(f"[video]\nudp = {port}\n{camera}")
+
+    def check():
+        slots = ["--slots", directory / "slots"]
+        command = [binary("eyelid"), "--check", "--config", file, *slots]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+    configure(free)
+    program = eyelid("--config", file)
+    assert post(program).status == 201
+    assert check() == ""
+
+    for port, reads in [(free_port(), 1), (free, 2)]:
+        configure(port)
+        os.kill(program.pid, signal.SIGHUP)
+        program.wait_log(rf"(?s)(configuration read again.*){{{reads}}}")
+    assert "Address already in use" not in program.log()
+    # Of another eyelid it would be in the way.
+    elsewhere = [binary("eyelid"), "--check", "--config", file, "--slots", directory]
+    said = subprocess.run(elsewhere, capture_output=True, text=True, check=True).stderr
+    assert f"cannot use UDP [::]:{free}: Address already in use" in said
+
+
+def free_port():
+    """A port that was free just now."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.bind(("::", 0))
+        return probe.getsockname()[1]
 
 
 def post(program):

@@ -10,45 +10,66 @@ use std::path::Path;
 /// users /proc tells only root; to a service in a sandbox (`ProtectProc=`, `PrivateUsers=`) it
 /// tells nothing.
 pub fn hint(proc: &Path, is_it: impl Fn(&Metadata) -> bool, command: &str) -> String {
-    let seen = look(proc, is_it);
-    if !seen.holders.is_empty() {
-        return format!(" (it is used by {})", seen.holders.join(", "));
-    }
-    if seen.all {
-        return String::new();
-    }
-    format!(" (who uses it is hidden from this process: see {command})")
+    Holders::look(proc, is_it).hint(command)
 }
 
-struct Seen {
-    /// `NAME (pid N)` each, this process left out.
-    holders: Vec<String>,
+/// Who has something open.
+#[derive(Debug)]
+pub(crate) struct Holders {
+    /// Their numbers and names, this process left out.
+    seen: Vec<(u32, String)>,
     /// No process was hidden.
     all: bool,
 }
 
-fn look(proc: &Path, is_it: impl Fn(&Metadata) -> bool) -> Seen {
-    let own = std::process::id();
-    // There is always a first process. Where it is not to be seen, neither are others.
-    let mut all = proc.join("1").exists();
-    let mut holders: Vec<(u32, String)> = Vec::new();
-    for process in fs::read_dir(proc).into_iter().flatten().flatten() {
-        let name = process.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        match has_open(&process.path(), &is_it) {
-            Ok(true) if pid != own => holders.push((pid, self::name(&process.path()))),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => all = false,
-            _ => {}
+impl Holders {
+    /// Says in brackets who they are, or which command tells it.
+    pub(crate) fn hint(&self, command: &str) -> String {
+        if !self.seen.is_empty() {
+            let seen = self.seen.iter();
+            let names = seen.map(|(pid, name)| format!("{name} (pid {pid})"));
+            return format!(" (it is used by {})", names.collect::<Vec<_>>().join(", "));
         }
+        if self.all {
+            return String::new();
+        }
+        format!(" (who uses it is hidden from this process: see {command})")
     }
-    holders.sort_unstable();
-    let text = |(pid, name)| format!("{name} (pid {pid})");
-    Seen {
-        holders: holders.into_iter().map(text).collect(),
-        all,
+
+    /// Says whether some are seen, and all of these have been started by this process, or are it.
+    pub(crate) fn are_of(&self, proc: &Path, parent: u32) -> bool {
+        let is_of = |pid: u32| pid == parent || parent_of(proc, pid) == Some(parent);
+        !self.seen.is_empty() && self.seen.iter().all(|(pid, _)| is_of(*pid))
     }
+
+    /// Looks through /proc.
+    pub(crate) fn look(proc: &Path, is_it: impl Fn(&Metadata) -> bool) -> Self {
+        let own = std::process::id();
+        // There is always a first process. Where it is not to be seen, neither are others.
+        let mut all = proc.join("1").exists();
+        let mut holders: Vec<(u32, String)> = Vec::new();
+        for process in fs::read_dir(proc).into_iter().flatten().flatten() {
+            let name = process.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            match has_open(&process.path(), &is_it) {
+                Ok(true) if pid != own => holders.push((pid, self::name(&process.path()))),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => all = false,
+                _ => {}
+            }
+        }
+        holders.sort_unstable();
+        Holders { seen: holders, all }
+    }
+}
+
+/// Who has started a process (proc_pid_status(5)).
+fn parent_of(proc: &Path, pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(proc.join(pid.to_string()).join("status")).ok()?;
+    let mut lines = status.lines();
+    let parent = lines.find_map(|line| line.strip_prefix("PPid:"))?;
+    parent.trim().parse().ok()
 }
 
 fn has_open(process: &Path, is_it: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
@@ -82,14 +103,19 @@ mod tests {
             .unwrap();
         let proc = Path::new("/proc");
         let there = hint(proc, |file| file.rdev() == full, "");
-        let nobody = look(proc, |_| false);
+        let seen = Holders::look(proc, |file| file.rdev() == full);
+        let is_ours = seen.are_of(proc, std::process::id());
+        let is_of_first = seen.are_of(proc, 1);
+        let nobody = Holders::look(proc, |_| false);
         sleep.kill().unwrap();
         sleep.wait().unwrap();
         assert!(
             there.contains(&format!("sleep (pid {})", sleep.id())),
             "{there:?}"
         );
-        assert!(nobody.holders.is_empty());
+        assert!(is_ours && !is_of_first);
+        assert!(nobody.seen.is_empty());
+        assert!(!nobody.are_of(proc, std::process::id()));
     }
 
     #[test]

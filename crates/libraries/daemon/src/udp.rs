@@ -12,7 +12,9 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt,
 };
 
-use crate::holders;
+use crate::holders::Holders;
+
+const PROC: &str = "/proc";
 
 /// A UDP port that cannot be had, and who has it, if that can be seen.
 #[derive(Debug, thiserror::Error)]
@@ -21,20 +23,29 @@ pub struct UdpError {
     address: SocketAddr,
     reason: io::Error,
     holders: String,
+    found: Option<Holders>,
 }
 
 impl UdpError {
     /// Looks who has the port.
     pub fn new(address: SocketAddr, reason: io::Error) -> Self {
-        let holders = match reason.kind() {
-            io::ErrorKind::AddrInUse => holders(Path::new("/proc"), address),
-            _ => String::new(),
-        };
+        let is_taken = reason.kind() == io::ErrorKind::AddrInUse;
+        let found = is_taken.then(|| holders(Path::new(PROC), address));
+        let command = format!("sudo ss -lunp sport = :{}", address.port());
+        let hint = found.as_ref().map(|found| found.hint(&command));
         Self {
             address,
             reason,
-            holders,
+            holders: hint.unwrap_or_default(),
+            found,
         }
+    }
+
+    /// Says whether it is this process or those that it has started who have the port, as far as
+    /// that can be seen.
+    pub fn is_held_by_programs_of(&self, process: u32) -> bool {
+        let found = self.found.as_ref();
+        found.is_some_and(|found| found.are_of(Path::new(PROC), process))
     }
 }
 
@@ -61,7 +72,7 @@ pub fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn holders(proc: &Path, address: SocketAddr) -> String {
+fn holders(proc: &Path, address: SocketAddr) -> Holders {
     let tables = ["net/udp", "net/udp6"].map(|table| std::fs::read_to_string(proc.join(table)));
     let tables: String = tables.into_iter().flatten().collect();
     let stands_in_the_way = |bound: SocketAddr| {
@@ -72,9 +83,8 @@ fn holders(proc: &Path, address: SocketAddr) -> String {
     let sockets = tables.lines().filter_map(entry);
     let in_the_way = sockets.filter(|(bound, _)| stands_in_the_way(*bound));
     let inodes: Vec<u64> = in_the_way.map(|(_, inode)| inode).collect();
-    let command = format!("sudo ss -lunp sport = :{}", address.port());
     let is_it = |file: &Metadata| file.file_type().is_socket() && inodes.contains(&file.ino());
-    holders::hint(proc, is_it, &command)
+    Holders::look(proc, is_it)
 }
 
 /// A line of /proc/net/udp or udp6: where a socket is bound, and its inode (proc_net(5)).
@@ -127,11 +137,14 @@ mod tests {
         let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), address.port());
         let said = [address, all].map(|address| {
             let error = bind_udp(address).unwrap_err();
-            UdpError::new(address, error).to_string()
+            let error = UdpError::new(address, error);
+            let own = std::process::id();
+            (error.to_string(), error.is_held_by_programs_of(own))
         });
         cat.kill().unwrap();
         cat.wait().unwrap();
-        for (said, address) in said.iter().zip([address, all]) {
+        for ((said, is_of_own), address) in said.iter().zip([address, all]) {
+            assert!(is_of_own, "{said}");
             assert!(
                 said.starts_with(&format!("cannot use UDP {address}: Address already in use")),
                 "{said}"
@@ -162,7 +175,9 @@ mod tests {
             let header = "  sl  local_address rem_address   st tx_queue rx_queue\n";
             let all = format!("{header}{}", line(bound));
             fs::write(proc.path().join("net").join(table), all).unwrap();
-            !holders(proc.path(), wanted.parse().unwrap()).is_empty()
+            !holders(proc.path(), wanted.parse().unwrap())
+                .hint("")
+                .is_empty()
         };
         // Of a machine that counts from the small end.
         let here = format!("{:08X}:1FFD", u32::from_ne_bytes([127, 0, 0, 1]));

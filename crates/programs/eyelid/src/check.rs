@@ -65,19 +65,27 @@ pub(crate) fn check(plan: &Plan, installed: &Installed, places: &Places) -> anyh
 }
 
 /// Says which of the UDP ports that programs bind when they are started another program has now:
-/// who asks for a picture could not see that.
-pub(crate) fn check_ports(plan: &Plan, installed: &Installed) {
+/// who asks for a picture could not see that. One that a program has which an `eyelid` of these
+/// processes has started is as it should be.
+pub(crate) fn check_ports(plan: &Plan, installed: &Installed, own: &[u32]) {
     for program in installed.programs() {
         let Some(address) = program.udp.map(|udp| udp(plan)) else {
             continue;
         };
-        if let Err(error) = bind_udp(address) {
-            log::warn!(
-                "{}: {}; there is no WebRTC until it is free: end that program, or give another port with udp in [video] of the configuration",
-                program.name,
-                UdpError::new(address, error)
-            );
+        let Err(error) = bind_udp(address) else {
+            continue;
+        };
+        let error = UdpError::new(address, error);
+        if own
+            .iter()
+            .any(|eyelid| error.is_held_by_programs_of(*eyelid))
+        {
+            continue;
         }
+        log::warn!(
+            "{}: {error}; there is no WebRTC until it is free: end that program, or give another port with udp in [video] of the configuration",
+            program.name,
+        );
     }
 }
 

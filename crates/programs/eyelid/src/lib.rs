@@ -64,7 +64,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let wanted: Vec<_> = PROGRAMS.iter().filter(|it| it.is_wanted(&plan)).collect();
     let installed = Installed::find(&wanted)?;
     if arguments.check {
-        check::check_ports(&plan, &installed);
+        let running = slots::possible(&plan).filter_map(|slots| slots::taken_by(&slots));
+        check::check_ports(&plan, &installed, &running.collect::<Vec<_>>());
         return check::check(
             &plan,
             &installed,
@@ -81,7 +82,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let mut slots = Slots::take(&plan)?;
         let places = places(&plan, &installed, slots.path().to_owned());
         check::check(&plan, &installed, &places)?;
-        check::check_ports(&plan, &installed);
+        check::check_ports(&plan, &installed, &[]);
         let sockets = Sockets::bind(&plan.listen)?;
         let doors = Doors::bind(places.doors.clone(), &plan, &installed)?;
         let push = doors.bound(RECEIVE_DOOR);

@@ -3,17 +3,23 @@
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use eyelid_figures::push_socket;
 use eyelid_slot::{Phase, Publisher, STATE_FILE, State};
+use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{AccessFlags, access};
 
 use crate::plan::Plan;
+
+/// Where one that nobody else can write is made, and how its name begins.
+const MEMORY: &str = "/dev/shm";
+const PRIVATE: &str = "eyelid-";
 
 /// The slots directory while this process has it. What was made for it is removed at the end, and
 /// the frames with it.
@@ -169,12 +175,34 @@ fn default_slots() -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
             return Ok((slots, Vec::new()));
         }
     }
-    let slots = PathBuf::from(format!("/dev/shm/eyelid-{}", std::process::id()));
+    let slots = Path::new(MEMORY).join(format!("{PRIVATE}{}", std::process::id()));
     let made = DirBuilder::new().mode(0o700).create(&slots);
     made.with_context(|| {
         format!("cannot make the slots directory {slots:?}; give another with --slots DIR")
     })?;
     Ok((slots.clone(), vec![slots]))
+}
+
+/// Where an `eyelid` may have its slots that was started with a plan, here or before.
+pub(crate) fn possible(plan: &Plan) -> impl Iterator<Item = PathBuf> {
+    let others = plan.slots.is_none().then(|| {
+        let private = fs::read_dir(MEMORY).into_iter().flatten().flatten();
+        let private =
+            private.filter(|entry| entry.file_name().as_bytes().starts_with(PRIVATE.as_bytes()));
+        let shared = shared_parents().map(|parent| parent.join("webcam"));
+        shared.chain(private.map(|entry| entry.path()))
+    });
+    plan.slots
+        .clone()
+        .into_iter()
+        .chain(others.into_iter().flatten())
+}
+
+/// The process that has taken a directory.
+pub(crate) fn taken_by(slots: &Path) -> Option<u32> {
+    let claim = UnixStream::connect_addr(&claim_name(slots).ok()?).ok()?;
+    let owner = getsockopt(&claim, sockopt::PeerCredentials).ok()?;
+    u32::try_from(owner.pid()).ok()
 }
 
 /// Where directories of slots are looked for: the system's runtime directory, and the user's own.
@@ -216,7 +244,9 @@ mod tests {
         let path = home.path().join("webcam");
         let arguments = ["eyelid", "--slots", path.to_str().unwrap()];
         let plan = Plan::new(Arguments::parse_from(arguments)).unwrap();
+        assert_eq!(taken_by(&path), None);
         let slots = Slots::take(&plan).unwrap();
+        assert_eq!(taken_by(&path), Some(std::process::id()));
         let error = Slots::take(&plan).unwrap_err();
         let error = format!("{error:#}");
         assert!(

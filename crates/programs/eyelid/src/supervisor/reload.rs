@@ -16,10 +16,7 @@ impl Supervisor<'_> {
         manager::reloading();
         let read = Plan::new(self.arguments.clone()).and_then(|plan| {
             check::check(&plan, &self.installed, &self.resources.places)?;
-            // One that has not changed may be in use by what runs here.
-            if plan.webrtc != self.plan.webrtc {
-                check::check_ports(&plan, &self.installed);
-            }
+            check::check_ports(&plan, &self.installed, &[std::process::id()]);
             Ok(plan)
         });
         match read {
