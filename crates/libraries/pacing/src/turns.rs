@@ -186,6 +186,7 @@ impl Turns {
             return;
         };
         self.take_out(id, member.group);
+        self.note_alone(now, member.group);
         self.search.on_leave(id);
         match &mut self.trial {
             Some(trial) if trial.members.contains(&id) => self.give_up_trial(now),

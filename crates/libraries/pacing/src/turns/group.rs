@@ -190,6 +190,18 @@ impl Turns {
         }
     }
 
+    /// Somebody has left a group: who is the last one there sends for itself from now on.
+    pub(super) fn note_alone(&mut self, now: Instant, group: GroupId) {
+        let members = self.groups.get(&group).map(|with| &with.members);
+        let Some(last) = members.filter(|members| members.len() == 1) else {
+            return;
+        };
+        let last = last.first().and_then(|id| self.members.get_mut(id));
+        if let Some(member) = last {
+            (member.alone_since, member.sends_so_since) = (now, now);
+        }
+    }
+
     pub(super) fn new_group(&mut self, members: BTreeSet<MemberId>) -> GroupId {
         let id = GroupId::new(self.next_id);
         self.next_id += 1;
@@ -199,11 +211,16 @@ impl Turns {
 
     /// These are a group of their own from now on.
     pub(super) fn regroup(&mut self, now: Instant, members: BTreeSet<MemberId>) -> GroupId {
+        let mut left = BTreeSet::new();
         for id in &members {
             let Some(before) = self.members.get(id).map(|member| member.group) else {
                 continue;
             };
             self.take_out(*id, before);
+            left.insert(before);
+        }
+        for before in left {
+            self.note_alone(now, before);
         }
         let group = self.new_group(members.clone());
         let is_alone = members.len() == 1;
@@ -227,5 +244,27 @@ impl Turns {
         for id in group.members.clone() {
             self.regroup(now, [id].into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_the_last_of_a_group_sends_for_itself_from_then_on() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut turns = Turns::default();
+        let ids = [(); 3].map(|()| turns.enter(start, None).unwrap());
+        let alone_since =
+            |turns: &Turns| ids.map(|id| turns.members.get(&id).map(|member| member.alone_since));
+        turns.regroup(at(1), [ids[0], ids[1]].into());
+        turns.regroup(at(2), ids.into());
+        assert_eq!(alone_since(&turns), [Some(start); 3], "with ever more");
+        turns.leave(at(3), ids[0]);
+        assert_eq!(alone_since(&turns), [None, Some(start), Some(start)]);
+        turns.leave(at(4), ids[1]);
+        assert_eq!(alone_since(&turns), [None, None, Some(at(4))]);
     }
 }
