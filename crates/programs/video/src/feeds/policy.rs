@@ -11,22 +11,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use self::watching::Watching;
 use crate::feeds::{Pace, Report};
 
-/// Packets of the last picture that are younger than this hold nobody: pacers send a picture over
-/// some time (str0m over 20 ms and more), and the next one takes time to encode.
-const PACED: Duration = Duration::from_millis(20);
-
-/// How long a viewer may hold the others, whose pictures stand still meanwhile.
-const MOST_HELD_WITH_OTHERS: Duration = Duration::from_millis(700);
-
-/// How long it may hold alone: nobody waits for it, and to go on costs it a keyframe. A link that
-/// stands still for so long has lost what it had.
-const MOST_HELD_ALONE: Duration = Duration::from_secs(4);
-
-/// How long one may that misses pictures, and says that it has not sent the last one yet: a short
-/// wait costs less than the keyframe that it would need.
-const MOST_HELD_BY_MISSING: Duration = Duration::from_millis(100);
+mod watching;
 
 /// How far keyframes are apart at least: each is as many bytes as five to ten others, and viewers
 /// that have lost something ask again while it is on its way to them.
@@ -85,24 +73,6 @@ pub(crate) struct Policy {
     last_key: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct Watching {
-    pace: Pace,
-    /// It has asked for pictures.
-    is_active: bool,
-    /// It wants keyframes from time to time.
-    wants_gop: bool,
-    /// It cannot decode anything else than a keyframe.
-    needs_key: bool,
-    /// When it may have one for having been too slow.
-    key_allowed: Option<Instant>,
-    /// Since when it has a picture and has not come for it.
-    untaken_since: Option<Instant>,
-    report: Report,
-    /// It has held others for too long, until its packets are gone.
-    is_stuck: bool,
-}
-
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -153,17 +123,7 @@ impl Policy {
 
     /// One more watches. It is to be woken before it gets pictures.
     pub(crate) fn enter(&mut self, id: ViewerId, pace: Pace) {
-        let watching = Watching {
-            pace,
-            is_active: false,
-            wants_gop: false,
-            needs_key: true,
-            key_allowed: None,
-            untaken_since: None,
-            report: Report::default(),
-            is_stuck: false,
-        };
-        self.viewers.insert(id, watching);
+        self.viewers.insert(id, Watching::new(pace));
     }
 
     /// One leaves.
@@ -366,54 +326,6 @@ impl Policy {
             viewer.needs_key = true;
         }
         Offer::Misses
-    }
-}
-
-impl Watching {
-    /// Until when this viewer holds the next picture up, with so many that are served. It is stuck
-    /// from then on.
-    fn holds_until(&mut self, now: Instant, served: usize) -> Option<Instant> {
-        if !self.is_active {
-            return None;
-        }
-        if self.pace == Pace::Misses {
-            let until = self.report.waiting_since? + MOST_HELD_BY_MISSING;
-            return (until > now && !self.needs_key).then_some(until);
-        }
-        let queued = self.report.waiting_since.map(|since| since + PACED);
-        let since = match (queued, self.untaken_since) {
-            (Some(one), Some(other)) => one.min(other),
-            (one, other) => match one.or(other) {
-                Some(since) => since,
-                None => {
-                    self.is_stuck = false;
-                    return None;
-                }
-            },
-        };
-        if since > now || self.is_stuck {
-            return None;
-        }
-        let most = match served {
-            0 | 1 => MOST_HELD_ALONE,
-            _ => MOST_HELD_WITH_OTHERS,
-        };
-        if now - since < most {
-            return Some(since + most);
-        }
-        self.is_stuck = true;
-        None
-    }
-
-    /// It counts: one that is stuck does not.
-    fn can_be_served(&self) -> bool {
-        self.is_active && !self.is_stuck
-    }
-
-    /// A picture that is made now is of use to it.
-    fn can_take(&self) -> bool {
-        let is_busy = self.pace == Pace::Misses && self.report.waiting_since.is_some();
-        self.can_be_served() && self.untaken_since.is_none() && !is_busy
     }
 }
 

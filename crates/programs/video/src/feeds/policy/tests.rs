@@ -1,3 +1,4 @@
+use super::watching::{MOST_HELD_ALONE, MOST_HELD_BY_MISSING, MOST_HELD_WITH_OTHERS, PACED};
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
