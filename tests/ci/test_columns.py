@@ -24,4 +24,17 @@ too_wide = runpy.run_path(str(REPOSITORY / ".ci/columns"))["too_wide"]
     ],
 )
 def test_what_is_too_wide(line, wide):
-    assert too_wide(line) == wide
+    assert too_wide(line, is_python=False) == wide
+
+
+@pytest.mark.parametrize(
+    ("line", "wide"),
+    [
+        ('    "' + 94 * "x" + '"', False),
+        ('    "' + 95 * "x" + '"', True),
+        ("# see https://example.org/" + 98 * "x", False),
+        ("# https://example.org/" + 98 * "x" + " says so", True),
+    ],
+)
+def test_python_has_ruffs_rule(line, wide):
+    assert too_wide(line, is_python=True) == wide
