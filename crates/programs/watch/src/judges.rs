@@ -3,7 +3,7 @@
 
 mod every_picture;
 mod obico;
-mod says;
+pub(crate) mod says;
 mod sees;
 
 pub(crate) use every_picture::{EveryPicture, marked};

@@ -31,6 +31,7 @@ mod rules;
 mod schedule;
 mod settings;
 mod show;
+mod told;
 mod watching;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +61,10 @@ pub struct Arguments {
     /// Watch this camera [default: none, and serve the page of alerts]
     #[arg(long, value_name = "NAME", value_parser = camera_name)]
     name: Option<CameraName>,
+    /// Tell eyelid-server what the camera is watched for, at this Unix socket [default: the socket
+    /// status in the directory watch-NAME that systemd has made, else none]
+    #[arg(long, value_name = "SOCKET")]
+    status: Option<PathBuf>,
     /// Say on stdout what is wrong with the options or the file, and end
     #[arg(long)]
     check: bool,

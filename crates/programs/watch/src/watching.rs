@@ -11,13 +11,16 @@ mod pace;
 mod watcher;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use eyelid_config::Config;
 use eyelid_consumer::{Cameras, Configured};
 use eyelid_daemon::pulse::{self, Pulse};
 use eyelid_daemon::{manager, work_when_idle};
+use eyelid_figures::Answering;
 use eyelid_http::{end_signals, reload_on_hang_up};
 use eyelid_slot::CameraName;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +29,7 @@ use tokio::task::LocalSet;
 
 use crate::Arguments;
 use crate::settings::{CameraSettings, Settings};
+use crate::told;
 use crate::watching::watcher::Watcher;
 
 /// What the configuration says of the camera that is watched.
@@ -89,13 +93,17 @@ pub(crate) fn run(arguments: &Arguments, name: &CameraName) -> anyhow::Result<()
         .build()
         .context("cannot start the runtime")?;
     let read = || Plan::read(arguments, name);
-    let ended = LocalSet::new().block_on(&runtime, watch(plan, read));
+    let ended = LocalSet::new().block_on(&runtime, watch(plan, read, arguments.status.as_deref()));
     // A thread that looks a name up waits for a dead name server, and nobody for it.
     runtime.shutdown_background();
     ended
 }
 
-async fn watch(plan: Plan, read: impl Fn() -> anyhow::Result<Plan>) -> anyhow::Result<()> {
+async fn watch(
+    plan: Plan,
+    read: impl Fn() -> anyhow::Result<Plan>,
+    status: Option<&Path>,
+) -> anyhow::Result<()> {
     let slots = plan.settings.slots()?.to_owned();
     let slot = plan.camera.slot.clone();
     let configured: Configured = [(plan.camera.name.clone(), slot)].into_iter().collect();
@@ -104,6 +112,9 @@ async fn watch(plan: Plan, read: impl Fn() -> anyhow::Result<Plan>) -> anyhow::R
     let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     let (hearing, looking) = (Pulse::default(), Pulse::default());
     let reread = Reread::default();
+    let (name, state) = (plan.camera.name.clone(), plan.settings.state.clone());
+    let (answering, started) = (told::listen(status, &name), SystemTime::now());
+    let figures = || told::figures(&state, &name, started);
     let mut watcher = Watcher::new(plan, cameras.clone())?;
     manager::ready();
     let reload = || {
@@ -117,6 +128,7 @@ async fn watch(plan: Plan, read: impl Fn() -> anyhow::Result<Plan>) -> anyhow::R
         error = watcher.run(&reread, &looking) => error,
         () = pulse::feed_watchdog([&hearing, &looking]) => Ok(()),
         () = reload_on_hang_up(hang_ups, reload) => Ok(()),
+        never = Answering::answer_all(answering.as_ref(), figures) => match never {},
     };
     manager::stopping();
     watcher.end();

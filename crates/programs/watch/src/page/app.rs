@@ -70,6 +70,7 @@ impl PageApp {
     /// Serves by other settings from now on.
     pub(crate) fn reload(&self, settings: PageSettings) {
         self.settings.replace(Rc::new(settings));
+        self.trying.forget();
     }
 
     fn settings(&self) -> Rc<PageSettings> {

@@ -278,6 +278,7 @@ mod tests {
         };
         let door = CameraFacts {
             title: None,
+            slot: None,
             rules: vec![parcel],
         };
         PageSettings {

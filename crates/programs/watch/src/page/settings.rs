@@ -26,11 +26,15 @@ pub(crate) struct PageSettings {
     pub(crate) state: PathBuf,
     /// The directory of rules that were made on the page.
     pub(crate) rules: PathBuf,
+    /// The slots directory, if one is named.
+    pub(crate) slots: Option<PathBuf>,
+    /// Who is asked in words, if anybody.
+    pub(crate) asked: Option<ModelSettings>,
     /// Users may make rules.
     pub(crate) ask: bool,
     /// The cameras of the configuration.
     pub(crate) cameras: IndexMap<CameraName, CameraFacts>,
-    /// The model that is asked in words, if there is one.
+    /// What is told of who is asked.
     pub(crate) model: Option<ModelFacts>,
     /// How clients are served that no server hands over.
     pub(crate) serve: ServeOptions,
@@ -41,6 +45,8 @@ pub(crate) struct PageSettings {
 pub(crate) struct CameraFacts {
     /// How people call it.
     pub(crate) title: Option<String>,
+    /// Its slot, if that is known.
+    pub(crate) slot: Option<PathBuf>,
     /// Its rules.
     pub(crate) rules: Vec<RuleFacts>,
 }
@@ -85,6 +91,7 @@ impl PageSettings {
             let title = known.and_then(|known| known.title.as_ref());
             let facts = CameraFacts {
                 title: title.map(ToString::to_string),
+                slot: camera.slot,
                 rules: camera.rules.iter().map(RuleFacts::of).collect(),
             };
             cameras.insert(camera.name, facts);
@@ -103,7 +110,9 @@ impl PageSettings {
             state: settings.state,
             rules: settings.rules,
             ask: settings.ask_on_page,
+            slots: settings.slots,
             model: settings.model.as_ref().map(ModelFacts::of),
+            asked: settings.model,
             cameras,
             serve,
         })

@@ -105,7 +105,7 @@ function tryRule() {
     const { answer, reason, seen, confidence, took_ms } = await ask('rules/try', 'POST', wanted());
     const sure = confidence === null ? '' : `, sure: ${share(confidence)}`;
     const lines = [
-      `${answer ? `Answer: ${answer}` : 'No answer that can be read'}${sure} (${lasted(took_ms)})`,
+      `${answer ? `Answer: ${answer}` : 'No answer that can be read'}${sure}${took_ms === null ? '' : ` (${lasted(took_ms)})`}`,
       reason && `Why: ${reason}`,
       seen && `In the picture: ${seen}`,
     ];
