@@ -2,7 +2,7 @@
 //! has seen of it; `sees`, `says` and `obico` ask somebody else, and now and then.
 
 mod every_picture;
-mod obico;
+pub(crate) mod obico;
 pub(crate) mod says;
 mod sees;
 

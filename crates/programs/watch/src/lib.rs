@@ -13,6 +13,7 @@
 mod alert;
 mod alerts;
 mod area;
+mod asker;
 mod asking;
 mod explain;
 mod eye;

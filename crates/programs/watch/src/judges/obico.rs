@@ -6,6 +6,7 @@
 
 mod score;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -38,8 +39,25 @@ pub(crate) struct Obico {
 /// What ml_api answers: `{"detections": [["failure", 0.53, [XC, YC, W, H]], ...]}`, the places in
 /// pixels from the picture's upper left corner.
 #[derive(Debug, Deserialize)]
-struct Found {
+pub(crate) struct Found {
     detections: Vec<(String, f64, [f64; 4])>,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detections.is_empty() {
+            writeln!(f, "found: nothing")?;
+        }
+        for (label, certainty, [x, y, ..]) in self.detections.iter().take(MOST_BOXES) {
+            writeln!(f, "found: {} ({certainty}) around {x}, {y}", plain(label))?;
+        }
+        Ok(())
+    }
+}
+
+/// A label that can be shown.
+fn plain(label: &str) -> String {
+    label.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 impl Obico {
@@ -78,6 +96,19 @@ impl Obico {
     /// # Errors
     /// Why it has not looked.
     pub(crate) async fn judge(&mut self, frame: (u32, u32)) -> anyhow::Result<Judged> {
+        let (found, took) = self.look().await?;
+        Ok(Judged {
+            answer: self.weigh(&found, frame),
+            reason: None,
+            took: Some(took),
+        })
+    }
+
+    /// Has the container look, and weighs nothing.
+    ///
+    /// # Errors
+    /// Why it has not looked.
+    pub(crate) async fn look(&self) -> anyhow::Result<(Found, Duration)> {
         let started = Instant::now();
         let answer = self.client.send(&self.request, LIMITS).await?;
         let url = &self.request.url;
@@ -86,11 +117,7 @@ impl Obico {
         }
         let found: Found = serde_json::from_slice(&answer.body)
             .with_context(|| format!("{url}: is no answer of ml_api"))?;
-        Ok(Judged {
-            answer: self.weigh(&found, frame),
-            reason: None,
-            took: Some(started.elapsed()),
-        })
+        Ok((found, started.elapsed()))
     }
 
     /// A print has ended, or was paused: what was found in it says nothing of the next one.
@@ -117,7 +144,7 @@ fn sightings(found: &Found, (width, height): (u32, u32)) -> Vec<Sighting> {
     let boxes = found.detections.iter().take(MOST_BOXES);
     boxes
         .map(|(label, certainty, [x, y, w, h])| Sighting {
-            label: Some(label.chars().filter(|c| !c.is_control()).take(40).collect()),
+            label: Some(plain(label)),
             confidence: Some(certainty.clamp(0.0, 1.0)),
             left: share(x - w / 2.0, width),
             top: share(y - h / 2.0, height),

@@ -7,15 +7,13 @@ mod moments;
 mod shrink;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use bytes::Bytes;
 use eyelid_config::Polygon;
 use eyelid_jpeg::decode_luma;
-use eyelid_words::{
-    Answer, LastNo, Moment, NoAnswer, Picture, Question, RuleInWords, Scene, Verdict,
-};
+use eyelid_words::{Answer, LastNo, Moment, Picture, Question, RuleInWords, Scene, Verdict};
 
 pub(crate) use model::{Asked, Model, Occasion, Said};
 pub(crate) use moments::Look;
@@ -193,17 +191,6 @@ fn covers(polygon: &Polygon, across: f32, down: f32) -> bool {
     });
     crossings.count() % 2 == 1
 }
-
-/// Why there is no answer, in a few words, for an alert and the log.
-pub(crate) fn why_none(said: &Said) -> Option<&NoAnswer> {
-    let verdicts = said.verdicts.rules.iter();
-    verdicts
-        .filter_map(|(_, verdict)| verdict.as_ref().err())
-        .next()
-}
-
-/// How long a whole question may take that has to be said in other ways first.
-pub(crate) const LONGEST: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests;

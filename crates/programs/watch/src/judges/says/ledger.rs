@@ -72,35 +72,43 @@ impl Ledger {
             Err(TryLockError::WouldBlock) => return Err(NoTurn::Busy),
             Err(TryLockError::Error(error)) => return Err(failed(&self.lock, error)),
         }
+        let read = self.budget()?;
+        let is_broken = read.is_none();
         let mut turn = Turn {
             ledger: self,
-            budget: self.budget(now)?,
+            budget: read.unwrap_or_else(|| Budget::spent_for_an_hour(self.limits, now)),
             _lock: lock,
         };
+        if is_broken {
+            // An hour from now, not from whenever it is read.
+            turn.write()?;
+        }
         turn.count(now)?;
         Ok(turn)
     }
 
     /// Questions asked within the last hour and the last day, for `explain` and the page.
     pub(crate) fn asked(&self, now: SystemTime) -> (usize, usize) {
-        self.budget(now).unwrap_or_default().asked(now)
+        let budget = self.budget().ok().flatten();
+        budget.unwrap_or_default().asked(now)
     }
 
-    fn budget(&self, now: SystemTime) -> Result<Budget, NoTurn> {
-        match files::read(&self.questions, MOST_BYTES) {
-            Ok(bytes) => Ok(Budget::read(&bytes).unwrap_or_else(|error| {
-                log::warn!(
-                    "{:?}: {error}; counted as an hour's questions asked",
-                    self.questions
-                );
-                Budget::spent_for_an_hour(self.limits, now)
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Budget::default()),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Ok(Budget::spent_for_an_hour(self.limits, now))
+    /// What was asked; `None` where the file cannot be understood.
+    fn budget(&self) -> Result<Option<Budget>, NoTurn> {
+        let path = &self.questions;
+        let bytes = match files::read(path, MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(Budget::default()));
             }
-            Err(error) => Err(NoTurn::Uncountable(self.questions.clone(), error)),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(None),
+            Err(error) => return Err(NoTurn::Uncountable(path.clone(), error)),
+        };
+        let read = Budget::read(&bytes);
+        if let Err(error) = &read {
+            log::warn!("{path:?}: {error}; counted as an hour's questions asked");
         }
+        Ok(read.ok())
     }
 }
 
@@ -192,8 +200,9 @@ mod tests {
         fs::write(directory.path().join(QUESTIONS), "{\"version\":1,").unwrap();
         let ledger = Ledger::new(directory.path(), LIMITS);
         assert!(matches!(ledger.turn(now), Err(NoTurn::Spent(_))));
-        // It is whole again, and an hour later may be asked.
-        fs::write(directory.path().join(QUESTIONS), "{").unwrap();
-        assert!(matches!(ledger.turn(now), Err(NoTurn::Spent(_))));
+        // It is whole again: an hour later may be asked.
+        let later = now + Duration::from_mins(30);
+        assert!(matches!(ledger.turn(later), Err(NoTurn::Spent(_))));
+        assert!(ledger.turn(now + Duration::from_hours(1)).is_ok());
     }
 }

@@ -1,5 +1,7 @@
 //! The words' judge with pictures that are drawn here.
 
+use std::time::Duration;
+
 use eyelid_picture::{Canvas, Encoder};
 use eyelid_words::Verdicts;
 
