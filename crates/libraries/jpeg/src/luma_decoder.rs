@@ -117,3 +117,70 @@ fn shrink(pixels: &[u8], width: usize, height: usize, step: usize, cells: &mut V
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyelid_replay::case;
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let rgb: Vec<u8> = pixels
+            .flat_map(|(x, y)| [(x / 16 * 40 % 256) as u8, (y / 16 * 24 % 256) as u8, 90])
+            .collect();
+        let mut encoder = eyelid_picture::Encoder::default();
+        encoder
+            .encode_rgb(&rgb, width, height, 90)
+            .unwrap()
+            .to_vec()
+    }
+
+    #[test]
+    fn is_made_smaller_until_it_fits() {
+        let mut decoder = LumaDecoder::default();
+        for ((width, height), cells) in [
+            ((160, 90), (160, 90)),
+            ((161, 90), (81, 45)),
+            ((320, 240), (80, 60)),
+            ((768, 576), (96, 72)),
+            ((1280, 720), (160, 90)),
+            ((1290, 722), (81, 46)),
+            ((1920, 1080), (120, 68)),
+        ] {
+            let jpeg = jpeg(width, height);
+            let luma = decoder.decode(&jpeg).unwrap();
+            assert_eq!((luma.width, luma.height), cells, "{width}x{height}");
+            assert_eq!(luma.samples.len(), cells.0 * cells.1);
+        }
+    }
+
+    #[test]
+    fn both_decoders_see_the_same() {
+        let (mut usual, mut pure) = (LumaDecoder::default(), LumaDecoder::pure_rust());
+        let large = jpeg(1300, 730);
+        for jpeg in [
+            large.as_slice(),
+            case!("jpeg-420"),
+            case!("jpeg-411"),
+            case!("jpeg-422-restarts"),
+            case!("jpeg-444-optimised"),
+            case!("jpeg-grey"),
+            case!("jpeg-progressive"),
+        ] {
+            let one = usual.decode(jpeg).unwrap();
+            let other = pure.decode(jpeg).unwrap();
+            assert_eq!((one.width, one.height), (other.width, other.height));
+            let apart = one.samples.iter().zip(other.samples);
+            let apart: u32 = apart.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+            assert!(apart as usize <= one.samples.len() * 2, "{apart}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_picture_and_goes_on() {
+        let mut decoder = LumaDecoder::default();
+        assert!(decoder.decode(b"").is_err());
+        assert!(decoder.decode(&case!("jpeg-420")[..200]).is_err());
+        assert!(decoder.decode(case!("jpeg-420")).is_ok());
+    }
+}

@@ -50,7 +50,7 @@ impl Rates {
     pub(crate) fn new(seconds: f32, hurries: bool) -> Self {
         let rate = |over: f32| 1.0 - (-seconds / over).exp();
         if hurries {
-            let quick = rate(0.3);
+            let quick = rate(0.15);
             return Self {
                 usual: quick,
                 odd: quick,
@@ -87,11 +87,13 @@ impl Background {
 
     /// Learns a picture. `differences` are those from what was expected; a cell moves towards the
     /// picture by its share of these, so a light that explains the picture is not learned here.
+    /// `learned` is told how far each has moved.
     pub(crate) fn learn(
         &mut self,
         rates: Rates,
         differences: &[f32],
         lesson: impl Fn(usize) -> Lesson,
+        mut learned: impl FnMut(usize, f32),
     ) {
         for (cell, difference) in differences.iter().enumerate() {
             let lesson = lesson(cell);
@@ -103,6 +105,7 @@ impl Background {
                 Lesson::Settled => rates.settled,
             };
             self.mean[cell] = (self.mean[cell] + rate * difference).clamp(0.0, 255.0);
+            learned(cell, rate * difference);
             if matches!(lesson, Lesson::Usual | Lesson::Odd) {
                 let noise = self.noise[cell];
                 let limited = difference.abs().min(6.0 * noise + 2.0);

@@ -4,9 +4,9 @@ use crate::grid::{Bounds, Grid};
 
 /// The most pieces of one picture; snow has more, and then the rest does not matter.
 pub(crate) const MOST_BLOBS: usize = 512;
-/// How much brighter or darker neighbours may have become unlike each other, in shares, where only
-/// light has changed.
-const UNEVEN: f32 = 0.06;
+/// How much brighter or darker neighbours become unlike each other where only light changes, in
+/// shares: the standard deviation, without noise.
+const UNEVEN: f32 = 0.025;
 
 /// A piece of connected different cells.
 #[derive(Clone, Copy, Debug)]
@@ -18,10 +18,14 @@ pub(crate) struct Blob {
     pub(crate) strength: f32,
     /// Pairs of neighbours inside it.
     pub(crate) pairs: usize,
-    /// Those whose ratios to the background are unlike: no light does that.
-    pub(crate) uneven: usize,
+    /// How unlike these pairs' ratios to the background are, in squares of what noise makes them:
+    /// 1 where there is only light.
+    pub(crate) roughness: f32,
     /// Cells that have changed a moment ago.
     pub(crate) active: usize,
+    /// Cells that did not look different in the picture before.
+    pub(crate) fresh: usize,
+    pub(crate) touches_border: bool,
     pub(crate) centre: (f32, f32),
     /// Where its cells are in the list of all.
     pub(crate) first: usize,
@@ -47,6 +51,8 @@ pub(crate) struct Cells<'a> {
     pub(crate) excess: &'a [f32],
     /// Whether the difference has changed a moment ago.
     pub(crate) active: &'a [bool],
+    /// Whether it looked different in the picture before.
+    pub(crate) before: &'a [bool],
 }
 
 /// Finds pieces. Keeps its memory.
@@ -90,7 +96,7 @@ impl BlobFinder {
         let label = self.blobs.len() as u16 + 1;
         let first = self.members.len();
         let mut bounds = Bounds::at(seed % grid.width, seed / grid.width);
-        let (mut strength, mut active) = (0.0, 0);
+        let (mut strength, mut active, mut fresh) = (0.0, 0, 0);
         let mut sums = (0.0, 0.0);
         self.labels[seed] = label;
         self.members.push(seed as u32);
@@ -102,6 +108,7 @@ impl BlobFinder {
             bounds.include(column, row);
             strength += cells.excess[cell].min(3.0);
             active += usize::from(cells.active[cell]);
+            fresh += usize::from(!cells.before[cell]);
             sums.0 += column as f32 + 0.5;
             sums.1 += row as f32 + 0.5;
             for y in row.saturating_sub(1)..(row + 2).min(grid.height) {
@@ -120,8 +127,13 @@ impl BlobFinder {
             area,
             strength,
             pairs: 0,
-            uneven: 0,
+            roughness: 0.0,
             active,
+            fresh,
+            touches_border: bounds.left == 0
+                || bounds.top == 0
+                || bounds.right + 1 == grid.width
+                || bounds.bottom + 1 == grid.height,
             centre: (sums.0 / area as f32, sums.1 / area as f32),
             first,
         }
@@ -132,7 +144,7 @@ impl BlobFinder {
     fn compare(&mut self, grid: Grid, index: usize, cells: &Cells<'_>) {
         let label = index as u16 + 1;
         let Blob { first, area, .. } = self.blobs[index];
-        let (mut pairs, mut uneven) = (0, 0);
+        let (mut pairs, mut sum) = (0, 0.0);
         for member in &self.members[first..first + area] {
             let cell = *member as usize;
             if !self.is_inside(grid, cell, label) {
@@ -141,12 +153,12 @@ impl BlobFinder {
             for other in [cell + 1, cell + grid.width] {
                 if other < grid.cells() && self.is_inside(grid, other, label) {
                     pairs += 1;
-                    uneven += usize::from(is_uneven(cells, cell, other));
+                    sum += roughness(cells, cell, other);
                 }
             }
         }
         self.blobs[index].pairs = pairs;
-        self.blobs[index].uneven = uneven;
+        self.blobs[index].roughness = sum / pairs.max(1) as f32;
     }
 
     fn is_inside(&self, grid: Grid, cell: usize, label: u16) -> bool {
@@ -163,23 +175,27 @@ impl BlobFinder {
     }
 }
 
-/// Whether two neighbours' ratios to what is expected differ by more than noise makes them.
-fn is_uneven(cells: &Cells<'_>, one: usize, other: usize) -> bool {
+/// How unlike two neighbours' ratios to what is expected are, in squares of what noise makes them;
+/// no pair says more than a bound.
+fn roughness(cells: &Cells<'_>, one: usize, other: usize) -> f32 {
     let ratio = |cell: usize| (cells.picture[cell] + 3.0) / (cells.expected[cell] + 3.0);
-    let blur =
-        |cell: usize| cells.noise[cell] / (cells.picture[cell].min(cells.expected[cell]) + 3.0);
-    let (a, b) = (ratio(one), ratio(other));
-    let apart = (a / b).ln().abs();
-    apart > UNEVEN + 2.5 * (blur(one) + blur(other))
+    let blur = |cell: usize| {
+        let darker = cells.picture[cell].min(cells.expected[cell]) + 3.0;
+        (cells.noise[cell] / darker).powi(2)
+    };
+    let apart = (ratio(one) / ratio(other)).ln();
+    (apart * apart / (UNEVEN * UNEVEN + 2.0 * (blur(one) + blur(other)))).min(16.0)
 }
 
 impl Blob {
     /// Says what it is, from the texture inside it.
-    pub(crate) fn verdict(&self) -> Verdict {
-        let share = self.uneven as f32 / self.pairs.max(1) as f32;
-        if self.pairs >= 3 && share > 0.3 {
+    pub(crate) fn verdict(&self, grid: Grid) -> Verdict {
+        if self.pairs >= 3 && self.roughness > 4.0 {
             Verdict::Textured
-        } else if self.pairs >= 25 && share < 0.18 {
+        } else if self.pairs >= 25
+            && self.roughness < 2.5
+            && !(self.is_compact(grid) && self.area < 120)
+        {
             Verdict::Light
         } else {
             Verdict::Open
@@ -189,7 +205,11 @@ impl Blob {
     /// Whether it has the shape of a thing: not a thin edge, not all over the picture.
     pub(crate) fn is_compact(&self, grid: Grid) -> bool {
         let longest = self.bounds.longest();
-        let thickness = self.area as f32 / longest;
-        longest < grid.longest() * 0.3 && thickness * 6.0 > longest
+        let (width, height) = (self.bounds.width() as f32, self.bounds.height() as f32);
+        let diagonal = width.hypot(height);
+        let area = self.area as f32;
+        longest < grid.longest() * 0.3
+            && area * 8.0 > diagonal * diagonal
+            && area > 0.3 * width * height
     }
 }

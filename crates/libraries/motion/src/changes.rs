@@ -1,1 +1,130 @@
-//! What was left behind and what was taken away: what looks different and stays so (to come).
+//! What was left behind and what was taken away.
+//!
+//! A piece that looks different, has not changed for some seconds, and is where something moved
+//! before: nothing puts itself down. Whether it was put there or taken away is seen at its edge:
+//! who puts a thing before a wall makes an edge where the wall had none.
+
+use crate::blobs::{Blob, BlobFinder, Cells, Verdict};
+use crate::grid::{Bounds, Grid};
+use crate::motion::ChangeKind;
+
+/// How long a piece has to be unchanged, in seconds.
+pub(crate) const CALM: f32 = 3.0;
+/// How long before that something has to have moved there, at most, in seconds.
+const BEFORE: f32 = 6.0;
+/// The fewest cells: fewer are a leaf.
+const LEAST_AREA: usize = 4;
+
+/// What is known of cells that look different.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// For how many seconds each cell has been different and unchanged.
+    pub(crate) calm: Vec<f32>,
+    /// How many seconds ago a thing was at each cell.
+    visited: Vec<f32>,
+    /// Cells of which it was said.
+    said: Vec<bool>,
+}
+
+impl Changes {
+    pub(crate) fn begin(&mut self, grid: Grid) {
+        self.calm.clear();
+        self.calm.resize(grid.cells(), 0.0);
+        self.visited.clear();
+        self.visited.resize(grid.cells(), f32::INFINITY);
+        self.said.clear();
+        self.said.resize(grid.cells(), false);
+    }
+
+    /// Takes note of a picture that many seconds after the last.
+    pub(crate) fn pass(&mut self, seconds: f32, different: &[bool], active: &[bool]) {
+        for (cell, calm) in self.calm.iter_mut().enumerate() {
+            self.visited[cell] += seconds;
+            if !different[cell] {
+                *calm = (*calm - 2.0 * seconds).max(0.0);
+                self.said[cell] = self.said[cell] && *calm > 0.0;
+            } else if active[cell] {
+                *calm = (*calm - 2.0 * seconds).max(0.0);
+            } else {
+                *calm += seconds;
+            }
+        }
+    }
+
+    /// Takes note of where a thing moves, and as far around as it may reach.
+    pub(crate) fn visit(&mut self, grid: Grid, bounds: Bounds) {
+        let reach = 2 + bounds.longest() as usize / 4;
+        let right = (bounds.right + reach).min(grid.width - 1);
+        let bottom = (bounds.bottom + reach).min(grid.height - 1);
+        for row in bounds.top.saturating_sub(reach)..=bottom {
+            let row = row * grid.width;
+            self.visited[row + bounds.left.saturating_sub(reach)..=row + right].fill(0.0);
+        }
+    }
+
+    /// Calls for each piece that was left or taken, once.
+    pub(crate) fn find(
+        &mut self,
+        grid: Grid,
+        finder: &BlobFinder,
+        cells: &Cells<'_>,
+        mut found: impl FnMut(ChangeKind, Bounds),
+    ) {
+        for (index, blob) in finder.blobs.iter().enumerate() {
+            let members = &finder.members[blob.first..blob.first + blob.area];
+            if self.is_settled(grid, blob, members) {
+                for member in members {
+                    self.said[*member as usize] = true;
+                }
+                found(kind(grid, finder, index, members, cells), blob.bounds);
+            }
+        }
+    }
+
+    fn is_settled(&self, grid: Grid, blob: &Blob, members: &[u32]) -> bool {
+        let large = blob.bounds.longest() > 0.6 * grid.longest();
+        if blob.area < LEAST_AREA || large || blob.verdict(grid) == Verdict::Light {
+            return false;
+        }
+        let count = |is: &dyn Fn(usize) -> bool| {
+            let members = members.iter().filter(|member| is(**member as usize));
+            members.count() as f32 / blob.area as f32
+        };
+        count(&|cell| self.calm[cell] >= CALM) > 0.6
+            && count(&|cell| self.said[cell]) < 0.3
+            && count(&|cell| self.visited[cell] < self.calm[cell] + BEFORE) > 0.7
+    }
+}
+
+/// Compares the contrast at the edge of a piece with that of the background there.
+fn kind(
+    grid: Grid,
+    finder: &BlobFinder,
+    index: usize,
+    members: &[u32],
+    cells: &Cells<'_>,
+) -> ChangeKind {
+    let label = index as u16 + 1;
+    let (mut now, mut before) = (0.0, 0.0);
+    for member in members {
+        let cell = *member as usize;
+        let (column, row) = (cell % grid.width, cell / grid.width);
+        let others = [
+            (column > 0).then(|| cell - 1),
+            (column + 1 < grid.width).then(|| cell + 1),
+            (row > 0).then(|| cell - grid.width),
+            (row + 1 < grid.height).then(|| cell + grid.width),
+        ];
+        for other in others.into_iter().flatten() {
+            if finder.labels[other] != label {
+                now += (cells.picture[cell] - cells.picture[other]).abs();
+                before += (cells.expected[cell] - cells.expected[other]).abs();
+            }
+        }
+    }
+    if now >= before {
+        ChangeKind::Left
+    } else {
+        ChangeKind::Taken
+    }
+}

@@ -14,6 +14,7 @@ mod clutter;
 mod grid;
 mod light;
 mod motion;
+mod stillness;
 mod tracks;
 mod zones;
 

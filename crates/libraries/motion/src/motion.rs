@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::Luma;
 use crate::background::{Background, Lesson, Rates};
 use crate::blobs::{BlobFinder, Cells, Verdict, WEAK};
+use crate::changes::{CALM, Changes};
 use crate::grid::{Bounds, Grid};
 use crate::light::{LightFit, with_tones};
+use crate::stillness::Stillness;
 use crate::tracks::Tracks;
 use crate::zones::Zones;
 
@@ -64,6 +66,11 @@ const LEARNING: Duration = Duration::from_secs(2);
 const LEARNING_PICTURES: u32 = 5;
 /// How long a new light is learned.
 const RELEARNING: f32 = 1.0;
+/// For how long a piece of another light is not taken for the background, in seconds: at a shadow's
+/// edge all of the shadow says that it is one.
+const LIT_PATIENCE: f32 = 30.0;
+/// A jump of the whole view's light from one picture to the next, in levels.
+const JUMP: f32 = 6.0;
 /// How many pictures back a cell is compared with to see whether it has changed just now.
 const BACK: usize = 3;
 
@@ -86,8 +93,10 @@ pub struct Motion {
     /// Differences of the last pictures, the newest at `newest`.
     history: [Vec<f32>; BACK],
     newest: usize,
-    /// For how many seconds each cell has been different and unchanged.
-    calm: Vec<f32>,
+    /// The one before that.
+    previous: usize,
+    changes: Changes,
+    stillness: Stillness,
     background: Background,
     light: LightFit,
     finder: BlobFinder,
@@ -97,6 +106,9 @@ pub struct Motion {
     pictures: u32,
     /// Seconds for which to learn quickly and to say nothing.
     hurry: f32,
+    /// How much brighter the view is than its background, in levels, and how much that jumped.
+    lit: f32,
+    jump: f32,
     /// Seconds since the last hurry began.
     since_hurry: f32,
     still_since: Option<Duration>,
@@ -120,7 +132,9 @@ impl Motion {
             inliers: Vec::new(),
             history: Default::default(),
             newest: 0,
-            calm: Vec::new(),
+            previous: 0,
+            changes: Changes::default(),
+            stillness: Stillness::default(),
             background: Background::default(),
             light: LightFit::default(),
             finder: BlobFinder::default(),
@@ -129,6 +143,8 @@ impl Motion {
             last: Duration::ZERO,
             pictures: 0,
             hurry: 0.0,
+            lit: 0.0,
+            jump: 0.0,
             since_hurry: 0.0,
             still_since: None,
         }
@@ -157,13 +173,14 @@ impl Motion {
             .extend(luma.samples.iter().map(|&s| f32::from(s)));
         let gain = self.explain_light();
         self.notice(gain);
-        let is_switch = self.is_switch(seconds);
+        let is_switch = self.is_switch();
         let cells = Cells {
             picture: &self.picture,
             expected: &self.expected,
             noise: &self.background.noise,
             excess: &self.excess,
             active: &self.active,
+            before: &self.before,
         };
         self.finder.find(grid, &cells);
         let learns_first =
@@ -176,26 +193,71 @@ impl Motion {
         if is_learning {
             self.tracks.clear();
         } else {
-            self.tracks.follow(grid, &self.finder.blobs, seconds);
+            let is_left =
+                |cell: usize| self.before[cell] && !self.different[cell] && self.active[cell];
+            self.tracks
+                .follow(grid, &self.finder.blobs, seconds, &is_left);
         }
+        let (moving, changed) = self.found(seconds, at, is_learning);
         self.learn(seconds, is_learning);
         self.hurry = (self.hurry - seconds).max(0.0);
         self.since_hurry += seconds;
-        let moving: Vec<Region> = self
-            .tracks
-            .tracks
-            .iter()
-            .filter(|track| track.is_moving())
-            .map(|track| region(grid, track.bounds))
-            .collect();
         Look {
             moving,
-            changed: Vec::new(),
+            changed,
             is_learning,
             cells: &self.different,
             size: (grid.width, grid.height),
             still_since: self.still_since,
         }
+    }
+
+    /// Says what moves, and what was left or taken; takes note of when all was still.
+    fn found(
+        &mut self,
+        seconds: f32,
+        at: Duration,
+        is_learning: bool,
+    ) -> (Vec<Region>, Vec<Change>) {
+        let grid = self.grid;
+        let (mut moving, mut changed) = (Vec::new(), Vec::new());
+        self.changes.pass(seconds, &self.different, &self.active);
+        for track in self.tracks.tracks.iter().filter(|track| track.is_moving()) {
+            // What is only there suddenly, and leaves nothing, does not bring anything.
+            if track.balance() > 0.3 {
+                self.changes.visit(grid, track.bounds);
+            }
+            moving.push(region(grid, track.bounds));
+        }
+        if is_learning {
+            return (moving, changed);
+        }
+        let cells = Cells {
+            picture: &self.picture,
+            expected: &self.expected,
+            noise: &self.background.noise,
+            excess: &self.excess,
+            active: &self.active,
+            before: &self.before,
+        };
+        self.changes
+            .find(grid, &self.finder, &cells, |kind, bounds| {
+                changed.push(Change {
+                    kind,
+                    region: region(grid, bounds),
+                });
+            });
+        let stirs = self.stillness.is_stirred(
+            grid,
+            &self.difference,
+            &self.history[self.previous],
+            &self.picture,
+            &self.watched,
+        );
+        if stirs || !moving.is_empty() || self.still_since.is_none() {
+            self.still_since = Some(at);
+        }
+        (moving, changed)
     }
 
     fn nothing(&self) -> Look<'_> {
@@ -223,7 +285,7 @@ impl Motion {
             *cells = vec![0.0; count];
         }
         self.excess = vec![0.0; count];
-        self.calm = vec![0.0; count];
+        self.changes.begin(grid);
         for cells in [&mut self.active, &mut self.different, &mut self.before] {
             *cells = vec![false; count];
         }
@@ -236,6 +298,7 @@ impl Motion {
         self.last = at;
         self.pictures = 1;
         self.hurry = 0.0;
+        self.lit = 0.0;
         self.since_hurry = f32::INFINITY;
         self.still_since = None;
     }
@@ -270,6 +333,10 @@ impl Motion {
                 std::mem::swap(&mut self.expected, &mut self.corrected);
             }
         }
+        let lit = self.expected.iter().zip(&self.background.mean);
+        let lit = lit.map(|(e, mean)| e - mean).sum::<f32>() / self.grid.cells() as f32;
+        self.jump = (lit - self.lit).abs();
+        self.lit = lit;
         light.gain
     }
 
@@ -295,9 +362,10 @@ impl Motion {
             };
             self.excess[cell] = excess;
             self.different[cell] = excess >= WEAK;
-            let changed = (d - self.history[oldest][cell]).abs();
-            self.active[cell] = changed > 0.7 * least;
+            let since = |back: usize| (d - self.history[back][cell]).abs();
+            self.active[cell] = since(oldest).max(since(self.newest)) > 0.7 * least;
         }
+        self.previous = self.newest;
         self.newest = oldest;
         self.history[oldest].copy_from_slice(&self.difference);
         for (inlier, excess) in self.inliers.iter_mut().zip(&self.excess) {
@@ -305,31 +373,28 @@ impl Motion {
         }
     }
 
-    /// Whether most of the view has changed at once: somebody switched the light, or the camera
-    /// its mode.
-    fn is_switch(&self, seconds: f32) -> bool {
+    /// Whether somebody switched the light, or the camera its mode: most of the view has changed at
+    /// once, or some of it all over the view while the light of the whole jumped.
+    fn is_switch(&self) -> bool {
         const PARTS: usize = 4;
         if self.since_hurry < 6.0 {
             return false;
         }
         let mut counts = [[0u32; PARTS]; PARTS];
-        let mut all = 0;
         for row in 0..self.grid.height {
             for column in 0..self.grid.width {
                 let cell = row * self.grid.width + column;
                 if self.excess[cell] >= 1.0 && !self.before[cell] {
                     counts[row * PARTS / self.grid.height][column * PARTS / self.grid.width] += 1;
-                    all += 1;
                 }
             }
         }
-        let _ = (seconds, all);
         let part = (self.grid.cells() / (PARTS * PARTS)) as f32;
-        let changed = counts
-            .iter()
-            .flatten()
-            .filter(|count| **count as f32 > 0.15 * part);
-        changed.count() >= PARTS * PARTS / 2
+        let changed = |share: f32| {
+            let counts = counts.iter().flatten();
+            counts.filter(|count| **count as f32 > share * part).count()
+        };
+        changed(0.15) >= PARTS * PARTS / 2 || (self.jump > JUMP && changed(0.02) >= 3)
     }
 
     fn learn(&mut self, seconds: f32, hurries: bool) {
@@ -337,21 +402,14 @@ impl Motion {
         let finder = &self.finder;
         let mut verdicts = [Verdict::Open; crate::blobs::MOST_BLOBS];
         for (verdict, blob) in verdicts.iter_mut().zip(&finder.blobs) {
-            *verdict = blob.verdict();
+            *verdict = blob.verdict(self.grid);
         }
-        let (excess, active, calm) = (&self.excess, &self.active, &mut self.calm);
-        for (cell, calm) in calm.iter_mut().enumerate() {
-            *calm = if excess[cell] < WEAK || active[cell] {
-                (*calm - 2.0 * seconds).max(0.0)
-            } else {
-                *calm + seconds
-            };
-        }
-        let (width, tracks, calm) = (self.grid.width, &self.tracks.tracks, &self.calm);
+        let (width, tracks) = (self.grid.width, &self.tracks.tracks);
+        let (excess, calm) = (&self.excess, &self.changes.calm);
         let lesson = |cell: usize| {
             let label = finder.labels[cell];
             let is_lit = label > 0 && verdicts[label as usize - 1] == Verdict::Light;
-            let patience = if is_lit { 30.0 } else { 3.0 };
+            let patience = if is_lit { LIT_PATIENCE } else { CALM };
             if calm[cell] > patience {
                 return Lesson::Settled;
             }
@@ -366,7 +424,21 @@ impl Motion {
                 (false, _) => Lesson::Usual,
             }
         };
-        self.background.learn(rates, &self.difference, lesson);
+        let history = &mut self.history;
+        if hurries {
+            // Not what is unlike in this light, but all as it is.
+            let differences = self.picture.iter().zip(&self.background.mean);
+            self.difference.clear();
+            self.difference
+                .extend(differences.map(|(f, mean)| f - mean));
+        }
+        self.background
+            .learn(rates, &self.difference, lesson, |cell, step| {
+                // So that what is learned does not look like a change of the picture.
+                for differences in history.iter_mut() {
+                    differences[cell] -= step;
+                }
+            });
         if !hurries {
             let share = 1.0 - (-seconds / 3.0).exp();
             self.background.follow(share, &self.expected);

@@ -11,12 +11,17 @@ use crate::grid::{Bounds, Grid};
 /// The most that are followed.
 pub(crate) const MOST_TRACKS: usize = 256;
 /// The evidence from which a track is a thing: chance is then less than 1 in 400.
-const ENOUGH: f32 = 6.0;
+const ENOUGH: f32 = 5.0;
 /// Below that a thing is one no more.
 const TOO_LITTLE: f32 = 2.0;
 const MOST: f32 = 20.0;
 /// How much a picture without a piece speaks against a track.
 const MISSED: f32 = 2.5;
+
+/// For how long a thing may be behind something, in seconds.
+const BEHIND: f32 = 0.15;
+/// After how long without a movement a thing does not move, in seconds.
+const RESTING: f32 = 1.5;
 
 /// A thing, or what may become one.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +40,14 @@ pub(crate) struct Track {
     is_thing: bool,
     /// Since when it has not moved, in seconds.
     resting: f32,
+    /// For how long it was not seen, in seconds.
+    unseen: f32,
+    is_at_border: bool,
+    /// How long it has been followed, in seconds.
+    age: f32,
+    /// Cells that it has covered, and those that it has left again.
+    covered: f32,
+    uncovered: f32,
 }
 
 /// Follows pieces. Keeps its memory.
@@ -59,12 +72,34 @@ impl Track {
             missed: 0,
             is_thing: false,
             resting: 0.0,
+            unseen: 0.0,
+            is_at_border: blob.touches_border,
+            age: 0.0,
+            covered: 0.0,
+            uncovered: 0.0,
         }
     }
 
-    /// Whether it is a thing, and it moves.
+    /// Whether it leaves as many cells as it takes, 0 to 1: what moves does, what grows does not.
+    pub(crate) fn balance(&self) -> f32 {
+        let (less, more) = if self.covered < self.uncovered {
+            (self.covered, self.uncovered)
+        } else {
+            (self.uncovered, self.covered)
+        };
+        (2.0 * less / more.max(1.0)).min(1.0)
+    }
+
+    /// Whether it was a thing for long enough to be known.
+    fn is_known(&self) -> bool {
+        self.is_thing && self.age > 3.0
+    }
+
+    /// Whether it is a thing, and it moves. One that was not seen for a moment is behind something,
+    /// unless it was at the edge of the picture.
     pub(crate) fn is_moving(&self) -> bool {
-        self.is_thing && self.missed <= 1 && self.resting < 1.5
+        let is_there = self.missed == 0 || (self.unseen < BEHIND && !self.is_at_border);
+        self.is_thing && is_there && self.resting < RESTING
     }
 
     /// Whether something may be there: its cells are not learned.
@@ -105,6 +140,9 @@ impl Track {
         self.strongest = self.strongest.max(blob.strength);
         self.seen += 1;
         self.missed = 0;
+        self.unseen = 0.0;
+        self.is_at_border = blob.touches_border;
+        self.age += elapsed;
         self.evidence = (self.evidence + gain).min(MOST);
         let active = blob.active as f32 / blob.area as f32;
         self.resting = if active > 0.08 {
@@ -115,8 +153,9 @@ impl Track {
         self.judge();
     }
 
-    fn miss(&mut self) {
+    fn miss(&mut self, seconds: f32) {
         self.missed += 1;
+        self.unseen += seconds;
         self.evidence -= MISSED;
         self.judge();
     }
@@ -140,8 +179,15 @@ impl Tracks {
         self.tracks.clear();
     }
 
-    /// Follows the pieces of a picture that many seconds after the last.
-    pub(crate) fn follow(&mut self, grid: Grid, blobs: &[Blob], seconds: f32) {
+    /// Follows the pieces of a picture that many seconds after the last. `is_left` says of a cell
+    /// whether it looked different before and does not any more.
+    pub(crate) fn follow(
+        &mut self,
+        grid: Grid,
+        blobs: &[Blob],
+        seconds: f32,
+        is_left: &impl Fn(usize) -> bool,
+    ) {
         self.clutter.begin(seconds);
         self.taken.clear();
         self.taken.resize(blobs.len(), false);
@@ -149,17 +195,19 @@ impl Tracks {
         self.tracks
             .sort_unstable_by(|a, b| b.evidence.total_cmp(&a.evidence));
         for index in 0..self.tracks.len() {
+            let bounds = self.tracks[index].bounds;
+            self.tracks[index].uncovered += left(grid, bounds, is_left);
             self.extend(index, grid, blobs, seconds);
         }
         let clutter = &mut self.clutter;
         self.tracks.retain(|track| {
-            if track.is_over() && !track.is_thing && track.seen < 8 {
-                clutter.count(track.strongest);
+            if track.is_over() && track.age < 4.0 {
+                clutter.count(grid, track.strongest, track.centre);
             }
             !track.is_over()
         });
         for (blob, taken) in blobs.iter().zip(&self.taken) {
-            if !taken && blob.verdict() != Verdict::Light && self.tracks.len() < MOST_TRACKS {
+            if !taken && blob.verdict(grid) != Verdict::Light && self.tracks.len() < MOST_TRACKS {
                 self.tracks.push(Track::begin(blob));
             }
         }
@@ -186,7 +234,7 @@ impl Tracks {
             }
         }
         let Some((number, _)) = best else {
-            self.tracks[index].miss();
+            self.tracks[index].miss(seconds);
             return;
         };
         self.taken[number] = true;
@@ -205,28 +253,47 @@ impl Tracks {
                 }
             }
         }
-        let others = blobs.iter().zip(&self.taken);
-        let others = others.filter(|(b, taken)| !**taken && b.strength > 0.7 * blob.strength);
+        let like = blobs
+            .iter()
+            .filter(|b| b.strength > 0.7 * blob.strength)
+            .count();
+        let known = self
+            .tracks
+            .iter()
+            .filter(|t| t.is_known() && t.strength > 0.7 * blob.strength);
+        let others = like.saturating_sub(1 + known.count()) as f32;
         let area = (2.0 * half.0) * (2.0 * half.1) / grid.cells() as f32;
-        let chance = self.clutter.chance(
-            track.strength.min(blob.strength),
-            area,
-            others.count() as f32,
-        );
-        let gain = gain(grid, blob, chance);
+        let chance = self
+            .clutter
+            .chance(track.strength.min(blob.strength), area, others);
+        self.tracks[index].covered += blob.fresh as f32;
+        let gain = if track.strength.max(blob.strength) < self.clutter.weather() {
+            -1.0
+        } else {
+            gain(grid, blob, chance, self.tracks[index].balance())
+        };
         self.tracks[index].meet(blob, bounds, seconds, gain);
     }
 }
 
+/// How many cells of a rectangle look different no more.
+fn left(grid: Grid, bounds: Bounds, is_left: &impl Fn(usize) -> bool) -> f32 {
+    let rows = bounds.top..=bounds.bottom;
+    let cells =
+        rows.flat_map(|row| (bounds.left..=bounds.right).map(move |c| row * grid.width + c));
+    cells.filter(|cell| is_left(*cell)).count() as f32
+}
+
 /// How much a piece speaks for a thing.
-fn gain(grid: Grid, blob: &Blob, chance: f32) -> f32 {
+fn gain(grid: Grid, blob: &Blob, chance: f32, balance: f32) -> f32 {
     let active = (blob.active as f32 / blob.area as f32 / 0.2).min(1.0);
     // Of things a tenth of the pictures has no piece.
     let met = (0.9 / chance).ln();
-    match blob.verdict() {
+    match blob.verdict(grid) {
         Verdict::Light => -2.0,
-        Verdict::Textured => met * active,
-        Verdict::Open if blob.is_compact(grid) => met * active * 0.5,
+        Verdict::Textured => met * active * balance.max(0.7),
+        // What comes in from the side grows, as a shadow does.
+        Verdict::Open if blob.is_compact(grid) && !blob.touches_border => met * active * balance,
         Verdict::Open => met.min(0.0),
     }
 }

@@ -122,3 +122,87 @@ fn another_size_begins_anew() {
     let broken = Luma { width: 33, ..luma };
     assert!(motion.look(&broken, at(42)).moving.is_empty());
 }
+
+/// A thing of `size` cells drawn over a view, darker where `row` is even.
+fn paint(view: &mut View, left: usize, top: usize, size: (usize, usize)) {
+    for row in top..top + size.1 {
+        for column in left..left + size.0 {
+            let noise = view.noise();
+            let value = if row % 4 < 2 { 35.0 } else { 75.0 };
+            view.samples[row * WIDTH + column] = (value + noise) as u8;
+        }
+    }
+}
+
+/// Somebody walks to column 50, puts something down, takes it away again later, and is gone.
+fn parcel(number: u64) -> (Option<usize>, bool) {
+    let walks = |start: u64| {
+        (start..start + 60)
+            .contains(&number)
+            .then(|| (number - start) as usize + 20)
+    };
+    let thing = walks(60).or(walks(200));
+    (thing, (90..230).contains(&number))
+}
+
+#[test]
+fn what_was_put_down_is_left_and_what_was_fetched_is_taken() {
+    let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    let mut said = Vec::new();
+    for number in 0..330 {
+        let (thing, is_there) = parcel(number);
+        view.draw(thing);
+        if is_there {
+            paint(&mut view, 54, 40, (4, 4));
+        }
+        let luma = Luma {
+            width: WIDTH,
+            height: HEIGHT,
+            samples: &view.samples,
+        };
+        for change in motion.look(&luma, at(number)).changed {
+            let column = change.region.left * WIDTH as f32;
+            assert!((53.0..56.0).contains(&column), "{change:?} at {number}");
+            said.push((change.kind, number));
+        }
+    }
+    let kinds: Vec<_> = said.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [ChangeKind::Left, ChangeKind::Taken], "{said:?}");
+    assert!((120..150).contains(&said[0].1), "{said:?}");
+    assert!((260..290).contains(&said[1].1), "{said:?}");
+}
+
+#[test]
+fn what_is_there_suddenly_though_nobody_was_is_not_left() {
+    let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    for number in 0..200 {
+        view.draw(None);
+        if number > 80 {
+            paint(&mut view, 54, 40, (4, 4));
+        }
+        let luma = Luma {
+            width: WIDTH,
+            height: HEIGHT,
+            samples: &view.samples,
+        };
+        assert!(motion.look(&luma, at(number)).changed.is_empty());
+    }
+}
+
+#[test]
+fn a_head_that_goes_to_and_fro_is_not_still_until_it_stops() {
+    let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    for number in 0..900 {
+        let swing = ((number as f32 / 6.0).sin() * 15.0 + 40.0) as usize;
+        let left = if number < 700 { swing } else { 40 };
+        view.gain = 1.0 + 0.1 * (number as f32 / 30.0).sin();
+        let look = motion.look(&view.draw(Some(left)), at(number));
+        if (60..700).contains(&number) {
+            let still = at(number) - look.still_since.unwrap();
+            assert!(still < Duration::from_millis(500), "{still:?} at {number}");
+        }
+        if number == 899 {
+            assert_eq!(look.still_since.unwrap().as_secs(), 70);
+        }
+    }
+}
