@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "install.md").read_text()
 PACKAGES = Path(os.environ["EYELID_PACKAGES"])
 LIBCAMERA = "eyelid-capture-libcamera"
-PLAIN = ["eyelid", "eyelid-receive", "eyelid-rtp", "eyelid-video"]
+PLAIN = ["eyelid", "eyelid-receive", "eyelid-rtp", "eyelid-video", "eyelid-watch"]
 # Data, the same for all architectures.
 DATA = ["eyelid-detector"]
 # For armhf there are the first ones only (docs/install.md).
@@ -264,6 +264,9 @@ def test_purging_leaves_nothing_but_the_user():
         ("multi-user.target.wants", "eyelid-rtp.service"),
         ("sockets.target.wants", "eyelid-video.socket"),
         ("sockets.target.wants", "eyelid-video-taps.socket"),
+        ("sockets.target.wants", "eyelid-watch.socket"),
+        ("multi-user.target.wants", "eyelid-watch@door.service"),
+        ("eyelid-watch@door.service.wants", "eyelid-capture@door.service"),
         ("eyelid-server.service.wants", "eyelid-capture@door.service"),
     ]
     for directory, unit in wants:
@@ -272,10 +275,14 @@ def test_purging_leaves_nothing_but_the_user():
         link.symlink_to(f"/usr/lib/systemd/system/{re.sub('@.*[.]', '@.', unit)}")
     Path("/etc/eyelid/htpasswd").write_text("user:hash\n")
     Path("/etc/eyelid/tokens").write_text("door:hash\n")
+    # As the units make them.
+    for directory in "alerts", "watch", "rules":
+        Path("/var/lib/eyelid", directory).mkdir(parents=True)
+    Path("/var/lib/eyelid/alerts/20261128T140240.123Z-door-motion.json").write_text("{}\n")
     assert Path("/run/webcam").is_dir()
     run("dpkg", "--purge", *reversed(NAMES))
     assert traces() == []
-    assert run("getent", "passwd", "eyelid")
+    assert run("getent", "passwd", "eyelid") and run("getent", "passwd", "eyelid-watch")
 
 
 def test_the_packages_of_before_are_replaced(tmp_path):
