@@ -35,6 +35,9 @@ pub struct WatchOptions {
     /// The file of the detector [default: /usr/share/eyelid/detector.onnx]
     #[arg(long, value_name = "FILE")]
     pub detector: Option<PathBuf>,
+    /// Run the detector by this libonnxruntime [default: in Rust]
+    #[arg(long, value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
     /// Keep alerts so long [default: 30days]
     #[arg(
         long,
@@ -92,6 +95,7 @@ impl WatchOptions {
             state: self.state.or(file.state),
             rules: self.rules.or(file.rules),
             detector: self.detector.or(file.detector),
+            onnxruntime: self.onnxruntime.or(file.onnxruntime),
             keep_for: self.keep_for.or(file.keep_for),
             keep_count: self.keep_count.or(file.keep_count),
             keep_bytes: self.keep_bytes.or(file.keep_bytes),

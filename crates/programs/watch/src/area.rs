@@ -23,9 +23,11 @@ impl Area {
 
     /// Says whether enough of a box lies within.
     pub(crate) fn has(&self, region: Region) -> bool {
-        if self.0.is_empty() {
-            return true;
-        }
+        self.0.is_empty() || self.share(region) >= ENOUGH
+    }
+
+    /// Gives how much of a box lies within any of the polygons, 0 to 1.
+    pub(crate) fn share(&self, region: Region) -> f32 {
         let at = |begin: f32, size: f32, step: u8| {
             100.0 * (begin + size * (f32::from(step) + 0.5) / f32::from(POINTS))
         };
@@ -35,7 +37,7 @@ impl Area {
             let down = at(region.top, region.height, *row);
             self.0.iter().any(|polygon| contains(polygon, across, down))
         });
-        within.count() as f32 >= ENOUGH * f32::from(POINTS) * f32::from(POINTS)
+        within.count() as f32 / (f32::from(POINTS) * f32::from(POINTS))
     }
 }
 

@@ -9,6 +9,7 @@ use eyelid_config::{
     PushedWatchRuleOptions, Votes, WatchCameraOptions, WatchModelOptions, WatchOptions,
     WatchRuleOptions, WeekTimes, Words,
 };
+use eyelid_detector::{DEFAULT_MODEL, Label};
 use eyelid_slot::CameraName;
 
 use crate::Place;
@@ -28,7 +29,6 @@ pub(crate) const MOST_RULES: usize = 32;
 const ALERTS: &str = "/var/lib/eyelid/alerts";
 const STATE: &str = "/var/lib/eyelid/watch";
 const RULES: &str = "/var/lib/eyelid/rules";
-const DETECTOR: &str = "/usr/share/eyelid/detector.onnx";
 
 /// Where things are, and what all cameras have in common.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) rules: PathBuf,
     /// The file of the detector.
     pub(crate) detector: PathBuf,
+    /// The library that runs it; nothing: it is run in Rust.
+    pub(crate) onnxruntime: Option<PathBuf>,
     /// How much is kept of alerts.
     pub(crate) keeping: Keeping,
     /// Whether users may make rules on the page.
@@ -128,7 +130,7 @@ pub(crate) enum JudgeSettings {
     /// Nothing has moved for so long.
     Still(Duration),
     /// The detector sees one of these labels.
-    Sees(Vec<String>),
+    Sees(Vec<Label>),
     /// A model says yes to this.
     Says(Words),
     /// Obico's ml_api.
@@ -151,7 +153,8 @@ impl Settings {
             alerts: options.alerts.unwrap_or_else(|| ALERTS.into()),
             state: options.state.unwrap_or_else(|| STATE.into()),
             rules: options.rules.unwrap_or_else(|| RULES.into()),
-            detector: options.detector.unwrap_or_else(|| DETECTOR.into()),
+            detector: options.detector.unwrap_or_else(|| DEFAULT_MODEL.into()),
+            onnxruntime: options.onnxruntime,
             keeping: Keeping {
                 age: (options.keep_for).unwrap_or(Duration::from_secs(30 * 24 * 3600)),
                 count: options.keep_count.map_or(1000, |count| count as usize),

@@ -141,7 +141,10 @@ impl RuleFacts {
                 let time = humantime::format_duration(*time);
                 ("still", Some(format!("nothing moves for {time}")))
             }
-            JudgeSettings::Sees(labels) => ("sees", Some(labels.join(", "))),
+            JudgeSettings::Sees(labels) => {
+                let names: Vec<_> = labels.iter().map(|label| label.name()).collect();
+                ("sees", Some(names.join(", ")))
+            }
             JudgeSettings::Says(words) => ("says", Some(words.to_string())),
             JudgeSettings::Obico { .. } => ("obico", None),
         };

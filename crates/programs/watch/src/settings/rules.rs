@@ -1,6 +1,7 @@
 //! One rule as the file has it: what goes together, and the defaults.
 
 use eyelid_config::Share;
+use eyelid_detector::{Label, UnknownLabel};
 use eyelid_slot::CameraName;
 
 use super::{
@@ -13,8 +14,8 @@ const OF_THE_PROGRAM: &str = "blind";
 /// The rule of a camera that has none.
 const MOTION: &str = "motion";
 
-/// How sure the detector has to be where nothing is said: the best of three thresholds that were
-/// tried on labelled pictures.
+/// How sure the detector has to be where nothing is said: the best of five thresholds that were
+/// tried on labelled pictures (tests/watch).
 const DETECTOR_CONFIDENCE: f64 = 0.4;
 
 /// What is wrong with a rule, and with which of its keys.
@@ -210,8 +211,18 @@ fn judge(options: &WatchRuleOptions) -> Result<JudgeSettings, WrongRule> {
         (_, _, Some(url)) => obico(options, url)?,
         _ if options.motion.is_some() => JudgeSettings::Motion,
         _ if options.left.is_some() => JudgeSettings::Left,
-        _ => JudgeSettings::Sees(options.sees.clone()),
+        _ => JudgeSettings::Sees(labels(&options.sees)?),
     })
+}
+
+fn labels(names: &[String]) -> Result<Vec<Label>, WrongRule> {
+    let labels = names.iter().map(|name| name.parse());
+    labels
+        .collect::<Result<_, UnknownLabel>>()
+        .map_err(|error| WrongRule {
+            key: "sees",
+            message: error.to_string(),
+        })
 }
 
 fn obico(options: &WatchRuleOptions, url: &HttpUrl) -> Result<JudgeSettings, WrongRule> {
