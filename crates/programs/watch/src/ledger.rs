@@ -1,13 +1,11 @@
 //! What must not be lost, nor told twice, whoever is killed when: the state of a camera's rules,
-//! its
-//! alerts, and who is to be told of them, brought to the disk in an order that can be gone on with
-//! from any point.
+//! its alerts, and who is to be told of them, brought to the disk in an order that can be gone on
+//! with from any point.
 //!
 //! 1. The pictures: without an alert they are none.
 //! 2. The state of the rules, as it is with these alerts, and the alerts themselves in it,
-//! *pending*.
-//!    From here on they are made; up to here nothing has happened, and the rules will come to them
-//!    again.
+//!    *pending*. From here on they are made; up to here nothing has happened, and the rules will
+//!    come to them again.
 //! 3. The alerts' own files, and what is to be told of them.
 //! 4. The state again, with nothing pending. Only now anybody is told.
 //!
@@ -23,7 +21,7 @@ use eyelid_daemon::LogLimit;
 use eyelid_slot::CameraName;
 
 use crate::alert::Alert;
-use crate::alerts::{Alerts, ClockCheck};
+use crate::alerts::{Alerts, Bounds, ClockCheck};
 use crate::files;
 use crate::moment::{Moment, boot_id};
 use crate::notify::Outbox;
@@ -131,6 +129,20 @@ impl Ledger {
     /// What is to be told, for who tells it.
     pub(crate) fn outbox(&self) -> Arc<Mutex<Outbox>> {
         self.outbox.clone()
+    }
+
+    /// Keeps alerts within these bounds from now on.
+    pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
+        self.alerts = Alerts::new(self.alerts.directory().to_owned(), bounds);
+    }
+
+    /// Has these ways to tell from now on.
+    pub(crate) fn set_ways(&self, ways: &[String]) {
+        let outbox = self.outbox();
+        outbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .set_ways(ways);
     }
 
     /// The kernel's name for this start of the machine, by which the state's times are.

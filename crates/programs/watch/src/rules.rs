@@ -8,6 +8,8 @@
 //! was never gone. All times are those of a clock that nobody sets ([`Monotonic`]).
 
 mod blindness;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod rule;
 mod saved;
 mod terms;
@@ -19,7 +21,7 @@ use crate::moment::{Moment, Monotonic, Stamp};
 pub(crate) use blindness::{BLIND_AFTER, Question};
 pub(crate) use rule::Rule;
 pub(crate) use saved::{MOST_BYTES, Pending, Saved, SavedTrouble};
-pub(crate) use terms::Terms;
+pub(crate) use terms::{Terms, cool_down};
 pub(crate) use thing::State;
 
 use blindness::Blindness;
@@ -171,6 +173,11 @@ impl CameraRules {
             .iter()
             .filter(|rule| !rule.terms().is_of_every_frame());
         asking.filter_map(|rule| rule.due_at(now)).min()
+    }
+
+    /// Says whether something keeps it from seeing, which was told.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.blindness.told().is_some()
     }
 
     /// Says whether something is to be written down at once, and forgets that.

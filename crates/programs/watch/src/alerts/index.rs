@@ -11,6 +11,11 @@ use crate::alert::AlertId;
 /// How many files of others are passed over before the directory is said to be none of alerts.
 const MOST_FILES: usize = 100_000;
 
+/// Where the picture of an alert is, if it has one.
+pub(crate) fn picture_path(directory: &Path, id: &AlertId) -> PathBuf {
+    path(directory, id, "jpg")
+}
+
 pub(super) fn path(directory: &Path, id: &AlertId, ending: &str) -> PathBuf {
     directory.join(format!("{id}.{ending}"))
 }

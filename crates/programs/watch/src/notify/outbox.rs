@@ -99,14 +99,22 @@ impl Outbox {
         for entry in found {
             match outbox.entries.get_mut(&entry.way) {
                 Some(entries) => entries.push_back(entry),
-                None => {
-                    let (way, id) = (&entry.way, &entry.alert.id);
-                    log::warn!("notify {way:?}: is not in the configuration; {id} is not told");
-                    outbox.remove_file(&entry);
-                }
+                None => outbox.forget(&entry),
             }
         }
         Ok(outbox)
+    }
+
+    /// Has these ways from now on; what was to be told in others is dropped.
+    pub(crate) fn set_ways(&mut self, ways: &[String]) {
+        let mut before = std::mem::take(&mut self.entries);
+        for way in ways {
+            let entries = before.remove(way).unwrap_or_default();
+            self.entries.insert(way.clone(), entries);
+        }
+        for entry in before.into_values().flatten() {
+            self.forget(&entry);
+        }
     }
 
     /// Writes down what is to be told in these ways, and gives it, for [`add`](Self::add). What
@@ -195,6 +203,12 @@ impl Outbox {
     /// Where it lies.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    fn forget(&self, entry: &Entry) {
+        let (way, id) = (&entry.way, &entry.alert.id);
+        log::warn!("notify {way:?}: is not in the configuration; alert {id} is not told");
+        self.remove_file(entry);
     }
 
     fn remove_file(&self, entry: &Entry) {

@@ -207,7 +207,10 @@ fn a_yes_does_not_wait_for_ever_for_the_next_one() {
 
 #[test]
 fn what_comes_again_within_the_cool_down_was_never_gone() {
-    let mut watched = Watched::of(Judge::Motion);
+    let mut watched = Watched::new(Terms {
+        cool_down: MINUTE,
+        ..Terms::of(Judge::Motion)
+    });
     assert_eq!(watched.looks(&[yes()]), 1);
     for _ in 0..50 {
         watched.wait(50 * SECOND);

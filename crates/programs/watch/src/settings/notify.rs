@@ -84,7 +84,7 @@ fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong>
     {
         return Err(("priority", "use 1 to 5".to_owned()));
     }
-    let picture = options.picture.unwrap_or(options.ntfy.is_some());
+    let picture = (options.picture).unwrap_or(options.ntfy.is_some() || options.mqtt.is_some());
     let way = match (options.ntfy, options.webhook, options.command, options.mqtt) {
         (Some(url), ..) => Way::Ntfy(url),
         (_, Some(url), ..) => Way::Webhook(url),

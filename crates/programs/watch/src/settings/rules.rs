@@ -4,9 +4,11 @@ use eyelid_config::Share;
 use eyelid_detector::{Label, UnknownLabel};
 use eyelid_slot::CameraName;
 
-use super::{
-    Duration, HttpUrl, JudgeSettings, RuleSettings, Settings, Votes, WatchRuleOptions, Words,
-};
+use super::{HttpUrl, JudgeSettings, RuleSettings, Settings, Votes, WatchRuleOptions, Words};
+
+use crate::alert::Judge;
+use crate::machine::judge as judge_name;
+use crate::rules::cool_down;
 
 /// The rule that alerts of blindness are said to be of.
 const OF_THE_PROGRAM: &str = "blind";
@@ -36,7 +38,7 @@ impl RuleSettings {
             every: None,
             votes: ONCE,
             confidence: 0.0,
-            cool_down: cool_down(&JudgeSettings::Motion),
+            cool_down: cool_down(Judge::Motion),
             an_hour: an_hour(&JudgeSettings::Motion),
             notify: Vec::new(),
         }
@@ -48,7 +50,7 @@ impl RuleSettings {
         Self {
             name,
             votes: TWICE,
-            cool_down: cool_down(&judge),
+            cool_down: cool_down(judge_name(&judge)),
             an_hour: an_hour(&judge),
             judge,
             notify,
@@ -130,20 +132,12 @@ pub(super) fn rule(
             .yes
             .unwrap_or(if judges_every_picture { ONCE } else { TWICE }),
         confidence: options.confidence.map_or(confidence, Share::get),
-        cool_down: options.cool_down.unwrap_or_else(|| cool_down(&judge)),
+        cool_down: options
+            .cool_down
+            .unwrap_or_else(|| cool_down(judge_name(&judge))),
         an_hour: options.an_hour.unwrap_or_else(|| an_hour(&judge)),
         notify: options.notify,
         judge,
-    })
-}
-
-/// Motion ends and begins again within seconds, and each is another one; that a thing is there, or
-/// so, stays for longer, and the judge may be wrong in between.
-fn cool_down(judge: &JudgeSettings) -> Duration {
-    Duration::from_secs(match judge {
-        JudgeSettings::Motion | JudgeSettings::Left => 10,
-        JudgeSettings::Still(_) => 60,
-        _ => 600,
     })
 }
 

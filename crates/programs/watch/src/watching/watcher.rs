@@ -194,9 +194,11 @@ impl Watcher {
             }
         };
         self.pace.looked(now, looked.seen.moves());
+        let mut all = Vec::new();
         for told in looked.told {
-            self.tell(told, Some(&picture)).await;
+            all.push(self.pictured(told, &picture).await);
         }
+        self.hands.tell(&all, &mut self.machine.rules);
     }
 
     /// A camera that has just woken may be too dark or too bright, which looks like movement.
@@ -209,23 +211,21 @@ impl Watcher {
         state.is_some_and(|state| state.settling)
     }
 
-    /// Tells something, with the picture that it was seen in: a small one gives way to the frame
-    /// itself, if the judge says the same of that.
-    async fn tell(&mut self, mut told: Told, seen_in: Option<&Picture>) {
-        let mut picture = seen_in.cloned();
-        if let (Some(small), Some(frames)) = (seen_in, &self.frames)
-            && small.rendition.is_some()
-            && let Some(whole) = frames.whole(small.captured).await
+    /// Gives the picture to what is to be told: the one that it was seen in, and where that is a
+    /// small one, the frame itself, if the judge says the same of that.
+    async fn pictured(&mut self, mut told: Told, seen_in: &Picture) -> (Told, Option<Picture>) {
+        if let Some(frames) = &self.frames
+            && seen_in.rendition.is_some()
+            && let Some(whole) = frames.whole(seen_in.captured).await
         {
             let at = self.started.elapsed();
             let again = self.machine.look_again(&whole.jpeg, at, &told.raise.rule);
             if let Some(Answer::Yes { sightings, .. }) = again.map(|judged| judged.answer) {
                 told.raise.sightings = sightings;
-                picture = Some(whole);
+                return (told, Some(whole));
             }
         }
-        self.hands
-            .tell(&told, picture.as_ref(), &self.machine.rules);
+        (told, Some(seen_in.clone()))
     }
 
     async fn missed(&mut self, reason: &NoPicture) {
@@ -241,11 +241,15 @@ impl Watcher {
     /// Takes in that time has gone by, and writes down what has changed.
     fn tick(&mut self) {
         let now = Moment::now();
-        for raise in self.machine.rules.tick(now) {
-            let mut told = Told::from(raise);
-            told.reason = self.missing.clone();
-            self.hands.tell(&told, None, &self.machine.rules);
-        }
+        let raised = self.machine.rules.tick(now).into_iter();
+        let all: Vec<_> = raised
+            .map(|raise| {
+                let mut told = Told::from(raise);
+                told.reason = self.missing.clone();
+                (told, None)
+            })
+            .collect();
+        self.hands.tell(&all, &mut self.machine.rules);
         self.hands.save(&mut self.machine.rules, now);
     }
 
@@ -253,7 +257,7 @@ impl Watcher {
         self.machine
             .reconfigure(&plan.camera)
             .context("the configuration that was read again")?;
-        self.hands.reconfigure(&plan);
+        self.hands.reconfigure(&plan)?;
         self.pace = Pace::new(plan.camera.fps);
         self.hours = Hours::new();
         let before = std::mem::replace(&mut self.plan, plan);
