@@ -363,3 +363,56 @@ fn judged(verdict: Option<Verdict>, took: Duration) -> Judged {
         took: Some(took),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyelid_words::{NoAnswer, Verdicts};
+
+    fn of(rules: Vec<Result<Verdict, NoAnswer>>) -> SaidOf {
+        let rules = rules.into_iter().enumerate();
+        said_of(Said {
+            verdicts: Verdicts {
+                seen: String::new(),
+                rules: rules.map(|(at, rule)| (at.to_string(), rule)).collect(),
+                usage: None,
+            },
+            took: Duration::from_millis(7),
+        })
+    }
+
+    fn verdict(answer: Word) -> Result<Verdict, NoAnswer> {
+        Ok(Verdict {
+            answer,
+            confidence: 0.7,
+            reason: "because".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_rule_that_is_left_out_has_no_answer_and_others_have_theirs() {
+        let left_out = Err(NoAnswer::LeftOut);
+        let (came_to, why, answers) = of(vec![left_out, verdict(Word::Yes), verdict(Word::No)]);
+        assert_eq!(came_to, Some(Question::Answered));
+        assert!(why.unwrap().contains("left this rule out"));
+        let answers: Vec<Answer> = answers.into_iter().map(|(_, it)| it.answer).collect();
+        let yes = Answer::Yes {
+            sightings: Vec::new(),
+            confidence: Some(0.7),
+        };
+        assert_eq!(answers, [Answer::Missing, yes, Answer::No]);
+    }
+
+    #[test]
+    fn no_answer_to_any_rule_is_none() {
+        let (came_to, _, answers) = of(vec![Err(NoAnswer::Twice), Err(NoAnswer::Confidence)]);
+        assert_eq!(came_to, Some(Question::Invalid));
+        assert!(answers.iter().all(|(_, it)| it.answer == Answer::Missing));
+        let (came_to, why, answers) = of(vec![verdict(Word::Unsure)]);
+        assert_eq!((came_to, why), (Some(Question::Answered), None));
+        let (_, judged) = &answers[0];
+        assert_eq!(judged.answer, Answer::Unsure);
+        assert_eq!(judged.reason.as_deref(), Some("because"));
+        assert_eq!(judged.took, Some(Duration::from_millis(7)));
+    }
+}

@@ -13,6 +13,8 @@ use crate::OneCamera;
 use crate::files;
 use crate::judges::obico::Obico;
 use crate::judges::says::{Asked, Model, Occasion, Said, question_of};
+use crate::local_clock::LocalClock;
+use crate::schedule::WallClock;
 use crate::settings::{CameraSettings, JudgeSettings, ModelSettings, RuleSettings, Settings};
 
 /// Pictures of which nobody says when they were captured are said to be so far apart.
@@ -137,7 +139,9 @@ async fn ask_in_words(
     pictures: Vec<(Bytes, SystemTime)>,
 ) -> anyhow::Result<()> {
     let model = Model::new(model_settings, &settings.state)?;
-    let question = question_of(pictures, rules, 0)?;
+    let ahead_s = LocalClock::new().ahead_s(SystemTime::now());
+    let ahead_s = i32::try_from(ahead_s).unwrap_or_default();
+    let question = question_of(pictures, rules, ahead_s)?;
     println!("model: {} at {}", model_settings.model, model_settings.url);
     let asked = model.ask("", Occasion::Confirming, &question).await;
     let (an_hour, a_day) = model.asked();
