@@ -43,7 +43,7 @@ impl Area {
 
 /// Says whether a point, in percent, lies within a polygon: whether a ray to its right crosses its
 /// edge an odd number of times.
-fn contains(polygon: &Polygon, across: f32, down: f32) -> bool {
+pub(crate) fn contains(polygon: &Polygon, across: f32, down: f32) -> bool {
     let corners = polygon.corners_percent();
     let edges = corners.iter().zip(corners.iter().cycle().skip(1));
     let crossed = edges.filter(|((x1, y1), (x2, y2))| {

@@ -40,6 +40,17 @@ pub(crate) struct Due {
     occasion: Occasion,
 }
 
+impl Due {
+    /// Rules that the detector is to be asked about.
+    pub(crate) fn of_detector(rules: Vec<String>) -> Self {
+        Self {
+            judge: Judge::Sees,
+            rules,
+            occasion: Occasion::First,
+        }
+    }
+}
+
 /// A picture that somebody is asked about.
 #[derive(Clone, Debug)]
 pub(crate) struct AskedPicture {

@@ -1,13 +1,274 @@
-//! `explain`: what each rule needs, what it costs a day, and where it sends pictures.
+//! `explain`: what each rule needs, what it may cost a day, and where it sends pictures.
 
-use anyhow::bail;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use eyelid_config::WeekTimes;
+use humantime::format_duration;
 
 use crate::OneCamera;
+use crate::settings::notify::{NotifySettings, Way};
+use crate::settings::{CameraSettings, JudgeSettings, ModelSettings, RuleSettings, Settings};
 
-/// Does so.
+/// Prints it.
 ///
 /// # Errors
-/// Why it cannot.
-pub(crate) fn run(_: &OneCamera) -> anyhow::Result<()> {
-    bail!("not yet")
+/// The settings are wrong.
+pub(crate) fn run(camera: &OneCamera) -> anyhow::Result<()> {
+    let (settings, camera) = camera.settings()?;
+    print!("{}", explained(&settings, &camera));
+    Ok(())
+}
+
+/// All of it, as text.
+fn explained(settings: &Settings, camera: &CameraSettings) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_camera(&mut text, camera);
+    for rule in &camera.rules {
+        let _ = write_rule(&mut text, rule, settings);
+    }
+    let _ = write_alerts(&mut text, settings);
+    text
+}
+
+fn write_camera(to: &mut String, camera: &CameraSettings) -> std::fmt::Result {
+    writeln!(to, "camera {}", camera.name)?;
+    if camera.follow {
+        writeln!(to, "  looks only while somebody else does; wakes nobody")?;
+    } else {
+        let fps = camera.fps;
+        writeln!(
+            to,
+            "  {fps} frames a second, {} while something moves; the camera is awake meanwhile",
+            fps.max(5.0)
+        )?;
+    }
+    writeln!(to, "  when: {}", hours(camera.at.as_ref()))?;
+    let parts = |count: usize| if count == 1 { "part" } else { "parts" };
+    match camera.mask.len() {
+        0 => writeln!(to, "  mask: none (a clock in the picture is movement)")?,
+        count => writeln!(to, "  mask: {count} {} of the picture", parts(count))?,
+    }
+    match camera.area.len() {
+        0 => writeln!(to, "  area: all of the picture"),
+        count => writeln!(to, "  area: {count} {} of the picture", parts(count)),
+    }
+}
+
+fn write_rule(to: &mut String, rule: &RuleSettings, settings: &Settings) -> std::fmt::Result {
+    writeln!(to, "\nrule {}: {}", rule.name, asks_for(&rule.judge))?;
+    let Explained {
+        needs,
+        costs,
+        sends,
+        cannot,
+    } = explain(rule, settings);
+    writeln!(to, "  needs: {needs}")?;
+    writeln!(to, "  costs: {costs}")?;
+    writeln!(to, "  sends: {sends}")?;
+    writeln!(to, "  cannot tell: {cannot}")?;
+    if rule.at.is_some() {
+        writeln!(to, "  when: {}", hours(rule.at.as_ref()))?;
+    }
+    if !rule.area.is_empty() {
+        writeln!(to, "  area: {} of its own", rule.area.len())?;
+    }
+    writeln!(
+        to,
+        "  an alert: after {} yes, not again within {}, {} an hour at most",
+        rule.votes,
+        format_duration(rule.cool_down),
+        rule.an_hour
+    )?;
+    for name in &rule.notify {
+        let way = settings.notify.iter().find(|way| way.name == *name);
+        if let Some(way) = way {
+            writeln!(to, "  tells {name}: {}", told_by(way))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is to be known of a judge.
+struct Explained {
+    needs: String,
+    costs: String,
+    sends: String,
+    cannot: &'static str,
+}
+
+fn explain(rule: &RuleSettings, settings: &Settings) -> Explained {
+    let nothing = || "nothing".to_owned();
+    match &rule.judge {
+        JudgeSettings::Motion => Explained {
+            needs: nothing(),
+            costs: nothing(),
+            sends: nothing(),
+            cannot: "what it is that moves",
+        },
+        JudgeSettings::Left => Explained {
+            needs: nothing(),
+            costs: nothing(),
+            sends: nothing(),
+            cannot: "what it is; what changes slowly",
+        },
+        JudgeSettings::Still(_) => Explained {
+            needs: nothing(),
+            costs: nothing(),
+            sends: nothing(),
+            cannot: "why nothing moves",
+        },
+        JudgeSettings::Sees(_) => Explained {
+            needs: detector(&settings.detector),
+            costs: "a look of the detector a second while something moves, on this machine"
+                .to_owned(),
+            sends: nothing(),
+            cannot: "parcels, faces, what somebody does",
+        },
+        JudgeSettings::Says(_) => in_words(rule, settings.model.as_ref()),
+        JudgeSettings::Obico { url, picture, .. } => Explained {
+            needs: format!("ml_api at {url}"),
+            costs: format!("a question {}", how_often(rule)),
+            sends: format!("{url} gets the picture from {picture}"),
+            cannot: "anything but failed prints",
+        },
+    }
+}
+
+fn in_words(rule: &RuleSettings, model: Option<&ModelSettings>) -> Explained {
+    let (needs, costs, sends) = match model {
+        None => (
+            "[watch.model]".to_owned(),
+            "nothing, without one".to_owned(),
+            "nothing".to_owned(),
+        ),
+        Some(model) => (
+            format!("the model {:?} at {}", model.model, model.url),
+            format!(
+                "a question {}, with those of all rules in words together; of all cameras {} an hour and {} a day at most",
+                how_often(rule),
+                model.an_hour,
+                model.a_day
+            ),
+            format!(
+                "up to 3 pictures a question, 640 pixels wide, to {}",
+                model.url
+            ),
+        ),
+    };
+    Explained {
+        needs,
+        costs,
+        sends,
+        cannot: "what is not to be seen in three still pictures; and it may be wrong",
+    }
+}
+
+fn how_often(rule: &RuleSettings) -> String {
+    match rule.every {
+        Some(every) => {
+            let a_day = 24 * 3600 / every.as_secs().max(1);
+            format!("every {} ({a_day} a day)", format_duration(every))
+        }
+        None => "when something moves, 10 s apart".to_owned(),
+    }
+}
+
+fn detector(path: &Path) -> String {
+    let there = if path.exists() {
+        "there"
+    } else {
+        "not there: package eyelid-detector"
+    };
+    format!("the detector {path:?} ({there})")
+}
+
+fn asks_for(judge: &JudgeSettings) -> String {
+    match judge {
+        JudgeSettings::Motion => "something moves that is not light (motion)".to_owned(),
+        JudgeSettings::Left => "something was left behind or taken away (left)".to_owned(),
+        JudgeSettings::Still(for_long) => {
+            format!(
+                "nothing has moved for {} (still)",
+                format_duration(*for_long)
+            )
+        }
+        JudgeSettings::Sees(labels) => {
+            let names: Vec<_> = labels.iter().map(|label| label.name()).collect();
+            format!("{} (sees)", names.join(", "))
+        }
+        JudgeSettings::Says(words) => format!("{:?} (says)", words.as_str()),
+        JudgeSettings::Obico { .. } => "a print has failed (obico)".to_owned(),
+    }
+}
+
+fn told_by(way: &NotifySettings) -> String {
+    let picture = if way.picture { "with" } else { "without" };
+    match &way.way {
+        Way::Ntfy(url) => format!("ntfy at {url}, {picture} the picture"),
+        Way::Webhook(url) => format!("{url}, {picture} the picture"),
+        Way::Command(command) => format!("the command {command:?}"),
+        Way::Mqtt { broker, topic, .. } => {
+            format!("the broker {broker}, topics {topic}/..., {picture} the picture")
+        }
+    }
+}
+
+fn hours(at: Option<&WeekTimes>) -> String {
+    at.map_or_else(
+        || "always, while the program runs".to_owned(),
+        ToString::to_string,
+    )
+}
+
+fn write_alerts(to: &mut String, settings: &Settings) -> std::fmt::Result {
+    let keeping = settings.keeping;
+    writeln!(
+        to,
+        "\nalerts: {:?}, kept {}, {} and {} MB at most",
+        settings.alerts,
+        format_duration(keeping.age),
+        keeping.count,
+        keeping.bytes / 1_000_000
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyelid_config::{Config, WatchOptions};
+
+    use crate::Place;
+
+    #[test]
+    fn every_address_that_gets_a_picture_is_named() {
+        let path = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../docs/eyelid.toml"
+        ));
+        let place = Place {
+            slots: None,
+            config: Some(path.to_owned()),
+        };
+        let file = Config::load(Some(path)).unwrap();
+        let settings = Settings::new(&place, &WatchOptions::default(), &file).unwrap();
+        let door = "door".parse().unwrap();
+        let camera = CameraSettings::new(&place, &file, &door, &settings).unwrap();
+        let text = explained(&settings, &camera);
+        for words in [
+            "rule parcel: \"a parcel has been left at the door\" (says)",
+            "to http://127.0.0.1:11434/v1",
+            "ml_api at http://127.0.0.1:3333",
+            "gets the picture from http://192.0.2.10:8080/door/snapshot",
+            "tells phone: ntfy at https://ntfy.example.org/my-secret-topic, with the picture",
+            "tells home: http://homeassistant.local:8123/api/webhook/door, without the picture",
+            "every 10m (144 a day)",
+            "20 an hour and 200 a day at most",
+            "when: Mo Tu We Th Fr 22:00-06:00, Sa 10:00-12:00",
+            "kept 30days, 1000 and 200 MB at most",
+        ] {
+            assert!(text.contains(words), "{words} in {text}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 mod every_picture;
 pub(crate) mod obico;
 pub(crate) mod says;
-mod sees;
+pub(crate) mod sees;
 
 pub(crate) use every_picture::{EveryPicture, marked};
 

@@ -99,7 +99,7 @@ enum Command {
     /// Ask about pictures once, and print what is said
     Try(asking::TryArguments),
     /// Draw what counts, and what is seen, into a picture of now: a JPEG on stdout
-    Show(OneCamera),
+    Show(show::ShowArguments),
 }
 
 /// Which camera a command is about.
@@ -166,7 +166,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Replay(arguments)) => return replay::run(&arguments),
         Some(Command::Explain(camera)) => return explain::run(&camera),
         Some(Command::Try(arguments)) => return asking::run(&arguments),
-        Some(Command::Show(camera)) => return show::run(&camera),
+        Some(Command::Show(arguments)) => return show::run(&arguments),
         None => {}
     }
     let place = &arguments.place;

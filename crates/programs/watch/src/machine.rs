@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 use eyelid_jpeg::PictureError;
+use eyelid_motion::Region;
 
 use crate::alert::Judge;
+use crate::area::Area;
 use crate::eye::{Eye, Seen};
 use crate::judges::{EveryPicture, Judged};
 use crate::moment::Moment;
@@ -18,6 +20,8 @@ use crate::settings::{CameraSettings, JudgeSettings, RuleSettings};
 pub(crate) struct Machine {
     eye: Eye,
     judges: Vec<(String, EveryPicture)>,
+    /// Where rules look.
+    areas: Vec<(String, Area)>,
     pub(crate) rules: CameraRules,
 }
 
@@ -53,6 +57,7 @@ impl Machine {
         Ok(Self {
             eye: Eye::new(camera)?,
             judges: judges(camera),
+            areas: areas(camera),
             rules: CameraRules::new(terms(camera), saved, boot, now),
         })
     }
@@ -64,6 +69,7 @@ impl Machine {
     pub(crate) fn reconfigure(&mut self, camera: &CameraSettings) -> anyhow::Result<()> {
         self.eye.reconfigure(camera)?;
         self.judges = judges(camera);
+        self.areas = areas(camera);
         self.rules.set_rules(terms(camera));
         Ok(())
     }
@@ -99,6 +105,13 @@ impl Machine {
         let seen = self.eye.look_again(jpeg, at).ok()??;
         let (_, judge) = self.judges.iter_mut().find(|(name, _)| name == rule)?;
         Some(judge.judge(&seen, at))
+    }
+
+    /// Says whether something moves where a rule looks.
+    pub(crate) fn moves_for(&self, rule: &str, seen: &Seen) -> bool {
+        let area = self.areas.iter().find(|(name, _)| name == rule);
+        let is_there = |region: &Region| area.is_none_or(|(_, area)| area.has(*region));
+        seen.moving.iter().any(is_there)
     }
 
     /// Takes what a judge says who was asked.
@@ -137,6 +150,13 @@ impl From<Raise> for Told {
 fn judges(camera: &CameraSettings) -> Vec<(String, EveryPicture)> {
     let of = |rule: &RuleSettings| Some((rule.name.clone(), EveryPicture::of(rule)?));
     camera.rules.iter().filter_map(of).collect()
+}
+
+fn areas(camera: &CameraSettings) -> Vec<(String, Area)> {
+    let rules = camera.rules.iter();
+    rules
+        .map(|rule| (rule.name.clone(), Area::new(&rule.area)))
+        .collect()
 }
 
 fn terms(camera: &CameraSettings) -> Vec<(String, Terms)> {

@@ -144,6 +144,13 @@ pub(crate) enum JudgeSettings {
     },
 }
 
+impl JudgeSettings {
+    /// Says whether a model is asked.
+    pub(crate) fn is_in_words(&self) -> bool {
+        matches!(self, Self::Says(_))
+    }
+}
+
 impl Settings {
     /// Merges flags and file, flags first.
     pub(crate) fn new(place: &Place, own: &WatchOptions, file: &Config) -> anyhow::Result<Self> {

@@ -4,9 +4,10 @@
 //! starting the program; nothing that is asked of it by a network arms or disarms it.
 
 mod following;
-mod frames;
+pub(crate) mod frames;
 mod hands;
 mod hours;
+mod made_rules;
 mod pace;
 mod watcher;
 

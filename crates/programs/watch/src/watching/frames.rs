@@ -19,6 +19,13 @@ const DEADLINE: Deadline = Deadline {
     max_age: Duration::from_secs(2),
 };
 
+/// How long the frame itself is waited for when a small one of it has come: nothing is looked at
+/// meanwhile.
+const WHOLE_DEADLINE: Deadline = Deadline {
+    timeout: Duration::from_secs(1),
+    max_age: Duration::from_secs(2),
+};
+
 /// A picture of the camera.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
@@ -54,10 +61,27 @@ pub(crate) struct Wished {
 }
 
 impl Frames {
-    /// Looks at a camera; it wakes with the first picture that is waited for.
-    pub(crate) fn wished(cameras: &Rc<Cameras>, name: &CameraName) -> Option<Self> {
+    /// Looks at a camera; it wakes with the first picture that is waited for. A model that
+    /// `is_asked` is shown what was looked at before, and needs more of it than movement does.
+    pub(crate) fn wished(cameras: &Rc<Cameras>, name: &CameraName, is_asked: bool) -> Option<Self> {
         let view = cameras.view(cameras.camera(name)?, None);
-        view.want(Wanted::Rendition(Rendition::Quarter));
+        let rendition = if is_asked {
+            Rendition::Half
+        } else {
+            Rendition::Quarter
+        };
+        view.want(Wanted::Rendition(rendition));
+        Some(Self::Wished(Box::new(Wished {
+            cameras: cameras.clone(),
+            name: name.clone(),
+            view,
+            last: Position::default(),
+        })))
+    }
+
+    /// Looks at the frame itself.
+    pub(crate) fn whole_of(cameras: &Rc<Cameras>, name: &CameraName) -> Option<Self> {
+        let view = cameras.view(cameras.camera(name)?, None);
         Some(Self::Wished(Box::new(Wished {
             cameras: cameras.clone(),
             name: name.clone(),
@@ -84,8 +108,8 @@ impl Frames {
             return None;
         };
         let view = (wished.cameras).view(wished.cameras.camera(&wished.name)?, None);
-        let frame = view.frame(Freshness::CapturedSince(since), DEADLINE).await;
-        let frame = frame.ok()?;
+        let freshness = Freshness::CapturedSince(since);
+        let frame = view.frame(freshness, WHOLE_DEADLINE).await.ok()?;
         Some(Picture {
             jpeg: frame.jpeg.clone(),
             captured: frame.captured,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::local_clock::LocalClock;
-use crate::schedule::{is_open, until_change};
+use crate::schedule::{WallClock, is_open, until_change};
 use crate::settings::CameraSettings;
 
 /// How long is waited at most before the clocks are asked again: somebody may set them, and the
@@ -34,6 +34,12 @@ impl Hours {
         let mut rules = camera.rules.iter();
         let times = rules.find(|known| known.name == rule);
         times.is_none_or(|rule| is_open(rule.at.as_ref(), now, &self.clock))
+    }
+
+    /// How far local time is ahead of UTC at that moment, in seconds.
+    pub(super) fn ahead_of_utc_s(&self, now: SystemTime) -> i32 {
+        // Zones are a day ahead at most.
+        i32::try_from(self.clock.ahead_s(now)).unwrap_or(0)
     }
 
     /// How long to wait before these may say something else.

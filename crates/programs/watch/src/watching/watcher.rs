@@ -1,6 +1,7 @@
 //! The loop: wait for a picture, look at it, tell what is to be told.
 
 use std::convert::Infallible;
+use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,11 +15,17 @@ use super::following::Following;
 use super::frames::{Frames, NoPicture, Picture};
 use super::hands::Hands;
 use super::hours::Hours;
+use super::made_rules::MadeRules;
 use super::pace::Pace;
 use super::{Plan, Reread};
+use crate::alert::Judge;
+use crate::asker::{AskedPicture, Asker, Due, Outcome};
+use crate::judges::says::Look;
+use crate::judges::sees::Sees;
 use crate::machine::{Machine, Told};
 use crate::moment::{Moment, boot_id};
-use crate::rules::Answer;
+use crate::rules::{Answer, Question};
+use crate::settings::CameraSettings;
 
 /// How often time alone is looked at: whether the camera has given nothing for too long, whether
 /// votes are too old.
@@ -40,10 +47,16 @@ const BROKEN_LOGGED: Duration = Duration::from_secs(600);
 
 /// Watches a camera.
 pub(super) struct Watcher {
+    /// What the configuration says.
     plan: Plan,
+    made: MadeRules,
+    /// That with the rules that were made on the page.
+    camera: CameraSettings,
     cameras: Rc<Cameras>,
     hours: Hours,
     machine: Machine,
+    sees: Option<Sees>,
+    asker: Asker,
     hands: Hands,
     pace: Pace,
     /// Pictures, while the hours say so.
@@ -62,6 +75,7 @@ pub(super) struct Watcher {
 /// What has come.
 enum Event {
     Picture(Result<Picture, NoPicture>),
+    Outcome(Box<Outcome>),
     Plan(Box<Plan>),
     Time,
 }
@@ -69,18 +83,25 @@ enum Event {
 impl Watcher {
     pub(super) fn new(plan: Plan, cameras: Rc<Cameras>) -> anyhow::Result<Self> {
         let now = Moment::now();
+        let mut made = MadeRules::new(&plan.settings.rules, &plan.camera.name);
+        made.look();
+        let camera = with_made_rules(&plan, &made);
         let (hands, saved) = Hands::new(&plan, now)?;
         Ok(Self {
-            machine: Machine::new(&plan.camera, saved, &boot_id(), now)?,
+            machine: Machine::new(&camera, saved, &boot_id(), now)?,
+            sees: Sees::new(&plan.settings, &camera)?,
+            asker: Asker::new(&plan.settings, &camera)?,
             hours: Hours::new(),
             hands,
-            pace: Pace::new(plan.camera.fps),
+            pace: Pace::new(camera.fps),
             frames: None,
             opened: Instant::now(),
             started: Instant::now(),
             last: None,
             missing: None,
             broken: LogLimit::new(1, BROKEN_LOGGED),
+            camera,
+            made,
             plan,
             cameras,
         })
@@ -96,19 +117,20 @@ impl Watcher {
             match event {
                 Event::Picture(Ok(picture)) => self.look(picture).await,
                 Event::Picture(Err(reason)) => self.missed(&reason).await,
+                Event::Outcome(outcome) => self.answered(*outcome),
                 Event::Plan(plan) => self.take(*plan)?,
                 Event::Time => {}
             }
-            self.tick();
+            self.tick()?;
         }
     }
 
     /// Waits for what comes next.
     async fn next(&mut self, reread: &Reread, pulse: &Pulse) -> Event {
         let now = SystemTime::now();
-        let is_open = self.hours.are_now(&self.plan.camera, now);
+        let is_open = self.hours.are_now(&self.camera, now);
         self.open_or_close(is_open);
-        let pause = self.hours.until_other(&self.plan.camera, now);
+        let pause = self.hours.until_other(&self.camera, now);
         // While nothing is looked at, nothing but the hours and a watchdog wakes this.
         let pause = if is_open { pause.min(TICK) } else { pause };
         let due = self.pace.due(Instant::now());
@@ -127,6 +149,7 @@ impl Watcher {
         tokio::select! {
             biased;
             plan = reread.next() => Event::Plan(Box::new(plan)),
+            outcome = self.asker.outcome() => Event::Outcome(Box::new(outcome)),
             picture = picture => Event::Picture(picture),
             () = sleep(pause) => Event::Time,
             never = answering => { let never: Infallible = never; match never {} }
@@ -141,30 +164,29 @@ impl Watcher {
         if !is_open {
             log::info!("not watched until its hours come");
             self.frames = None;
-            self.machine.forget();
+            self.forget();
             self.machine.rules.watch(false, now);
             return;
         }
-        let camera = &self.plan.camera;
+        let camera = &self.camera;
+        let asks_in_words = camera.rules.iter().any(|rule| rule.judge.is_in_words());
         self.frames = match (&camera.slot, camera.follow) {
             (Some(slot), true) => Some(Frames::Followed(Box::new(Following::new(slot)))),
-            _ => Frames::wished(&self.cameras, &camera.name),
+            _ => Frames::wished(&self.cameras, &camera.name, asks_in_words),
         };
         self.opened = Instant::now();
         // Where others decide when there are pictures, their want of them is no blindness.
         self.machine.rules.watch(!camera.follow, now);
-        log::info!(
-            "watched for {}{}",
-            names(&self.plan),
-            if camera.follow {
-                ", while others look"
-            } else {
-                ""
-            }
-        );
+        let names: Vec<_> = camera.rules.iter().map(|rule| &rule.name[..]).collect();
+        let others = if camera.follow {
+            ", while others look"
+        } else {
+            ""
+        };
+        log::info!("watched for {}{others}", names.join(", "));
     }
 
-    /// Looks at a picture, and tells what is to be told of it.
+    /// Looks at a picture, tells what is to be told of it, and asks what is to be asked.
     async fn look(&mut self, picture: Picture) {
         let now = Instant::now();
         self.missing = None;
@@ -173,16 +195,15 @@ impl Watcher {
             return;
         }
         if self.last.is_some_and(|last| now - last > FORGOTTEN) {
-            self.machine.forget();
+            self.forget();
         }
         self.last = Some(now);
-        let (hours, camera) = (&self.hours, &self.plan.camera);
-        let wall = SystemTime::now();
+        let at = now - self.started;
+        let (hours, camera, wall) = (&self.hours, &self.camera, SystemTime::now());
+        let looks_now = |rule: &str| hours.of_rule(camera, rule, wall);
         let looked = self
             .machine
-            .look(&picture.jpeg, now - self.started, Moment::now(), |rule| {
-                hours.of_rule(camera, rule, wall)
-            });
+            .look(&picture.jpeg, at, Moment::now(), looks_now);
         let looked = match looked {
             Ok(looked) => looked,
             Err(error) => {
@@ -193,12 +214,24 @@ impl Watcher {
                 return;
             }
         };
-        self.pace.looked(now, looked.seen.moves());
-        let mut all = Vec::new();
+        let moves = looked.seen.moves();
+        self.pace.looked(now, moves);
+        self.asker.looked(Look {
+            jpeg: picture.jpeg.clone(),
+            captured: picture.captured,
+            moving_share: looked.seen.moving_share(),
+            at,
+        });
+        let mut to_tell = Vec::new();
         for told in looked.told {
-            all.push(self.pictured(told, &picture).await);
+            to_tell.push(self.pictured(told, &picture).await);
         }
-        self.hands.tell(&all, &mut self.machine.rules);
+        self.tell(to_tell);
+        if !looked.seen.is_learning {
+            let moving = |rule: &str| self.machine.moves_for(rule, &looked.seen);
+            let due = self.due(moving);
+            self.ask(due, &picture).await;
+        }
     }
 
     /// A camera that has just woken may be too dark or too bright, which looks like movement.
@@ -206,18 +239,120 @@ impl Watcher {
         if now - self.opened > SETTLES {
             return false;
         }
-        let camera = self.cameras.camera(&self.plan.camera.name);
+        let camera = self.cameras.camera(&self.camera.name);
         let state = camera.and_then(|camera| camera.state());
         state.is_some_and(|state| state.settling)
+    }
+
+    /// Who is to be asked now: the detector, and others.
+    fn due(&self, moves: impl Fn(&str) -> bool) -> Vec<Due> {
+        let (now, wall) = (Moment::now(), SystemTime::now());
+        let looks_now = |rule: &str| self.hours.of_rule(&self.camera, rule, wall);
+        let rules = &self.machine.rules;
+        let mut due = self.asker.due(rules, looks_now, &moves, now);
+        let seen = rules.rules().iter().filter(|rule| {
+            let name = rule.name();
+            let is_seen = rule.terms().judge == Judge::Sees;
+            is_seen && looks_now(name) && rule.is_due(moves(name), now)
+        });
+        let seen: Vec<_> = seen.map(|rule| rule.name().to_owned()).collect();
+        if !seen.is_empty() {
+            due.push(Due::of_detector(seen));
+        }
+        due
+    }
+
+    /// Asks about the frame itself, or about what there is of it.
+    async fn ask(&mut self, due: Vec<Due>, picture: &Picture) {
+        if due.is_empty() {
+            return;
+        }
+        let whole = self.whole(picture).await;
+        let picture = AskedPicture {
+            jpeg: whole.jpeg,
+            captured: whole.captured,
+        };
+        for due in due {
+            for rule in &due.rules {
+                self.machine.rules.asked(rule, Moment::now());
+            }
+            if due.judge == Judge::Sees {
+                let outcome = self.detect(&due, &picture);
+                self.answered(outcome);
+                continue;
+            }
+            let ahead_s = self.hours.ahead_of_utc_s(SystemTime::now());
+            let asked = self
+                .asker
+                .ask(&due, &self.machine.rules, picture.clone(), ahead_s);
+            if let Err(error) = asked {
+                log::debug!("{}: not asked: {error:#}", due.judge);
+            }
+        }
+    }
+
+    fn detect(&mut self, due: &Due, picture: &AskedPicture) -> Outcome {
+        let judged = self.sees.as_ref().map(|sees| {
+            let look = sees.look_now(&picture.jpeg)?;
+            let rules = due.rules.iter();
+            let judged = rules.map(|rule| (rule.clone(), sees.judge(rule, &look)));
+            anyhow::Ok(judged.collect())
+        });
+        let judged = judged.unwrap_or_else(|| Ok(Vec::new()));
+        let (came_to, why, answers) = match judged {
+            Ok(answers) => (Question::Answered, None, answers),
+            Err(error) => {
+                let why = format!("{error:#}");
+                log::debug!("the detector says nothing: {why}");
+                (Question::Failed, Some(why), Vec::new())
+            }
+        };
+        Outcome {
+            judge: Judge::Sees,
+            came_to: Some(came_to),
+            why,
+            answers,
+            picture: picture.clone(),
+        }
+    }
+
+    /// Takes what a question came to.
+    fn answered(&mut self, outcome: Outcome) {
+        let now = Moment::now();
+        let mut to_tell = Vec::new();
+        if let Some(came_to) = outcome.came_to {
+            for raise in self.machine.rules.question(outcome.judge, came_to, now) {
+                let mut told = Told::from(raise);
+                told.reason = outcome.why.clone();
+                to_tell.push((told, None));
+            }
+        }
+        for (rule, judged) in &outcome.answers {
+            let told = self.machine.judged(rule, judged, now);
+            let picture = Picture {
+                jpeg: outcome.picture.jpeg.clone(),
+                captured: outcome.picture.captured,
+                rendition: None,
+            };
+            to_tell.extend(told.map(|told| (told, Some(picture))));
+        }
+        self.tell(to_tell);
+    }
+
+    /// The frame itself, of about the moment of a small one; that, where it does not come.
+    async fn whole(&self, small: &Picture) -> Picture {
+        let whole = match &self.frames {
+            Some(frames) if small.rendition.is_some() => frames.whole(small.captured).await,
+            _ => None,
+        };
+        whole.unwrap_or_else(|| small.clone())
     }
 
     /// Gives the picture to what is to be told: the one that it was seen in, and where that is a
     /// small one, the frame itself, if the judge says the same of that.
     async fn pictured(&mut self, mut told: Told, seen_in: &Picture) -> (Told, Option<Picture>) {
-        if let Some(frames) = &self.frames
-            && seen_in.rendition.is_some()
-            && let Some(whole) = frames.whole(seen_in.captured).await
-        {
+        let whole = self.whole(seen_in).await;
+        if whole.rendition != seen_in.rendition {
             let at = self.started.elapsed();
             let again = self.machine.look_again(&whole.jpeg, at, &told.raise.rule);
             if let Some(Answer::Yes { sightings, .. }) = again.map(|judged| judged.answer) {
@@ -239,34 +374,61 @@ impl Watcher {
     }
 
     /// Takes in that time has gone by, and writes down what has changed.
-    fn tick(&mut self) {
+    fn tick(&mut self) -> anyhow::Result<()> {
+        if self.made.look() {
+            self.reconfigure()
+                .context("rules that were made on the page")?;
+            log::info!("rules of the page read again");
+        }
         let now = Moment::now();
-        let raised = self.machine.rules.tick(now).into_iter();
-        let all: Vec<_> = raised
-            .map(|raise| {
-                let mut told = Told::from(raise);
-                told.reason = self.missing.clone();
-                (told, None)
-            })
-            .collect();
-        self.hands.tell(&all, &mut self.machine.rules);
+        let raised = self.machine.rules.tick(now);
+        let to_tell = raised.into_iter().map(|raise| {
+            let mut told = Told::from(raise);
+            told.reason = self.missing.clone();
+            (told, None)
+        });
+        let to_tell = to_tell.collect();
+        self.tell(to_tell);
         self.hands.save(&mut self.machine.rules, now);
+        Ok(())
     }
 
+    fn tell(&mut self, to_tell: Vec<(Told, Option<Picture>)>) {
+        self.hands.tell(&to_tell, &mut self.machine.rules);
+    }
+
+    /// Takes a configuration that was read again.
     fn take(&mut self, plan: Plan) -> anyhow::Result<()> {
-        self.machine
-            .reconfigure(&plan.camera)
-            .context("the configuration that was read again")?;
-        self.hands.reconfigure(&plan)?;
-        self.pace = Pace::new(plan.camera.fps);
-        self.hours = Hours::new();
-        let before = std::mem::replace(&mut self.plan, plan);
-        if (before.camera.follow, &before.camera.slot)
-            != (self.plan.camera.follow, &self.plan.camera.slot)
-        {
-            self.frames = None;
+        let before = mem::replace(&mut self.plan, plan);
+        if let Err(error) = self.reconfigure() {
+            log::error!("configuration not used: {error:#}");
+            self.plan = before;
+            self.reconfigure()?;
+            return Ok(());
         }
+        self.hands.reconfigure(&self.plan)?;
+        self.pace = Pace::new(self.camera.fps);
+        self.hours = Hours::new();
+        // What is looked at may be another file.
+        self.frames = None;
         Ok(())
+    }
+
+    fn reconfigure(&mut self) -> anyhow::Result<()> {
+        let camera = with_made_rules(&self.plan, &self.made);
+        let settings = &self.plan.settings;
+        let (sees, asker) = (
+            Sees::new(settings, &camera)?,
+            Asker::new(settings, &camera)?,
+        );
+        self.machine.reconfigure(&camera)?;
+        (self.sees, self.asker, self.camera) = (sees, asker, camera);
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.machine.forget();
+        self.asker.forget();
     }
 
     /// The program ends: what is known is written down.
@@ -278,12 +440,11 @@ impl Watcher {
     }
 }
 
-fn names(plan: &Plan) -> String {
-    let names: Vec<_> = plan
-        .camera
-        .rules
-        .iter()
-        .map(|rule| &rule.name[..])
-        .collect();
-    names.join(", ")
+/// The camera with the rules of the page, which nobody but a model can judge.
+fn with_made_rules(plan: &Plan, made: &MadeRules) -> CameraSettings {
+    let mut camera = plan.camera.clone();
+    if plan.settings.model.is_some() && plan.settings.ask_on_page {
+        made.add_to(&mut camera.rules);
+    }
+    camera
 }
