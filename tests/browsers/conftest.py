@@ -27,10 +27,22 @@ def without_video(tmp_path_factory):
     return directory
 
 
+@pytest.fixture(scope="session")
+def with_watch(without_video, tmp_path_factory):
+    """The same, and eyelid-watch."""
+    directory = tmp_path_factory.mktemp("programs")
+    for path in [*without_video.iterdir(), Path(os.environ["EYELID_BIN"]) / "eyelid-watch"]:
+        shutil.copy2(path, directory)
+    return directory
+
+
 @pytest.fixture(autouse=True)
-def chosen_programs(request, monkeypatch, without_video):
-    """Has eyelid-video for its own tests alone: the others say how the page is without."""
-    if request.module.__name__ != "test_video":
+def chosen_programs(request, monkeypatch, without_video, with_watch):
+    """Has eyelid-video and eyelid-watch for their own tests alone: the others say how the page is
+    without."""
+    if request.module.__name__ == "test_alerts":
+        monkeypatch.setenv("EYELID_BIN", str(with_watch))
+    elif request.module.__name__ != "test_video":
         monkeypatch.setenv("EYELID_BIN", str(without_video))
 
 

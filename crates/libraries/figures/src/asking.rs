@@ -81,7 +81,18 @@ pub enum AskError {
 /// # Errors
 /// Why it tells nothing.
 pub async fn ask<Figures: DeserializeOwned>(path: &Path) -> Result<Figures, AskError> {
-    let answer = timeout(PATIENCE, read(path));
+    ask_patiently(path, PATIENCE).await
+}
+
+/// The same of a program that may take its time: all others come before it.
+///
+/// # Errors
+/// Why it tells nothing.
+pub async fn ask_patiently<Figures: DeserializeOwned>(
+    path: &Path,
+    patience: Duration,
+) -> Result<Figures, AskError> {
+    let answer = timeout(patience, read(path));
     let json = answer.await.map_err(|_| AskError::TimedOut)?;
     Ok(serde_json::from_slice(&json.map_err(AskError::of)?)?)
 }

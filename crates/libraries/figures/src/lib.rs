@@ -15,7 +15,8 @@ mod video;
 mod watch;
 
 pub use asking::{
-    Answering, AskError, BindError, ask, push_socket, rtp_socket, video_socket, watch_socket,
+    Answering, AskError, BindError, ask, ask_patiently, push_socket, rtp_socket, video_socket,
+    watch_socket,
 };
 pub use push::{PushFigures, without_connection};
 pub use rtp::{

@@ -124,7 +124,10 @@ pub(crate) const PROGRAMS: &[Program] = &[
         instances: receive,
         ..at_door(RECEIVE, RECEIVE_DOOR)
     },
-    at_door("eyelid-watch", "watch"),
+    Program {
+        instances: alerts_page,
+        ..at_door("eyelid-watch", "watch")
+    },
     at_door("eyelid-control", "control"),
     Program {
         name: "eyelid-rtp",
@@ -223,6 +226,15 @@ fn rtp(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
 fn video(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
     let idle_exit = plan.is_video_to_end.then(Plan::idle_exit_argument);
     told(program, plan, places, idle_exit)
+}
+
+/// The page of alerts. What watches cameras is not started here: watching keeps them awake.
+fn alerts_page(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
+    let mut instances = one(program, plan, places);
+    for instance in &mut instances {
+        instance.arguments.push(Plan::idle_exit_argument());
+    }
+    instances
 }
 
 /// One that tells the server what it does.

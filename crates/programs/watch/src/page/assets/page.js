@@ -14,6 +14,7 @@ const NOTIFY_KEY = 'eyelid alerts notify';
 
 const find = (selector) => document.querySelector(selector);
 const root = new URL('alerts/', document.baseURI);
+root.username = root.password = ''; // of the address that was opened: no request may have them
 const feed = find('#alerts');
 const filter = { camera: find('#camera'), rule: find('#rule') };
 
