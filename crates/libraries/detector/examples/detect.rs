@@ -1,4 +1,5 @@
-//! usage: detect [--onnxruntime LIBRARY] [--confidence 0.4] [--raw FILE] [--times N] MODEL JPEG...
+//! usage: detect [--onnxruntime LIBRARY] [--confidence 0.4] [--raw FILE] [--times N]
+//!        MODEL PICTURE...
 //!
 //! Prints for each picture one line of JSON: what is seen, how many milliseconds of wall and CPU
 //! time the network took with what stands around it (the least of N times), and the largest memory
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use eyelid_detector::{Detector, Picture, Seen};
+use eyelid_jpeg::Pixels;
 use serde_json::json;
 
 /// What is asked for.
@@ -31,8 +33,7 @@ fn main() -> Result<()> {
     let mut detector = open(model, options.library.as_deref())?;
     for path in pictures {
         let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-        let (header, _) = eyelid_jpeg::whole(&bytes)?;
-        let decoded = eyelid_jpeg::decode_jpeg(&bytes, header)?;
+        let decoded = decode(&bytes)?;
         let picture = Picture::new(decoded.width, decoded.height, &decoded.rgb)?;
         let confidence = options.confidence.unwrap_or(0.4);
         let mut least = [Duration::MAX; 2];
@@ -72,6 +73,15 @@ fn options() -> Result<Options> {
         }
     }
     Ok(options)
+}
+
+/// Decodes a JPEG, or a PNG: what is compared number by number must not depend on a decoder.
+fn decode(bytes: &[u8]) -> Result<Pixels> {
+    if bytes.starts_with(b"\x89PNG") {
+        return Ok(eyelid_jpeg::decode_png(bytes)?);
+    }
+    let (header, _) = eyelid_jpeg::whole(bytes)?;
+    Ok(eyelid_jpeg::decode_jpeg(bytes, header)?)
 }
 
 #[cfg(feature = "onnxruntime")]
