@@ -16,7 +16,10 @@ impl Supervisor<'_> {
         manager::reloading();
         let read = Plan::new(self.arguments.clone()).and_then(|plan| {
             check::check(&plan, &self.installed, &self.resources.places)?;
-            check::check_ports(&plan, &self.installed, &[std::process::id()]);
+            // One that has not changed was asked for at the start, and a program may bind it now.
+            if plan.webrtc != self.plan.webrtc {
+                check::check_ports(&plan, &self.installed, &[std::process::id()]);
+            }
             Ok(plan)
         });
         match read {
