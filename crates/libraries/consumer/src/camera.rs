@@ -79,10 +79,11 @@ impl Camera {
         size_of(&state, wanted.rendition(Some(&state)))
     }
 
-    /// Frames a second that its source gives at most, as far as its producer says, read anew:
-    /// nobody need be looking.
-    pub fn fps(&self) -> Option<f64> {
-        plausible_fps(self.state().as_ref())
+    /// The same, and how many frames a second its source gives at most, of one reading.
+    pub fn size_and_fps(&self, wanted: Wanted) -> (Option<(u32, u32)>, Option<f64>) {
+        let state = self.state();
+        let size = |state: &State| size_of(state, wanted.rendition(Some(state)));
+        (state.as_ref().and_then(size), plausible_fps(state.as_ref()))
     }
 
     /// Says whether its producer offers a rendition, as far as is known while somebody looks.

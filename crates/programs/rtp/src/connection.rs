@@ -277,8 +277,9 @@ impl Connection {
             sequence_parameters: sets.sps(),
             picture_parameters: sets.pps(),
         });
+        let (of_frames, frames_per_second) = camera.size_and_fps(wanted(target.size));
         let size_px = match &sets {
-            None => camera.size(wanted(target.size)),
+            None => of_frames,
             Some(sets) => sets.parse().ok().map(|sps| (sps.width, sps.height)),
         };
         let mut session = self.session.borrow_mut();
@@ -300,7 +301,7 @@ impl Connection {
                 control: Some(control),
                 media,
                 size_px,
-                frames_per_second: camera.fps(),
+                frames_per_second,
             };
             description.to_string()
         })
