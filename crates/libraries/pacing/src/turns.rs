@@ -50,6 +50,7 @@
 //! - P: `mixtures::twelve_viewers_of_two_links_are_told_apart`
 //! - Q: the recordings of which [`sums`] tells
 //! - R: `mixtures::who_joins_one_of_several_links_has_a_turn_within_three_seconds`
+//! - S: `mixtures::a_right_trial_that_failed_by_chance_is_not_kept_from_being_repeated`
 //!
 //! | number | smaller | greater |
 //! | --- | --- | --- |
@@ -77,6 +78,7 @@
 //! | `search::FRAMES_AHEAD_AGAIN` | D | N |
 //! | `search::MOST_FRAMES_LOST` | D | `search::tests` |
 //! | `search::STEADY_FACTOR` | R | any |
+//! | `search::DISBELIEVED_AFTER` | S | any |
 //! | `search::CHANGED_FACTOR` | B | F |
 //! | `search::RATE_SPAN` | B | F |
 //! | `search::RECENT_SPAN` | any | any |

@@ -34,6 +34,10 @@ const MOST_FRAMES_LOST: f64 = 3.0;
 /// their own, and what trials of others have cost them is not to keep them apart.
 const STEADY_FACTOR: f64 = 2.0;
 
+/// Those whose sum is steady are no more believed to share a link after so many failures: some of
+/// them may be tried with others then.
+const DISBELIEVED_AFTER: u32 = 3;
+
 /// What was found out of clients counts no more when they get so many times more or less.
 const CHANGED_FACTOR: f64 = 1.6;
 
@@ -142,11 +146,13 @@ impl Search {
         if units.len() < 2 {
             return None;
         }
+        let attempts = &self.attempts;
         let steady = self.sums.of(now, &units);
         let candidates = candidates(now, &units, steady).into_iter();
         let alike = candidates.filter(|candidate| have_frames_alike(members, candidate));
+        let alike = alike.filter(|candidate| !tears_apart(attempts, candidate, steady));
         let candidates = alike.filter_map(|candidate| {
-            let attempt = self.attempts.get(&candidate).copied();
+            let attempt = attempts.get(&candidate).copied();
             let attempt =
                 attempt.filter(|attempt| !attempt.is_outdated(rate_of(members, &candidate)));
             let attempt = attempt.unwrap_or_default();
@@ -167,6 +173,25 @@ impl Search {
         // What is best comes first, and is waited for.
         is_known(now, members, &next).then_some(next)
     }
+}
+
+/// Says whether some of those whose sum is steady, but not all, would be tried with others. Each
+/// such trial fails, and what it costs keeps them from being tried again, where one that was right
+/// has failed by chance.
+fn tears_apart(
+    attempts: &BTreeMap<BTreeSet<MemberId>, Attempt>,
+    candidate: &BTreeSet<MemberId>,
+    steady: &[BTreeSet<MemberId>],
+) -> bool {
+    let is_believed = |sum: &BTreeSet<MemberId>| {
+        let attempt = attempts.get(sum);
+        attempt.is_none_or(|attempt| attempt.failures < DISBELIEVED_AFTER)
+    };
+    let mut believed = steady.iter().filter(|sum| is_believed(sum));
+    believed.any(|sum| {
+        let is_any_within = !sum.is_disjoint(candidate);
+        is_any_within && !sum.is_subset(candidate) && !candidate.is_subset(sum)
+    })
 }
 
 /// What clients got of late, all together.

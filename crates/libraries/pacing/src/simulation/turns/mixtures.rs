@@ -88,6 +88,21 @@ fn twelve_viewers_of_two_links_are_told_apart() {
 }
 
 #[test]
+fn a_right_trial_that_failed_by_chance_is_not_kept_from_being_repeated() {
+    let sharing = Sharing::AsItHappens;
+    let links = [20.0, 10.0].map(|mbit| Link {
+        sharing,
+        ..Link::new(mbit)
+    });
+    let links = links.map(|link| (link, 3)).to_vec();
+    // Those of 400 in which that happens, and three were not found within 13 s.
+    for seed in [45, 69, 91, 105, 120, 192, 212, 279, 394] {
+        let seen = watch_mixture(seed, &links, S * 7, |viewer| viewer as u8);
+        assert_eq!(seen.group_sizes, [3; 6], "{}", seen.case);
+    }
+}
+
+#[test]
 fn who_joins_one_of_several_links_has_a_turn_within_three_seconds() {
     for links in mixtures(Sharing::Fair) {
         for seed in SEEDS {
