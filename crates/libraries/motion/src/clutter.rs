@@ -18,9 +18,9 @@ const MEMORY: f32 = 8.0;
 const PARTS_OF_WEATHER: usize = 9;
 /// A piece that is stronger is seldom there by chance.
 const STRONG: f32 = 20.0;
-/// How much stronger than nine tenths of the weather's pieces a thing is: two of these can be one
-/// piece, and three seldom are.
-const ABOVE_WEATHER: f32 = 2.5;
+/// How much stronger than nine tenths of the weather's pieces a thing is: several of these can be one
+/// piece for some pictures.
+const ABOVE_WEATHER: f32 = 3.5;
 
 /// What comes and goes.
 #[derive(Debug, Default)]

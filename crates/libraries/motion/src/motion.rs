@@ -109,6 +109,9 @@ pub struct Motion {
     /// How much brighter the view is than its background, in levels, and how much that jumped.
     lit: f32,
     jump: f32,
+    /// Whether a curve of tones explains the view, and whether that began with this picture.
+    is_toned: bool,
+    began_toned: bool,
     /// Seconds since the last hurry began.
     since_hurry: f32,
     still_since: Option<Duration>,
@@ -145,6 +148,8 @@ impl Motion {
             hurry: 0.0,
             lit: 0.0,
             jump: 0.0,
+            is_toned: false,
+            began_toned: false,
             since_hurry: 0.0,
             still_since: None,
         }
@@ -299,6 +304,7 @@ impl Motion {
         self.pictures = 1;
         self.hurry = 0.0;
         self.lit = 0.0;
+        self.is_toned = false;
         self.since_hurry = f32::INFINITY;
         self.still_since = None;
     }
@@ -321,18 +327,25 @@ impl Motion {
             far.filter(|((f, e), noise)| (*f - *e).abs() > 4.0 * **noise + 3.0)
                 .count()
         };
-        let unexplained = far(&self.expected);
-        if unexplained as f32 > 0.05 * self.grid.cells() as f32 {
+        let share = far(&self.expected) as f32 / self.grid.cells() as f32;
+        let was_toned = self.is_toned;
+        self.is_toned = false;
+        // A curve that was needed stays until it is not needed at all: to come and go would make
+        // the picture change.
+        if share > if was_toned { 0.002 } else { 0.05 } {
             with_tones(
                 &self.picture,
                 &self.background.mean,
                 &self.expected,
                 &mut self.corrected,
             );
-            if far(&self.corrected) * 2 < unexplained {
+            let left = far(&self.corrected) as f32 / self.grid.cells() as f32;
+            if left * 2.0 < share {
                 std::mem::swap(&mut self.expected, &mut self.corrected);
+                self.is_toned = true;
             }
         }
+        self.began_toned = self.is_toned && !was_toned;
         let lit = self.expected.iter().zip(&self.background.mean);
         let lit = lit.map(|(e, mean)| e - mean).sum::<f32>() / self.grid.cells() as f32;
         self.jump = (lit - self.lit).abs();
@@ -394,7 +407,8 @@ impl Motion {
             let counts = counts.iter().flatten();
             counts.filter(|count| **count as f32 > share * part).count()
         };
-        changed(0.15) >= PARTS * PARTS / 2 || (self.jump > JUMP && changed(0.02) >= 3)
+        changed(0.15) >= PARTS * PARTS / 2
+            || (self.jump > JUMP && (self.began_toned || changed(0.02) >= 3))
     }
 
     fn learn(&mut self, seconds: f32, hurries: bool) {
