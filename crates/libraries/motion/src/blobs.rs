@@ -8,6 +8,10 @@ pub(crate) const MOST_BLOBS: usize = 512;
 /// shares: the standard deviation, without noise.
 const UNEVEN: f32 = 0.025;
 
+/// The variance of a pair's ratio, by noise, from which it says nothing: that of things is about as
+/// much.
+const BLIND: f32 = 0.06;
+
 /// A piece of connected different cells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blob {
@@ -21,6 +25,8 @@ pub(crate) struct Blob {
     /// How unlike these pairs' ratios to the background are, in squares of what noise makes them:
     /// 1 where there is only light.
     pub(crate) roughness: f32,
+    /// Pairs that waver so much that they say nothing of that, as those of a tree.
+    pub(crate) blind: usize,
     /// Cells that have changed a moment ago.
     pub(crate) active: usize,
     /// Cells that did not look different in the picture before.
@@ -128,6 +134,7 @@ impl BlobFinder {
             strength,
             pairs: 0,
             roughness: 0.0,
+            blind: 0,
             active,
             fresh,
             touches_border: bounds.left == 0
@@ -144,7 +151,7 @@ impl BlobFinder {
     fn compare(&mut self, grid: Grid, index: usize, cells: &Cells<'_>) {
         let label = index as u16 + 1;
         let Blob { first, area, .. } = self.blobs[index];
-        let (mut pairs, mut sum) = (0, 0.0);
+        let (mut pairs, mut blind, mut sum) = (0, 0, 0.0);
         for member in &self.members[first..first + area] {
             let cell = *member as usize;
             if !self.is_inside(grid, cell, label) {
@@ -152,12 +159,15 @@ impl BlobFinder {
             }
             for other in [cell + 1, cell + grid.width] {
                 if other < grid.cells() && self.is_inside(grid, other, label) {
-                    pairs += 1;
-                    sum += roughness(cells, cell, other);
+                    match roughness(cells, cell, other) {
+                        Some(roughness) => (pairs, sum) = (pairs + 1, sum + roughness),
+                        None => blind += 1,
+                    }
                 }
             }
         }
         self.blobs[index].pairs = pairs;
+        self.blobs[index].blind = blind;
         self.blobs[index].roughness = sum / pairs.max(1) as f32;
     }
 
@@ -176,15 +186,19 @@ impl BlobFinder {
 }
 
 /// How unlike two neighbours' ratios to what is expected are, in squares of what noise makes them;
-/// no pair says more than a bound.
-fn roughness(cells: &Cells<'_>, one: usize, other: usize) -> f32 {
+/// no pair says more than a bound. `None` where noise alone makes them as unlike as things are.
+fn roughness(cells: &Cells<'_>, one: usize, other: usize) -> Option<f32> {
     let ratio = |cell: usize| (cells.picture[cell] + 3.0) / (cells.expected[cell] + 3.0);
     let blur = |cell: usize| {
         let darker = cells.picture[cell].min(cells.expected[cell]) + 3.0;
         (cells.noise[cell] / darker).powi(2)
     };
+    let noise = 2.0 * (blur(one) + blur(other));
+    if noise > BLIND {
+        return None;
+    }
     let apart = (ratio(one) / ratio(other)).ln();
-    (apart * apart / (UNEVEN * UNEVEN + 2.0 * (blur(one) + blur(other)))).min(16.0)
+    Some((apart * apart / (UNEVEN * UNEVEN + noise)).min(16.0))
 }
 
 impl Blob {
@@ -200,6 +214,11 @@ impl Blob {
         } else {
             Verdict::Open
         }
+    }
+
+    /// Whether nothing can be said of its texture, since the background has no steady one.
+    pub(crate) fn is_unclear(&self) -> bool {
+        self.blind >= 25 && self.blind > 2 * self.pairs
     }
 
     /// Whether it has the shape of a thing: not a thin edge, not all over the picture.

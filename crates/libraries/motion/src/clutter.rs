@@ -18,8 +18,12 @@ const MEMORY: f32 = 8.0;
 const PARTS_OF_WEATHER: usize = 9;
 /// A piece that is stronger is seldom there by chance.
 const STRONG: f32 = 20.0;
-/// How much stronger than nine tenths of the weather's pieces a thing is: several of these can be one
-/// piece for some pictures.
+/// What is stronger is no flake: cars come and go all over a picture of a road, too.
+const STRONGEST_WEATHER: f32 = 28.0;
+/// A thing of this strength, some thirty cells, is seen in any weather.
+const MOST_WEATHER: f32 = 50.0;
+/// How much stronger than nine tenths of the weather's pieces a thing is: several of these can be
+/// one piece for some pictures.
 const ABOVE_WEATHER: f32 = 3.5;
 
 /// What comes and goes.
@@ -53,6 +57,9 @@ impl Clutter {
     /// Counts a piece that came and went, at a place in cells.
     pub(crate) fn count(&mut self, grid: Grid, strength: f32, (x, y): (f32, f32)) {
         self.strengths[step(strength)] += 1.0 / MEMORY;
+        if step(strength) > step(STRONGEST_WEATHER) {
+            return;
+        }
         let part =
             |at: f32, side: usize| ((at * PARTS as f32 / side as f32) as usize).min(PARTS - 1);
         self.parts[part(y, grid.height)][part(x, grid.width)] += 1.0 / MEMORY;
@@ -66,17 +73,18 @@ impl Clutter {
     fn least(&self) -> f32 {
         let often = |rate: &&f32| **rate > 0.5 / MEMORY;
         let parts = self.parts.iter().flatten().filter(often).count();
-        let all: f32 = self.strengths.iter().sum();
+        let small = &self.strengths[..=step(STRONGEST_WEATHER)];
+        let all: f32 = small.iter().sum();
         if parts < PARTS_OF_WEATHER || all < 1.5 {
             return 0.0;
         }
         let mut sum = 0.0;
-        let most = self.strengths.iter().position(|rate| {
+        let most = small.iter().position(|rate| {
             sum += rate;
             sum >= 0.9 * all
         });
-        let most = most.unwrap_or(STEPS - 1) as f32;
-        ABOVE_WEATHER * ((most + 0.5) / 2.0).exp2()
+        let most = most.unwrap_or(small.len() - 1) as f32;
+        (ABOVE_WEATHER * ((most + 0.5) / 2.0).exp2()).min(MOST_WEATHER)
     }
 
     /// How likely it is that a piece of at least about this strength is within an area by chance;

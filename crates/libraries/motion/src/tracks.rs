@@ -294,6 +294,8 @@ fn gain(grid: Grid, blob: &Blob, chance: f32, balance: f32) -> f32 {
         Verdict::Textured => met * active * balance.max(0.7),
         // What comes in from the side grows, as a shadow does.
         Verdict::Open if blob.is_compact(grid) && !blob.touches_border => met * active * balance,
+        // Before a tree in the wind only its movement tells a thing from light.
+        Verdict::Open if blob.is_unclear() => met * active * (balance - 0.3).max(0.0),
         Verdict::Open => met.min(0.0),
     }
 }
