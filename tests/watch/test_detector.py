@@ -208,6 +208,35 @@ def test_its_memory_is_bounded(detect, frames, said, tmp_path):
     assert seen[0] == seen[1] and "person" in seen[0]
 
 
+def test_a_recording_is_looked_at_for_what_rules_ask_for(frames, tmp_path):
+    """People walk about; there is no dog, and nobody where a rule looks at cars alone."""
+    film = tmp_path / "film.mp4"
+    command = ["ffmpeg", "-v", "error", "-i", FILM, "-t", "20", "-c:v", "mpeg4", "-q:v", "2", film]
+    subprocess.run(command, check=True, timeout=120)
+    configuration = tmp_path / "eyelid.toml"
+    configuration.write_text(
+        f"""
+        [watch]
+        detector = "{NETWORK / "detector.onnx"}"
+        [cameras.street.watch.rules.people]
+        sees = ["person"]
+        [cameras.street.watch.rules.dogs]
+        sees = ["dog", "cat"]
+        [cameras.street.watch.rules.grass]
+        sees = ["person"]
+        area = ["0,85 100,85 100,100 0,100"]
+        """
+    )
+    program = Path(os.environ["EYELID_BIN"]) / "eyelid-watch"
+    command = [program, "replay", "--config", configuration, "--name", "street", film, "--fps", "2"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    alerts = [json.loads(line) for line in done.stdout.splitlines()]
+    # Somebody is there all the time, and is told of once.
+    assert [(alert["rule"], alert["judge"]) for alert in alerts] == [("people", "sees")]
+    assert {box["label"] for box in alerts[0]["boxes"]} == {"person"}
+    assert 0.4 <= alerts[0]["confidence"] <= 1
+
+
 def test_pictures_of_nothing_have_nothing_in_them(detect, tmp_path):
     pictures = []
     for size, colour in [((1, 1), "white"), ((3000, 20), "black"), ((640, 480), "darkgreen")]:

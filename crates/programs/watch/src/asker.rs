@@ -1,6 +1,8 @@
 //! Those who are asked about a camera's pictures, now and then: whom, about which rules, and what
 //! came of it. While a question is under way the camera is looked at as ever.
 
+mod looking;
+
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,6 +14,7 @@ use crate::alert::Judge;
 use crate::judges::Judged;
 use crate::judges::obico::Obico;
 use crate::judges::says::{Asked, Look, Model, Occasion, Prepared, Said, Says};
+use crate::judges::sees::{self, Sees};
 use crate::moment::Moment;
 use crate::rules::{Answer, CameraRules, Question, Rule, State};
 use crate::settings::{CameraSettings, JudgeSettings, Settings};
@@ -22,6 +25,8 @@ pub(crate) struct Asker {
     words: Option<Words>,
     /// By their rules; nothing while one is under way.
     obico: Vec<(String, Option<Obico>)>,
+    sees: Option<Sees>,
+    is_looking: bool,
     under_way: JoinSet<Done>,
 }
 
@@ -38,17 +43,6 @@ pub(crate) struct Due {
     pub(crate) judge: Judge,
     pub(crate) rules: Vec<String>,
     occasion: Occasion,
-}
-
-impl Due {
-    /// Rules that the detector is to be asked about.
-    pub(crate) fn of_detector(rules: Vec<String>) -> Self {
-        Self {
-            judge: Judge::Sees,
-            rules,
-            occasion: Occasion::First,
-        }
-    }
 }
 
 /// A picture that somebody is asked about.
@@ -76,13 +70,15 @@ pub(crate) struct Outcome {
 enum Done {
     Words(Box<(Prepared, Asked, AskedPicture)>),
     Obico(Box<(String, Obico, anyhow::Result<Judged>, AskedPicture)>),
+    Seen(Box<(Vec<String>, anyhow::Result<sees::Look>, AskedPicture)>),
 }
 
 impl Asker {
     /// Those of a camera.
     ///
     /// # Errors
-    /// A key cannot be read, or would go over a wire in the clear.
+    /// A key cannot be read, or would go over a wire in the clear; or there is no detector that can
+    /// be used.
     pub(crate) fn new(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<Self> {
         let is_in_words = |judge: &JudgeSettings| matches!(judge, JudgeSettings::Says(_));
         let has_words = camera.rules.iter().any(|rule| is_in_words(&rule.judge));
@@ -110,6 +106,8 @@ impl Asker {
             camera: camera.name.to_string(),
             words,
             obico,
+            sees: Sees::new(settings, camera)?,
+            is_looking: false,
             under_way: JoinSet::new(),
         })
     }
@@ -174,6 +172,8 @@ impl Asker {
             rules: vec![rule.name().to_owned()],
             occasion: Occasion::First,
         }));
+        let of_detector = rules.rules().iter().filter(|it| is_due(it, Judge::Sees));
+        due.extend(self.due_of_detector(of_detector));
         due
     }
 
@@ -192,7 +192,11 @@ impl Asker {
         match due.judge {
             Judge::Says => self.ask_in_words(due, rules, picture, clock_ahead_of_utc_s),
             Judge::Obico => self.ask_obico(due, picture),
-            _ => Ok(()),
+            Judge::Sees => {
+                self.ask_detector(due, picture);
+                Ok(())
+            }
+            Judge::Motion | Judge::Left | Judge::Still => Ok(()),
         }
     }
 
@@ -258,6 +262,7 @@ impl Asker {
                 None => std::future::pending().await,
                 Some(Ok(Done::Words(done))) => return self.words_done(*done),
                 Some(Ok(Done::Obico(done))) => return self.obico_done(*done),
+                Some(Ok(Done::Seen(done))) => return self.detector_done(*done),
                 Some(Err(error)) => log::error!("a question has ended early: {error}"),
             }
         }

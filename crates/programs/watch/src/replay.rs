@@ -16,6 +16,7 @@ use crate::OneCamera;
 use crate::alert::{Judge, Kind, Sighting};
 use crate::eye::Seen;
 use crate::judges::marked;
+use crate::judges::sees::Sees;
 use crate::machine::{Looked, Machine, Told};
 use crate::moment::{Moment, Monotonic};
 use crate::replay::recording::Recording;
@@ -75,7 +76,8 @@ struct PrintedLook {
 /// # Errors
 /// The pictures cannot be read, or the settings are wrong.
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
-    let (_, camera) = arguments.camera.settings()?;
+    let (settings, camera) = arguments.camera.settings()?;
+    let sees = Sees::new(&settings, &camera)?;
     let fps = arguments.fps.map_or(FPS, Fps::per_second);
     let begin = Moment {
         monotonic: Monotonic::default(),
@@ -99,6 +101,11 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
                 continue;
             }
         };
+        if let Some(sees) = &sees
+            && !seen.is_learning
+        {
+            told.extend(detected(&mut machine, sees, (&jpeg, &seen), now)?);
+        }
         told.extend(machine.rules.tick(now).into_iter().map(Told::from));
         let at_s = (at.as_secs_f64() * 1000.0).round() / 1000.0;
         if arguments.every_look {
@@ -113,6 +120,30 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
         anyhow::bail!("{:?} has no pictures", arguments.pictures);
     }
     Ok(())
+}
+
+/// Asks the detector for the rules that are due, as a watcher does, and waits for it.
+fn detected(
+    machine: &mut Machine,
+    sees: &Sees,
+    (jpeg, seen): (&[u8], &Seen),
+    now: Moment,
+) -> anyhow::Result<Vec<Told>> {
+    let due = machine.rules.rules().iter().filter(|rule| {
+        let moves = machine.moves_for(rule.name(), seen);
+        rule.terms().judge == Judge::Sees && rule.is_due(moves, now)
+    });
+    let due: Vec<String> = due.map(|rule| rule.name().to_owned()).collect();
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let look = sees.look_now(jpeg)?;
+    let mut told = Vec::new();
+    for rule in due {
+        machine.rules.asked(&rule, now);
+        told.extend(machine.judged(&rule, &sees.judge(&rule, &look), now));
+    }
+    Ok(told)
 }
 
 fn printed<'a>(

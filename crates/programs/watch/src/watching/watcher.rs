@@ -21,7 +21,6 @@ use super::{Plan, Reread};
 use crate::alert::Judge;
 use crate::asker::{AskedPicture, Asker, Due, Outcome};
 use crate::judges::says::Look;
-use crate::judges::sees::Sees;
 use crate::machine::{Machine, Told};
 use crate::moment::{Moment, boot_id};
 use crate::rules::{Answer, Question};
@@ -55,7 +54,6 @@ pub(super) struct Watcher {
     cameras: Rc<Cameras>,
     hours: Hours,
     machine: Machine,
-    sees: Option<Sees>,
     asker: Asker,
     hands: Hands,
     pace: Pace,
@@ -89,7 +87,6 @@ impl Watcher {
         let (hands, saved) = Hands::new(&plan, now)?;
         Ok(Self {
             machine: Machine::new(&camera, saved, &boot_id(), now)?,
-            sees: Sees::new(&plan.settings, &camera)?,
             asker: Asker::new(&plan.settings, &camera)?,
             hours: Hours::new(),
             hands,
@@ -249,17 +246,7 @@ impl Watcher {
         let (now, wall) = (Moment::now(), SystemTime::now());
         let looks_now = |rule: &str| self.hours.of_rule(&self.camera, rule, wall);
         let rules = &self.machine.rules;
-        let mut due = self.asker.due(rules, looks_now, &moves, now);
-        let seen = rules.rules().iter().filter(|rule| {
-            let name = rule.name();
-            let is_seen = rule.terms().judge == Judge::Sees;
-            is_seen && looks_now(name) && rule.is_due(moves(name), now)
-        });
-        let seen: Vec<_> = seen.map(|rule| rule.name().to_owned()).collect();
-        if !seen.is_empty() {
-            due.push(Due::of_detector(seen));
-        }
-        due
+        self.asker.due(rules, looks_now, moves, now)
     }
 
     /// Asks about the frame itself, or about what there is of it.
@@ -276,11 +263,6 @@ impl Watcher {
             for rule in &due.rules {
                 self.machine.rules.asked(rule, Moment::now());
             }
-            if due.judge == Judge::Sees {
-                let outcome = self.detect(&due, &picture);
-                self.answered(outcome);
-                continue;
-            }
             let ahead_s = self.hours.ahead_of_utc_s(SystemTime::now());
             let asked = self
                 .asker
@@ -288,31 +270,6 @@ impl Watcher {
             if let Err(error) = asked {
                 log::debug!("{}: not asked: {error:#}", due.judge);
             }
-        }
-    }
-
-    fn detect(&mut self, due: &Due, picture: &AskedPicture) -> Outcome {
-        let judged = self.sees.as_ref().map(|sees| {
-            let look = sees.look_now(&picture.jpeg)?;
-            let rules = due.rules.iter();
-            let judged = rules.map(|rule| (rule.clone(), sees.judge(rule, &look)));
-            anyhow::Ok(judged.collect())
-        });
-        let judged = judged.unwrap_or_else(|| Ok(Vec::new()));
-        let (came_to, why, answers) = match judged {
-            Ok(answers) => (Question::Answered, None, answers),
-            Err(error) => {
-                let why = format!("{error:#}");
-                log::debug!("the detector says nothing: {why}");
-                (Question::Failed, Some(why), Vec::new())
-            }
-        };
-        Outcome {
-            judge: Judge::Sees,
-            came_to: Some(came_to),
-            why,
-            answers,
-            picture: picture.clone(),
         }
     }
 
@@ -417,12 +374,9 @@ impl Watcher {
     fn reconfigure(&mut self) -> anyhow::Result<()> {
         let camera = with_made_rules(&self.plan, &self.made);
         let settings = &self.plan.settings;
-        let (sees, asker) = (
-            Sees::new(settings, &camera)?,
-            Asker::new(settings, &camera)?,
-        );
+        let asker = Asker::new(settings, &camera)?;
         self.machine.reconfigure(&camera)?;
-        (self.sees, self.asker, self.camera) = (sees, asker, camera);
+        (self.asker, self.camera) = (asker, camera);
         Ok(())
     }
 
