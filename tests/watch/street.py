@@ -51,6 +51,9 @@ def walking(empty, left):
     picture = Image.open(io.BytesIO(empty))
     pen = ImageDraw.Draw(picture)
     pen.rectangle((left, 120, left + 40, HEIGHT - 100), fill=BLUE)
+    # In a striped shirt: what is darker than the street all over is the shadow of somebody.
+    for top in range(124, 190, 16):
+        pen.rectangle((left, top, left + 40, top + 7), fill=(240, 240, 235))
     pen.ellipse((left + 8, 90, left + 32, 120), fill=(225, 180, 150))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=90)

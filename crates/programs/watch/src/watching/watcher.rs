@@ -109,6 +109,9 @@ impl Watcher {
     /// # Errors
     /// What there is no going on with.
     pub(super) async fn run(&mut self, reread: &Reread, pulse: &Pulse) -> anyhow::Result<()> {
+        if !self.hours.are_now(&self.camera, SystemTime::now()) {
+            log::info!("not watched until its hours come");
+        }
         loop {
             let event = self.next(reread, pulse).await;
             match event {
