@@ -611,6 +611,7 @@ function learnStatus(status) {
     if (mine) offerChoices(camera);
     render(camera);
   }
+  makeRoomForWatched();
   setText(document.getElementById('server'), status ? `Eyelid ${status.version}` : 'The server does not answer; trying again.');
   if (!status || main.dataset.root) return; // the page of one camera does not miss the others
   const fresh = status.cameras.find(({ name }) => known && !known.includes(name));
@@ -635,7 +636,15 @@ function shape(camera, { width, height }) {
 }
 
 // What a card is higher than its picture (viewer.css says where its bar breaks into lines).
-const barHeight = (width) => (wall ? 0 : width < 416 ? 134 : 62);
+const barHeight = (width) => (wall ? 0 : (width < 416 ? 134 : 62) + watched_px);
+
+// What eyelid-watch says of a camera is one line more.
+let watched_px = 0;
+function makeRoomForWatched() {
+  const before = watched_px;
+  watched_px = cameras.some(({ status }) => status?.watch) ? 26 : 0;
+  if (watched_px !== before) layOut();
+}
 
 // Gives the height of pictures at which rows of so many cards fill the width, or the height if that is less.
 function rowsOf(count, ratios, room) {

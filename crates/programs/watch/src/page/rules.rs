@@ -18,6 +18,7 @@ use super::settings::{CameraFacts, ModelFacts, PageSettings};
 use crate::alert::Cause;
 use crate::files;
 use crate::rules::{MOST_BYTES, Saved, State};
+use crate::settings::MOST_RULES as MOST_OF_CAMERA;
 
 /// What a user asks for: `POST /alerts/rules`.
 #[derive(Debug, Deserialize)]
@@ -177,6 +178,10 @@ pub(crate) fn add(
         return Err(Rejection::new(StatusCode::CONFLICT, what));
     }
     let mut file = read(&settings.rules, &new.camera)?;
+    if facts.rules.len() + file.rules().len() >= MOST_OF_CAMERA {
+        let what = format!("the camera has {MOST_OF_CAMERA} rules already, and that is the most");
+        return Err(Rejection::new(StatusCode::CONFLICT, what));
+    }
     let is_other = |name: &RuleName| {
         name.as_str() == crate::alert::BLIND_RULE
             || facts.rules.iter().any(|rule| rule.name == name.as_str())

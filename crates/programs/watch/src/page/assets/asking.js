@@ -72,7 +72,7 @@ function showRules() {
   if (!form.camera.value) form.camera.selectedIndex = 0;
   const { model, host, a_day, an_hour } = overview.model;
   find('#cost').textContent = `Up to three pictures of each question go to ${model} at ${host}, when something has moved. All rules in words of a camera are one question; `
-    + `of all cameras together there are at most ${an_hour} an hour and ${a_day} a day. To try costs one.`;
+    + `of all cameras together there are at most ${an_hour} an hour and ${a_day} a day. To try costs one. What this rule sees is shown on this page; who else is told of what is the configuration's to say.`;
 }
 
 async function openRules() {
