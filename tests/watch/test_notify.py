@@ -3,19 +3,21 @@
 import base64
 import io
 import json
+import os
 import random
 import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+from pavement import Street, has_visitor
 from PIL import Image
 from receiver import receiving
-from scene import seen
-from street import Street
 
 from harness.http import free_port, wait_listening
+from harness.processes import descendants
 from harness.programs import binary
 from harness.waiting import wait_for
 
@@ -66,6 +68,10 @@ class Watch:
         command = [*self._wrap, binary("eyelid-watch"), "--slots", slots, "--config", self.config]
         self.program = self._start(*command, "--name", "door")
         self.program.wait_log("watched for")
+        # It gives way to all else, and a machine that runs tests has much else to do.
+        for pid in [self.program.pid, *descendants(self.program.pid)]:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
     def kill(self):
         """Kills it as the kernel does for want of memory."""
@@ -122,7 +128,7 @@ def test_a_webhook_is_told_once_of_each_visitor_with_the_picture(
         assert (path, told["judge"], told["kind"]) == ("/hook", "motion", "seen")
         assert alert.items() <= told.items()
         assert jpeg == (watch.alerts / f"{alert['id']}.jpg").read_bytes()
-        assert "visitor" in seen(jpeg)[0]
+        assert has_visitor(jpeg)
     assert watch.outbox() == []
 
 
@@ -149,7 +155,7 @@ def test_ntfy_is_not_told_again_what_it_has(start, directory, street, receiver):
     assert sum(receiver.taken.values()) == 1
     (path, headers, body), (asked, _, _) = receiver.received
     assert (path, headers["Title"]) == ("/topic", "door: visitor")
-    assert "visitor" in seen(body)[0] and asked.startswith("/topic/json?poll=1")
+    assert has_visitor(body) and asked.startswith("/topic/json?poll=1")
 
 
 def test_killed_at_random_moments_each_visitor_is_an_alert_and_told(
