@@ -9,8 +9,8 @@ use eyelid_slot::Rendition;
 use crate::markers::SOS;
 pub use crate::splitter::splitter;
 use crate::{
-    Check, EncodedPicture, FrameMaker, FrameOptions, Header, JpegError, JpegKind, MAX_PIXELS,
-    PictureError, Progress, Recoder, RenditionMaker, Segment, Sequential, Turn, Walker,
+    Check, EncodedPicture, FrameMaker, FrameOptions, Header, JpegError, JpegKind, LumaDecoder,
+    MAX_PIXELS, PictureError, Progress, Recoder, RenditionMaker, Segment, Sequential, Turn, Walker,
     decode_jpeg, decode_luma, normalise, segments, whole,
 };
 
@@ -104,6 +104,11 @@ pub fn picture(bytes: &[u8]) {
     let pixels = claimed_pixels(bytes);
     if pixels > MOST_PIXELS && pixels <= MAX_PIXELS {
         return;
+    }
+    // Whatever it is, it gives cells or an error; and as many as it says.
+    if let Ok(luma) = LumaDecoder::default().decode(bytes) {
+        assert!(luma.width <= 160 && luma.height <= 90);
+        assert_eq!(luma.samples.len(), luma.width * luma.height);
     }
     // As they are, turned clockwise, and mirrored (EXIF's numbers).
     for turn in [1, 6, 2].map(Turn::from_exif) {
