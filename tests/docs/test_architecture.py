@@ -28,7 +28,7 @@ def assert_names(names, paths):
 
 
 def test_each_crate_has_its_row():
-    rows = re.findall(r"^\| `([\w/]+)` \|", CRATES, re.MULTILINE)
+    rows = re.findall(r"^\| `([\w/-]+)` \|", CRATES, re.MULTILINE)
     manifests = ROOT.glob("crates/*/*/Cargo.toml")
     assert_names(rows, [str(path.parent.relative_to(ROOT)) for path in manifests])
 
