@@ -179,13 +179,16 @@ class HomeAssistant:
         return self._post(path, json.dumps(content), "application/json")
 
     def _post(self, path, body, kind):
-        headers = {"Content-Type": kind} | (
+        return self._send("POST", path, body, {"Content-Type": kind})
+
+    def _send(self, method, path, body=None, headers=None):
+        headers = (headers or {}) | (
             {"Authorization": f"Bearer {self._token}"} if self._token else {}
         )
         with closing(
             http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=DEADLINE)
         ) as connection:
-            connection.request("POST", path, body, headers)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             answer = response.read()
         assert 200 <= response.status < 300, f"{path} {body}: {response.status} {answer}"
@@ -199,6 +202,25 @@ class HomeAssistant:
             assert answer["type"] == "form" and not answer["errors"], answer
             answer = self.order(f"{flows}/{answer['flow_id']}", form)
         return answer
+
+    def remove(self, answer):
+        """Removes an integration that a form has added."""
+        entry = answer["result"]["entry_id"]
+        self._send("DELETE", f"/api/config/config_entries/entry/{entry}")
+
+    def state(self, entity):
+        """Gives what an entity is in; None if there is none."""
+        answer = self.get(f"/api/states/{entity}")
+        return json.loads(answer.body)["state"] if answer.status == 200 else None
+
+    def attributes(self, entity):
+        """Gives the attributes of an entity."""
+        return json.loads(self.get(f"/api/states/{entity}").body)["attributes"]
+
+    def device(self, entity):
+        """Gives the name of the device that an entity is of."""
+        template = f"{{{{ device_attr('{entity}', 'name') | to_json }}}}"
+        return self.order("/api/template", {"template": template})
 
     def add_mjpeg(self, name, stream, still=None, user=None, password=None):
         """Fills in the form of *MJPEG IP Camera*; gives the answer."""

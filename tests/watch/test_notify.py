@@ -3,30 +3,18 @@
 import base64
 import io
 import json
-import os
 import random
-import shutil
-import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from pavement import Street, has_visitor
 from PIL import Image
 from receiver import receiving
 
-from harness.http import free_port, wait_listening
-from harness.processes import descendants
-from harness.programs import binary
+from harness.broker import Broker
+from harness.pavement import Street, has_visitor
 from harness.waiting import wait_for
-
-RULE = """[cameras.door.watch.rules.visitor]
-motion = true
-cool-down = "3s"
-an-hour = 1000
-notify = ["{ways}"]
-"""
+from harness.watcher import RULE, Watch, settle, visit
 
 
 @pytest.fixture
@@ -40,73 +28,6 @@ def street(directory):
     street = Street(directory / "slots" / "door")
     yield street
     street.stop()
-
-
-class Watch:
-    """`eyelid-watch` for the camera `door`, that may be killed and started again."""
-
-    def __init__(self, start, directory, ways, alerts=None, wrap=()):
-        self._start, self.directory, self._wrap = start, directory, wrap
-        self.alerts = alerts or directory / "alerts"
-        self.state = directory / "state"
-        self.config = directory / "eyelid.toml"
-        self.configure(ways)
-        self.program = None
-
-    def configure(self, ways, rule=RULE):
-        """Writes the configuration."""
-        lines = [f'[watch]\nalerts = "{self.alerts}"\nstate = "{self.state}"\n']
-        for name, options in ways.items():
-            lines.append(f"[watch.notify.{name}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
-        lines.append(rule.format(ways='", "'.join(ways)))
-        self.config.write_text("\n".join(lines))
-
-    def run(self):
-        """Starts it, and waits until it watches."""
-        slots = self.directory / "slots"
-        command = [*self._wrap, binary("eyelid-watch"), "--slots", slots, "--config", self.config]
-        self.program = self._start(*command, "--name", "door")
-        self.program.wait_log("watched for")
-        # It gives way to all else, and a machine that runs tests has much else to do.
-        for pid in [self.program.pid, *descendants(self.program.pid)]:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
-
-    def kill(self):
-        """Kills it as the kernel does for want of memory."""
-        self.program.stop(signal.SIGKILL)
-
-    def made(self):
-        """Gives the alerts that lie there."""
-        names = sorted(self.alerts.glob("*.json")) if self.alerts.exists() else []
-        return [json.loads(name.read_text()) for name in names]
-
-    def outbox(self):
-        """Gives what is still to be told."""
-        return list((self.state / "door.outbox").glob("*.json"))
-
-    def standing(self):
-        """Says whether the visitor is known to be there."""
-        path = self.state / "door.json"
-        rules = json.loads(path.read_text())["rules"] if path.exists() else {}
-        return rules.get("visitor", {}).get("state") == "standing"
-
-
-def visit(street, watch, during=None):
-    """A visitor comes, is there until that is known, and goes; longer than the cool-down."""
-    street.visitor = True
-    if during:
-        during()
-    wait_for(watch.standing, lambda: f"a visitor is seen:\n{watch.program.log()}")
-    street.visitor = False
-    wait_for(lambda: not watch.standing(), "the visitor is gone")
-    time.sleep(3.5)  # the cool-down itself is what is wanted
-
-
-def settle():
-    """Waits until the empty street is learned: there is no sign of that but time."""
-    time.sleep(4)
 
 
 def test_a_webhook_is_told_once_of_each_visitor_with_the_picture(
@@ -225,39 +146,6 @@ def test_a_full_disk_costs_pictures_and_no_alert(start, directory, street, recei
     told = [json.loads(body) for _, _, body in receiver.received]
     assert [alert["picture"] for alert in told] == [False, False]
     assert watch.program.log().count("cannot be written") == 1
-
-
-class Broker:
-    """mosquitto, and what it has."""
-
-    def __init__(self, start, directory):
-        self._start, self.port = start, free_port()
-        self._config = directory / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
-        self.program = self.run()
-        self._heard = start("mosquitto_sub", *self.of("#"), "-F", "%r %t %p")
-
-    def run(self):
-        """Starts it."""
-        mosquitto = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
-        program = self._start(mosquitto, "-c", self._config)
-        wait_listening(f"http://127.0.0.1:{self.port}")
-        return program
-
-    def of(self, topic):
-        """Gives the options by which clients reach a topic."""
-        return ["-h", "127.0.0.1", "-p", str(self.port), "-t", topic]
-
-    def heard(self, topic):
-        """Gives all that was said there since the beginning."""
-        lines = (line.split(" ", 2) for line in self._heard.out().splitlines())
-        return [line[2] for line in lines if len(line) == 3 and line[1] == topic]
-
-    def retained(self, topic):
-        """Gives what is kept there."""
-        command = ["mosquitto_sub", *self.of(topic), "-C", "1", "-W", "2", "--retained-only"]
-        done = subprocess.run(command, capture_output=True, timeout=20, check=False)
-        return done.stdout.removesuffix(b"\n")
 
 
 @pytest.fixture
