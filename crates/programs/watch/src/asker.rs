@@ -3,6 +3,8 @@
 
 mod looking;
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,6 +37,9 @@ struct Words {
     model: Rc<Model>,
     says: Says,
     is_asking: bool,
+    /// Rules where something has moved since they were asked about last. What it came to is to be
+    /// seen when it moves no more: who brings a parcel is asked about before it lies there.
+    moved: RefCell<HashSet<String>>,
 }
 
 /// Rules that are to be asked about now, all of one judge.
@@ -73,6 +78,17 @@ enum Done {
     Seen(Box<(Vec<String>, anyhow::Result<sees::Look>, AskedPicture)>),
 }
 
+impl Words {
+    /// Says whether something moves where a rule looks, or has since it was asked about.
+    fn moved(&self, rule: &str, moves: bool) -> bool {
+        let mut moved = self.moved.borrow_mut();
+        if moves {
+            moved.insert(rule.to_owned());
+        }
+        moved.contains(rule)
+    }
+}
+
 impl Asker {
     /// Those of a camera.
     ///
@@ -87,6 +103,7 @@ impl Asker {
                 model: Rc::new(Model::new(model, &settings.state)?),
                 says: Says::new(&camera.mask),
                 is_asking: false,
+                moved: RefCell::default(),
             }),
             _ => None,
         };
@@ -140,12 +157,20 @@ impl Asker {
         moves: impl Fn(&str) -> bool,
         now: Moment,
     ) -> Vec<Due> {
-        let is_due = |rule: &&Rule, judge: Judge| {
+        let is_due = |rule: &Rule, judge: Judge, moves: &dyn Fn(&str) -> bool| {
             let name = rule.name();
             rule.terms().judge == judge && looks_now(name) && rule.is_due(moves(name), now)
         };
-        let in_words = rules.rules().iter().filter(|it| is_due(it, Judge::Says));
-        let in_words: Vec<&Rule> = in_words.collect();
+        let in_words: Vec<&Rule> = match &self.words {
+            Some(words) => {
+                let moved = |name: &str| words.moved(name, moves(name));
+                let rules = rules.rules().iter();
+                rules
+                    .filter(|rule| is_due(rule, Judge::Says, &moved))
+                    .collect()
+            }
+            None => Vec::new(),
+        };
         let is_confirming = in_words.iter().any(|rule| rule.state() == State::Asked);
         let occasion = match is_confirming {
             true => Occasion::Confirming,
@@ -162,7 +187,8 @@ impl Asker {
                 occasion,
             });
         }
-        let of_obico = rules.rules().iter().filter(|it| is_due(it, Judge::Obico));
+        let of_obico = rules.rules().iter();
+        let of_obico = of_obico.filter(|it| is_due(it, Judge::Obico, &moves));
         let is_free = |rule: &&Rule| {
             let known = self.obico.iter().find(|(name, _)| name == rule.name());
             known.is_some_and(|(_, obico)| obico.is_some())
@@ -172,7 +198,10 @@ impl Asker {
             rules: vec![rule.name().to_owned()],
             occasion: Occasion::First,
         }));
-        let of_detector = rules.rules().iter().filter(|it| is_due(it, Judge::Sees));
+        let of_detector = rules
+            .rules()
+            .iter()
+            .filter(|it| is_due(it, Judge::Sees, &moves));
         due.extend(self.due_of_detector(of_detector));
         due
     }
@@ -210,6 +239,10 @@ impl Asker {
         let Some(words) = &mut self.words else {
             return Ok(());
         };
+        words
+            .moved
+            .borrow_mut()
+            .retain(|it| !due.rules.contains(it));
         let is_due = |rule: &&Rule| due.rules.iter().any(|name| name == rule.name());
         let asked = rules.rules().iter().filter(is_due);
         let asked = asked.map(|rule| RuleInWords {

@@ -1,0 +1,115 @@
+"""Rules in words while a camera is watched: when is asked, about what, and what is told."""
+
+import time
+
+import pytest
+from doorway import Street, Watcher, hold
+from model import serving
+from test_words import PARCEL, Door
+
+from harness.waiting import wait_for
+
+
+@pytest.fixture
+def model():
+    """A model that looks."""
+    with serving() as model:
+        yield model
+
+
+@pytest.fixture
+def street(directory):
+    """What happens at the door."""
+    street = Street(directory)
+    yield street
+    street.feed.stop()
+
+
+@pytest.fixture
+def watch(start, directory, model, street):
+    """Watches the door for a rule in words, with further keys of it."""
+
+    def watch(rule="", words=PARCEL, **options):
+        alerts = directory / "alerts"
+        door = Door(directory, model, {"parcel": words}, **{"an_hour": 100} | options)
+        text = door.path.read_text().replace("[watch]", f'[watch]\nalerts = "{alerts}"', 1)
+        door.path.write_text(text + rule)
+        return Watcher(start, street, door.path, alerts)
+
+    return watch
+
+
+def test_what_was_asked_for_is_told_once_with_the_picture_that_was_judged(watch, street, model):
+    """The model sees what was before and what is now, and one thing is one alert."""
+    watcher = watch()
+    street.bring_until(lambda: watcher.alerts(kind="seen"), "an alert")
+    alert = watcher.wait_alert(rule="parcel")
+    assert (alert["judge"], alert["asked"]) == ("says", PARCEL)
+    assert alert["confidence"] == 0.95 and alert["reason"].startswith("in the last picture: parcel")
+    assert "parcel" in watcher.seen_in(alert)
+    told = next(asked for asked in model.asked if "parcel" in asked.seen[-1])
+    assert told.moments[0] == "before anything moved" and told.seen[0] == set()
+    # It lies there on: nothing more is told, and little asked.
+    asked = len(model.asked)
+    hold(12, lambda: False)
+    assert len(watcher.alerts(kind="seen")) == 1
+    assert len(model.asked) - asked <= 2
+
+
+def test_a_yes_that_is_not_sure_is_asked_again(watch, street, model):
+    """Two of three, seconds apart, each about a picture of its own."""
+    model.confidence = 0.7
+    watcher = watch()
+    street.bring_until(lambda: watcher.alerts(kind="seen"), "an alert")
+    yeses = [asked for asked in model.asked if "parcel" in asked.seen[-1]]
+    assert len(yeses) >= 2
+    assert yeses[1].at - yeses[0].at > 2
+    assert len(watcher.alerts(kind="seen")) == 1
+
+
+def test_a_scene_that_has_not_changed_is_not_asked_about_again(watch, street, model):
+    """Asked every second, and paid for once."""
+    watcher = watch('every = "1s"\n', words="a parcel lies there")
+    wait_for(lambda: model.asked, lambda: f"a question\n{watcher.program.log()}")
+    hold(15, lambda: len(model.asked) > 1)
+    assert len(model.asked) == 1
+    street.show(parcel=True)
+    watcher.wait_alert(rule="parcel")
+    assert model.asked[-1].seen[-1] == {"parcel"}
+
+
+def test_an_endpoint_in_trouble_is_left_alone_and_asked_again(watch, street, model):
+    """What it says itself counts: nothing is told of a "no" that nobody said."""
+    model.faults = ["busy", "busy"]
+    watcher = watch('every = "1s"\n', words="a parcel lies there")
+    street.show(parcel=True)
+    watcher.wait_alert(rule="parcel")
+    first, second, third = model.asked[:3]
+    assert second.at - first.at > 1.9 and third.at - second.at > 1.9
+    assert model.most_at_once == 1
+
+
+@pytest.mark.parametrize("fault", ["prose", "wrong-enum", "cut", "closed"])
+def test_what_is_no_answer_raises_nothing(watch, street, model, fault):
+    """Neither an alert nor its end."""
+    model.faults = [fault] * 2
+    watcher = watch('every = "1s"\n', words="a parcel lies there")
+    street.show(parcel=True)
+    wait_for(lambda: len(model.asked) > 1, lambda: f"questions\n{watcher.program.log()}")
+    assert watcher.alerts(kind="seen") == [] or len(model.asked) > 2
+
+
+def test_nobody_is_asked_once_the_budget_is_spent(watch, street, model, directory):
+    """Of all that moves, so many questions are asked as may be; a restart gives none back."""
+    watcher = watch('every = "1s"\n', words="a visitor waits", an_hour=2)
+    for visitor in [True, False] * 6:
+        street.show(visitor=visitor)
+        hold(2.5, lambda: False)
+    assert len(model.asked) == 2
+    watcher.program.stop()
+    del watcher
+    watch('every = "1s"\n', words="a visitor waits", an_hour=2)
+    street.show(visitor=True)
+    time.sleep(0)
+    hold(8, lambda: len(model.asked) > 2)
+    assert len(model.asked) == 2
