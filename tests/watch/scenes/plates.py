@@ -50,6 +50,8 @@ def plate(name):
     """An empty view: a photograph, or a place of which there is a video."""
     if name == "yard":
         return yard()
+    if name in GROUNDS:
+        return ground(name)
     if name == "road":
         pictures = list(video("traffic.mp4", set(range(0, 570, 8))))
         return fitted(np.median(np.stack(pictures), 0).astype(np.uint8))
@@ -57,6 +59,26 @@ def plate(name):
     if picture is None:
         raise FileNotFoundError(f"{MEDIA / name} (tests/watch/media fetches it)")
     return fitted(picture)
+
+
+# Drawn places with little texture or none: a wall, one in the evening sun, a pavement, plaster.
+GROUNDS = ("flat", "gradient", "paved", "plaster")
+
+
+def ground(name):
+    """Draws an empty place, in grey: the same each time."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    grey = np.full((HEIGHT, WIDTH), 128, np.float32)
+    if name == "gradient":
+        grey = 90 + 40 * columns / WIDTH + 50 * rows / HEIGHT
+    elif name == "paved":
+        grey[:] = 150
+        grey[np.arange(HEIGHT) % 48 < 3, :] = 115
+        grey[:, np.arange(WIDTH) % 64 < 3] = 115
+    elif name == "plaster":
+        grain = np.random.default_rng(7).standard_normal((HEIGHT // 4, WIDTH // 4))
+        grey = 120 + 12 * cv2.resize(grain.astype(np.float32), (WIDTH, HEIGHT))
+    return np.clip(grey, 0, 255).astype(np.uint8)[..., None]
 
 
 def _cut(picture, box):

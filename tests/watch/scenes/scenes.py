@@ -37,6 +37,7 @@ class Stage:
     cars: list  # cut-outs
     frames: int
     is_other: bool  # the other make of a disturbance: those that nobody tuned on
+    seed: int = 0
 
     def noisy(self, picture, shot=0.6, read=3.0):
         """Adds a sensor's noise."""
@@ -299,7 +300,8 @@ def _crossing(s, size, light=1.0, speed=(3.0, 6.0), cutouts=None):
     return put
 
 
-def _with(s, put, disturb=lambda picture, k: picture, noise=(0.6, 3.0), view=None):
+def with_put(s, put, disturb=lambda picture, k: picture, noise=(0.6, 3.0), view=None):
+    """Gives the pictures into which something is put, under a disturbance."""
     view = s.view if view is None else view
     for k in range(s.frames):
         picture = view.copy()
@@ -309,7 +311,7 @@ def _with(s, put, disturb=lambda picture, k: picture, noise=(0.6, 3.0), view=Non
 
 @kind
 def person(s):
-    yield from _with(s, _crossing(s, (30, 70), cutouts=s.people))
+    yield from with_put(s, _crossing(s, (30, 70), cutouts=s.people))
 
 
 @kind
@@ -319,14 +321,14 @@ def person_hunting(s):
     def swing(picture, k):
         return picture * (1 + share * np.sin(k / period * 2 * np.pi))
 
-    yield from _with(s, _crossing(s, (32, 76), cutouts=s.people), swing)
+    yield from with_put(s, _crossing(s, (32, 76), cutouts=s.people), swing)
 
 
 @kind
 def person_at_night(s):
     dark = 0.3
     put = _crossing(s, (40, 95), dark, cutouts=s.people)
-    yield from _with(s, put, noise=(1.2, 7.0), view=s.view * dark)
+    yield from with_put(s, put, noise=(1.2, 7.0), view=s.view * dark)
 
 
 @kind
@@ -337,7 +339,7 @@ def person_in_snow(s):
         flakes.draw(picture)
         return picture
 
-    yield from _with(s, _crossing(s, (40, 95), cutouts=s.people), fall)
+    yield from with_put(s, _crossing(s, (40, 95), cutouts=s.people), fall)
 
 
 @kind
@@ -350,21 +352,21 @@ def person_in_shadow(s):
         covered = np.clip(0.2 * length + k * step - beyond, 0, 1)
         return picture * (1 - depth * covered)[..., None]
 
-    yield from _with(s, _crossing(s, (40, 95), cutouts=s.people), shade)
+    yield from with_put(s, _crossing(s, (40, 95), cutouts=s.people), shade)
 
 
 @kind
 def far_person(s):
     """One far away at dusk."""
     put = _crossing(s, (16, 36), 0.4, (2.0, 4.0), cutouts=s.people)
-    yield from _with(s, put, noise=(0.8, 4.0), view=s.view * 0.4)
+    yield from with_put(s, put, noise=(0.8, 4.0), view=s.view * 0.4)
 
 
 @kind
 def passing_car(s):
     size = (int(s.between(70, 140)), 0)
     size = (size[0], round(size[0] * 0.45))
-    yield from _with(s, _crossing(s, size, 1.0, (5.0, 15.0), s.cars))
+    yield from with_put(s, _crossing(s, size, 1.0, (5.0, 15.0), s.cars))
 
 
 @kind
@@ -404,4 +406,4 @@ def of(name, view, seed, people, frames=200, light=1.0, is_other=False):
     cars = [[plates.car("wagon")]] if "car" in name else []
     picture = plates.plate(view).astype(np.float32) * light
     rng = np.random.default_rng(seed)
-    return KINDS[name](Stage(picture, rng, everybody, cars, frames, is_other))
+    return KINDS[name](Stage(picture, rng, everybody, cars, frames, is_other, seed))

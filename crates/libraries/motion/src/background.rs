@@ -15,6 +15,9 @@ pub(crate) enum Lesson {
     Usual,
     /// It looks different, nobody knows why: its noise, and its brightness slowly.
     Odd,
+    /// It looks different, but always in the same way: its brightness slowly, and no noise, or what
+    /// stands still for a moment would hide what comes next.
+    Steady,
     /// A thing is before it: learn next to nothing.
     Covered,
     /// It is in another light: no noise.
@@ -99,7 +102,7 @@ impl Background {
             let lesson = lesson(cell);
             let rate = match lesson {
                 Lesson::Usual => rates.usual,
-                Lesson::Odd => rates.odd,
+                Lesson::Odd | Lesson::Steady => rates.odd,
                 Lesson::Covered => rates.covered,
                 Lesson::Lit => rates.lit,
                 Lesson::Settled => rates.settled,

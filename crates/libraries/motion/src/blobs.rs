@@ -12,6 +12,9 @@ const UNEVEN: f32 = 0.025;
 /// much.
 const BLIND: f32 = 0.06;
 
+/// How unlike neighbours in the background are where a thing would show by hiding it.
+const LEAST_TEXTURE: f32 = 1.5;
+
 /// A piece of connected different cells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blob {
@@ -25,6 +28,11 @@ pub(crate) struct Blob {
     /// How unlike these pairs' ratios to the background are, in squares of what noise makes them:
     /// 1 where there is only light.
     pub(crate) roughness: f32,
+    /// The same of the background and of the picture alone: 0 where it is all of one kind.
+    pub(crate) texture: f32,
+    pub(crate) own: f32,
+    /// The share of what is inside that differs less than half as much: light fades out.
+    pub(crate) faded: f32,
     /// Pairs that waver so much that they say nothing of that, as those of a tree.
     pub(crate) blind: usize,
     /// Cells that have changed a moment ago.
@@ -44,6 +52,9 @@ pub(crate) enum Verdict {
     Light,
     /// It has a texture that is not the background's.
     Textured,
+    /// Of one kind all over, and so is the background, or it is not seen in it: a shadow on a wall
+    /// and a thing before it look alike.
+    Plain,
     /// Too small or too thin to say.
     Open,
 }
@@ -69,6 +80,8 @@ pub(crate) struct BlobFinder {
     /// The cells of all blobs, one blob after the other.
     pub(crate) members: Vec<u32>,
     pub(crate) blobs: Vec<Blob>,
+    /// How much the cells inside a piece differ.
+    depths: Vec<f32>,
 }
 
 /// What a cell needs to belong to a piece that begins beside it.
@@ -134,6 +147,9 @@ impl BlobFinder {
             strength,
             pairs: 0,
             roughness: 0.0,
+            texture: 0.0,
+            own: 0.0,
+            faded: 0.0,
             blind: 0,
             active,
             fresh,
@@ -151,24 +167,38 @@ impl BlobFinder {
     fn compare(&mut self, grid: Grid, index: usize, cells: &Cells<'_>) {
         let label = index as u16 + 1;
         let Blob { first, area, .. } = self.blobs[index];
-        let (mut pairs, mut blind, mut sum) = (0, 0, 0.0);
+        let (mut pairs, mut blind) = (0, 0);
+        let mut sums = [0.0; 3];
+        self.depths.clear();
         for member in &self.members[first..first + area] {
             let cell = *member as usize;
             if !self.is_inside(grid, cell, label) {
                 continue;
             }
+            self.depths
+                .push((cells.picture[cell] - cells.expected[cell]).abs());
             for other in [cell + 1, cell + grid.width] {
                 if other < grid.cells() && self.is_inside(grid, other, label) {
-                    match roughness(cells, cell, other) {
-                        Some(roughness) => (pairs, sum) = (pairs + 1, sum + roughness),
+                    match unlikeness(cells, cell, other) {
+                        Some(unlike) => {
+                            pairs += 1;
+                            for (sum, unlike) in sums.iter_mut().zip(unlike) {
+                                *sum += unlike;
+                            }
+                        }
                         None => blind += 1,
                     }
                 }
             }
         }
-        self.blobs[index].pairs = pairs;
-        self.blobs[index].blind = blind;
-        self.blobs[index].roughness = sum / pairs.max(1) as f32;
+        let inside = self.depths.len().max(1) as f32;
+        let half = self.depths.iter().sum::<f32>() / inside / 2.0;
+        let faded = self.depths.iter().filter(|depth| **depth < half).count();
+        let blob = &mut self.blobs[index];
+        blob.pairs = pairs;
+        blob.blind = blind;
+        [blob.roughness, blob.texture, blob.own] = sums.map(|sum| sum / pairs.max(1) as f32);
+        blob.faded = faded as f32 / inside;
     }
 
     fn is_inside(&self, grid: Grid, cell: usize, label: u16) -> bool {
@@ -185,10 +215,10 @@ impl BlobFinder {
     }
 }
 
-/// How unlike two neighbours' ratios to what is expected are, in squares of what noise makes them;
-/// no pair says more than a bound. `None` where noise alone makes them as unlike as things are.
-fn roughness(cells: &Cells<'_>, one: usize, other: usize) -> Option<f32> {
-    let ratio = |cell: usize| (cells.picture[cell] + 3.0) / (cells.expected[cell] + 3.0);
+/// How unlike two neighbours' ratios to what is expected are, in squares of what noise makes them,
+/// and how unlike the two are in the background and in the picture; no pair says more than a bound.
+/// `None` where noise alone makes them as unlike as things are.
+fn unlikeness(cells: &Cells<'_>, one: usize, other: usize) -> Option<[f32; 3]> {
     let blur = |cell: usize| {
         let darker = cells.picture[cell].min(cells.expected[cell]) + 3.0;
         (cells.noise[cell] / darker).powi(2)
@@ -197,8 +227,10 @@ fn roughness(cells: &Cells<'_>, one: usize, other: usize) -> Option<f32> {
     if noise > BLIND {
         return None;
     }
-    let apart = (ratio(one) / ratio(other)).ln();
-    Some((apart * apart / (UNEVEN * UNEVEN + noise)).min(16.0))
+    let apart = |levels: &[f32]| ((levels[one] + 3.0) / (levels[other] + 3.0)).ln();
+    let (now, before) = (apart(cells.picture), apart(cells.expected));
+    let squares = |apart: f32| (apart * apart / (UNEVEN * UNEVEN + noise)).min(16.0);
+    Some([squares(now - before), squares(before), squares(now)])
 }
 
 impl Blob {
@@ -206,14 +238,31 @@ impl Blob {
     pub(crate) fn verdict(&self, grid: Grid) -> Verdict {
         if self.pairs >= 3 && self.roughness > 4.0 {
             Verdict::Textured
-        } else if self.pairs >= 25
-            && self.roughness < 2.5
-            && !(self.is_compact(grid) && self.area < 120)
-        {
+        } else if self.pairs < 25 || (self.is_compact(grid) && self.area < 120) {
+            Verdict::Open
+        } else if self.roughness >= 2.5 {
+            Verdict::Open
+        } else if self.texture > LEAST_TEXTURE && !self.hides() {
             Verdict::Light
         } else {
-            Verdict::Open
+            Verdict::Plain
         }
+    }
+
+    /// Whether it is of one kind where the background is not.
+    fn hides(&self) -> bool {
+        self.roughness > 1.5 && self.own < 0.4 * self.roughness
+    }
+
+    /// Whether a piece of one kind has the outline of a thing: all of it within the picture, solid,
+    /// not most of the view, and with an edge that does not fade out.
+    pub(crate) fn is_outlined(&self, grid: Grid) -> bool {
+        let box_area = (self.bounds.width() * self.bounds.height()) as f32;
+        !self.touches_border
+            && self.area as f32 > 0.45 * box_area
+            && (self.area as f32) < 0.25 * grid.cells() as f32
+            && self.bounds.longest() < 0.6 * grid.longest()
+            && self.faded < 0.15
     }
 
     /// Whether nothing can be said of its texture, since the background has no steady one.

@@ -83,7 +83,12 @@ impl Changes {
 
     fn is_settled(&self, grid: Grid, blob: &Blob, members: &[u32]) -> bool {
         let large = blob.bounds.longest() > 0.6 * grid.longest();
-        if blob.area < LEAST_AREA || large || blob.verdict(grid) == Verdict::Light {
+        let is_light = match blob.verdict(grid) {
+            Verdict::Light => true,
+            Verdict::Plain => !blob.is_outlined(grid),
+            Verdict::Textured | Verdict::Open => false,
+        };
+        if blob.area < LEAST_AREA || large || is_light {
             return false;
         }
         let count = |is: &dyn Fn(usize) -> bool| {

@@ -419,10 +419,19 @@ impl Motion {
             *verdict = blob.verdict(self.grid);
         }
         let (width, tracks) = (self.grid.width, &self.tracks.tracks);
-        let (excess, calm) = (&self.excess, &self.changes.calm);
+        let (excess, calm, active) = (&self.excess, &self.changes.calm, &self.active);
         let lesson = |cell: usize| {
-            let label = finder.labels[cell];
-            let is_lit = label > 0 && verdicts[label as usize - 1] == Verdict::Light;
+            let at = Bounds::at(cell % width, cell / width);
+            let is_covered = tracks.iter().any(|t| t.covers() && t.bounds.is_near(at, 1));
+            let is_lit = match finder.labels[cell] {
+                0 => false,
+                label => match verdicts[label as usize - 1] {
+                    Verdict::Light => true,
+                    // Light or thing: what is no thing yet may be light.
+                    Verdict::Plain => !is_covered,
+                    Verdict::Textured | Verdict::Open => false,
+                },
+            };
             let patience = if is_lit { LIT_PATIENCE } else { CALM };
             if calm[cell] > patience {
                 return Lesson::Settled;
@@ -430,11 +439,10 @@ impl Motion {
             if is_lit {
                 return Lesson::Lit;
             }
-            let at = Bounds::at(cell % width, cell / width);
-            let is_covered = tracks.iter().any(|t| t.covers() && t.bounds.is_near(at, 1));
             match (excess[cell] >= WEAK, is_covered) {
                 (true, true) => Lesson::Covered,
-                (true, false) => Lesson::Odd,
+                (true, false) if active[cell] => Lesson::Odd,
+                (true, false) => Lesson::Steady,
                 (false, _) => Lesson::Usual,
             }
         };

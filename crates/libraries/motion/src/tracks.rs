@@ -28,6 +28,8 @@ const RESTING: f32 = 1.5;
 pub(crate) struct Track {
     pub(crate) bounds: Bounds,
     centre: (f32, f32),
+    /// Where it was first.
+    origin: (f32, f32),
     /// Cells a second.
     velocity: (f32, f32),
     strength: f32,
@@ -64,6 +66,7 @@ impl Track {
         Self {
             bounds: blob.bounds,
             centre: blob.centre,
+            origin: blob.centre,
             velocity: (0.0, 0.0),
             strength: blob.strength,
             strongest: blob.strength,
@@ -105,6 +108,13 @@ impl Track {
     /// Whether something may be there: its cells are not learned.
     pub(crate) fn covers(&self) -> bool {
         self.is_thing || self.evidence > 2.5
+    }
+
+    /// How far it has come since it was first seen, as a share of what a thing of its size moves
+    /// soon, 0 to 1: a branch and its shadow only sway.
+    fn progress(&self, centre: (f32, f32)) -> f32 {
+        let apart = (centre.0 - self.origin.0).hypot(centre.1 - self.origin.1);
+        (apart / (1.0 + 0.1 * self.bounds.longest())).min(1.0)
     }
 
     /// How far a piece may be from where this one is expected, in cells.
@@ -270,7 +280,14 @@ impl Tracks {
         let gain = if track.strength.max(blob.strength) < self.clutter.weather() {
             -1.0
         } else {
-            gain(grid, blob, chance, self.tracks[index].balance())
+            let track = &self.tracks[index];
+            let progress = track.progress(blob.centre);
+            gain(grid, blob, chance, track.balance(), progress)
+        };
+        // What comes in and may be light says nothing before all of it is seen.
+        let gain = match blob.verdict(grid) {
+            Verdict::Plain => gain.max(-self.tracks[index].evidence.max(0.0)),
+            _ => gain,
         };
         self.tracks[index].meet(blob, bounds, seconds, gain);
     }
@@ -285,13 +302,15 @@ fn left(grid: Grid, bounds: Bounds, is_left: &impl Fn(usize) -> bool) -> f32 {
 }
 
 /// How much a piece speaks for a thing.
-fn gain(grid: Grid, blob: &Blob, chance: f32, balance: f32) -> f32 {
+fn gain(grid: Grid, blob: &Blob, chance: f32, balance: f32, progress: f32) -> f32 {
     let active = (blob.active as f32 / blob.area as f32 / 0.2).min(1.0);
     // Of things a tenth of the pictures has no piece.
     let met = (0.9 / chance).ln();
     match blob.verdict(grid) {
         Verdict::Light => -2.0,
         Verdict::Textured => met * active * balance.max(0.7),
+        Verdict::Plain if blob.is_outlined(grid) => met * active * balance * progress,
+        Verdict::Plain => -1.0,
         // What comes in from the side grows, as a shadow does.
         Verdict::Open if blob.is_compact(grid) && !blob.touches_border => met * active * balance,
         // Before a tree in the wind only its movement tells a thing from light.

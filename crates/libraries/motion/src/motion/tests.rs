@@ -206,3 +206,41 @@ fn a_head_that_goes_to_and_fro_is_not_still_until_it_stops() {
         }
     }
 }
+
+/// A wall of one grey with something of one grey before it: 10 by 20 cells, its left edge at a
+/// place in cells; or a band over the whole height, as a shadow is.
+fn wall(view: &mut View, left: f32, grey: f32, is_band: bool) -> Luma<'_> {
+    view.samples.clear();
+    for cell in 0..WIDTH * HEIGHT {
+        let (column, row) = ((cell % WIDTH) as f32, cell / WIDTH);
+        let share = (column + 1.0 - left).min(left + 10.0 - column);
+        let is_beside = !is_band && !(25..45).contains(&row);
+        let share = if is_beside { 0.0 } else { share };
+        let value = 128.0 + (grey - 128.0) * share.clamp(0.0, 1.0) + view.noise();
+        view.samples.push(value as u8);
+    }
+    Luma {
+        width: WIDTH,
+        height: HEIGHT,
+        samples: &view.samples,
+    }
+}
+
+#[test]
+fn what_is_of_one_grey_is_found_before_a_wall_and_a_band_of_shadow_is_not() {
+    for (grey, is_band, least, most) in [
+        (230.0, false, 85, 100),
+        (40.0, false, 85, 100),
+        (64.0, true, 0, 0),
+    ] {
+        let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+        let mut found = 0;
+        for number in 0..180 {
+            // It comes in from the side, half a cell a picture.
+            let left = (number as f32 - 60.0) * 0.5 - 10.0;
+            let look = motion.look(&wall(&mut view, left, grey, is_band), at(number));
+            found += u32::from(!look.moving.is_empty());
+        }
+        assert!((least..=most).contains(&found), "{grey}: {found}");
+    }
+}
