@@ -1,6 +1,9 @@
 """packaging/openrc/eyelid, on a system that OpenRC has started, as docs/openrc.md says."""
 
+import os
 import re
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from conftest import Container, podman
@@ -17,6 +20,10 @@ listen = ["127.0.0.1:{port}"]
 [cameras.default]
 source = "test"
 size = "{size}"
+linger = "1s"
+[cameras.side]
+source = "test"
+size = "320x240"
 linger = "1s"
 """
 
@@ -36,9 +43,9 @@ class System(Container):
         """Writes the configuration; the file stays the same, for it is shown to the container."""
         self._file.write_text(CONFIGURATION.format(port=self.port, size=size))
 
-    def service(self, command):
-        """Has OpenRC do something with the service; gives what it said."""
-        done = podman("exec", self.id, "rc-service", "eyelid", command, check=False)
+    def service(self, command, name="eyelid"):
+        """Has OpenRC do something with a service; gives what it said."""
+        done = podman("exec", self.id, "rc-service", name, command, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def eyelids(self):
@@ -48,6 +55,16 @@ class System(Container):
     def size(self):
         """Gives the size of the picture."""
         return check_frame(get(self.url, "/snapshot").body).size
+
+
+def run_like_others(name):
+    """Takes programs out of the idle class: what else runs is not to decide what they see."""
+    # In this suite's namespace of processes.
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            if comm.read_text().strip() == name:
+                for thread in os.listdir(comm.with_name("task")):
+                    os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture
@@ -81,3 +98,21 @@ def test_starts_reads_its_file_again_and_stops(system):
     assert system.eyelids() == []
     assert list(system.inside("run/webcam").iterdir()) == []
     assert system.service("status")[0] != 0
+
+
+@pytest.mark.parametrize(
+    ("name", "camera"), [("eyelid-watch", "default"), ("eyelid-watch.side", "side")]
+)
+def test_a_watcher_wakes_its_camera_and_writes_alerts(system, name, camera):
+    wait_for(lambda: system.service("status")[0] == 0, system.log)
+    code, said = system.service("start", name)
+    assert code == 0, said
+    wait_for(lambda: "eyelid-watch" in system.eyelids(), system.log)
+    run_like_others("eyelid-watch")
+    alerts = system.inside("var/lib/eyelid/alerts")
+    wait_for(lambda: list(alerts.glob(f"*-{camera}-motion.json")), system.log)
+    assert sorted(system.eyelids()) == ["eyelid", "eyelid-capture", "eyelid-watch"]
+    assert alerts.stat().st_uid == system.inside("run/webcam").stat().st_uid != 0
+    assert system.service("reload", name)[0] == 0
+    assert system.service("stop", name)[0] == 0
+    wait_for(lambda: system.eyelids() == ["eyelid"], "the camera sleeps, and nobody runs")

@@ -1,0 +1,213 @@
+"""A watched camera, by package eyelid-watch under the shipped units: armed and disarmed, what it
+may do, and the page of alerts. Runs after the packages' own tests, and installs them anew.
+"""
+
+import errno
+import io
+import json
+import os
+import pwd
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from machine import (
+    ADDRESS,
+    CAPTURE,
+    CONFIGURATION,
+    DEADLINE,
+    SERVER,
+    SIDE,
+    as_process,
+    debs,
+    files,
+    install_beside,
+    journal,
+    pid,
+    processes,
+    run,
+    show,
+    wait_for,
+)
+from PIL import Image
+
+from harness.http import get
+
+WATCHER, SIDE_WATCHER = (f"eyelid-watch@{name}.service" for name in ("default", "side"))
+PAGE, SOCKET = "eyelid-watch.service", "eyelid-watch.socket"
+KEPT = Path("/var/lib/eyelid")
+ALERTS, STATE = KEPT / "alerts", KEPT / "watch"
+CAMERA = 'source = "test"\nsize = "320x240"\nfps = 5\nlinger = "2s"\n'
+PAGE_OF_DOCUMENTS = Path("/usr/share/doc/eyelid/docs/watch.md")
+BEFORE = set()  # files() before eyelid-watch was installed
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    """Both packages, of which nothing is enabled yet."""
+    BEFORE.update(install_beside("eyelid-watch"))
+    configure()
+
+
+def configure(watch=""):
+    """Writes the configuration: the default camera, and another, which is watched so."""
+    CONFIGURATION.write_text(
+        '[server]\nslots = "/run/webcam"\nidle-exit = "3s"\n\n[watch]\nidle-exit = "3s"\n\n'
+        f"[cameras.default]\n{CAMERA}\n[cameras.side]\n{CAMERA}\n{watch}"
+    )
+
+
+def alerts(camera="default"):
+    """Gives the alerts of a camera that lie there."""
+    found = [json.loads(path.read_text()) for path in sorted(ALERTS.glob("*.json"))]
+    return [alert for alert in found if alert["camera"] == camera]
+
+
+def wait_alert(camera="default"):
+    """Waits for an alert; gives it."""
+    return wait_for(lambda: alerts(camera), lambda: f"an alert: {told(WATCHER)}")[0]
+
+
+def told(unit):
+    """Gives what a unit has said."""
+    return [entry["MESSAGE"] for entry in journal(f"--unit={unit}")]
+
+
+def nothing_runs():
+    """Waits until all programs have ended, none of which has failed."""
+    wait_for(lambda: not processes(), lambda: f"the end of {processes()}")
+    for unit in WATCHER, SIDE_WATCHER, SOCKET, PAGE, SERVER, CAPTURE, SIDE:
+        assert show(unit, "Result") == "success", unit
+
+
+def test_installing_watches_nothing():
+    assert run("systemctl", "list-units", "--state=active", "--no-legend", "eyelid-watch*") == ""
+    assert processes() == {} and not KEPT.exists()
+
+
+def test_starting_the_unit_arms_the_camera_and_an_alert_lies_there_with_its_picture():
+    run("systemctl", "start", WATCHER)
+    assert wait_for(lambda: pid(CAPTURE), "the camera")
+    alert = wait_alert()
+    assert (alert["rule"], alert["judge"], alert["kind"]) == ("motion", "motion", "seen")
+    assert alert["boxes"] and alert["picture"]
+    picture = Image.open(io.BytesIO((ALERTS / f"{alert['id']}.jpg").read_bytes()))
+    picture.load()
+    assert picture.size == (320, 240)
+    assert sorted(processes().values()) == ["eyelid-capture", "eyelid-watch"]
+
+
+def test_it_works_when_nobody_else_does():
+    program = pid(WATCHER)
+    assert os.sched_getscheduler(program) == os.SCHED_IDLE
+    assert run("ionice", "--pid", str(program)).strip() == "idle"
+
+
+def test_it_runs_like_others_where_the_page_s_recipe_says_so():
+    recipe = re.search(
+        r"`systemctl edit eyelid-watch@door` and\n\n((?:    .*\n)+)", PAGE_OF_DOCUMENTS.read_text()
+    )[1]
+    recipe = re.sub("^    ", "", recipe, flags=re.M)
+    edit = ["systemctl", "edit", "--stdin", WATCHER]
+    subprocess.run(edit, input=recipe, text=True, check=True, timeout=DEADLINE)
+    run("systemctl", "restart", WATCHER)
+    assert os.sched_getscheduler(pid(WATCHER)) == os.SCHED_OTHER
+    run("systemctl", "revert", WATCHER)
+    run("systemctl", "restart", WATCHER)
+
+
+def test_it_can_write_nothing_but_what_it_keeps():
+    program = pid(WATCHER)
+    user = pwd.getpwnam("eyelid-watch")
+    assert Path(f"/proc/{program}").stat().st_uid == user.pw_uid
+    places = ["run/webcam", "run/eyelid", "etc/eyelid", "run", "tmp", "dev/shm", "usr/lib", ""]
+    places += ["var", "var/lib", "var/lib/eyelid", "home"]
+    for directory in (f"/{place}" for place in places):
+        forbidden = Path(directory) / "probe"
+        # Or it is not there.
+        errors = (errno.EROFS, errno.EACCES, errno.ENOENT)
+        assert as_process(program, forbidden.touch) in errors, directory
+    slot = Path("/run/webcam/current.jpg")
+    assert as_process(program, slot.read_bytes) == 0
+    assert as_process(program, CONFIGURATION.read_bytes) == 0
+    for kept in ALERTS, STATE, KEPT / "rules":
+        assert as_process(program, (kept / "probe").touch) == 0, kept
+        (kept / "probe").unlink()
+        assert kept.stat().st_uid == user.pw_uid and kept.stat().st_mode & 0o777 == 0o700
+    assert as_process(program, lambda: Path("/home").lstat()) == errno.ENOENT
+
+
+def test_the_page_of_alerts_is_behind_the_server_and_ends_when_nobody_looks():
+    run("systemctl", "enable", "--now", "eyelid.socket", SOCKET)
+    assert pid(PAGE) is None
+    answers = []
+
+    def listed():
+        # One that is not up in time is asked again.
+        answers[:] = [get(ADDRESS, "/alerts/list.json")]
+        assert answers[0].status in (200, 503), answers
+        return answers[0].status == 200
+
+    wait_for(listed, lambda: f"the list; last answer: {answers}")
+    alert = alerts()[0]
+    assert alert["id"] in [found["id"] for found in json.loads(answers[0].body)["alerts"]]
+    picture = get(ADDRESS, f"/alerts/{alert['id']}.jpg")
+    assert picture.body == (ALERTS / f"{alert['id']}.jpg").read_bytes()
+    page = get(ADDRESS, "/alerts")
+    assert page.status == 200 and b"<html" in page.body.lower()
+    assert pid(PAGE)
+    wait_for(lambda: pid(PAGE) is None, lambda: f"the page's end of {processes()}")
+
+
+def test_the_server_tells_what_the_camera_is_watched_for():
+    def figures():
+        watched = json.loads(get(ADDRESS, "/status").body)["cameras"][0].get("watch")
+        return watched and watched["watching"] and watched
+
+    (rule,) = wait_for(figures, "what is watched for")["rules"]
+    assert rule["name"] == "motion"
+
+
+def test_stopping_the_unit_disarms_it_and_the_camera_sleeps():
+    run("systemctl", "stop", WATCHER)
+    nothing_runs()
+    assert not json.loads((STATE / "default.json").read_text())["watching"]
+    assert not Path("/run/eyelid/watch-default").exists()
+    # What was seen stays.
+    assert alerts()
+
+
+def test_a_camera_with_a_name_is_started_with_its_watcher():
+    run("systemctl", "enable", "eyelid-capture@side")
+    run("systemctl", "enable", "--now", SIDE_WATCHER)
+    wait_alert("side")
+    assert pid(SIDE) and not pid(CAPTURE)
+
+
+def test_a_reload_reads_the_rules_again_and_nonsense_changes_nothing():
+    before = pid(SIDE_WATCHER)
+    configure('[cameras.side.watch.rules.calm]\nstill = "5min"\n')
+    run("systemctl", "reload", SIDE_WATCHER)
+    wait_for(lambda: any("watched for calm" in line for line in told(SIDE_WATCHER)), "the rule")
+    configure("[cameras.side.watch.rules.calm]\nsmells = true\n")
+    run("systemctl", "reload", SIDE_WATCHER)
+    wait_for(lambda: any("smells" in line for line in told(SIDE_WATCHER)), "the error")
+    assert pid(SIDE_WATCHER) == before
+    configure()
+    run("systemctl", "reload", SIDE_WATCHER)
+
+
+def test_an_upgrade_restarts_the_watcher_and_purging_leaves_nothing():
+    before = pid(SIDE_WATCHER)
+    # Of the same version, which is an upgrade to the package's scripts.
+    run("apt-get", "install", "--reinstall", "--yes", *debs("eyelid-watch"))
+    wait_for(lambda: pid(SIDE_WATCHER) not in (None, before), "another program")
+    run("systemctl", "disable", "--now", SIDE_WATCHER)
+    nothing_runs()
+    assert alerts("side")
+    run("apt-get", "purge", "--yes", "eyelid-watch")
+    left = {path for path in files() - BEFORE if "watch" in path or path.startswith(str(KEPT))}
+    assert left == set()
+    # What follows installs what it needs.
+    run("systemctl", "disable", "--now", "eyelid.socket", SERVER, SIDE)
