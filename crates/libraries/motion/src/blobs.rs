@@ -238,9 +238,10 @@ impl Blob {
     pub(crate) fn verdict(&self, grid: Grid) -> Verdict {
         if self.pairs >= 3 && self.roughness > 4.0 {
             Verdict::Textured
-        } else if self.pairs < 25 || (self.is_compact(grid) && self.area < 120) {
-            Verdict::Open
-        } else if self.roughness >= 2.5 {
+        } else if self.pairs < 25
+            || self.roughness >= 2.5
+            || (self.is_compact(grid) && self.area < 120)
+        {
             Verdict::Open
         } else if self.texture > LEAST_TEXTURE && !self.hides() {
             Verdict::Light
