@@ -145,16 +145,6 @@ impl Ledger {
             .set_ways(ways);
     }
 
-    /// The kernel's name for this start of the machine, by which the state's times are.
-    pub(crate) fn boot(&self) -> &str {
-        &self.boot
-    }
-
-    /// Has something of another part of this program in the state's file, beside the rules.
-    pub(crate) fn set_more(&mut self, key: &str, value: serde_json::Value) {
-        self.more.insert(key.to_owned(), value);
-    }
-
     /// Writes the state down if it has changed, or was written long ago and goes on. Says what
     /// could not be done in the log, and tries again the next time.
     pub(crate) fn keep(&mut self, rules: &mut CameraRules, now: Moment) {

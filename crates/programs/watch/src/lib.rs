@@ -4,12 +4,6 @@
 //! alerts as files; with sockets, or `--listen`, it is the page that shows them. `docs/watch.md`
 //! says what it can tell and what not, `docs/architecture.md` how the modules hang together.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the modules that need it are still being written"
-)]
-
 mod alert;
 mod alerts;
 mod area;

@@ -14,6 +14,7 @@ pub(crate) struct Monotonic(i64);
 
 impl Monotonic {
     /// The moment so many milliseconds after the machine's start.
+    #[cfg(any(test, fuzzing))]
     pub(crate) const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }

@@ -5,7 +5,8 @@
 //! asked
 //! until so many of so many answers are yes, and then stands, which is alerted once, until two noes
 //! end it. `Unsure` and no answer at all count for neither. What comes again within the cool-down
-//! was never gone. All times are those of a clock that nobody sets ([`Monotonic`]).
+//! was never gone. All times are those of a clock that nobody sets
+//! ([`Monotonic`](crate::moment::Monotonic)).
 
 mod blindness;
 #[cfg(any(test, fuzzing))]
@@ -16,11 +17,11 @@ mod terms;
 mod thing;
 
 use crate::alert::{Cause, Judge, Kind, Sighting};
-use crate::moment::{Moment, Monotonic, Stamp};
+use crate::moment::{Moment, Stamp};
 
-pub(crate) use blindness::{BLIND_AFTER, Question};
+pub(crate) use blindness::Question;
 pub(crate) use rule::Rule;
-pub(crate) use saved::{MOST_BYTES, Pending, Saved, SavedTrouble};
+pub(crate) use saved::{MOST_BYTES, Pending, Saved};
 pub(crate) use terms::{Terms, cool_down};
 pub(crate) use thing::State;
 
@@ -164,15 +165,6 @@ impl CameraRules {
         let mut raised = self.blindness.tick(now);
         raised.extend(self.rules.iter_mut().filter_map(|rule| rule.tick(now)));
         raised
-    }
-
-    /// When the next rule is to be asked although nothing moves, if any.
-    pub(crate) fn due_at(&self, now: Moment) -> Option<Monotonic> {
-        let asking = self
-            .rules
-            .iter()
-            .filter(|rule| !rule.terms().is_of_every_frame());
-        asking.filter_map(|rule| rule.due_at(now)).min()
     }
 
     /// Says whether something keeps it from seeing, which was told.

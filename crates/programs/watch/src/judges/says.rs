@@ -38,8 +38,6 @@ pub(crate) struct Prepared {
     /// What the model is given.
     pub(crate) question: Question,
     scene: Arc<Scene>,
-    /// What confirms a "yes" is asked whatever the scene looks like.
-    occasion: Occasion,
 }
 
 impl Says {
@@ -76,6 +74,7 @@ impl Says {
         at: Instant,
     ) -> anyhow::Result<Option<Prepared>> {
         let scene = Arc::new(scene(jpeg, &self.mask)?);
+        // What confirms a "yes" is asked whatever the scene looks like.
         let is_asked = |rule: &RuleInWords| {
             occasion == Occasion::Confirming || !self.last_no.holds(&rule.name, &scene, at)
         };
@@ -90,11 +89,7 @@ impl Says {
         };
         let pictures = question_pictures(self.moments.earlier_than(captured), now)?;
         let question = Question::new(pictures, rules, clock_ahead_of_utc_s)?;
-        Ok(Some(Prepared {
-            question,
-            scene,
-            occasion,
-        }))
+        Ok(Some(Prepared { question, scene }))
     }
 
     /// Remembers what was answered "no", and what no longer is.

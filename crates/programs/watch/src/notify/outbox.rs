@@ -196,6 +196,7 @@ impl Outbox {
     }
 
     /// How many are to be told in all ways.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.entries.values().map(VecDeque::len).sum()
     }

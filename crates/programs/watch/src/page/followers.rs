@@ -56,6 +56,7 @@ impl Followers {
     }
 
     /// How many follow.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.counts.borrow().values().sum()
     }

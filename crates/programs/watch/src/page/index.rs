@@ -106,11 +106,13 @@ impl Index {
     }
 
     /// Says whether there is such an alert.
+    #[cfg(test)]
     pub(crate) fn has(&self, id: &AlertId) -> bool {
         self.ids.contains(id)
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }

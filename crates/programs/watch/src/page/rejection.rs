@@ -44,6 +44,7 @@ impl Rejection {
     }
 
     /// Its status.
+    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }

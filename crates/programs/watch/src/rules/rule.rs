@@ -127,12 +127,6 @@ impl Rule {
             && (is_moving || self.pause(false) < Duration::MAX)
     }
 
-    /// When it is to be asked next although nothing moves, if so.
-    pub(crate) fn due_at(&self, now: Moment) -> Option<Monotonic> {
-        let pause = self.pause(false);
-        (pause < Duration::MAX).then(|| self.asked.map_or(now.monotonic, |asked| asked.plus(pause)))
-    }
-
     fn pause(&self, is_moving: bool) -> Duration {
         let is_confirming = self.things.iter().any(Thing::is_confirming);
         let is_standing = self.state() == State::Standing;

@@ -39,6 +39,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(600);
 
 impl Terms {
     /// Those of a judge of whom nothing else is said.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(judge: Judge) -> Self {
         let (yes, of) = match judge {
             // Each has made sure by itself, over several frames.

@@ -1,5 +1,7 @@
 //! The loop: wait for a picture, look at it, tell what is to be told.
 
+mod asking;
+
 use std::convert::Infallible;
 use std::mem;
 use std::rc::Rc;
@@ -18,12 +20,10 @@ use super::hours::Hours;
 use super::made_rules::MadeRules;
 use super::pace::Pace;
 use super::{Plan, Reread};
-use crate::alert::Judge;
-use crate::asker::{AskedPicture, Asker, Due, Outcome};
+use crate::asker::{Asker, Outcome};
 use crate::judges::says::Look;
 use crate::machine::{Machine, Told};
 use crate::moment::{Moment, boot_id};
-use crate::rules::{Answer, Question};
 use crate::settings::CameraSettings;
 
 /// How often time alone is looked at: whether the camera has given nothing for too long, whether
@@ -242,85 +242,6 @@ impl Watcher {
         let camera = self.cameras.camera(&self.camera.name);
         let state = camera.and_then(|camera| camera.state());
         state.is_some_and(|state| state.settling)
-    }
-
-    /// Who is to be asked now: the detector, and others.
-    fn due(&self, moves: impl Fn(&str) -> bool) -> Vec<Due> {
-        let (now, wall) = (Moment::now(), SystemTime::now());
-        let looks_now = |rule: &str| self.hours.of_rule(&self.camera, rule, wall);
-        let rules = &self.machine.rules;
-        self.asker.due(rules, looks_now, moves, now)
-    }
-
-    /// Asks about the frame itself, or about what there is of it.
-    async fn ask(&mut self, due: Vec<Due>, picture: &Picture) {
-        if due.is_empty() {
-            return;
-        }
-        let whole = self.whole(picture).await;
-        let picture = AskedPicture {
-            jpeg: whole.jpeg,
-            captured: whole.captured,
-        };
-        for due in due {
-            for rule in &due.rules {
-                self.machine.rules.asked(rule, Moment::now());
-            }
-            let ahead_s = self.hours.ahead_of_utc_s(SystemTime::now());
-            let asked = self
-                .asker
-                .ask(&due, &self.machine.rules, picture.clone(), ahead_s);
-            if let Err(error) = asked {
-                log::debug!("{}: not asked: {error:#}", due.judge);
-            }
-        }
-    }
-
-    /// Takes what a question came to.
-    fn answered(&mut self, outcome: Outcome) {
-        let now = Moment::now();
-        let mut to_tell = Vec::new();
-        if let Some(came_to) = outcome.came_to {
-            for raise in self.machine.rules.question(outcome.judge, came_to, now) {
-                let mut told = Told::from(raise);
-                told.reason = outcome.why.clone();
-                to_tell.push((told, None));
-            }
-        }
-        for (rule, judged) in &outcome.answers {
-            let told = self.machine.judged(rule, judged, now);
-            let picture = Picture {
-                jpeg: outcome.picture.jpeg.clone(),
-                captured: outcome.picture.captured,
-                rendition: None,
-            };
-            to_tell.extend(told.map(|told| (told, Some(picture))));
-        }
-        self.tell(to_tell);
-    }
-
-    /// The frame itself, of about the moment of a small one; that, where it does not come.
-    async fn whole(&self, small: &Picture) -> Picture {
-        let whole = match &self.frames {
-            Some(frames) if small.rendition.is_some() => frames.whole(small.captured).await,
-            _ => None,
-        };
-        whole.unwrap_or_else(|| small.clone())
-    }
-
-    /// Gives the picture to what is to be told: the one that it was seen in, and where that is a
-    /// small one, the frame itself, if the judge says the same of that.
-    async fn pictured(&mut self, mut told: Told, seen_in: &Picture) -> (Told, Option<Picture>) {
-        let whole = self.whole(seen_in).await;
-        if whole.rendition != seen_in.rendition {
-            let at = self.started.elapsed();
-            let again = self.machine.look_again(&whole.jpeg, at, &told.raise.rule);
-            if let Some(Answer::Yes { sightings, .. }) = again.map(|judged| judged.answer) {
-                told.raise.sightings = sightings;
-                return (told, Some(whole));
-            }
-        }
-        (told, Some(seen_in.clone()))
     }
 
     async fn missed(&mut self, reason: &NoPicture) {

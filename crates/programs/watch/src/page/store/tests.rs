@@ -166,6 +166,11 @@ async fn what_comes_is_told_of_in_order() {
     }
     // Another process finds them in the order in which they came.
     let (first, second) = (put(&directory, 30, "a", "b"), put(&directory, 20, "a", "b"));
+    // The clock of files ticks every few milliseconds, and both may have come in one of them.
+    let file = directory.path().join(format!("alerts/{second}.json"));
+    let file = fs::File::options().write(true).open(file).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(1))
+        .unwrap();
     let again = opened(&directory);
     let index = again.index();
     assert_eq!(
