@@ -30,7 +30,7 @@ use feed::Feed;
 pub(crate) use figures::{About, Reception};
 pub(crate) use policy::EncodeLimits;
 use policy::ViewerId;
-#[cfg(test)]
+#[cfg(all(test, feature = "native"))]
 pub(crate) use policy::{Offer, Policy, Step};
 use viewer::Watched;
 pub(crate) use viewer::{Pace, Report, Viewer};
