@@ -18,6 +18,8 @@ use eyelid_words::{Answer, LastNo, Moment, Picture, Question, RuleInWords, Scene
 pub(crate) use model::{Asked, Model, Occasion, Said};
 pub(crate) use moments::Look;
 
+use crate::area::contains;
+
 use moments::Moments;
 use shrink::shrink;
 
@@ -162,7 +164,7 @@ fn scene(jpeg: &[u8], mask: &[Polygon]) -> anyhow::Result<Scene> {
             let is_masked = || {
                 let across = (column as f32 + 0.5) / columns as f32 * 100.0;
                 let down = (row as f32 + 0.5) / rows as f32 * 100.0;
-                mask.iter().any(|polygon| covers(polygon, across, down))
+                mask.iter().any(|polygon| contains(polygon, across, down))
             };
             let mean = if is_masked() {
                 0
@@ -173,18 +175,6 @@ fn scene(jpeg: &[u8], mask: &[Polygon]) -> anyhow::Result<Scene> {
         }
     }
     Scene::new(columns, cells).context("a picture without pixels")
-}
-
-/// Whether a point, in percent of the picture, lies within a polygon: a line from it to the right
-/// crosses the border an odd number of times.
-fn covers(polygon: &Polygon, across: f32, down: f32) -> bool {
-    let corners = polygon.corners_percent();
-    let next = corners.iter().cycle().skip(1);
-    let crossings = corners.iter().zip(next).filter(|(from, to)| {
-        (from.1 > down) != (to.1 > down)
-            && across < (to.0 - from.0) * (down - from.1) / (to.1 - from.1) + from.0
-    });
-    crossings.count() % 2 == 1
 }
 
 #[cfg(test)]
