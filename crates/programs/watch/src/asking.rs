@@ -140,7 +140,6 @@ async fn ask_in_words(
 ) -> anyhow::Result<()> {
     let model = Model::new(model_settings, &settings.state)?;
     let ahead_s = LocalClock::new().ahead_s(SystemTime::now());
-    let ahead_s = i32::try_from(ahead_s).unwrap_or_default();
     let question = question_of(pictures, rules, ahead_s)?;
     println!("model: {} at {}", model_settings.model, model_settings.url);
     let asked = model.ask("", Occasion::Confirming, &question).await;

@@ -40,11 +40,11 @@ impl LocalClock {
 }
 
 impl WallClock for LocalClock {
-    fn ahead_s(&self, at: SystemTime) -> i64 {
+    fn ahead_s(&self, at: SystemTime) -> i32 {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
         let found = self.0.find_local_time_type(seconds);
-        found.map_or(0, |local| i64::from(local.ut_offset()))
+        found.map_or(0, |local| local.ut_offset())
     }
 }
 

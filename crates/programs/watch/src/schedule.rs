@@ -8,7 +8,7 @@ use eyelid_config::WeekTimes;
 /// A clock on a wall: it knows how far local time is ahead of UTC at a moment.
 pub(crate) trait WallClock {
     /// Local time minus UTC, in seconds, at a moment.
-    fn ahead_s(&self, at: SystemTime) -> i64;
+    fn ahead_s(&self, at: SystemTime) -> i32;
 }
 
 /// How far the next change of a schedule is looked for. A week has every time there is, one more
@@ -49,7 +49,7 @@ fn local_minute(at: SystemTime, clock: &impl WallClock) -> (u8, u16) {
     let utc_s = at
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
-    let local_min = (utc_s + clock.ahead_s(at)).div_euclid(60);
+    let local_min = (utc_s + i64::from(clock.ahead_s(at))).div_euclid(60);
     let (days, minute) = (local_min.div_euclid(1440), local_min.rem_euclid(1440));
     // 1 January 1970 was a Thursday.
     ((days + 3).rem_euclid(7) as u8, minute as u16)
@@ -63,7 +63,7 @@ mod tests {
     struct Berlin;
 
     impl WallClock for Berlin {
-        fn ahead_s(&self, at: SystemTime) -> i64 {
+        fn ahead_s(&self, at: SystemTime) -> i32 {
             let summer = utc("2026-03-29T01:00:00Z")..utc("2026-10-25T01:00:00Z");
             if summer.contains(&at) { 7200 } else { 3600 }
         }

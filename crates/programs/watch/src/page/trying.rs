@@ -100,7 +100,6 @@ impl Trying {
             words: says.into(),
         };
         let ahead_s = LocalClock::new().ahead_s(picture.1);
-        let ahead_s = i32::try_from(ahead_s).unwrap_or(0);
         let question = question_of(vec![picture], vec![rule], ahead_s).map_err(|error| {
             let what = format!("it cannot be asked: {error:#}");
             Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, what)

@@ -38,8 +38,7 @@ impl Hours {
 
     /// How far local time is ahead of UTC at that moment, in seconds.
     pub(super) fn ahead_of_utc_s(&self, now: SystemTime) -> i32 {
-        // Zones are a day ahead at most.
-        i32::try_from(self.clock.ahead_s(now)).unwrap_or(0)
+        self.clock.ahead_s(now)
     }
 
     /// How long to wait before these may say something else.
