@@ -282,10 +282,8 @@ pub(crate) fn bounded(text: &str, most: usize) -> String {
 }
 
 /// The name of an alert: when, whose and which, `20261128T140240.123Z-door-parcel`. It is the name
-///
-/// of
-/// its files and needs no escaping, there or in a URL; and in the order of their names alerts are
-/// in that of their times.
+/// of its files and needs no escaping, there or in a URL; and in the order of their names alerts
+/// are in that of their times.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct AlertId(String);

@@ -1,7 +1,6 @@
 //! Alerts as files: `ID.jpg`, then `ID.json`, each by rename, and the JSON is the alert. All
-//! watchers
-//! of a machine write into one directory, and the page reads it; nobody keeps a list beside it that
-//! could be wrong.
+//! watchers of a machine write into one directory, and the page reads it; nobody keeps a list
+//! beside it that could be wrong.
 
 mod bounds;
 mod index;
@@ -82,9 +81,8 @@ impl Alerts {
     }
 
     /// Removes the oldest ones so that the directory keeps its bounds when so many bytes more lie
-    /// in
-    /// it, and pictures that no alert has. `clock` says whether age may be counted. Says how many
-    /// alerts it removed.
+    /// in it, and pictures that no alert has. `clock` says whether age may be counted. Says how
+    /// many alerts it removed.
     ///
     /// # Errors
     /// What the system says of the directory. A single file that cannot be removed is none: another

@@ -2,10 +2,9 @@
 //! is to be told; knows no picture, no file and nobody who is told.
 //!
 //! A rule is a state, not a stream of answers. What it is about is quiet until a judge says yes,
-//! asked
-//! until so many of so many answers are yes, and then stands, which is alerted once, until two noes
-//! end it. `Unsure` and no answer at all count for neither. What comes again within the cool-down
-//! was never gone. All times are those of a clock that nobody sets
+//! asked until so many of so many answers are yes, and then stands, which is alerted once, until
+//! two noes end it. `Unsure` and no answer at all count for neither. What comes again within the
+//! cool-down was never gone. All times are those of a clock that nobody sets
 //! ([`Monotonic`](crate::moment::Monotonic)).
 
 mod blindness;

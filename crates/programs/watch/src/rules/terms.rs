@@ -154,10 +154,9 @@ pub(super) enum Identity {
 /// Ten minutes for what is seen or asked in words, as LLM Vision has it: the visitor at the door
 /// who steps aside is not another one, and neither is a parcel behind a passer-by, nor one that was
 /// put down a hand's breadth away. Ten seconds for motion: there what comes cannot be told from
-/// what
-/// was there, so who comes half a minute later is somebody else; the alerts of an hour bound what a
-/// busy street makes of that. None for stillness, which has waited for its own time before it is
-/// told.
+/// what was there, so who comes half a minute later is somebody else; the alerts of an hour bound
+/// what a busy street makes of that. None for stillness, which has waited for its own time before
+/// it is told.
 pub(crate) fn cool_down(judge: Judge) -> Duration {
     match judge {
         Judge::Motion => Duration::from_secs(10),
