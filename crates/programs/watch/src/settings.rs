@@ -13,6 +13,7 @@ use eyelid_detector::{DEFAULT_MODEL, Label};
 use eyelid_slot::CameraName;
 
 use crate::Place;
+use crate::alerts::Bounds;
 
 pub(crate) mod notify;
 mod rules;
@@ -46,7 +47,7 @@ pub(crate) struct Settings {
     /// The library that runs it; nothing: it is run in Rust.
     pub(crate) onnxruntime: Option<PathBuf>,
     /// How much is kept of alerts.
-    pub(crate) keeping: Keeping,
+    pub(crate) keeping: Bounds,
     /// Whether users may make rules on the page.
     pub(crate) ask_on_page: bool,
     /// Where the page is served, besides the sockets that were passed.
@@ -57,14 +58,6 @@ pub(crate) struct Settings {
     pub(crate) model: Option<ModelSettings>,
     /// Who can be told.
     pub(crate) notify: Vec<NotifySettings>,
-}
-
-/// How much is kept of alerts; what is more goes, the oldest first.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Keeping {
-    pub(crate) age: Duration,
-    pub(crate) count: usize,
-    pub(crate) bytes: u64,
 }
 
 /// Who is asked in words.
@@ -155,6 +148,7 @@ impl Settings {
     /// Merges flags and file, flags first.
     pub(crate) fn new(place: &Place, own: &WatchOptions, file: &Config) -> anyhow::Result<Self> {
         let options = own.clone().or(file.section()?);
+        let kept = Bounds::default();
         Ok(Self {
             slots: place.slots.clone().or(file.slots.clone()),
             alerts: options.alerts.unwrap_or_else(|| ALERTS.into()),
@@ -162,10 +156,12 @@ impl Settings {
             rules: options.rules.unwrap_or_else(|| RULES.into()),
             detector: options.detector.unwrap_or_else(|| DEFAULT_MODEL.into()),
             onnxruntime: options.onnxruntime,
-            keeping: Keeping {
-                age: (options.keep_for).unwrap_or(Duration::from_secs(30 * 24 * 3600)),
-                count: options.keep_count.map_or(1000, |count| count as usize),
-                bytes: options.keep_bytes.map_or(200_000_000, |size| size.bytes()),
+            keeping: Bounds {
+                age: options.keep_for.unwrap_or(kept.age),
+                count: options
+                    .keep_count
+                    .map_or(kept.count, |count| count as usize),
+                bytes: options.keep_bytes.map_or(kept.bytes, |size| size.bytes()),
             },
             ask_on_page: options.ask_on_page.unwrap_or(false),
             listen: options.listen,

@@ -8,7 +8,7 @@ use eyelid_slot::CameraName;
 use super::Plan;
 use super::frames::Picture;
 use crate::alert::{Alert, BLIND_RULE, MOST_TEXT, bounded};
-use crate::alerts::{Alerts, Bounds};
+use crate::alerts::Alerts;
 use crate::ledger::{Ledger, Recorded};
 use crate::machine::{Told, judge};
 use crate::moment::Moment;
@@ -38,7 +38,8 @@ impl Hands {
                 .with_context(|| format!("cannot make the directory {directory:?}"))?;
         }
         let camera = plan.camera.name.clone();
-        let (alerts, ways) = (alerts(plan), ways(&settings.notify));
+        let alerts = Alerts::new(settings.alerts.clone(), settings.keeping);
+        let ways = ways(&settings.notify);
         let (ledger, saved) = Ledger::open(&camera, &settings.state, alerts, &ways, now)?;
         let hands = Self {
             notifier: notifier(plan, &ledger)?,
@@ -54,7 +55,7 @@ impl Hands {
     /// # Errors
     /// What is configured cannot be told in; nothing has changed then but for the bounds.
     pub(super) fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        self.ledger.set_bounds(bounds(plan));
+        self.ledger.set_bounds(plan.settings.keeping);
         self.ledger.set_ways(&ways(&plan.settings.notify));
         self.notifier = notifier(plan, &self.ledger)?;
         self.rules.clone_from(&plan.camera.rules);
@@ -133,17 +134,4 @@ fn notifier(plan: &Plan, ledger: &Ledger) -> anyhow::Result<Notifier> {
 
 fn ways(settings: &[NotifySettings]) -> Vec<String> {
     settings.iter().map(|way| way.name.clone()).collect()
-}
-
-fn alerts(plan: &Plan) -> Alerts {
-    Alerts::new(plan.settings.alerts.clone(), bounds(plan))
-}
-
-fn bounds(plan: &Plan) -> Bounds {
-    let keeping = plan.settings.keeping;
-    Bounds {
-        age: keeping.age,
-        count: keeping.count,
-        bytes: keeping.bytes,
-    }
 }
