@@ -6,11 +6,17 @@ pub(crate) mod obico;
 pub(crate) mod says;
 pub(crate) mod sees;
 
-pub(crate) use every_picture::{EveryPicture, marked};
+pub(crate) use every_picture::EveryPicture;
 
 use std::time::Duration;
 
+use eyelid_motion::Region;
+
+use crate::alert::Sighting;
 use crate::rules::Answer;
+
+/// How many boxes an alert has at most; more are a crowd or a flock, and no longer places.
+const MOST_BOXES: usize = 20;
 
 /// What a judge says, and what is told of that besides.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,4 +36,21 @@ impl From<Answer> for Judged {
             took: None,
         }
     }
+}
+
+/// A place of the picture, as alerts have it.
+pub(crate) fn marked(region: Region, label: Option<&str>) -> Sighting {
+    Sighting {
+        label: label.map(str::to_owned),
+        confidence: None,
+        left: rounded(region.left),
+        top: rounded(region.top),
+        width: rounded(region.width),
+        height: rounded(region.height),
+    }
+}
+
+/// Three decimals are a pixel of a thousand.
+fn rounded(share: f32) -> f64 {
+    (f64::from(share) * 1000.0).round() / 1000.0
 }

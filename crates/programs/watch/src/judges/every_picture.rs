@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use eyelid_motion::{Change, ChangeKind, Region};
+use eyelid_motion::{Change, ChangeKind};
 
-use super::Judged;
+use super::{Judged, MOST_BOXES, marked};
 use crate::alert::Sighting;
 use crate::area::Area;
 use crate::eye::Seen;
 use crate::rules::Answer;
 use crate::settings::{JudgeSettings, RuleSettings};
-
-/// How many boxes an alert has at most; more are a flock, and no longer places.
-const MOST_BOXES: usize = 20;
 
 /// One of them, of one rule.
 #[derive(Debug)]
@@ -116,24 +113,11 @@ fn change_box(change: &Change) -> Sighting {
     marked(change.region, Some(what))
 }
 
-/// A place of the picture, as alerts have it.
-pub(crate) fn marked(region: Region, label: Option<&str>) -> Sighting {
-    // Three decimals are a pixel of a thousand.
-    let share = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
-    Sighting {
-        label: label.map(str::to_owned),
-        confidence: None,
-        left: share(region.left),
-        top: share(region.top),
-        width: share(region.width),
-        height: share(region.height),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use eyelid_config::Polygon;
+    use eyelid_motion::Region;
 
     const HERE: Region = Region {
         left: 0.1,

@@ -14,7 +14,7 @@ use eyelid_config::HttpUrl;
 use eyelid_http_client::{Client, Key, Limits, Method, Request, Url};
 use serde::Deserialize;
 
-use super::Judged;
+use super::{Judged, MOST_BOXES};
 use crate::alert::Sighting;
 use crate::rules::Answer;
 
@@ -25,9 +25,6 @@ const LIMITS: Limits = Limits {
     time_out: Duration::from_secs(30),
     largest_answer: 64 << 10,
 };
-
-/// How many boxes an alert has at most.
-const MOST_BOXES: usize = 20;
 
 /// Who looks at prints.
 pub(crate) struct Obico {

@@ -11,14 +11,11 @@ use bytes::Bytes;
 use eyelid_detector::{Detector, Label, Picture, Seen};
 use eyelid_motion::Region;
 
-use super::Judged;
+use super::{Judged, MOST_BOXES, marked, rounded};
 use crate::alert::Sighting;
 use crate::area::Area;
 use crate::rules::Answer;
 use crate::settings::{CameraSettings, JudgeSettings, RuleSettings, Settings};
-
-/// How many boxes an alert has at most; more are a crowd.
-const MOST_BOXES: usize = 20;
 
 /// How much of a thing may lie in the camera's mask before it does not count.
 const MOST_MASKED: f32 = 0.75;
@@ -108,7 +105,7 @@ impl Sees {
             let seen = look.seen.iter().filter(|seen| {
                 wanted.labels.contains(&seen.label)
                     && f64::from(seen.confidence) >= wanted.confidence
-                    && self.counts(seen, wanted)
+                    && self.counts(region(seen), wanted)
             });
             seen.take(MOST_BOXES).map(sighting).collect()
         });
@@ -127,13 +124,7 @@ impl Sees {
         }
     }
 
-    fn counts(&self, seen: &Seen, wanted: &Wanted) -> bool {
-        let region = Region {
-            left: seen.region.left,
-            top: seen.region.top,
-            width: seen.region.width,
-            height: seen.region.height,
-        };
+    fn counts(&self, region: Region, wanted: &Wanted) -> bool {
         let is_masked = self.mask.share(region) > MOST_MASKED;
         !is_masked && self.area.has(region) && wanted.area.has(region)
     }
@@ -184,16 +175,20 @@ fn look(detector: &Mutex<Detector>, jpeg: &[u8], confidence: f32) -> anyhow::Res
     })
 }
 
+/// Where it is, as all else here has places.
+fn region(seen: &Seen) -> Region {
+    Region {
+        left: seen.region.left,
+        top: seen.region.top,
+        width: seen.region.width,
+        height: seen.region.height,
+    }
+}
+
 fn sighting(seen: &Seen) -> Sighting {
-    // Three decimals are a pixel of a thousand.
-    let rounded = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
     Sighting {
-        label: Some(seen.label.name().to_owned()),
         confidence: Some(rounded(seen.confidence)),
-        left: rounded(seen.region.left),
-        top: rounded(seen.region.top),
-        width: rounded(seen.region.width),
-        height: rounded(seen.region.height),
+        ..marked(region(seen), Some(seen.label.name()))
     }
 }
 
