@@ -67,6 +67,11 @@ impl Judge {
             Self::Obico => "obico",
         }
     }
+
+    /// Says whether it looks at every picture, and asks nobody.
+    pub(crate) fn is_of_every_picture(self) -> bool {
+        matches!(self, Self::Motion | Self::Left | Self::Still)
+    }
 }
 
 impl fmt::Display for Judge {

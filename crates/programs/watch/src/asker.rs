@@ -96,8 +96,7 @@ impl Asker {
     /// A key cannot be read, or would go over a wire in the clear; or there is no detector that can
     /// be used.
     pub(crate) fn new(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<Self> {
-        let is_in_words = |judge: &JudgeSettings| matches!(judge, JudgeSettings::Says(_));
-        let has_words = camera.rules.iter().any(|rule| is_in_words(&rule.judge));
+        let has_words = camera.rules.iter().any(|rule| rule.judge.is_in_words());
         let words = match &settings.model {
             Some(model) if has_words => Some(Words {
                 model: Rc::new(Model::new(model, &settings.state)?),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use eyelid_jpeg::PictureError;
 use eyelid_motion::Region;
 
-use crate::alert::Judge;
 use crate::area::Area;
 use crate::eye::{Eye, Seen};
 use crate::judges::{EveryPicture, Judged};
@@ -162,7 +161,7 @@ fn areas(camera: &CameraSettings) -> Vec<(String, Area)> {
 fn terms(camera: &CameraSettings) -> Vec<(String, Terms)> {
     let terms = camera.rules.iter().map(|rule| {
         let terms = Terms {
-            judge: judge(&rule.judge),
+            judge: rule.judge.name(),
             asked: match &rule.judge {
                 JudgeSettings::Says(words) => Some(words.as_str().to_owned()),
                 _ => None,
@@ -177,16 +176,4 @@ fn terms(camera: &CameraSettings) -> Vec<(String, Terms)> {
         (rule.name.clone(), terms)
     });
     terms.collect()
-}
-
-/// The judge of a rule, as alerts have it.
-pub(crate) fn judge(settings: &JudgeSettings) -> Judge {
-    match settings {
-        JudgeSettings::Motion => Judge::Motion,
-        JudgeSettings::Left => Judge::Left,
-        JudgeSettings::Still(_) => Judge::Still,
-        JudgeSettings::Sees(_) => Judge::Sees,
-        JudgeSettings::Says(_) => Judge::Says,
-        JudgeSettings::Obico { .. } => Judge::Obico,
-    }
 }

@@ -13,6 +13,7 @@ use eyelid_detector::{DEFAULT_MODEL, Label};
 use eyelid_slot::CameraName;
 
 use crate::Place;
+use crate::alert::Judge;
 use crate::alerts::Bounds;
 
 pub(crate) mod notify;
@@ -138,6 +139,18 @@ pub(crate) enum JudgeSettings {
 }
 
 impl JudgeSettings {
+    /// Which judge it is, as alerts have it.
+    pub(crate) fn name(&self) -> Judge {
+        match self {
+            Self::Motion => Judge::Motion,
+            Self::Left => Judge::Left,
+            Self::Still(_) => Judge::Still,
+            Self::Sees(_) => Judge::Sees,
+            Self::Says(_) => Judge::Says,
+            Self::Obico { .. } => Judge::Obico,
+        }
+    }
+
     /// Says whether a model is asked.
     pub(crate) fn is_in_words(&self) -> bool {
         matches!(self, Self::Says(_))

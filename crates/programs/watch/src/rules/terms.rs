@@ -116,7 +116,7 @@ impl Terms {
     /// How long after a question about a thing in this state the next one is due, where something
     /// moves, and where nothing does.
     pub(super) fn pauses(&self, is_confirming: bool, is_standing: bool) -> (Duration, Duration) {
-        if self.is_of_every_frame() {
+        if self.judge.is_of_every_picture() {
             return (Duration::ZERO, Duration::ZERO);
         }
         // The detector is on this machine, and asked once a second while something moves.
@@ -130,11 +130,6 @@ impl Terms {
             None if is_standing => (moving, ASK_AGAIN),
             None => (moving, Duration::MAX),
         }
-    }
-
-    /// Says whether its judge looks at every frame, and asks nobody.
-    pub(crate) fn is_of_every_frame(&self) -> bool {
-        matches!(self.judge, Judge::Motion | Judge::Left | Judge::Still)
     }
 }
 

@@ -6,12 +6,8 @@ use eyelid_slot::CameraName;
 
 use super::{HttpUrl, JudgeSettings, RuleSettings, Settings, Votes, WatchRuleOptions, Words};
 
-use crate::alert::Judge;
-use crate::machine::judge as judge_name;
+use crate::alert::{BLIND_RULE, Judge};
 use crate::rules::cool_down;
-
-/// The rule that alerts of blindness are said to be of.
-const OF_THE_PROGRAM: &str = "blind";
 
 /// The rule of a camera that has none.
 const MOTION: &str = "motion";
@@ -50,7 +46,7 @@ impl RuleSettings {
         Self {
             name,
             votes: TWICE,
-            cool_down: cool_down(judge_name(&judge)),
+            cool_down: cool_down(judge.name()),
             an_hour: an_hour(&judge),
             judge,
             notify,
@@ -72,10 +68,7 @@ pub(super) fn rule(
 ) -> Result<RuleSettings, WrongRule> {
     check_name(name)?;
     let judge = judge(&options)?;
-    let judges_every_picture = matches!(
-        judge,
-        JudgeSettings::Motion | JudgeSettings::Left | JudgeSettings::Still(_)
-    );
+    let judges_every_picture = judge.name().is_of_every_picture();
     let wrong = |key, message: &str| {
         Err(WrongRule {
             key,
@@ -132,9 +125,7 @@ pub(super) fn rule(
             .yes
             .unwrap_or(if judges_every_picture { ONCE } else { TWICE }),
         confidence: options.confidence.map_or(confidence, Share::get),
-        cool_down: options
-            .cool_down
-            .unwrap_or_else(|| cool_down(judge_name(&judge))),
+        cool_down: options.cool_down.unwrap_or_else(|| cool_down(judge.name())),
         an_hour: options.an_hour.unwrap_or_else(|| an_hour(&judge)),
         notify: options.notify,
         judge,
@@ -157,7 +148,7 @@ fn check_name(name: &str) -> Result<(), WrongRule> {
             message,
         })
     };
-    if name == OF_THE_PROGRAM {
+    if name == BLIND_RULE {
         return wrong(format!(
             "rule {name:?} is the program's own; choose another name"
         ));

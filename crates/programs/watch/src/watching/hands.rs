@@ -10,7 +10,7 @@ use super::frames::Picture;
 use crate::alert::{Alert, BLIND_RULE, MOST_TEXT, bounded};
 use crate::alerts::Alerts;
 use crate::ledger::{Ledger, Recorded};
-use crate::machine::{Told, judge};
+use crate::machine::Told;
 use crate::moment::Moment;
 use crate::notify::Notifier;
 use crate::rules::{CameraRules, Raise, Saved};
@@ -108,7 +108,7 @@ impl Hands {
     fn told_in(&self, raise: &Raise) -> Vec<String> {
         let counts = |rule: &&RuleSettings| {
             if raise.rule == BLIND_RULE {
-                raise.judge.is_none_or(|blind| blind == judge(&rule.judge))
+                raise.judge.is_none_or(|blind| blind == rule.judge.name())
             } else {
                 raise.rule == rule.name
             }
