@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::Polygon;
-use eyelid_jpeg::{LumaDecoder, PictureError};
+use eyelid_jpeg::{LumaCells, LumaDecoder, PictureError};
 use eyelid_motion::{Change, Luma, Motion, Region, Zones};
 
 use crate::settings::CameraSettings;
@@ -81,17 +81,7 @@ impl Eye {
     pub(crate) fn look(&mut self, jpeg: &[u8], at: Duration) -> Result<Seen, PictureError> {
         let cells = self.decoder.decode(jpeg)?;
         self.size = Some((cells.width, cells.height));
-        let luma = Luma {
-            width: cells.width,
-            height: cells.height,
-            samples: cells.samples,
-        };
-        let look = self.motion.look(&luma, at);
-        Ok(Seen {
-            moving: look.moving,
-            changed: look.changed,
-            is_learning: look.is_learning,
-        })
+        Ok(seen(&mut self.motion, cells, at))
     }
 
     /// Looks once more, at another picture of about the same moment; `None` where that has not as
@@ -105,16 +95,28 @@ impl Eye {
         at: Duration,
     ) -> Result<Option<Seen>, PictureError> {
         let cells = self.decoder.decode(jpeg)?;
-        if self.size != Some((cells.width, cells.height)) {
-            return Ok(None);
-        }
-        self.look(jpeg, at).map(Some)
+        let is_comparable = self.size == Some((cells.width, cells.height));
+        Ok(is_comparable.then(|| seen(&mut self.motion, cells, at)))
     }
 
     /// The camera was not looked at for a while: what it sees is learned anew.
     pub(crate) fn forget(&mut self) {
         self.motion = Motion::new(self.zones.clone());
         self.size = None;
+    }
+}
+
+fn seen(motion: &mut Motion, cells: LumaCells<'_>, at: Duration) -> Seen {
+    let luma = Luma {
+        width: cells.width,
+        height: cells.height,
+        samples: cells.samples,
+    };
+    let look = motion.look(&luma, at);
+    Seen {
+        moving: look.moving,
+        changed: look.changed,
+        is_learning: look.is_learning,
     }
 }
 
