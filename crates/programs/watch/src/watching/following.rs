@@ -40,7 +40,8 @@ pub(crate) struct Following {
 }
 
 struct Held {
-    file: OpenFrame,
+    /// Closed when it is dropped.
+    _file: OpenFrame,
     rendition: Option<Rendition>,
     until: Instant,
 }
@@ -69,21 +70,19 @@ impl Following {
             let changed = self.changed().await?;
             let now = Instant::now();
             for change in changed {
-                match change {
-                    Change::Frame(()) => self.replaced(None),
-                    Change::Rendition((), Rendition::Full | Rendition::Y4m) => continue,
-                    Change::Rendition((), rendition) => self.replaced(Some(rendition)),
+                let rendition = match change {
+                    Change::Frame(()) => None,
+                    Change::Rendition((), Rendition::Full | Rendition::Y4m) | Change::State(()) => {
+                        continue;
+                    }
+                    Change::Rendition((), rendition) => Some(rendition),
                     Change::Lost(()) | Change::Anything => {
                         self.changes = None;
                         self.let_go(now);
                         break;
                     }
-                    Change::State(()) => continue,
-                }
-                let rendition = match change {
-                    Change::Rendition((), rendition) => Some(rendition),
-                    _ => None,
                 };
+                self.replaced(rendition);
                 let is_own = (self.closed.take()).is_some_and(|closed| now < closed + OWN_WITHIN);
                 if is_own || now < due {
                     continue;
@@ -169,19 +168,10 @@ impl Following {
             rendition,
         };
         self.held = Some(Held {
-            file,
+            _file: file,
             rendition,
             until: now + HELD_FOR,
         });
         read.ok().map(|()| picture)
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        // As late as can be: it may lie there still.
-        if let Some(held) = self.held.take() {
-            drop(held.file);
-        }
     }
 }
