@@ -14,7 +14,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use eyelid_daemon::LogLimit;
@@ -131,6 +131,10 @@ impl Ledger {
         self.outbox.clone()
     }
 
+    fn outbox_now(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Keeps alerts within these bounds from now on.
     pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
         self.alerts = Alerts::new(self.alerts.directory().to_owned(), bounds);
@@ -138,11 +142,7 @@ impl Ledger {
 
     /// Has these ways to tell from now on.
     pub(crate) fn set_ways(&self, ways: &[String]) {
-        let outbox = self.outbox();
-        outbox
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .set_ways(ways);
+        self.outbox_now().set_ways(ways);
     }
 
     /// Writes the state down if it has changed, or was written long ago and goes on. Says what
@@ -203,10 +203,7 @@ impl Ledger {
         }
         self.save(rules, Vec::new(), now);
         if !self.is_dead() {
-            self.outbox()
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .add(to_be_told);
+            self.outbox_now().add(to_be_told);
         }
         alerts
     }
@@ -228,10 +225,7 @@ impl Ledger {
         let written = files::replace(&self.state, &saved.to_json());
         self.is_behind = !self.has_written("the state of the rules", written);
         if !self.is_dead() {
-            self.outbox()
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .add(to_be_told);
+            self.outbox_now().add(to_be_told);
         }
     }
 
@@ -249,9 +243,7 @@ impl Ledger {
             if self.is_dead() {
                 return to_be_told;
             }
-            let outbox = self.outbox();
-            let outbox = outbox.lock().unwrap_or_else(PoisonError::into_inner);
-            let (new, written) = outbox.write(alert, notify, now);
+            let (new, written) = self.outbox_now().write(alert, notify, now);
             self.has_written("what is to be told", written);
             to_be_told.extend(new);
         }
