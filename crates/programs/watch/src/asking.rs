@@ -146,7 +146,7 @@ async fn ask_in_words(
     let (an_hour, a_day) = model.asked();
     println!(
         "questions: {an_hour} of {} this hour, {a_day} of {} this day",
-        model_settings.an_hour, model_settings.a_day
+        model_settings.budget.an_hour, model_settings.budget.a_day
     );
     match asked {
         Asked::Said(said) => print_said(&said),

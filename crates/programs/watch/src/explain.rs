@@ -148,8 +148,8 @@ fn in_words(rule: &RuleSettings, model: Option<&ModelSettings>) -> Explained {
             format!(
                 "a question {}, with those of all rules in words together; of all cameras {} an hour and {} a day at most",
                 how_often(rule),
-                model.an_hour,
-                model.a_day
+                model.budget.an_hour,
+                model.budget.a_day
             ),
             format!(
                 "up to 3 pictures a question, 640 pixels wide, to {}",

@@ -11,6 +11,7 @@ use eyelid_config::{
 };
 use eyelid_detector::{DEFAULT_MODEL, Label};
 use eyelid_slot::CameraName;
+use eyelid_words::BudgetLimits;
 
 use crate::Place;
 use crate::alert::Judge;
@@ -67,9 +68,8 @@ pub(crate) struct ModelSettings {
     pub(crate) url: HttpUrl,
     pub(crate) model: String,
     pub(crate) key_file: Option<PathBuf>,
-    /// Questions a day and an hour at most, of all cameras.
-    pub(crate) a_day: u32,
-    pub(crate) an_hour: u32,
+    /// Questions at most, of all cameras.
+    pub(crate) budget: BudgetLimits,
     /// How long an answer is waited for.
     pub(crate) timeout: Duration,
 }
@@ -210,12 +210,15 @@ impl ModelSettings {
             let path = config.unwrap_or(Path::new(""));
             ConfigError::section::<WatchModelOptions>(path, "model", message)
         })?;
+        let usual = BudgetLimits::default();
         Ok(Some(Self {
             url,
             model,
             key_file: options.key_file,
-            a_day: options.a_day.unwrap_or(200),
-            an_hour: options.an_hour.unwrap_or(20),
+            budget: BudgetLimits {
+                an_hour: options.an_hour.unwrap_or(usual.an_hour),
+                a_day: options.a_day.unwrap_or(usual.a_day),
+            },
             timeout: options.timeout.unwrap_or(Duration::from_secs(60)),
         }))
     }

@@ -164,8 +164,8 @@ impl ModelFacts {
         Self {
             model: model.model.clone(),
             host: host.to_owned(),
-            a_day: model.a_day,
-            an_hour: model.an_hour,
+            a_day: model.budget.a_day,
+            an_hour: model.budget.an_hour,
         }
     }
 }

@@ -9,9 +9,7 @@ use bytes::Bytes;
 use eyelid_http_client::{
     Answer, Client, HeaderValue, Key, Limits, Method, Request, StatusCode, Url, header,
 };
-use eyelid_words::{
-    BudgetLimits, Dialect, MOST_ANSWER_BYTES, NoAnswer, Pauses, Question, Spent, Verdicts, read,
-};
+use eyelid_words::{Dialect, MOST_ANSWER_BYTES, NoAnswer, Pauses, Question, Spent, Verdicts, read};
 
 use super::ledger::{Ledger, NoTurn};
 use crate::settings::ModelSettings;
@@ -86,10 +84,6 @@ impl Model {
                 "{place}: the key would go to {url} in the clear: use https, or leave key-file out"
             );
         }
-        let budget = BudgetLimits {
-            an_hour: settings.an_hour,
-            a_day: settings.a_day,
-        };
         Ok(Self {
             client: Client::new(),
             url,
@@ -99,7 +93,7 @@ impl Model {
                 time_out: settings.timeout,
                 largest_answer: MOST_ANSWER_BYTES,
             },
-            ledger: Ledger::new(state, budget),
+            ledger: Ledger::new(state, settings.budget),
             dialect: RefCell::default(),
             pauses: RefCell::default(),
         })
