@@ -157,7 +157,7 @@ impl Client {
         if let Some(key) = &request.key {
             headers.insert(AUTHORIZATION, key.header().clone());
         }
-        if headers.contains_key(AUTHORIZATION) && !url.is_https() && !url.is_loopback() {
+        if headers.contains_key(AUTHORIZATION) && !url.may_be_given_keys() {
             return Err(Error::KeyInTheClear(origin.to_owned()));
         }
         Ok(wire)

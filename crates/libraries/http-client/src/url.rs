@@ -88,6 +88,11 @@ impl Url {
             || bare.parse().is_ok_and(|ip: Ipv6Addr| ip.is_loopback())
     }
 
+    /// Whether a key may go there: nobody can read it under way.
+    pub fn may_be_given_keys(&self) -> bool {
+        self.is_https() || self.is_loopback()
+    }
+
     /// The whole of it. May be a secret: for no log and no page.
     pub fn secret(&self) -> String {
         self.uri.to_string()
@@ -181,6 +186,7 @@ mod tests {
         ] {
             let url: Url = text.parse().unwrap();
             assert_eq!(url.is_loopback(), own, "{text}");
+            assert_eq!(url.may_be_given_keys(), own, "{text}");
         }
     }
 

@@ -8,8 +8,11 @@ pub(crate) mod sees;
 
 pub(crate) use every_picture::EveryPicture;
 
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
+use eyelid_http_client::{Key, Url};
 use eyelid_motion::Region;
 
 use crate::alert::Sighting;
@@ -53,4 +56,18 @@ pub(crate) fn marked(region: Region, label: Option<&str>) -> Sighting {
 /// Three decimals are a pixel of a thousand.
 fn rounded(share: f32) -> f64 {
     (f64::from(share) * 1000.0).round() / 1000.0
+}
+
+/// The key of whom this URL is of, if there is one; `place` names the configuration's.
+///
+/// # Errors
+/// It cannot be read, or would go over a wire in the clear.
+fn key_for(url: &Url, file: Option<&Path>, place: &'static str) -> anyhow::Result<Option<Key>> {
+    let key = file.map(Key::read).transpose().context(place)?;
+    if key.is_some() && !url.may_be_given_keys() {
+        anyhow::bail!(
+            "{place}: the key would go to {url} in the clear: use https, or leave key-file out"
+        );
+    }
+    Ok(key)
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use eyelid_config::HttpUrl;
-use eyelid_http_client::{Client, Key, Limits, Method, Request, Url};
+use eyelid_http_client::{Client, Limits, Method, Request, Url};
 use serde::Deserialize;
 
-use super::{Judged, MOST_BOXES};
+use super::{Judged, MOST_BOXES, key_for};
 use crate::alert::Sighting;
 use crate::rules::Answer;
 
@@ -71,16 +71,10 @@ impl Obico {
         // The slash belongs to it: without one it redirects.
         let asked = format!("p/?img={}", percent_encoded(picture.as_str()));
         let url = url.join(&asked).context("obico")?;
-        let key = key_file.map(Key::read).transpose().context("obico")?;
-        if key.is_some() && !url.is_https() && !url.is_loopback() {
-            anyhow::bail!(
-                "obico: the key would go to {url} in the clear: use https, or leave key-file out"
-            );
-        }
         Ok(Self {
             client: Client::new(),
             request: Request {
-                key,
+                key: key_for(&url, key_file, "obico")?,
                 ..Request::new(Method::GET, url)
             },
             score: Score::default(),

@@ -12,6 +12,7 @@ use eyelid_http_client::{
 use eyelid_words::{Dialect, MOST_ANSWER_BYTES, NoAnswer, Pauses, Question, Spent, Verdicts, read};
 
 use super::ledger::{Ledger, NoTurn};
+use crate::judges::key_for;
 use crate::settings::ModelSettings;
 
 /// Ways to say a request that are tried for one question: a dialect changes five times at most.
@@ -77,18 +78,11 @@ impl Model {
         let url: Url = (settings.url.as_str().parse())
             .with_context(|| format!("{place} url {:?}", settings.url.as_str()))?;
         let url = url.join("chat/completions").context(place)?;
-        let key = settings.key_file.as_deref().map(Key::read).transpose();
-        let key = key.context(place)?;
-        if key.is_some() && !url.is_https() && !url.is_loopback() {
-            anyhow::bail!(
-                "{place}: the key would go to {url} in the clear: use https, or leave key-file out"
-            );
-        }
         Ok(Self {
             client: Client::new(),
+            key: key_for(&url, settings.key_file.as_deref(), place)?,
             url,
             model: settings.model.clone(),
-            key,
             limits: Limits {
                 time_out: settings.timeout,
                 largest_answer: MOST_ANSWER_BYTES,
