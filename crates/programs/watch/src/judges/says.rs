@@ -1,9 +1,9 @@
 //! What a model says to a rule in words: which pictures it is asked about, and what is not asked
 //! again. Who is asked is a [`Model`].
 
-mod ledger;
 mod model;
 mod moments;
+mod questions;
 mod shrink;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use eyelid_http_client::{
 };
 use eyelid_words::{Dialect, MOST_ANSWER_BYTES, NoAnswer, Pauses, Question, Spent, Verdicts, read};
 
-use super::ledger::{Ledger, NoTurn};
+use super::questions::{NoTurn, Questions};
 use crate::judges::key_for;
 use crate::settings::ModelSettings;
 
@@ -63,7 +63,7 @@ pub(crate) struct Model {
     model: String,
     key: Option<Key>,
     limits: Limits,
-    ledger: Ledger,
+    questions: Questions,
     dialect: RefCell<Dialect>,
     pauses: RefCell<Pauses>,
 }
@@ -87,7 +87,7 @@ impl Model {
                 time_out: settings.timeout,
                 largest_answer: MOST_ANSWER_BYTES,
             },
-            ledger: Ledger::new(state, settings.budget),
+            questions: Questions::new(state, settings.budget),
             dialect: RefCell::default(),
             pauses: RefCell::default(),
         })
@@ -95,7 +95,7 @@ impl Model {
 
     /// Questions asked within the last hour and the last day, of all cameras.
     pub(crate) fn asked(&self) -> (usize, usize) {
-        self.ledger.asked(SystemTime::now())
+        self.questions.asked(SystemTime::now())
     }
 
     /// How long to wait with a question of this camera: whoever has several things to do need not
@@ -114,7 +114,7 @@ impl Model {
         if !wait.is_zero() {
             return Asked::NotNow(wait);
         }
-        let mut turn = match self.ledger.turn(SystemTime::now()) {
+        let mut turn = match self.questions.turn(SystemTime::now()) {
             Ok(turn) => turn,
             Err(NoTurn::Busy) => return Asked::NotNow(BUSY),
             Err(NoTurn::Spent(spent)) => return Asked::Spent(spent),

@@ -19,10 +19,10 @@ const LOCK: &str = "questions.lock";
 /// Larger than any that is written.
 const MOST_BYTES: u64 = 256 * 1024;
 
-/// Where is counted what was asked.
+/// What was asked is counted here.
 #[derive(Debug)]
-pub(crate) struct Ledger {
-    questions: PathBuf,
+pub(crate) struct Questions {
+    file: PathBuf,
     lock: PathBuf,
     limits: BudgetLimits,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Ledger {
 /// A question that may be asked, and while this is held no other.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
-    ledger: &'a Ledger,
+    counted: &'a Questions,
     budget: Budget,
     _lock: File,
 }
@@ -49,11 +49,11 @@ pub(crate) enum NoTurn {
     Uncountable(PathBuf, #[source] io::Error),
 }
 
-impl Ledger {
+impl Questions {
     /// Counts in this directory.
     pub(crate) fn new(state: &Path, limits: BudgetLimits) -> Self {
         Self {
-            questions: state.join(QUESTIONS),
+            file: state.join(QUESTIONS),
             lock: state.join(LOCK),
             limits,
         }
@@ -75,7 +75,7 @@ impl Ledger {
         let read = self.budget()?;
         let is_broken = read.is_none();
         let mut turn = Turn {
-            ledger: self,
+            counted: self,
             budget: read.unwrap_or_else(|| Budget::spent_for_an_hour(self.limits, now)),
             _lock: lock,
         };
@@ -87,7 +87,7 @@ impl Ledger {
         Ok(turn)
     }
 
-    /// Questions asked within the last hour and the last day, for `explain` and the page.
+    /// Questions asked within the last hour and the last day.
     pub(crate) fn asked(&self, now: SystemTime) -> (usize, usize) {
         let budget = self.budget().ok().flatten();
         budget.unwrap_or_default().asked(now)
@@ -95,7 +95,7 @@ impl Ledger {
 
     /// What was asked; `None` where the file cannot be understood.
     fn budget(&self) -> Result<Option<Budget>, NoTurn> {
-        let path = &self.questions;
+        let path = &self.file;
         let bytes = match files::read(path, MOST_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -116,7 +116,7 @@ impl Turn<'_> {
     /// Counts one more: the same question, asked again.
     pub(crate) fn count(&mut self, now: SystemTime) -> Result<(), NoTurn> {
         let before = self.budget.clone();
-        let taken = self.budget.take(self.ledger.limits, now);
+        let taken = self.budget.take(self.counted.limits, now);
         // Where the clock was put back, that is written down once, also if nothing may be asked:
         // else all that was asked would be as of now again and again.
         if self.budget != before {
@@ -133,7 +133,7 @@ impl Turn<'_> {
     }
 
     fn write(&self) -> Result<(), NoTurn> {
-        let path = &self.ledger.questions;
+        let path = &self.counted.file;
         files::replace(path, &self.budget.write())
             .map_err(|error| NoTurn::Uncountable(path.clone(), error))
     }
@@ -156,24 +156,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let now = SystemTime::now();
         for _ in 0..2 {
-            drop(Ledger::new(directory.path(), LIMITS).turn(now).unwrap());
+            drop(Questions::new(directory.path(), LIMITS).turn(now).unwrap());
         }
-        let ledger = Ledger::new(directory.path(), LIMITS);
-        assert!(matches!(ledger.turn(now), Err(NoTurn::Spent(_))));
-        assert_eq!(ledger.asked(now), (2, 2));
+        let questions = Questions::new(directory.path(), LIMITS);
+        assert!(matches!(questions.turn(now), Err(NoTurn::Spent(_))));
+        assert_eq!(questions.asked(now), (2, 2));
         // The clock is put back by hours: nothing is given back.
         let before = now - Duration::from_hours(5);
-        assert!(matches!(ledger.turn(before), Err(NoTurn::Spent(_))));
-        assert!(ledger.turn(before + Duration::from_hours(1)).is_ok());
+        assert!(matches!(questions.turn(before), Err(NoTurn::Spent(_))));
+        assert!(questions.turn(before + Duration::from_hours(1)).is_ok());
     }
 
     #[test]
     fn one_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(directory.path(), LIMITS);
+        let questions = Questions::new(directory.path(), LIMITS);
         let now = SystemTime::now();
-        let mut turn = ledger.turn(now).unwrap();
-        let other = Ledger::new(directory.path(), LIMITS);
+        let mut turn = questions.turn(now).unwrap();
+        let other = Questions::new(directory.path(), LIMITS);
         assert!(matches!(other.turn(now), Err(NoTurn::Busy)));
         turn.give_back();
         drop(turn);
@@ -185,12 +185,12 @@ mod tests {
     fn what_cannot_be_counted_is_not_asked() {
         let directory = tempfile::tempdir().unwrap();
         let now = SystemTime::now();
-        let nowhere = Ledger::new(&directory.path().join("no"), LIMITS);
+        let nowhere = Questions::new(&directory.path().join("no"), LIMITS);
         assert!(matches!(nowhere.turn(now), Err(NoTurn::Uncountable(..))));
         // A directory lies where the file belongs.
         fs::create_dir(directory.path().join(QUESTIONS)).unwrap();
-        let ledger = Ledger::new(directory.path(), LIMITS);
-        assert!(matches!(ledger.turn(now), Err(NoTurn::Uncountable(..))));
+        let questions = Questions::new(directory.path(), LIMITS);
+        assert!(matches!(questions.turn(now), Err(NoTurn::Uncountable(..))));
     }
 
     #[test]
@@ -198,11 +198,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let now = SystemTime::now();
         fs::write(directory.path().join(QUESTIONS), "{\"version\":1,").unwrap();
-        let ledger = Ledger::new(directory.path(), LIMITS);
-        assert!(matches!(ledger.turn(now), Err(NoTurn::Spent(_))));
+        let questions = Questions::new(directory.path(), LIMITS);
+        assert!(matches!(questions.turn(now), Err(NoTurn::Spent(_))));
         // It is whole again: an hour later may be asked.
         let later = now + Duration::from_mins(30);
-        assert!(matches!(ledger.turn(later), Err(NoTurn::Spent(_))));
-        assert!(ledger.turn(now + Duration::from_hours(1)).is_ok());
+        assert!(matches!(questions.turn(later), Err(NoTurn::Spent(_))));
+        assert!(questions.turn(now + Duration::from_hours(1)).is_ok());
     }
 }
