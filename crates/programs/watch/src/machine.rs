@@ -98,12 +98,16 @@ impl Machine {
         Ok(Looked { seen, told })
     }
 
-    /// Looks once more, at another picture of about that moment, for one rule. Gives what its judge
-    /// says of it; nothing where the picture cannot be compared with the last one.
-    pub(crate) fn look_again(&mut self, jpeg: &[u8], at: Duration, rule: &str) -> Option<Judged> {
-        let seen = self.eye.look_again(jpeg, at).ok()??;
+    /// Looks once more, at another picture of about that moment; nothing where that cannot be
+    /// compared with the last one.
+    pub(crate) fn look_again(&mut self, jpeg: &[u8], at: Duration) -> Option<Seen> {
+        self.eye.look_again(jpeg, at).ok()?
+    }
+
+    /// Gives what a rule's judge says of that; nothing where the rule asks somebody else.
+    pub(crate) fn judge_again(&mut self, rule: &str, seen: &Seen, at: Duration) -> Option<Judged> {
         let (_, judge) = self.judges.iter_mut().find(|(name, _)| name == rule)?;
-        Some(judge.judge(&seen, at))
+        Some(judge.judge(seen, at))
     }
 
     /// Says whether something moves where a rule looks.

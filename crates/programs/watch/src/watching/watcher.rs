@@ -222,10 +222,7 @@ impl Watcher {
             moving_share: looked.seen.moving_share(),
             at,
         });
-        let mut to_tell = Vec::new();
-        for told in looked.told {
-            to_tell.push(self.pictured(told, &picture).await);
-        }
+        let to_tell = self.pictured(looked.told, &picture).await;
         self.tell(to_tell);
         if !looked.seen.is_learning {
             let moving = |rule: &str| self.machine.moves_for(rule, &looked.seen);

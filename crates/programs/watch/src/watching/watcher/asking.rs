@@ -74,22 +74,30 @@ impl Watcher {
         whole.unwrap_or_else(|| small.clone())
     }
 
-    /// Gives the picture to what is to be told: the one that it was seen in, and where that is a
-    /// small one, the frame itself, if the judge says the same of that.
+    /// Gives the picture to all that is to be told of it: the one that it was seen in, and where
+    /// that is a small one, the frame itself, if the judge says the same of that.
     pub(super) async fn pictured(
         &mut self,
-        mut told: Told,
+        all: Vec<Told>,
         seen_in: &Picture,
-    ) -> (Told, Option<Picture>) {
+    ) -> Vec<(Told, Option<Picture>)> {
+        if all.is_empty() {
+            return Vec::new();
+        }
         let whole = self.whole(seen_in).await;
-        if whole.rendition != seen_in.rendition {
-            let at = self.started.elapsed();
-            let again = self.machine.look_again(&whole.jpeg, at, &told.raise.rule);
+        let at = self.started.elapsed();
+        let seen = (whole.rendition != seen_in.rendition)
+            .then(|| self.machine.look_again(&whole.jpeg, at))
+            .flatten();
+        let pictured = all.into_iter().map(|mut told| {
+            let again = seen.as_ref();
+            let again = again.and_then(|seen| self.machine.judge_again(&told.raise.rule, seen, at));
             if let Some(Answer::Yes { sightings, .. }) = again.map(|judged| judged.answer) {
                 told.raise.sightings = sightings;
-                return (told, Some(whole));
+                return (told, Some(whole.clone()));
             }
-        }
-        (told, Some(seen_in.clone()))
+            (told, Some(seen_in.clone()))
+        });
+        pictured.collect()
     }
 }
