@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use eyelid_config::WeekTimes;
+use eyelid_words::{MOST_PICTURES, MOST_PX};
 use humantime::format_duration;
 
 use crate::OneCamera;
 use crate::settings::notify::{NotifySettings, Way};
 use crate::settings::{CameraSettings, JudgeSettings, ModelSettings, RuleSettings, Settings};
+use crate::watching::pace::QUICK_FPS;
 
 /// Prints it.
 ///
@@ -41,7 +43,7 @@ fn write_camera(to: &mut String, camera: &CameraSettings) -> std::fmt::Result {
         writeln!(
             to,
             "  {fps} frames a second, {} while something moves; the camera is awake meanwhile",
-            fps.max(5.0)
+            fps.max(QUICK_FPS)
         )?;
     }
     writeln!(to, "  when: {}", hours(camera.at.as_ref()))?;
@@ -152,7 +154,7 @@ fn in_words(rule: &RuleSettings, model: Option<&ModelSettings>) -> Explained {
                 model.budget.a_day
             ),
             format!(
-                "up to 3 pictures a question, 640 pixels wide, to {}",
+                "up to {MOST_PICTURES} pictures a question, {MOST_PX} pixels wide, to {}",
                 model.url
             ),
         ),

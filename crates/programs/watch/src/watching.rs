@@ -8,7 +8,7 @@ pub(crate) mod frames;
 mod hands;
 mod hours;
 mod made_rules;
-mod pace;
+pub(crate) mod pace;
 mod watcher;
 
 use std::cell::RefCell;

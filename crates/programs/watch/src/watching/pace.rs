@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Frames a second while something moves, where fewer are looked at otherwise: at 2 a second who
 /// walks past a door is in two or three of them.
-const QUICK_FPS: f64 = 5.0;
+pub(crate) const QUICK_FPS: f64 = 5.0;
 
 /// How long it is looked at often after something has moved: whoever stands for a moment moves on.
 const QUICK_FOR: Duration = Duration::from_secs(3);
