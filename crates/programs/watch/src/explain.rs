@@ -211,8 +211,9 @@ fn told_by(way: &NotifySettings) -> String {
         Way::Ntfy(url) => format!("ntfy at {url}, {picture} the picture"),
         Way::Webhook(url) => format!("{url}, {picture} the picture"),
         Way::Command(command) => format!("the command {command:?}"),
-        Way::Mqtt { broker, topic, .. } => {
-            format!("the broker {broker}, topics {topic}/..., {picture} the picture")
+        Way::Mqtt(mqtt) => {
+            let (host, port, topic) = (&mqtt.host, mqtt.port, &mqtt.topic);
+            format!("the broker {host}:{port}, topics {topic}/..., {picture} the picture")
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How people are told: each way in a task of its own, on a thread of their own. Who watches puts
-//! an
-//! alert into the [`Outbox`] and goes on; a way that is slow or dead holds up neither the watcher
-//! nor another way. What is not taken is tried again until a day is over, and after a restart.
+//! an alert into the [`Outbox`] and goes on; a way that is slow or dead holds up neither the
+//! watcher nor another way. What is not taken is tried again until a day is over, and after a
+//! restart.
 //!
 //! Each alert is told once in each way, but for one hole: this program is killed after somebody has
 //! taken the alert, and before it is known that he has. It is told again then, for twice is better
@@ -29,6 +29,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::alert::Judge;
+use crate::alerts;
+use crate::files;
 use crate::rules::{CameraRules, State};
 use crate::settings::notify::{NotifySettings, Way};
 
@@ -37,6 +39,10 @@ pub(crate) use outbox::{Entry, Outbox};
 /// How long the program waits at its end for what is just being told; it is told after the next
 /// start otherwise.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How many bytes a picture may have that is sent: ntfy.sh takes 2 MB, and nobody else that is
+/// known takes more than 10.
+const MOST_PICTURE: u64 = 10_000_000;
 
 /// What the ways have in common.
 struct Shared {
@@ -51,6 +57,15 @@ struct Shared {
 impl Shared {
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The picture of an alert, if it is to go along and is there still.
+    fn picture(&self, entry: &Entry) -> Option<Vec<u8>> {
+        if entry.without_picture || !entry.alert.picture {
+            return None;
+        }
+        let path = alerts::picture_path(&self.alerts, &entry.alert.id);
+        files::read(&path, MOST_PICTURE).ok()
     }
 }
 
@@ -141,8 +156,8 @@ impl Notifier {
         for settings in settings {
             let (shared, stop) = (self.shared.clone(), self.stop.subscribe());
             match &settings.way {
-                Way::Mqtt { .. } => {
-                    let broker = mqtt::Broker::new(settings, shared)?;
+                Way::Mqtt(mqtt) => {
+                    let broker = mqtt::Broker::new(settings, mqtt, shared);
                     ways.spawn_on(broker.run(self.now.subscribe(), stop), runtime.handle());
                 }
                 _ => {

@@ -15,16 +15,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_daemon::backoff::{Backoff, jitter};
+use eyelid_daemon::timer::at;
 use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Entry, Now, Shared};
 use crate::alert::bounded;
-use crate::alerts;
 use crate::files;
 use crate::moment::Moment;
-use crate::settings::notify::{NotifySettings, Way};
+use crate::settings::notify::{MqttSettings, NotifySettings};
 use messages::{Message, Topics};
 
 /// The pauses between tries to connect.
@@ -40,7 +40,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// The largest packets: nothing is subscribed to; a picture as large as any that is sent.
 const MOST_RECEIVED: usize = 64 * 1024;
 const MOST_SENT: usize = 11_000_000;
-const MOST_PICTURE: u64 = 10_000_000;
 
 /// What is said at once at most: twice 33 rules and what goes with them.
 const MOST_MESSAGES: usize = 256;
@@ -74,27 +73,16 @@ struct Connection {
 }
 
 impl Broker {
-    /// # Errors
-    /// What is configured is no broker.
-    pub(super) fn new(settings: &NotifySettings, shared: Arc<Shared>) -> anyhow::Result<Self> {
-        let Way::Mqtt {
-            broker,
-            topic,
-            discovery,
-        } = &settings.way
-        else {
-            bail!("notify {:?}: is no broker", settings.name);
-        };
-        let (host, port) = broker.rsplit_once(':').context("a broker has a port")?;
-        Ok(Self {
+    pub(super) fn new(settings: &NotifySettings, mqtt: &MqttSettings, shared: Arc<Shared>) -> Self {
+        Self {
             name: settings.name.clone(),
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: port.parse().context("a broker's port is a number")?,
+            host: mqtt.host.trim_matches(['[', ']']).to_owned(),
+            port: mqtt.port,
             key_file: settings.key_file.clone(),
             picture: settings.picture,
-            topics: Topics::new(&shared.camera, topic, discovery),
+            topics: Topics::new(&shared.camera, &mqtt.topic, &mqtt.discovery),
             shared,
-        })
+        }
     }
 
     /// Tells, until it is to stop.
@@ -162,7 +150,7 @@ impl Broker {
                             self.show(&mut connection, now)?;
                         }
                         _ = stop.wait_for(|stop| *stop) => break None,
-                        () = until(due) => bail!("does not confirm an alert"),
+                        () = at(due) => bail!("does not confirm an alert"),
                     }
                 }
             };
@@ -258,9 +246,7 @@ impl Broker {
         entry.is_unsure = true;
         outbox.update(&entry);
         drop(outbox);
-        let picture = (self.picture && entry.alert.picture)
-            .then(|| alerts::picture_path(&self.shared.alerts, &entry.alert.id))
-            .and_then(|path| files::read(&path, MOST_PICTURE).ok());
+        let picture = self.picture.then(|| self.shared.picture(&entry)).flatten();
         for message in self.topics.of_alert(&entry.alert, picture) {
             connection.publish(message, true)?;
         }
@@ -320,12 +306,5 @@ impl Connection {
         } else {
             None
         }
-    }
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }

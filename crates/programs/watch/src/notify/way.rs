@@ -15,7 +15,6 @@ use super::webhook::Webhook;
 use super::{Entry, Shared};
 use crate::alert::bounded;
 use crate::alerts;
-use crate::files;
 use crate::moment::Moment;
 use crate::settings::notify::{NotifySettings, Way};
 
@@ -25,10 +24,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// The longest pause that somebody else may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
-
-/// How many bytes a picture may have that is sent: ntfy.sh takes 2 MB, and nobody else that is
-/// known takes more than 10.
-const MOST_PICTURE: u64 = 10_000_000;
 
 /// Why something was not taken.
 #[derive(Debug)]
@@ -84,7 +79,7 @@ impl Teller {
             Way::Ntfy(url) => Kind::Ntfy(Ntfy::new(url.as_str(), settings)?),
             Way::Webhook(url) => Kind::Webhook(Webhook::new(url.as_str(), settings)?),
             Way::Command(line) => Kind::Command(Command::new(line)),
-            Way::Mqtt { .. } => anyhow::bail!("MQTT is no way that ends with an answer"),
+            Way::Mqtt(_) => anyhow::bail!("MQTT is no way that ends with an answer"),
         };
         Ok(Self {
             name: settings.name.clone(),
@@ -171,7 +166,7 @@ impl Teller {
     }
 
     async fn tell(&self, entry: &Entry, may_be_told: bool) -> Result<(), Refusal> {
-        let picture = self.picture_of(entry);
+        let picture = self.picture.then(|| self.shared.picture(entry)).flatten();
         match &self.kind {
             Kind::Ntfy(ntfy) => ntfy.tell(&self.client, entry, picture, may_be_told).await,
             Kind::Webhook(webhook) => webhook.tell(&self.client, entry, picture).await,
@@ -180,15 +175,6 @@ impl Teller {
                 command.tell(entry, &path, may_be_told).await
             }
         }
-    }
-
-    /// The picture, if it is to go along and is there still.
-    fn picture_of(&self, entry: &Entry) -> Option<Vec<u8>> {
-        if !self.picture || entry.without_picture || !entry.alert.picture {
-            return None;
-        }
-        let path = alerts::picture_path(&self.shared.alerts, &entry.alert.id);
-        files::read(&path, MOST_PICTURE).ok()
     }
 }
 

@@ -32,12 +32,17 @@ pub(crate) enum Way {
     /// A shell command.
     Command(String),
     /// A broker.
-    Mqtt {
-        /// `HOST:PORT`
-        broker: String,
-        topic: String,
-        discovery: String,
-    },
+    Mqtt(MqttSettings),
+}
+
+/// A broker, and what its topics begin with.
+#[derive(Clone, Debug)]
+pub(crate) struct MqttSettings {
+    /// Its name or address, one of IPv6 in brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) topic: String,
+    pub(crate) discovery: String,
 }
 
 /// Gives all of the file's, in its order.
@@ -89,11 +94,15 @@ fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong>
         (Some(url), ..) => Way::Ntfy(url),
         (_, Some(url), ..) => Way::Webhook(url),
         (_, _, Some(command), _) => Way::Command(command),
-        (.., mqtt) => Way::Mqtt {
-            broker: broker(&mqtt.unwrap_or_default())?,
-            topic: options.topic.unwrap_or_else(|| "eyelid".to_owned()),
-            discovery: (options.discovery).unwrap_or_else(|| "homeassistant".to_owned()),
-        },
+        (.., mqtt) => {
+            let (host, port) = broker(&mqtt.unwrap_or_default())?;
+            Way::Mqtt(MqttSettings {
+                host,
+                port,
+                topic: options.topic.unwrap_or_else(|| "eyelid".to_owned()),
+                discovery: (options.discovery).unwrap_or_else(|| "homeassistant".to_owned()),
+            })
+        }
     };
     Ok(NotifySettings {
         name: name.to_owned(),
@@ -106,7 +115,7 @@ fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong>
 }
 
 /// The host and port of a broker's URL.
-fn broker(url: &str) -> Result<String, Wrong> {
+fn broker(url: &str) -> Result<(String, u16), Wrong> {
     let wrong = || {
         let message =
             format!("{url:?}: use mqtt://HOST:PORT, for example \"mqtt://127.0.0.1:1883\"");
@@ -123,5 +132,5 @@ fn broker(url: &str) -> Result<String, Wrong> {
     if host.is_empty() || !host.bytes().all(plain) {
         return Err(wrong());
     }
-    Ok(format!("{host}:{port}"))
+    Ok((host.to_owned(), port))
 }
