@@ -15,7 +15,7 @@ use super::rules_file::{
     MOST_CHARACTERS, MOST_FILE_BYTES, MOST_RULES, RulesError, RulesFile, Sentence,
 };
 use super::settings::{CameraFacts, ModelFacts, PageSettings};
-use crate::alert::Cause;
+use crate::alert::{Cause, Judge};
 use crate::files;
 use crate::rules::{MOST_BYTES, Saved, State};
 use crate::settings::MOST_RULES as MOST_OF_CAMERA;
@@ -70,7 +70,7 @@ struct CameraRules<'a> {
 #[derive(Debug, Serialize)]
 struct ToldRule {
     name: String,
-    judge: String,
+    judge: Judge,
     asked: Option<String>,
     /// It was made on the page, and can be deleted there.
     made_here: bool,
@@ -112,11 +112,11 @@ fn camera_rules<'a>(
     };
     let blind = state.as_ref().and_then(|state| state.blind.as_ref());
     let model = settings.model.as_ref();
-    let told = |name: &str, judge: &str, asked: Option<&str>| {
+    let told = |name: &str, judge: Judge, asked: Option<&str>| {
         let now = state.as_ref().and_then(|state| state.rules.get(name));
         ToldRule {
             name: name.to_owned(),
-            judge: judge.to_owned(),
+            judge,
             asked: asked.map(str::to_owned),
             made_here: false,
             author: None,
@@ -124,7 +124,9 @@ fn camera_rules<'a>(
             state: now.map(|now| now.state),
             since: now.and_then(|now| now.since),
             needs: needs(judge, model),
-            questions_a_day: model.filter(|_| judge == "says").map(|model| model.a_day),
+            questions_a_day: model
+                .filter(|_| judge == Judge::Says)
+                .map(|model| model.a_day),
         }
     };
     let configured = facts.rules.iter();
@@ -133,7 +135,7 @@ fn camera_rules<'a>(
         made_here: true,
         author: Some(rule.author.clone()),
         made: Some(rule.made.clone()),
-        ..told(rule.name.as_str(), "says", Some(rule.says.as_str()))
+        ..told(rule.name.as_str(), Judge::Says, Some(rule.says.as_str()))
     });
     CameraRules {
         name: name.as_str(),
@@ -146,16 +148,16 @@ fn camera_rules<'a>(
 }
 
 /// What a judge takes, in a few words.
-fn needs(judge: &str, model: Option<&ModelFacts>) -> String {
+fn needs(judge: Judge, model: Option<&ModelFacts>) -> String {
     match (judge, model) {
-        ("says", Some(model)) => format!(
+        (Judge::Says, Some(model)) => format!(
             "the model {} at {}, which gets the pictures",
             model.model, model.host
         ),
-        ("says", None) => "[watch.model] in the configuration, which is not there".to_owned(),
-        ("sees", _) => "the detector (package eyelid-detector)".to_owned(),
-        ("obico", _) => "your ml_api of Obico, which gets the pictures".to_owned(),
-        _ => "nothing else".to_owned(),
+        (Judge::Says, None) => "[watch.model] in the configuration, which is not there".to_owned(),
+        (Judge::Sees, _) => "the detector (package eyelid-detector)".to_owned(),
+        (Judge::Obico, _) => "your ml_api of Obico, which gets the pictures".to_owned(),
+        (Judge::Motion | Judge::Left | Judge::Still, _) => "nothing else".to_owned(),
     }
 }
 
@@ -278,7 +280,7 @@ mod tests {
     fn settings(directory: &TempDir) -> PageSettings {
         let parcel = RuleFacts {
             name: "parcel".into(),
-            judge: "says",
+            judge: Judge::Says,
             asked: Some("a parcel".into()),
         };
         let door = CameraFacts {

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::followers;
 use crate::Arguments;
+use crate::alert::Judge;
 use crate::settings::{CameraSettings, JudgeSettings, ModelSettings, RuleSettings, Settings};
 
 /// How many requests are answered at once, besides those that follow alerts.
@@ -57,7 +58,7 @@ pub(crate) struct RuleFacts {
     /// Its name.
     pub(crate) name: String,
     /// What judges.
-    pub(crate) judge: &'static str,
+    pub(crate) judge: Judge,
     /// What it asks, in its user's words or in few of ours.
     pub(crate) asked: Option<String>,
 }
@@ -134,23 +135,21 @@ fn of_server(options: ServerOptions) -> ServeOptions {
 
 impl RuleFacts {
     fn of(rule: &RuleSettings) -> Self {
-        let (judge, asked) = match &rule.judge {
-            JudgeSettings::Motion => ("motion", None),
-            JudgeSettings::Left => ("left", None),
+        let asked = match &rule.judge {
             JudgeSettings::Still(time) => {
                 let time = humantime::format_duration(*time);
-                ("still", Some(format!("nothing moves for {time}")))
+                Some(format!("nothing moves for {time}"))
             }
             JudgeSettings::Sees(labels) => {
                 let names: Vec<_> = labels.iter().map(|label| label.name()).collect();
-                ("sees", Some(names.join(", ")))
+                Some(names.join(", "))
             }
-            JudgeSettings::Says(words) => ("says", Some(words.to_string())),
-            JudgeSettings::Obico { .. } => ("obico", None),
+            JudgeSettings::Says(words) => Some(words.to_string()),
+            JudgeSettings::Motion | JudgeSettings::Left | JudgeSettings::Obico { .. } => None,
         };
         Self {
             name: rule.name.clone(),
-            judge,
+            judge: rule.judge.name(),
             asked,
         }
     }
@@ -195,7 +194,8 @@ mod tests {
         let [door, attic] =
             ["door", "attic"].map(|name| &page.cameras[&name.parse::<CameraName>().unwrap()]);
         assert_eq!(door.title.as_deref(), Some("Front"));
-        let said = |facts: &CameraFacts| (facts.rules[0].judge, facts.rules[0].asked.clone());
+        let said =
+            |facts: &CameraFacts| (facts.rules[0].judge.as_str(), facts.rules[0].asked.clone());
         assert_eq!(said(door), ("says", Some("a parcel".into())));
         assert_eq!(said(attic), ("still", Some("nothing moves for 5m".into())));
     }
