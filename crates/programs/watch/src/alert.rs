@@ -268,6 +268,11 @@ fn to_millis(at: SystemTime) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// The word for it in JSON.
+pub(crate) fn word(value: &impl Serialize) -> Option<String> {
+    Some(serde_json::to_value(value).ok()?.as_str()?.to_owned())
+}
+
 /// A text of strangers, for an alert or a log: at most so many characters, none of them one that
 /// controls, all space as one.
 pub(crate) fn bounded(text: &str, most: usize) -> String {

@@ -13,7 +13,7 @@ use crate::alert::{Alert, AlertId};
 use crate::files;
 
 pub(crate) use bounds::{Bounds, ClockCheck};
-pub(crate) use index::picture_path;
+pub(crate) use index::{path, picture_path};
 
 /// How long a picture may lie there before its alert does. What lies there for longer is of a
 /// watcher that was killed between the two, and lost the alert's state with it.

@@ -8,8 +8,8 @@ use eyelid_daemon::manager;
 use eyelid_figures::{Answering, RuleFigures, WatchFigures};
 use eyelid_slot::CameraName;
 
-use crate::files;
-use crate::rules::{MOST_BYTES, Saved};
+use crate::alert::word;
+use crate::rules::Saved;
 
 /// Listens for who asks: at this socket, or in the directory `watch-NAME` that systemd has made for
 /// the unit, else nowhere. Where that cannot be, all else goes on, and the log says so.
@@ -30,8 +30,7 @@ fn of_unit(camera: &CameraName) -> Option<PathBuf> {
 
 /// What is so now, of a program that has run `since` then and keeps its state in this directory.
 pub(crate) fn figures(state: &Path, camera: &CameraName, since: SystemTime) -> WatchFigures {
-    let json = files::read(&state.join(format!("{camera}.json")), MOST_BYTES);
-    let saved = json.ok().and_then(|json| Saved::parse(&json).ok());
+    let saved = Saved::of_camera(state, camera);
     let mut figures = WatchFigures {
         since,
         watching: false,
@@ -54,14 +53,10 @@ pub(crate) fn figures(state: &Path, camera: &CameraName, since: SystemTime) -> W
     figures
 }
 
-/// The word for it in JSON.
-fn word(value: &impl serde::Serialize) -> Option<String> {
-    Some(serde_json::to_value(value).ok()?.as_str()?.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
     use serde_json::json;
 
     #[test]

@@ -16,7 +16,8 @@ pub(crate) fn picture_path(directory: &Path, id: &AlertId) -> PathBuf {
     path(directory, id, "jpg")
 }
 
-pub(super) fn path(directory: &Path, id: &AlertId, ending: &str) -> PathBuf {
+/// Where a file of an alert is: `json` or `jpg`.
+pub(crate) fn path(directory: &Path, id: &AlertId, ending: &str) -> PathBuf {
     directory.join(format!("{id}.{ending}"))
 }
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::Entry;
 use super::text::text;
 use super::way::Refusal;
-use crate::alert::{Alert, bounded};
+use crate::alert::{Alert, bounded, word};
 
 /// How long it may take; what it has started is ended with it then.
 const TIME_OUT: Duration = Duration::from_secs(60);
@@ -79,7 +79,7 @@ impl Command {
             .env("EYELID_ALERT", alert.id.as_str())
             .env("EYELID_CAMERA", alert.camera.as_str())
             .env("EYELID_RULE", &alert.rule)
-            .env("EYELID_KIND", kind(alert))
+            .env("EYELID_KIND", word(&alert.kind).unwrap_or_default())
             .env(
                 "EYELID_JUDGE",
                 alert.judge.map_or("", |judge| judge.as_str()),
@@ -102,11 +102,6 @@ impl Command {
         }
         command
     }
-}
-
-fn kind(alert: &Alert) -> String {
-    let json = serde_json::to_value(alert.kind).unwrap_or_default();
-    json.as_str().unwrap_or_default().to_owned()
 }
 
 async fn run(

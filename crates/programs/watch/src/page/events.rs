@@ -118,15 +118,12 @@ impl Events {
 
     /// Says so as an event. An alert may be gone already.
     fn text(&self, arrival: &Arrival) -> Option<String> {
-        let (name, id) = match arrival {
-            Arrival::Rules => return Some(event("rules", None, "{}")),
-            Arrival::Alert(id) => ("alert", id),
-            Arrival::Judged(id) => ("judged", id),
-        };
-        let alert = self.store.alert(id).ok()?;
-        let json = serde_json::to_string(&alert).ok()?;
-        let told = (*name == *"alert").then_some(id.as_str());
-        Some(event(name, told, &json))
+        let json = |id| serde_json::to_string(&self.store.alert(id).ok()?).ok();
+        Some(match arrival {
+            Arrival::Rules => event("rules", None, "{}"),
+            Arrival::Alert(id) => event("alert", Some(id.as_str()), &json(id)?),
+            Arrival::Judged(id) => event("judged", None, &json(id)?),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a request comes to nothing.
 
-use eyelid_http::response::{FullResponse, close, problem};
+use eyelid_http::response::{FullResponse, rejection};
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 
@@ -51,8 +51,7 @@ impl Rejection {
 
     /// Gives the response that says so, the last of its connection: what may follow is not read.
     pub(crate) fn response(&self) -> FullResponse {
-        let mut response = problem(self.status, &self.what);
-        close(response.headers_mut());
+        let mut response = rejection(self.status, &self.what);
         if self.is_passing {
             let seconds = HeaderValue::from_static("2");
             response.headers_mut().insert(RETRY_AFTER, seconds);

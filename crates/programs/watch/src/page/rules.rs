@@ -17,7 +17,7 @@ use super::rules_file::{
 use super::settings::{CameraFacts, ModelFacts, PageSettings};
 use crate::alert::{Cause, Judge};
 use crate::files;
-use crate::rules::{MOST_BYTES, Saved, State};
+use crate::rules::{Saved, State};
 use crate::settings::MOST_RULES as MOST_OF_CAMERA;
 
 /// What a user asks for: `POST /alerts/rules`.
@@ -105,7 +105,7 @@ fn camera_rules<'a>(
     name: &'a CameraName,
     facts: &'a CameraFacts,
 ) -> CameraRules<'a> {
-    let state = read_state(&settings.state, name);
+    let state = Saved::of_camera(&settings.state, name);
     let (made, error) = match read(&settings.rules, name) {
         Ok(file) => (file, None),
         Err(error) => (RulesFile::default(), Some(error.to_string())),
@@ -258,12 +258,6 @@ fn write(directory: &Path, camera: &CameraName, rules: &RulesFile) -> Result<(),
         files::replace(&file(directory, camera), &json)
     });
     written.map_err(|error| Rejection::system("the rules are as they were", &error))
-}
-
-/// What the camera's program has written down; nothing, where it has not, or of a later version.
-fn read_state(directory: &Path, camera: &CameraName) -> Option<Saved> {
-    let json = files::read(&file(directory, camera), MOST_BYTES).ok()?;
-    Saved::parse(&json).ok()
 }
 
 fn file(directory: &Path, camera: &CameraName) -> PathBuf {

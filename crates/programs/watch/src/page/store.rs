@@ -20,6 +20,7 @@ use super::query::Query;
 use super::rejection::Rejection;
 use super::shown::ShownAlert;
 use crate::alert::{AlertId, MOST_JSON_BYTES};
+use crate::alerts;
 use crate::files;
 use cases::Cases;
 use watching::{Came, Watching};
@@ -195,7 +196,7 @@ impl Store {
     }
 
     fn file(&self, id: &AlertId, kind: &str) -> PathBuf {
-        self.directory.join(format!("{id}.{kind}"))
+        alerts::path(&self.directory, id, kind)
     }
 }
 
@@ -218,7 +219,7 @@ fn scan(directory: &Path) -> io::Result<Vec<AlertId>> {
         }
     }
     let came = |id: &AlertId| {
-        let file = fs::metadata(directory.join(format!("{id}.json")));
+        let file = fs::metadata(alerts::path(directory, id, "json"));
         file.and_then(|file| file.modified()).ok()
     };
     let mut in_order: Vec<_> = found.into_iter().map(|id| (came(&id), id)).collect();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use eyelid_consumer::{Cameras, Configured, Deadline, Freshness, Largest, Wanted};
 use eyelid_daemon::pulse::Pulse;
 use eyelid_slot::CameraName;
-use eyelid_words::{Answer, RuleInWords};
+use eyelid_words::{Answer, MOST_PX, RuleInWords};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -28,9 +28,6 @@ const PICTURE: Deadline = Deadline {
     timeout: Duration::from_secs(8),
     max_age: Duration::from_secs(2),
 };
-
-/// How wide a model gets a picture at most: a rendition that is as wide will do.
-const WIDTH: u32 = 640;
 
 /// What is tried, one at a time.
 pub(crate) struct Trying {
@@ -143,8 +140,9 @@ async fn picture_of_now(
         return Err(no_camera(name));
     };
     let view = cameras.view(camera, None);
+    // A model gets it no wider.
     view.want(Wanted::AtLeastWide {
-        width: WIDTH,
+        width: MOST_PX,
         largest: Largest::Frame,
     });
     let pulse = Pulse::default();

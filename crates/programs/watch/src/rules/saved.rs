@@ -1,12 +1,15 @@
 //! What is written down of a camera's rules, for the next start and for the page.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::SystemTime;
 
+use eyelid_slot::CameraName;
 use serde::{Deserialize, Serialize};
 
 use super::thing::State;
 use crate::alert::{Alert, Cause, Judge, Sighting};
+use crate::files;
 use crate::moment::Stamp;
 
 /// The version of the form that is written here.
@@ -100,6 +103,13 @@ pub(crate) struct Pending {
 }
 
 impl Saved {
+    /// What a camera's program has written down in this directory; nothing, where it has not, or
+    /// one of a later version has.
+    pub(crate) fn of_camera(directory: &Path, camera: &CameraName) -> Option<Self> {
+        let json = files::read(&directory.join(format!("{camera}.json")), MOST_BYTES).ok()?;
+        Self::parse(&json).ok()
+    }
+
     /// Parses the file. One of a later version is none that can be read.
     ///
     /// # Errors

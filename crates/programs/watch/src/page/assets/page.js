@@ -288,9 +288,15 @@ function renderBlindness() {
 
 // ---- asking for them ----
 
+// What is chosen, as the page's own address and the list have it.
+function filterQuery() {
+  const chosen = Object.entries(filter).filter(([, select]) => select.value);
+  return new URLSearchParams(chosen.map(([name, select]) => [name, select.value]));
+}
+
 function query(before) {
-  const query = new URLSearchParams({ limit: PAGE_SIZE });
-  for (const [name, select] of Object.entries(filter)) if (select.value) query.set(name, select.value);
+  const query = filterQuery();
+  query.set('limit', PAGE_SIZE);
   if (before) query.set('before', before);
   return `list.json?${query}`;
 }
@@ -325,8 +331,7 @@ async function loadOlder() {
 }
 
 function applyFilter() {
-  const query = new URLSearchParams();
-  for (const [name, select] of Object.entries(filter)) if (select.value) query.set(name, select.value);
+  const query = filterQuery();
   history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
   load({ anew: true });
 }

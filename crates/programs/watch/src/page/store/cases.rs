@@ -11,6 +11,7 @@ use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::alert::{AlertId, MOST_JSON_BYTES};
+use crate::alerts;
 use crate::files;
 use crate::page::rejection::Rejection;
 
@@ -110,7 +111,7 @@ impl Cases {
     }
 
     fn file(&self, id: &AlertId, kind: &str) -> PathBuf {
-        self.directory.join(format!("{id}.{kind}"))
+        alerts::path(&self.directory, id, kind)
     }
 }
 
