@@ -18,6 +18,14 @@ const UNITS: [(&str, u64); 5] = [
     ("B", 1),
 ];
 
+/// Reads a number with one of these units, the longer names first.
+pub(crate) fn bytes(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    units.iter().find_map(|(unit, bytes)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(*bytes)
+    })
+}
+
 /// How many bytes one frame may have: 1 KiB to 32 MiB, which is the most that a slot takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -40,11 +48,7 @@ impl FromStr for FrameBytes {
 
     fn from_str(text: &str) -> Result<Self, FrameBytesError> {
         let wrong = || FrameBytesError(text.to_owned());
-        let number = UNITS.iter().find_map(|(unit, bytes)| {
-            let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-            number.checked_mul(*bytes)
-        });
-        match number.map(u32::try_from) {
+        match bytes(text, &UNITS).map(u32::try_from) {
             Some(Ok(bytes)) if (1 << 10..=32 << 20).contains(&bytes) => Ok(Self(bytes)),
             _ => Err(wrong()),
         }

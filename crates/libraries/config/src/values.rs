@@ -367,12 +367,13 @@ impl FromStr for Buffers {
     }
 }
 
+/// Texts in the file are read by `FromStr` and written by `Display`.
 macro_rules! from_and_to_string {
-    ($($type:ty),*) => {$(
+    ($error:ty: $($type:ty),*) => {$(
         impl TryFrom<String> for $type {
-            type Error = ValueError;
+            type Error = $error;
 
-            fn try_from(text: String) -> Result<Self, ValueError> {
+            fn try_from(text: String) -> Result<Self, $error> {
                 text.parse()
             }
         }
@@ -384,7 +385,9 @@ macro_rules! from_and_to_string {
         }
     )*};
 }
-from_and_to_string!(SourceSpec, Size, Flip, ControlSetting);
+pub(crate) use from_and_to_string;
+
+from_and_to_string!(ValueError: SourceSpec, Size, Flip, ControlSetting);
 
 #[cfg(test)]
 mod tests {

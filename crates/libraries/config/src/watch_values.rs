@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::byte_size::bytes;
+use crate::values::from_and_to_string;
+
 /// A value that an option does not take.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchValueError {
@@ -172,11 +175,7 @@ impl FromStr for StoreBytes {
     type Err = WatchValueError;
 
     fn from_str(text: &str) -> Result<Self, WatchValueError> {
-        let number = UNITS.iter().find_map(|(unit, bytes)| {
-            let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-            number.checked_mul(*bytes)
-        });
-        match number {
+        match bytes(text, &UNITS) {
             Some(bytes @ 1_000_000..=1_000_000_000_000) => Ok(Self(bytes)),
             _ => Err(WatchValueError::Bytes(text.to_owned())),
         }
@@ -203,6 +202,17 @@ impl HttpUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Gives the host, and the port where one is written.
+    pub fn host_and_port(&self) -> &str {
+        authority(self.0.split_once("://").map_or("", |(_, rest)| rest))
+    }
+}
+
+/// What stands before the path of a URL.
+fn authority(behind_scheme: &str) -> &str {
+    let mut parts = behind_scheme.split(['/', '?', '#']);
+    parts.next().unwrap_or_default()
 }
 
 impl FromStr for HttpUrl {
@@ -211,7 +221,7 @@ impl FromStr for HttpUrl {
     fn from_str(text: &str) -> Result<Self, WatchValueError> {
         let rest = (text.strip_prefix("http://")).or_else(|| text.strip_prefix("https://"));
         let has_host = rest.is_some_and(|rest| {
-            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let host = authority(rest);
             !host.is_empty() && !host.contains('@') && !host.starts_with(':')
         });
         let plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
@@ -264,26 +274,7 @@ impl fmt::Display for Words {
     }
 }
 
-/// Texts in the file are read by `FromStr` and written by `Display`.
-macro_rules! as_text {
-    ($($value:ty),*) => {$(
-        impl TryFrom<String> for $value {
-            type Error = WatchValueError;
-
-            fn try_from(text: String) -> Result<Self, WatchValueError> {
-                text.parse()
-            }
-        }
-
-        impl From<$value> for String {
-            fn from(value: $value) -> Self {
-                value.to_string()
-            }
-        }
-    )*};
-}
-
-as_text!(Polygon, Votes, StoreBytes, HttpUrl, Words);
+from_and_to_string!(WatchValueError: Polygon, Votes, StoreBytes, HttpUrl, Words);
 
 #[cfg(test)]
 mod tests {

@@ -99,7 +99,7 @@ fn span(text: &str) -> Result<TimeSpan, String> {
         .split_once(['-', '–'])
         .ok_or_else(|| format!("{hours:?} is no hours"))?;
     let (from_min, to_min) = (minute_of(from)?, minute_of(to)?);
-    if from_min == to_min || from_min == MINUTES_OF_DAY || to_min == 0 && from_min == 0 {
+    if from_min == to_min || from_min == MINUTES_OF_DAY {
         return Err(format!("{hours:?} is no time at all"));
     }
     Ok(TimeSpan {

@@ -157,12 +157,9 @@ impl RuleFacts {
 
 impl ModelFacts {
     fn of(model: &ModelSettings) -> Self {
-        let url = model.url.as_str();
-        let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
-        let host = behind.split(['/', '?', '#']).next().unwrap_or_default();
         Self {
             model: model.model.clone(),
-            host: host.to_owned(),
+            host: model.url.host_and_port().to_owned(),
             a_day: model.budget.a_day,
             an_hour: model.budget.an_hour,
         }
