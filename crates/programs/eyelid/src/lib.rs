@@ -64,8 +64,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let wanted: Vec<_> = PROGRAMS.iter().filter(|it| it.is_wanted(&plan)).collect();
     let installed = Installed::find(&wanted)?;
     if arguments.check {
-        let running = slots::possible(&plan).filter_map(|slots| slots::taken_by(&slots));
-        check::check_ports(&plan, &installed, &running.collect::<Vec<_>>());
+        let possible = slots::possible(&plan).into_iter();
+        let running: Vec<_> = possible
+            .filter_map(|slots| slots::taken_by(&slots))
+            .collect();
+        check::check_ports(&plan, &installed, &running);
         return check::check(
             &plan,
             &installed,

@@ -1,6 +1,6 @@
 //! The slots directory, and who has it.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, DirEntry};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
@@ -184,18 +184,16 @@ fn default_slots() -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
 }
 
 /// Where an `eyelid` may have its slots that was started with a plan, here or before.
-pub(crate) fn possible(plan: &Plan) -> impl Iterator<Item = PathBuf> {
-    let others = plan.slots.is_none().then(|| {
-        let private = fs::read_dir(MEMORY).into_iter().flatten().flatten();
-        let private =
-            private.filter(|entry| entry.file_name().as_bytes().starts_with(PRIVATE.as_bytes()));
-        let shared = shared_parents().map(|parent| parent.join("webcam"));
-        shared.chain(private.map(|entry| entry.path()))
-    });
-    plan.slots
-        .clone()
-        .into_iter()
-        .chain(others.into_iter().flatten())
+pub(crate) fn possible(plan: &Plan) -> Vec<PathBuf> {
+    if let Some(slots) = &plan.slots {
+        return vec![slots.clone()];
+    }
+    let shared = shared_parents().map(|parent| parent.join("webcam"));
+    let private = fs::read_dir(MEMORY).into_iter().flatten().flatten();
+    let is_private =
+        |entry: &DirEntry| entry.file_name().as_bytes().starts_with(PRIVATE.as_bytes());
+    let private = private.filter(is_private).map(|entry| entry.path());
+    shared.chain(private).collect()
 }
 
 /// The process that has taken a directory.

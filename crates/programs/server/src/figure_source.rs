@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// For how long an answer holds: strangers may ask this server as often as they like.
-const HOLDS: Duration = Duration::from_millis(250);
+pub(crate) const HOLDS: Duration = Duration::from_millis(250);
 
 /// How far apart lines are about a program that does not answer as it should.
 const BROKEN_LOGGED: Duration = Duration::from_secs(600);

@@ -15,8 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
-/// For how long an answer holds as one of now: strangers may ask this server as often as they like.
-const HOLDS: Duration = Duration::from_millis(250);
+use crate::figure_source::HOLDS;
 
 /// How long who asks this server waits for one, and how long it may take to come.
 const WAIT: Duration = Duration::from_millis(100);
