@@ -8,8 +8,8 @@ use http_body_util::Full;
 use hyper::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONNECTION,
-    CONTENT_TYPE, EXPIRES, HeaderMap, HeaderValue, PRAGMA, REFERRER_POLICY, RETRY_AFTER, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, EXPIRES, HeaderMap, HeaderName, HeaderValue, PRAGMA, REFERRER_POLICY,
+    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
@@ -17,6 +17,9 @@ use hyper::{Response, StatusCode};
 /// What pages of other origins may read of a response, besides its length and type: a frame's
 /// moment and size, and where a WebRTC session is.
 const EXPOSED: &str = "X-Timestamp, Last-Modified, X-Rendition, ETag, Link, Location";
+
+/// Whether nginx may buffer a response.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// A response whose body is whole.
 pub type FullResponse = Response<Full<Bytes>>;
@@ -42,6 +45,15 @@ pub fn problem(status: StatusCode, what: &str) -> FullResponse {
     *response.status_mut() = status;
     response.extensions_mut().insert(Problem(what.to_owned()));
     response
+}
+
+/// Says whether a `Content-Type` is of this type, whatever its parameters.
+pub fn is_type(content_type: Option<&HeaderValue>, wanted: &str) -> bool {
+    let Some(Ok(text)) = content_type.map(HeaderValue::to_str) else {
+        return false;
+    };
+    let essence = text.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(wanted)
 }
 
 /// Says that there is nothing now; a client may try again soon.
@@ -116,6 +128,18 @@ pub fn add_common_headers(headers: &mut HeaderMap, allow_origin: Option<&Origin>
             headers.insert(VARY, HeaderValue::from_static("Origin"));
         }
     }
+}
+
+/// The headers of a response that ends with its connection, and is sent as it comes: nginx is told
+/// not to keep anything back.
+pub fn live_headers(content_type: HeaderValue) -> HeaderMap {
+    [
+        (CONTENT_TYPE, content_type),
+        (CONNECTION, HeaderValue::from_static("close")),
+        (ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// Gives the bytes of a response's head, to the empty line, for who sends it past hyper. Where it

@@ -1,9 +1,9 @@
 //! The head of a stream's response.
 
 use eyelid_config::Origin;
-use eyelid_http::response::{FullResponse, add_common_headers, close, head_bytes};
+use eyelid_http::response::{FullResponse, add_common_headers, head_bytes, live_headers};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 
 use crate::part::BOUNDARY;
 
@@ -13,19 +13,13 @@ pub(crate) const TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
 /// Which rendition was sent, to who asked for a size.
 pub(crate) const RENDITION: HeaderName = HeaderName::from_static("x-rendition");
 
-/// Tells nginx not to buffer the response.
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-
 /// The head of a stream's response, without a body.
 pub(crate) fn response() -> FullResponse {
     let mut response = FullResponse::default();
-    let headers = response.headers_mut();
     let content_type = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
     if let Ok(content_type) = HeaderValue::from_str(&content_type) {
-        headers.insert(CONTENT_TYPE, content_type);
+        *response.headers_mut() = live_headers(content_type);
     }
-    close(headers);
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
 }
 

@@ -113,15 +113,6 @@ impl Rejection {
     }
 }
 
-/// Says whether a `Content-Type` is of this type, whatever its parameters.
-fn is_type(content_type: Option<&HeaderValue>, wanted: &str) -> bool {
-    let Some(Ok(text)) = content_type.map(HeaderValue::to_str) else {
-        return false;
-    };
-    let essence = text.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case(wanted)
-}
-
 /// Adds candidates that a client has told to those before.
 ///
 /// # Errors

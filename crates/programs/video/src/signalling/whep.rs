@@ -3,7 +3,7 @@
 //! PATCH there trickles candidates or restarts ICE, and a DELETE ends it.
 
 use bytes::Bytes;
-use eyelid_http::response::{self, FullResponse, typed};
+use eyelid_http::response::{self, FullResponse, is_type, typed};
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION};
 use hyper::{Method, StatusCode};
 
@@ -11,7 +11,7 @@ use super::credentials::Credentials;
 use super::fragment::SdpFragment;
 use super::offer::Description;
 use super::session_id::SessionId;
-use super::{ACCEPT_PATCH, ACCEPT_POST, Rejection, is_type};
+use super::{ACCEPT_PATCH, ACCEPT_POST, Rejection};
 
 /// The type of offers and answers.
 const SDP: &str = "application/sdp";

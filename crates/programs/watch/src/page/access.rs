@@ -3,7 +3,8 @@
 //! who look, such as `allow-origin`, is to let a page of others change rules.
 
 use eyelid_http::foreign_origin;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use eyelid_http::response::is_type;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 
@@ -68,21 +69,13 @@ impl Rights {
         };
         // What a form can send, and a script without asking first, is something else than JSON
         // (Fetch standard, CORS-safelisted request-header). DELETE they cannot send at all.
-        let is_json = is_json(headers.get(CONTENT_TYPE));
+        let is_json = is_type(headers.get(CONTENT_TYPE), "application/json");
         if *method != Method::DELETE && !is_json {
             let what = "only application/json is read here";
             return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
         }
         Ok(user)
     }
-}
-
-fn is_json(content_type: Option<&HeaderValue>) -> bool {
-    let Some(Ok(text)) = content_type.map(HeaderValue::to_str) else {
-        return false;
-    };
-    let essence = text.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 #[cfg(test)]

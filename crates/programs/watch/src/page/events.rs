@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eyelid_http::response::{add_common_headers, close, head_bytes};
+use eyelid_http::response::{add_common_headers, head_bytes, live_headers};
 use eyelid_http::{Peer, TakenOver};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use tokio::time::timeout;
 
 use super::followers::Follower;
@@ -26,9 +26,6 @@ const RETRY_MS: u32 = 3000;
 
 /// Which event a browser had last when it lost the connection.
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// Tells nginx not to keep anything back.
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Who follows, and from where on.
 pub(super) struct Events {
@@ -134,10 +131,7 @@ fn event(name: &str, id: Option<&str>, data: &str) -> String {
 }
 
 fn head(allow_origin: Option<&eyelid_config::Origin>) -> Bytes {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    close(&mut headers);
+    let mut headers = live_headers(HeaderValue::from_static("text/event-stream"));
     add_common_headers(&mut headers, allow_origin);
     Bytes::from(head_bytes(StatusCode::OK, &headers))
 }
