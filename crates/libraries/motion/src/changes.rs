@@ -6,7 +6,7 @@
 
 use crate::blobs::{Blob, BlobFinder, Cells, Verdict};
 use crate::grid::{Bounds, Grid};
-use crate::motion::ChangeKind;
+use crate::look::ChangeKind;
 
 /// How long a piece has to be unchanged, in seconds.
 pub(crate) const CALM: f32 = 3.0;

@@ -13,12 +13,14 @@ mod changes;
 mod clutter;
 mod grid;
 mod light;
+mod look;
 mod motion;
 mod stillness;
 mod tracks;
 mod zones;
 
-pub use motion::{Change, ChangeKind, Look, Motion, Region};
+pub use look::{Change, ChangeKind, Look, Region};
+pub use motion::Motion;
 pub use zones::{ZoneError, Zones};
 
 /// The widest picture that is looked at; a larger one is made smaller before.

@@ -8,57 +8,10 @@ use crate::blobs::{BlobFinder, Cells, Verdict, WEAK};
 use crate::changes::{CALM, Changes};
 use crate::grid::{Bounds, Grid};
 use crate::light::{LightFit, with_tones};
+use crate::look::{Change, Look, Region};
 use crate::stillness::Stillness;
 use crate::tracks::Tracks;
 use crate::zones::Zones;
-
-/// A part of the picture, in shares of its width and height.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Region {
-    /// From the picture's left edge.
-    pub left: f32,
-    /// From its upper edge.
-    pub top: f32,
-    /// How wide.
-    pub width: f32,
-    /// How high.
-    pub height: f32,
-}
-
-/// Something that is there since lately, or is not there any more.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Change {
-    /// Which of both.
-    pub kind: ChangeKind,
-    /// Where.
-    pub region: Region,
-}
-
-/// Whether something was left or taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// It is there, and was not.
-    Left,
-    /// It was there, and is not.
-    Taken,
-}
-
-/// What one picture shows.
-#[derive(Debug)]
-pub struct Look<'a> {
-    /// What moves.
-    pub moving: Vec<Region>,
-    /// What was left or taken, said once.
-    pub changed: Vec<Change>,
-    /// Whether what the view looks like is still being learned, or anew: nothing is said then.
-    pub is_learning: bool,
-    /// The cells that look different, row by row, whatever the reason.
-    pub cells: &'a [bool],
-    /// How wide and how high the picture is in cells.
-    pub size: (usize, usize),
-    /// Since when nothing has moved at all.
-    pub still_since: Option<Duration>,
-}
 
 /// How long a view is learned at first.
 const LEARNING: Duration = Duration::from_secs(2);
@@ -232,7 +185,7 @@ impl Motion {
             if track.balance() > 0.3 {
                 self.changes.visit(grid, track.bounds);
             }
-            moving.push(region(grid, track.bounds));
+            moving.push(Region::of(grid, track.bounds));
         }
         if is_learning {
             return (moving, changed);
@@ -249,7 +202,7 @@ impl Motion {
             .find(grid, &self.finder, &cells, |kind, bounds| {
                 changed.push(Change {
                     kind,
-                    region: region(grid, bounds),
+                    region: Region::of(grid, bounds),
                 });
             });
         let stirs = self.stillness.is_stirred(
@@ -465,16 +418,6 @@ impl Motion {
             let share = 1.0 - (-seconds / 3.0).exp();
             self.background.follow(share, &self.expected);
         }
-    }
-}
-
-fn region(grid: Grid, bounds: Bounds) -> Region {
-    let (width, height) = (grid.width as f32, grid.height as f32);
-    Region {
-        left: bounds.left as f32 / width,
-        top: bounds.top as f32 / height,
-        width: bounds.width() as f32 / width,
-        height: bounds.height() as f32 / height,
     }
 }
 

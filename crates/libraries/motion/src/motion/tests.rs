@@ -1,6 +1,7 @@
 //! What is seen in pictures that are computed here; real ones are in tests/watch.
 
 use super::*;
+use crate::ChangeKind;
 
 const WIDTH: usize = 96;
 const HEIGHT: usize = 72;
