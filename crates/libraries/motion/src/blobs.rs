@@ -1,5 +1,7 @@
 //! Connected cells that look different, and what of them light explains.
 
+use std::ops::Range;
+
 use crate::grid::{Bounds, Grid};
 
 /// The most pieces of one picture; snow has more, and then the rest does not matter.
@@ -25,12 +27,6 @@ pub(crate) struct Blob {
     pub(crate) strength: f32,
     /// Pairs of neighbours inside it.
     pub(crate) pairs: usize,
-    /// How unlike these pairs' ratios to the background are, in squares of what noise makes them:
-    /// 1 where there is only light.
-    pub(crate) roughness: f32,
-    /// The same of the background and of the picture alone: 0 where it is all of one kind.
-    pub(crate) texture: f32,
-    pub(crate) own: f32,
     /// The share of what is inside that differs less than half as much: light fades out.
     pub(crate) faded: f32,
     /// Pairs that waver so much that they say nothing of that, as those of a tree.
@@ -41,8 +37,10 @@ pub(crate) struct Blob {
     pub(crate) fresh: usize,
     pub(crate) touches_border: bool,
     pub(crate) centre: (f32, f32),
+    /// What it is, from the texture inside it.
+    pub(crate) verdict: Verdict,
     /// Where its cells are in the list of all.
-    pub(crate) first: usize,
+    first: usize,
 }
 
 /// What a piece is.
@@ -78,7 +76,7 @@ pub(crate) struct BlobFinder {
     /// The number of the blob of each cell, from 1; 0 is none.
     pub(crate) labels: Vec<u16>,
     /// The cells of all blobs, one blob after the other.
-    pub(crate) members: Vec<u32>,
+    members: Vec<u32>,
     pub(crate) blobs: Vec<Blob>,
     /// How much the cells inside a piece differ.
     depths: Vec<f32>,
@@ -146,9 +144,6 @@ impl BlobFinder {
             area,
             strength,
             pairs: 0,
-            roughness: 0.0,
-            texture: 0.0,
-            own: 0.0,
             faded: 0.0,
             blind: 0,
             active,
@@ -158,6 +153,7 @@ impl BlobFinder {
                 || bounds.right + 1 == grid.width
                 || bounds.bottom + 1 == grid.height,
             centre: (sums.0 / area as f32, sums.1 / area as f32),
+            verdict: Verdict::Open,
             first,
         }
     }
@@ -166,12 +162,11 @@ impl BlobFinder {
     /// Cells at its edge are left out, which a shadow covers in part.
     fn compare(&mut self, grid: Grid, index: usize, cells: &Cells<'_>) {
         let label = index as u16 + 1;
-        let Blob { first, area, .. } = self.blobs[index];
         let (mut pairs, mut blind) = (0, 0);
         let mut sums = [0.0; 3];
         self.depths.clear();
-        for member in &self.members[first..first + area] {
-            let cell = *member as usize;
+        for position in self.range(index) {
+            let cell = self.members[position] as usize;
             if !self.is_inside(grid, cell, label) {
                 continue;
             }
@@ -197,8 +192,18 @@ impl BlobFinder {
         let blob = &mut self.blobs[index];
         blob.pairs = pairs;
         blob.blind = blind;
-        [blob.roughness, blob.texture, blob.own] = sums.map(|sum| sum / pairs.max(1) as f32);
         blob.faded = faded as f32 / inside;
+        blob.verdict = blob.judge(grid, sums.map(|sum| sum / pairs.max(1) as f32));
+    }
+
+    /// The cells of a piece.
+    pub(crate) fn members(&self, index: usize) -> &[u32] {
+        &self.members[self.range(index)]
+    }
+
+    fn range(&self, index: usize) -> Range<usize> {
+        let Blob { first, area, .. } = self.blobs[index];
+        first..first + area
     }
 
     fn is_inside(&self, grid: Grid, cell: usize, label: u16) -> bool {
@@ -215,9 +220,9 @@ impl BlobFinder {
     }
 }
 
-/// How unlike two neighbours' ratios to what is expected are, in squares of what noise makes them,
-/// and how unlike the two are in the background and in the picture; no pair says more than a bound.
-/// `None` where noise alone makes them as unlike as things are.
+/// How unlike two neighbours' ratios to what is expected are, in squares of what noise makes them
+/// (their roughness), and how unlike the two are in the background and in the picture (textures);
+/// no pair says more than a bound. `None` where noise alone makes them as unlike as things are.
 fn unlikeness(cells: &Cells<'_>, one: usize, other: usize) -> Option<[f32; 3]> {
     let blur = |cell: usize| {
         let darker = cells.picture[cell].min(cells.expected[cell]) + 3.0;
@@ -234,25 +239,21 @@ fn unlikeness(cells: &Cells<'_>, one: usize, other: usize) -> Option<[f32; 3]> {
 }
 
 impl Blob {
-    /// Says what it is, from the texture inside it.
-    pub(crate) fn verdict(&self, grid: Grid) -> Verdict {
-        if self.pairs >= 3 && self.roughness > 4.0 {
+    /// Says what it is, by the mean [`unlikeness`] of the pairs inside it: `roughness` is 1 where
+    /// there is only light and noise; a texture is 0 where background or picture are of one kind.
+    fn judge(&self, grid: Grid, [roughness, in_background, in_picture]: [f32; 3]) -> Verdict {
+        // Of one kind where the background is not.
+        let hides = roughness > 1.5 && in_picture < 0.4 * roughness;
+        if self.pairs >= 3 && roughness > 4.0 {
             Verdict::Textured
-        } else if self.pairs < 25
-            || self.roughness >= 2.5
-            || (self.is_compact(grid) && self.area < 120)
+        } else if self.pairs < 25 || roughness >= 2.5 || (self.is_compact(grid) && self.area < 120)
         {
             Verdict::Open
-        } else if self.texture > LEAST_TEXTURE && !self.hides() {
+        } else if in_background > LEAST_TEXTURE && !hides {
             Verdict::Light
         } else {
             Verdict::Plain
         }
-    }
-
-    /// Whether it is of one kind where the background is not.
-    fn hides(&self) -> bool {
-        self.roughness > 1.5 && self.own < 0.4 * self.roughness
     }
 
     /// Whether a piece of one kind has the outline of a thing: all of it within the picture, solid,

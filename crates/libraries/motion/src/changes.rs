@@ -4,7 +4,7 @@
 //! before: nothing puts itself down. Whether it was put there or taken away is seen at its edge:
 //! who puts a thing before a wall makes an edge where the wall had none.
 
-use crate::blobs::{Blob, BlobFinder, Cells, Verdict};
+use crate::blobs::{Blob, BlobFinder, Verdict};
 use crate::grid::{Bounds, Grid};
 use crate::look::ChangeKind;
 
@@ -62,28 +62,36 @@ impl Changes {
         }
     }
 
-    /// Calls for each piece that was left or taken, once.
+    /// Calls `found` for each piece that was left or taken, once. `expected` is what the background
+    /// looks like in the light of the picture.
     pub(crate) fn find(
         &mut self,
         grid: Grid,
         finder: &BlobFinder,
-        cells: &Cells<'_>,
+        picture: &[f32],
+        expected: &[f32],
         mut found: impl FnMut(ChangeKind, Bounds),
     ) {
         for (index, blob) in finder.blobs.iter().enumerate() {
-            let members = &finder.members[blob.first..blob.first + blob.area];
+            let members = finder.members(index);
             if self.is_settled(grid, blob, members) {
                 for member in members {
                     self.said[*member as usize] = true;
                 }
-                found(kind(grid, finder, index, members, cells), blob.bounds);
+                let contrast = |levels| edge_contrast(grid, finder, index, levels);
+                let kind = if contrast(picture) >= contrast(expected) {
+                    ChangeKind::Left
+                } else {
+                    ChangeKind::Taken
+                };
+                found(kind, blob.bounds);
             }
         }
     }
 
     fn is_settled(&self, grid: Grid, blob: &Blob, members: &[u32]) -> bool {
         let large = blob.bounds.longest() > 0.6 * grid.longest();
-        let is_light = match blob.verdict(grid) {
+        let is_light = match blob.verdict {
             Verdict::Light => true,
             Verdict::Plain => !blob.is_outlined(grid),
             Verdict::Textured | Verdict::Open => false,
@@ -101,17 +109,11 @@ impl Changes {
     }
 }
 
-/// Compares the contrast at the edge of a piece with that of the background there.
-fn kind(
-    grid: Grid,
-    finder: &BlobFinder,
-    index: usize,
-    members: &[u32],
-    cells: &Cells<'_>,
-) -> ChangeKind {
+/// How unlike the cells of a piece those around it are, in levels, all together.
+fn edge_contrast(grid: Grid, finder: &BlobFinder, index: usize, levels: &[f32]) -> f32 {
     let label = index as u16 + 1;
-    let (mut now, mut before) = (0.0, 0.0);
-    for member in members {
+    let mut contrast = 0.0;
+    for member in finder.members(index) {
         let cell = *member as usize;
         let (column, row) = (cell % grid.width, cell / grid.width);
         let others = [
@@ -122,14 +124,9 @@ fn kind(
         ];
         for other in others.into_iter().flatten() {
             if finder.labels[other] != label {
-                now += (cells.picture[cell] - cells.picture[other]).abs();
-                before += (cells.expected[cell] - cells.expected[other]).abs();
+                contrast += (levels[cell] - levels[other]).abs();
             }
         }
     }
-    if now >= before {
-        ChangeKind::Left
-    } else {
-        ChangeKind::Taken
-    }
+    contrast
 }

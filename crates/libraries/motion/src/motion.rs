@@ -151,10 +151,10 @@ impl Motion {
         if is_learning {
             self.tracks.clear();
         } else {
-            let is_left =
+            let is_uncovered =
                 |cell: usize| self.before[cell] && !self.different[cell] && self.active[cell];
             self.tracks
-                .follow(grid, &self.finder.blobs, seconds, &is_left);
+                .follow(grid, &self.finder.blobs, seconds, &is_uncovered);
         }
         let (moving, changed) = self.found(seconds, at, is_learning);
         self.learn(seconds, is_learning);
@@ -190,20 +190,11 @@ impl Motion {
         if is_learning {
             return (moving, changed);
         }
-        let cells = Cells {
-            picture: &self.picture,
-            expected: &self.expected,
-            noise: &self.background.noise,
-            excess: &self.excess,
-            active: &self.active,
-            before: &self.before,
-        };
+        let (picture, expected) = (&self.picture, &self.expected);
         self.changes
-            .find(grid, &self.finder, &cells, |kind, bounds| {
-                changed.push(Change {
-                    kind,
-                    region: Region::of(grid, bounds),
-                });
+            .find(grid, &self.finder, picture, expected, |kind, bounds| {
+                let region = Region::of(grid, bounds);
+                changed.push(Change { kind, region });
             });
         let stirs = self.stillness.is_stirred(
             grid,
@@ -367,10 +358,6 @@ impl Motion {
     fn learn(&mut self, seconds: f32, hurries: bool) {
         let rates = Rates::new(seconds, hurries);
         let finder = &self.finder;
-        let mut verdicts = [Verdict::Open; crate::blobs::MOST_BLOBS];
-        for (verdict, blob) in verdicts.iter_mut().zip(&finder.blobs) {
-            *verdict = blob.verdict(self.grid);
-        }
         let (width, tracks) = (self.grid.width, &self.tracks.tracks);
         let (excess, calm, active) = (&self.excess, &self.changes.calm, &self.active);
         let lesson = |cell: usize| {
@@ -378,7 +365,7 @@ impl Motion {
             let is_covered = tracks.iter().any(|t| t.covers() && t.bounds.is_near(at, 1));
             let is_lit = match finder.labels[cell] {
                 0 => false,
-                label => match verdicts[label as usize - 1] {
+                label => match finder.blobs[label as usize - 1].verdict {
                     Verdict::Light => true,
                     // Light or thing: what is no thing yet may be light.
                     Verdict::Plain => !is_covered,

@@ -189,14 +189,14 @@ impl Tracks {
         self.tracks.clear();
     }
 
-    /// Follows the pieces of a picture that many seconds after the last. `is_left` says of a cell
-    /// whether it looked different before and does not any more.
+    /// Follows the pieces of a picture that many seconds after the last. `is_uncovered` says of a
+    /// cell whether it looked different before and does not any more.
     pub(crate) fn follow(
         &mut self,
         grid: Grid,
         blobs: &[Blob],
         seconds: f32,
-        is_left: &impl Fn(usize) -> bool,
+        is_uncovered: &impl Fn(usize) -> bool,
     ) {
         self.clutter.begin(seconds);
         self.taken.clear();
@@ -206,7 +206,7 @@ impl Tracks {
             .sort_unstable_by(|a, b| b.evidence.total_cmp(&a.evidence));
         for index in 0..self.tracks.len() {
             let bounds = self.tracks[index].bounds;
-            self.tracks[index].uncovered += left(grid, bounds, is_left);
+            self.tracks[index].uncovered += uncovered(grid, bounds, is_uncovered);
             self.extend(index, grid, blobs, seconds);
         }
         let clutter = &mut self.clutter;
@@ -217,7 +217,7 @@ impl Tracks {
             !track.is_over()
         });
         for (blob, taken) in blobs.iter().zip(&self.taken) {
-            if !taken && blob.verdict(grid) != Verdict::Light && self.tracks.len() < MOST_TRACKS {
+            if !taken && blob.verdict != Verdict::Light && self.tracks.len() < MOST_TRACKS {
                 self.tracks.push(Track::begin(blob));
             }
         }
@@ -285,7 +285,7 @@ impl Tracks {
             gain(grid, blob, chance, track.balance(), progress)
         };
         // What comes in and may be light says nothing before all of it is seen.
-        let gain = match blob.verdict(grid) {
+        let gain = match blob.verdict {
             Verdict::Plain => gain.max(-self.tracks[index].evidence.max(0.0)),
             _ => gain,
         };
@@ -294,11 +294,11 @@ impl Tracks {
 }
 
 /// How many cells of a rectangle look different no more.
-fn left(grid: Grid, bounds: Bounds, is_left: &impl Fn(usize) -> bool) -> f32 {
+fn uncovered(grid: Grid, bounds: Bounds, is_uncovered: &impl Fn(usize) -> bool) -> f32 {
     let rows = bounds.top..=bounds.bottom;
     let cells =
         rows.flat_map(|row| (bounds.left..=bounds.right).map(move |c| row * grid.width + c));
-    cells.filter(|cell| is_left(*cell)).count() as f32
+    cells.filter(|cell| is_uncovered(*cell)).count() as f32
 }
 
 /// How much a piece speaks for a thing.
@@ -306,7 +306,7 @@ fn gain(grid: Grid, blob: &Blob, chance: f32, balance: f32, progress: f32) -> f3
     let active = (blob.active as f32 / blob.area as f32 / 0.2).min(1.0);
     // Of things a tenth of the pictures has no piece.
     let met = (0.9 / chance).ln();
-    match blob.verdict(grid) {
+    match blob.verdict {
         Verdict::Light => -2.0,
         Verdict::Textured => met * active * balance.max(0.7),
         Verdict::Plain if blob.is_outlined(grid) => met * active * balance * progress,
