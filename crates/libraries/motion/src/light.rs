@@ -47,14 +47,14 @@ pub(crate) struct LightFit {
 }
 
 impl LightFit {
-    /// Fits a picture, and writes what the background would look like in its light. `inliers` says
-    /// which cells to begin with.
+    /// Fits a picture, and writes what the background would look like in its light. It begins with
+    /// cells of an `excess` below 1.
     pub(crate) fn fit(
         &mut self,
         grid: Grid,
         picture: &[f32],
         background: &[f32],
-        inliers: &[bool],
+        excess: &[f32],
         expected: &mut [f32],
     ) -> Light {
         self.slopes(grid, background);
@@ -66,7 +66,7 @@ impl LightFit {
             for cell in (0..picture.len()).step_by(2) {
                 let (f, b) = (picture[cell], background[cell]);
                 let is_in = match round {
-                    0 => inliers[cell],
+                    0 => excess[cell] < 1.0,
                     _ => (f - expected[cell]).abs() < within,
                 };
                 if is_in && f > CLIPPED.0 && f < CLIPPED.1 {

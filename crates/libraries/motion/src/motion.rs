@@ -6,8 +6,9 @@ use crate::Luma;
 use crate::background::{Background, Lesson, Rates};
 use crate::blobs::{BlobFinder, Cells, Verdict, WEAK};
 use crate::changes::{CALM, Changes};
+use crate::differences::Differences;
 use crate::grid::{Bounds, Grid};
-use crate::light::{LightFit, with_tones};
+use crate::lighting::Lighting;
 use crate::look::{Change, Look, Region};
 use crate::stillness::Stillness;
 use crate::tracks::Tracks;
@@ -24,47 +25,26 @@ const RELEARNING: f32 = 1.0;
 const LIT_PATIENCE: f32 = 30.0;
 /// A jump of the whole view's light from one picture to the next, in levels.
 const JUMP: f32 = 6.0;
-/// How many pictures back a cell is compared with to see whether it has changed just now.
-const BACK: usize = 3;
 
 /// Looks at the pictures of one camera.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Motion {
     zones: Zones,
     grid: Grid,
     watched: Vec<bool>,
     picture: Vec<f32>,
-    expected: Vec<f32>,
-    corrected: Vec<f32>,
-    difference: Vec<f32>,
-    excess: Vec<f32>,
-    active: Vec<bool>,
-    /// Cells that look different, and those of the picture before.
-    different: Vec<bool>,
-    before: Vec<bool>,
-    inliers: Vec<bool>,
-    /// Differences of the last pictures, the newest at `newest`.
-    history: [Vec<f32>; BACK],
-    newest: usize,
-    /// The one before that.
-    previous: usize,
-    changes: Changes,
-    stillness: Stillness,
     background: Background,
-    light: LightFit,
+    lighting: Lighting,
+    differences: Differences,
     finder: BlobFinder,
     tracks: Tracks,
+    changes: Changes,
+    stillness: Stillness,
     started: Duration,
     last: Duration,
     pictures: u32,
     /// Seconds for which to learn quickly and to say nothing.
     hurry: f32,
-    /// How much brighter the view is than its background, in levels, and how much that jumped.
-    lit: f32,
-    jump: f32,
-    /// Whether a curve of tones explains the view, and whether that began with this picture.
-    is_toned: bool,
-    began_toned: bool,
     /// Seconds since the last hurry began.
     since_hurry: f32,
     still_since: Option<Duration>,
@@ -75,36 +55,7 @@ impl Motion {
     pub fn new(zones: Zones) -> Self {
         Self {
             zones,
-            grid: Grid::default(),
-            watched: Vec::new(),
-            picture: Vec::new(),
-            expected: Vec::new(),
-            corrected: Vec::new(),
-            difference: Vec::new(),
-            excess: Vec::new(),
-            active: Vec::new(),
-            different: Vec::new(),
-            before: Vec::new(),
-            inliers: Vec::new(),
-            history: Default::default(),
-            newest: 0,
-            previous: 0,
-            changes: Changes::default(),
-            stillness: Stillness::default(),
-            background: Background::default(),
-            light: LightFit::default(),
-            finder: BlobFinder::default(),
-            tracks: Tracks::default(),
-            started: Duration::ZERO,
-            last: Duration::ZERO,
-            pictures: 0,
-            hurry: 0.0,
-            lit: 0.0,
-            jump: 0.0,
-            is_toned: false,
-            began_toned: false,
-            since_hurry: 0.0,
-            still_since: None,
+            ..Self::default()
         }
     }
 
@@ -129,21 +80,27 @@ impl Motion {
         self.picture.clear();
         self.picture
             .extend(luma.samples.iter().map(|&s| f32::from(s)));
-        let gain = self.explain_light();
-        self.notice(gain);
-        let is_switch = self.is_switch();
+        let differences = &mut self.differences;
+        self.lighting
+            .explain(grid, &self.picture, &self.background, &differences.excess);
+        differences.notice(
+            &self.picture,
+            &self.lighting,
+            &self.background,
+            &self.watched,
+        );
         let cells = Cells {
             picture: &self.picture,
-            expected: &self.expected,
+            expected: &self.lighting.expected,
             noise: &self.background.noise,
-            excess: &self.excess,
-            active: &self.active,
-            before: &self.before,
+            excess: &differences.excess,
+            active: &differences.active,
+            before: &differences.different_before,
         };
         self.finder.find(grid, &cells);
         let learns_first =
             self.pictures < LEARNING_PICTURES || at.saturating_sub(self.started) < LEARNING;
-        if is_switch {
+        if self.is_switch() {
             self.hurry = RELEARNING;
             self.since_hurry = 0.0;
         }
@@ -151,8 +108,7 @@ impl Motion {
         if is_learning {
             self.tracks.clear();
         } else {
-            let is_uncovered =
-                |cell: usize| self.before[cell] && !self.different[cell] && self.active[cell];
+            let is_uncovered = |cell: usize| self.differences.is_uncovered(cell);
             self.tracks
                 .follow(grid, &self.finder.blobs, seconds, &is_uncovered);
         }
@@ -164,7 +120,7 @@ impl Motion {
             moving,
             changed,
             is_learning,
-            cells: &self.different,
+            cells: &self.differences.different,
             size: (grid.width, grid.height),
             still_since: self.still_since,
         }
@@ -179,7 +135,9 @@ impl Motion {
     ) -> (Vec<Region>, Vec<Change>) {
         let grid = self.grid;
         let (mut moving, mut changed) = (Vec::new(), Vec::new());
-        self.changes.pass(seconds, &self.different, &self.active);
+        let (picture, differences) = (&self.picture, &self.differences);
+        self.changes
+            .pass(seconds, &differences.different, &differences.active);
         for track in self.tracks.tracks.iter().filter(|track| track.is_moving()) {
             // What is only there suddenly, and leaves nothing, does not bring anything.
             if track.balance() > 0.3 {
@@ -190,7 +148,7 @@ impl Motion {
         if is_learning {
             return (moving, changed);
         }
-        let (picture, expected) = (&self.picture, &self.expected);
+        let expected = &self.lighting.expected;
         self.changes
             .find(grid, &self.finder, picture, expected, |kind, bounds| {
                 let region = Region::of(grid, bounds);
@@ -198,9 +156,9 @@ impl Motion {
             });
         let stirs = self.stillness.is_stirred(
             grid,
-            &self.difference,
-            &self.history[self.previous],
-            &self.picture,
+            &differences.levels,
+            differences.levels_before(),
+            picture,
             &self.watched,
         );
         if stirs || !moving.is_empty() || self.still_since.is_none() {
@@ -214,120 +172,27 @@ impl Motion {
             moving: Vec::new(),
             changed: Vec::new(),
             is_learning: true,
-            cells: &self.different,
+            cells: &self.differences.different,
             size: (self.grid.width, self.grid.height),
             still_since: None,
         }
     }
 
     fn begin(&mut self, grid: Grid, samples: &[u8], at: Duration) {
-        let count = grid.cells();
         self.grid = grid;
         self.zones.watched(grid, &mut self.watched);
         self.picture = samples.iter().map(|&s| f32::from(s)).collect();
         self.background.begin(grid, &self.picture);
-        for cells in [
-            &mut self.expected,
-            &mut self.corrected,
-            &mut self.difference,
-        ] {
-            *cells = vec![0.0; count];
-        }
-        self.excess = vec![0.0; count];
+        self.lighting.begin(grid);
+        self.differences.begin(grid);
         self.changes.begin(grid);
-        for cells in [&mut self.active, &mut self.different, &mut self.before] {
-            *cells = vec![false; count];
-        }
-        self.inliers = vec![true; count];
-        for differences in &mut self.history {
-            *differences = vec![0.0; count];
-        }
         self.tracks.clear();
         self.started = at;
         self.last = at;
         self.pictures = 1;
         self.hurry = 0.0;
-        self.lit = 0.0;
-        self.is_toned = false;
         self.since_hurry = f32::INFINITY;
         self.still_since = None;
-    }
-
-    /// Explains the picture by the background in another light. Gives the gain.
-    fn explain_light(&mut self) -> f32 {
-        let light = self.light.fit(
-            self.grid,
-            &self.picture,
-            &self.background.mean,
-            &self.inliers,
-            &mut self.expected,
-        );
-        let far = |expected: &[f32]| {
-            let far = self
-                .picture
-                .iter()
-                .zip(expected)
-                .zip(&self.background.noise);
-            far.filter(|((f, e), noise)| (*f - *e).abs() > 4.0 * **noise + 3.0)
-                .count()
-        };
-        let share = far(&self.expected) as f32 / self.grid.cells() as f32;
-        let was_toned = self.is_toned;
-        self.is_toned = false;
-        // A curve that was needed stays until it is not needed at all: to come and go would make
-        // the picture change.
-        if share > if was_toned { 0.002 } else { 0.05 } {
-            with_tones(
-                &self.picture,
-                &self.background.mean,
-                &self.expected,
-                &mut self.corrected,
-            );
-            let left = far(&self.corrected) as f32 / self.grid.cells() as f32;
-            if left * 2.0 < share {
-                std::mem::swap(&mut self.expected, &mut self.corrected);
-                self.is_toned = true;
-            }
-        }
-        self.began_toned = self.is_toned && !was_toned;
-        let lit = self.expected.iter().zip(&self.background.mean);
-        let lit = lit.map(|(e, mean)| e - mean).sum::<f32>() / self.grid.cells() as f32;
-        self.jump = (lit - self.lit).abs();
-        self.lit = lit;
-        light.gain
-    }
-
-    /// Says of each cell how far it is from what is expected.
-    fn notice(&mut self, gain: f32) {
-        std::mem::swap(&mut self.different, &mut self.before);
-        let oldest = (self.newest + 1) % BACK;
-        let gain = gain.clamp(0.7, 2.0);
-        for cell in 0..self.grid.cells() {
-            let (f, e) = (self.picture[cell], self.expected[cell]);
-            let mut d = f - e;
-            if f > 250.0 && e > 240.0 {
-                d = 0.0;
-            }
-            let noise = self.background.noise[cell] * gain;
-            let lit = (e - self.background.mean[cell]).abs();
-            let least = (4.0 * noise).max(3.0) + 0.08 * lit + 0.1 * self.light.slope(cell);
-            self.difference[cell] = d;
-            let excess = if self.watched[cell] {
-                d.abs() / least
-            } else {
-                0.0
-            };
-            self.excess[cell] = excess;
-            self.different[cell] = excess >= WEAK;
-            let since = |back: usize| (d - self.history[back][cell]).abs();
-            self.active[cell] = since(oldest).max(since(self.newest)) > 0.7 * least;
-        }
-        self.previous = self.newest;
-        self.newest = oldest;
-        self.history[oldest].copy_from_slice(&self.difference);
-        for (inlier, excess) in self.inliers.iter_mut().zip(&self.excess) {
-            *inlier = *excess < 1.0;
-        }
     }
 
     /// Whether somebody switched the light, or the camera its mode: most of the view has changed at
@@ -337,11 +202,12 @@ impl Motion {
         if self.since_hurry < 6.0 {
             return false;
         }
+        let (lighting, differences) = (&self.lighting, &self.differences);
         let mut counts = [[0u32; PARTS]; PARTS];
         for row in 0..self.grid.height {
             for column in 0..self.grid.width {
                 let cell = row * self.grid.width + column;
-                if self.excess[cell] >= 1.0 && !self.before[cell] {
+                if differences.excess[cell] >= 1.0 && !differences.different_before[cell] {
                     counts[row * PARTS / self.grid.height][column * PARTS / self.grid.width] += 1;
                 }
             }
@@ -352,23 +218,33 @@ impl Motion {
             counts.filter(|count| **count as f32 > share * part).count()
         };
         changed(0.15) >= PARTS * PARTS / 2
-            || (self.jump > JUMP && (self.began_toned || changed(0.02) >= 3))
+            || (lighting.brightness_jump > JUMP
+                && (lighting.has_become_toned || changed(0.02) >= 3))
     }
 
     fn learn(&mut self, seconds: f32, hurries: bool) {
         let rates = Rates::new(seconds, hurries);
-        let finder = &self.finder;
+        let (finder, calm) = (&self.finder, &self.changes.calm);
         let (width, tracks) = (self.grid.width, &self.tracks.tracks);
-        let (excess, calm, active) = (&self.excess, &self.changes.calm, &self.active);
+        let Differences {
+            levels,
+            excess,
+            active,
+            history,
+            ..
+        } = &mut self.differences;
         let lesson = |cell: usize| {
             let at = Bounds::at(cell % width, cell / width);
-            let is_covered = tracks.iter().any(|t| t.covers() && t.bounds.is_near(at, 1));
+            let is_covered = || {
+                let mut tracks = tracks.iter();
+                tracks.any(|track| track.covers() && track.bounds.is_near(at, 1))
+            };
             let is_lit = match finder.labels[cell] {
                 0 => false,
                 label => match finder.blobs[label as usize - 1].verdict {
                     Verdict::Light => true,
                     // Light or thing: what is no thing yet may be light.
-                    Verdict::Plain => !is_covered,
+                    Verdict::Plain => !is_covered(),
                     Verdict::Textured | Verdict::Open => false,
                 },
             };
@@ -379,31 +255,31 @@ impl Motion {
             if is_lit {
                 return Lesson::Lit;
             }
-            match (excess[cell] >= WEAK, is_covered) {
-                (true, true) => Lesson::Covered,
-                (true, false) if active[cell] => Lesson::Odd,
-                (true, false) => Lesson::Steady,
-                (false, _) => Lesson::Usual,
+            if excess[cell] < WEAK {
+                Lesson::Usual
+            } else if is_covered() {
+                Lesson::Covered
+            } else if active[cell] {
+                Lesson::Odd
+            } else {
+                Lesson::Steady
             }
         };
-        let history = &mut self.history;
         if hurries {
             // Not what is unlike in this light, but all as it is.
             let differences = self.picture.iter().zip(&self.background.mean);
-            self.difference.clear();
-            self.difference
-                .extend(differences.map(|(f, mean)| f - mean));
+            levels.clear();
+            levels.extend(differences.map(|(f, mean)| f - mean));
         }
-        self.background
-            .learn(rates, &self.difference, lesson, |cell, step| {
-                // So that what is learned does not look like a change of the picture.
-                for differences in history.iter_mut() {
-                    differences[cell] -= step;
-                }
-            });
+        self.background.learn(rates, levels, lesson, |cell, step| {
+            // So that what is learned does not look like a change of the picture.
+            for differences in history.iter_mut() {
+                differences[cell] -= step;
+            }
+        });
         if !hurries {
             let share = 1.0 - (-seconds / 3.0).exp();
-            self.background.follow(share, &self.expected);
+            self.background.follow(share, &self.lighting.expected);
         }
     }
 }
