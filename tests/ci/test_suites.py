@@ -57,13 +57,19 @@ def conclusion(done):
     return done.stdout.partition("== how long it took")[2]
 
 
+def took(done):
+    """Gives what each step took by that table: seconds, and seconds of CPU."""
+    rows = re.findall(r"^ +(\d+) s +(\d+) s of CPU  (.+)$", conclusion(done), re.MULTILINE)
+    return {step: (int(seconds), int(cpu)) for seconds, cpu, step in rows}
+
+
 ONE = "suite one\nconclude_suites"
 
 
 def test_all_pass(ci):
     done = ci(ONE, one="def test_well(): pass")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^ +\d+ s  one$", conclusion(done), re.MULTILINE)
+    assert "one" in took(done)
     assert "FLAKY" not in done.stdout and "FAILED" not in done.stdout
 
 
@@ -177,7 +183,19 @@ def test_beside(ci):
     assert "what it said" in done.stdout
     assert "FLAKY\ntest_now_and_then of suite one" in conclusion(done)
     assert conclusion(done).endswith("\nFAILED\na bad job ended with status 7\n")
-    assert re.search(r"^ +\d+ s  a job \(beside\)$", conclusion(done), re.MULTILINE)
+    assert "a job (beside)" in took(done)
+
+
+def test_what_computes_and_what_waits(ci):
+    compute = "import time\nwhile time.process_time() < 0.6: pass"
+    script = f"""
+        task "computes" sh -c "{sys.executable} -c '{compute}'; true"
+        task "waits" sleep 1.1
+        conclude_suites
+    """
+    steps = took(ci(script))
+    assert steps["computes"][1] >= 1
+    assert steps["waits"][0] >= 1 and steps["waits"][1] == 0
 
 
 def test_what_runs_beside_ends_with_it(ci, tmp_path):
