@@ -285,6 +285,19 @@ def test_purging_leaves_nothing_but_the_user():
     assert run("getent", "passwd", "eyelid") and run("getent", "passwd", "eyelid-watch")
 
 
+def test_purging_leaves_no_links_to_who_was_never_there():
+    """A camera is enabled for its watcher, too, whether or not that is installed."""
+    if not native():
+        pytest.skip(f"packages for {architecture()}")
+    run("dpkg", "--install", package("eyelid"))
+    for wanting in "eyelid-server.service", "eyelid-watch@door.service":
+        link = Path(f"/etc/systemd/system/{wanting}.wants/eyelid-capture@door.service")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("/usr/lib/systemd/system/eyelid-capture@.service")
+    run("dpkg", "--purge", "eyelid")
+    assert traces() == []
+
+
 def test_the_packages_of_before_are_replaced(tmp_path):
     """eyelid-capture was a package.
 
