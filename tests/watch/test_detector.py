@@ -10,9 +10,10 @@ import numpy
 import pytest
 from PIL import Image
 
-HOME = Path(os.environ["EYELID_TESTS_CACHE"]) / "watch"
+CACHE = Path(os.environ["EYELID_TESTS_CACHE"])
+HOME = CACHE / "watch"
 NETWORK = Path(__file__).resolve().parents[2] / "target" / "detector"
-FILM = HOME / "vtest.avi"
+FILM = CACHE / "scenes" / "vtest.avi"
 SIDE = 300
 
 # People in six frames of the film, in the middle of each sixth of it: left, top, right, bottom in
