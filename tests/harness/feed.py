@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -18,11 +19,14 @@ def picture(path, size=(640, 480), mode="RGB", **options):
 
 
 class Feed(threading.Thread):
-    """Publishes one picture, 15 times a second or as told, by the rules of docs/slot.md."""
+    """Publishes one picture, 15 times a second or as told, by the rules of docs/slot.md.
 
-    def __init__(self, slot, jpeg, fps=15):
+    It may be a rendition's file, and each may be captured some time before it comes.
+    """
+
+    def __init__(self, slot, jpeg, fps=15, file="current.jpg", made_in_s=0):
         super().__init__(daemon=True)
-        self.slot = Path(slot)
+        self.slot, self.file, self.made_in_s = Path(slot), file, made_in_s
         self.slot.mkdir(parents=True, exist_ok=True)
         self.jpeg = Path(jpeg).read_bytes()
         self.interval = 1 / fps
@@ -32,9 +36,11 @@ class Feed(threading.Thread):
     def run(self):
         """Publishes until it is stopped."""
         while not self.stopped.wait(self.interval):
-            hidden = self.slot / ".current.jpg.new"
+            captured = time.time() - self.made_in_s
+            hidden = self.slot / f".{self.file}.new"
             hidden.write_bytes(self.jpeg)
-            os.rename(hidden, self.slot / "current.jpg")
+            os.utime(hidden, (captured, captured))
+            os.rename(hidden, self.slot / self.file)
 
     def stop(self):
         """Publishes no more."""

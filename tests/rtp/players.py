@@ -32,14 +32,16 @@ def ffmpeg(url, transport, frames=FRAMES, *options, filters="null"):
 def frames(url, directory, count=FRAMES):
     """Plays a URL, and gives the paths of its first frames, as they came."""
     path = _new(directory)
+    # It would measure the rate of 20 frames first.
+    play = ["-fpsprobesize", "0", "-rtsp_transport", "tcp", "-i", url]
     record = ["-frames:v", count, "-c", "copy", path / "%03d.jpg"]
-    run("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url, *record)
+    run("ffmpeg", "-nostdin", "-loglevel", "error", *play, *record)
     return sorted(path.iterdir())
 
 
-def sizes(url, directory):
+def sizes(url, directory, count=FRAMES):
     """Plays a URL, and gives the sizes of its first frames."""
-    return {Image.open(path).size for path in frames(url, directory)}
+    return {Image.open(path).size for path in frames(url, directory, count)}
 
 
 def ffmpeg_sdp(path, frames=FRAMES):

@@ -1,11 +1,14 @@
 """The JPEGs of cameras: shown to the last pixel, or refused by name, and a rendition shown."""
 
+import json
+
 import jpegs
 import players
 import pytest
 from PIL import Image
 from rtsp import Client
 
+from harness.feed import picture
 from harness.frames import difference
 
 FRAMES = 4
@@ -43,7 +46,7 @@ def test_a_rendition_is_shown_in_its_place(rtp, start, feed, directory, name):
     source = ["--source", f"folder:{feed('pictures', jpeg, fps=4).slot}"]
     start("eyelid-capture", "--slot", directory / "slots", *source)
     program = rtp(directory / "slots")
-    for frame in players.frames(program.url, directory, 3):
+    for frame in players.frames(program.url, directory, 2):
         shown = Image.open(frame)
         assert shown.size == size
         assert difference(shown, Image.open(jpeg)) < 12
@@ -56,5 +59,18 @@ def test_so_is_one_in_place_of_a_rendition_that_is_too_large(rtp, start, feed, d
     source = ["--source", f"folder:{feed('pictures', jpeg, fps=4).slot}"]
     start("eyelid-capture", "--slot", directory / "slots", *source)
     program = rtp(directory / "slots")
-    assert players.sizes(f"{program.url}?size=low", directory) == {size}
+    assert players.sizes(f"{program.url}?size=low", directory, 2) == {size}
     program.wait_log("; a quarter of it is sent instead")
+
+
+def test_so_is_one_that_takes_long_while_frames_come(rtp, feed, directory):
+    camera, _, (part, size) = jpegs.REFUSED["a still camera"]
+    slots = feed("slots", camera.picture(directory / "camera.jpg")).slot
+    offered = dict(zip(["width", "height"], size, strict=True))
+    state = {"state": "awake", "since": "2026-11-20T23:10:00Z", "renditions": {part: offered}}
+    (slots / "state.json").write_text(json.dumps(state))
+    # Whenever it comes, frames of newer exposures have come.
+    file, made_in_s = f"current.{part}.jpg", 1.2
+    options = {"fps": 1 / made_in_s, "file": file, "made_in_s": made_in_s}
+    feed("slots", picture(directory / file, size), **options)
+    assert players.sizes(rtp(slots).url, directory, 1) == {size}

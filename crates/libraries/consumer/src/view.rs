@@ -21,7 +21,16 @@ pub struct View {
     camera: Rc<Camera>,
     cap: Cell<Option<RateCap>>,
     wanted: Cell<Wanted>,
+    in_place: Cell<InPlace>,
     looks: Cell<Looks>,
+}
+
+/// What comes where a rendition that is on offer is late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum InPlace {
+    #[default]
+    Frame,
+    Nothing,
 }
 
 /// The files of a slot that a client looks at.
@@ -62,6 +71,7 @@ impl View {
             camera,
             cap: Cell::new(cap),
             wanted: Cell::default(),
+            in_place: Cell::default(),
             looks: Cell::new(Looks::NONE),
         };
         view.look_at(Looks::FRAME);
@@ -79,6 +89,17 @@ impl View {
     /// come within a short time although the frame does, the frame comes instead:
     /// [`SharedFrame::rendition`] says which it is.
     pub fn want(&self, wanted: Wanted) {
+        self.change(wanted, InPlace::Frame);
+    }
+
+    /// The same for whom the frame is of no use: while this rendition is on offer it is waited for,
+    /// however long it takes to make, and no frame is made that nobody can show.
+    pub fn want_only(&self, rendition: Rendition) {
+        self.change(Wanted::Rendition(rendition), InPlace::Nothing);
+    }
+
+    fn change(&self, wanted: Wanted, in_place: InPlace) {
+        self.in_place.set(in_place);
         let before = self.wanted.replace(wanted);
         match (before == Wanted::Frame, wanted == Wanted::Frame) {
             (true, false) => self.camera.begin_choosing(),
@@ -170,6 +191,9 @@ impl View {
             };
             let found = async {
                 match self.settle() {
+                    Some(rendition) if self.in_place.get() == InPlace::Nothing => {
+                        self.frame_of(Some(rendition), freshness, rest).await
+                    }
                     Some(rendition) => self.rendition_or_frame(rendition, freshness, rest).await,
                     None => self.frame_of(None, freshness, rest).await,
                 }
@@ -238,8 +262,10 @@ impl View {
     /// Looks at what is wanted and on offer, or at the frame in its place. Gives which it is.
     fn settle(&self) -> Option<Rendition> {
         let rendition = self.camera.offered(self.wanted.get());
-        let file = rendition
-            .filter(|rendition| self.camera.feed(Some(*rendition)).supply() != Supply::Absent);
+        let file = rendition.filter(|rendition| {
+            self.in_place.get() == InPlace::Nothing
+                || self.camera.feed(Some(*rendition)).supply() != Supply::Absent
+        });
         self.look_at(Looks {
             frame: file.is_none(),
             rendition,

@@ -281,6 +281,41 @@ async fn a_rendition_that_does_not_come_is_the_frame_after_a_while_and_comes_whe
 }
 
 #[tokio::test]
+async fn who_wants_nothing_but_a_rendition_waits_for_it_and_no_frame_is_made() {
+    let slot = TempDir::new().unwrap();
+    let mut producer = Producer::offering(slot.path(), &[Rendition::Half]);
+    producer.makes = RenditionSet::EMPTY;
+    looking(slot.path(), (), async |cameras| {
+        // Another client has found out that it does not come.
+        let other = view(&cameras, None);
+        other.want(HALF);
+        let frame = producer.during(other.next(Position::default(), DEADLINE));
+        let seen = frame.await.unwrap().position();
+        let view = view(&cameras, None);
+        view.want_only(Rendition::Half);
+        let frames = producer.made[&None];
+        let come_late = async {
+            let hung = tokio::time::timeout(PATIENCE * 3 / 2, producer.run()).await;
+            hung.unwrap_err();
+            producer.makes = set(&[Rendition::Half]);
+            producer.run().await;
+        };
+        let half = tokio::select! {
+            half = view.next(seen, DEADLINE) => half.unwrap(),
+            () = come_late => unreachable!("it does not end"),
+        };
+        assert_eq!(half.rendition, Some(Rendition::Half));
+        // The one that was held until now may be a wish.
+        assert!(producer.made[&None] <= frames + 1);
+        // It is not on offer: what may have become of the frame is seen by that.
+        producer.offer(&[]);
+        let frame = producer.during(view.next(half.position(), DEADLINE)).await;
+        assert_eq!(frame.unwrap().rendition, None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_rendition_that_stops_in_the_middle_of_a_stream_is_the_frame_after_a_while() {
     for stop in [Stop::MadeNoMore, Stop::Removed] {
         let slot = TempDir::new().unwrap();

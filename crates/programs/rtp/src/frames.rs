@@ -271,7 +271,13 @@ impl Frames {
         let mut size = self.size.get();
         let outcome = change(&mut size);
         self.size.set(size);
-        self.view.want(wanted(size.wanted()));
+        match wanted(size.wanted()) {
+            // It would be the newer one, too, and the rendition a step back whenever it came.
+            Wanted::Rendition(rendition) if size.is_frame_useless() => {
+                self.view.want_only(rendition);
+            }
+            other => self.view.want(other),
+        }
         outcome
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct StandIn {
     pause: Duration,
 }
 
+/// What comes since something could not be sent: what was asked for itself, if that was a frame in
+/// its place.
 #[derive(Clone, Copy, Debug)]
 struct Instead {
     size: RtpSize,
@@ -50,14 +52,24 @@ impl StandIn {
         self.instead.map_or(self.asked, |instead| instead.size)
     }
 
+    /// Says whether the frame is of no use in the place of what is to come next. What could not be
+    /// sent was the frame, or a rendition, which is too large, and so is the frame.
+    pub(crate) fn is_frame_useless(&self) -> bool {
+        self.instead.is_some()
+    }
+
     /// Says whether what came is in place of what was asked for.
     pub(crate) fn stands_in(&self, came: RtpSize) -> bool {
+        came != self.asked && self.is_awaited(came)
+    }
+
+    fn is_awaited(&self, came: RtpSize) -> bool {
         self.instead.is_some_and(|instead| instead.size == came)
     }
 
     /// What came can be sent.
     pub(crate) fn on_sendable(&mut self, came: RtpSize) {
-        if !self.stands_in(came) {
+        if !self.is_awaited(came) {
             *self = Self::new(self.asked);
         }
     }
@@ -77,7 +89,7 @@ impl StandIn {
         // Who wants a rendition hears when one is on offer.
         let size = found.unwrap_or(all[0]);
         let until = self.instead.map_or(now + self.pause, |known| known.until);
-        self.instead = (size != self.asked).then_some(Instead { size, until });
+        self.instead = Some(Instead { size, until });
         found
     }
 
@@ -159,6 +171,30 @@ mod tests {
         stand_in.on_unsendable(Current, now, |_| true);
         stand_in.retry(now + FIRST_PAUSE);
         assert_eq!(stand_in.wanted(), Current);
+    }
+
+    #[test]
+    fn the_frame_is_useless_from_when_something_could_not_be_sent_until_it_is_tried_again() {
+        // The last two are of a frame that came because what was asked for was late.
+        for (asked, came) in [
+            (Current, Current),
+            (Low, Low),
+            (Low, Current),
+            (Half, Current),
+        ] {
+            let (mut stand_in, start) = (StandIn::new(asked), Instant::now());
+            assert!(!stand_in.is_frame_useless());
+            stand_in.on_unsendable(came, start, |size| size != Low);
+            stand_in.on_sendable(stand_in.wanted());
+            assert!(stand_in.is_frame_useless(), "{asked:?}");
+            stand_in.retry(start + FIRST_PAUSE);
+            assert!(!stand_in.is_frame_useless());
+        }
+        // Where nothing else is on offer the frame comes all the same, and may have become another.
+        let mut stand_in = StandIn::new(Half);
+        stand_in.on_unsendable(Current, Instant::now(), |_| false);
+        stand_in.on_sendable(Current);
+        assert!(!stand_in.is_frame_useless());
     }
 
     #[test]
