@@ -14,7 +14,7 @@ def example(package, name):
     """Gives the path of an example, built if need be, as the programs were."""
     path = Path(binary(f"examples/{name}"))
     directory = path.parents[1]
-    profiles = {"release": ["--release"], "debug": []}
+    profiles = {"quick": ["--profile", "quick"], "release": ["--release"], "debug": []}
     if shutil.which("cargo") and directory.name in profiles:
         build = ["cargo", "build", "--locked", *profiles[directory.name]]
         which = ["--package", package, "--example", name]

@@ -18,7 +18,7 @@ FPS = 15
 def pytest_sessionstart():
     """The computer beside this one is all that can be reached from here."""
     if not os.access(Path(os.environ.get("EYELID_BIN", "")) / "eyelid-video", os.X_OK):
-        pytest.exit("no eyelid-video beside the programs: tests/video/build", returncode=2)
+        pytest.exit("no eyelid-video beside the programs", returncode=2)
     require_own("net")
     elsewhere.make()
     allow_connections()
