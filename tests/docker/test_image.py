@@ -135,12 +135,3 @@ def test_says_its_ports():
     for port in 8080, 8765, 8554:
         assert f"{port}/tcp" in exposed and f"-p {port}:{port}" in page, port
     assert "8189/udp" in exposed and "-p 8189:8189/udp" in page
-
-
-def test_is_as_small_as_the_docs_say(run):
-    page = (ROOT / "docs" / "docker.md").read_text()
-    said_mb = float(re.search(r"the programs are ([\d.]+) MB", page)[1])
-    container = run(*SMALL)
-    programs = container.inside("usr/bin").glob("eyelid*")
-    size_mb = sum(program.stat().st_size for program in programs) / 1e6
-    assert said_mb * 0.9 <= size_mb <= said_mb * 1.1

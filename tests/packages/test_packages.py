@@ -143,6 +143,23 @@ def test_the_page_says_the_size(name):
         assert abs(said - is_) <= 0.1 * is_, f"{name}, {architecture()}: {there}"
 
 
+def test_the_page_of_the_container_says_the_size_of_the_programs(unpacked):
+    """They are the same in the image, but those that its suite tests are built more quickly."""
+    if architecture() != "amd64":
+        pytest.skip(f"packages for {architecture()}")
+    page = (REPOSITORY / "docs" / "docker.md").read_text()
+    sizes = {
+        path.name: path.stat().st_size / 1e6
+        for name in PLAIN
+        for path in (unpacked[name] / "usr" / "bin").glob("eyelid*")
+    }
+    assert sorted(sizes) == sorted(PROGRAMS)
+    said = re.search(r"the programs are ([\d.]+) MB, of which (.*?)\. ", page, re.DOTALL)
+    assert float(said[1]) == pytest.approx(sum(sizes.values()), rel=0.1), sizes
+    for program, size in re.findall(r"`([\w-]+)`(?: is)? ([\d.]+) MB", said[2]):
+        assert float(size) == pytest.approx(sizes[program], rel=0.1), program
+
+
 def test_the_only_configuration_file_is_ours():
     conffiles = run("dpkg-deb", "--info", package("eyelid"), "conffiles").split()
     assert conffiles == ["/etc/eyelid/eyelid.toml"]
