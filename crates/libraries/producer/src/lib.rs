@@ -10,6 +10,7 @@
 //! strangers send passes through [`eyelid_jpeg`] before it is published.
 
 mod attention;
+mod camera_clock;
 mod driver;
 mod file_turn;
 mod kinds;
@@ -24,6 +25,7 @@ mod source;
 mod told_state;
 mod waiting;
 
+pub use camera_clock::CameraClock;
 pub use driver::Driver;
 pub use machine::{Action, Machine, SlotStatus};
 pub use options::DriverOptions;

@@ -7,12 +7,12 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use eyelid_http::Peer;
 use eyelid_jpeg::{Splitter, whole};
+use eyelid_producer::CameraClock;
 use eyelid_slot::CameraName;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, ORIGIN};
 
 use crate::access;
 use crate::buffers::Buffers;
-use crate::camera_clock::CameraClock;
 use crate::frame_header::FrameHeader;
 use crate::parting::{Next, Parting};
 use crate::prepare::{PREFIX_BYTES, Prepared, prepare};

@@ -13,7 +13,6 @@ mod app;
 mod arrivals;
 mod buffers;
 mod camera;
-mod camera_clock;
 mod cameras;
 mod decoding;
 mod frame_header;

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use eyelid_http::Peer;
 use eyelid_jpeg::PictureError;
+use eyelid_producer::CameraClock;
 use eyelid_websocket::Ended;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use crate::arrivals::FrameArrival;
 use crate::camera::Camera;
-use crate::camera_clock::CameraClock;
 use crate::cameras::Cameras;
 use crate::intake::{Claim, Lost, Way};
 use crate::judge::{Judge, MOST_BAD, TooManyBad};

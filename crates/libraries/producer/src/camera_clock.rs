@@ -13,9 +13,14 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// A difference that jumps by more is another clock: the camera has started anew.
 const JUMP_US: u64 = 10_000_000;
 
+/// A smallest difference within these, in microseconds, is that of two clocks that are set: NTP
+/// keeps them within some milliseconds of one another, and the rest is what a frame takes from its
+/// capture over the fastest way that a link had for it.
+const ONE_TIME_US: std::ops::RangeInclusive<i64> = -20_000..=500_000;
+
 /// What is known of a camera's clock.
 #[derive(Debug, Default)]
-pub(crate) struct CameraClock {
+pub struct CameraClock {
     window_began: Option<Instant>,
     /// The smallest differences of the window before and of this one, in microseconds.
     before_us: Option<i64>,
@@ -26,12 +31,7 @@ pub(crate) struct CameraClock {
 impl CameraClock {
     /// Gives the moment of capture, on this machine's clock, of a frame that the camera says it
     /// captured at `told_ms`. The frame has `arrived`, and that is `now`.
-    pub(crate) fn captured(
-        &mut self,
-        told_ms: f64,
-        arrived: SystemTime,
-        now: Instant,
-    ) -> SystemTime {
+    pub fn captured(&mut self, told_ms: f64, arrived: SystemTime, now: Instant) -> SystemTime {
         let Some(arrived_us) = since_epoch_us(arrived) else {
             return arrived;
         };
@@ -64,6 +64,25 @@ impl CameraClock {
         let delay_us = difference.saturating_sub(smallest).max(0).unsigned_abs();
         let captured = arrived.checked_sub(Duration::from_micros(delay_us));
         captured.unwrap_or(arrived)
+    }
+
+    /// As [`CameraClock::captured`], where the camera tells the time of day: where both clocks are
+    /// set it is right, also about the time that every frame takes.
+    pub fn captured_at_time_of_day(
+        &mut self,
+        told_ms: f64,
+        arrived: SystemTime,
+        now: Instant,
+    ) -> SystemTime {
+        let estimated = self.captured(told_ms, arrived, now);
+        let is_one_time = self
+            .smallest_us()
+            .is_some_and(|us| ONE_TIME_US.contains(&us));
+        let told = u64::try_from(self.last_told_us).ok();
+        match told.and_then(|us| UNIX_EPOCH.checked_add(Duration::from_micros(us))) {
+            Some(told) if is_one_time => told.min(arrived),
+            _ => estimated,
+        }
     }
 
     fn smallest_us(&self) -> Option<i64> {
@@ -133,6 +152,29 @@ mod tests {
             let age = told.age_ms((second * 1000) as f64, second * 1000 + late);
             assert!(age <= 41, "{age} ms after {second} s");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_right_about_all_of_the_way() {
+        let mut clock = CameraClock::default();
+        let start = Instant::now();
+        let moment = |ms: u64| UNIX_EPOCH + Duration::from_millis(1_800_000_000_000 + ms);
+        let mut captured = |told_ms: i64, arrives_ms: u64| {
+            let now = start + Duration::from_millis(arrives_ms);
+            let told_ms = (1_800_000_000_000 + told_ms) as f64;
+            clock.captured_at_time_of_day(told_ms, moment(arrives_ms), now)
+        };
+        assert_eq!(captured(0, 90), moment(0));
+        assert_eq!(captured(100, 500), moment(100));
+        // Its clock is 5 ms ahead: nothing is of the future.
+        assert_eq!(captured(1005, 1000), moment(1000));
+        // An hour behind: by the smallest difference.
+        let hour = 3_600_000;
+        assert_eq!(captured(2000 - hour, 2090), moment(2090));
+        assert_eq!(captured(2100 - hour, 2200), moment(2190));
+        // And an hour ahead.
+        assert_eq!(captured(2300 + hour, 2400), moment(2400));
+        assert_eq!(captured(2400 + hour, 2550), moment(2500));
     }
 
     #[test]
