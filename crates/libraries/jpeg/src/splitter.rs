@@ -13,6 +13,10 @@ const START: [u8; 3] = [0xFF, SOI, 0xFF];
 /// In pieces of so many bytes a stream is looked at where JPEGs have a bound.
 const PIECE_BYTES: usize = 16 << 10;
 
+/// What is kept of the bytes before a JPEG where they are wanted: the head of a part, of which
+/// servers send a quarter of this.
+const PREAMBLE_BYTES: usize = 2048;
+
 /// Splits a stream and keeps the newest complete JPEG. It holds at most two, in memory that it uses
 /// again.
 #[derive(Debug)]
@@ -26,6 +30,16 @@ pub struct Splitter {
     broken: u64,
     last_error: Option<JpegError>,
     max_bytes: usize,
+    preambles: Option<Preambles>,
+}
+
+/// What stands before JPEGs.
+#[derive(Debug, Default)]
+struct Preambles {
+    /// Since the end of the last one.
+    coming: Vec<u8>,
+    building: Vec<u8>,
+    newest: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -47,7 +61,29 @@ impl Default for Splitter {
             broken: 0,
             last_error: None,
             max_bytes: MAX_FRAME_BYTES,
+            preambles: None,
         }
+    }
+}
+
+impl Preambles {
+    /// Takes bytes that belong to no JPEG. The last ones are kept.
+    fn pass_over(&mut self, bytes: &[u8]) {
+        let kept = PREAMBLE_BYTES.saturating_sub(bytes.len());
+        if self.coming.len() > kept {
+            self.coming.drain(..self.coming.len() - kept);
+        }
+        let last = &bytes[bytes.len().saturating_sub(PREAMBLE_BYTES)..];
+        self.coming.extend_from_slice(last);
+    }
+
+    fn begin(&mut self) {
+        std::mem::swap(&mut self.coming, &mut self.building);
+        self.coming.clear();
+    }
+
+    fn complete(&mut self) {
+        std::mem::swap(&mut self.building, &mut self.newest);
     }
 }
 
@@ -66,6 +102,29 @@ impl Splitter {
             max_bytes: max_bytes.min(MAX_FRAME_BYTES),
             ..Self::default()
         }
+    }
+
+    /// Keeps what stands before each JPEG, too, its last 2 KiB: the head of a part of multipart, of
+    /// whatever form.
+    pub fn with_preambles() -> Self {
+        Self {
+            preambles: Some(Preambles::default()),
+            ..Self::default()
+        }
+    }
+
+    /// What stood between the JPEG before the newest and that, with the first bytes of the newest
+    /// behind it, which are no text. Empty where it is not kept.
+    pub fn newest_preamble(&self) -> &[u8] {
+        self.preambles.as_ref().map_or(&[], |it| &it.newest)
+    }
+
+    /// Exchanges the newest complete JPEG for memory that is used again; gives the moment at which
+    /// its first byte arrived. Nothing is exchanged where there is none.
+    pub fn exchange_newest(&mut self, jpeg: &mut Vec<u8>) -> Option<SystemTime> {
+        let captured = self.captured.take()?;
+        std::mem::swap(&mut self.newest, jpeg);
+        Some(captured)
     }
 
     /// Takes the next bytes, which have arrived at this moment.
@@ -133,7 +192,17 @@ impl Splitter {
     /// Takes some of the next bytes; gives how many.
     fn feed_some(&mut self, bytes: &[u8], arrived: SystemTime) -> usize {
         match &mut self.place {
-            Place::Between(_) => self.search(bytes, arrived),
+            Place::Between(_) => {
+                let used = self.search(bytes, arrived);
+                let is_inside = self.is_inside();
+                if let Some(preambles) = &mut self.preambles {
+                    preambles.pass_over(&bytes[..used]);
+                    if is_inside {
+                        preambles.begin();
+                    }
+                }
+                used
+            }
             Place::Inside(_) => self.walk(bytes, arrived),
         }
     }
@@ -158,6 +227,7 @@ impl Splitter {
         self.place = Place::Between(0);
         self.building.clear();
         self.captured = None;
+        self.preambles = self.preambles.take().map(|_| Preambles::default());
     }
 
     /// Looks for a start; gives the number of bytes used.
@@ -208,6 +278,9 @@ impl Splitter {
                 std::mem::swap(&mut self.building, &mut self.newest);
                 self.captured = Some(self.started);
                 self.count += 1;
+                if let Some(preambles) = &mut self.preambles {
+                    preambles.complete();
+                }
                 self.place = Place::Between(0);
                 length
             }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{START, Splitter};
+use super::{PREAMBLE_BYTES, START, Splitter};
 use crate::whole;
 
 /// The same JPEGs are found whatever the pieces in which a stream comes, and found again if they
@@ -11,7 +11,8 @@ use crate::whole;
 /// # Panics
 /// Where that does not hold.
 pub fn splitter(stream: &[u8]) {
-    let (jpegs, broken) = bytewise(stream);
+    let (jpegs, broken, preamble) = bytewise(stream);
+    assert!(preamble.len() <= PREAMBLE_BYTES);
     let mut rest = stream;
     for jpeg in &jpegs {
         assert_eq!(whole(jpeg).map(|(_, length)| length), Ok(jpeg.len()));
@@ -32,9 +33,10 @@ pub fn splitter(stream: &[u8]) {
     let expected = (jpegs.len() as u64, broken, jpegs.last().cloned());
     for at in 0..=stream.len() {
         let (head, tail) = stream.split_at(at);
-        let mut splitter = Splitter::default();
+        let mut splitter = Splitter::with_preambles();
         splitter.feed(head, SystemTime::UNIX_EPOCH);
         splitter.feed(tail, SystemTime::UNIX_EPOCH);
+        assert_eq!(splitter.newest_preamble(), preamble, "split at {at}");
         let newest = splitter.newest().map(|(jpeg, _)| jpeg.to_vec());
         let found = (splitter.count(), splitter.broken(), newest);
         assert_eq!(found, expected, "split at {at}");
@@ -53,17 +55,19 @@ pub fn splitter(stream: &[u8]) {
         let head = format!("\r\n--b\r\nContent-Length: {}\r\n\r\n", jpeg.len());
         [head.as_bytes(), jpeg].concat()
     });
-    assert_eq!(
-        bytewise(&multipart.collect::<Vec<u8>>()),
-        (jpegs.clone(), 0),
-        "multipart"
-    );
-    assert_eq!(bytewise(&jpegs.concat()), (jpegs, 0), "raw");
+    let (again, broken, preamble) = bytewise(&multipart.collect::<Vec<u8>>());
+    assert_eq!((&again, broken), (&jpegs, 0), "multipart");
+    if let Some(last) = jpegs.last() {
+        let head = format!("\r\n--b\r\nContent-Length: {}\r\n\r\n", last.len());
+        assert_eq!(preamble, [head.as_bytes(), &START].concat(), "multipart");
+    }
+    let (again, broken, _) = bytewise(&jpegs.concat());
+    assert_eq!((again, broken), (jpegs, 0), "raw");
 }
 
-/// Every JPEG that a stream has, and how many were broken.
-fn bytewise(stream: &[u8]) -> (Vec<Vec<u8>>, u64) {
-    let mut splitter = Splitter::default();
+/// Every JPEG that a stream has, how many were broken, and what stands before the last one.
+fn bytewise(stream: &[u8]) -> (Vec<Vec<u8>>, u64, Vec<u8>) {
+    let mut splitter = Splitter::with_preambles();
     let mut found = Vec::new();
     for byte in stream {
         let before = splitter.count();
@@ -72,5 +76,6 @@ fn bytewise(stream: &[u8]) -> (Vec<Vec<u8>>, u64) {
             found.extend(splitter.newest().map(|(jpeg, _)| jpeg.to_vec()));
         }
     }
-    (found, splitter.broken())
+    let preamble = splitter.newest_preamble().to_vec();
+    (found, splitter.broken(), preamble)
 }
