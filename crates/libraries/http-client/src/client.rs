@@ -13,13 +13,13 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 
 use crate::error::Error;
 use crate::key::Key;
+use crate::opened::Opened;
 use crate::retry_after::retry_after;
-use crate::trust::{TrustError, read_authorities, tls};
+use crate::trust::{Trust, TrustError};
 use crate::url::Url;
 
 /// What the head of an answer may weigh, and what is read ahead of a body: twice what servers send.
@@ -94,7 +94,8 @@ type Https = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 pub struct Client {
     plain: Http,
     encrypted: OnceLock<Https>,
-    extra: Vec<CertificateDer<'static>>,
+    trust: Trust,
+    receive_buffer_bytes: Option<usize>,
     user_agent: HeaderValue,
 }
 
@@ -107,10 +108,17 @@ impl Default for Client {
 impl Client {
     /// One that trusts whom the system trusts.
     pub fn new() -> Self {
+        Self::with(Trust::default(), None)
+    }
+
+    /// One that trusts these, and whose sockets have receive buffers of so many bytes (the system's
+    /// `net.core.rmem_max` at most; as large as the system likes if none is said).
+    pub fn with(trust: Trust, receive_buffer_bytes: Option<usize>) -> Self {
         Self {
-            plain: builder().build(connector()),
+            plain: builder().build(connector(receive_buffer_bytes)),
             encrypted: OnceLock::new(),
-            extra: Vec::new(),
+            trust,
+            receive_buffer_bytes,
             user_agent: HeaderValue::from_static(concat!("eyelid/", env!("CARGO_PKG_VERSION"))),
         }
     }
@@ -120,10 +128,22 @@ impl Client {
     /// # Errors
     /// [`TrustError`]
     pub fn with_ca_file(path: &Path) -> Result<Self, TrustError> {
-        Ok(Self {
-            extra: read_authorities(path)?,
-            ..Self::new()
-        })
+        Ok(Self::with(Trust::with_authorities(path)?, None))
+    }
+
+    /// Asks once, and gives the answer when its head is there: its body may have no end. Any status
+    /// is an answer, a redirection's, too. Who may be told an `Authorization` is the caller's to
+    /// know, also over a wire in the clear: most cameras have no other.
+    ///
+    /// # Errors
+    /// [`Error`], where there is no head within `time_out`.
+    pub async fn open(&self, request: &Request, time_out: Duration) -> Result<Opened, Error> {
+        let origin = request.url.to_string();
+        let wire = self.unguarded_wire(request);
+        match timeout(time_out, self.ask(request, wire, &origin)).await {
+            Ok(response) => Ok(Opened::new(response?, origin)),
+            Err(_) => Err(Error::TimedOut(origin, time_out)),
+        }
     }
 
     /// Asks once. A connection that had been ended meanwhile is replaced by a new one, where
@@ -147,6 +167,15 @@ impl Client {
 
     /// What goes over the wire.
     fn wire(&self, request: &Request, origin: &str) -> Result<hyper::Request<Full<Bytes>>, Error> {
+        let (url, wire) = (&request.url, self.unguarded_wire(request));
+        let has_key = wire.headers().contains_key(AUTHORIZATION);
+        if has_key && !url.may_be_given_keys() {
+            return Err(Error::KeyInTheClear(origin.to_owned()));
+        }
+        Ok(wire)
+    }
+
+    fn unguarded_wire(&self, request: &Request) -> hyper::Request<Full<Bytes>> {
         let url = &request.url;
         let mut wire = hyper::Request::new(Full::new(request.body.clone()));
         *wire.method_mut() = request.method.clone();
@@ -157,10 +186,22 @@ impl Client {
         if let Some(key) = &request.key {
             headers.insert(AUTHORIZATION, key.header().clone());
         }
-        if headers.contains_key(AUTHORIZATION) && !url.may_be_given_keys() {
-            return Err(Error::KeyInTheClear(origin.to_owned()));
-        }
-        Ok(wire)
+        wire
+    }
+
+    async fn ask(
+        &self,
+        request: &Request,
+        wire: hyper::Request<Full<Bytes>>,
+        origin: &str,
+    ) -> Result<Response<Incoming>, Error> {
+        let sent = if request.url.is_https() {
+            let no_trust = |error| Error::NoTrust(origin.to_owned(), error);
+            self.encrypted().map_err(no_trust)?.request(wire).await
+        } else {
+            self.plain.request(wire).await
+        };
+        sent.map_err(|error| not_sent(origin, &error))
     }
 
     async fn exchange(
@@ -170,13 +211,7 @@ impl Client {
         origin: &str,
         limits: Limits,
     ) -> Result<Answer, Error> {
-        let sent = if request.url.is_https() {
-            let no_trust = |error| Error::NoTrust(origin.to_owned(), error);
-            self.encrypted().map_err(no_trust)?.request(wire).await
-        } else {
-            self.plain.request(wire).await
-        };
-        let response = sent.map_err(|error| not_sent(origin, &error))?;
+        let response = self.ask(request, wire, origin).await?;
         let status = response.status();
         if let Some(to) = redirection(&response, origin) {
             let origin = origin.to_owned();
@@ -198,20 +233,21 @@ impl Client {
             return Ok(client);
         }
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(&self.extra)?)
+            .with_tls_config(self.trust.tls()?)
             .https_only()
             .enable_http1()
-            .wrap_connector(connector());
+            .wrap_connector(connector(self.receive_buffer_bytes));
         Ok(self.encrypted.get_or_init(|| builder().build(connector)))
     }
 }
 
-fn connector() -> HttpConnector {
+fn connector(receive_buffer_bytes: Option<usize>) -> HttpConnector {
     let mut connector = HttpConnector::new();
     // It is hyper-rustls that says which schemes there are.
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_nodelay(true);
+    connector.set_recv_buffer_size(receive_buffer_bytes);
     connector
 }
 

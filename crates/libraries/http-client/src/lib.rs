@@ -7,11 +7,21 @@
 //! with many services is the secret itself; nothing is logged here. Connections are kept for the
 //! next request.
 //!
-//! No proxy, no cookie, no compression, no HTTP/2: whoever is asked here answers small JSON.
+//! Cameras are asked by [`Client::open`], for their answers have no end: they are read piece by
+//! piece. Whom to follow, and who is told a [`Login`], is the caller's to say there.
+//!
+//! No proxy, no cookie, no compression, no HTTP/2: whoever is asked here answers small JSON, or
+//! pictures.
 
+mod challenge;
 mod client;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key;
+mod login;
+mod opened;
+mod pinned;
 mod retry_after;
 mod trust;
 mod url;
@@ -22,6 +32,8 @@ pub use error::Error;
 pub use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub use hyper::{Method, StatusCode};
 pub use key::{Key, KeyError, MOST_KEY_BYTES};
+pub use login::{Authorization, Login, LoginError, MOST_LOGIN_BYTES};
+pub use opened::Opened;
 pub use retry_after::{LONGEST_RETRY_AFTER, retry_after};
-pub use trust::TrustError;
+pub use trust::{Trust, TrustError};
 pub use url::{MOST_URL_BYTES, Url, UrlError};

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+
+use crate::pinned::PinnedVerifier;
 
 /// A file of certificates is some 300 KiB where a whole system's are in one.
 const MOST_FILE_BYTES: u64 = 4 << 20;
@@ -26,6 +28,9 @@ pub enum TrustError {
     /// TLS itself cannot be had.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// None of the authorities is of use.
+    #[error("TLS: {0}")]
+    Verifier(#[from] rustls::client::VerifierBuilderError),
 }
 
 /// Reads a file of certificate authorities in PEM.
@@ -48,21 +53,81 @@ pub(crate) fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static
     }
 }
 
-/// What HTTPS is spoken by: the system's authorities, and those of a file beside them. Takes tens
-/// of milliseconds, so it is done for the first request that needs it.
-pub(crate) fn tls(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, TrustError> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(native.certs);
-    roots.add_parsable_certificates(extra.iter().cloned());
-    if roots.is_empty() {
-        let why = native.errors.first();
-        let why = why.map(|error| format!(": {error}")).unwrap_or_default();
-        return Err(TrustError::NoAuthorities(why));
+/// Whom to believe. The system's authorities are read for the first request that needs them, once
+/// for all clones.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    extra: Vec<CertificateDer<'static>>,
+    pinning: Pinning,
+    tls: Arc<OnceLock<ClientConfig>>,
+}
+
+/// What a certificate of the file is good for besides being an authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pinning {
+    #[default]
+    None,
+    /// A server that shows this very certificate is believed, whatever names and dates are in it.
+    Believed,
+}
+
+impl Trust {
+    /// The system's authorities, and those in a PEM file.
+    ///
+    /// # Errors
+    /// [`TrustError`]
+    pub fn with_authorities(path: &Path) -> Result<Self, TrustError> {
+        Ok(Self {
+            extra: read_authorities(path)?,
+            ..Self::default()
+        })
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+
+    /// As [`Trust::with_authorities`], and whoever shows a certificate of this file itself is
+    /// believed: a camera has one that it made for itself, of no name that it is known by.
+    ///
+    /// # Errors
+    /// [`TrustError`]
+    pub fn with_certificates(path: &Path) -> Result<Self, TrustError> {
+        Ok(Self {
+            pinning: Pinning::Believed,
+            ..Self::with_authorities(path)?
+        })
+    }
+
+    /// What HTTPS is spoken by. Takes tens of milliseconds the first time.
+    pub(crate) fn tls(&self) -> Result<ClientConfig, TrustError> {
+        if let Some(config) = self.tls.get() {
+            return Ok(config.clone());
+        }
+        let config = self.read_tls()?;
+        Ok(self.tls.get_or_init(|| config).clone())
+    }
+
+    fn read_tls(&self) -> Result<ClientConfig, TrustError> {
+        let mut roots = RootCertStore::empty();
+        let native = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(native.certs);
+        roots.add_parsable_certificates(self.extra.iter().cloned());
+        if roots.is_empty() {
+            let why = native.errors.first();
+            let why = why.map(|error| format!(": {error}")).unwrap_or_default();
+            return Err(TrustError::NoAuthorities(why));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = Arc::new(roots);
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        Ok(match self.pinning {
+            Pinning::None => builder.with_root_certificates(roots).with_no_client_auth(),
+            Pinning::Believed => {
+                let pinned = self.extra.clone();
+                let verifier = PinnedVerifier::new(pinned, roots, provider)?;
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(verifier))
+                    .with_no_client_auth()
+            }
+        })
+    }
 }

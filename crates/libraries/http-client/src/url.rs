@@ -110,6 +110,50 @@ impl Url {
         format!("{self}{path}/{below}{query}").parse()
     }
 
+    /// Where a `Location` leads that an answer from here has (RFC 3986, 5.2): a whole address, or
+    /// one that leaves out what is as it is here. A fragment is for readers, and left out.
+    ///
+    /// # Errors
+    /// What is wrong with the address that it comes to.
+    pub fn resolve(&self, reference: &str) -> Result<Self, UrlError> {
+        let reference = reference.split('#').next().unwrap_or_default();
+        let colon = reference.find(':').unwrap_or(usize::MAX);
+        let path_begins = reference.find(['/', '?']).unwrap_or(usize::MAX);
+        if colon < path_begins {
+            return reference.parse();
+        }
+        if reference.starts_with("//") {
+            let scheme = self.uri.scheme_str().unwrap_or_default();
+            return format!("{scheme}:{reference}").parse();
+        }
+        let path = self.uri.path();
+        match reference.as_bytes() {
+            [] => Ok(self.clone()),
+            [b'/', ..] => format!("{self}{reference}").parse(),
+            [b'?', ..] => format!("{self}{path}{reference}").parse(),
+            _ => {
+                let directory = path.rfind('/').map_or("", |slash| &path[..slash]);
+                format!("{self}{directory}/{reference}").parse()
+            }
+        }
+    }
+
+    /// Whether both are of one server: scheme, host and port. What is secret goes to no other.
+    pub fn is_same_origin(&self, other: &Self) -> bool {
+        let scheme = self.uri.scheme() == other.uri.scheme();
+        scheme && self.host().eq_ignore_ascii_case(other.host()) && self.port() == other.port()
+    }
+
+    /// Path and query, as a request has them. May be a secret.
+    pub fn target(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |it| it.as_str())
+    }
+
+    fn port(&self) -> u16 {
+        let usual = if self.is_https() { 443 } else { 80 };
+        self.uri.port_u16().unwrap_or(usual)
+    }
+
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -196,6 +240,62 @@ mod tests {
         assert_eq!(url.to_string(), "https://ntfy.sh");
         assert!(!format!("{url:?}").contains("secret"));
         assert_eq!(url.secret(), "https://ntfy.sh/secret-topic?auth=abc");
+    }
+
+    #[test]
+    fn follows_a_reference() {
+        let from = |base: &str, reference: &str| {
+            let base: Url = base.parse().unwrap();
+            base.resolve(reference).map(|url| url.secret())
+        };
+        for (base, reference, to) in [
+            ("http://h:1/a/b?c", "https://g/x", "https://g/x"),
+            ("https://h/a", "//g:2/x?y", "https://g:2/x?y"),
+            ("http://h:1/a/b?c", "/x", "http://h:1/x"),
+            (
+                "http://h:1/a/b?c",
+                "?action=stream",
+                "http://h:1/a/b?action=stream",
+            ),
+            (
+                "http://h:1/a/b?c",
+                "x?y=http://z/",
+                "http://h:1/a/x?y=http://z/",
+            ),
+            ("http://h:1/a/", "x", "http://h:1/a/x"),
+            ("http://h:1", "x", "http://h:1/x"),
+            ("http://h:1/a?b", "#there", "http://h:1/a?b"),
+            ("http://h:1/a?b", "/x#there", "http://h:1/x"),
+        ] {
+            assert_eq!(from(base, reference).as_deref(), Ok(to), "{reference}");
+        }
+        for (reference, error) in [
+            ("javascript:alert(1)", UrlError::Scheme),
+            ("ftp://h/", UrlError::Scheme),
+            ("//u:p@g/", UrlError::Credentials),
+            ("///x", UrlError::Host),
+            ("/a b", UrlError::Malformed),
+        ] {
+            assert_eq!(from("http://h/", reference), Err(error), "{reference}");
+        }
+    }
+
+    #[test]
+    fn knows_one_server_from_another() {
+        let same = |one: &str, other: &str| {
+            let (one, other): (Url, Url) = (one.parse().unwrap(), other.parse().unwrap());
+            one.is_same_origin(&other)
+        };
+        assert!(same("http://Pi.lan/a", "http://pi.lan:80/b?c"));
+        assert!(same("https://h:443", "https://h/"));
+        for other in [
+            "https://h/",
+            "http://h:8080/",
+            "http://h.example/",
+            "http://x.h/",
+        ] {
+            assert!(!same("http://h/", other), "{other}");
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyelid_http_client::{
-    Answer, Bytes, Client, Error, HeaderValue, Key, Limits, Method, Request, StatusCode, header,
+    Answer, Bytes, Client, Error, HeaderValue, Key, Limits, Method, Request, StatusCode, Trust,
+    header,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -326,6 +327,55 @@ async fn speaks_https_with_who_is_trusted() {
     assert!(matches!(error, Error::NotTrusted(..)), "{error:?}");
     assert!(!error.may_have_arrived());
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn believes_the_very_certificate_that_it_was_given() {
+    let server = Server::with_tls(&[OK]).await;
+    let opened = async |file, host| {
+        let trust = Trust::with_certificates(&data(file)).unwrap();
+        let client = Client::with(trust, Some(100_000));
+        client.open(&server.https(host), LIMITS.time_out).await
+    };
+    // Of another name: a camera's own is.
+    let mut answer = opened("localhost.pem", "127.0.0.1").await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(&answer.piece().await.unwrap().unwrap()[..], b"ok");
+    assert!(answer.piece().await.unwrap().is_none());
+    assert!(opened("ca.pem", "localhost").await.is_ok());
+    // An authority's is believed of others by their names alone.
+    let error = opened("ca.pem", "127.0.0.1").await.unwrap_err();
+    assert!(matches!(error, Error::NotTrusted(..)), "{error:?}");
+}
+
+#[tokio::test]
+async fn reads_a_body_as_it_comes() {
+    let mut stream = b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n".to_vec();
+    stream.extend_from_slice(&[b'x'; 300_000]);
+    let server = Server::new(&[&stream, b"hang"]).await;
+    let client = Client::new();
+    let mut request = server.get("/secret");
+    // A camera may be told in the clear.
+    let basic = HeaderValue::from_static("Basic dTpw");
+    request.headers.insert(header::AUTHORIZATION, basic);
+    request.url = server.get("/secret").url;
+    let mut answer = client.open(&request, LIMITS.time_out).await.unwrap();
+    assert_eq!(answer.status, StatusCode::FOUND);
+    let mut read = 0;
+    while read < 300_000 {
+        let piece = answer.piece().await.unwrap().unwrap();
+        assert!(piece.len() <= 64 << 10);
+        read += piece.len();
+        while let Some(piece) = answer.piece_at_hand().await.unwrap() {
+            read += piece.len();
+        }
+    }
+    assert!(
+        answer.piece_at_hand().await.unwrap().is_none(),
+        "nothing more yet"
+    );
+    let short = Duration::from_millis(50);
+    assert!(answer.beginning(10, short).await.is_empty());
 }
 
 #[tokio::test]
