@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::section::CAMERA;
 use crate::title::Title;
-use crate::values::{Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec};
+use crate::values::{
+    Buffers, ControlSetting, Flip, Fps, LoginText, Quality, Rotation, Size, SourceSpec,
+};
 use crate::{Section, duration, flags};
 
 /// Options of `eyelid-capture` for one camera. What is not given is `None`.
@@ -26,10 +28,22 @@ pub struct CameraOptions {
     /// Directory of this camera's slot
     #[arg(long, value_name = "DIR")]
     pub slot: Option<PathBuf>,
-    /// Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or
-    /// command:SHELL COMMAND
+    /// Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH,
+    /// http://HOST:PORT/PATH (https, too) or command:SHELL COMMAND
     #[arg(long, value_name = "SPEC")]
     pub source: Option<SourceSpec>,
+    /// Ask with the user and password that are the one line of this file, USER:PASSWORD (source
+    /// http)
+    #[arg(long, value_name = "FILE")]
+    pub login_file: Option<PathBuf>,
+    /// The same in the configuration itself: a key of the file alone, for flags are everybody's to
+    /// read.
+    #[arg(skip)]
+    pub login: Option<LoginText>,
+    /// Believe the certificates in this PEM file, too: those of authorities, or the camera's own
+    /// (source https)
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Which camera (sources auto, v4l2, libcamera): a part of its name or id that no other has
     /// [default: the first camera]
     #[arg(long, value_name = "ID")]
@@ -121,7 +135,9 @@ impl Section for CameraOptions {
 
     fn to_flags(&self) -> Result<Vec<OsString>, toml::ser::Error> {
         flags::of(&Self {
-            title: None, // a key alone
+            // Keys alone.
+            title: None,
+            login: None,
             ..self.clone()
         })
     }
@@ -134,6 +150,9 @@ impl CameraOptions {
             title: self.title.or(file.title),
             slot: self.slot.or(file.slot),
             source: self.source.or(file.source),
+            login_file: self.login_file.or(file.login_file),
+            login: self.login.or(file.login),
+            ca_file: self.ca_file.or(file.ca_file),
             camera: self.camera.or(file.camera),
             size: self.size.or(file.size),
             min_size: self.min_size.or(file.min_size),

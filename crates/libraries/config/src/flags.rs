@@ -67,9 +67,11 @@ mod tests {
             let flags = [server.to_flags().unwrap(), camera.to_flags().unwrap()].concat();
             let program = std::iter::once("eyelid".into());
             let again = Arguments::parse_from(program.chain(flags));
-            let title = None; // a key alone
+            // Keys alone.
+            let (title, login) = (None, None);
             let camera = &CameraOptions {
                 title,
+                login,
                 ..camera.clone()
             };
             assert_eq!((&again.server, &again.camera), (&server, camera));

@@ -47,7 +47,7 @@ pub use section::Section;
 pub use server::{Adapt, Origin, OriginError, ServerOptions};
 pub use title::{Title, TitleError};
 pub use values::{
-    Buffers, ControlSetting, Flip, Fps, Quality, Rotation, Size, SourceSpec, ValueError,
+    Buffers, ControlSetting, Flip, Fps, LoginText, Quality, Rotation, Size, SourceSpec, ValueError,
 };
 pub use video::{PushedVideoCameraOptions, VideoCameraOptions, VideoOptions};
 pub use video_values::{Bitrate, Candidate, EncoderChoice, UdpAddress, VideoValueError};

@@ -9,14 +9,24 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
+use crate::watch_values::HttpUrl;
+
 /// A value that an option does not take.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
     /// Not a source.
     #[error(
-        "source {0:?}: use auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND"
+        "source {0:?}: use auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH, http://HOST:PORT/PATH or command:SHELL COMMAND"
     )]
     Source(String),
+    /// Not a URL that can be asked. It is not shown: it may have a password in it.
+    #[error(
+        "source: the URL must be http://HOST:PORT/PATH or https://..., of visible ASCII characters, without a user and password (login-file or login has them)"
+    )]
+    SourceUrl,
+    /// Not a user and a password. Not shown.
+    #[error("login: must be one line of at most 1024 bytes, USER:PASSWORD")]
+    Login,
     /// Not a size.
     #[error("size {0:?}: use WIDTHxHEIGHT in pixels, each from 16 to 8192, for example 1280x720")]
     Size(String),
@@ -55,6 +65,8 @@ pub enum SourceSpec {
     Test,
     /// The newest picture that lies in a directory.
     Folder(PathBuf),
+    /// What another camera or server gives by HTTP: a stream, or single pictures.
+    Http(HttpUrl),
     /// The JPEGs that a shell command writes to its standard output.
     Command(String),
 }
@@ -73,6 +85,10 @@ impl FromStr for SourceSpec {
             Some(("v4l2", camera)) if !camera.trim().is_empty() => {
                 Ok(Self::V4l2(Some(camera.to_owned())))
             }
+            Some(("http" | "https", rest)) if rest.starts_with("//") => text
+                .parse()
+                .map(Self::Http)
+                .map_err(|_| ValueError::SourceUrl),
             None if text == "libcamera" => Ok(Self::Libcamera),
             None if text == "test" => Ok(Self::Test),
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
@@ -93,6 +109,7 @@ impl fmt::Display for SourceSpec {
             Self::Libcamera => f.write_str("libcamera"),
             Self::Test => f.write_str("test"),
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            Self::Http(url) => url.fmt(f),
             Self::Command(command) => write!(f, "command:{command}"),
         }
     }
@@ -367,6 +384,48 @@ impl FromStr for Buffers {
     }
 }
 
+/// What a user and a password may have.
+const MOST_LOGIN_BYTES: usize = 1024;
+
+/// The user and password by which a camera is asked: `USER:PASSWORD`. Never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LoginText(String);
+
+impl LoginText {
+    /// Gives the secret.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LoginText {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        let has_user = text
+            .split_once(':')
+            .is_some_and(|(user, _)| !user.is_empty());
+        if has_user && text.len() <= MOST_LOGIN_BYTES && !text.contains(char::is_control) {
+            Ok(Self(text))
+        } else {
+            Err(ValueError::Login)
+        }
+    }
+}
+
+impl From<LoginText> for String {
+    fn from(login: LoginText) -> Self {
+        login.0
+    }
+}
+
+impl fmt::Debug for LoginText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginText(..)")
+    }
+}
+
 /// Texts in the file are read by `FromStr` and written by `Display`.
 macro_rules! from_and_to_string {
     ($error:ty: $($type:ty),*) => {$(
@@ -394,7 +453,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_one_of_six() {
+    fn a_source_is_one_of_seven() {
         for good in [
             "auto",
             "v4l2",
@@ -403,6 +462,8 @@ mod tests {
             "libcamera",
             "test",
             "folder:/a b",
+            "http://pi.lan:8080/door",
+            "https://[fe80::1]:8443/?action=stream",
             "command:rpicam-vid -o - | tee x:y",
         ] {
             assert_eq!(good.parse::<SourceSpec>().unwrap().to_string(), good);
@@ -419,8 +480,14 @@ mod tests {
             "v4l2: ",
             "auto:0",
             "/dev/shm/pictures",
+            "http:pi.lan",
+            "http://",
+            "http://:8080/",
+            "https://pi lan/",
+            "http://admin:secret@pi.lan/",
         ] {
-            assert!(bad.parse::<SourceSpec>().is_err(), "{bad:?}");
+            let error = bad.parse::<SourceSpec>().unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
         }
         for path in [
             "/dev/video0",
@@ -428,6 +495,25 @@ mod tests {
         ] {
             let camera = path.parse::<SourceSpec>().unwrap();
             assert_eq!(camera, SourceSpec::V4l2(Some(path.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_login_is_never_shown() {
+        for good in ["admin:secret", "admin:", "a:b:secret"] {
+            let login = LoginText::try_from(good.to_owned()).unwrap();
+            assert!(!format!("{login:?}").contains("secret"));
+            assert_eq!(login.secret(), good);
+        }
+        for bad in [
+            "",
+            "secret",
+            ":secret",
+            "a:secret\n",
+            &"a:secret".repeat(200),
+        ] {
+            let error = LoginText::try_from(bad.to_owned()).unwrap_err();
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 

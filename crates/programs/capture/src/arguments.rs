@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use eyelid_config::{
-    Buffers, CameraOptions, Config, ConfigError, ControlSetting, Flip, Fps, Quality, Rotation,
-    Section, Size, SourceSpec, camera_name,
+    Buffers, CameraOptions, Config, ConfigError, ControlSetting, Flip, Fps, LoginText, Quality,
+    Rotation, Section, Size, SourceSpec, camera_name,
 };
 use eyelid_jpeg::{FrameOptions, Turn};
 use eyelid_picture::Tables;
@@ -86,6 +86,12 @@ pub struct Settings {
     pub slot: PathBuf,
     /// Where its frames come from.
     pub source: SourceSpec,
+    /// The file of the user and password by which it is asked.
+    pub login_file: Option<PathBuf>,
+    /// These themselves, where there is no file.
+    pub login: Option<LoginText>,
+    /// Certificates that are believed, too.
+    pub ca_file: Option<PathBuf>,
     /// Which camera: a part of its id or name.
     pub camera: Option<String>,
     /// The size asked for.
@@ -171,7 +177,7 @@ pub enum SetupError {
     Slot,
     /// No source was given.
     #[error(
-        "no source: give --source auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND"
+        "no source: give --source auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH, http://HOST:PORT/PATH or command:SHELL COMMAND"
     )]
     NoSource,
     /// Options that do not go together.
@@ -245,6 +251,9 @@ impl Arguments {
             name,
             slot,
             source,
+            login_file: options.login_file,
+            login: options.login,
+            ca_file: options.ca_file,
             camera: options.camera,
             size: options.size,
             limits: SizeLimits {

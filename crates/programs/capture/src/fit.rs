@@ -31,7 +31,7 @@ pub(crate) fn misfit(options: &CameraOptions, source: &SourceSpec, slot: &Path) 
     } else if options.delete_older_than.is_some() {
         let what = format!(
             "works with source folder:PATH only, not with {}; leave it out",
-            kind(source)
+            shown(source)
         );
         return misfit("delete-older-than", what);
     }
@@ -48,6 +48,21 @@ pub(crate) fn misfit(options: &CameraOptions, source: &SourceSpec, slot: &Path) 
         let what = format!("source v4l2:{named} says which camera already; leave one of them out");
         return misfit("camera", what);
     }
+    if let Some(option) = only_for_http(options)
+        && !matches!(source, SourceSpec::Http(_))
+    {
+        let what = format!(
+            "works with source http://HOST:PORT/PATH only, not with {}; leave it out",
+            shown(source)
+        );
+        return misfit(option, what);
+    }
+    if let (SourceSpec::Http(url), Some(_)) = (source, &options.ca_file)
+        && !url.as_str().starts_with("https:")
+    {
+        let what = "is for https, and the source is http; leave it out".to_owned();
+        return misfit("ca-file", what);
+    }
     if let Some(option) = only_for_cameras(options)
         && !matches!(
             source,
@@ -56,7 +71,7 @@ pub(crate) fn misfit(options: &CameraOptions, source: &SourceSpec, slot: &Path) 
     {
         let what = format!(
             "works with sources auto, v4l2 and libcamera only, not with {}; leave it out",
-            kind(source)
+            shown(source)
         );
         return misfit(option, what);
     }
@@ -79,10 +94,29 @@ fn only_for_cameras(options: &CameraOptions) -> Option<&'static str> {
         .find_map(|(name, given)| given.then_some(*name))
 }
 
-/// A command line may be long, and hold a password.
-fn kind(source: &SourceSpec) -> String {
+/// An option that only source http has, if one was given.
+fn only_for_http(options: &CameraOptions) -> Option<&'static str> {
+    let given = [
+        ("login-file", options.login_file.is_some()),
+        ("login", options.login.is_some()),
+        ("ca-file", options.ca_file.is_some()),
+    ];
+    given
+        .iter()
+        .find_map(|(name, given)| given.then_some(*name))
+}
+
+/// A source as everybody may know it: a command line may be long and hold a password, and with many
+/// services the path of a URL is one.
+pub(crate) fn shown(source: &SourceSpec) -> String {
     match source {
         SourceSpec::Command(_) => "command".to_owned(),
+        SourceSpec::Http(url) => {
+            let url = url.as_str();
+            let host = url.find("://").map_or(0, |at| at + "://".len());
+            let end = url[host..].find(['/', '?', '#']);
+            end.map_or(url, |end| &url[..host + end]).to_owned()
+        }
         other => other.to_string(),
     }
 }

@@ -22,9 +22,11 @@ const PLACE: &str = "lib/eyelid/eyelid-capture-libcamera";
 pub(crate) fn exec_for(source: &SourceSpec) -> anyhow::Result<()> {
     match source {
         SourceSpec::Libcamera | SourceSpec::Auto => exec(),
-        SourceSpec::V4l2(_) | SourceSpec::Test | SourceSpec::Folder(_) | SourceSpec::Command(_) => {
-            Ok(())
-        }
+        SourceSpec::V4l2(_)
+        | SourceSpec::Test
+        | SourceSpec::Folder(_)
+        | SourceSpec::Http(_)
+        | SourceSpec::Command(_) => Ok(()),
     }
 }
 

@@ -3,11 +3,13 @@
 //! [`run`] is the program. One thread sleeps in poll(2) on the slot, the source and the signals
 //! that end it; [`eyelid_producer`] decides what is next, and does it; [`source`] has the kinds of
 //! camera. Frames of strangers pass through [`eyelid_jpeg`] before they are published. No HTTP
-//! here, and no queue: only the newest frame is at hand.
+//! server here, and no queue: only the newest frame is at hand.
 
 mod arguments;
 mod fit;
 mod full_build;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod run;
 pub mod source;
 mod turn;

@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::source::AnySource;
-use crate::{Arguments, Settings, full_build, source};
+use crate::{Arguments, Settings, fit, full_build, source};
 
 /// Captures until SIGINT or SIGTERM. SIGHUP has the configuration read again.
 ///
@@ -117,19 +117,11 @@ fn driver(settings: &Settings, publisher: Publisher, source: AnySource) -> Drive
     let options = DriverOptions {
         tables: settings.tables(),
         log_name: "camera".to_owned(),
-        shown_source: shown_source(&settings.source),
+        shown_source: fit::shown(&settings.source),
         max_fps: settings.fps.map(|fps| fps.per_second()),
         linger: settings.linger,
     };
     Driver::new(options, publisher, source, Instant::now())
-}
-
-/// A command line may hold a password, and `state.json` is for everybody.
-fn shown_source(source: &SourceSpec) -> String {
-    match source {
-        SourceSpec::Command(_) => "command".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 /// Tells who looks why there is no picture: this process will not be there to do so.

@@ -5,8 +5,10 @@ mod auto;
 mod command;
 mod folder;
 mod hardware;
+mod http;
 #[cfg(feature = "libcamera")]
 mod libcamera;
+mod opening;
 mod still;
 mod test;
 mod v4l2;
@@ -22,6 +24,9 @@ use eyelid_slot::{MAX_FRAME_BYTES, Rendition, RenditionSet};
 use crate::{ListRequest, ListWhat, Settings};
 use hardware::control::Control;
 use hardware::list::{self, ListedCamera, ListedControl};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use http::fuzzing;
 
 /// Any source.
 pub type AnySource = Box<dyn Source<Error = SourceError>>;
@@ -57,6 +62,20 @@ pub enum SourceError {
         what: String,
         /// The last line that it wrote to stderr.
         last_line: Option<String>,
+    },
+    /// Who is asked by HTTP gives no frames: who that is, and why, in their own words.
+    #[error("{0}")]
+    Http(String),
+    /// The URL, the login or the certificates for it cannot be used.
+    #[error("{0}")]
+    HttpSetup(String),
+    /// The system keeps somebody from being asked.
+    #[error("source http: cannot {what}: {reason}")]
+    HttpSystem {
+        /// What was tried.
+        what: &'static str,
+        /// The system's reason.
+        reason: io::Error,
     },
     /// libcamera, or all of its cameras.
     #[error("libcamera: {what}{}", because(.reason))]
@@ -120,7 +139,10 @@ impl SourceError {
     /// Says whether the configuration asks for what this camera or build cannot do, so that trying
     /// again changes nothing.
     pub fn is_setup(&self) -> bool {
-        matches!(self, Self::Unsuitable { .. } | Self::NotBuilt)
+        matches!(
+            self,
+            Self::Unsuitable { .. } | Self::HttpSetup(_) | Self::NotBuilt
+        )
     }
 }
 
@@ -184,6 +206,7 @@ pub fn open(settings: &Settings) -> Result<AnySource, SourceError> {
         SourceSpec::V4l2(camera) => Box::new(v4l2::V4l2::open(camera.as_deref(), settings)?),
         SourceSpec::Test => Box::new(test::TestPicture::new(settings)),
         SourceSpec::Folder(path) => Box::new(folder::Folder::new(path, settings)),
+        SourceSpec::Http(url) => Box::new(http::Http::open(url, settings)?),
         SourceSpec::Command(shell) => Box::new(command::Command::new(shell, settings)),
     })
 }
@@ -197,6 +220,7 @@ pub fn check(settings: &Settings) -> Result<(), SourceError> {
         #[cfg(not(feature = "libcamera"))]
         SourceSpec::Libcamera => Err(SourceError::NotBuilt),
         SourceSpec::Folder(path) => folder::check(path),
+        SourceSpec::Http(url) => http::check(url, settings),
         _ => Ok(()),
     }
 }

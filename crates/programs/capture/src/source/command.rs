@@ -7,7 +7,6 @@
 
 mod ending;
 mod lines;
-mod opening;
 mod process;
 
 use std::io::{self, Read};
@@ -19,10 +18,10 @@ use eyelid_jpeg::{Check, FrameMaker, Splitter};
 use eyelid_producer::{EncodedFrame, Source, SourceStatus};
 
 use super::SourceError;
+use super::opening::Opening;
 use crate::Settings;
 use ending::{Ending, kill};
 use lines::Lines;
-use opening::Opening;
 use process::{Process, exit};
 
 /// How long a command may be without a complete frame. rpicam-vid and RTSP cameras need up to 5 s

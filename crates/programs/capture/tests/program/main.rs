@@ -8,5 +8,6 @@ mod folder;
 mod full_build;
 mod full_picture;
 mod harness;
+mod http;
 mod options;
 mod renditions;

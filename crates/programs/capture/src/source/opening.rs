@@ -1,29 +1,29 @@
-//! What a command writes instead of JPEGs, told by how it begins: most often H.264, where an option
-//! is missing.
+//! What a command or a server sends instead of JPEGs, told by how it begins: most often H.264,
+//! where an option is missing.
 
 use memchr::memmem;
 
 /// As much as it takes to tell: two packets of MPEG-TS.
 const MOST_BYTES: usize = 2 * 188;
 
-/// The first bytes that a command has written.
+/// The first bytes that came.
 #[derive(Debug, Default)]
-pub(super) struct Opening(Vec<u8>);
+pub(crate) struct Opening(Vec<u8>);
 
 impl Opening {
     /// Takes the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         let room = MOST_BYTES - self.0.len();
         self.0.extend(bytes.iter().take(room));
     }
 
-    /// Says whether nothing was written at all.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Says whether nothing came at all.
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// What it is, unless a JPEG begins in it.
-    pub(super) fn what(&self) -> Option<&'static str> {
+    pub(crate) fn what(&self) -> Option<&'static str> {
         if memmem::find(&self.0, b"\xFF\xD8\xFF").is_some() {
             return None;
         }
