@@ -1,12 +1,16 @@
 //! Those who are asked about a camera's pictures, now and then: whom, about which rules, and what
 //! came of it. While a question is under way the camera is looked at as ever.
 
+mod answers;
 mod looking;
+mod voice;
 mod words;
 
-use std::time::SystemTime;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use eyelid_config::HttpUrl;
 use tokio::task::JoinSet;
 
 use crate::alert::Judge;
@@ -18,6 +22,8 @@ use crate::moment::Moment;
 use crate::rules::{Answer, CameraRules, Question, Rule};
 use crate::settings::{CameraSettings, JudgeSettings, Settings};
 
+pub(crate) use answers::{AnswerLog, Answers};
+
 use words::Words;
 
 /// All of one camera. When it is dropped, so are questions under way.
@@ -25,10 +31,29 @@ pub(crate) struct Asker {
     camera: String,
     words: Option<Words>,
     /// By their rules; nothing while one is under way.
-    obico: Vec<(String, Option<Obico>)>,
+    obico: Vec<(String, Option<MlApi>)>,
     sees: Option<Sees>,
     is_looking: bool,
     under_way: JoinSet<Done>,
+}
+
+/// Who is asked. The detector always is: it is this machine's.
+pub(crate) enum Whom {
+    /// The model and ml_api themselves.
+    Themselves {
+        /// Where ml_api gets the picture, if not where the rule says.
+        picture: Option<HttpUrl>,
+    },
+    /// Nobody, but what was said once is said again.
+    Recorded(Rc<Answers>),
+    /// Nobody.
+    Nobody,
+}
+
+/// Who looks at prints for a rule.
+enum MlApi {
+    Itself(Box<Obico>),
+    Recorded(Rc<Answers>),
 }
 
 /// Rules that are to be asked about now, all of one judge.
@@ -62,10 +87,13 @@ pub(crate) struct Outcome {
 
 /// What a task gives back.
 enum Done {
-    Words(Box<(Prepared, Asked, AskedPicture)>),
-    Obico(Box<(String, Obico, anyhow::Result<Judged>, AskedPicture)>),
+    Words(Box<(Prepared, Asked, AskedPicture, Instant)>),
+    Obico(Box<ObicoDone>),
     Seen(Box<(Vec<String>, anyhow::Result<sees::Look>, AskedPicture)>),
 }
+
+/// Of a rule; no answer where nothing is said of it.
+type ObicoDone = (String, MlApi, Option<anyhow::Result<Judged>>, AskedPicture);
 
 impl Asker {
     /// Those of a camera.
@@ -73,17 +101,15 @@ impl Asker {
     /// # Errors
     /// A key cannot be read, or would go over a wire in the clear; or there is no detector that can
     /// be used.
-    pub(crate) fn new(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<Self> {
-        let words = Words::new(settings, camera)?;
+    pub(crate) fn new(
+        settings: &Settings,
+        camera: &CameraSettings,
+        whom: &Whom,
+    ) -> anyhow::Result<Self> {
+        let words = Words::new(settings, camera, whom)?;
         let mut obico = Vec::new();
         for rule in &camera.rules {
-            if let JudgeSettings::Obico {
-                url,
-                picture,
-                key_file,
-            } = &rule.judge
-            {
-                let judge = Obico::new(url, picture, key_file.as_deref())?;
+            if let Some(judge) = ml_api(&rule.judge, whom)? {
                 obico.push((rule.name.clone(), Some(judge)));
             }
         }
@@ -110,20 +136,20 @@ impl Asker {
             words.says.forget();
         }
         for (_, obico) in &mut self.obico {
-            if let Some(obico) = obico {
+            if let Some(MlApi::Itself(obico)) = obico {
                 obico.forget();
             }
         }
     }
 
     /// What is to be asked now, of the rules that `looks_now`; `moves` says whether something does
-    /// where a rule looks.
+    /// where a rule looks. `at` is `now` by the clock that pauses between questions count by.
     pub(crate) fn due(
         &self,
         rules: &CameraRules,
         looks_now: impl Fn(&str) -> bool,
         moves: impl Fn(&str) -> bool,
-        now: Moment,
+        (now, at): (Moment, Instant),
     ) -> Vec<Due> {
         let is_due = |rule: &Rule, judge: Judge, moves: &dyn Fn(&str) -> bool| {
             let name = rule.name();
@@ -134,7 +160,7 @@ impl Asker {
             let moved = |name: &str| words.moved(name, moves(name));
             let in_words = rules.rules().iter();
             let in_words = in_words.filter(|it| is_due(it, Judge::Says, &moved));
-            due.extend(words.due(in_words, &self.camera));
+            due.extend(words.due(in_words, &self.camera, at));
         }
         let of_obico = rules.rules().iter();
         let of_obico = of_obico.filter(|it| is_due(it, Judge::Obico, &moves));
@@ -164,9 +190,10 @@ impl Asker {
         rules: &CameraRules,
         picture: AskedPicture,
         clock_ahead_of_utc_s: i32,
+        at: Instant,
     ) -> anyhow::Result<()> {
         match due.judge {
-            Judge::Says => self.ask_in_words(due, rules, picture, clock_ahead_of_utc_s),
+            Judge::Says => self.ask_in_words(due, rules, picture, clock_ahead_of_utc_s, at),
             Judge::Obico => self.ask_obico(due, picture),
             Judge::Sees => {
                 self.ask_detector(due, picture);
@@ -182,16 +209,24 @@ impl Asker {
             if !due.rules.contains(rule) {
                 continue;
             }
-            let Some(mut obico) = place.take() else {
+            let Some(mut judge) = place.take() else {
                 continue;
             };
             let (rule, picture) = (rule.clone(), picture.clone());
             self.under_way.spawn_local(async move {
-                let judged = obico.judge((header.width, header.height)).await;
-                Done::Obico(Box::new((rule, obico, judged, picture)))
+                let judged = match &mut judge {
+                    MlApi::Itself(obico) => Some(obico.judge((header.width, header.height)).await),
+                    MlApi::Recorded(answers) => answers.said(&rule, None).map(Ok),
+                };
+                Done::Obico(Box::new((rule, judge, judged, picture)))
             });
         }
         Ok(())
+    }
+
+    /// Says whether a question is under way.
+    pub(crate) fn is_asking(&self) -> bool {
+        !self.under_way.is_empty()
     }
 
     /// Waits for what the next question came to; for ever, while none is under way. May be dropped
@@ -208,27 +243,47 @@ impl Asker {
         }
     }
 
-    fn obico_done(
-        &mut self,
-        (rule, obico, judged, picture): (String, Obico, anyhow::Result<Judged>, AskedPicture),
-    ) -> Outcome {
+    fn obico_done(&mut self, (rule, judge, judged, picture): ObicoDone) -> Outcome {
         if let Some((_, place)) = self.obico.iter_mut().find(|(name, _)| *name == rule) {
-            *place = Some(obico);
+            *place = Some(judge);
         }
         let (came_to, why, judged) = match judged {
-            Ok(judged) => (Question::Answered, None, judged),
-            Err(error) => {
+            None => (None, None, None),
+            Some(Ok(judged)) => (Some(Question::Answered), None, Some(judged)),
+            Some(Err(error)) => {
                 let why = format!("{error:#}");
                 log::debug!("obico: no answer: {why}");
-                (Question::Failed, Some(why), Answer::Missing.into())
+                let missing = Some(Answer::Missing.into());
+                (Some(Question::Failed), Some(why), missing)
             }
         };
         Outcome {
             judge: Judge::Obico,
-            came_to: Some(came_to),
+            came_to,
             why,
-            answers: vec![(rule, judged)],
+            answers: judged.map(|judged| (rule, judged)).into_iter().collect(),
             picture,
         }
     }
+}
+
+/// Who looks for a rule of obico's, if anybody does.
+fn ml_api(judge: &JudgeSettings, whom: &Whom) -> anyhow::Result<Option<MlApi>> {
+    let JudgeSettings::Obico {
+        url,
+        picture,
+        key_file,
+    } = judge
+    else {
+        return Ok(None);
+    };
+    Ok(match whom {
+        Whom::Themselves { picture: lent } => {
+            let picture = lent.as_ref().unwrap_or(picture);
+            let obico = Obico::new(url, picture, key_file.as_deref())?;
+            Some(MlApi::Itself(Box::new(obico)))
+        }
+        Whom::Recorded(answers) => Some(MlApi::Recorded(answers.clone())),
+        Whom::Nobody => None,
+    })
 }

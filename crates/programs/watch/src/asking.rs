@@ -1,7 +1,7 @@
 //! `try`: asks a judge once, and prints what it says.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -142,7 +142,9 @@ async fn ask_in_words(
     let ahead_s = LocalClock::new().ahead_s(SystemTime::now());
     let question = question_of(pictures, rules, ahead_s)?;
     println!("model: {} at {}", model_settings.model, model_settings.url);
-    let asked = model.ask("", Occasion::Confirming, &question).await;
+    let asked = model
+        .ask("", Occasion::Confirming, &question, Instant::now())
+        .await;
     let (an_hour, a_day) = model.asked();
     println!(
         "questions: {an_hour} of {} this hour, {a_day} of {} this day",

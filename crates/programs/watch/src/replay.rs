@@ -1,25 +1,35 @@
-//! `replay`: the whole machine on recorded pictures. It needs no camera, no state and no network,
-//! writes no alerts, and prints what would have been alerted.
+//! `replay`: the whole machine on recorded pictures. It needs no camera and no state, writes no
+//! alerts, asks nobody unless it is told to, and prints what would have been alerted.
 
+mod asking;
+mod lent;
 mod recording;
+mod replaying;
+mod start_time;
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use eyelid_config::Fps;
 use serde::Serialize;
+use tokio::task::LocalSet;
 
 use crate::OneCamera;
 use crate::alert::{Judge, Kind, Sighting};
 use crate::eye::Seen;
 use crate::judges::marked;
-use crate::judges::sees::Sees;
-use crate::machine::{Looked, Machine, Told};
-use crate::moment::{Moment, Monotonic};
-use crate::replay::recording::Recording;
+use crate::local_clock::LocalClock;
+use crate::machine::Told;
+use crate::settings::{CameraSettings, Settings};
+
+use asking::Asking;
+use recording::Recording;
+use replaying::Replaying;
+use start_time::StartTime;
 
 /// How many pictures a second there are where nothing is said.
 const FPS: f64 = 10.0;
@@ -35,6 +45,21 @@ pub(crate) struct ReplayArguments {
     /// How many pictures a second there are; of a video, how many are looked at [default: 10]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fps: Option<Fps>,
+    /// When the first picture was taken, by this machine's zone (2026-11-28T22:00), or by UTC with
+    /// a Z behind it: hours (at) count then [default: they do not]
+    #[arg(long, value_name = "TIME")]
+    start: Option<StartTime>,
+    /// Ask the model (says) and ml_api (obico); a question counts, and costs, as one of a watcher
+    /// [default: neither is judged]
+    #[arg(long)]
+    ask: bool,
+    /// Take what says and obico answer from this file, and ask nobody; with --ask, write it there
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// With --ask and obico: have ml_api get the recorded pictures at this address of this machine,
+    /// which it has to reach (port 0: any)
+    #[arg(long, value_name = "ADDR:PORT", requires = "ask")]
+    lend: Option<SocketAddr>,
     /// Print a line for every picture, too: whether something moves, and where
     #[arg(long)]
     every_look: bool,
@@ -74,26 +99,35 @@ struct PrintedLook {
 /// Looks at the pictures, and prints each alert as a line of JSON.
 ///
 /// # Errors
-/// The pictures cannot be read, or the settings are wrong.
+/// The pictures cannot be read, the settings are wrong, or who is asked does not answer.
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let (settings, camera) = arguments.camera.settings()?;
-    let sees = Sees::new(&settings, &camera)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let replayed = replay(arguments, &settings, &camera);
+    let replayed = LocalSet::new().block_on(&runtime, replayed);
+    runtime.shutdown_background();
+    replayed
+}
+
+async fn replay(
+    arguments: &ReplayArguments,
+    settings: &Settings,
+    camera: &CameraSettings,
+) -> anyhow::Result<()> {
     let fps = arguments.fps.map_or(FPS, Fps::per_second);
-    let begin = Moment {
-        monotonic: Monotonic::default(),
-        wall: SystemTime::UNIX_EPOCH,
-    };
-    let mut machine = Machine::new(&camera, None, "", begin)?;
-    machine.rules.watch(true, begin);
+    let start = arguments.start.map(|start| start.at(&LocalClock::new()));
+    let asking = Asking::new(arguments, settings, camera).await?;
+    let mut replaying = Replaying::new(camera, asking, start)?;
     let mut recording = Recording::open(&arguments.pictures, fps)?;
     let mut output = io::stdout().lock();
     let mut number = 0u32;
     while let Some((name, jpeg)) = recording.next()? {
         let at = Duration::from_secs_f64(f64::from(number) / fps);
         number += 1;
-        let now = begin.plus(at);
-        let looked = machine.look(&jpeg, at, now, |_| true);
-        let Looked { seen, mut told } = match looked {
+        let looked = match replaying.look(jpeg.into(), at).await? {
             Ok(looked) => looked,
             Err(error) => {
                 let name = name.as_deref().unwrap_or("of the video");
@@ -101,17 +135,13 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
                 continue;
             }
         };
-        if let Some(sees) = &sees
-            && !seen.is_learning
+        let at_s = rounded_s(at);
+        if arguments.every_look
+            && let Some(seen) = &looked.seen
         {
-            told.extend(detected(&mut machine, sees, (&jpeg, &seen), now)?);
+            print(&mut output, &printed_look(seen, at_s))?;
         }
-        told.extend(machine.rules.tick(now).into_iter().map(Told::from));
-        let at_s = (at.as_secs_f64() * 1000.0).round() / 1000.0;
-        if arguments.every_look {
-            print(&mut output, &printed_look(&seen, at_s))?;
-        }
-        for told in &told {
+        for told in &looked.told {
             let camera = camera.name.as_str();
             print(&mut output, &printed(told, at_s, camera, name.as_deref()))?;
         }
@@ -119,31 +149,13 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     if number == 0 {
         anyhow::bail!("{:?} has no pictures", arguments.pictures);
     }
+    replaying.asking.sum_up(arguments.answers.as_deref());
     Ok(())
 }
 
-/// Asks the detector for the rules that are due, as a watcher does, and waits for it.
-fn detected(
-    machine: &mut Machine,
-    sees: &Sees,
-    (jpeg, seen): (&[u8], &Seen),
-    now: Moment,
-) -> anyhow::Result<Vec<Told>> {
-    let due = machine.rules.rules().iter().filter(|rule| {
-        let moves = machine.moves_for(rule.name(), seen);
-        rule.terms().judge == Judge::Sees && rule.is_due(moves, now)
-    });
-    let due: Vec<String> = due.map(|rule| rule.name().to_owned()).collect();
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let look = sees.look_now(jpeg)?;
-    let mut told = Vec::new();
-    for rule in due {
-        machine.rules.asked(&rule, now);
-        told.extend(machine.judged(&rule, &sees.judge(&rule, &look), now));
-    }
-    Ok(told)
+/// To the millisecond.
+fn rounded_s(at: Duration) -> f64 {
+    (at.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 fn printed<'a>(

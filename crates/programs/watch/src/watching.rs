@@ -6,7 +6,7 @@
 mod following;
 pub(crate) mod frames;
 mod hands;
-mod hours;
+pub(crate) mod hours;
 mod made_rules;
 pub(crate) mod pace;
 mod watcher;

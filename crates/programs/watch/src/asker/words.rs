@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use eyelid_words::{Answer as Word, RuleInWords, Verdict};
 
-use super::{AskedPicture, Asker, Done, Due, Outcome};
+use super::voice::Voice;
+use super::{AskedPicture, Asker, Done, Due, Outcome, Whom};
 use crate::alert::Judge;
 use crate::judges::Judged;
-use crate::judges::says::{Asked, Model, Occasion, Prepared, Said, Says};
+use crate::judges::says::{Asked, Occasion, Prepared, Said, Says};
 use crate::rules::{Answer, CameraRules, Question, Rule, State};
 use crate::settings::{CameraSettings, Settings};
 
 /// The rules in words, and who is asked about them.
 pub(super) struct Words {
-    model: Rc<Model>,
+    voice: Rc<Voice>,
     pub(super) says: Says,
     is_asking: bool,
     /// Rules where something has moved since they were asked about last. What it came to is to be
@@ -32,13 +33,15 @@ impl Words {
     pub(super) fn new(
         settings: &Settings,
         camera: &CameraSettings,
+        whom: &Whom,
     ) -> anyhow::Result<Option<Self>> {
         let has_words = camera.rules.iter().any(|rule| rule.judge.is_in_words());
-        let Some(model) = settings.model.as_ref().filter(|_| has_words) else {
+        let voice = Voice::new(settings, whom)?.filter(|_| has_words);
+        let Some(voice) = voice else {
             return Ok(None);
         };
         Ok(Some(Self {
-            model: Rc::new(Model::new(model, &settings.state)?),
+            voice: Rc::new(voice),
             says: Says::new(&camera.mask),
             is_asking: false,
             moved: RefCell::default(),
@@ -46,14 +49,19 @@ impl Words {
     }
 
     /// What the model is to be asked about, of rules that are due.
-    pub(super) fn due<'a>(&self, due: impl Iterator<Item = &'a Rule>, camera: &str) -> Option<Due> {
+    pub(super) fn due<'a>(
+        &self,
+        due: impl Iterator<Item = &'a Rule>,
+        camera: &str,
+        at: Instant,
+    ) -> Option<Due> {
         let due: Vec<&Rule> = due.collect();
         let is_confirming = due.iter().any(|rule| rule.state() == State::Asked);
         let occasion = match is_confirming {
             true => Occasion::Confirming,
             false => Occasion::First,
         };
-        let may_ask = !self.is_asking && self.model.wait(camera, occasion).is_zero();
+        let may_ask = !self.is_asking && self.voice.wait(camera, occasion, at).is_zero();
         (may_ask && !due.is_empty()).then(|| Due {
             judge: Judge::Says,
             rules: due.iter().map(|rule| rule.name().to_owned()).collect(),
@@ -78,6 +86,7 @@ impl Asker {
         rules: &CameraRules,
         picture: AskedPicture,
         clock_ahead_of_utc_s: i32,
+        at: Instant,
     ) -> anyhow::Result<()> {
         let Some(words) = &mut self.words else {
             return Ok(());
@@ -97,29 +106,29 @@ impl Asker {
             due.occasion,
             (&picture.jpeg, picture.captured),
             clock_ahead_of_utc_s,
-            Instant::now(),
+            at,
         )?;
         let Some(prepared) = prepared else {
             return Ok(());
         };
         words.is_asking = true;
-        let (model, camera) = (words.model.clone(), self.camera.clone());
+        let (voice, camera) = (words.voice.clone(), self.camera.clone());
         let occasion = due.occasion;
         self.under_way.spawn_local(async move {
-            let asked = model.ask(&camera, occasion, &prepared.question).await;
-            Done::Words(Box::new((prepared, asked, picture)))
+            let asked = voice.ask(&camera, occasion, &prepared.question, at).await;
+            Done::Words(Box::new((prepared, asked, picture, at)))
         });
         Ok(())
     }
 
     pub(super) fn words_done(
         &mut self,
-        (prepared, asked, picture): (Prepared, Asked, AskedPicture),
+        (prepared, asked, picture, at): (Prepared, Asked, AskedPicture, Instant),
     ) -> Outcome {
         if let Some(words) = &mut self.words {
             words.is_asking = false;
             if let Asked::Said(said) = &asked {
-                words.says.answered(&prepared, said, Instant::now());
+                words.says.answered(&prepared, said, at + said.took);
             }
         }
         let names = prepared.question.rules().iter().map(|rule| &rule.name);

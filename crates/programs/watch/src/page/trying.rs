@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eyelid_consumer::{Cameras, Configured, Deadline, Freshness, Largest, Wanted};
@@ -102,7 +102,12 @@ impl Trying {
             Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, what)
         })?;
         // As soon as what confirms an answer: a person waits.
-        let asked = model.ask(camera.as_str(), Occasion::Confirming, &question);
+        let asked = model.ask(
+            camera.as_str(),
+            Occasion::Confirming,
+            &question,
+            Instant::now(),
+        );
         told(asked.await)
     }
 

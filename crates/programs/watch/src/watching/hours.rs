@@ -12,37 +12,37 @@ const ASK_AGAIN: Duration = Duration::from_secs(600);
 
 /// The hours of a camera and its rules.
 #[derive(Debug)]
-pub(super) struct Hours {
+pub(crate) struct Hours {
     clock: LocalClock,
 }
 
 impl Hours {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             clock: LocalClock::new(),
         }
     }
 
     /// Says whether the camera is watched at that moment.
-    pub(super) fn are_now(&self, camera: &CameraSettings, now: SystemTime) -> bool {
+    pub(crate) fn are_now(&self, camera: &CameraSettings, now: SystemTime) -> bool {
         let is_open = |times| is_open(times, now, &self.clock);
         is_open(camera.at.as_ref()) && camera.rules.iter().any(|rule| is_open(rule.at.as_ref()))
     }
 
     /// Says whether a rule looks at that moment.
-    pub(super) fn of_rule(&self, camera: &CameraSettings, rule: &str, now: SystemTime) -> bool {
+    pub(crate) fn of_rule(&self, camera: &CameraSettings, rule: &str, now: SystemTime) -> bool {
         let mut rules = camera.rules.iter();
         let times = rules.find(|known| known.name == rule);
         times.is_none_or(|rule| is_open(rule.at.as_ref(), now, &self.clock))
     }
 
     /// How far local time is ahead of UTC at that moment, in seconds.
-    pub(super) fn ahead_of_utc_s(&self, now: SystemTime) -> i32 {
+    pub(crate) fn ahead_of_utc_s(&self, now: SystemTime) -> i32 {
         self.clock.ahead_s(now)
     }
 
     /// How long to wait before these may say something else.
-    pub(super) fn until_other(&self, camera: &CameraSettings, now: SystemTime) -> Duration {
+    pub(crate) fn until_other(&self, camera: &CameraSettings, now: SystemTime) -> Duration {
         let own = [camera.at.as_ref()];
         let all = own
             .into_iter()

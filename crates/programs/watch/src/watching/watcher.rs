@@ -20,7 +20,7 @@ use super::hours::Hours;
 use super::made_rules::MadeRules;
 use super::pace::Pace;
 use super::{Plan, Reread};
-use crate::asker::{Asker, Outcome};
+use crate::asker::{Asker, Outcome, Whom};
 use crate::judges::says::Look;
 use crate::machine::{Machine, Told};
 use crate::moment::{Moment, boot_id};
@@ -43,6 +43,9 @@ const SETTLES: Duration = Duration::from_secs(5);
 
 /// Lines about pictures that cannot be decoded.
 const BROKEN_LOGGED: Duration = Duration::from_secs(600);
+
+/// Who is asked.
+const THEMSELVES: Whom = Whom::Themselves { picture: None };
 
 /// Watches a camera.
 pub(super) struct Watcher {
@@ -87,7 +90,7 @@ impl Watcher {
         let (hands, saved) = Hands::new(&plan, now)?;
         Ok(Self {
             machine: Machine::new(&camera, saved, &boot_id(), now)?,
-            asker: Asker::new(&plan.settings, &camera)?,
+            asker: Asker::new(&plan.settings, &camera, &THEMSELVES)?,
             hours: Hours::new(),
             hands,
             pace: Pace::new(camera.fps),
@@ -295,7 +298,7 @@ impl Watcher {
     fn reconfigure(&mut self) -> anyhow::Result<()> {
         let camera = with_made_rules(&self.plan, &self.made);
         let settings = &self.plan.settings;
-        let asker = Asker::new(settings, &camera)?;
+        let asker = Asker::new(settings, &camera, &THEMSELVES)?;
         self.machine.reconfigure(&camera)?;
         (self.asker, self.camera) = (asker, camera);
         Ok(())

@@ -98,19 +98,26 @@ impl Model {
         self.questions.asked(SystemTime::now())
     }
 
-    /// How long to wait with a question of this camera: whoever has several things to do need not
-    /// prepare one before.
-    pub(crate) fn wait(&self, camera: &str, occasion: Occasion) -> Duration {
-        let (pauses, now) = (self.pauses.borrow(), Instant::now());
+    /// How long to wait with a question of this camera from `now`: whoever has several things to do
+    /// need not prepare one before.
+    pub(crate) fn wait(&self, camera: &str, occasion: Occasion, now: Instant) -> Duration {
+        let pauses = self.pauses.borrow();
         match occasion {
             Occasion::First => pauses.wait(camera, now),
             Occasion::Confirming => pauses.endpoint_wait(now),
         }
     }
 
-    /// Asks.
-    pub(crate) async fn ask(&self, camera: &str, occasion: Occasion, what: &Question) -> Asked {
-        let wait = self.wait(camera, occasion);
+    /// Asks. Pauses between questions count by `now`, which is another time than the clock's where
+    /// pictures are recorded ones; the budget counts by the clock, for it is money.
+    pub(crate) async fn ask(
+        &self,
+        camera: &str,
+        occasion: Occasion,
+        what: &Question,
+        now: Instant,
+    ) -> Asked {
+        let wait = self.wait(camera, occasion, now);
         if !wait.is_zero() {
             return Asked::NotNow(wait);
         }
@@ -121,7 +128,8 @@ impl Model {
             Err(error) => return Asked::Failed(error.to_string()),
         };
         let started = Instant::now();
-        self.pauses.borrow_mut().asked(camera, started);
+        let later = || now + started.elapsed();
+        self.pauses.borrow_mut().asked(camera, now);
         for _ in 0..MOST_WAYS {
             let answer = match self.send(what).await {
                 Ok(answer) => answer,
@@ -129,7 +137,7 @@ impl Model {
                     if !error.may_have_arrived() {
                         turn.give_back();
                     }
-                    return self.failed(error.to_string(), None);
+                    return self.failed(error.to_string(), None, later());
                 }
             };
             if is_matter_of_dialect(answer.status)
@@ -139,7 +147,8 @@ impl Model {
                 continue;
             }
             if !answer.status.is_success() {
-                return self.failed(refusal(&self.url, &answer), answer.retry_after);
+                let why = refusal(&self.url, &answer);
+                return self.failed(why, answer.retry_after, later());
             }
             self.pauses.borrow_mut().answered();
             match read(&answer.body) {
@@ -157,7 +166,8 @@ impl Model {
                 Err(none) => return Asked::Invalid(none),
             }
         }
-        self.failed(format!("{}: takes no request in any way", self.url), None)
+        let why = format!("{}: takes no request in any way", self.url);
+        self.failed(why, None, later())
     }
 
     async fn send(&self, what: &Question) -> Result<Answer, eyelid_http_client::Error> {
@@ -170,9 +180,8 @@ impl Model {
         self.client.send(&request, self.limits).await
     }
 
-    fn failed(&self, why: String, retry_after: Option<Duration>) -> Asked {
-        let mut pauses = self.pauses.borrow_mut();
-        pauses.failed(retry_after, Instant::now());
+    fn failed(&self, why: String, retry_after: Option<Duration>, now: Instant) -> Asked {
+        self.pauses.borrow_mut().failed(retry_after, now);
         Asked::Failed(why)
     }
 

@@ -1,6 +1,6 @@
 //! What is asked of the detector and of others about a picture, and what becomes of their answers.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::Watcher;
 use crate::asker::{AskedPicture, Due, Outcome};
@@ -15,6 +15,7 @@ impl Watcher {
         let (now, wall) = (Moment::now(), SystemTime::now());
         let looks_now = |rule: &str| self.hours.of_rule(&self.camera, rule, wall);
         let rules = &self.machine.rules;
+        let now = (now, Instant::now());
         self.asker.due(rules, looks_now, moves, now)
     }
 
@@ -33,9 +34,8 @@ impl Watcher {
                 self.machine.rules.asked(rule, Moment::now());
             }
             let ahead_s = self.hours.ahead_of_utc_s(SystemTime::now());
-            let asked = self
-                .asker
-                .ask(&due, &self.machine.rules, picture.clone(), ahead_s);
+            let (rules, picture) = (&self.machine.rules, picture.clone());
+            let asked = (self.asker).ask(&due, rules, picture, ahead_s, Instant::now());
             if let Err(error) = asked {
                 log::debug!("{}: not asked: {error:#}", due.judge);
             }
