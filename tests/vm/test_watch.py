@@ -98,6 +98,13 @@ def test_starting_the_unit_arms_the_camera_and_an_alert_lies_there_with_its_pict
     assert sorted(processes().values()) == ["eyelid-capture", "eyelid-watch"]
 
 
+def test_what_it_keeps_says_of_which_start_of_the_machine_it_is():
+    """A clock that is set would make alerts again, or old before their time."""
+    kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    state = wait_for(lambda: list(STATE.glob("default.json")), "a state")[0]
+    assert json.loads(state.read_text())["saved"]["boot"] == kernel
+
+
 def test_it_works_when_nobody_else_does():
     program = pid(WATCHER)
     assert os.sched_getscheduler(program) == os.SCHED_IDLE

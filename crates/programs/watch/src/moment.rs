@@ -106,10 +106,26 @@ impl Stamp {
     }
 }
 
-/// What the kernel calls the time since the machine's last start; nothing where it does not say so.
+/// The environment variable that has the kernel's [`boot_id`] where `/proc` is not to be had: the
+/// unit's sandbox shows processes alone, and systemd knows it as `%b` (systemd.unit(5)).
+const BOOT_ID: &str = "EYELID_BOOT_ID";
+
+/// What the kernel calls the time since the machine's last start (random(4)); nothing where nobody
+/// says so.
 pub(crate) fn boot_id() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().chars().take(64).collect()
+    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    plain_boot_id(
+        &std::env::var(BOOT_ID)
+            .ok()
+            .or_else(read)
+            .unwrap_or_default(),
+    )
+}
+
+/// The kernel writes it with hyphens, systemd without.
+fn plain_boot_id(text: &str) -> String {
+    let digits = text.chars().filter(char::is_ascii_hexdigit);
+    digits.take(32).collect()
 }
 
 /// Moments as RFC 3339 in UTC, to the millisecond.
@@ -151,6 +167,17 @@ mod tests {
         let stamp = Stamp::new(moment(100, 50_000), "a");
         assert_eq!(stamp.elapsed(moment(130, 10), "a"), Duration::from_secs(30));
         assert_eq!(stamp.elapsed(moment(50, 90_000), "a"), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_kernel_and_systemd_call_a_boot_the_same() {
+        let kernels = "0b9d33c5-7d5b-4a3e-8f43-1d2f0e6a9c11\n";
+        assert_eq!(plain_boot_id(kernels), "0b9d33c57d5b4a3e8f431d2f0e6a9c11");
+        assert_eq!(
+            plain_boot_id(kernels),
+            plain_boot_id("0b9d33c57d5b4a3e8f431d2f0e6a9c11")
+        );
+        assert_eq!(boot_id().len(), 32);
     }
 
     #[test]
