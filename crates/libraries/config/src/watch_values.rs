@@ -215,6 +215,14 @@ fn authority(behind_scheme: &str) -> &str {
     parts.next().unwrap_or_default()
 }
 
+/// Whether what stands behind the host is a port, if anything does.
+fn has_right_port(authority: &str) -> bool {
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    // The colons of an address of IPv6 are within brackets.
+    let port = port.filter(|port| !port.contains(']'));
+    port.is_none_or(|port| port.parse().is_ok_and(|number: u16| number > 0))
+}
+
 impl FromStr for HttpUrl {
     type Err = WatchValueError;
 
@@ -222,7 +230,10 @@ impl FromStr for HttpUrl {
         let rest = (text.strip_prefix("http://")).or_else(|| text.strip_prefix("https://"));
         let has_host = rest.is_some_and(|rest| {
             let host = authority(rest);
-            !host.is_empty() && !host.contains('@') && !host.starts_with(':')
+            !host.is_empty()
+                && !host.contains('@')
+                && !host.starts_with(':')
+                && has_right_port(host)
         });
         let plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
         if has_host && plain && text.len() <= LONGEST_URL {
@@ -340,6 +351,10 @@ mod tests {
             "ftp://a",
             "http://a b",
             "https://u:p@h/",
+            "http://h:99999/x",
+            "http://h:0/x",
+            "http://[::1]:x/",
+            "http://h:/",
         ] {
             assert!(wrong.parse::<HttpUrl>().is_err(), "{wrong:?}");
         }
