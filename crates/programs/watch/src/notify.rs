@@ -17,16 +17,18 @@ mod text;
 mod way;
 mod webhook;
 
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_slot::CameraName;
+use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use crate::alert::Judge;
 use crate::alerts;
@@ -84,19 +86,43 @@ struct Now {
     is_blind: bool,
 }
 
+/// How those who tell are to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    NotYet,
+    /// What is just being told is told to its end: others go on after them.
+    WhenTold,
+    /// The program ends.
+    Soon,
+}
+
+impl End {
+    fn has_come(&self) -> bool {
+        *self != Self::NotYet
+    }
+}
+
 /// Tells people. Ends, and waits a moment for what is being told, when it is dropped.
 pub(crate) struct Notifier {
     shared: Arc<Shared>,
+    settings: Vec<NotifySettings>,
     now: watch::Sender<Now>,
-    stop: watch::Sender<bool>,
+    /// Those who tell, and before them others that are not at their end yet.
+    ends: Vec<watch::Sender<End>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// One way, ready to begin.
+enum Ready {
+    Mqtt(mqtt::Broker),
+    Other(way::Teller),
 }
 
 impl Notifier {
     /// Begins to tell what is in the outbox, and what comes into it.
     ///
     /// # Errors
-    /// A thread or its runtime cannot be had, or what is configured cannot be.
+    /// A thread cannot be had, or what is configured cannot be.
     pub(crate) fn start(
         camera: &CameraName,
         settings: &[NotifySettings],
@@ -110,17 +136,56 @@ impl Notifier {
             news: Notify::new(),
         });
         let (now, _) = watch::channel(Now::default());
-        let (stop, _) = watch::channel(false);
         let mut notifier = Self {
             shared,
+            settings: Vec::new(),
             now,
-            stop,
+            ends: Vec::new(),
             thread: None,
         };
-        if !settings.is_empty() {
-            notifier.thread = Some(notifier.run(settings)?);
-        }
+        notifier.reconfigure(settings)?;
         Ok(notifier)
+    }
+
+    /// Tells in these ways from now on. What is just being told is told to its end before, so that
+    /// nobody is told it twice.
+    ///
+    /// # Errors
+    /// As of [`Notifier::start`]; all is as it was then.
+    pub(crate) fn reconfigure(&mut self, settings: &[NotifySettings]) -> anyhow::Result<()> {
+        if settings == self.settings {
+            return Ok(());
+        }
+        let ready = self.ready(settings)?;
+        let (end, of_end) = watch::channel(End::NotYet);
+        let now = self.now.subscribe();
+        let (before, all_before) = mpsc::channel::<JoinHandle<()>>();
+        let thread = thread::Builder::new()
+            .name("notify".to_owned())
+            .spawn(move || {
+                for before in all_before {
+                    // It has panicked, and said so.
+                    let _ = before.join();
+                }
+                let runtime = Builder::new_current_thread().enable_all().build();
+                match runtime {
+                    Ok(runtime) => runtime.block_on(tell(ready, now, of_end)),
+                    Err(error) => log::error!("nobody is told of alerts: {error}"),
+                }
+            })
+            .context("no thread for those who tell")?;
+        for end in &self.ends {
+            end.send_if_modified(|end| mem::replace(end, End::WhenTold) != End::WhenTold);
+        }
+        self.ends.retain(|end| end.receiver_count() > 0);
+        if let Some(thread) = self.thread.take() {
+            // It waits for that.
+            let _ = before.send(thread);
+        }
+        self.settings = settings.to_vec();
+        self.ends.push(end);
+        self.thread = Some(thread);
+        Ok(())
     }
 
     /// Something was put into the outbox.
@@ -146,43 +211,46 @@ impl Notifier {
         });
     }
 
-    fn run(&self, settings: &[NotifySettings]) -> anyhow::Result<JoinHandle<()>> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("no runtime for those who tell")?;
+    fn ready(&self, settings: &[NotifySettings]) -> anyhow::Result<Vec<Ready>> {
         let client = Arc::new(eyelid_http_client::Client::new());
-        let mut ways = JoinSet::new();
-        for settings in settings {
-            let (shared, stop) = (self.shared.clone(), self.stop.subscribe());
-            match &settings.way {
-                Way::Mqtt(mqtt) => {
-                    let broker = mqtt::Broker::new(settings, mqtt, shared);
-                    ways.spawn_on(broker.run(self.now.subscribe(), stop), runtime.handle());
-                }
-                _ => {
-                    let way = way::Teller::new(settings, shared, client.clone())?;
-                    ways.spawn_on(way.run(stop), runtime.handle());
-                }
-            }
-        }
-        let mut stop = self.stop.subscribe();
-        let all = async move {
-            // What a way does ends only with this program.
-            let _ = stop.wait_for(|stop| *stop).await;
-            let end = async { while ways.join_next().await.is_some() {} };
-            let _ = timeout(FAREWELL, end).await;
+        let ready = settings.iter().map(|settings| {
+            let shared = self.shared.clone();
+            Ok(match &settings.way {
+                Way::Mqtt(mqtt) => Ready::Mqtt(mqtt::Broker::new(settings, mqtt, shared)),
+                _ => Ready::Other(way::Teller::new(settings, shared, client.clone())?),
+            })
+        });
+        ready.collect()
+    }
+}
+
+/// Tells in these ways, until it is to end.
+async fn tell(ready: Vec<Ready>, now: watch::Receiver<Now>, mut end: watch::Receiver<End>) {
+    let mut ways = JoinSet::new();
+    for way in ready {
+        match way {
+            Ready::Mqtt(broker) => ways.spawn(broker.run(now.clone(), end.clone())),
+            Ready::Other(teller) => ways.spawn(teller.run(end.clone())),
         };
-        thread::Builder::new()
-            .name("notify".to_owned())
-            .spawn(move || runtime.block_on(all))
-            .context("no thread for those who tell")
+    }
+    // What a way does ends only with these.
+    let _ = end.wait_for(End::has_come).await;
+    let told = async { while ways.join_next().await.is_some() {} };
+    let hurried = async {
+        let _ = end.wait_for(|end| *end == End::Soon).await;
+        sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        () = told => {}
+        () = hurried => {}
     }
 }
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        for end in &self.ends {
+            end.send_replace(End::Soon);
+        }
         if let Some(thread) = self.thread.take() {
             // It has panicked, and said so.
             let _ = thread.join();

@@ -20,7 +20,7 @@ use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Pa
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Entry, Now, Shared};
+use super::{End, Entry, Now, Shared};
 use crate::alert::bounded;
 use crate::files;
 use crate::moment::Moment;
@@ -85,11 +85,11 @@ impl Broker {
         }
     }
 
-    /// Tells, until it is to stop.
-    pub(super) async fn run(self, mut now: watch::Receiver<Now>, mut stop: watch::Receiver<bool>) {
+    /// Tells, until it is to end.
+    pub(super) async fn run(self, mut now: watch::Receiver<Now>, mut end: watch::Receiver<End>) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
-            let ended = self.run_once(&mut now, &mut stop, &mut backoff).await;
+            let ended = self.run_once(&mut now, &mut end, &mut backoff).await;
             let Err(why) = ended else {
                 return;
             };
@@ -108,16 +108,16 @@ impl Broker {
             );
             tokio::select! {
                 () = sleep(pause) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = end.wait_for(End::has_come) => return,
             }
         }
     }
 
-    /// Connects, and tells until it is to stop.
+    /// Connects, and tells until it is to end.
     async fn run_once(
         &self,
         now: &mut watch::Receiver<Now>,
-        stop: &mut watch::Receiver<bool>,
+        end: &mut watch::Receiver<End>,
         backoff: &mut Backoff,
     ) -> anyhow::Result<()> {
         let (client, mut events) = AsyncClient::new(self.options()?, MOST_MESSAGES);
@@ -149,7 +149,7 @@ impl Broker {
                             changed?;
                             self.show(&mut connection, now)?;
                         }
-                        _ = stop.wait_for(|stop| *stop) => break None,
+                        _ = end.wait_for(End::has_come) => break None,
                         () = at(due) => bail!("does not confirm an alert"),
                     }
                 }

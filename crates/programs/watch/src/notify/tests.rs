@@ -273,6 +273,65 @@ fn a_way_that_hangs_holds_up_neither_another_nor_the_end() {
     assert_eq!(telling.outbox.lock().unwrap().count(), 5);
 }
 
+/// A server that takes each request at once, and answers the next when it is told to.
+fn patient_stand_in() -> (String, Receiver<Received>, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    let (answer, answers) = mpsc::channel();
+    let (waiting, sockets) = mpsc::channel::<TcpStream>();
+    thread::spawn(move || {
+        while let Ok((socket, _)) = listener.accept() {
+            let received = receive(&socket).unwrap();
+            if sender.send(received).is_err() || waiting.send(socket).is_err() {
+                return;
+            }
+        }
+    });
+    thread::spawn(move || {
+        for (socket, ()) in sockets.iter().zip(answers) {
+            let _ = write!(&socket, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        }
+    });
+    (url, receiver, answer)
+}
+
+#[test]
+fn who_is_just_being_told_is_not_told_again_by_a_reload() {
+    let (base, received, answer) = patient_stand_in();
+    let mut telling = Telling::new(vec![settings("home", Way::Webhook(url(&base, "/hook")))]);
+    telling.start();
+    telling.put(1);
+    received.recv_timeout(DEADLINE).unwrap();
+    telling.settings[0].picture = false;
+    let notifier = telling.notifier.as_mut().unwrap();
+    notifier.reconfigure(&telling.settings).unwrap();
+    // A way begins within milliseconds.
+    assert!(received.recv_timeout(Duration::from_millis(500)).is_err());
+    answer.send(()).unwrap();
+    telling.wait_for_count(0);
+    let next = telling.put(2);
+    let got = received.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(got.json()["id"], next.id.as_str());
+    answer.send(()).unwrap();
+    telling.wait_for_count(0);
+}
+
+#[test]
+fn ways_that_cannot_be_leave_those_that_are() {
+    let (base, received) = stand_in(&["200 OK\r\nContent-Length: 0"]);
+    let mut telling = Telling::new(vec![settings("home", Way::Webhook(url(&base, "/hook")))]);
+    telling.start();
+    let mut wrong = telling.settings.clone();
+    // Nothing is sent behind a `#`.
+    wrong[0].way = Way::Webhook(url(&base, "/hook#there"));
+    let notifier = telling.notifier.as_mut().unwrap();
+    assert!(notifier.reconfigure(&wrong).is_err());
+    let alert = telling.put(1);
+    let got = received.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(got.json()["id"], alert.id.as_str());
+}
+
 #[test]
 fn what_was_not_taken_is_told_after_a_restart() {
     let (base, received) = stand_in(&["503 Unavailable\r\nContent-Length: 0\r\nRetry-After: 3600"]);

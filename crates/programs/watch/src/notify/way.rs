@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::command::Command;
 use super::ntfy::Ntfy;
 use super::webhook::Webhook;
-use super::{Entry, Shared};
+use super::{End, Entry, Shared};
 use crate::alert::bounded;
 use crate::alerts;
 use crate::moment::Moment;
@@ -90,23 +90,23 @@ impl Teller {
         })
     }
 
-    /// Tells, until it is to stop; what is being told then is told to its end.
-    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Tells, until it is to end; what is being told then is told to its end.
+    pub(super) async fn run(self, mut end: watch::Receiver<End>) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        while !*stop.borrow() {
+        while !end.borrow().has_come() {
             let news = self.shared.news.notified();
             let next = self.shared.outbox().next(&self.name, Moment::now());
             let Some(entry) = next else {
                 tokio::select! {
                     () = news => {}
-                    _ = stop.changed() => {}
+                    _ = end.changed() => {}
                 }
                 continue;
             };
             if let Some(pause) = self.run_once(entry, &mut backoff).await {
                 tokio::select! {
                     () = sleep(pause) => {}
-                    _ = stop.changed() => {}
+                    _ = end.changed() => {}
                 }
             }
         }

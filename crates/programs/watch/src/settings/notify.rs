@@ -7,7 +7,7 @@ use eyelid_config::{Config, ConfigError, HttpUrl, WatchNotifyOptions};
 use crate::Place;
 
 /// One way to tell people of alerts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotifySettings {
     /// What rules call it.
     pub(crate) name: String,
@@ -23,7 +23,7 @@ pub(crate) struct NotifySettings {
 }
 
 /// How.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// A topic of ntfy.
     Ntfy(HttpUrl),
@@ -36,7 +36,7 @@ pub(crate) enum Way {
 }
 
 /// A broker, and what its topics begin with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MqttSettings {
     /// Its name or address, one of IPv6 in brackets.
     pub(crate) host: String,

@@ -53,11 +53,11 @@ impl Hands {
     /// Takes other settings; the directories are those of the start.
     ///
     /// # Errors
-    /// What is configured cannot be told in; nothing has changed then but for the bounds.
+    /// What is configured cannot be told in; nothing has changed then.
     pub(super) fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        self.notifier.reconfigure(&plan.settings.notify)?;
         self.ledger.set_bounds(plan.settings.keeping);
         self.ledger.set_ways(&ways(&plan.settings.notify));
-        self.notifier = notifier(plan, &self.ledger)?;
         self.rules.clone_from(&plan.camera.rules);
         Ok(())
     }

@@ -281,13 +281,12 @@ impl Watcher {
     /// Takes a configuration that was read again.
     fn take(&mut self, plan: Plan) -> anyhow::Result<()> {
         let before = mem::replace(&mut self.plan, plan);
-        if let Err(error) = self.reconfigure() {
+        let taken = self.reconfigure();
+        if let Err(error) = taken.and_then(|()| self.hands.reconfigure(&self.plan)) {
             log::error!("configuration not used: {error:#}");
             self.plan = before;
-            self.reconfigure()?;
-            return Ok(());
+            return self.reconfigure();
         }
-        self.hands.reconfigure(&self.plan)?;
         self.pace = Pace::new(self.camera.fps);
         self.hours = Hours::new();
         // What is looked at may be another file.
