@@ -161,6 +161,12 @@ pub struct WatchNotifyOptions {
     pub click: Option<HttpUrl>,
     /// How urgent it is: 1 to 5, as ntfy has it.
     pub priority: Option<u8>,
+    /// For how long an alert is worth being told.
+    #[serde(
+        serialize_with = "duration::serialize",
+        deserialize_with = "duration::deserialize_lasting"
+    )]
+    pub within: Option<Duration>,
     /// What the broker's topics begin with.
     pub topic: Option<String>,
     /// What the topics begin with by which Home Assistant discovers devices.

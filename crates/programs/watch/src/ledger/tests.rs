@@ -64,7 +64,7 @@ impl Watcher {
         let mut outbox = outbox.lock().unwrap();
         let mut told = Vec::new();
         for way in ways() {
-            while let Some(entry) = outbox.next(&way, at(1000)) {
+            while let Some(entry) = outbox.next(&way, Duration::from_secs(24 * 3600), at(1000)) {
                 told.push(format!("{way} {}", entry.alert.rule));
                 outbox.remove(&entry);
             }

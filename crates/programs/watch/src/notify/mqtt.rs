@@ -57,6 +57,7 @@ pub(super) struct Broker {
     port: u16,
     key_file: Option<PathBuf>,
     picture: bool,
+    within: Duration,
     topics: Topics,
     shared: Arc<Shared>,
 }
@@ -80,6 +81,7 @@ impl Broker {
             port: mqtt.port,
             key_file: settings.key_file.clone(),
             picture: settings.picture,
+            within: settings.within,
             topics: Topics::new(&shared.camera, &mqtt.topic, &mqtt.discovery),
             shared,
         }
@@ -240,7 +242,7 @@ impl Broker {
     /// Begins to tell of the oldest entry, if there is one.
     fn tell_next(&self, connection: &mut Connection) -> anyhow::Result<()> {
         let mut outbox = self.shared.outbox();
-        let Some(mut entry) = outbox.next(&self.name, Moment::now()) else {
+        let Some(mut entry) = outbox.next(&self.name, self.within, Moment::now()) else {
             return Ok(());
         };
         entry.is_unsure = true;

@@ -19,9 +19,6 @@ const VERSION: u32 = 1;
 /// How many entries each way may have: more alerts than a day of quiet rules has.
 const MOST_ENTRIES: usize = 100;
 
-/// After how long nobody wants to be told any more.
-const MOST_AGE: Duration = Duration::from_secs(24 * 3600);
-
 /// Something to be told in one way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -151,12 +148,13 @@ impl Outbox {
         }
     }
 
-    /// Gives the oldest entry of a way. What is too old, or too much, is dropped.
-    pub(crate) fn next(&mut self, way: &str, now: Moment) -> Option<Entry> {
+    /// Gives the oldest entry of a way. What was not told `within` this time, or is too much, is
+    /// dropped.
+    pub(crate) fn next(&mut self, way: &str, within: Duration, now: Moment) -> Option<Entry> {
         let mut dropped = Vec::new();
         let entries = self.entries.get_mut(way)?;
         while let Some(oldest) = entries.front() {
-            let is_old = oldest.made.elapsed(now, &self.boot) > MOST_AGE;
+            let is_old = oldest.made.elapsed(now, &self.boot) > within;
             if !is_old && entries.len() <= MOST_ENTRIES {
                 break;
             }
@@ -166,8 +164,9 @@ impl Outbox {
         if let (Some(first), Some(last)) = (dropped.first(), dropped.last()) {
             let (count, from, to) = (dropped.len(), &first.alert.id, &last.alert.id);
             log::warn!(
-                "notify {way:?}: {count} alerts are dropped that could not be told within a day, \
-                 or were more than {MOST_ENTRIES}: {from} to {to}"
+                "notify {way:?}: {count} alerts are dropped that could not be told within {}, \
+                 or were more than {MOST_ENTRIES}: {from} to {to}",
+                humantime::format_duration(within)
             );
         }
         for entry in dropped {
@@ -239,6 +238,8 @@ mod tests {
     use crate::moment::Monotonic;
     use std::time::{SystemTime, UNIX_EPOCH};
 
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
     fn at(seconds: u64) -> Moment {
         Moment {
             monotonic: Monotonic::from_millis(1000).plus(Duration::from_secs(seconds)),
@@ -274,13 +275,13 @@ mod tests {
         }
         let mut outbox = open(directory);
         assert_eq!(outbox.count(), 6);
-        let mut first = outbox.next("phone", at(4)).unwrap();
+        let mut first = outbox.next("phone", DAY, at(4)).unwrap();
         assert_eq!(first.alert.at, at(1).wall, "the oldest first");
         (first.tries, first.is_unsure) = (2, true);
         outbox.update(&first);
-        assert_eq!(outbox.next("phone", at(4)).unwrap(), first);
+        assert_eq!(outbox.next("phone", DAY, at(4)).unwrap(), first);
         let mut outbox = open(directory);
-        assert_eq!(outbox.next("phone", at(4)).unwrap(), first);
+        assert_eq!(outbox.next("phone", DAY, at(4)).unwrap(), first);
         outbox.remove(&first);
         assert_eq!(outbox.count(), 5);
         assert_eq!(open(directory).count(), 5);
@@ -308,17 +309,17 @@ mod tests {
         for second in 0..150 {
             put(&mut outbox, second, &ways()[..1]);
         }
-        let next = outbox.next("phone", at(200)).unwrap();
+        let next = outbox.next("phone", DAY, at(200)).unwrap();
         assert_eq!((next.alert.at, outbox.count()), (at(50).wall, MOST_ENTRIES));
         // A clock that is set back by hours does not make them younger, or older.
-        let day = MOST_AGE.as_secs();
+        let day = DAY.as_secs();
         let later = |seconds| Moment {
-            wall: at(0).wall - MOST_AGE,
+            wall: at(0).wall - DAY,
             ..at(seconds)
         };
-        let next = outbox.next("phone", later(day + 60)).unwrap();
+        let next = outbox.next("phone", DAY, later(day + 60)).unwrap();
         assert_eq!(next.alert.at, at(60).wall);
-        assert_eq!(outbox.next("phone", later(day + 200)), None);
+        assert_eq!(outbox.next("phone", DAY, later(day + 200)), None);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
     }
 

@@ -87,6 +87,7 @@ fn settings(name: &str, way: Way) -> NotifySettings {
         picture: true,
         click: Some("http://127.0.0.1:8080/alerts".parse().unwrap()),
         priority: None,
+        within: Duration::from_secs(3600),
     }
 }
 

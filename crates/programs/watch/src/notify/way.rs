@@ -63,6 +63,7 @@ pub(super) struct Teller {
     name: String,
     kind: Kind,
     picture: bool,
+    within: Duration,
     shared: Arc<Shared>,
     client: Arc<Client>,
 }
@@ -85,6 +86,7 @@ impl Teller {
             name: settings.name.clone(),
             kind,
             picture: settings.picture,
+            within: settings.within,
             shared,
             client,
         })
@@ -95,7 +97,10 @@ impl Teller {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while !end.borrow().has_come() {
             let news = self.shared.news.notified();
-            let next = self.shared.outbox().next(&self.name, Moment::now());
+            let next = self
+                .shared
+                .outbox()
+                .next(&self.name, self.within, Moment::now());
             let Some(entry) = next else {
                 tokio::select! {
                     () = news => {}

@@ -1,6 +1,7 @@
 //! Ways to tell people, as the file has them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use eyelid_config::{Config, ConfigError, HttpUrl, WatchNotifyOptions};
 
@@ -20,6 +21,8 @@ pub(crate) struct NotifySettings {
     pub(crate) click: Option<HttpUrl>,
     /// 1 to 5, as ntfy has it.
     pub(crate) priority: Option<u8>,
+    /// For how long an alert is worth being told.
+    pub(crate) within: Duration,
 }
 
 /// How.
@@ -44,6 +47,9 @@ pub(crate) struct MqttSettings {
     pub(crate) topic: String,
     pub(crate) discovery: String,
 }
+
+/// After how long nobody wants to be told any more, where nothing else is said.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Gives all of the file's, in its order.
 pub(super) fn all(place: &Place, file: &Config) -> Result<Vec<NotifySettings>, ConfigError> {
@@ -111,6 +117,7 @@ fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong>
         picture,
         click: options.click,
         priority: options.priority,
+        within: options.within.unwrap_or(A_DAY),
     })
 }
 

@@ -165,7 +165,7 @@ function renderCard({ alert, card }) {
   button.disabled = !rights.change;
   button.setAttribute('aria-pressed', String(alert.wrong));
   button.setAttribute('aria-label', `Wrong: ${headline(alert)}`);
-  button.title = alert.wrong ? 'Kept as a case for eyelid-watch replay. Press to take it back' : 'This was wrong: keep it as a case for eyelid-watch replay';
+  button.title = alert.wrong ? 'Kept as a case. Press to take it back' : 'This was wrong: keep it as a case, to try rules on';
   button.querySelector('span').textContent = alert.wrong ? 'Wrong, kept as a case' : 'Wrong';
 }
 
@@ -176,7 +176,7 @@ async function judge(id) {
   try {
     const { wrong } = await ask(`${id}/wrong`, known.alert.wrong ? 'DELETE' : 'POST');
     known.alert.wrong = wrong;
-    notify(wrong ? 'Kept as a case: eyelid-watch replay shows whether a change would help' : 'No longer a case');
+    notify(wrong ? 'Kept as a case: eyelid-watch try asks about its picture again' : 'No longer a case');
   } catch (error) {
     notify(`Not changed: ${error.message}`);
   }
