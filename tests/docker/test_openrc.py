@@ -1,12 +1,9 @@
 """packaging/openrc/eyelid, on a system that OpenRC has started, as docs/openrc.md says."""
 
-import os
 import re
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
-from conftest import Container, podman
+from conftest import Container, podman, run_like_others
 
 from harness.frames import check_frame
 from harness.http import free_port, get
@@ -55,16 +52,6 @@ class System(Container):
     def size(self):
         """Gives the size of the picture."""
         return check_frame(get(self.url, "/snapshot").body).size
-
-
-def run_like_others(name):
-    """Takes programs out of the idle class: what else runs is not to decide what they see."""
-    # In this suite's namespace of processes.
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
-            if comm.read_text().strip() == name:
-                for thread in os.listdir(comm.with_name("task")):
-                    os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture
