@@ -23,6 +23,8 @@ pub(crate) struct Differences {
     /// Differences of the last pictures, the newest at `newest`.
     pub(crate) history: [Vec<f32>; BACK],
     newest: usize,
+    /// The noise that was known of each cell before the last picture was learned.
+    noise_before: Vec<f32>,
 }
 
 impl Differences {
@@ -40,6 +42,7 @@ impl Differences {
         ] {
             *cells = vec![false; count];
         }
+        self.noise_before = vec![f32::INFINITY; count];
     }
 
     /// Says of each cell of a picture how far it is from what is expected.
@@ -56,19 +59,24 @@ impl Differences {
         for (cell, (&now, &expected)) in picture.iter().zip(&lighting.expected).enumerate() {
             let is_clipped = now > 250.0 && expected > 240.0;
             let difference = if is_clipped { 0.0 } else { now - expected };
-            let noise = background.noise[cell] * gain;
             let relit_by = (expected - background.mean[cell]).abs();
-            let least = (4.0 * noise).max(3.0) + 0.08 * relit_by + 0.1 * lighting.slope(cell);
+            let unexplained = 0.08 * relit_by + 0.1 * lighting.slope(cell);
+            let least = |noise: f32| (4.0 * noise * gain).max(3.0) + unexplained;
+            let noise = background.noise[cell];
             let excess = match watched[cell] {
-                true => difference.abs() / least,
+                true => difference.abs() / least(noise),
                 false => 0.0,
             };
             self.levels[cell] = difference;
             self.excess[cell] = excess;
             self.different[cell] = excess >= WEAK;
             let since = |back: usize| (difference - self.history[back][cell]).abs();
-            self.active[cell] = since(oldest).max(since(self.newest)) > 0.7 * least;
+            // What stood here in the picture before has made noise of it already, the more the
+            // fewer pictures there are: that it went is measured by what was known before it came.
+            let known = noise.min(self.noise_before[cell]);
+            self.active[cell] = since(oldest).max(since(self.newest)) > 0.7 * least(known);
         }
+        self.noise_before.copy_from_slice(&background.noise);
         self.newest = oldest;
         self.history[oldest].copy_from_slice(&self.levels);
     }
