@@ -18,6 +18,10 @@ const MOST: f32 = 20.0;
 /// How much a picture without a piece speaks against a track.
 const MISSED: f32 = 2.5;
 
+/// By how much a thing seems to grow or shrink from one picture to the next: the standard deviation
+/// of the logarithm of its strength.
+const GROWTH: f32 = 0.4;
+
 /// For how long a thing may be behind something, in seconds.
 const BEHIND: f32 = 0.15;
 /// After how long without a movement a thing does not move, in seconds.
@@ -263,19 +267,8 @@ impl Tracks {
                 }
             }
         }
-        let like = blobs
-            .iter()
-            .filter(|b| b.strength > 0.7 * blob.strength)
-            .count();
-        let known = self
-            .tracks
-            .iter()
-            .filter(|t| t.is_known() && t.strength > 0.7 * blob.strength);
-        let others = like.saturating_sub(1 + known.count()) as f32;
         let area = (2.0 * half.0) * (2.0 * half.1) / grid.cells() as f32;
-        let chance = self
-            .clutter
-            .chance(track.strength.min(blob.strength), area, others);
+        let chance = self.chance(&track, blob, blobs, area);
         self.tracks[index].covered += blob.fresh as f32;
         let gain = if track.strength.max(blob.strength) < self.clutter.weather() {
             -1.0
@@ -284,12 +277,28 @@ impl Tracks {
             let progress = track.progress(blob.centre);
             gain(grid, blob, chance, track.balance(), progress)
         };
+        let gain = match gain {
+            met if met > 0.0 => met - unlikely(blob.strength / track.strength),
+            against => against,
+        };
         // What comes in and may be light says nothing before all of it is seen.
         let gain = match blob.verdict {
             Verdict::Plain => gain.max(-self.tracks[index].evidence.max(0.0)),
             _ => gain,
         };
         self.tracks[index].meet(blob, bounds, seconds, gain);
+    }
+
+    /// How likely it is that a piece like this one is within an area by chance; the area is a share
+    /// of the picture.
+    fn chance(&self, track: &Track, blob: &Blob, blobs: &[Blob], area: f32) -> f32 {
+        let is_like = |strength: f32| strength > 0.7 * blob.strength;
+        let like = blobs.iter().filter(|blob| is_like(blob.strength)).count();
+        let known = self.tracks.iter();
+        let known = known.filter(|track| track.is_known() && is_like(track.strength));
+        let others = like.saturating_sub(1 + known.count()) as f32;
+        let strength = track.strength.min(blob.strength);
+        self.clutter.chance(strength, area, others)
     }
 }
 
@@ -299,6 +308,12 @@ fn uncovered(grid: Grid, bounds: Bounds, is_uncovered: &impl Fn(usize) -> bool) 
     let cells =
         rows.flat_map(|row| (bounds.left..=bounds.right).map(move |c| row * grid.width + c));
     cells.filter(|cell| is_uncovered(*cell)).count() as f32
+}
+
+/// How much it speaks against a thing that it is larger or smaller than it was, by that share:
+/// light that comes in grows from one picture to the next.
+fn unlikely(growth: f32) -> f32 {
+    0.5 * (growth.ln() / GROWTH).powi(2)
 }
 
 /// How much a piece speaks for a thing.
