@@ -267,6 +267,16 @@ impl Blob {
             && self.faded < 0.15
     }
 
+    /// Whether it alone could be a thing.
+    pub(crate) fn is_thinglike(&self, grid: Grid) -> bool {
+        match self.verdict {
+            Verdict::Light => false,
+            Verdict::Textured => true,
+            Verdict::Plain => self.is_outlined(grid),
+            Verdict::Open => self.is_compact(grid) && !self.touches_border,
+        }
+    }
+
     /// Whether nothing can be said of its texture, since the background has no steady one.
     pub(crate) fn is_unclear(&self) -> bool {
         self.blind >= 25 && self.blind > 2 * self.pairs

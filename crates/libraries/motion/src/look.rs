@@ -52,6 +52,9 @@ pub enum ChangeKind {
 pub struct Look<'a> {
     /// What moves.
     pub moving: Vec<Region>,
+    /// Whether something new is there that may turn out to move: who looks again soon knows sooner.
+    /// Of what comes to nothing it is said for three pictures at most.
+    pub may_move: bool,
     /// What was left or taken, said once.
     pub changed: Vec<Change>,
     /// Whether what the view looks like is still being learned, or anew: nothing is said then.

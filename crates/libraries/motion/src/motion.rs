@@ -118,6 +118,7 @@ impl Motion {
         self.since_hurry += seconds;
         Look {
             moving,
+            may_move: self.tracks.may_move(),
             changed,
             is_learning,
             cells: &self.differences.different,
@@ -170,6 +171,7 @@ impl Motion {
     fn nothing(&self) -> Look<'_> {
         Look {
             moving: Vec::new(),
+            may_move: false,
             changed: Vec::new(),
             is_learning: true,
             cells: &self.differences.different,

@@ -18,6 +18,11 @@ const MOST: f32 = 20.0;
 /// How much a picture without a piece speaks against a track.
 const MISSED: f32 = 2.5;
 
+/// In how many pictures something is new.
+const NEW: u32 = 3;
+/// What is new and weaker than this is not worth another look: some four cells.
+const LEAST_STRENGTH: f32 = 6.0;
+
 /// By how much a thing seems to grow or shrink from one picture to the next: the standard deviation
 /// of the logarithm of its strength.
 const GROWTH: f32 = 0.4;
@@ -44,6 +49,8 @@ pub(crate) struct Track {
     /// In how many it was not, since.
     missed: u32,
     is_thing: bool,
+    /// Whether it looked like a thing when it was seen last.
+    is_thinglike: bool,
     /// Since when it has not moved, in seconds.
     resting: f32,
     /// For how long it was not seen, in seconds.
@@ -66,7 +73,7 @@ pub(crate) struct Tracks {
 }
 
 impl Track {
-    fn begin(blob: &Blob) -> Self {
+    fn begin(grid: Grid, blob: &Blob) -> Self {
         Self {
             bounds: blob.bounds,
             centre: blob.centre,
@@ -78,6 +85,7 @@ impl Track {
             seen: 1,
             missed: 0,
             is_thing: false,
+            is_thinglike: blob.is_thinglike(grid),
             resting: 0.0,
             unseen: 0.0,
             is_at_border: blob.touches_border,
@@ -112,6 +120,11 @@ impl Track {
     /// Whether something may be there: its cells are not learned.
     pub(crate) fn covers(&self) -> bool {
         self.is_thing || self.evidence > 2.5
+    }
+
+    /// Whether it is new, and the next picture may show that it is a thing.
+    fn may_move(&self) -> bool {
+        !self.is_thing && self.is_thinglike && self.missed == 0 && self.seen <= NEW
     }
 
     /// How far it has come since it was first seen, as a share of what a thing of its size moves
@@ -193,6 +206,13 @@ impl Tracks {
         self.tracks.clear();
     }
 
+    /// Whether one of them is new, is more than weather, and may turn out to move.
+    pub(crate) fn may_move(&self) -> bool {
+        let least = self.clutter.weather().max(LEAST_STRENGTH);
+        let mut tracks = self.tracks.iter();
+        tracks.any(|track| track.may_move() && track.strength >= least)
+    }
+
     /// Follows the pieces of a picture that many seconds after the last. `is_uncovered` says of a
     /// cell whether it looked different before and does not any more.
     pub(crate) fn follow(
@@ -222,7 +242,7 @@ impl Tracks {
         });
         for (blob, taken) in blobs.iter().zip(&self.taken) {
             if !taken && blob.verdict != Verdict::Light && self.tracks.len() < MOST_TRACKS {
-                self.tracks.push(Track::begin(blob));
+                self.tracks.push(Track::begin(grid, blob));
             }
         }
     }
@@ -286,6 +306,7 @@ impl Tracks {
             Verdict::Plain => gain.max(-self.tracks[index].evidence.max(0.0)),
             _ => gain,
         };
+        self.tracks[index].is_thinglike = blob.is_thinglike(grid);
         self.tracks[index].meet(blob, bounds, seconds, gain);
     }
 

@@ -14,6 +14,8 @@ use crate::settings::CameraSettings;
 pub(crate) struct Seen {
     /// What moves.
     pub(crate) moving: Vec<Region>,
+    /// Whether something is there that may turn out to move.
+    pub(crate) may_move: bool,
     /// What was left or taken, said once.
     pub(crate) changed: Vec<Change>,
     /// Whether what the view looks like is still being learned: nothing can be told then.
@@ -115,6 +117,7 @@ fn seen(motion: &mut Motion, cells: LumaCells<'_>, at: Duration) -> Seen {
     let look = motion.look(&luma, at);
     Seen {
         moving: look.moving,
+        may_move: look.may_move,
         changed: look.changed,
         is_learning: look.is_learning,
     }

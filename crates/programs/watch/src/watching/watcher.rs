@@ -18,7 +18,7 @@ use super::frames::{Frames, NoPicture, Picture};
 use super::hands::Hands;
 use super::hours::Hours;
 use super::made_rules::MadeRules;
-use super::pace::Pace;
+use super::pace::{Pace, Stir};
 use super::{Plan, Reread};
 use crate::asker::{Asker, Outcome, Whom};
 use crate::judges::says::Look;
@@ -194,7 +194,7 @@ impl Watcher {
         let now = Instant::now();
         self.missing = None;
         if self.settles(now) {
-            self.pace.looked(now, false);
+            self.pace.looked(now, Stir::None);
             return;
         }
         if self.last.is_some_and(|last| now - last > FORGOTTEN) {
@@ -210,15 +210,14 @@ impl Watcher {
         let looked = match looked {
             Ok(looked) => looked,
             Err(error) => {
-                self.pace.looked(now, false);
+                self.pace.looked(now, Stir::None);
                 if let Some(suppressed) = self.broken.allow(now) {
                     log::warn!("a picture cannot be decoded: {error}{suppressed}");
                 }
                 return;
             }
         };
-        let moves = looked.seen.moves();
-        self.pace.looked(now, moves);
+        self.pace.looked(now, Stir::of(&looked.seen));
         self.asker.looked(Look {
             jpeg: picture.jpeg.clone(),
             captured: picture.captured,
@@ -250,7 +249,7 @@ impl Watcher {
             log::debug!("no picture: {reason}");
             self.missing = Some(reason);
         }
-        self.pace.looked(Instant::now(), false);
+        self.pace.looked(Instant::now(), Stir::None);
         sleep(AFTER_FAILURE).await;
     }
 
