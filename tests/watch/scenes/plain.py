@@ -10,6 +10,7 @@ import scenes
 from plates import HEIGHT, WIDTH
 
 SPEEDS = (2, 4, 8)  # pixels a picture
+KINDS = ("bright_thing", "dark_thing", "mid_thing", "striped_thing")
 
 
 class Thing:

@@ -10,7 +10,7 @@ import numpy as np
 WIDTH, HEIGHT = 768, 576
 MEDIA = Path(os.environ["EYELID_TESTS_CACHE"]) / "scenes"
 # Where the people come from who walk in other scenes: those to tune on are not those to judge on.
-EARLY, LATE = range(330), range(430, 795)
+EARLY, MIDDLE, LATE = range(330), range(335, 425), range(430, 795)
 
 
 def video(name, wanted=None):
@@ -61,8 +61,9 @@ def plate(name):
     return fitted(picture)
 
 
-# Drawn places with little texture or none: a wall, one in the evening sun, a pavement, plaster.
-GROUNDS = ("flat", "gradient", "paved", "plaster")
+# Drawn places with little texture or none: a wall, one in the evening sun, a pavement, plaster; and
+# those that nobody tuned on: bricks, boards, asphalt.
+GROUNDS = ("flat", "gradient", "paved", "plaster", "bricks", "boards", "asphalt")
 
 
 def ground(name):
@@ -78,6 +79,18 @@ def ground(name):
     elif name == "plaster":
         grain = np.random.default_rng(7).standard_normal((HEIGHT // 4, WIDTH // 4))
         grey = 120 + 12 * cv2.resize(grain.astype(np.float32), (WIDTH, HEIGHT))
+    elif name == "bricks":
+        row = (rows // 32).astype(int)
+        column = ((columns + 40 * (row % 2)) // 80).astype(int)
+        grey = 105 + 3.0 * ((row * 7 + column * 5) % 6)
+        grey[(rows % 32 < 4) | ((columns + 40 * (row % 2)) % 80 < 4)] = 145
+    elif name == "boards":
+        grey = 135 + 4.0 * ((columns // 96).astype(int) * 3 % 5) + 3 * np.sin(rows / 40)
+        grey[columns % 96 < 3] = 85
+    elif name == "asphalt":
+        grain = np.random.default_rng(8).standard_normal((HEIGHT // 2, WIDTH // 2))
+        grey = 95 + 10 * cv2.resize(grain.astype(np.float32), (WIDTH, HEIGHT))
+        grey += 15 * np.exp(-(((rows - 380) / 90) ** 2))
     return np.clip(grey, 0, 255).astype(np.uint8)[..., None]
 
 

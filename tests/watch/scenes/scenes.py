@@ -405,5 +405,7 @@ def of(name, view, seed, people, frames=200, light=1.0, is_other=False):
     everybody = plates.walkers(people) if "person" in name else []
     cars = [[plates.car("wagon")]] if "car" in name else []
     picture = plates.plate(view).astype(np.float32) * light
+    if (everybody or cars) and picture.shape[2] == 1:  # drawn in grey, and they are in colours
+        picture = picture.repeat(3, 2)
     rng = np.random.default_rng(seed)
     return KINDS[name](Stage(picture, rng, everybody, cars, frames, is_other, seed))

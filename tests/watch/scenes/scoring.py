@@ -88,14 +88,25 @@ class Recording:
     def ours(self, program, fps=scenes.FPS):
         """Gives the score of `eyelid-watch`, which sees so many pictures a second."""
         step = scenes.FPS // fps
+        command = [*self._replay(program, fps), self._every(step)]
+        moving = [look["moving"] for look in _looks(command)]
+        return Score.of(self.truth[::step], moving)
+
+    def unit(self, program):
+        """Gives the scores of `eyelid-watch` as its unit runs, which looks more often at movement.
+
+        That of its looks, and that of the time, in which a look counts until the next.
+        """
+        command = [*self._replay(program, scenes.FPS), "--paced", self.directory]
+        looks = {round(look["look_s"] * scenes.FPS): look["moving"] for look in _looks(command)}
+        known = [looks[max(look for look in looks if look <= n)] for n in range(len(self.truth))]
+        return Score.of([self.truth[n] for n in looks], looks.values()), Score.of(self.truth, known)
+
+    def _replay(self, program, fps):
         configuration = self.directory / "eyelid.toml"
         configuration.write_text(CONFIGURATION)
         command = [program, "replay", "--config", configuration, "--name", "scene"]
-        command += ["--fps", str(fps), "--every-look", self._every(step)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        lines = map(json.loads, output.splitlines())
-        moving = [line["moving"] for line in lines if "look_s" in line]
-        return Score.of(self.truth[::step], moving)
+        return [*command, "--fps", str(fps), "--every-look"]
 
     def others(self):
         """Gives the score of each other, with the setting that is best for this scene."""
@@ -107,3 +118,8 @@ class Recording:
             tried = [Score.of(self.truth, [bool(m.moves(c)) for c in cells]) for m in made]
             scores[name] = min(tried, key=lambda score: score.wrong)
         return scores
+
+
+def _looks(command):
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [line for line in map(json.loads, output.splitlines()) if "look_s" in line]

@@ -10,7 +10,7 @@ mod start_time;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
@@ -25,6 +25,7 @@ use crate::judges::marked;
 use crate::local_clock::LocalClock;
 use crate::machine::Told;
 use crate::settings::{CameraSettings, Settings};
+use crate::watching::pace::{Pace, Stir};
 
 use asking::Asking;
 use recording::Recording;
@@ -63,6 +64,10 @@ pub(crate) struct ReplayArguments {
     /// Print a line for every picture, too: whether something moves, and where
     #[arg(long)]
     every_look: bool,
+    /// Look only at the pictures that a watcher would: as often as it is configured, and more
+    /// often while something moves
+    #[arg(long)]
+    paced: bool,
 }
 
 /// An alert as it is printed.
@@ -123,18 +128,25 @@ async fn replay(
     let mut replaying = Replaying::new(camera, asking, start)?;
     let mut recording = Recording::open(&arguments.pictures, fps)?;
     let mut output = io::stdout().lock();
+    let (begin, mut pace) = (Instant::now(), Pace::new(camera.fps));
     let mut number = 0u32;
     while let Some((name, jpeg)) = recording.next()? {
         let at = Duration::from_secs_f64(f64::from(number) / fps);
         number += 1;
+        if arguments.paced && pace.due(begin + at) > begin + at {
+            continue;
+        }
         let looked = match replaying.look(jpeg.into(), at).await? {
             Ok(looked) => looked,
             Err(error) => {
+                pace.looked(begin + at, Stir::None);
                 let name = name.as_deref().unwrap_or("of the video");
                 log::warn!("picture {name}, number {number}: {error}");
                 continue;
             }
         };
+        let stir = looked.seen.as_ref().map_or(Stir::None, Stir::of);
+        pace.looked(begin + at, stir);
         let at_s = rounded_s(at);
         if arguments.every_look
             && let Some(seen) = &looked.seen
