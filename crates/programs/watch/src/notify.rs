@@ -80,7 +80,7 @@ pub(crate) struct RuleState {
 }
 
 /// What holds now, for ways that tell of that and not only of alerts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Now {
     rules: Vec<RuleState>,
     is_blind: bool,
@@ -106,7 +106,8 @@ impl End {
 pub(crate) struct Notifier {
     shared: Arc<Shared>,
     settings: Vec<NotifySettings>,
-    now: watch::Sender<Now>,
+    /// `None` until it is known.
+    now: watch::Sender<Option<Now>>,
     /// Those who tell, and before them others that are not at their end yet.
     ends: Vec<watch::Sender<End>>,
     thread: Option<JoinHandle<()>>,
@@ -135,7 +136,7 @@ impl Notifier {
             alerts: alerts.to_owned(),
             news: Notify::new(),
         });
-        let (now, _) = watch::channel(Now::default());
+        let (now, _) = watch::channel(None);
         let mut notifier = Self {
             shared,
             settings: Vec::new(),
@@ -200,10 +201,10 @@ impl Notifier {
             judge: rule.terms().judge,
             is_standing: rule.state() == State::Standing,
         });
-        let new = Now {
+        let new = Some(Now {
             rules: states.collect(),
             is_blind: rules.is_blind(),
-        };
+        });
         self.now.send_if_modified(|now| {
             let is_new = *now != new;
             *now = new;
@@ -225,7 +226,7 @@ impl Notifier {
 }
 
 /// Tells in these ways, until it is to end.
-async fn tell(ready: Vec<Ready>, now: watch::Receiver<Now>, mut end: watch::Receiver<End>) {
+async fn tell(ready: Vec<Ready>, now: watch::Receiver<Option<Now>>, mut end: watch::Receiver<End>) {
     let mut ways = JoinSet::new();
     for way in ready {
         match way {

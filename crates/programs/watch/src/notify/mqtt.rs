@@ -71,6 +71,8 @@ struct Connection {
     unconfirmed: HashSet<u16>,
     /// The alert, and how long it may take.
     telling: Option<(Entry, Instant)>,
+    /// It has been told that the watcher is there.
+    is_available: bool,
 }
 
 impl Broker {
@@ -88,7 +90,11 @@ impl Broker {
     }
 
     /// Tells, until it is to end.
-    pub(super) async fn run(self, mut now: watch::Receiver<Now>, mut end: watch::Receiver<End>) {
+    pub(super) async fn run(
+        self,
+        mut now: watch::Receiver<Option<Now>>,
+        mut end: watch::Receiver<End>,
+    ) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let ended = self.run_once(&mut now, &mut end, &mut backoff).await;
@@ -118,7 +124,7 @@ impl Broker {
     /// Connects, and tells until it is to end.
     async fn run_once(
         &self,
-        now: &mut watch::Receiver<Now>,
+        now: &mut watch::Receiver<Option<Now>>,
         end: &mut watch::Receiver<End>,
         backoff: &mut Backoff,
     ) -> anyhow::Result<()> {
@@ -128,6 +134,7 @@ impl Broker {
             asked: VecDeque::new(),
             unconfirmed: HashSet::new(),
             telling: None,
+            is_available: false,
         };
         let mut is_connected = false;
         loop {
@@ -172,7 +179,6 @@ impl Broker {
                     );
                     backoff.succeeded();
                     is_connected = true;
-                    connection.publish(self.topics.available(true), false)?;
                     self.show(&mut connection, now)?;
                 }
                 Event::Outgoing(Outgoing::Publish(packet)) => connection.sent(packet),
@@ -200,13 +206,16 @@ impl Broker {
         Ok(())
     }
 
-    /// Says what there is, and what it is in.
+    /// Says what there is, what it is in, and then that it holds: that the watcher is there. Before
+    /// it is known what there is, nothing: rules that are there would be taken away as gone.
     fn show(
         &self,
         connection: &mut Connection,
-        now: &mut watch::Receiver<Now>,
+        now: &mut watch::Receiver<Option<Now>>,
     ) -> anyhow::Result<()> {
-        let now = now.borrow_and_update().clone();
+        let Some(now) = now.borrow_and_update().clone() else {
+            return Ok(());
+        };
         let discovery = self.topics.discovery(&now.rules);
         let topics: BTreeSet<String> = discovery.iter().map(|one| one.topic.clone()).collect();
         let path = self
@@ -235,6 +244,10 @@ impl Broker {
         }
         for message in discovery.into_iter().chain(self.topics.states(&now)) {
             connection.publish(message, false)?;
+        }
+        if !connection.is_available {
+            connection.publish(self.topics.available(true), false)?;
+            connection.is_available = true;
         }
         Ok(())
     }

@@ -81,6 +81,11 @@ impl Hands {
         self.notifier.show(rules);
     }
 
+    /// Shows what the rules are in, to who is told of that.
+    pub(super) fn show(&self, rules: &CameraRules) {
+        self.notifier.show(rules);
+    }
+
     /// Writes the state down, if it has changed or it is time to.
     pub(super) fn save(&mut self, rules: &mut CameraRules, now: Moment) {
         self.ledger.keep(rules, now);

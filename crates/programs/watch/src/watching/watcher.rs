@@ -88,8 +88,11 @@ impl Watcher {
         made.look();
         let camera = with_made_rules(&plan, &made);
         let (hands, saved) = Hands::new(&plan, now)?;
+        let machine = Machine::new(&camera, saved, &boot_id(), now)?;
+        // The first picture, or the hour, may be long in coming.
+        hands.show(&machine.rules);
         Ok(Self {
-            machine: Machine::new(&camera, saved, &boot_id(), now)?,
+            machine,
             asker: Asker::new(&plan.settings, &camera, &THEMSELVES)?,
             hours: Hours::new(),
             hands,
