@@ -16,6 +16,7 @@ from looking import LAPTOP, PHONE, assert_accessible, card, in_chromium, wait_pa
 from harness.alerts import MARKUP, SIZE, THING, Alerts, Model
 from harness.browser import in_colours
 from harness.http import get
+from harness.idle_class import wait_watched
 
 USER = {"Authorization": "Basic " + b64encode(b"anna:secret").decode()}
 
@@ -371,10 +372,11 @@ def test_the_viewer_leads_there_and_says_what_rules_are_in(
     assert card(page, "door").locator(".watched").is_hidden()
     socket.parent.mkdir()
     config = directory / "eyelid.toml"
-    start(
+    watcher = start(
         "eyelid-watch", "--name=door", "--slots", directory / "slots", "--config", config,
         "--status", socket,
     )  # fmt: skip
+    wait_watched(watcher)
     watched_line = card(page, "door").locator(".watched")
     wait_page(page, watched_line.is_visible, "the line")
     wait_page(page, lambda: "parcel" in watched_line.text_content(), watched_line.text_content)

@@ -94,10 +94,14 @@ def test_a_watcher_wakes_its_camera_and_writes_alerts(system, name, camera):
     wait_for(lambda: system.service("status")[0] == 0, system.log)
     code, said = system.service("start", name)
     assert code == 0, said
-    wait_for(lambda: "eyelid-watch" in system.eyelids(), system.log)
-    run_like_others("eyelid-watch")
     alerts = system.inside("var/lib/eyelid/alerts")
-    wait_for(lambda: list(alerts.glob(f"*-{camera}-motion.json")), system.log)
+
+    def alert():
+        # It puts itself there when it is up, and may not be yet.
+        run_like_others("eyelid-watch")
+        return list(alerts.glob(f"*-{camera}-motion.json"))
+
+    wait_for(alert, system.log)
     assert sorted(system.eyelids()) == ["eyelid", "eyelid-capture", "eyelid-watch"]
     assert alerts.stat().st_uid == system.inside("run/webcam").stat().st_uid != 0
     assert system.service("reload", name)[0] == 0

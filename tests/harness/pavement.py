@@ -4,6 +4,7 @@ import io
 import os
 import random
 import threading
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageStat
@@ -24,9 +25,7 @@ class Street(threading.Thread):
         super().__init__(daemon=True)
         self.slot = Path(slot)
         self.slot.mkdir(parents=True, exist_ok=True)
-        empty = paving()
-        self.empty = [encoded(empty) for _ in range(NOISES)]
-        self.walk = [encoded(walking(empty, 30 + step * STEP_PX)) for step in range(STEPS)]
+        self.empty, self.walk = pictures()
         self.interval = 1 / fps
         self.visitor = False
         self.off = False
@@ -50,6 +49,14 @@ class Street(threading.Thread):
         """Publishes no more."""
         self._stopped.set()
         self.join()
+
+
+@cache
+def pictures():
+    """Gives the JPEGs of the empty street and those of a walk: drawing them takes seconds."""
+    empty = paving()
+    walk = [encoded(walking(empty, 30 + step * STEP_PX)) for step in range(STEPS)]
+    return [encoded(empty) for _ in range(NOISES)], walk
 
 
 def paving():

@@ -1,12 +1,10 @@
 """`eyelid-watch` for the camera `door`, and visitors there."""
 
 import json
-import os
 import signal
 import time
-from pathlib import Path
 
-from harness.processes import descendants
+from harness.idle_class import wait_watched
 from harness.programs import binary
 from harness.waiting import wait_for
 
@@ -43,11 +41,7 @@ class Watch:
         slots = self.directory / "slots"
         command = [*self._wrap, binary("eyelid-watch"), "--slots", slots, "--config", self.config]
         self.program = self._start(*command, "--name", "door")
-        self.program.wait_log("watched for")
-        # It gives way to all else, and a machine that runs tests has much else to do.
-        for pid in [self.program.pid, *descendants(self.program.pid)]:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
+        wait_watched(self.program)
 
     def kill(self):
         """Kills it as the kernel does for want of memory."""

@@ -1,14 +1,13 @@
 """A camera that looks at a street, and a program that watches it."""
 
 import json
-import os
 import time
-from contextlib import suppress
 
 from scene import draw, seen
 from street import walking
 
 from harness.feed import Feed
+from harness.idle_class import wait_watched
 from harness.waiting import DEADLINE, wait_for
 
 
@@ -60,11 +59,7 @@ class Watcher:
         self.program = start(
             "eyelid-watch", "--slots", street.slots, "--config", path, "--name", "door"
         )
-        self.program.wait_log("watched for")
-        # On a machine that builds something meanwhile nobody of the idle class gets anywhere.
-        with suppress(PermissionError):
-            for thread in os.listdir(f"/proc/{self.program.pid}/task"):
-                os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
+        wait_watched(self.program)
 
     def alerts(self, **fields):
         """Gives the alerts that have such fields, the oldest first."""

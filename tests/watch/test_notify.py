@@ -167,7 +167,7 @@ def test_mosquitto_is_told_of_rules_and_alerts(start, directory, street, broker)
     assert [state for state in broker.heard(rule) if state == "ON"]
     (alert,) = watch.made()
     wait_for(lambda: not watch.outbox(), watch.program.log)
-    (event,) = broker.heard("eyelid/door/alert")
+    (event,) = wait_for(lambda: broker.heard("eyelid/door/alert"), "the alert")
     assert json.loads(event)["id"] == alert["id"]
     picture = broker.retained("eyelid/door/picture")
     assert Image.open(io.BytesIO(picture)).format == "JPEG"
@@ -176,9 +176,10 @@ def test_mosquitto_is_told_of_rules_and_alerts(start, directory, street, broker)
     wait_for(lambda: broker.heard(available)[-1] == "offline", "the last will")
     watch.run()
     wait_for(lambda: broker.heard(available)[-1] == "online", "it is back")
-    # A rule of another name: the first one is gone.
     watch.program.stop()
-    assert broker.heard(available)[-1] == "offline"
+    wait_for(lambda: broker.heard(available)[-1] == "offline", "it says so itself")
+    assert "" not in broker.heard(config), "a rule was taken away that is there"
+    # A rule of another name: the first one is gone.
     watch.configure(ways, RULE.replace("visitor", "somebody"))
     watch.run()
     wait_for(lambda: broker.retained(config) == b"", "its discovery is taken back")

@@ -12,6 +12,7 @@ from PIL import Image
 from scene import draw
 from street import Street, walking
 
+from harness.idle_class import wait_watched
 from harness.programs import binary
 from harness.slot import Slot
 from harness.waiting import wait_for
@@ -68,11 +69,7 @@ def watch(start, config):
     What else runs on this machine is not to decide what is seen.
     """
     program = start("eyelid-watch", "--config", config, "--name", "door")
-    program.wait_log("watched")
-    for thread in map(int, os.listdir(f"/proc/{program.pid}/task")):
-        if thread == program.pid:
-            assert os.sched_getscheduler(thread) == os.SCHED_IDLE
-        os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+    assert wait_watched(program)
     return program
 
 
