@@ -9,6 +9,9 @@ import os
 import pwd
 import re
 import subprocess
+import threading
+from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,9 @@ PAGE, SOCKET = "eyelid-watch.service", "eyelid-watch.socket"
 KEPT = Path("/var/lib/eyelid")
 ALERTS, STATE = KEPT / "alerts", KEPT / "watch"
 CAMERA = 'source = "test"\nsize = "320x240"\nfps = 5\nlinger = "2s"\n'
+PLAYED = Path("/var/lib/played")  # what the camera `side` shows then
+STREET = f'source = "folder:{PLAYED}"\nlinger = "2s"\n'
+PEOPLE = '[cameras.side.watch.rules.people]\nsees = ["person"]\n'
 PAGE_OF_DOCUMENTS = Path("/usr/share/doc/eyelid/docs/watch.md")
 BEFORE = set()  # files() before eyelid-watch was installed
 
@@ -50,11 +56,11 @@ def installed():
     configure()
 
 
-def configure(watch=""):
+def configure(watch="", side=CAMERA):
     """Writes the configuration: the default camera, and another, which is watched so."""
     CONFIGURATION.write_text(
         '[server]\nslots = "/run/webcam"\nidle-exit = "3s"\n\n[watch]\nidle-exit = "3s"\n\n'
-        f"[cameras.default]\n{CAMERA}\n[cameras.side]\n{CAMERA}\n{watch}"
+        f"[cameras.default]\n{CAMERA}\n[cameras.side]\n{side}\n{watch}"
     )
 
 
@@ -111,13 +117,18 @@ def test_it_works_when_nobody_else_does():
     assert run("ionice", "--pid", str(program)).strip() == "idle"
 
 
-def test_it_runs_like_others_where_the_page_s_recipe_says_so():
+def run_like_others(watcher):
+    """Takes a watcher out of the idle class, by the page's recipe, from its next start on."""
     recipe = re.search(
         r"`systemctl edit eyelid-watch@door` and\n\n((?:    .*\n)+)", PAGE_OF_DOCUMENTS.read_text()
     )[1]
     recipe = re.sub("^    ", "", recipe, flags=re.M)
-    edit = ["systemctl", "edit", "--stdin", WATCHER]
+    edit = ["systemctl", "edit", "--stdin", watcher]
     subprocess.run(edit, input=recipe, text=True, check=True, timeout=DEADLINE)
+
+
+def test_it_runs_like_others_where_the_page_s_recipe_says_so():
+    run_like_others(WATCHER)
     run("systemctl", "restart", WATCHER)
     assert os.sched_getscheduler(pid(WATCHER)) == os.SCHED_OTHER
     run("systemctl", "revert", WATCHER)
@@ -205,6 +216,61 @@ def test_a_reload_reads_the_rules_again_and_nonsense_changes_nothing():
     run("systemctl", "reload", SIDE_WATCHER)
 
 
+@contextmanager
+def street():
+    """Plays people who walk about into a directory, to and fro, as a camera would fill it."""
+    frames = [path.read_bytes() for path in sorted(Path("/eyelid/street").glob("*.jpg"))]
+    done = threading.Event()
+
+    def play():
+        for frame in cycle(frames + frames[::-1]):
+            hidden = PLAYED / ".frame.jpg"
+            hidden.write_bytes(frame)
+            hidden.rename(PLAYED / "frame.jpg")
+            if done.wait(0.5):
+                return
+
+    PLAYED.mkdir()
+    thread = threading.Thread(target=play)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        (PLAYED / "frame.jpg").unlink()
+        PLAYED.rmdir()
+
+
+def test_people_are_seen_by_the_detector_of_its_package(report):
+    configure(PEOPLE)
+    run("systemctl", "reload", SIDE_WATCHER)
+    wait_for(lambda: any("detector.onnx" in line for line in told(SIDE_WATCHER)), "that it is away")
+    before = pid(SIDE_WATCHER)
+    configure(PEOPLE, STREET)
+    # What else runs is not to decide what it sees.
+    run_like_others(SIDE_WATCHER)
+    with street():
+        run("systemctl", "restart", SIDE)
+        # This restarts the watcher: before, it could not see what comes with the package.
+        run("apt-get", "install", "--yes", *debs("eyelid-detector"))
+        assert pid(SIDE_WATCHER) not in (None, before)
+
+        def seen():
+            return [alert for alert in alerts("side") if alert["rule"] == "people"]
+
+        (alert,) = wait_for(seen, lambda: f"somebody: {told(SIDE_WATCHER)}")
+        # In the memory that the unit leaves it.
+        peak = int(show(SIDE_WATCHER, "MemoryPeak"))
+        report(f"the watcher's group with the detector: {peak / 1e6:.0f} MB of memory at most")
+        assert (alert["judge"], alert["kind"], alert["picture"]) == ("sees", "seen", True)
+        assert {box["label"] for box in alert["boxes"]} == {"person"}
+        assert show(SIDE_WATCHER, "NRestarts") == "0"
+        configure()
+        run("systemctl", "revert", SIDE_WATCHER)
+        run("systemctl", "restart", SIDE, SIDE_WATCHER)
+
+
 def test_an_upgrade_restarts_the_watcher_and_purging_leaves_nothing():
     before = pid(SIDE_WATCHER)
     # Of the same version, which is an upgrade to the package's scripts.
@@ -213,8 +279,9 @@ def test_an_upgrade_restarts_the_watcher_and_purging_leaves_nothing():
     run("systemctl", "disable", "--now", SIDE_WATCHER)
     nothing_runs()
     assert alerts("side")
-    run("apt-get", "purge", "--yes", "eyelid-watch")
-    left = {path for path in files() - BEFORE if "watch" in path or path.startswith(str(KEPT))}
+    run("apt-get", "purge", "--yes", "eyelid-watch", "eyelid-detector")
+    ours = ("/usr/share/eyelid/", str(KEPT))
+    left = {path for path in files() - BEFORE if "watch" in path or path.startswith(ours)}
     assert left == set()
     # What follows installs what it needs.
     run("systemctl", "disable", "--now", "eyelid.socket", SERVER, SIDE)
