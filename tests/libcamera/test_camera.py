@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from harness.frames import check_frame, difference
-from harness.http import free_port, get, wait_listening
+from harness.http import get
 from harness.processes import descriptors
 from harness.stream import Stream
 from harness.waiting import wait_for
@@ -26,6 +26,12 @@ def side_picture():
 def name(value):
     """Names a test by its command line."""
     return (" ".join(value) or "no options") if isinstance(value, list) else ""
+
+
+def served(start, directory):
+    """Starts a server, on a port of its own choice; gives its address."""
+    server = start("eyelid-server", "--slots", directory / "slot", "--listen", "127.0.0.1:0")
+    return server.wait_log(r"listening on (http://127\.0\.0\.1:[1-9]\d*)")[1]
 
 
 def heap(environment):
@@ -224,11 +230,9 @@ def test_full_pictures_are_the_camera_s_largest_turned_as_asked(capture, stills,
 def test_a_stream_goes_on_after_a_full_picture(start, capture, stills, directory, fault):
     stills.write_text(fault)
     program = capture("--size", "640x480", EYELID_LOG="debug")
-    address = f"http://127.0.0.1:{free_port()}"
-    start(
-        "eyelid-server", "--slots", directory / "slot", "--listen", address.removeprefix("http://")
-    )
-    wait_listening(address)
+    address = served(start, directory)
+    # Until it comes there may be a "no signal", which is dated when it is sent.
+    program.slot.frame()
     with Stream(address) as stream:
         before = [stream.part() for _ in range(20)]
         assert program.slot.next_full().size == (1920, 1080)
@@ -327,11 +331,7 @@ def test_mtime_is_the_moment_of_capture_however_long_the_machine_slept(capture, 
 
 def test_from_asleep_to_a_stream_and_back(start, capture, directory):
     program = capture("--size", "640x480", "--linger", "1s")
-    address = f"http://127.0.0.1:{free_port()}"
-    start(
-        "eyelid-server", "--slots", directory / "slot", "--listen", address.removeprefix("http://")
-    )
-    wait_listening(address)
+    address = served(start, directory)
     # A producer that starts assumes that somebody looks.
     asleep = program.slot.wait_state("asleep")
     assert (asleep["source"], asleep["error"], asleep["settling"]) == ("libcamera", None, False)
