@@ -20,7 +20,7 @@ use crate::slots::shared_parents;
     mut_arg("slots", |arg| arg.help("Directory of the slots [default: /run/webcam, or a private one where that cannot be written]")),
     mut_arg("doors", |arg| arg.help("Directory of the sockets at which other programs take requests over [default: .doors in the directory of the slots]")),
     mut_arg("idle_exit", |arg| arg.help("End server and capture after this long without a connection [default: 30s]")),
-    mut_arg("source", |arg| arg.help("Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH or command:SHELL COMMAND [default: test]")),
+    mut_arg("source", |arg| arg.help("Where frames come from: auto, v4l2, v4l2:/dev/video0, libcamera, test, folder:PATH, http://HOST:PORT/PATH or command:SHELL COMMAND [default: test]")),
 )]
 pub struct Arguments {
     #[command(flatten)]
