@@ -60,10 +60,14 @@ fn look(directory: &Path, fps: f64, every: usize, output: &mut impl Write) -> an
             .iter()
             .map(|c| json!({ "kind": format!("{:?}", c.kind), "box": [c.region.left, c.region.top, c.region.width, c.region.height] }))
             .collect();
-        let still = found.still_since.map(|since| since.as_secs_f64());
+        let stirring: Vec<_> = found
+            .stirring
+            .iter()
+            .map(|r| [r.left, r.top, r.width, r.height])
+            .collect();
         let line = json!({
             "directory": directory, "frame": number, "moving": boxes, "changed": changed,
-            "learning": found.is_learning, "still_since": still,
+            "learning": found.is_learning, "stirring": stirring,
             "different": found.cells.iter().filter(|c| **c).count(),
         });
         writeln!(output, "{line}")?;

@@ -27,7 +27,7 @@ pub(crate) enum Lesson {
 }
 
 /// What each cell looks like without anything before it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Background {
     pub(crate) mean: Vec<f32>,
     /// Variance, in squares of levels.

@@ -71,7 +71,7 @@ pub(crate) struct Cells<'a> {
 }
 
 /// Finds pieces. Keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct BlobFinder {
     /// The number of the blob of each cell, from 1; 0 is none.
     pub(crate) labels: Vec<u16>,

@@ -16,7 +16,7 @@ const BEFORE: f32 = 6.0;
 const LEAST_AREA: usize = 4;
 
 /// What is known of cells that look different.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     /// For how many seconds each cell has been different and unchanged.
     pub(crate) calm: Vec<f32>,

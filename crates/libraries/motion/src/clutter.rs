@@ -27,7 +27,7 @@ const MOST_WEATHER: f32 = 50.0;
 const ABOVE_WEATHER: f32 = 3.5;
 
 /// What comes and goes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Clutter {
     /// Pieces of each strength that came and went, a second.
     strengths: [f32; STEPS],

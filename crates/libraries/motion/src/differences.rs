@@ -9,7 +9,7 @@ use crate::lighting::Lighting;
 const BACK: usize = 3;
 
 /// How the cells of a picture differ from what is expected. Keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Differences {
     /// From what is expected, in levels.
     pub(crate) levels: Vec<f32>,

@@ -38,7 +38,7 @@ impl Light {
 }
 
 /// Fits pictures to backgrounds. Keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LightFit {
     /// Half the differences across and down: the background's slopes.
     across: Vec<f32>,

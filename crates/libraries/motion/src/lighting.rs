@@ -5,7 +5,7 @@ use crate::grid::Grid;
 use crate::light::{LightFit, with_tones};
 
 /// Explains pictures by the background. Keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lighting {
     fit: LightFit,
     /// What each cell would show in this light, 0 to 255.

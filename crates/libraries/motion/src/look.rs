@@ -1,7 +1,5 @@
 //! What a picture is said to show.
 
-use std::time::Duration;
-
 use crate::grid::{Bounds, Grid};
 
 /// A part of the picture, in shares of its width and height.
@@ -63,6 +61,8 @@ pub struct Look<'a> {
     pub cells: &'a [bool],
     /// How wide and how high the picture is in cells.
     pub size: (usize, usize),
-    /// Since when nothing has moved at all.
-    pub still_since: Option<Duration>,
+    /// What is not as it was in the picture before, light apart: less than motion, and more often.
+    /// What goes to and fro for long becomes noise there, and stirs for ever here. Each is a part
+    /// of a row of cells.
+    pub stirring: Vec<Region>,
 }

@@ -27,7 +27,7 @@ const LIT_PATIENCE: f32 = 30.0;
 const JUMP: f32 = 6.0;
 
 /// Looks at the pictures of one camera.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Motion {
     zones: Zones,
     grid: Grid,
@@ -47,7 +47,6 @@ pub struct Motion {
     hurry: f32,
     /// Seconds since the last hurry began.
     since_hurry: f32,
-    still_since: Option<Duration>,
 }
 
 impl Motion {
@@ -112,7 +111,12 @@ impl Motion {
             self.tracks
                 .follow(grid, &self.finder.blobs, seconds, &is_uncovered);
         }
-        let (moving, changed) = self.found(seconds, at, is_learning);
+        let (moving, changed) = self.found(seconds, is_learning);
+        let stirring = if is_learning {
+            Vec::new()
+        } else {
+            self.stirring()
+        };
         self.learn(seconds, is_learning);
         self.hurry = (self.hurry - seconds).max(0.0);
         self.since_hurry += seconds;
@@ -123,17 +127,12 @@ impl Motion {
             is_learning,
             cells: &self.differences.different,
             size: (grid.width, grid.height),
-            still_since: self.still_since,
+            stirring,
         }
     }
 
-    /// Says what moves, and what was left or taken; takes note of when all was still.
-    fn found(
-        &mut self,
-        seconds: f32,
-        at: Duration,
-        is_learning: bool,
-    ) -> (Vec<Region>, Vec<Change>) {
+    /// Says what moves, and what was left or taken.
+    fn found(&mut self, seconds: f32, is_learning: bool) -> (Vec<Region>, Vec<Change>) {
         let grid = self.grid;
         let (mut moving, mut changed) = (Vec::new(), Vec::new());
         let (picture, differences) = (&self.picture, &self.differences);
@@ -155,17 +154,18 @@ impl Motion {
                 let region = Region::of(grid, bounds);
                 changed.push(Change { kind, region });
             });
-        let stirs = self.stillness.is_stirred(
-            grid,
-            &differences.levels,
-            differences.levels_before(),
-            picture,
-            &self.watched,
-        );
-        if stirs || !moving.is_empty() || self.still_since.is_none() {
-            self.still_since = Some(at);
-        }
         (moving, changed)
+    }
+
+    /// Says what is not as it was in the picture before.
+    fn stirring(&mut self) -> Vec<Region> {
+        let (grid, differences) = (self.grid, &self.differences);
+        let levels = (&differences.levels[..], differences.levels_before());
+        let mut stirring = Vec::new();
+        let found = |bounds| stirring.push(Region::of(grid, bounds));
+        self.stillness
+            .find(grid, levels, &self.picture, &self.watched, found);
+        stirring
     }
 
     fn nothing(&self) -> Look<'_> {
@@ -176,7 +176,7 @@ impl Motion {
             is_learning: true,
             cells: &self.differences.different,
             size: (self.grid.width, self.grid.height),
-            still_since: None,
+            stirring: Vec::new(),
         }
     }
 
@@ -194,7 +194,6 @@ impl Motion {
         self.pictures = 1;
         self.hurry = 0.0;
         self.since_hurry = f32::INFINITY;
-        self.still_since = None;
     }
 
     /// Whether somebody switched the light, or the camera its mode: most of the view has changed at

@@ -1,10 +1,10 @@
-//! Whether anything stirs from one picture to the next.
+//! What stirs from one picture to the next.
 //!
 //! This asks less than motion: what moves to and fro for long becomes noise there, as a tree does,
 //! and a printer's head would. Here each picture is compared with the one before alone, in the
 //! same light, against the noise of the whole view.
 
-use crate::grid::Grid;
+use crate::grid::{Bounds, Grid};
 use crate::light::median;
 
 /// How far above the view's noise a cell stirs, and the levels that are added.
@@ -14,23 +14,24 @@ const LEAST: f32 = 2.5;
 const UNEXPLAINED: f32 = 0.04;
 
 /// Compares pictures with those before. Keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stillness {
     steps: Vec<f32>,
     stirs: Vec<bool>,
 }
 
 impl Stillness {
-    /// Whether at least three cells that touch each other have changed. Differences are those from
-    /// what is expected, of this picture and of the one before.
-    pub(crate) fn is_stirred(
+    /// Calls `found` for each run of cells in a row that have changed, each of which touches two
+    /// others that have. Differences are those from what is expected, of this picture and of the
+    /// one before.
+    pub(crate) fn find(
         &mut self,
         grid: Grid,
-        now: &[f32],
-        before: &[f32],
+        (now, before): (&[f32], &[f32]),
         picture: &[f32],
         watched: &[bool],
-    ) -> bool {
+        mut found: impl FnMut(Bounds),
+    ) {
         self.steps.clear();
         self.steps.extend(
             now.iter()
@@ -44,21 +45,31 @@ impl Stillness {
             .extend(cells.map(|((step, brightness), watched)| {
                 *watched && *step > least + UNEXPLAINED * brightness
             }));
-        let mut touching = (0..grid.cells()).filter(|cell| {
-            let (column, row) = (cell % grid.width, cell / grid.width);
-            let stirs = |column: usize, row: usize| self.stirs[row * grid.width + column];
-            stirs(column, row)
-                && [
-                    column > 0 && stirs(column - 1, row),
-                    column + 1 < grid.width && stirs(column + 1, row),
-                    row > 0 && stirs(column, row - 1),
-                    row + 1 < grid.height && stirs(column, row + 1),
-                ]
-                .iter()
-                .filter(|stirs| **stirs)
-                .count()
-                    >= 2
-        });
-        touching.next().is_some()
+        for row in 0..grid.height {
+            let mut run: Option<Bounds> = None;
+            for column in 0..grid.width {
+                if !self.is_among_others(grid, column, row) {
+                    run.take().into_iter().for_each(&mut found);
+                    continue;
+                }
+                let cell = Bounds::at(column, row);
+                run.get_or_insert(cell).right = cell.right;
+            }
+            run.into_iter().for_each(&mut found);
+        }
+    }
+
+    /// Whether a cell stirs, and at least two that touch it do: at least three together.
+    fn is_among_others(&self, grid: Grid, column: usize, row: usize) -> bool {
+        let stirs = |column: usize, row: usize| self.stirs[row * grid.width + column];
+        let others = || {
+            [
+                column > 0 && stirs(column - 1, row),
+                column + 1 < grid.width && stirs(column + 1, row),
+                row > 0 && stirs(column, row - 1),
+                row + 1 < grid.height && stirs(column, row + 1),
+            ]
+        };
+        stirs(column, row) && others().iter().filter(|stirs| **stirs).count() >= 2
     }
 }

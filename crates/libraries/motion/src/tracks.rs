@@ -64,7 +64,7 @@ pub(crate) struct Track {
 }
 
 /// Follows pieces. Keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tracks {
     pub(crate) tracks: Vec<Track>,
     clutter: Clutter,

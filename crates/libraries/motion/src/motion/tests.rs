@@ -231,18 +231,48 @@ fn what_is_there_suddenly_though_nobody_was_is_not_left() {
 #[test]
 fn a_head_that_goes_to_and_fro_is_not_still_until_it_stops() {
     let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    let mut last = 0;
     for number in 0..900 {
         let swing = ((number as f32 / 6.0).sin() * 15.0 + 40.0) as usize;
         let left = if number < 700 { swing } else { 40 };
         view.gain = 1.0 + 0.1 * (number as f32 / 30.0).sin();
         let look = motion.look(&view.draw(Some(left)), at(number));
+        if !look.stirring.is_empty() || !look.moving.is_empty() {
+            last = number;
+        }
         if (60..700).contains(&number) {
-            let still = at(number) - look.still_since.unwrap();
-            assert!(still < Duration::from_millis(500), "{still:?} at {number}");
+            assert!(number - last < 5, "{last} at {number}");
         }
-        if number == 899 {
-            assert_eq!(look.still_since.unwrap().as_secs(), 70);
+    }
+    // At 10 pictures a second it has been still for 20 s.
+    assert_eq!(last, 700);
+}
+
+#[test]
+fn what_stirs_is_where_it_was_and_where_it_is() {
+    let (mut view, mut motion) = (View::new(), Motion::new(Zones::default()));
+    for number in 0..60 {
+        // To and fro between two places, for longer than any of both is background.
+        let left = if number % 2 == 0 { 40 } else { 56 };
+        let look = motion.look(&view.draw(Some(left)), at(number));
+        if number < 30 {
+            continue;
         }
+        let first = look
+            .stirring
+            .iter()
+            .map(|region| region.left)
+            .reduce(f32::min);
+        let last = look
+            .stirring
+            .iter()
+            .map(|region| region.left + region.width);
+        let (first, last) = (first.unwrap(), last.reduce(f32::max).unwrap());
+        let cells = |share: f32| (share * WIDTH as f32).round();
+        assert!(
+            cells(first) >= 38.0 && cells(last) <= 70.0,
+            "{first} to {last}"
+        );
     }
 }
 
