@@ -31,6 +31,7 @@ pub(crate) struct Obico {
     client: Client,
     request: Request,
     score: Score,
+    is_of_frame: bool,
 }
 
 /// What ml_api answers: `{"detections": [["failure", 0.53, [XC, YC, W, H]], ...]}`, the places in
@@ -78,11 +79,13 @@ impl Obico {
                 ..Request::new(Method::GET, url)
             },
             score: Score::default(),
+            is_of_frame: is_of_frame(picture.as_str()),
         })
     }
 
     /// Has the container look once. The frame's size, in pixels, says where in the picture places
-    /// are. Takes at most half a minute.
+    /// are; where the container gets a picture of another size, nobody says how large that is.
+    /// Takes at most half a minute.
     ///
     /// # Errors
     /// Why it has not looked.
@@ -123,7 +126,11 @@ impl Obico {
             None => Answer::Unsure,
             Some(score) if !score.is_failing => Answer::No,
             Some(score) => Answer::Yes {
-                sightings: sightings(found, frame),
+                sightings: if self.is_of_frame {
+                    sightings(found, frame)
+                } else {
+                    Vec::new()
+                },
                 confidence: Some(score.confidence),
             },
         }
@@ -143,6 +150,17 @@ fn sightings(found: &Found, (width, height): (u32, u32)) -> Vec<Sighting> {
             height: share(*h, height),
         })
         .collect()
+}
+
+/// Says whether the picture at this URL of the server is as large as the frame.
+fn is_of_frame(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    query.split('&').all(|pair| match pair.split_once('=') {
+        Some(("size", size)) => matches!(size, "current" | "low"),
+        Some(("width", _)) => false,
+        _ => true,
+    })
 }
 
 /// A text as the value of a query (RFC 3986): all but unreserved characters as `%XX`.
@@ -203,6 +221,40 @@ mod tests {
         assert_eq!((boxes[0].left, boxes[0].top), (0.45, 0.45));
         assert_eq!((boxes[0].width, boxes[0].height), (0.1, 0.1));
         assert_eq!((boxes[1].left, boxes[1].top), (0.95, 0.0));
+    }
+
+    #[test]
+    fn a_picture_of_another_size_has_no_places() {
+        let of_frame = [
+            "http://192.0.2.10:8080/printer/snapshot",
+            "http://192.0.2.10:8080/printer/snapshot?size=low&x=1",
+            "http://192.0.2.10:8080/printer/snapshot?x=1#size=half",
+        ];
+        let other = [
+            "http://192.0.2.10:8080/printer/snapshot?size=half",
+            "http://192.0.2.10:8080/printer/snapshot?x=1&size=full",
+            "http://192.0.2.10:8080/printer/snapshot?width=640",
+        ];
+        let found = Found {
+            detections: vec![("failure".to_owned(), 1.0, [320.0, 180.0, 64.0, 36.0])],
+        };
+        for (pictures, boxes) in [(of_frame, 1), (other, 0)] {
+            for picture in pictures {
+                let url = "http://127.0.0.1:3333".parse().unwrap();
+                let mut obico = Obico::new(&url, &picture.parse().unwrap(), None).unwrap();
+                let none = Found {
+                    detections: Vec::new(),
+                };
+                for _ in 0..40 {
+                    obico.weigh(&none, (1280, 720));
+                }
+                let answer = (0..40).map(|_| obico.weigh(&found, (1280, 720))).last();
+                let Some(Answer::Yes { sightings, .. }) = answer else {
+                    panic!("{answer:?}");
+                };
+                assert_eq!(sightings.len(), boxes, "{picture}");
+            }
+        }
     }
 
     #[test]
