@@ -125,6 +125,11 @@ pub(crate) struct Sighting {
     pub(crate) height: f64,
 }
 
+/// What a box of a rule with `left` is about: something is there that was not...
+pub(crate) const LEFT: &str = "left";
+/// ...or is not there any more.
+pub(crate) const TAKEN: &str = "taken";
+
 impl Sighting {
     /// The share of both areas together that both have: 1 for the same place, 0 for two apart.
     pub(crate) fn overlap(&self, other: &Self) -> f64 {

@@ -12,7 +12,7 @@ const POINTS: u8 = 8;
 const ENOUGH: f32 = 0.25;
 
 /// Polygons, of which any counts; none at all is all of the picture.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Area(Vec<Polygon>);
 
 impl Area {

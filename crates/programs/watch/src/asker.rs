@@ -7,7 +7,7 @@ mod voice;
 mod words;
 
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eyelid_config::HttpUrl;
@@ -79,6 +79,8 @@ pub(crate) struct Outcome {
     pub(crate) came_to: Option<Question>,
     /// Why there is no answer, for people.
     pub(crate) why: Option<String>,
+    /// Rules of which nobody was asked, for it was not time to, and in how long it is.
+    pub(crate) put_off: Vec<(String, Duration)>,
     /// By the rules' names.
     pub(crate) answers: Vec<(String, Judged)>,
     /// What was judged.
@@ -123,6 +125,25 @@ impl Asker {
         })
     }
 
+    /// Takes the rules of a camera of which no others have changed than those that were made on the
+    /// page, which are in words. All else goes on: a question that is under way, what an endpoint
+    /// does not take, how often prints were looked at.
+    ///
+    /// # Errors
+    /// The model's key cannot be read, or would go over a wire in the clear.
+    pub(crate) fn set_made_rules(
+        &mut self,
+        settings: &Settings,
+        camera: &CameraSettings,
+        whom: &Whom,
+    ) -> anyhow::Result<()> {
+        match &mut self.words {
+            Some(words) => words.set_rules(camera),
+            None => self.words = Words::new(settings, camera, whom)?,
+        }
+        Ok(())
+    }
+
     /// Takes in a picture that was looked at: one of them may be asked about, later.
     pub(crate) fn looked(&mut self, look: Look) {
         if let Some(words) = &mut self.words {
@@ -151,19 +172,18 @@ impl Asker {
         moves: impl Fn(&str) -> bool,
         (now, at): (Moment, Instant),
     ) -> Vec<Due> {
-        let is_due = |rule: &Rule, judge: Judge, moves: &dyn Fn(&str) -> bool| {
+        let is_due = |rule: &Rule, judge: Judge| {
             let name = rule.name();
             rule.terms().judge == judge && looks_now(name) && rule.is_due(moves(name), now)
         };
         let mut due = Vec::new();
         if let Some(words) = &self.words {
-            let moved = |name: &str| words.moved(name, moves(name));
             let in_words = rules.rules().iter();
-            let in_words = in_words.filter(|it| is_due(it, Judge::Says, &moved));
+            let in_words = in_words.filter(|it| is_due(it, Judge::Says));
             due.extend(words.due(in_words, &self.camera, at));
         }
         let of_obico = rules.rules().iter();
-        let of_obico = of_obico.filter(|it| is_due(it, Judge::Obico, &moves));
+        let of_obico = of_obico.filter(|it| is_due(it, Judge::Obico));
         let is_free = |rule: &&Rule| {
             let known = self.obico.iter().find(|(name, _)| name == rule.name());
             known.is_some_and(|(_, obico)| obico.is_some())
@@ -174,7 +194,7 @@ impl Asker {
             occasion: Occasion::First,
         }));
         let of_detector = rules.rules().iter();
-        let of_detector = of_detector.filter(|it| is_due(it, Judge::Sees, &moves));
+        let of_detector = of_detector.filter(|it| is_due(it, Judge::Sees));
         due.extend(self.due_of_detector(of_detector));
         due
     }
@@ -261,6 +281,7 @@ impl Asker {
             judge: Judge::Obico,
             came_to,
             why,
+            put_off: Vec::new(),
             answers: judged.map(|judged| (rule, judged)).into_iter().collect(),
             picture,
         }

@@ -16,6 +16,8 @@ pub(crate) struct Seen {
     pub(crate) moving: Vec<Region>,
     /// Whether something is there that may turn out to move.
     pub(crate) may_move: bool,
+    /// What is not as it was in the picture before: what moves to and fro for long, too.
+    pub(crate) stirring: Vec<Region>,
     /// What was left or taken, said once.
     pub(crate) changed: Vec<Change>,
     /// Whether what the view looks like is still being learned: nothing can be told then.
@@ -86,8 +88,9 @@ impl Eye {
         Ok(seen(&mut self.motion, cells, at))
     }
 
-    /// Looks once more, at another picture of about the same moment; `None` where that has not as
-    /// many cells as the last one, so that the view would have to be learned anew.
+    /// Looks once more, at another picture of about the same moment, and forgets that it has: what
+    /// is said once of a view is not said here. `None` where that has not as many cells as the last
+    /// one, so that the view would have to be learned anew.
     ///
     /// # Errors
     /// Why it cannot be decoded.
@@ -98,7 +101,7 @@ impl Eye {
     ) -> Result<Option<Seen>, PictureError> {
         let cells = self.decoder.decode(jpeg)?;
         let is_comparable = self.size == Some((cells.width, cells.height));
-        Ok(is_comparable.then(|| seen(&mut self.motion, cells, at)))
+        Ok(is_comparable.then(|| seen(&mut self.motion.clone(), cells, at)))
     }
 
     /// The camera was not looked at for a while: what it sees is learned anew.
@@ -118,6 +121,7 @@ fn seen(motion: &mut Motion, cells: LumaCells<'_>, at: Duration) -> Seen {
     Seen {
         moving: look.moving,
         may_move: look.may_move,
+        stirring: look.stirring,
         changed: look.changed,
         is_learning: look.is_learning,
     }

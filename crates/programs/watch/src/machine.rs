@@ -7,6 +7,7 @@ use std::time::Duration;
 use eyelid_jpeg::PictureError;
 use eyelid_motion::Region;
 
+use crate::alert::Sighting;
 use crate::area::Area;
 use crate::eye::{Eye, Seen};
 use crate::judges::{EveryPicture, Judged};
@@ -67,7 +68,12 @@ impl Machine {
     /// More polygons than can be watched; nothing has changed then.
     pub(crate) fn reconfigure(&mut self, camera: &CameraSettings) -> anyhow::Result<()> {
         self.eye.reconfigure(camera)?;
-        self.judges = judges(camera);
+        let before = std::mem::replace(&mut self.judges, judges(camera));
+        for (name, judge) in &mut self.judges {
+            let same = before.iter().find(|(other, _)| other == name);
+            same.into_iter()
+                .for_each(|(_, before)| judge.take_over(before));
+        }
         self.areas = areas(camera);
         self.rules.set_rules(terms(camera));
         Ok(())
@@ -87,6 +93,14 @@ impl Machine {
     ) -> Result<Looked, PictureError> {
         let seen = self.eye.look(jpeg, at)?;
         let mut told: Vec<Told> = self.rules.frame(now).into_iter().map(Told::from).collect();
+        for (name, area) in &self.areas {
+            if looks_now(name) {
+                let is_moving = seen.moving.iter().any(|region| area.has(*region));
+                self.rules.looked(name, is_moving);
+            } else {
+                self.rules.looks_away(name);
+            }
+        }
         for (name, judge) in &mut self.judges {
             if !looks_now(name) {
                 judge.forget();
@@ -104,10 +118,16 @@ impl Machine {
         self.eye.look_again(jpeg, at).ok()?
     }
 
-    /// Gives what a rule's judge says of that; nothing where the rule asks somebody else.
-    pub(crate) fn judge_again(&mut self, rule: &str, seen: &Seen, at: Duration) -> Option<Judged> {
-        let (_, judge) = self.judges.iter_mut().find(|(name, _)| name == rule)?;
-        Some(judge.judge(seen, at))
+    /// Gives the places of what a rule has told (`sightings`) as they are in that, where its judge
+    /// finds it there, too; nothing where the rule asks somebody else.
+    pub(crate) fn find_again(
+        &self,
+        rule: &str,
+        sightings: &[Sighting],
+        seen: &Seen,
+    ) -> Option<Vec<Sighting>> {
+        let (_, judge) = self.judges.iter().find(|(name, _)| name == rule)?;
+        judge.find_again(sightings, seen)
     }
 
     /// Says whether something moves where a rule looks.
@@ -180,4 +200,53 @@ fn terms(camera: &CameraSettings) -> Vec<(String, Terms)> {
         (rule.name.clone(), terms)
     });
     terms.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::Monotonic;
+    use std::time::UNIX_EPOCH;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn camera(rules: Vec<RuleSettings>) -> CameraSettings {
+        CameraSettings {
+            rules,
+            ..CameraSettings::of("door")
+        }
+    }
+
+    fn jpeg() -> Vec<u8> {
+        let mut encoder = eyelid_picture::Encoder::default();
+        let rgb: Vec<u8> = (0..64 * 48 * 3_u32).map(|at| (at % 251) as u8).collect();
+        encoder.encode_rgb(&rgb, 64, 48, 90).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_rule_that_is_added_makes_no_other_begin_anew() {
+        let still = RuleSettings {
+            name: "jam".to_owned(),
+            judge: JudgeSettings::Still(MINUTE),
+            ..RuleSettings::motion()
+        };
+        let begin = Moment {
+            monotonic: Monotonic::from_millis(10_000),
+            wall: UNIX_EPOCH,
+        };
+        let mut machine = Machine::new(&camera(vec![still.clone()]), None, "", begin).unwrap();
+        let (jpeg, mut told_s) = (jpeg(), Vec::new());
+        for second in 0..90 {
+            if second == 40 {
+                let rules = vec![RuleSettings::motion(), still.clone()];
+                machine.reconfigure(&camera(rules)).unwrap();
+            }
+            let at = Duration::from_secs(second);
+            let looked = machine.look(&jpeg, at, begin.plus(at), |_| true).unwrap();
+            told_s.extend(looked.told.iter().map(|_| second));
+        }
+        // The view is learned first.
+        assert_eq!(told_s.len(), 1, "{told_s:?}");
+        assert!((60..70).contains(&told_s[0]), "{told_s:?}");
+    }
 }

@@ -7,6 +7,7 @@
 //! cool-down was never gone. All times are those of a clock that nobody sets
 //! ([`Monotonic`](crate::moment::Monotonic)).
 
+mod asking;
 mod blindness;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -14,6 +15,8 @@ mod rule;
 mod saved;
 mod terms;
 mod thing;
+
+use std::time::Duration;
 
 use crate::alert::{Cause, Judge, Kind, Sighting};
 use crate::moment::{Moment, Stamp};
@@ -24,6 +27,7 @@ pub(crate) use saved::{MOST_BYTES, Pending, Saved};
 pub(crate) use terms::{Terms, cool_down};
 pub(crate) use thing::State;
 
+use asking::Asking;
 use blindness::Blindness;
 
 /// What a judge says of a picture, or of some.
@@ -129,12 +133,18 @@ impl CameraRules {
         &self.rules
     }
 
-    /// The camera is watched from now on, or no longer: its time is over, or nobody is to be
-    /// followed.
+    /// The camera is watched from now on, or no longer: its time is over.
     pub(crate) fn watch(&mut self, is_watched: bool, now: Moment) {
         self.is_changed |= self.is_watched != is_watched;
         self.is_watched = is_watched;
-        self.blindness.watch(is_watched, now);
+        self.blindness.wish(is_watched, now);
+    }
+
+    /// The camera is watched from now on, while others look at it. They decide when there are
+    /// frames, so that there are none is no blindness.
+    pub(crate) fn follow(&mut self, now: Moment) {
+        self.watch(true, now);
+        self.blindness.wish(false, now);
     }
 
     /// A frame came that can be looked at, whoever looks.
@@ -147,10 +157,40 @@ impl CameraRules {
         self.rule(rule)?.look(answer, now)
     }
 
-    /// Somebody is asked for this rule now.
+    /// Something moves where this rule looks, or nothing does.
+    pub(crate) fn looked(&mut self, rule: &str, is_moving: bool) {
+        self.ask(rule, |asking| asking.looked(is_moving));
+    }
+
+    /// This rule does not look now.
+    pub(crate) fn looks_away(&mut self, rule: &str) {
+        self.ask(rule, Asking::looks_away);
+    }
+
+    /// Somebody is asked for this rule now. What comes of it is an answer, be it that there is none
+    /// ([`Self::look`]), or that nobody was asked after all ([`Self::put_off`]).
     pub(crate) fn asked(&mut self, rule: &str, now: Moment) {
         if let Some(rule) = self.rule(rule) {
-            rule.asked(now);
+            let judge = rule.terms().judge;
+            rule.ask(|asking| asking.asked(judge, now.monotonic));
+        }
+    }
+
+    /// Nobody was asked for this rule after all, for it was not time to; it is in so long.
+    pub(crate) fn put_off(&mut self, rule: &str, wait: Duration, now: Moment) {
+        self.ask(rule, |asking| asking.put_off(wait, now.monotonic));
+    }
+
+    /// No question that is under way has an answer any more.
+    pub(crate) fn drop_questions(&mut self, now: Moment) {
+        for rule in &mut self.rules {
+            rule.ask(|asking| asking.dropped(now.monotonic));
+        }
+    }
+
+    fn ask(&mut self, rule: &str, change: impl FnOnce(&mut Asking)) {
+        if let Some(rule) = self.rule(rule) {
+            rule.ask(change);
         }
     }
 

@@ -54,6 +54,7 @@ impl Asker {
             judge: Judge::Sees,
             came_to: Some(came_to),
             why,
+            put_off: Vec::new(),
             answers: answers.collect(),
             picture,
         }

@@ -1,7 +1,5 @@
 //! The model among those who are asked: one question at a time, of all rules in words.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,17 +10,18 @@ use super::{AskedPicture, Asker, Done, Due, Outcome, Whom};
 use crate::alert::Judge;
 use crate::judges::Judged;
 use crate::judges::says::{Asked, Occasion, Prepared, Said, Says};
-use crate::rules::{Answer, CameraRules, Question, Rule, State};
-use crate::settings::{CameraSettings, Settings};
+use crate::rules::{Answer, CameraRules, Question, Rule};
+use crate::settings::{CameraSettings, JudgeSettings, RuleSettings, Settings};
+
+/// How soon it is tried again at the earliest where it was not time to ask.
+const NOT_NOW: Duration = Duration::from_secs(1);
 
 /// The rules in words, and who is asked about them.
 pub(super) struct Words {
     voice: Rc<Voice>,
     pub(super) says: Says,
     is_asking: bool,
-    /// Rules where something has moved since they were asked about last. What it came to is to be
-    /// seen when it moves no more: who brings a parcel is asked about before it lies there.
-    moved: RefCell<HashSet<String>>,
+    rules: Vec<RuleInWords>,
 }
 
 impl Words {
@@ -44,8 +43,17 @@ impl Words {
             voice: Rc::new(voice),
             says: Says::new(&camera.mask),
             is_asking: false,
-            moved: RefCell::default(),
+            rules: in_words(camera),
         }))
+    }
+
+    /// Has these rules from now on. Who is asked, how that wants to be asked, and a question that
+    /// is under way stay as they are.
+    pub(super) fn set_rules(&mut self, camera: &CameraSettings) {
+        let before = std::mem::replace(&mut self.rules, in_words(camera));
+        for rule in before.iter().filter(|rule| !self.rules.contains(rule)) {
+            self.says.forget_rule(&rule.name);
+        }
     }
 
     /// What the model is to be asked about, of rules that are due.
@@ -56,26 +64,13 @@ impl Words {
         at: Instant,
     ) -> Option<Due> {
         let due: Vec<&Rule> = due.collect();
-        let is_confirming = due.iter().any(|rule| rule.state() == State::Asked);
-        let occasion = match is_confirming {
-            true => Occasion::Confirming,
-            false => Occasion::First,
-        };
+        let occasion = occasion(&due);
         let may_ask = !self.is_asking && self.voice.wait(camera, occasion, at).is_zero();
         (may_ask && !due.is_empty()).then(|| Due {
             judge: Judge::Says,
             rules: due.iter().map(|rule| rule.name().to_owned()).collect(),
             occasion,
         })
-    }
-
-    /// Says whether something moves where a rule looks, or has since it was asked about.
-    pub(super) fn moved(&self, rule: &str, moves: bool) -> bool {
-        let mut moved = self.moved.borrow_mut();
-        if moves {
-            moved.insert(rule.to_owned());
-        }
-        moved.contains(rule)
     }
 }
 
@@ -91,10 +86,6 @@ impl Asker {
         let Some(words) = &mut self.words else {
             return Ok(());
         };
-        words
-            .moved
-            .borrow_mut()
-            .retain(|it| !due.rules.contains(it));
         let is_due = |rule: &&Rule| due.rules.iter().any(|name| name == rule.name());
         let asked = rules.rules().iter().filter(is_due);
         let asked = asked.map(|rule| RuleInWords {
@@ -125,50 +116,99 @@ impl Asker {
         &mut self,
         (prepared, asked, picture, at): (Prepared, Asked, AskedPicture, Instant),
     ) -> Outcome {
+        let mut rules: Vec<&RuleInWords> = prepared.question.rules().iter().collect();
         if let Some(words) = &mut self.words {
             words.is_asking = false;
             if let Asked::Said(said) = &asked {
                 words.says.answered(&prepared, said, at + said.took);
             }
+            // One that is gone meanwhile, or has other words, has no answer.
+            let (there, gone) = rules
+                .into_iter()
+                .partition(|rule| words.rules.contains(rule));
+            rules = there;
+            let gone: Vec<&RuleInWords> = gone;
+            gone.iter()
+                .for_each(|rule| words.says.forget_rule(&rule.name));
         }
-        let names = prepared.question.rules().iter().map(|rule| &rule.name);
-        let missing = || {
-            let names = names.clone();
-            names.map(|name| (name.clone(), Judged::from(Answer::Missing)))
-        };
-        let (came_to, why, answers) = match asked {
-            Asked::Said(said) => said_of(said),
-            Asked::NotNow(_) => (None, None, Vec::new()),
-            Asked::Spent(spent) => (
-                Some(Question::NotAsked),
-                Some(spent.to_string()),
-                Vec::new(),
-            ),
-            Asked::Failed(why) => (Some(Question::Failed), Some(why), missing().collect()),
-            Asked::Invalid(none) => (
-                Some(Question::Invalid),
-                Some(none.to_string()),
-                missing().collect(),
-            ),
-        };
-        if let Some(why) = &why {
+        let came = of_asked(asked, rules.iter().map(|rule| rule.name.clone()).collect());
+        if let Some(why) = &came.why {
             log::debug!("words: no answer: {why}");
         }
         Outcome {
             judge: Judge::Says,
-            came_to,
-            why,
-            answers,
+            came_to: came.came_to,
+            why: came.why,
+            put_off: came.put_off,
+            answers: came.answers,
             picture,
         }
     }
 }
 
-type SaidOf = (Option<Question>, Option<String>, Vec<(String, Judged)>);
+/// The rules in words of a camera.
+fn in_words(camera: &CameraSettings) -> Vec<RuleInWords> {
+    let of = |rule: &RuleSettings| match &rule.judge {
+        JudgeSettings::Says(words) => Some(RuleInWords {
+            name: rule.name.clone(),
+            words: words.as_str().to_owned(),
+        }),
+        _ => None,
+    };
+    camera.rules.iter().filter_map(of).collect()
+}
+
+/// Why these rules are asked about. A "no" of something that stands is to be confirmed as a "yes"
+/// is: it would be believed otherwise, and what is gone would stand on.
+fn occasion(due: &[&Rule]) -> Occasion {
+    if due.iter().any(|rule| rule.is_confirming()) {
+        Occasion::Confirming
+    } else {
+        Occasion::First
+    }
+}
+
+/// What a question came to, as an [`Outcome`] has it.
+#[derive(Debug, Default, PartialEq)]
+struct CameTo {
+    came_to: Option<Question>,
+    why: Option<String>,
+    put_off: Vec<(String, Duration)>,
+    answers: Vec<(String, Judged)>,
+}
+
+/// What it came to for these rules that it was asked about them, or some more. One that had no
+/// answer is to hear of that: what it was about may never move again.
+fn of_asked(asked: Asked, rules: Vec<String>) -> CameTo {
+    let (came_to, why) = match asked {
+        Asked::Said(said) => {
+            let mut came = said_of(said);
+            came.answers.retain(|(name, _)| rules.contains(name));
+            return came;
+        }
+        Asked::NotNow(wait) => {
+            let wait = wait.max(NOT_NOW);
+            return CameTo {
+                put_off: rules.into_iter().map(|rule| (rule, wait)).collect(),
+                ..CameTo::default()
+            };
+        }
+        Asked::Spent(spent) => (Question::NotAsked, spent.to_string()),
+        Asked::Failed(why) => (Question::Failed, why),
+        Asked::Invalid(none) => (Question::Invalid, none.to_string()),
+    };
+    let missing = |rule| (rule, Judged::from(Answer::Missing));
+    CameTo {
+        came_to: Some(came_to),
+        why: Some(why),
+        put_off: Vec::new(),
+        answers: rules.into_iter().map(missing).collect(),
+    }
+}
 
 /// Rules of which the model says something have an answer; where that is none of them, there is
 /// none at all.
-fn said_of(said: Said) -> SaidOf {
+fn said_of(said: Said) -> CameTo {
     let Said { verdicts, took } = said;
     let tokens = verdicts.usage.unwrap_or_default();
     log::debug!(
@@ -187,7 +227,12 @@ fn said_of(said: Said) -> SaidOf {
     };
     let answers = verdicts.rules.into_iter();
     let answers = answers.map(|(name, verdict)| (name, judged(verdict.ok(), took)));
-    (Some(came_to), why, answers.collect())
+    CameTo {
+        came_to: Some(came_to),
+        why,
+        put_off: Vec::new(),
+        answers: answers.collect(),
+    }
 }
 
 fn judged(verdict: Option<Verdict>, took: Duration) -> Judged {
@@ -212,9 +257,11 @@ fn judged(verdict: Option<Verdict>, took: Duration) -> Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyelid_words::{NoAnswer, Verdicts};
+    use crate::moment::Moment;
+    use crate::rules::Terms;
+    use eyelid_words::{NoAnswer, Spent, Verdicts};
 
-    fn of(rules: Vec<Result<Verdict, NoAnswer>>) -> SaidOf {
+    fn of(rules: Vec<Result<Verdict, NoAnswer>>) -> CameTo {
         let rules = rules.into_iter().enumerate();
         said_of(Said {
             verdicts: Verdicts {
@@ -237,7 +284,12 @@ mod tests {
     #[test]
     fn a_rule_that_is_left_out_has_no_answer_and_others_have_theirs() {
         let left_out = Err(NoAnswer::LeftOut);
-        let (came_to, why, answers) = of(vec![left_out, verdict(Word::Yes), verdict(Word::No)]);
+        let CameTo {
+            came_to,
+            why,
+            answers,
+            ..
+        } = of(vec![left_out, verdict(Word::Yes), verdict(Word::No)]);
         assert_eq!(came_to, Some(Question::Answered));
         assert!(why.unwrap().contains("left this rule out"));
         let answers: Vec<Answer> = answers.into_iter().map(|(_, it)| it.answer).collect();
@@ -250,14 +302,126 @@ mod tests {
 
     #[test]
     fn no_answer_to_any_rule_is_none() {
-        let (came_to, _, answers) = of(vec![Err(NoAnswer::Twice), Err(NoAnswer::Confidence)]);
+        let CameTo {
+            came_to, answers, ..
+        } = of(vec![Err(NoAnswer::Twice), Err(NoAnswer::Confidence)]);
         assert_eq!(came_to, Some(Question::Invalid));
         assert!(answers.iter().all(|(_, it)| it.answer == Answer::Missing));
-        let (came_to, why, answers) = of(vec![verdict(Word::Unsure)]);
+        let CameTo {
+            came_to,
+            why,
+            answers,
+            ..
+        } = of(vec![verdict(Word::Unsure)]);
         assert_eq!((came_to, why), (Some(Question::Answered), None));
         let (_, judged) = &answers[0];
         assert_eq!(judged.answer, Answer::Unsure);
         assert_eq!(judged.reason.as_deref(), Some("because"));
         assert_eq!(judged.took, Some(Duration::from_millis(7)));
+    }
+    #[test]
+    fn every_rule_hears_that_there_was_no_answer_or_no_question() {
+        let rules = || vec!["parcel".to_owned(), "dog".to_owned()];
+        let spent = Spent {
+            limit: 20,
+            period: "an hour",
+            wait: Duration::from_secs(900),
+        };
+        for (asked, came_to) in [
+            (Asked::Failed("refused".to_owned()), Question::Failed),
+            (Asked::Invalid(NoAnswer::Empty), Question::Invalid),
+            (Asked::Spent(spent), Question::NotAsked),
+        ] {
+            let came = of_asked(asked, rules());
+            assert_eq!(came.came_to, Some(came_to));
+            let names: Vec<_> = came.answers.iter().map(|(name, _)| &name[..]).collect();
+            assert_eq!(names, ["parcel", "dog"]);
+            let mut answers = came.answers.iter().map(|(_, judged)| &judged.answer);
+            assert!(answers.all(|answer| *answer == Answer::Missing));
+            assert!(came.why.is_some() && came.put_off.is_empty());
+        }
+        // Another camera's question is under way: that is no trouble, and soon over.
+        let came = of_asked(Asked::NotNow(Duration::from_millis(1)), rules());
+        assert_eq!((came.came_to, came.why, came.answers), (None, None, vec![]));
+        assert_eq!(came.put_off[1], ("dog".to_owned(), NOT_NOW));
+    }
+
+    #[test]
+    fn a_no_of_what_stands_is_confirmed_as_a_yes_is() {
+        let now = Moment::now();
+        let terms = vec![("parcel".to_owned(), Terms::of(Judge::Says))];
+        let mut rules = CameraRules::new(terms, None, "", now);
+        let yes = Answer::Yes {
+            sightings: Vec::new(),
+            confidence: None,
+        };
+        for (answer, expected) in [
+            (Answer::Unsure, Occasion::First),
+            (yes.clone(), Occasion::Confirming),
+            (yes, Occasion::First),
+            (Answer::No, Occasion::Confirming),
+            (Answer::No, Occasion::First),
+        ] {
+            rules.look("parcel", &answer, now);
+            assert_eq!(occasion(&[&rules.rules()[0]]), expected, "{answer:?}");
+        }
+    }
+    #[tokio::test]
+    async fn a_rule_that_is_made_meanwhile_drops_no_question_and_takes_no_other_s_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let said = r#"{"at_s": 0, "rule": "parcel", "answer": "yes"}
+            {"at_s": 0, "rule": "dog", "answer": "no"}"#;
+        let file = directory.path().join("answers");
+        std::fs::write(&file, said).unwrap();
+        let whom = Whom::Recorded(Rc::new(super::super::Answers::read(&file).unwrap()));
+        let place = crate::Place {
+            slots: None,
+            config: None,
+        };
+        let file = eyelid_config::Config::default();
+        let settings = Settings::new(&place, &Default::default(), &file).unwrap();
+        let with = |rules: &[(&str, &str)]| {
+            let words = |(name, words): &(&str, &str)| {
+                let words = words.parse().unwrap();
+                RuleSettings::words((*name).to_owned(), words, Vec::new())
+            };
+            CameraSettings {
+                rules: rules.iter().map(words).collect(),
+                ..CameraSettings::of("door")
+            }
+        };
+        let before = with(&[("parcel", "a parcel"), ("dog", "a dog")]);
+        let mut asker = Asker::new(&settings, &before, &whom).unwrap();
+        let now = Moment::now();
+        let terms = |words: &str| Terms {
+            asked: Some(words.to_owned()),
+            ..Terms::of(Judge::Says)
+        };
+        let rules = vec![
+            ("parcel".to_owned(), terms("a parcel")),
+            ("dog".to_owned(), terms("a dog")),
+        ];
+        let rules = CameraRules::new(rules, None, "", now);
+        let due = Due {
+            judge: Judge::Says,
+            rules: vec!["parcel".to_owned(), "dog".to_owned()],
+            occasion: Occasion::First,
+        };
+        let mut encoder = eyelid_picture::Encoder::default();
+        let jpeg = encoder.encode_rgb(&[99; 64 * 48 * 3], 64, 48, 90).unwrap();
+        let picture = AskedPicture {
+            jpeg: jpeg.to_vec().into(),
+            captured: now.wall,
+        };
+        let outcome = tokio::task::LocalSet::new();
+        let outcome = outcome.run_until(async {
+            asker.ask(&due, &rules, picture, 0, Instant::now()).unwrap();
+            let after = with(&[("parcel", "a parcel"), ("dog", "a cat"), ("new", "a man")]);
+            asker.set_made_rules(&settings, &after, &whom).unwrap();
+            asker.outcome().await
+        });
+        let answers = outcome.await.answers;
+        let names: Vec<_> = answers.iter().map(|(name, _)| &name[..]).collect();
+        assert_eq!(names, ["parcel"]);
     }
 }

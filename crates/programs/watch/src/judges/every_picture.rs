@@ -5,7 +5,7 @@ use std::time::Duration;
 use eyelid_motion::{Change, ChangeKind};
 
 use super::{Judged, MOST_BOXES, marked};
-use crate::alert::Sighting;
+use crate::alert::{LEFT, Sighting, TAKEN};
 use crate::area::Area;
 use crate::eye::Seen;
 use crate::rules::Answer;
@@ -62,7 +62,9 @@ impl EveryPicture {
                 yes_if_any(here.map(change_box))
             }
             Kind::Still { wanted, moved } => {
-                let moves = seen.is_learning || seen.moving.iter().any(|region| area.has(*region));
+                // A printer's head becomes noise to what tells movement, and stirs for ever.
+                let mut stirring = seen.moving.iter().chain(&seen.stirring);
+                let moves = seen.is_learning || stirring.any(|region| area.has(*region));
                 let since = *moved.get_or_insert(at);
                 let still = at.saturating_sub(since);
                 if moves {
@@ -78,6 +80,35 @@ impl EveryPicture {
                     took: None,
                 }
             }
+        }
+    }
+
+    /// Finds what was told, at these places, in another picture of about that moment; nothing where
+    /// it is not there. Of what was left that is said no more: it is there, or missing, where
+    /// nothing moves in front of it.
+    pub(crate) fn find_again(&self, told: &[Sighting], seen: &Seen) -> Option<Vec<Sighting>> {
+        let here = seen.moving.iter().filter(|region| self.area.has(**region));
+        let mut moving = here.map(|region| marked(*region, None)).take(MOST_BOXES);
+        if seen.is_learning {
+            return None;
+        }
+        match self.kind {
+            Kind::Motion => Some(moving.collect()).filter(|found: &Vec<_>| !found.is_empty()),
+            Kind::Left => {
+                let hides = |moving: Sighting| told.iter().any(|it| it.overlap(&moving) > 0.0);
+                (!moving.any(hides)).then(|| told.to_vec())
+            }
+            Kind::Still { .. } => moving.next().is_none().then(Vec::new),
+        }
+    }
+
+    /// Goes on where another one was that looked at the same place.
+    pub(crate) fn take_over(&mut self, before: &Self) {
+        if let (Kind::Still { moved, .. }, Kind::Still { moved: last, .. }) =
+            (&mut self.kind, &before.kind)
+            && self.area == before.area
+        {
+            *moved = *last;
         }
     }
 
@@ -107,8 +138,8 @@ fn yes(sightings: Vec<Sighting>) -> Answer {
 
 fn change_box(change: &Change) -> Sighting {
     let what = match change.kind {
-        ChangeKind::Left => "left",
-        ChangeKind::Taken => "taken",
+        ChangeKind::Left => LEFT,
+        ChangeKind::Taken => TAKEN,
     };
     marked(change.region, Some(what))
 }
@@ -201,5 +232,51 @@ mod tests {
         let mut there = judge(JudgeSettings::Still(minute(5)), right);
         there.judge(&seen(&[]), minute(1));
         assert!(places(&there.judge(&seen(&[HERE]), minute(6))).is_empty());
+    }
+
+    #[test]
+    fn what_was_told_is_found_in_another_picture_of_that_moment() {
+        let elsewhere = Region { left: 0.6, ..HERE };
+        let told = [marked(HERE, Some(LEFT))];
+        let (empty, both) = (seen(&[]), seen(&[HERE, elsewhere]));
+        let (there, learning) = (
+            seen(&[elsewhere]),
+            Seen {
+                is_learning: true,
+                ..seen(&[])
+            },
+        );
+        let left = judge(JudgeSettings::Left, &[]);
+        assert_eq!(left.find_again(&told, &empty), Some(told.to_vec()));
+        assert_eq!(left.find_again(&told, &there), Some(told.to_vec()));
+        assert_eq!(left.find_again(&told, &both), None);
+        assert_eq!(left.find_again(&told, &learning), None);
+        let motion = judge(JudgeSettings::Motion, &[]);
+        assert_eq!(motion.find_again(&told, &empty), None);
+        assert_eq!(motion.find_again(&told, &both).unwrap().len(), 2);
+        let mut still = judge(JudgeSettings::Still(Duration::from_secs(60)), &[]);
+        still.judge(&seen(&[]), Duration::ZERO);
+        assert_eq!(still.find_again(&[], &there), None);
+        assert_eq!(still.find_again(&[], &empty), Some(Vec::new()));
+        // What was found in it makes nothing begin anew.
+        let judged = still.judge(&seen(&[]), Duration::from_secs(60));
+        assert!(places(&judged).is_empty());
+    }
+
+    #[test]
+    fn what_has_become_noise_by_going_to_and_fro_is_not_still() {
+        let minute = |minutes: u64| Duration::from_secs(60 * minutes);
+        let head = Seen {
+            stirring: vec![HERE],
+            ..Seen::default()
+        };
+        let left = &["0,0 50,0 50,100 0,100"];
+        let right = &["50,0 100,0 100,100 50,100"];
+        for (area, is_still) in [(&[][..], false), (left, false), (right, true)] {
+            let mut still = judge(JudgeSettings::Still(minute(5)), area);
+            let judged = (0..60).map(|at| still.judge(&head, minute(at))).last();
+            let is_yes = matches!(judged.unwrap().answer, Answer::Yes { .. });
+            assert_eq!(is_yes, is_still, "{area:?}");
+        }
     }
 }

@@ -62,6 +62,11 @@ impl Says {
         self.moments = Moments::default();
     }
 
+    /// A rule is gone, or has other words: what was answered says nothing any more.
+    pub(crate) fn forget_rule(&mut self, rule: &str) {
+        self.last_no.forget(rule);
+    }
+
     /// What to ask about `now` for these rules; nothing, where the scene looks as it did when the
     /// answer was "no" for all of them.
     ///

@@ -50,7 +50,7 @@ type Key = (Cause, Option<Judge>);
 #[derive(Clone, Debug)]
 pub(crate) struct Blindness {
     troubles: BTreeMap<Key, Trouble>,
-    /// When the last frame came, or could first have come; nothing while nobody watches.
+    /// When the last frame came, or could first have come; nothing while none is wished for.
     waiting_since: Option<Monotonic>,
     ticked: Monotonic,
     is_changed: bool,
@@ -66,9 +66,9 @@ impl Blindness {
         }
     }
 
-    /// The camera is watched from now on, or no longer.
-    pub(super) fn watch(&mut self, is_watched: bool, now: Moment) {
-        match (is_watched, self.waiting_since) {
+    /// Frames are wished for from now on, or no longer.
+    pub(super) fn wish(&mut self, is_wished: bool, now: Moment) {
+        match (is_wished, self.waiting_since) {
             (true, None) => self.waiting_since = Some(now.monotonic),
             (false, _) => self.waiting_since = None,
             (true, Some(_)) => {}
@@ -77,7 +77,9 @@ impl Blindness {
 
     /// A frame came that can be looked at.
     pub(super) fn frame(&mut self, now: Moment) -> Option<Raise> {
-        self.waiting_since = Some(now.monotonic);
+        // Where nobody waits, as others decide when there are frames, one makes nobody wait for
+        // more.
+        self.waiting_since = self.waiting_since.map(|_| now.monotonic);
         self.succeeded((Cause::NoFrames, None), now)
     }
 

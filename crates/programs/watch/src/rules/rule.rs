@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::asking::Asking;
 use super::saved::{SavedRule, SavedThing};
 use super::terms::Terms;
 use super::thing::{Found, State, Thing};
@@ -26,8 +27,7 @@ pub(crate) struct Rule {
     alerts: VecDeque<Monotonic>,
     /// How often it did not because of that.
     held_back: u32,
-    /// When somebody was asked for it last.
-    asked: Option<Monotonic>,
+    asking: Asking,
     /// Something is to be written down.
     is_changed: bool,
 }
@@ -40,7 +40,7 @@ impl Rule {
             things: Vec::new(),
             alerts: VecDeque::new(),
             held_back: 0,
-            asked: None,
+            asking: Asking::default(),
             is_changed: false,
         }
     }
@@ -78,6 +78,10 @@ impl Rule {
 
     /// Takes an answer.
     pub(super) fn look(&mut self, answer: &Answer, now: Moment) -> Option<Raise> {
+        self.ask(|asking| match answer {
+            Answer::Missing => asking.missed(now.monotonic),
+            Answer::Yes { .. } | Answer::No | Answer::Unsure => asking.answered(),
+        });
         let (sightings, confidence) = match answer {
             Answer::Yes {
                 sightings,
@@ -122,21 +126,21 @@ impl Rule {
 
     /// Says whether it is to be asked now: `is_moving` says that something moves where it looks.
     pub(crate) fn is_due(&self, is_moving: bool, now: Moment) -> bool {
-        self.asked
-            .is_none_or(|asked| now.monotonic.since(asked) >= self.pause(is_moving))
-            && (is_moving || self.pause(false) < Duration::MAX)
-    }
-
-    fn pause(&self, is_moving: bool) -> Duration {
-        let is_confirming = self.things.iter().any(Thing::is_confirming);
         let is_standing = self.state() == State::Standing;
-        let (moving, still) = self.terms.pauses(is_confirming, is_standing);
-        if is_moving { moving } else { still }
+        let pauses = self.terms.pauses(self.is_confirming(), is_standing);
+        self.asking.is_due(is_moving, pauses, now.monotonic)
     }
 
-    /// Somebody is asked for it now, whatever comes of it.
-    pub(super) fn asked(&mut self, now: Moment) {
-        self.asked = Some(now.monotonic);
+    /// Says whether the next answer is to confirm the last one.
+    pub(crate) fn is_confirming(&self) -> bool {
+        self.things.iter().any(Thing::is_confirming)
+    }
+
+    /// Takes in what has become of questions.
+    pub(super) fn ask(&mut self, change: impl FnOnce(&mut Asking)) {
+        let before = self.asking.is_unanswered(self.terms.judge);
+        change(&mut self.asking);
+        self.is_changed |= self.asking.is_unanswered(self.terms.judge) != before;
     }
 
     pub(super) fn take_changed(&mut self) -> bool {
@@ -149,6 +153,10 @@ impl Rule {
         let is_sure = self.terms.is_sure(confidence);
         let mut is_answered = vec![false; self.things.len()];
         let mut is_new = false;
+        let is_undone = |thing: &Thing| sightings.iter().any(|seen| thing.is_undone_by(seen));
+        for thing in self.things.iter_mut().filter(|thing| is_undone(thing)) {
+            thing.end(now);
+        }
         // A yes that says no place is one, too.
         let all: Vec<Option<&Sighting>> = if sightings.is_empty() {
             vec![None]
@@ -261,6 +269,7 @@ impl Rule {
                 .collect(),
             alerts_ago_ms: self.alerts.iter().map(ago_ms).collect(),
             held_back: self.held_back,
+            is_unanswered: self.asking.is_unanswered(self.terms.judge),
             more: serde_json::Map::new(),
         }
     }
@@ -298,5 +307,8 @@ impl Rule {
         let alerts = rule.alerts_ago_ms.into_iter().map(at);
         self.alerts = alerts.take(self.terms.an_hour.max(1)).collect();
         self.held_back = rule.held_back;
+        if rule.is_unanswered {
+            self.asking.put_off(Duration::ZERO, now.monotonic);
+        }
     }
 }

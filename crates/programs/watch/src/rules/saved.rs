@@ -63,6 +63,9 @@ pub(crate) struct SavedRule {
     pub(crate) alerts_ago_ms: Vec<u64>,
     #[serde(default)]
     pub(crate) held_back: u32,
+    /// A question about it has had no answer yet.
+    #[serde(default, rename = "unanswered")]
+    pub(crate) is_unanswered: bool,
     #[serde(flatten)]
     pub(crate) more: serde_json::Map<String, serde_json::Value>,
 }

@@ -27,6 +27,10 @@ pub(crate) struct Terms {
     pub(crate) every: Option<Duration>,
 }
 
+/// How long something that was left stands at most. That it was taken may have been missed: nobody
+/// looked, or the light was switched at that moment.
+pub(super) const LIES_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+
 /// Noes in a row by which a thing that stands is gone.
 pub(crate) const NOES: u32 = 2;
 
@@ -34,8 +38,16 @@ pub(crate) const NOES: u32 = 2;
 /// and short enough that who passes by is still there.
 pub(crate) const CONFIRM: Duration = Duration::from_secs(3);
 
-/// How often it is asked what became of a thing that stands, where nothing moves.
+/// How soon a question is asked again that had no answer, and how late at most; twice as late with
+/// each in a row. An endpoint that fails is left alone for as long ([`eyelid_words::Pauses`]), and
+/// one that talks nonsense is not to spend the day's questions with that.
+const ASK_AFTER_NONE: Duration = Duration::from_secs(15);
+const ASK_AFTER_NONE_AT_MOST: Duration = Duration::from_secs(600);
+
+/// How often it is asked what became of a thing that stands, where nothing moves. The detector
+/// costs nothing but a twentieth of a second.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl Terms {
     /// Those of a judge of whom nothing else is said.
@@ -79,7 +91,10 @@ impl Terms {
     pub(super) fn quiet_after(&self) -> Duration {
         match self.judge {
             Judge::Motion | Judge::Sees => Duration::from_secs(5),
-            Judge::Left | Judge::Still | Judge::Says | Judge::Obico => Duration::ZERO,
+            // Nobody can see for how long something is missing. What was left is gone when that is
+            // said, and not by noes.
+            Judge::Left => Duration::from_secs(60),
+            Judge::Still | Judge::Says | Judge::Obico => Duration::ZERO,
         }
     }
 
@@ -120,17 +135,24 @@ impl Terms {
             return (Duration::ZERO, Duration::ZERO);
         }
         // The detector is on this machine, and asked once a second while something moves.
-        let (confirm, moving) = match self.judge {
-            Judge::Sees => (Duration::from_secs(1), Duration::from_secs(1)),
-            _ => (CONFIRM, Duration::from_secs(10)),
+        let (confirm, moving, again) = match self.judge {
+            Judge::Sees => (Duration::from_secs(1), Duration::from_secs(1), LOOK_AGAIN),
+            _ => (CONFIRM, Duration::from_secs(10), ASK_AGAIN),
         };
         match self.every {
             _ if is_confirming => (confirm, confirm),
             Some(every) => (every, every),
-            None if is_standing => (moving, ASK_AGAIN),
+            None if is_standing => (moving, again),
             None => (moving, Duration::MAX),
         }
     }
+}
+
+/// How long after a question that had no answer it is asked again, so many in a row before having
+/// had none either.
+pub(super) fn retry_after(misses: u32) -> Duration {
+    let doubled = ASK_AFTER_NONE.saturating_mul(1 << misses.min(16));
+    doubled.min(ASK_AFTER_NONE_AT_MOST)
 }
 
 /// How things of a rule are told apart.

@@ -275,6 +275,41 @@ fn things_that_are_left_are_told_apart_by_their_places() {
 }
 
 #[test]
+fn what_was_left_stands_until_it_is_taken() {
+    let mut watched = Watched::of(Judge::Left);
+    let (left, taken) = (seen("left", 0.1), seen("taken", 0.13));
+    assert_eq!(watched.looks(&[sees(std::slice::from_ref(&left))]), 1);
+    let no_news = vec![Answer::No; 7200];
+    assert_eq!(watched.looks(&no_news), 0);
+    assert_eq!(watched.state(), State::Standing);
+    // Another one beside it comes and goes.
+    let other = [sees(&[seen("left", 0.6)]), sees(&[seen("taken", 0.6)])];
+    assert_eq!(watched.looks(&other), 2);
+    assert_eq!(watched.looks(&no_news[..100]), 0);
+    assert_eq!(watched.state(), State::Standing);
+    // It outlives a restart.
+    let wall = watched.now.wall + MINUTE;
+    watched.restart(MINUTE, BOOT, 0, wall);
+    assert_eq!(watched.state(), State::Standing);
+    // That something is missing stands for a minute.
+    assert_eq!(watched.looks(&[sees(&[taken])]), 1);
+    assert_eq!(watched.looks(&no_news[..58]), 0);
+    assert_eq!(watched.state(), State::Standing);
+    assert_eq!(watched.looks(&no_news[..3]), 0);
+    assert_eq!(watched.state(), State::Quiet);
+    // The next parcel is another one.
+    assert_eq!(watched.looks(&[sees(std::slice::from_ref(&left))]), 1);
+    // Nobody saw it go: that stands for a day, and no longer.
+    for _ in 0..23 {
+        watched.wait(HOUR).look(&Answer::No);
+    }
+    assert_eq!(watched.state(), State::Standing);
+    watched.wait(HOUR).look(&Answer::No);
+    watched.wait(SECOND).look(&Answer::No);
+    assert_eq!(watched.state(), State::Quiet);
+}
+
+#[test]
 fn an_hour_has_so_many_alerts_and_says_what_it_held_back() {
     let mut watched = Watched::of(Judge::Still);
     let mut told = Vec::new();
@@ -337,7 +372,186 @@ fn who_is_asked_is_asked_by_movement_or_by_the_clock() {
     assert!(due(&watched.now_plus(120 * SECOND), false));
 }
 
+#[test]
+fn a_question_without_an_answer_is_asked_again_though_nothing_moves_any_more() {
+    let mut watched = Watched::of(Judge::Says);
+    watched.moved();
+    let mut asked_s = Vec::new();
+    for second in 0..2000 {
+        if watched.is_due() {
+            watched.rules.asked("a", watched.now);
+            let answer = if second < 1000 {
+                Answer::Missing
+            } else {
+                Answer::Unsure
+            };
+            watched.look(&answer);
+            asked_s.push(second);
+        }
+        watched.wait(SECOND);
+    }
+    // It is left alone for longer and longer, and asked no more once there was an answer.
+    assert_eq!(asked_s, [0, 15, 45, 105, 225, 465, 945, 1545]);
+    // The next one begins anew.
+    watched.rules.looked("a", true);
+    watched.rules.asked("a", watched.now);
+    watched.look(&Answer::Missing);
+    assert!(!watched.now_plus(14 * SECOND).is_due() && watched.now_plus(15 * SECOND).is_due());
+}
+
+#[test]
+fn one_movement_is_enough_to_hear_that_nobody_answers() {
+    for (came_to, cause) in [
+        (Question::Failed, Cause::EndpointDown),
+        (Question::Invalid, Cause::AnswersInvalid),
+        (Question::NotAsked, Cause::BudgetSpent),
+    ] {
+        let mut watched = Watched::of(Judge::Says);
+        watched.moved();
+        let mut raised = Vec::new();
+        for _ in 0..300 {
+            if watched.is_due() {
+                watched.rules.asked("a", watched.now);
+                raised.extend(watched.rules.question(Judge::Says, came_to, watched.now));
+                watched.look(&Answer::Missing);
+            }
+            watched.wait(SECOND);
+        }
+        let causes: Vec<_> = raised.iter().map(|raise| raise.cause).collect();
+        assert_eq!(causes, [Some(cause)]);
+    }
+}
+
+#[test]
+fn who_was_not_asked_after_all_is_asked_soon() {
+    let mut watched = Watched::of(Judge::Says);
+    watched.rules.looked("a", true);
+    watched.rules.asked("a", watched.now);
+    assert!(!watched.now_plus(HOUR).is_due());
+    watched.rules.put_off("a", 2 * SECOND, watched.now);
+    assert!(!watched.now_plus(SECOND).is_due() && watched.now_plus(2 * SECOND).is_due());
+    // Other settings, so that nobody waits for the answer any more.
+    watched.rules.asked("a", watched.now);
+    watched.rules.drop_questions(watched.now);
+    assert!(watched.is_due());
+    watched.rules.asked("a", watched.now);
+    watched.look(&Answer::No);
+    watched.rules.drop_questions(watched.now);
+    assert!(!watched.now_plus(HOUR).is_due());
+}
+
+#[test]
+fn a_question_without_an_answer_outlives_a_restart() {
+    for is_under_way in [true, false] {
+        let mut watched = Watched::of(Judge::Says);
+        watched.rules.looked("a", true);
+        watched.rules.asked("a", watched.now);
+        assert!(watched.rules.take_changed());
+        if !is_under_way {
+            watched.look(&Answer::Missing);
+        }
+        let wall = watched.now.wall + MINUTE;
+        watched.restart(MINUTE, BOOT, 0, wall);
+        assert!(watched.is_due());
+        watched.rules.asked("a", watched.now);
+        watched.look(&Answer::No);
+        assert!(watched.rules.take_changed());
+        watched.restart(MINUTE, BOOT, 0, wall);
+        assert!(!watched.is_due());
+    }
+}
+
+#[test]
+fn what_moved_outside_of_a_rule_s_hours_is_not_asked_about_in_them() {
+    let mut watched = Watched::of(Judge::Says);
+    watched.rules.looked("a", true);
+    assert!(watched.is_due());
+    watched.rules.looks_away("a");
+    assert!(!watched.is_due());
+}
+
+#[test]
+fn who_follows_is_not_blind_when_others_have_looked_enough() {
+    let mut watched = Watched::of(Judge::Motion);
+    watched.rules.follow(watched.now);
+    assert!(watched.rules.save("door", BOOT, watched.now).watching);
+    for second in 0..600 {
+        if second < 15 {
+            assert_eq!(watched.rules.frame(watched.now), None);
+        }
+        watched.wait(SECOND);
+        assert_eq!(watched.rules.tick(watched.now), []);
+    }
+    // Its frames are wished for from now on.
+    watched.rules.watch(true, watched.now);
+    let mut raised = Vec::new();
+    for _ in 0..61 {
+        watched.wait(SECOND);
+        raised.extend(watched.rules.tick(watched.now));
+    }
+    assert_eq!(raised[0].cause, Some(Cause::NoFrames));
+}
+
+#[test]
+fn who_walks_out_is_looked_for_once_more_when_nothing_moves() {
+    let mut watched = Watched::new(Terms {
+        cool_down: 30 * SECOND,
+        ..Terms::of(Judge::Sees)
+    });
+    let person = sees(&[seen("person", 0.5)]);
+    let (mut alerts, mut asked) = (0, 0);
+    // Two visitors, five minutes apart, of five seconds each. The picture in which each is seen
+    // last is the last one in which something moves.
+    for half_second in 0..1200 {
+        let is_there = half_second % 600 <= 10;
+        watched.rules.looked("a", is_there);
+        if watched.is_due_where(is_there) {
+            watched.rules.asked("a", watched.now);
+            asked += 1;
+            let answer = if is_there { &person } else { &Answer::No };
+            alerts += usize::from(watched.look(answer).is_some());
+        }
+        watched.wait(SECOND / 2);
+    }
+    assert_eq!((alerts, watched.state()), (2, State::Quiet));
+    assert!(asked < 30, "{asked}");
+}
+
+#[test]
+fn who_stands_still_is_looked_for_each_minute() {
+    let mut watched = Watched::of(Judge::Sees);
+    let person = sees(&[seen("person", 0.5)]);
+    assert_eq!(watched.looks(&[person.clone(), person.clone()]), 1);
+    let mut asked = 0;
+    for second in 0..600 {
+        watched.rules.looked("a", second < 5);
+        if watched.is_due_where(second < 5) {
+            watched.rules.asked("a", watched.now);
+            watched.look(&person);
+            asked += 1;
+        }
+        watched.wait(SECOND);
+    }
+    // Each second at first, then once, and nine times.
+    assert!((14..=16).contains(&asked), "{asked}");
+}
+
 impl Watched {
+    /// Something moves, and no more.
+    fn moved(&mut self) {
+        self.rules.looked("a", true);
+        self.rules.looked("a", false);
+    }
+
+    fn is_due_where(&self, is_moving: bool) -> bool {
+        self.rules.rules()[0].is_due(is_moving, self.now)
+    }
+
+    /// Whether it is to be asked, where nothing moves.
+    fn is_due(&self) -> bool {
+        self.is_due_where(false)
+    }
+
     fn now_plus(&self, time: Duration) -> Self {
         Self {
             rules: self.rules.clone(),

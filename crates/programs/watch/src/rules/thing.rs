@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{Identity, Terms};
-use crate::alert::Sighting;
+use super::terms::{Identity, LIES_AT_MOST, Terms};
+use crate::alert::{Judge, LEFT, Sighting, TAKEN};
 use crate::moment::{Moment, Monotonic};
 
 /// What is known of a thing, or of all those of a rule together.
@@ -116,6 +116,8 @@ impl Thing {
                     self.enter(State::Quiet, now);
                 }
             }
+            // That it was left is said once. It lies there until it is said to be gone.
+            State::Standing if self.lies(terms) => {}
             State::Standing => {
                 self.noes = self.noes.saturating_add(1);
                 let is_out_of_sight = self
@@ -126,6 +128,28 @@ impl Thing {
                 }
             }
         }
+    }
+
+    /// Says whether what was seen is the end of this: what was left is taken, or what was taken is
+    /// put back.
+    pub(super) fn is_undone_by(&self, seen: &Sighting) -> bool {
+        let is_opposite = match self.label.as_deref() {
+            Some(LEFT) => seen.label.as_deref() == Some(TAKEN),
+            Some(TAKEN) => seen.label.as_deref() == Some(LEFT),
+            _ => false,
+        };
+        let is_there = |place: &Sighting| place.overlap(seen) > 0.3 || place.is_about_where(seen);
+        is_opposite && self.place.as_ref().is_some_and(is_there)
+    }
+
+    /// It is gone for sure.
+    pub(super) fn end(&mut self, now: Moment) {
+        self.enter(State::Quiet, now);
+    }
+
+    /// Says whether it is something that was left.
+    fn lies(&self, terms: &Terms) -> bool {
+        terms.judge == Judge::Left && self.label.as_deref() == Some(LEFT)
     }
 
     /// Time alone: votes become too old, and what was not looked at for long is not known any more.
@@ -144,7 +168,9 @@ impl Thing {
                 }
             }
             State::Standing => {
-                if now.monotonic.since(self.looked) > terms.gap() {
+                let is_old =
+                    self.lies(terms) && now.monotonic.since(self.since.monotonic) > LIES_AT_MOST;
+                if is_old || now.monotonic.since(self.looked) > terms.gap() {
                     self.enter(State::Quiet, now);
                 }
             }

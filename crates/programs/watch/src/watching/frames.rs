@@ -11,6 +11,7 @@ use eyelid_slot::{CameraName, Rendition};
 use tokio::time::sleep_until;
 
 use super::following::Following;
+use crate::settings::CameraSettings;
 
 /// How long a frame is waited for before that is known to have failed, and how old one may be: as
 /// the server has them where nothing is said.
@@ -52,6 +53,15 @@ pub(crate) enum Frames {
     Followed(Box<Following>),
 }
 
+/// What a camera is looked at by, as its settings say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookedAt {
+    /// A small picture of it, that is wished for.
+    Wished(Rendition),
+    /// What others wish for.
+    Followed,
+}
+
 /// What is wished for.
 pub(crate) struct Wished {
     cameras: Rc<Cameras>,
@@ -61,15 +71,13 @@ pub(crate) struct Wished {
 }
 
 impl Frames {
-    /// Looks at a camera; it wakes with the first picture that is waited for. A model that
-    /// `is_asked` is shown what was looked at before, and needs more of it than movement does.
-    pub(crate) fn wished(cameras: &Rc<Cameras>, name: &CameraName, is_asked: bool) -> Option<Self> {
+    /// Looks at a camera; it wakes with the first picture that is waited for.
+    pub(crate) fn wished(
+        cameras: &Rc<Cameras>,
+        name: &CameraName,
+        rendition: Rendition,
+    ) -> Option<Self> {
         let view = cameras.view(cameras.camera(name)?, None);
-        let rendition = if is_asked {
-            Rendition::Half
-        } else {
-            Rendition::Quarter
-        };
         view.want(Wanted::Rendition(rendition));
         Some(Self::Wished(Box::new(Wished {
             cameras: cameras.clone(),
@@ -118,6 +126,22 @@ impl Frames {
     }
 }
 
+impl LookedAt {
+    /// What the settings say. A model that is asked in words is shown what was looked at before,
+    /// and needs more of it than movement does.
+    pub(crate) fn of(camera: &CameraSettings) -> Self {
+        if camera.follow && camera.slot.is_some() {
+            return Self::Followed;
+        }
+        let is_asked = camera.rules.iter().any(|rule| rule.judge.is_in_words());
+        Self::Wished(if is_asked {
+            Rendition::Half
+        } else {
+            Rendition::Quarter
+        })
+    }
+}
+
 impl Wished {
     async fn next(&mut self, due: Instant) -> Result<Picture, NoPicture> {
         sleep_until(due.into()).await;
@@ -139,5 +163,28 @@ impl fmt::Display for NoPicture {
             Self::NoFrame(reason) => reason.fmt(f),
             Self::Slot(reason) => write!(f, "cannot hear of the slot: {reason}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::RuleSettings;
+
+    #[test]
+    fn the_first_rule_in_words_has_larger_pictures_looked_at() {
+        let mut camera = CameraSettings {
+            slot: Some("/run/eyelid/door".into()),
+            ..CameraSettings::of("door")
+        };
+        let quarter = LookedAt::Wished(Rendition::Quarter);
+        assert_eq!(LookedAt::of(&camera), quarter);
+        let words = "a parcel".parse().unwrap();
+        camera
+            .rules
+            .push(RuleSettings::words("parcel".to_owned(), words, Vec::new()));
+        assert_eq!(LookedAt::of(&camera), LookedAt::Wished(Rendition::Half));
+        camera.follow = true;
+        assert_eq!(LookedAt::of(&camera), LookedAt::Followed);
     }
 }

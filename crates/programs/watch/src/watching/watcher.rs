@@ -14,7 +14,7 @@ use eyelid_daemon::pulse::Pulse;
 use tokio::time::sleep;
 
 use super::following::Following;
-use super::frames::{Frames, NoPicture, Picture};
+use super::frames::{Frames, LookedAt, NoPicture, Picture};
 use super::hands::Hands;
 use super::hours::Hours;
 use super::made_rules::MadeRules;
@@ -62,6 +62,8 @@ pub(super) struct Watcher {
     pace: Pace,
     /// Pictures, while the hours say so.
     frames: Option<Frames>,
+    /// Which pictures those are.
+    looked_at: LookedAt,
     /// When it began to look for pictures.
     opened: Instant,
     /// By what the eye counts.
@@ -98,6 +100,7 @@ impl Watcher {
             hands,
             pace: Pace::new(camera.fps),
             frames: None,
+            looked_at: LookedAt::of(&camera),
             opened: Instant::now(),
             started: Instant::now(),
             last: None,
@@ -163,6 +166,11 @@ impl Watcher {
     }
 
     fn open_or_close(&mut self, is_open: bool) {
+        let looked_at = LookedAt::of(&self.camera);
+        if is_open && self.looked_at != looked_at {
+            // Another rule, be it one that was made on the page, needs other pictures.
+            self.frames = None;
+        }
         if is_open == self.frames.is_some() {
             return;
         }
@@ -175,14 +183,21 @@ impl Watcher {
             return;
         }
         let camera = &self.camera;
-        let asks_in_words = camera.rules.iter().any(|rule| rule.judge.is_in_words());
-        self.frames = match (&camera.slot, camera.follow) {
-            (Some(slot), true) => Some(Frames::Followed(Box::new(Following::new(slot)))),
-            _ => Frames::wished(&self.cameras, &camera.name, asks_in_words),
+        self.frames = match (looked_at, &camera.slot) {
+            (LookedAt::Wished(rendition), _) => {
+                Frames::wished(&self.cameras, &camera.name, rendition)
+            }
+            (LookedAt::Followed, slot) => {
+                let following = slot.as_deref().map(Following::new);
+                following.map(|following| Frames::Followed(Box::new(following)))
+            }
         };
+        self.looked_at = looked_at;
         self.opened = Instant::now();
-        // Where others decide when there are pictures, their want of them is no blindness.
-        self.machine.rules.watch(!camera.follow, now);
+        match camera.follow {
+            true => self.machine.rules.follow(now),
+            false => self.machine.rules.watch(true, now),
+        }
         let names: Vec<_> = camera.rules.iter().map(|rule| &rule.name[..]).collect();
         let others = if camera.follow {
             ", while others look"
@@ -259,7 +274,7 @@ impl Watcher {
     /// Takes in that time has gone by, and writes down what has changed.
     fn tick(&mut self) -> anyhow::Result<()> {
         if self.made.look() {
-            self.reconfigure()
+            self.take_made_rules()
                 .context("rules that were made on the page")?;
             log::info!("rules of the page read again");
         }
@@ -296,11 +311,21 @@ impl Watcher {
         Ok(())
     }
 
+    fn take_made_rules(&mut self) -> anyhow::Result<()> {
+        let camera = with_made_rules(&self.plan, &self.made);
+        let settings = &self.plan.settings;
+        self.asker.set_made_rules(settings, &camera, &THEMSELVES)?;
+        self.machine.reconfigure(&camera)?;
+        self.camera = camera;
+        Ok(())
+    }
+
     fn reconfigure(&mut self) -> anyhow::Result<()> {
         let camera = with_made_rules(&self.plan, &self.made);
         let settings = &self.plan.settings;
         let asker = Asker::new(settings, &camera, &THEMSELVES)?;
         self.machine.reconfigure(&camera)?;
+        self.machine.rules.drop_questions(Moment::now());
         (self.asker, self.camera) = (asker, camera);
         Ok(())
     }

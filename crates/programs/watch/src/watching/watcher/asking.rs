@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use super::Watcher;
 use crate::asker::{AskedPicture, Due, Outcome};
+use crate::judges::Judged;
 use crate::machine::Told;
 use crate::moment::Moment;
 use crate::rules::Answer;
@@ -38,6 +39,10 @@ impl Watcher {
             let asked = (self.asker).ask(&due, rules, picture, ahead_s, Instant::now());
             if let Err(error) = asked {
                 log::debug!("{}: not asked: {error:#}", due.judge);
+                let missing = Judged::from(Answer::Missing);
+                for rule in &due.rules {
+                    self.machine.judged(rule, &missing, Moment::now());
+                }
             }
         }
     }
@@ -52,6 +57,9 @@ impl Watcher {
                 told.reason = outcome.why.clone();
                 to_tell.push((told, None));
             }
+        }
+        for (rule, wait) in &outcome.put_off {
+            self.machine.rules.put_off(rule, *wait, now);
         }
         for (rule, judged) in &outcome.answers {
             let told = self.machine.judged(rule, judged, now);
@@ -75,7 +83,7 @@ impl Watcher {
     }
 
     /// Gives the picture to all that is to be told of it: the one that it was seen in, and where
-    /// that is a small one, the frame itself, if the judge says the same of that.
+    /// that is a small one, the frame itself, if the judge finds it in that, too.
     pub(super) async fn pictured(
         &mut self,
         all: Vec<Told>,
@@ -90,10 +98,12 @@ impl Watcher {
             .then(|| self.machine.look_again(&whole.jpeg, at))
             .flatten();
         let pictured = all.into_iter().map(|mut told| {
-            let again = seen.as_ref();
-            let again = again.and_then(|seen| self.machine.judge_again(&told.raise.rule, seen, at));
-            if let Some(Answer::Yes { sightings, .. }) = again.map(|judged| judged.answer) {
-                told.raise.sightings = sightings;
+            let raise = &mut told.raise;
+            let again = seen
+                .as_ref()
+                .and_then(|seen| self.machine.find_again(&raise.rule, &raise.sightings, seen));
+            if let Some(sightings) = again {
+                raise.sightings = sightings;
                 return (told, Some(whole.clone()));
             }
             (told, Some(seen_in.clone()))
