@@ -87,7 +87,9 @@ def watched(eyelid, alerts, directory, model):
             f'[cameras.door]\nsource = "test"\nsize = "320x240"\ntitle = {json.dumps(title)}\n'
             '[cameras.door.watch.rules.parcel]\nsays = "a parcel has been left"\n'
             '[cameras.printer]\nsource = "test"\nsize = "320x240"\n'
-            '[cameras.printer.watch.rules.jam]\nstill = "5min"\n'
+            '[cameras.printer.watch.rules.jam]\nstill = "5min"\nnotify = ["pause"]\n'
+            '[watch.notify.phone]\nntfy = "http://127.0.0.1:9/topic"\n'
+            '[watch.notify.pause]\ncommand = "true"\n'
         )
         return eyelid("--config", config, *more)
 
@@ -321,6 +323,11 @@ def test_a_user_makes_a_rule_tries_it_and_deletes_it(watched, look, alerts, mode
     assert "made-up" in cost and "200 a day" in cost
     page.select_option("form select", "printer")
     page.fill("textarea", "Tell me when the print has come loose")
+    # Who is told: what only tells is chosen already, what may do something is not.
+    ways = page.locator("#ways label")
+    assert ways.all_inner_texts() == ["phone (ntfy)", "pause (command)"]
+    assert [ways.nth(at).locator("input").is_checked() for at in (0, 1)] == [True, False]
+    ways.nth(1).click()
     page.click(".try")
     said = page.locator("#rules .said")
     wait_page(page, lambda: "Answer: yes" in said.text_content(), said.text_content)
@@ -333,6 +340,9 @@ def test_a_user_makes_a_rule_tries_it_and_deletes_it(watched, look, alerts, mode
     wait_page(page, lambda: len(alerts.made_rules("printer")) == 1, "it is made")
     rule = alerts.made_rules("printer")[0]
     assert (rule["name"], rule["author"]) == ("print-come-loose", "anna")
+    assert rule["notify"] == ["phone", "pause"]
+    told = page.locator(".rule", has_text="print-come-loose").locator(".about").all_inner_texts()
+    assert "told to phone, pause" in told
     delete = page.locator(".rule button")
     wait_page(page, lambda: delete.count() == 1, "it is shown")
     delete.click()

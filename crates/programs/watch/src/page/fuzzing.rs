@@ -21,9 +21,9 @@ pub(crate) fn page(bytes: &[u8]) {
     of_alert(bytes);
     if let Ok(new) = body::parse::<NewRule>(bytes) {
         let mut file = RulesFile::default();
-        let (says, name) = new.into_parts();
-        assert_is_line(&says);
-        let added = file.add(says, name, |_| false, "anna", String::new());
+        let asked = new.into_asked();
+        assert_is_line(&asked.says);
+        let added = file.add(asked, |_| false, "anna", String::new());
         assert!(added.is_ok_and(|name| is_plain(name.as_str())));
     }
     if let Ok(text) = std::str::from_utf8(bytes) {

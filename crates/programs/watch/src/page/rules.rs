@@ -12,9 +12,9 @@ use super::access::Rights;
 use super::rejection::Rejection;
 use super::rule_name::RuleName;
 use super::rules_file::{
-    MOST_CHARACTERS, MOST_FILE_BYTES, MOST_RULES, RulesError, RulesFile, Sentence,
+    Asked, MOST_CHARACTERS, MOST_FILE_BYTES, MOST_RULES, RulesError, RulesFile, Sentence, Ways,
 };
-use super::settings::{CameraFacts, ModelFacts, PageSettings};
+use super::settings::{CameraFacts, ModelFacts, PageSettings, WayFacts};
 use crate::alert::{Cause, Judge};
 use crate::files;
 use crate::rules::{Saved, State};
@@ -30,13 +30,19 @@ pub(crate) struct NewRule {
     /// How it is to be called.
     #[serde(default)]
     name: Option<RuleName>,
+    /// In which ways it is to be told [default: the usual ones].
+    #[serde(default)]
+    notify: Option<Ways>,
 }
 
 impl NewRule {
-    /// Takes it apart, for its checks.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn into_parts(self) -> (Sentence, Option<RuleName>) {
-        (self.says, self.name)
+    /// What the rule is to be.
+    pub(crate) fn into_asked(self) -> Asked {
+        Asked {
+            says: self.says,
+            name: self.name,
+            notify: self.notify,
+        }
     }
 }
 
@@ -49,6 +55,8 @@ pub(crate) struct Overview<'a> {
     most_rules: usize,
     most_characters: usize,
     model: Option<&'a ModelFacts>,
+    /// How people can be told.
+    ways: &'a [WayFacts],
     cameras: Vec<CameraRules<'a>>,
 }
 
@@ -76,6 +84,8 @@ struct ToldRule {
     made_here: bool,
     author: Option<String>,
     made: Option<String>,
+    /// In which ways it is told.
+    notify: Vec<String>,
     state: Option<State>,
     #[serde(with = "humantime_serde")]
     since: Option<SystemTime>,
@@ -94,6 +104,7 @@ pub(crate) fn overview<'a>(settings: &'a PageSettings, rights: &'a Rights) -> Ov
         most_rules: MOST_RULES,
         most_characters: MOST_CHARACTERS,
         model: settings.model.as_ref(),
+        ways: &settings.ways,
         cameras: cameras
             .map(|(name, facts)| camera_rules(settings, name, facts))
             .collect(),
@@ -121,6 +132,7 @@ fn camera_rules<'a>(
             made_here: false,
             author: None,
             made: None,
+            notify: Vec::new(),
             state: now.map(|now| now.state),
             since: now.and_then(|now| now.since),
             needs: needs(judge, model),
@@ -130,11 +142,15 @@ fn camera_rules<'a>(
         }
     };
     let configured = facts.rules.iter();
-    let configured = configured.map(|rule| told(&rule.name, rule.judge, rule.asked.as_deref()));
+    let configured = configured.map(|rule| ToldRule {
+        notify: rule.notify.clone(),
+        ..told(&rule.name, rule.judge, rule.asked.as_deref())
+    });
     let made = made.rules().iter().map(|rule| ToldRule {
         made_here: true,
         author: Some(rule.author.clone()),
         made: Some(rule.made.clone()),
+        notify: told_in(rule.notify.as_ref(), &settings.ways),
         ..told(rule.name.as_str(), Judge::Says, Some(rule.says.as_str()))
     });
     CameraRules {
@@ -145,6 +161,16 @@ fn camera_rules<'a>(
         rules: configured.chain(made).collect(),
         error,
     }
+}
+
+/// In which of the ways a rule of the page is told that names these, or none.
+pub(crate) fn told_in(named: Option<&Ways>, ways: &[WayFacts]) -> Vec<String> {
+    let is_one = |way: &&WayFacts| match named {
+        Some(named) => named.names().contains(&way.name),
+        None => way.is_usual,
+    };
+    let told = ways.iter().filter(is_one);
+    told.map(|way| way.name.clone()).collect()
 }
 
 /// What a judge takes, in a few words.
@@ -179,7 +205,14 @@ pub(crate) fn add(
                     configuration's rules can have motion, left, still and sees";
         return Err(Rejection::new(StatusCode::CONFLICT, what));
     }
-    let mut file = read(&settings.rules, &new.camera)?;
+    let asked_ways = new.notify.as_ref().map_or(&[][..], Ways::names);
+    let is_known = |name: &&String| settings.ways.iter().any(|way| way.name == **name);
+    if let Some(unknown) = asked_ways.iter().find(|name| !is_known(name)) {
+        let what = format!("the configuration has no [watch.notify.{unknown}]");
+        return Err(Rejection::new(StatusCode::CONFLICT, what));
+    }
+    let camera = new.camera.clone();
+    let mut file = read(&settings.rules, &camera)?;
     if facts.rules.len() + file.rules().len() >= MOST_OF_CAMERA {
         let what = format!("the camera has {MOST_OF_CAMERA} rules already, and that is the most");
         return Err(Rejection::new(StatusCode::CONFLICT, what));
@@ -190,9 +223,9 @@ pub(crate) fn add(
     };
     let made = humantime::format_rfc3339_seconds(now).to_string();
     let name = file
-        .add(new.says, new.name, is_other, user, made)
+        .add(new.into_asked(), is_other, user, made)
         .map_err(|error| Rejection::new(StatusCode::CONFLICT, error.to_string()))?;
-    write(&settings.rules, &new.camera, &file)?;
+    write(&settings.rules, &camera, &file)?;
     Ok(name)
 }
 
@@ -276,13 +309,20 @@ mod tests {
             name: "parcel".into(),
             judge: Judge::Says,
             asked: Some("a parcel".into()),
+            notify: vec!["pause".into()],
         };
         let door = CameraFacts {
             title: None,
             slot: None,
             rules: vec![parcel],
         };
+        let way = |name: &str, is_usual| WayFacts {
+            name: name.to_owned(),
+            how: "",
+            is_usual,
+        };
         PageSettings {
+            ways: vec![way("phone", true), way("pause", false), way("broker", true)],
             rules: directory.path().join("rules"),
             state: directory.path().to_owned(),
             cameras: [("door".parse().unwrap(), door)].into(),
@@ -329,6 +369,36 @@ mod tests {
         let parcel = RuleName::parse("parcel").unwrap();
         let of_the_file = remove(&settings, &door, &parcel).unwrap_err();
         assert_eq!(of_the_file.status(), 404);
+    }
+
+    #[test]
+    fn a_rule_is_told_in_the_ways_that_its_user_chooses_or_the_usual_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = settings(&directory);
+        for (name, notify) in [
+            ("usual", json!(null)),
+            ("mine", json!(["pause", "phone"])),
+            ("silent", json!([])),
+        ] {
+            let new = json!({"camera": "door", "says": "x", "name": name, "notify": notify});
+            make(&settings, new).unwrap();
+        }
+        let told = told(&settings);
+        let rules = told["cameras"][0]["rules"].as_array().unwrap();
+        let notify: Vec<_> = rules.iter().map(|rule| rule["notify"].clone()).collect();
+        let expected = [
+            json!(["pause"]),
+            json!(["phone", "broker"]),
+            json!(["phone", "pause"]),
+            json!([]),
+        ];
+        assert_eq!(notify, expected);
+        assert_eq!(told["ways"][1]["name"], "pause");
+        let nobody = json!({"camera": "door", "says": "x", "notify": ["nobody"]});
+        let refused = make(&settings, nobody).unwrap_err();
+        assert_eq!(refused.status(), 409);
+        let twice = json!({"camera": "door", "says": "x", "notify": ["phone", "phone"]});
+        assert!(serde_json::from_value::<NewRule>(twice).is_err());
     }
 
     #[test]

@@ -18,6 +18,10 @@ pub(crate) const MOST_FILE_BYTES: u64 = 64 << 10;
 /// The version that is read and written.
 const VERSION: u32 = 1;
 
+/// Ways of one rule, and characters of their names: as many as somebody would configure.
+const MOST_WAYS: usize = 16;
+const MOST_WAY_CHARACTERS: usize = 64;
+
 /// Longest name of an author that is kept.
 const MOST_AUTHOR: usize = 64;
 
@@ -45,6 +49,10 @@ pub(crate) struct MadeRule {
     /// When (RFC 3339).
     #[serde(default)]
     pub(crate) made: String,
+    /// In which ways it is told; where nothing is said, in those that are usual for a rule of the
+    /// page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) notify: Option<Ways>,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
@@ -54,6 +62,20 @@ pub(crate) struct MadeRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Sentence(String);
+
+/// Names of ways to tell, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub(crate) struct Ways(Vec<String>);
+
+/// What a user asks a rule to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) says: Sentence,
+    /// How it is to be called.
+    pub(crate) name: Option<RuleName>,
+    pub(crate) notify: Option<Ways>,
+}
 
 /// Why rules are not read, or not changed.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +101,43 @@ pub(crate) enum RulesError {
 #[derive(Debug, thiserror::Error)]
 #[error("says: use 1 to {MOST_CHARACTERS} characters on one line")]
 pub(crate) struct SentenceError;
+
+/// Names that are none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "notify: use {MOST_WAYS} names at most, of 1 to {MOST_WAY_CHARACTERS} characters, each once"
+)]
+pub(crate) struct WaysError;
+
+impl Ways {
+    /// Gives them as texts.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<String>> for Ways {
+    type Error = WaysError;
+
+    fn try_from(names: Vec<String>) -> Result<Self, WaysError> {
+        let is_name = |name: &String| {
+            let is_short = name.chars().nth(MOST_WAY_CHARACTERS).is_none();
+            is_short && !name.is_empty() && !name.contains(char::is_control)
+        };
+        let is_once = |(at, name): (usize, &String)| !names[..at].contains(name);
+        let is_bounded = names.len() <= MOST_WAYS && names.iter().all(is_name);
+        if !is_bounded || !names.iter().enumerate().all(is_once) {
+            return Err(WaysError);
+        }
+        Ok(Self(names))
+    }
+}
+
+impl From<Ways> for Vec<String> {
+    fn from(ways: Ways) -> Self {
+        ways.0
+    }
+}
 
 impl Sentence {
     /// Reads what a user has written.
@@ -158,14 +217,13 @@ impl RulesFile {
     }
 
     /// Adds a rule, which `author` makes at this moment (RFC 3339). Gives its name: the one that
-    /// was `asked`, or one that is like the sentence; `is_other` are those of the configuration.
+    /// is asked for, or one that is like the sentence; `is_other` are those of the configuration.
     ///
     /// # Errors
     /// Why there is no room for it.
     pub(crate) fn add(
         &mut self,
-        says: Sentence,
-        asked: Option<RuleName>,
+        asked: Asked,
         is_other: impl Fn(&RuleName) -> bool,
         author: &str,
         made: String,
@@ -174,7 +232,8 @@ impl RulesFile {
             return Err(RulesError::Full(self.rules.len()));
         }
         let is_taken = |name: &RuleName| self.has(name) || is_other(name);
-        let name = match asked {
+        let Asked { says, name, notify } = asked;
+        let name = match name {
             Some(name) if is_taken(&name) => return Err(RulesError::Taken(name.into())),
             Some(name) => name,
             None => RuleName::of_sentence(says.as_str(), is_taken),
@@ -184,6 +243,7 @@ impl RulesFile {
             says,
             author: author.chars().take(MOST_AUTHOR).collect(),
             made,
+            notify,
             more: Map::new(),
         });
         Ok(name)
@@ -205,9 +265,13 @@ mod tests {
     use super::*;
 
     fn add(file: &mut RulesFile, says: &str) -> Result<RuleName, RulesError> {
-        let says = Sentence::parse(says)?;
+        let asked = Asked {
+            says: Sentence::parse(says)?,
+            name: None,
+            notify: None,
+        };
         let other = RuleName::parse("motion").unwrap();
-        file.add(says, None, |name| *name == other, "anna", "now".into())
+        file.add(asked, |name| *name == other, "anna", "now".into())
     }
 
     #[test]
@@ -247,6 +311,24 @@ mod tests {
         ] {
             assert_eq!(Sentence::parse(text).is_ok(), is_one, "{text:?}");
         }
+    }
+
+    #[test]
+    fn ways_are_named_once_and_bounded() {
+        let many: Vec<String> = (0..MOST_WAYS).map(|it| it.to_string()).collect();
+        assert_eq!(Ways::try_from(many.clone()).unwrap().names(), many);
+        let more = [many, vec!["x".to_owned()]].concat();
+        let long = "x".repeat(MOST_WAY_CHARACTERS + 1);
+        for wrong in [
+            more,
+            vec![long],
+            vec![String::new()],
+            vec!["a\n".to_owned()],
+        ] {
+            assert!(Ways::try_from(wrong.clone()).is_err(), "{wrong:?}");
+        }
+        let twice = vec!["phone".to_owned(), "phone".to_owned()];
+        assert!(Ways::try_from(twice).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use super::followers;
 use crate::Arguments;
 use crate::alert::Judge;
+use crate::settings::notify::{NotifySettings, Way};
 use crate::settings::{CameraSettings, JudgeSettings, ModelSettings, RuleSettings, Settings};
 
 /// How many requests are answered at once, besides those that follow alerts.
@@ -37,6 +38,8 @@ pub(crate) struct PageSettings {
     pub(crate) cameras: IndexMap<CameraName, CameraFacts>,
     /// What is told of who is asked.
     pub(crate) model: Option<ModelFacts>,
+    /// How people can be told.
+    pub(crate) ways: Vec<WayFacts>,
     /// How clients are served that no server hands over.
     pub(crate) serve: ServeOptions,
 }
@@ -61,6 +64,22 @@ pub(crate) struct RuleFacts {
     pub(crate) judge: Judge,
     /// What it asks, in its user's words or in few of ours.
     pub(crate) asked: Option<String>,
+    /// In which ways it is told.
+    pub(crate) notify: Vec<String>,
+}
+
+/// What the configuration says of a way to tell people: no address and no topic, which may be
+/// secrets.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(crate) struct WayFacts {
+    /// What rules call it.
+    pub(crate) name: String,
+    /// `ntfy`, `webhook`, `command` or `mqtt`.
+    pub(crate) how: &'static str,
+    /// A rule of the page is told in it if nobody says otherwise. What runs a command, or asks a
+    /// program to do something, is to be chosen: it may pause a print.
+    #[serde(rename = "usual")]
+    pub(crate) is_usual: bool,
 }
 
 /// What the configuration says of the model.
@@ -112,6 +131,7 @@ impl PageSettings {
             rules: settings.rules,
             ask: settings.ask_on_page,
             slots: settings.slots,
+            ways: settings.notify.iter().map(WayFacts::of).collect(),
             model: settings.model.as_ref().map(ModelFacts::of),
             asked: settings.model,
             cameras,
@@ -151,6 +171,24 @@ impl RuleFacts {
             name: rule.name.clone(),
             judge: rule.judge.name(),
             asked,
+            notify: rule.notify.clone(),
+        }
+    }
+}
+
+impl WayFacts {
+    /// Those of one.
+    pub(crate) fn of(way: &NotifySettings) -> Self {
+        let (how, is_usual) = match way.way {
+            Way::Ntfy(_) => ("ntfy", true),
+            Way::Mqtt(_) => ("mqtt", true),
+            Way::Webhook(_) => ("webhook", false),
+            Way::Command(_) => ("command", false),
+        };
+        Self {
+            name: way.name.clone(),
+            how,
+            is_usual,
         }
     }
 }
@@ -178,7 +216,9 @@ mod tests {
         let text = "[watch]\nask-on-page = true\n[watch.model]\nurl = \"https://h:1/v1/secret\"\n\
                     model = \"m\"\n[cameras.door]\ntitle = \"Front\"\n\
                     [cameras.door.watch.rules.parcel]\nsays = \"a parcel\"\n\
-                    [receive.cameras.attic.watch.rules.jam]\nstill = \"5min\"\n";
+                    [receive.cameras.attic.watch.rules.jam]\nstill = \"5min\"\n\
+                    [watch.notify.phone]\nntfy = \"https://ntfy.sh/secret\"\n\
+                    [watch.notify.pause]\ncommand = \"secret\"\n";
         std::fs::write(&path, text).unwrap();
         let config = format!("--config={}", path.display());
         let flags = ["eyelid-watch", "--alerts=/a", &config];
@@ -188,6 +228,12 @@ mod tests {
         assert!(page.ask && page.alerts.as_os_str() == "/a");
         let model = page.model.unwrap();
         assert_eq!((model.host.as_str(), model.model.as_str()), ("h:1", "m"));
+        let ways = serde_json::to_value(&page.ways).unwrap();
+        let expected = serde_json::json!([
+            {"name": "phone", "how": "ntfy", "usual": true},
+            {"name": "pause", "how": "command", "usual": false},
+        ]);
+        assert_eq!(ways, expected);
         let [door, attic] =
             ["door", "attic"].map(|name| &page.cameras[&name.parse::<CameraName>().unwrap()]);
         assert_eq!(door.title.as_deref(), Some("Front"));

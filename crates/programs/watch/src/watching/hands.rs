@@ -44,7 +44,7 @@ impl Hands {
         let hands = Self {
             notifier: notifier(plan, &ledger)?,
             ledger,
-            rules: plan.camera.rules.clone(),
+            rules: Vec::new(),
             camera,
         };
         Ok((hands, saved))
@@ -58,8 +58,12 @@ impl Hands {
         self.notifier.reconfigure(&plan.settings.notify)?;
         self.ledger.set_bounds(plan.settings.keeping);
         self.ledger.set_ways(&ways(&plan.settings.notify));
-        self.rules.clone_from(&plan.camera.rules);
         Ok(())
+    }
+
+    /// Has these rules from now on: in their ways is told what they come to.
+    pub(super) fn set_rules(&mut self, rules: &[RuleSettings]) {
+        self.rules = rules.to_vec();
     }
 
     /// Makes alerts of all that is to be told at this moment, each with the picture that it was

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use eyelid_slot::CameraName;
 
 use crate::files;
-use crate::page::rules_file::{MOST_FILE_BYTES, RulesFile};
+use crate::page::rules::told_in;
+use crate::page::rules_file::{MOST_FILE_BYTES, MadeRule, RulesFile};
+use crate::page::settings::WayFacts;
+use crate::settings::notify::NotifySettings;
 use crate::settings::{MOST_RULES, RuleSettings};
 
 /// The file of one camera.
@@ -17,7 +20,7 @@ pub(super) struct MadeRules {
     path: PathBuf,
     /// Inode and time of the one that was read.
     seen: Option<(u64, i64, i64)>,
-    rules: Vec<RuleSettings>,
+    rules: Vec<MadeRule>,
 }
 
 impl MadeRules {
@@ -41,18 +44,24 @@ impl MadeRules {
         true
     }
 
-    /// Adds them to the rules of the configuration. Those win whose names are in both: a rule of
-    /// root's cannot be replaced on a page.
-    pub(super) fn add_to(&self, rules: &mut Vec<RuleSettings>) {
+    /// Adds them to the rules of the configuration, told in those ways of it that they name. Rules
+    /// win whose names are in both: one of root's cannot be replaced on a page.
+    pub(super) fn add_to(&self, rules: &mut Vec<RuleSettings>, ways: &[NotifySettings]) {
+        let ways: Vec<WayFacts> = ways.iter().map(WayFacts::of).collect();
         for made in &self.rules {
-            let is_known = rules.iter().any(|rule| rule.name == made.name);
+            let name = made.name.as_str();
+            let is_known = rules.iter().any(|rule| rule.name == name);
+            let Ok(words) = made.says.as_str().parse() else {
+                continue;
+            };
             if !is_known && rules.len() < MOST_RULES {
-                rules.push(made.clone());
+                let notify = told_in(made.notify.as_ref(), &ways);
+                rules.push(RuleSettings::words(name.to_owned(), words, notify));
             }
         }
     }
 
-    fn read(&self) -> Vec<RuleSettings> {
+    fn read(&self) -> Vec<MadeRule> {
         if self.seen.is_none() {
             return Vec::new();
         }
@@ -65,18 +74,15 @@ impl MadeRules {
                 return Vec::new();
             }
         };
-        let rule = |made: &crate::page::rules_file::MadeRule| {
-            let words = made.says.as_str().parse().ok()?;
-            let name = made.name.as_str().to_owned();
-            Some(RuleSettings::words(name, words, Vec::new()))
-        };
-        file.rules().iter().filter_map(rule).collect()
+        file.rules().to_vec()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::notify::Way;
+    use std::time::Duration;
 
     #[test]
     fn rules_of_the_page_come_after_those_of_the_file_and_replace_none() {
@@ -85,17 +91,34 @@ mod tests {
         assert!(!made.look());
         let path = directory.path().join("door.json");
         let text = r#"{"version":1,"rules":[{"name":"parcel","says":"a parcel is there"},
-            {"name":"motion","says":"something else"}]}"#;
+            {"name":"motion","says":"something else"},
+            {"name":"dog","says":"a dog","notify":["pause","gone"]}]}"#;
         files::replace(&path, text.as_bytes()).unwrap();
         assert!(made.look() && !made.look());
         let mut rules = vec![RuleSettings::motion()];
-        made.add_to(&mut rules);
+        let way = |name: &str, way| NotifySettings {
+            name: name.to_owned(),
+            way,
+            key_file: None,
+            picture: false,
+            click: None,
+            priority: None,
+            within: Duration::from_secs(60),
+        };
+        let phone = Way::Ntfy("https://ntfy.example/topic".parse().unwrap());
+        let ways = [
+            way("phone", phone),
+            way("pause", Way::Command("true".to_owned())),
+        ];
+        made.add_to(&mut rules, &ways);
         let names: Vec<_> = rules.iter().map(|rule| &rule.name[..]).collect();
-        assert_eq!(names, ["motion", "parcel"]);
+        assert_eq!(names, ["motion", "parcel", "dog"]);
+        assert_eq!(rules[1].notify, ["phone"]);
+        assert_eq!(rules[2].notify, ["pause"], "the other is there no more");
         files::replace(&path, b"{}").unwrap();
         assert!(made.look());
         let mut rules = Vec::new();
-        made.add_to(&mut rules);
+        made.add_to(&mut rules, &[]);
         assert!(rules.is_empty());
         fs::remove_file(&path).unwrap();
         assert!(made.look());

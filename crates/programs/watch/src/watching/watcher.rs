@@ -89,7 +89,8 @@ impl Watcher {
         let mut made = MadeRules::new(&plan.settings.rules, &plan.camera.name);
         made.look();
         let camera = with_made_rules(&plan, &made);
-        let (hands, saved) = Hands::new(&plan, now)?;
+        let (mut hands, saved) = Hands::new(&plan, now)?;
+        hands.set_rules(&camera.rules);
         let machine = Machine::new(&camera, saved, &boot_id(), now)?;
         // The first picture, or the hour, may be long in coming.
         hands.show(&machine.rules);
@@ -326,6 +327,7 @@ impl Watcher {
         let asker = Asker::new(settings, &camera, &THEMSELVES)?;
         self.machine.reconfigure(&camera)?;
         self.machine.rules.drop_questions(Moment::now());
+        self.hands.set_rules(&camera.rules);
         (self.asker, self.camera) = (asker, camera);
         Ok(())
     }
@@ -348,7 +350,7 @@ impl Watcher {
 fn with_made_rules(plan: &Plan, made: &MadeRules) -> CameraSettings {
     let mut camera = plan.camera.clone();
     if plan.settings.model.is_some() && plan.settings.ask_on_page {
-        made.add_to(&mut camera.rules);
+        made.add_to(&mut camera.rules, &plan.settings.notify);
     }
     camera
 }

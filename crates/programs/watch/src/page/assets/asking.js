@@ -38,6 +38,7 @@ function ruleLine(camera, rule) {
     element('p', { className: 'asked-for', textContent: rule.asked ? `${rule.name}: ${rule.asked}` : rule.name }),
     element('span', { className: 'state', textContent: rule.since ? `${state} since ${moment(rule.since)}` : state }),
     element('p', { className: 'about', textContent: `${JUDGES[rule.judge] ?? rule.judge}; needs ${rule.needs}${rule.questions_a_day ? `; at most ${rule.questions_a_day} questions a day, of all cameras together` : ''}` }),
+    rule.notify.length ? element('p', { className: 'about', textContent: `told to ${rule.notify.join(', ')}` }) : null,
     rule.made_here ? element('p', { className: 'about', textContent: `made here by ${rule.author}${rule.made ? `, ${moment(rule.made)}` : ''}` }) : null);
   line.querySelector('.state').dataset.state = rule.state ?? '';
   if (rule.made_here && rights.change) {
@@ -72,7 +73,8 @@ function showRules() {
   if (!form.camera.value) form.camera.selectedIndex = 0;
   const { model, host, a_day, an_hour } = overview.model;
   find('#cost').textContent = `Up to three pictures of each question go to ${model} at ${host}, when something has moved. All rules in words of a camera are one question; `
-    + `of all cameras together there are at most ${an_hour} an hour and ${a_day} a day. To try costs one. What this rule sees is shown on this page; who else is told of what is the configuration's to say.`;
+    + `of all cameras together there are at most ${an_hour} an hour and ${a_day} a day. To try costs one.`;
+  offerWays(overview.ways);
 }
 
 async function openRules() {
@@ -98,6 +100,20 @@ async function busy(doing) {
 
 const wanted = () => ({ camera: form.camera.value, says: form.says.value.trim() });
 
+// The ways are the configuration's. What is chosen stays so while the list of rules is read again.
+function offerWays(ways) {
+  const place = find('#ways');
+  place.hidden = !ways.length;
+  const before = new Map([...place.querySelectorAll('input')].map((box) => [box.value, box.checked]));
+  const boxes = ways.map(({ name, how, usual }) => {
+    const box = element('input', { type: 'checkbox', name: 'notify', value: name, checked: before.get(name) ?? usual });
+    return element('label', {}, box, ` ${name} (${how})`);
+  });
+  place.replaceChildren(place.querySelector('legend'), ...boxes);
+}
+
+const chosenWays = () => [...form.querySelectorAll('#ways input:checked')].map((box) => box.value);
+
 function tryRule() {
   if (!form.reportValidity()) return;
   busy(async () => {
@@ -116,7 +132,7 @@ function tryRule() {
 function makeRule(event) {
   event.preventDefault();
   busy(async () => {
-    const { name, camera } = await ask('rules', 'POST', wanted());
+    const { name, camera } = await ask('rules', 'POST', { ...wanted(), notify: chosenWays() });
     form.says.value = '';
     await learnRules();
     say(`Rule ${name} of ${titleOf(camera)} is made.`);
