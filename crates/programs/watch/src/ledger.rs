@@ -313,4 +313,6 @@ fn read(path: &Path) -> Option<Saved> {
 }
 
 #[cfg(test)]
+mod hour_tests;
+#[cfg(test)]
 mod tests;
