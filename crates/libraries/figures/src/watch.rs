@@ -17,6 +17,13 @@ pub struct WatchFigures {
     pub watching: bool,
     /// Why nothing can be seen: `no-frames`, `endpoint-down`, `budget-spent`, `answers-invalid`.
     pub blind: Option<String>,
+    /// Questions asked of the model within a day, of all cameras together; nothing where there is
+    /// no model.
+    #[serde(default)]
+    pub questions: Option<u64>,
+    /// Alerts of blindness and of its end since the start.
+    #[serde(default)]
+    pub blind_alerts: u64,
     /// Its rules, by name.
     pub rules: Vec<RuleFigures>,
 }
@@ -31,6 +38,9 @@ pub struct RuleFigures {
     /// Since when.
     #[serde(with = "humantime_serde")]
     pub since: Option<SystemTime>,
+    /// Alerts since the program's start.
+    #[serde(default)]
+    pub alerts: u64,
 }
 
 #[cfg(test)]
@@ -44,9 +54,12 @@ mod tests {
             "since": "2026-11-29T06:00:00.000Z",
             "watching": true,
             "blind": null,
+            "questions": 7,
+            "blind_alerts": 2,
             "rules": [
-                {"name": "parcel", "state": "standing", "since": "2026-11-29T06:00:01Z"},
-                {"name": "jam", "state": "quiet", "since": null},
+                {"name": "parcel", "state": "standing", "since": "2026-11-29T06:00:01Z",
+                 "alerts": 3},
+                {"name": "jam", "state": "quiet", "since": null, "alerts": 0},
             ],
         });
         let figures: WatchFigures = serde_json::from_value(told.clone()).unwrap();

@@ -18,12 +18,15 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::adapter::InEffect;
 use crate::part::rendition_name;
 use crate::status::FullPictures;
+use crate::watchers::WatchedCameras;
 
 mod rtp;
 mod video;
+mod watch;
 
 use rtp::RtpMetrics;
 use video::VideoMetrics;
+use watch::WatchMetrics;
 
 /// The media type of what [`Metrics::encode`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -43,6 +46,7 @@ pub(crate) struct Metrics {
     full_pictures_kept: Family<Labels, Counter<f64, AtomicU64>>,
     rtp: RtpMetrics,
     video: VideoMetrics,
+    watch: WatchMetrics,
     /// Connections accepted, clients turned away, connections closed for others: what the door
     /// counts.
     connections: Counter,
@@ -73,6 +77,8 @@ pub(crate) struct CountedNow {
     pub(crate) rtp: Option<Rc<RtpFigures>>,
     /// What `eyelid-video` says, if it runs.
     pub(crate) video: Option<Rc<VideoFigures>>,
+    /// What is watched, and what for.
+    pub(crate) watched: WatchedCameras,
 }
 
 /// What is counted of streams.
@@ -144,6 +150,7 @@ impl Metrics {
             full_pictures_kept: Family::default(),
             rtp: RtpMetrics::default(),
             video: VideoMetrics::default(),
+            watch: WatchMetrics::default(),
             connections: Counter::default(),
             turned_away: Counter::default(),
             shed: Counter::default(),
@@ -191,6 +198,7 @@ impl Metrics {
         registry.register_with_unit(name, help, Unit::Seconds, kept);
         metrics.rtp.register(registry);
         metrics.video.register(registry);
+        metrics.watch.register(registry);
         let turned_away = "Requests turned away because there were too many clients";
         let shed = "Connections closed for others because no request had come";
         for (name, help, counter) in [
@@ -266,6 +274,7 @@ impl Metrics {
         }
         self.rtp.set(now.rtp.as_deref());
         self.video.set(now.video.as_deref());
+        self.watch.set(&now.watched);
         let mut encoded = String::new();
         text::encode(&mut encoded, &self.registry)?;
         Ok(encoded)

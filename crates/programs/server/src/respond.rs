@@ -245,7 +245,11 @@ async fn status(app: &App) -> FullResponse {
 }
 
 async fn metrics(app: &App) -> FullResponse {
-    let (rtp, video) = tokio::join!(app.rtp.figures(), app.video.figures());
+    let (rtp, video, watched) = tokio::join!(
+        app.rtp.figures(),
+        app.video.figures(),
+        app.watchers.figures(app.names())
+    );
     let now = CountedNow {
         door: app.door.counts(),
         clients: app.viewers(),
@@ -253,6 +257,7 @@ async fn metrics(app: &App) -> FullResponse {
         full_pictures: app.full_pictures(),
         rtp,
         video,
+        watched,
     };
     match app.metrics.encode(&now) {
         Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),

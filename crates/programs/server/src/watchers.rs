@@ -129,10 +129,13 @@ mod tests {
             since: SystemTime::UNIX_EPOCH,
             watching: true,
             blind: None,
+            questions: None,
+            blind_alerts: 0,
             rules: vec![RuleFigures {
                 name: "parcel".into(),
                 state: state.into(),
                 since: None,
+                alerts: 0,
             }],
         }
     }

@@ -29,6 +29,7 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 use crate::Arguments;
+use crate::judges::says::Questions;
 use crate::settings::{CameraSettings, Settings};
 use crate::told;
 use crate::watching::watcher::Watcher;
@@ -115,8 +116,15 @@ async fn watch(
     let reread = Reread::default();
     let (name, state) = (plan.camera.name.clone(), plan.settings.state.clone());
     let (answering, started) = (told::listen(status, &name), SystemTime::now());
-    let figures = || told::figures(&state, &name, started);
+    let questions = plan.settings.model.as_ref();
+    let questions = questions.map(|model| Questions::new(&state, model.budget));
     let mut watcher = Watcher::new(plan, cameras.clone())?;
+    let alerts = watcher.alert_counts();
+    let figures = || {
+        let asked = questions.as_ref();
+        let asked = asked.map(|questions| questions.asked(SystemTime::now()).1);
+        told::figures(&state, &name, started, &alerts, asked)
+    };
     manager::ready();
     let reload = || {
         reread.put(read()?);

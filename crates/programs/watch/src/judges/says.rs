@@ -17,6 +17,7 @@ use eyelid_words::{Answer, LastNo, Moment, Picture, Question, RuleInWords, Scene
 
 pub(crate) use model::{Asked, Model, Occasion, Said};
 pub(crate) use moments::Look;
+pub(crate) use questions::Questions;
 
 use crate::area::contains;
 

@@ -16,6 +16,7 @@ use crate::notify::Notifier;
 use crate::rules::{CameraRules, Raise, Saved};
 use crate::settings::RuleSettings;
 use crate::settings::notify::NotifySettings;
+use crate::told::AlertCounts;
 
 /// Writes alerts and the state of one camera, and lets people be told.
 pub(super) struct Hands {
@@ -23,6 +24,7 @@ pub(super) struct Hands {
     ledger: Ledger,
     notifier: Notifier,
     rules: Vec<RuleSettings>,
+    pub(super) counts: AlertCounts,
 }
 
 impl Hands {
@@ -45,6 +47,7 @@ impl Hands {
             notifier: notifier(plan, &ledger)?,
             ledger,
             rules: Vec::new(),
+            counts: AlertCounts::default(),
             camera,
         };
         Ok((hands, saved))
@@ -80,6 +83,7 @@ impl Hands {
         });
         for alert in self.ledger.record(rules, new.collect(), now) {
             log::info!("alert: {}", alert.headline());
+            self.counts.add(&alert.rule);
         }
         self.notifier.wake();
         self.notifier.show(rules);

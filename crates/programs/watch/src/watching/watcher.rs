@@ -25,6 +25,7 @@ use crate::judges::says::Look;
 use crate::machine::{Machine, Told};
 use crate::moment::{Moment, boot_id};
 use crate::settings::CameraSettings;
+use crate::told::AlertCounts;
 
 /// How often time alone is looked at: whether the camera has given nothing for too long, whether
 /// votes are too old.
@@ -330,6 +331,11 @@ impl Watcher {
         self.hands.set_rules(&camera.rules);
         (self.asker, self.camera) = (asker, camera);
         Ok(())
+    }
+
+    /// How many alerts there were of each rule.
+    pub(super) fn alert_counts(&self) -> AlertCounts {
+        self.hands.counts.clone()
     }
 
     fn forget(&mut self) {
