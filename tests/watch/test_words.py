@@ -4,8 +4,10 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import time
+from pathlib import Path
 
 import openai
 import pytest
@@ -17,6 +19,8 @@ from scene import draw
 from harness.programs import binary
 from harness.waiting import DEADLINE, wait_for
 
+# An authority, and a certificate of localhost by it.
+CERTIFICATES = Path(__file__).parents[2] / "crates/libraries/http-client/tests/data"
 PARCEL = "a parcel has been left at the door"
 RULES = {"parcel": PARCEL, "visitor": "a visitor waits"}
 
@@ -87,6 +91,27 @@ def test_each_rule_is_answered_by_what_the_last_picture_shows(door, model):
     assert re.search(r"^took: \d+ ms$", out, re.MULTILINE)
     # One question for all rules.
     assert len(model.asked) == 5 and list(model.asked[0].rules) == list(RULES)
+
+
+def test_an_authority_of_one_s_own_is_believed_where_it_is_named(door, model):
+    """By `ca-file`, which the error names where it is missing; and a server's own certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATES / "localhost.pem", CERTIFICATES / "localhost.key")
+    model.server.socket = context.wrap_socket(
+        model.server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    url = f"https://localhost:{model.server.server_port}/v1"
+    configured = door(url=url)
+    status, _, err = configured.ask(draw())
+    assert status == 1 and "no trusted connection (ca-file" in err, err
+    text = configured.path.read_text()
+    for file, said in [("ca.pem", 0), ("localhost.pem", 0), ("localhost.key", 1)]:
+        ca_file = f'[watch]\nca-file = "{CERTIFICATES / file}"'
+        configured.path.write_text(text.replace("[watch]", ca_file, 1))
+        status, _, err = configured.ask(draw(parcel=True))
+        assert status == said, err
+    assert "ca-file in [watch]" in err and "localhost.key" in err
+    assert len(model.asked) == 2
 
 
 def test_pictures_are_as_small_as_models_look(door, model):

@@ -38,6 +38,10 @@ pub struct WatchOptions {
     /// Run the detector by this libonnxruntime [default: in Rust]
     #[arg(long, value_name = "FILE")]
     pub onnxruntime: Option<PathBuf>,
+    /// Believe the certificates in this PEM file beside the system's, of all who are asked or told
+    /// by https [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Keep alerts so long [default: 30days]
     #[arg(
         long,
@@ -96,6 +100,7 @@ impl WatchOptions {
             rules: self.rules.or(file.rules),
             detector: self.detector.or(file.detector),
             onnxruntime: self.onnxruntime.or(file.onnxruntime),
+            ca_file: self.ca_file.or(file.ca_file),
             keep_for: self.keep_for.or(file.keep_for),
             keep_count: self.keep_count.or(file.keep_count),
             keep_bytes: self.keep_bytes.or(file.keep_bytes),

@@ -19,8 +19,8 @@ pub enum Error {
     Unreachable(String, String),
     /// Its certificate is not one that is trusted here, or TLS failed otherwise. Nothing was sent.
     #[error(
-        "{0}: no trusted connection (a network's own authority belongs among the system's, a \
-         certificate must be of this very name): {1}"
+        "{0}: no trusted connection (ca-file names certificates that are believed beside the \
+         system's; one of an authority must be of this very name): {1}"
     )]
     NotTrusted(String, String),
     /// There is nothing to trust by.

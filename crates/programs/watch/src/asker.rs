@@ -6,6 +6,7 @@ mod looking;
 mod voice;
 mod words;
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -111,7 +112,7 @@ impl Asker {
         let words = Words::new(settings, camera, whom)?;
         let mut obico = Vec::new();
         for rule in &camera.rules {
-            if let Some(judge) = ml_api(&rule.judge, whom)? {
+            if let Some(judge) = ml_api(&rule.judge, whom, settings.ca_file.as_deref())? {
                 obico.push((rule.name.clone(), Some(judge)));
             }
         }
@@ -289,7 +290,11 @@ impl Asker {
 }
 
 /// Who looks for a rule of obico's, if anybody does.
-fn ml_api(judge: &JudgeSettings, whom: &Whom) -> anyhow::Result<Option<MlApi>> {
+fn ml_api(
+    judge: &JudgeSettings,
+    whom: &Whom,
+    ca_file: Option<&Path>,
+) -> anyhow::Result<Option<MlApi>> {
     let JudgeSettings::Obico {
         url,
         picture,
@@ -301,7 +306,7 @@ fn ml_api(judge: &JudgeSettings, whom: &Whom) -> anyhow::Result<Option<MlApi>> {
     Ok(match whom {
         Whom::Themselves { picture: lent } => {
             let picture = lent.as_ref().unwrap_or(picture);
-            let obico = Obico::new(url, picture, key_file.as_deref())?;
+            let obico = Obico::new(url, picture, key_file.as_deref(), ca_file)?;
             Some(MlApi::Itself(Box::new(obico)))
         }
         Whom::Recorded(answers) => Some(MlApi::Recorded(answers.clone())),

@@ -69,7 +69,12 @@ async fn ask(
             picture,
             key_file,
         } => {
-            let obico = Obico::new(url, picture, key_file.as_deref())?;
+            let obico = Obico::new(
+                url,
+                picture,
+                key_file.as_deref(),
+                settings.ca_file.as_deref(),
+            )?;
             let (found, took) = obico.look().await?;
             println!("ml_api looked at {}, not at the files", picture.as_str());
             print!("{found}");

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_http_client::{Key, Url};
+use eyelid_http_client::{Client, Key, Trust, Url};
 use eyelid_motion::Region;
 
 use crate::alert::Sighting;
@@ -56,6 +56,17 @@ pub(crate) fn marked(region: Region, label: Option<&str>) -> Sighting {
 /// Three decimals are a pixel of a thousand.
 fn rounded(share: f32) -> f64 {
     (f64::from(share) * 1000.0).round() / 1000.0
+}
+
+/// Who asks: by https it believes whom the system believes, and whoever shows a certificate of this
+/// file, or has one by an authority of it.
+///
+/// # Errors
+/// There is no certificate in it.
+pub(crate) fn client(ca_file: Option<&Path>) -> anyhow::Result<Client> {
+    let trust = ca_file.map(Trust::with_certificates).transpose();
+    let trust = trust.context("ca-file in [watch]")?;
+    Ok(Client::with(trust.unwrap_or_default(), None))
 }
 
 /// The key of whom this URL is of, if there is one; `place` names the configuration's.

@@ -33,6 +33,7 @@ use tokio::time::sleep;
 use crate::alert::Judge;
 use crate::alerts;
 use crate::files;
+use crate::judges::client;
 use crate::rules::{CameraRules, State};
 use crate::settings::notify::{NotifySettings, Way};
 
@@ -213,7 +214,9 @@ impl Notifier {
     }
 
     fn ready(&self, settings: &[NotifySettings]) -> anyhow::Result<Vec<Ready>> {
-        let client = Arc::new(eyelid_http_client::Client::new());
+        // It is one file for all of them.
+        let ca_file = settings.first().and_then(|way| way.ca_file.as_deref());
+        let client = Arc::new(client(ca_file)?);
         let ready = settings.iter().map(|settings| {
             let shared = self.shared.clone();
             Ok(match &settings.way {

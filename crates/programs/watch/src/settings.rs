@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Address>,
     /// When the page ends for want of connections.
     pub(crate) idle_exit: Option<Duration>,
+    /// Certificates that are believed beside the system's, of all who are asked or told by https.
+    pub(crate) ca_file: Option<PathBuf>,
     /// Who is asked in words, if anybody.
     pub(crate) model: Option<ModelSettings>,
     /// Who can be told.
@@ -72,6 +74,8 @@ pub(crate) struct ModelSettings {
     pub(crate) budget: BudgetLimits,
     /// How long an answer is waited for.
     pub(crate) timeout: Duration,
+    /// As of [`Settings`].
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// How one camera is watched.
@@ -179,8 +183,13 @@ impl Settings {
             ask_on_page: options.ask_on_page.unwrap_or(false),
             listen: options.listen,
             idle_exit: options.idle_exit,
-            model: ModelSettings::new(place.config.as_deref(), file.section()?)?,
-            notify: notify::all(place, file)?,
+            model: ModelSettings::new(
+                place.config.as_deref(),
+                file.section()?,
+                options.ca_file.as_deref(),
+            )?,
+            notify: notify::all(place, file, options.ca_file.as_deref())?,
+            ca_file: options.ca_file,
         })
     }
 
@@ -196,7 +205,11 @@ impl Settings {
 }
 
 impl ModelSettings {
-    fn new(config: Option<&Path>, options: WatchModelOptions) -> Result<Option<Self>, ConfigError> {
+    fn new(
+        config: Option<&Path>,
+        options: WatchModelOptions,
+        ca_file: Option<&Path>,
+    ) -> Result<Option<Self>, ConfigError> {
         let Some(url) = options.url.clone() else {
             let Some(path) = config.filter(|_| options != WatchModelOptions::default()) else {
                 return Ok(None);
@@ -220,6 +233,7 @@ impl ModelSettings {
                 a_day: options.a_day.unwrap_or(usual.a_day),
             },
             timeout: options.timeout.unwrap_or(Duration::from_secs(60)),
+            ca_file: ca_file.map(Path::to_owned),
         }))
     }
 }

@@ -14,7 +14,7 @@ use eyelid_config::HttpUrl;
 use eyelid_http_client::{Client, Limits, Method, Request, Url};
 use serde::Deserialize;
 
-use super::{Judged, MOST_BOXES, key_for};
+use super::{Judged, MOST_BOXES, client, key_for};
 use crate::alert::Sighting;
 use crate::rules::Answer;
 
@@ -67,13 +67,14 @@ impl Obico {
         url: &HttpUrl,
         picture: &HttpUrl,
         key_file: Option<&std::path::Path>,
+        ca_file: Option<&std::path::Path>,
     ) -> anyhow::Result<Self> {
         let url: Url = url.as_str().parse().context("obico")?;
         // The slash belongs to it: without one it redirects.
         let asked = format!("p/?img={}", percent_encoded(picture.as_str()));
         let url = url.join(&asked).context("obico")?;
         Ok(Self {
-            client: Client::new(),
+            client: client(ca_file)?,
             request: Request {
                 key: key_for(&url, key_file, "obico")?,
                 ..Request::new(Method::GET, url)
@@ -184,7 +185,8 @@ mod tests {
     fn obico() -> Obico {
         let url = "http://127.0.0.1:3333".parse().unwrap();
         let picture = "http://192.0.2.10:8080/printer/snapshot?size=half&x=1";
-        Obico::new(&url, &picture.parse().unwrap(), None).unwrap()
+        let picture = picture.parse().unwrap();
+        Obico::new(&url, &picture, None, None).unwrap()
     }
 
     #[test]
@@ -207,7 +209,8 @@ mod tests {
             ("https://ml.example", true),
             ("http://192.0.2.11:3333", false),
         ] {
-            let obico = Obico::new(&url.parse().unwrap(), &picture, Some(&token));
+            let url_of_api = url.parse().unwrap();
+            let obico = Obico::new(&url_of_api, &picture, Some(&token), None);
             assert_eq!(obico.is_ok(), is_taken, "{url}");
         }
     }
@@ -241,7 +244,7 @@ mod tests {
         for (pictures, boxes) in [(of_frame, 1), (other, 0)] {
             for picture in pictures {
                 let url = "http://127.0.0.1:3333".parse().unwrap();
-                let mut obico = Obico::new(&url, &picture.parse().unwrap(), None).unwrap();
+                let mut obico = Obico::new(&url, &picture.parse().unwrap(), None, None).unwrap();
                 let none = Found {
                     detections: Vec::new(),
                 };

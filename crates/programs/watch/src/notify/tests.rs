@@ -84,6 +84,7 @@ fn settings(name: &str, way: Way) -> NotifySettings {
         name: name.to_owned(),
         way,
         key_file: None,
+        ca_file: None,
         picture: true,
         click: Some("http://127.0.0.1:8080/alerts".parse().unwrap()),
         priority: None,

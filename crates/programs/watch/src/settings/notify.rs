@@ -1,6 +1,6 @@
 //! Ways to tell people, as the file has them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eyelid_config::{Config, ConfigError, HttpUrl, WatchNotifyOptions};
@@ -15,6 +15,8 @@ pub(crate) struct NotifySettings {
     pub(crate) way: Way,
     /// The file of the token, or of the broker's USER:PASSWORD.
     pub(crate) key_file: Option<PathBuf>,
+    /// Certificates that are believed beside the system's, the same for all ways.
+    pub(crate) ca_file: Option<PathBuf>,
     /// Whether the picture goes along.
     pub(crate) picture: bool,
     /// Where a click leads.
@@ -52,10 +54,14 @@ pub(crate) struct MqttSettings {
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Gives all of the file's, in its order.
-pub(super) fn all(place: &Place, file: &Config) -> Result<Vec<NotifySettings>, ConfigError> {
+pub(super) fn all(
+    place: &Place,
+    file: &Config,
+    ca_file: Option<&Path>,
+) -> Result<Vec<NotifySettings>, ConfigError> {
     let named = file.named::<WatchNotifyOptions>()?;
     let one = |(name, options): (String, WatchNotifyOptions)| {
-        one(&name, options).map_err(|(key, message)| {
+        one(&name, options, ca_file).map_err(|(key, message)| {
             let path = place.config_path();
             ConfigError::named::<WatchNotifyOptions>(path, &[name.as_str()], key, message)
         })
@@ -65,7 +71,11 @@ pub(super) fn all(place: &Place, file: &Config) -> Result<Vec<NotifySettings>, C
 
 type Wrong = (&'static str, String);
 
-fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong> {
+fn one(
+    name: &str,
+    options: WatchNotifyOptions,
+    ca_file: Option<&Path>,
+) -> Result<NotifySettings, Wrong> {
     let given = [
         ("ntfy", options.ntfy.is_some()),
         ("webhook", options.webhook.is_some()),
@@ -114,6 +124,7 @@ fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong>
         name: name.to_owned(),
         way,
         key_file: options.key_file,
+        ca_file: ca_file.map(Path::to_owned),
         picture,
         click: options.click,
         priority: options.priority,

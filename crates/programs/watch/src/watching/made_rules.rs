@@ -100,6 +100,7 @@ mod tests {
             name: name.to_owned(),
             way,
             key_file: None,
+            ca_file: None,
             picture: false,
             click: None,
             priority: None,

@@ -12,7 +12,7 @@ use eyelid_http_client::{
 use eyelid_words::{Dialect, MOST_ANSWER_BYTES, NoAnswer, Pauses, Question, Spent, Verdicts, read};
 
 use super::questions::{NoTurn, Questions};
-use crate::judges::key_for;
+use crate::judges::{client, key_for};
 use crate::settings::ModelSettings;
 
 /// Ways to say a request that are tried for one question: a dialect changes five times at most.
@@ -79,7 +79,7 @@ impl Model {
             .with_context(|| format!("{place} url {:?}", settings.url.as_str()))?;
         let url = url.join("chat/completions").context(place)?;
         Ok(Self {
-            client: Client::new(),
+            client: client(settings.ca_file.as_deref())?,
             key: key_for(&url, settings.key_file.as_deref(), place)?,
             url,
             model: settings.model.clone(),
