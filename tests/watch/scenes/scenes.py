@@ -405,7 +405,8 @@ def of(name, view, seed, people, frames=200, light=1.0, is_other=False):
     everybody = plates.walkers(people) if "person" in name else []
     cars = [[plates.car("wagon")]] if "car" in name else []
     picture = plates.plate(view).astype(np.float32) * light
-    if (everybody or cars) and picture.shape[2] == 1:  # drawn in grey, and they are in colours
+    needs_colours = everybody or cars or name == "infrared"
+    if needs_colours and picture.shape[2] == 1:  # it is drawn in grey
         picture = picture.repeat(3, 2)
     rng = np.random.default_rng(seed)
     return KINDS[name](Stage(picture, rng, everybody, cars, frames, is_other, seed))

@@ -14,6 +14,8 @@ import scenes
 import sets
 from scoring import Recording, Score
 
+from harness.programs import binary
+
 SETS = {"tuned": sets.tuned, "held-out": sets.held_out, "unseen": sets.unseen}
 FILMS = {"tuned": ["yard"], "held-out": ["tree", "traffic"], "unseen": []}
 
@@ -45,7 +47,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("set", choices=SETS)
     parser.add_argument("kinds", nargs="*", help="some kinds only")
-    parser.add_argument("--bin", required=True, help="the directory of eyelid-watch")
     arguments = parser.parse_args()
     films = [name for name in FILMS[arguments.set] if name != "traffic" or plates.has_road()]
     # Plain things are in two of the sets.
@@ -55,8 +56,7 @@ def main():
     unknown = set(wanted) - set(scenes.KINDS)
     if unknown:
         sys.exit(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(scenes.KINDS)}")
-    program = Path(arguments.bin) / "eyelid-watch"
-    jobs = [(arguments.set, name, program) for name in wanted]
+    jobs = [(arguments.set, name, binary("eyelid-watch")) for name in wanted]
     ways = ["ours", "ours at 2/s", "unit's looks", "unit's time", "MOG2", "reference"]
     print("| scene |", " | ".join(ways), "|")
     print("| --- |", " | ".join("---" for _ in ways), "|")
