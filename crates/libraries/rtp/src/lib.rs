@@ -21,7 +21,7 @@ pub use jpeg_payload::{Cure, JpegPayload, Unsendable};
 pub use packet_pacer::{PaceStep, PacketPacer};
 pub use packetizer::{
     Framing, PacketBytes, PacketBytesError, Packetizer, Packets, Run, Sent, Stream, StreamPosition,
-    UnevenPackets,
+    UnevenPackets, h264_payloads,
 };
 pub use probe::probe;
 pub use rtcp::{

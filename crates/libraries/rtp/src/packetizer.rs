@@ -5,6 +5,8 @@
 mod h264;
 mod jpeg;
 
+pub use h264::h264_payloads;
+
 use crate::jpeg_payload::JpegPayload;
 
 /// RTP's header without contributing sources (RFC 3550, §5.1).
@@ -112,9 +114,9 @@ impl PacketBytes {
     /// # Errors
     /// Less than 256 bytes, in which the headers of a JPEG's first packet (168) leave room for
     /// little else, or more than a datagram has.
-    pub fn new(bytes: usize) -> Result<Self, PacketBytesError> {
-        match u16::try_from(bytes) {
-            Ok(fits @ 256..=65_507) => Ok(Self(fits)),
+    pub const fn new(bytes: usize) -> Result<Self, PacketBytesError> {
+        match bytes {
+            256..=65_507 => Ok(Self(bytes as u16)),
             _ => Err(PacketBytesError(bytes)),
         }
     }

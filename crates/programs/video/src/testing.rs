@@ -26,12 +26,8 @@ pub(crate) fn coded_of(is_key: bool, number: u64, at_ms: u64, slice: &[u8]) -> C
     let mut annex_b = if is_key { SETS.to_vec() } else { Vec::new() };
     annex_b.extend([0, 0, 0, 1, if is_key { 0x65 } else { 0x41 }]);
     annex_b.extend(slice);
-    Coded {
-        annex_b: annex_b.into(),
-        is_key,
-        captured: SystemTime::UNIX_EPOCH + START + Duration::from_millis(at_ms),
-        number,
-    }
+    let captured = SystemTime::UNIX_EPOCH + START + Duration::from_millis(at_ms);
+    Coded::new(annex_b, is_key, captured, number)
 }
 
 /// A small one.

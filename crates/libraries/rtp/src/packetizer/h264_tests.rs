@@ -14,15 +14,21 @@ fn packetizer(bytes: usize) -> Packetizer {
 
 /// A receiver of RFC 6184 that takes no liberties; gives the NAL units.
 fn receive(packets: UnevenPackets<'_>) -> Vec<Vec<u8>> {
-    let (mut units, mut open) = (vec![], None::<Vec<u8>>);
     for (number, packet) in packets.iter().enumerate() {
-        let (header, payload) = packet.split_at(12);
+        let header = &packet[..12];
         let is_last = number + 1 == packets.len();
         assert_eq!(header[0], 0x80);
         assert_eq!(header[1], 96 | if is_last { 0x80 } else { 0 });
         assert_eq!(header[2..4], (number as u16).wrapping_sub(1).to_be_bytes());
         assert_eq!(header[4..8], 77_u32.to_be_bytes());
         assert_eq!(header[8..12], SSRC.to_be_bytes());
+    }
+    receive_payloads(packets.iter().map(|packet| &packet[12..]))
+}
+
+fn receive_payloads<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let (mut units, mut open) = (vec![], None::<Vec<u8>>);
+    for payload in payloads {
         match payload[0] & 0x1F {
             0..=23 => {
                 assert!(open.is_none());
@@ -131,6 +137,7 @@ fn nothing_is_no_packet() {
         let mut packetizer = packetizer(256);
         let packets = packetizer.h264(bytes, 77);
         assert!(packets.is_empty() && packets.bytes().is_empty());
+        assert!(h264_payloads(bytes, PacketBytes::default(), 0).is_empty());
         assert_eq!(packets.runs(0..9).count(), 0);
     }
 }
@@ -140,6 +147,7 @@ proptest! {
     fn whatever_is_sent_is_received(
         units in proptest::collection::vec((0_u8..24, 0_u8..4, 2_usize..3000), 0..9),
         bytes in 256_usize..1500,
+        less in 0_u8..=200,
         range in any::<[proptest::sample::Index; 2]>(),
     ) {
         let units: Vec<Vec<u8>> = units
@@ -150,7 +158,17 @@ proptest! {
         let mut packetizer = packetizer(bytes);
         let stream = annex_b(&units);
         let packets = packetizer.h264(&stream, 77);
-        prop_assert_eq!(receive(packets), units);
+        prop_assert_eq!(receive(packets), &units[..]);
+        let packet_bytes = PacketBytes::new(bytes).unwrap();
+        let payloads = h264_payloads(&stream, packet_bytes, 0);
+        let expected = packets.iter().map(|packet| &packet[12..]);
+        prop_assert!(expected.eq(payloads.iter().map(|it| &**it)));
+        let payloads = h264_payloads(&stream, packet_bytes, less);
+        for (number, payload) in payloads.iter().enumerate() {
+            let first_less = if number == 0 { usize::from(less) } else { 0 };
+            prop_assert!(payload.len() + 12 + first_less <= bytes);
+        }
+        prop_assert_eq!(receive_payloads(payloads.iter().map(|it| &**it)), &units[..]);
         let each: Vec<&[u8]> = packets.iter().collect();
         prop_assert!(each.iter().all(|packet| packet.len() <= bytes));
         let [from, to] = range.map(|index| index.index(each.len() + 1));

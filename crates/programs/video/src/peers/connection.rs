@@ -4,6 +4,7 @@
 
 mod losses;
 mod negotiation;
+mod packets;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,14 +12,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpPendingOffer;
 use str0m::channel::ChannelId;
-use str0m::media::{MediaKind, MediaTime, Mid, Pt};
+use str0m::media::{MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive, Transmit};
+use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::Rtcp;
-use str0m::rtp::{AbsCaptureTime, RawPacket};
 use str0m::stats::MediaEgressStats;
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Reason, Rtc};
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Reason, Rtc, RtcError};
 
 use self::losses::Losses;
+use self::packets::Packets;
 use super::set_up::SetUp;
 use crate::coded::Coded;
 use crate::signalling::offer::H264Format;
@@ -75,6 +77,7 @@ pub(crate) struct Connection {
     ended: Option<Ended>,
     /// The RTP time of the last picture.
     last_time_90k: u64,
+    packets: Packets,
     losses: Losses,
     round_trip: Duration,
 }
@@ -129,6 +132,7 @@ impl Connection {
             connected: false,
             ended: None,
             last_time_90k: 0,
+            packets: Packets::default(),
             losses: Losses::default(),
             round_trip: Duration::ZERO,
         }
@@ -299,7 +303,7 @@ impl Connection {
         }
     }
 
-    fn fail_on(&mut self, done: Result<(), str0m::RtcError>) {
+    fn fail_on(&mut self, done: Result<(), RtcError>) {
         if let Err(error) = done {
             self.ended.get_or_insert(Ended::Failed(error.to_string()));
             self.rtc.disconnect();
@@ -308,10 +312,7 @@ impl Connection {
 
     /// Sends a picture: it waits in the pacer until its packets may go.
     pub(crate) fn write(&mut self, coded: &Coded, now: Instant, wall: SystemTime) {
-        let Some(payload_type) = self.payload_type() else {
-            return;
-        };
-        let Some(writer) = self.mid.and_then(|mid| self.rtc.writer(mid)) else {
+        let Some((mid, payload_type)) = self.agreed() else {
             return;
         };
         let age = wall.duration_since(coded.captured).unwrap_or_default();
@@ -322,29 +323,22 @@ impl Connection {
         if coded.is_key {
             self.losses.key_written(time_90k as u32);
         }
-        let captured = AbsCaptureTime {
-            capture_time: coded.captured,
-            clock_offset: None,
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx_by_mid(mid, None) else {
+            return self.fail_on(Err(RtcError::NoSenderSource));
         };
-        let written = writer
-            .playout_delay(MediaTime::ZERO, MediaTime::ZERO)
-            .abs_capture_time(captured)
-            .write(
-                payload_type,
-                now.checked_sub(age).unwrap_or(now),
-                MediaTime::from_90khz(time_90k),
-                coded.annex_b.clone(),
-            );
-        self.fail_on(written);
+        let at = now.checked_sub(age).unwrap_or(now);
+        for packet in self.packets.of(coded, payload_type, time_90k as u32, at) {
+            stream.write_rtp(packet);
+        }
     }
 
-    fn payload_type(&mut self) -> Option<Pt> {
-        let writer = self.rtc.writer(self.mid?)?;
-        let mut formats = writer.payload_params();
-        let wanted = Pt::from(self.format.payload_type);
-        formats
-            .find(|format| format.pt() == wanted)
-            .map(|format| format.pt())
+    /// The section of the video and its format, if both sides have them.
+    fn agreed(&self) -> Option<(Mid, Pt)> {
+        let media = self.rtc.media(self.mid?)?;
+        let payload_type = Pt::from(self.format.payload_type);
+        let is_agreed = media.remote_pts().contains(&payload_type);
+        is_agreed.then_some((media.mid(), payload_type))
     }
 
     /// What the path carries, if that is estimated.

@@ -211,7 +211,7 @@ impl Session {
         let due = connection.run(now, &mut |transmit| {
             batch.push(transmit.destination, &transmit.contents);
         });
-        batch.send();
+        drop(batch);
         self.heed(now);
         due
     }

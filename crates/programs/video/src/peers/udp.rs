@@ -3,6 +3,7 @@
 //!
 //! Packets of one size to one client go together, where the kernel cuts them.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -41,6 +42,8 @@ pub(crate) struct Udp {
     socket: UdpSocket,
     bound: SocketAddr,
     gso: Gso,
+    /// What the last batch had its packets in.
+    buffer: RefCell<Vec<u8>>,
 }
 
 impl Udp {
@@ -59,6 +62,7 @@ impl Udp {
             socket: UdpSocket::from_std(socket)?,
             bound,
             gso: Gso::default(),
+            buffer: RefCell::default(),
         })
     }
 
@@ -142,7 +146,8 @@ impl Udp {
     }
 }
 
-/// Packets on their way to the socket, those of one size to one client together.
+/// Packets on their way to the socket, those of one size to one client together. The last of them
+/// go when this is dropped.
 pub(crate) struct Batch<'a> {
     udp: &'a Udp,
     from: &'a dyn Fn(SocketAddr) -> Option<IpAddr>,
@@ -159,7 +164,7 @@ impl<'a> Batch<'a> {
             from,
             to: None,
             packet_bytes: 0,
-            packets: Vec::new(),
+            packets: udp.buffer.take(),
         }
     }
 
@@ -175,7 +180,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Sends what there is.
-    pub(crate) fn send(&mut self) {
+    fn send(&mut self) {
         let Some(to) = self.to.filter(|_| !self.packets.is_empty()) else {
             return;
         };
@@ -186,6 +191,13 @@ impl<'a> Batch<'a> {
             log::trace!("{to}: not sent: {error}");
         }
         self.packets.clear();
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.send();
+        self.udp.buffer.replace(std::mem::take(&mut self.packets));
     }
 }
 
@@ -315,7 +327,7 @@ mod tests {
             let to = clients[number / 7].local_addr().unwrap();
             batch.push(to, &vec![number as u8; *bytes]);
         }
-        batch.send();
+        drop(batch);
         let mut buffer = [0; 500];
         for (number, bytes) in sizes.iter().enumerate() {
             let heard = clients[number / 7].recv(&mut buffer).await.unwrap();

@@ -202,12 +202,7 @@ impl Feeding {
             );
             self.shared.encoder.replace(Some((*done.encoder).into()));
         }
-        let coded = Coded {
-            annex_b: encoded.annex_b.into(),
-            is_key: encoded.is_key,
-            captured,
-            number: self.number,
-        };
+        let coded = Coded::new(encoded.annex_b, encoded.is_key, captured, self.number);
         self.number += 1;
         self.shared.offer(&Rc::new(coded), Instant::now());
     }

@@ -72,9 +72,7 @@ fn a_viewer_is_told_what_it_needs_before_the_first_picture_and_when_that_changes
     assert_eq!(fragments.next(&coded(true, 33)).unwrap().init, None);
 
     let mut other = coded(true, 66);
-    let mut annex_b = other.annex_b.to_vec();
-    annex_b[32] ^= 0x08;
-    other.annex_b = annex_b.into();
+    other.annex_b[32] ^= 0x08;
     let told = fragments.next(&other).unwrap();
     assert!(told.init.is_some());
     // On the same timeline.

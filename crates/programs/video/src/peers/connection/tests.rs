@@ -1,6 +1,7 @@
 //! A connection and a client of str0m's, in memory, on a clock of its own.
 
 mod fade;
+mod packets;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -139,7 +140,10 @@ struct Link {
     client: Client,
     /// Nothing arrives any more.
     is_cut: bool,
-    sent_packets: usize,
+    /// One of so many packets of pictures is lost.
+    loses_one_of: Option<usize>,
+    /// Of the packets of pictures, in bytes.
+    sizes: Vec<usize>,
 }
 
 impl Link {
@@ -159,7 +163,8 @@ impl Link {
             server,
             client,
             is_cut: false,
-            sent_packets: 0,
+            loses_one_of: None,
+            sizes: Vec::new(),
         }
     }
 
@@ -177,10 +182,12 @@ impl Link {
         let mut to_client = Vec::new();
         self.server
             .run(now, &mut |transmit| to_client.push(transmit));
-        self.sent_packets += to_client.len();
         let mut to_server = VecDeque::new();
         let cut = self.is_cut;
-        for transmit in to_client.iter().filter(|_| !cut) {
+        for transmit in &to_client {
+            if self.is_lost(transmit) {
+                continue;
+            }
             self.client.receive(transmit, now);
             self.client.poll(&mut to_server);
         }
@@ -191,6 +198,17 @@ impl Link {
             self.server.receive(from, &transmit.contents, now);
             self.run_server();
         }
+    }
+
+    fn is_lost(&mut self, transmit: &Transmit) -> bool {
+        // What is sent again, and probes, have another type.
+        let is_picture = transmit.contents[0] >> 6 == 2
+            && transmit.contents[1] & 0x7F == self.server.format.payload_type;
+        if is_picture {
+            self.sizes.push(transmit.contents.len());
+        }
+        let mut one_of = self.loses_one_of.iter();
+        self.is_cut || is_picture && one_of.any(|n| self.sizes.len().is_multiple_of(*n))
     }
 
     /// Sends pictures, one in 40 ms. Some data channels, and all that is repaired, take time.
@@ -268,17 +286,13 @@ impl Link {
 fn picture(number: u64) -> Coded {
     let mut annex_b = vec![0, 0, 0, 1, if number == 0 { 0x65 } else { 0x41 }];
     annex_b.extend((0..3000 + number).map(|n| (n % 251) as u8 + 1));
-    Coded {
-        annex_b: annex_b.into(),
-        is_key: number == 0,
-        captured: UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number * 40),
-        number,
-    }
+    let captured = UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number * 40);
+    Coded::new(annex_b, number == 0, captured, number)
 }
 
 fn picture_of(bytes: usize) -> Coded {
     let mut picture = picture(0);
-    picture.annex_b = [vec![0, 0, 0, 1, 0x65], vec![7; bytes]].concat().into();
+    picture.annex_b = [vec![0, 0, 0, 1, 0x65], vec![7; bytes]].concat();
     picture
 }
 

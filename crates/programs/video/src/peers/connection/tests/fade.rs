@@ -251,12 +251,8 @@ impl World {
         // So that it is in pieces, always.
         let mut annex_b = vec![0, 0, 0, 1, unit];
         annex_b.resize(bytes.max(2000) as usize, 7);
-        let coded = Coded {
-            annex_b: annex_b.into(),
-            is_key: order.is_key,
-            captured: UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + captured_ms),
-            number: captured_ms,
-        };
+        let captured = UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + captured_ms);
+        let coded = Coded::new(annex_b, order.is_key, captured, captured_ms);
         self.encoding = Some((ms + ENCODE_MS, coded));
     }
 
