@@ -325,7 +325,8 @@ def test_a_user_makes_a_rule_tries_it_and_deletes_it(watched, look, alerts, mode
     page.fill("textarea", "Tell me when the print has come loose")
     # Who is told: what only tells is chosen already, what may do something is not.
     ways = page.locator("#ways label")
-    assert ways.all_inner_texts() == ["phone (ntfy)", "pause (command)"]
+    shown_ways = [text.strip() for text in ways.all_inner_texts()]
+    assert shown_ways == ["phone (ntfy)", "pause (command)"]
     assert [ways.nth(at).locator("input").is_checked() for at in (0, 1)] == [True, False]
     ways.nth(1).click()
     page.click(".try")
