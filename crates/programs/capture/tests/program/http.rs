@@ -1,6 +1,6 @@
 //! `http`: other servers, however they behave.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -321,6 +321,8 @@ fn nobody_there_is_said_and_tried_again() {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
+        // An answer before the request is none.
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
         let head = format!("HTTP/1.1 200 OK\r\n{MULTIPART}\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         while stream.write_all(&part(60)).is_ok() {
@@ -493,7 +495,7 @@ fn what_cannot_be_used_is_said_at_once() {
     let slot = home.path().join("slot");
     let slot = ["--slot", slot.to_str().unwrap(), "--source"];
     for (arguments, words) in [
-        (&["http://h:99999/"][..], "the URL is no URL"),
+        (&["http://h:99999/"][..], "the URL must be http://HOST:PORT"),
         (
             &["http://h/", "--login-file", "/nowhere"],
             "login file \"/nowhere\"",

@@ -319,6 +319,7 @@ mod tests {
         assert_eq!(judged.reason.as_deref(), Some("because"));
         assert_eq!(judged.took, Some(Duration::from_millis(7)));
     }
+
     #[test]
     fn every_rule_hears_that_there_was_no_answer_or_no_question() {
         let rules = || vec!["parcel".to_owned(), "dog".to_owned()];
@@ -366,6 +367,7 @@ mod tests {
             assert_eq!(occasion(&[&rules.rules()[0]]), expected, "{answer:?}");
         }
     }
+
     #[tokio::test]
     async fn a_rule_that_is_made_meanwhile_drops_no_question_and_takes_no_other_s_answer() {
         let directory = tempfile::tempdir().unwrap();
