@@ -2,6 +2,7 @@
 //! first, for cargo builds only the program that it starts.
 
 use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -166,6 +167,14 @@ fn cargo_that_started_this(directory: &Path) -> Option<Command> {
         .args(["--features", FEATURES])
         .arg("--target-dir")
         .arg(directory.parent()?);
+    // What cargo has told this program of its package: ring's build script is one that runs again
+    // where these differ, and then all that depends on it is compiled again.
+    for (name, _) in std::env::vars_os() {
+        let is_of_package = |prefix: &&str| name.as_bytes().starts_with(prefix.as_bytes());
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(is_of_package) {
+            command.env_remove(name);
+        }
+    }
     if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         command.env("CARGO_TERM_COLOR", "always");
     }
