@@ -34,16 +34,16 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 /// All counters.
 pub(crate) struct Metrics {
     registry: Registry,
-    frames_sent: Family<Labels, Counter>,
-    frames_skipped: Family<Labels, Counter>,
-    sent_bytes: Family<Labels, Counter>,
-    snapshots: Family<Labels, Counter>,
-    failures: Family<Labels, Counter>,
-    clients: Family<Labels, Gauge>,
+    frames_sent: Family<CameraLabels, Counter>,
+    frames_skipped: Family<CameraLabels, Counter>,
+    sent_bytes: Family<CameraLabels, Counter>,
+    snapshots: Family<CameraLabels, Counter>,
+    failures: Family<CameraLabels, Counter>,
+    clients: Family<CameraLabels, Gauge>,
     rendition_frames: Family<RenditionLabels, Counter>,
     adapted_clients: Family<AdaptedLabels, Gauge>,
-    full_pictures: Family<Labels, Counter>,
-    full_pictures_kept: Family<Labels, Counter<f64, AtomicU64>>,
+    full_pictures: Family<CameraLabels, Counter>,
+    full_pictures_kept: Family<CameraLabels, Counter<f64, AtomicU64>>,
     rtp: RtpMetrics,
     video: VideoMetrics,
     watch: WatchMetrics,
@@ -115,8 +115,9 @@ impl StreamCounters {
     }
 }
 
+/// Of what is told of a camera and nothing besides, here and by the programs beside the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
+struct CameraLabels {
     camera: String,
 }
 
@@ -214,7 +215,7 @@ impl Metrics {
     /// The counters of one camera's streams, to be looked up once for each stream and not for each
     /// frame.
     pub(crate) fn streams(&self, camera: &CameraName) -> StreamCounters {
-        let labels = Labels::of(camera);
+        let labels = CameraLabels::of(camera);
         StreamCounters {
             frames_sent: self.frames_sent.get_or_create_owned(&labels),
             frames_skipped: self.frames_skipped.get_or_create_owned(&labels),
@@ -231,7 +232,7 @@ impl Metrics {
             SnapshotOutcome::Frame => &self.snapshots,
             SnapshotOutcome::NoFrame => &self.failures,
         };
-        family.get_or_create(&Labels::of(camera)).inc();
+        family.get_or_create(&CameraLabels::of(camera)).inc();
     }
 
     /// A snapshot of this rendition went to a client that asked for a size.
@@ -255,7 +256,7 @@ impl Metrics {
         self.clients.clear();
         for (camera, count) in &now.clients {
             self.clients
-                .get_or_create(&Labels::of(camera))
+                .get_or_create(&CameraLabels::of(camera))
                 .set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
         self.adapted_clients.clear();
@@ -267,7 +268,7 @@ impl Metrics {
         self.full_pictures.clear();
         self.full_pictures_kept.clear();
         for (camera, full) in &now.full_pictures {
-            let labels = Labels::of(camera);
+            let labels = CameraLabels::of(camera);
             (self.full_pictures.get_or_create(&labels)).inc_by(full.taken);
             let kept_s = Duration::from_millis(full.kept_ms).as_secs_f64();
             (self.full_pictures_kept.get_or_create(&labels)).inc_by(kept_s);
@@ -281,7 +282,7 @@ impl Metrics {
     }
 }
 
-impl Labels {
+impl CameraLabels {
     fn of(camera: &CameraName) -> Self {
         Self {
             camera: camera.to_string(),

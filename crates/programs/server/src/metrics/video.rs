@@ -2,12 +2,13 @@
 //! time series of its own that never comes again.
 
 use eyelid_figures::VideoFigures;
-use eyelid_slot::CameraName;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::CameraLabels;
 
 /// The families.
 #[derive(Default)]
@@ -17,11 +18,6 @@ pub(super) struct VideoMetrics {
     missed: Family<CameraLabels, Counter>,
     sent_bytes: Family<CameraLabels, Counter>,
     viewers: Family<ViewerLabels, Gauge>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CameraLabels {
-    camera: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,14 +76,6 @@ impl VideoMetrics {
                 way: session.way.name(),
             };
             self.viewers.get_or_create(&labels).inc();
-        }
-    }
-}
-
-impl CameraLabels {
-    fn of(camera: &CameraName) -> Self {
-        Self {
-            camera: camera.to_string(),
         }
     }
 }

@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::CameraLabels;
 use crate::watchers::WatchedCameras;
 
 /// All states that a rule is in, one at a time.
@@ -24,11 +25,6 @@ pub(super) struct WatchMetrics {
     states: Family<StateLabels, Gauge>,
     alerts: Family<RuleLabels, Counter>,
     questions: Family<CameraLabels, Gauge>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CameraLabels {
-    camera: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -86,10 +82,9 @@ impl WatchMetrics {
     }
 
     fn add(&self, camera: &CameraName, figures: &WatchFigures) {
-        let camera = camera.to_string();
+        let labels = CameraLabels::of(camera);
         let set = |family: &Family<CameraLabels, Gauge>, value: i64| {
-            let camera = camera.clone();
-            family.get_or_create(&CameraLabels { camera }).set(value);
+            family.get_or_create(&labels).set(value);
         };
         set(&self.watching, figures.watching.into());
         set(&self.blind, figures.blind.is_some().into());
@@ -102,7 +97,7 @@ impl WatchMetrics {
         let told = figures.rules.iter().map(|rule| (&*rule.name, rule.alerts));
         for (rule, count) in told.chain([(BLIND, figures.blind_alerts)]) {
             let labels = RuleLabels {
-                camera: camera.clone(),
+                camera: camera.to_string(),
                 rule: rule.to_owned(),
             };
             self.alerts.get_or_create(&labels).inc_by(count);
@@ -110,7 +105,7 @@ impl WatchMetrics {
         for rule in &figures.rules {
             for state in STATES {
                 let labels = StateLabels {
-                    camera: camera.clone(),
+                    camera: camera.to_string(),
                     rule: rule.name.clone(),
                     state,
                 };
