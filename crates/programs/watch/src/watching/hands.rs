@@ -23,7 +23,6 @@ pub(super) struct Hands {
     camera: CameraName,
     ledger: Ledger,
     notifier: Notifier,
-    rules: Vec<RuleSettings>,
     pub(super) counts: AlertCounts,
 }
 
@@ -46,7 +45,6 @@ impl Hands {
         let hands = Self {
             notifier: notifier(plan, &ledger)?,
             ledger,
-            rules: Vec::new(),
             counts: AlertCounts::default(),
             camera,
         };
@@ -64,14 +62,15 @@ impl Hands {
         Ok(())
     }
 
-    /// Has these rules from now on: in their ways is told what they come to.
-    pub(super) fn set_rules(&mut self, rules: &[RuleSettings]) {
-        self.rules = rules.to_vec();
-    }
-
     /// Makes alerts of all that is to be told at this moment, each with the picture that it was
-    /// seen in, if there is one. `rules` are as they are after that.
-    pub(super) fn tell(&mut self, all: &[(Told, Option<Picture>)], rules: &mut CameraRules) {
+    /// seen in, if there is one, and in the ways that `settings` of its rule have. `rules` are as
+    /// they are after that.
+    pub(super) fn tell(
+        &mut self,
+        all: &[(Told, Option<Picture>)],
+        settings: &[RuleSettings],
+        rules: &mut CameraRules,
+    ) {
         if all.is_empty() {
             return;
         }
@@ -79,7 +78,7 @@ impl Hands {
         let new = all.iter().map(|(told, picture)| Recorded {
             alert: self.alert(told, picture.as_ref(), now),
             jpeg: picture.as_ref().map(|picture| &picture.jpeg[..]),
-            ways: self.told_in(&told.raise),
+            ways: told_in(&told.raise, settings),
         });
         for alert in self.ledger.record(rules, new.collect(), now) {
             log::info!("alert: {}", alert.headline());
@@ -115,23 +114,23 @@ impl Hands {
         alert.cause = raise.cause;
         alert
     }
+}
 
-    /// In which ways it is told: those of its rule. That nothing can be seen, or that a judge does
-    /// not answer, is told to who is told by any rule for which that counts.
-    fn told_in(&self, raise: &Raise) -> Vec<String> {
-        let counts = |rule: &&RuleSettings| {
-            if raise.rule == BLIND_RULE {
-                raise.judge.is_none_or(|blind| blind == rule.judge.name())
-            } else {
-                raise.rule == rule.name
-            }
-        };
-        let rules = self.rules.iter().filter(counts);
-        let mut ways: Vec<String> = rules.flat_map(|rule| rule.notify.clone()).collect();
-        ways.sort();
-        ways.dedup();
-        ways
-    }
+/// In which ways it is told: those of its rule. That nothing can be seen, or that a judge does
+/// not answer, is told to who is told by any rule for which that counts.
+fn told_in(raise: &Raise, settings: &[RuleSettings]) -> Vec<String> {
+    let counts = |rule: &&RuleSettings| {
+        if raise.rule == BLIND_RULE {
+            raise.judge.is_none_or(|blind| blind == rule.judge.name())
+        } else {
+            raise.rule == rule.name
+        }
+    };
+    let rules = settings.iter().filter(counts);
+    let mut ways: Vec<String> = rules.flat_map(|rule| rule.notify.clone()).collect();
+    ways.sort();
+    ways.dedup();
+    ways
 }
 
 fn notifier(plan: &Plan, ledger: &Ledger) -> anyhow::Result<Notifier> {

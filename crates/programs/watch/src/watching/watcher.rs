@@ -90,8 +90,7 @@ impl Watcher {
         let mut made = MadeRules::new(&plan.settings.rules, &plan.camera.name);
         made.look();
         let camera = with_made_rules(&plan, &made);
-        let (mut hands, saved) = Hands::new(&plan, now)?;
-        hands.set_rules(&camera.rules);
+        let (hands, saved) = Hands::new(&plan, now)?;
         let machine = Machine::new(&camera, saved, &boot_id(), now)?;
         // The first picture, or the hour, may be long in coming.
         hands.show(&machine.rules);
@@ -294,7 +293,8 @@ impl Watcher {
     }
 
     fn tell(&mut self, to_tell: Vec<(Told, Option<Picture>)>) {
-        self.hands.tell(&to_tell, &mut self.machine.rules);
+        self.hands
+            .tell(&to_tell, &self.camera.rules, &mut self.machine.rules);
     }
 
     /// Takes a configuration that was read again.
@@ -328,7 +328,6 @@ impl Watcher {
         let asker = Asker::new(settings, &camera, &THEMSELVES)?;
         self.machine.reconfigure(&camera)?;
         self.machine.rules.drop_questions(Moment::now());
-        self.hands.set_rules(&camera.rules);
         (self.asker, self.camera) = (asker, camera);
         Ok(())
     }
