@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use eyelid_http_client::{Client, Login, Trust, Url};
+use eyelid_http_client::{Client, Login, Opened, Trust, Url};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -97,10 +97,8 @@ impl Drop for EndGuard<'_> {
 
 /// Asks and reads until nothing comes any more.
 async fn visit(destination: Destination, handover: &Handover) -> Ended {
-    match try_visit(destination, handover).await {
-        Ok(never) => match never {},
-        Err(ended) => ended,
-    }
+    let Err(ended) = try_visit(destination, handover).await;
+    ended
 }
 
 async fn try_visit(
@@ -119,24 +117,24 @@ async fn try_visit(
     handover.wait_for(format!("{url} has not answered yet"));
     loop {
         let began = Instant::now();
-        let (mut answer, of) = asking.ask(&url).await?;
-        url = of;
-        let kind = Kind::of(answer.status, content_type(&answer).as_deref());
-        match kind {
-            Kind::Other => return Err(useless(&url, answer).await),
-            Kind::Page => url = stream_below(&mut asking, &url).await?,
-            Kind::Stream | Kind::Picture => {
-                handover.left().keeps_rate = kind == Kind::Picture;
-                reading.read(&mut answer, kind, handover).await?;
-                drop(answer);
-                sleep_until((began + interval).into()).await;
-            }
+        let mut answer;
+        (answer, url) = asking.ask(&url).await?;
+        let mut kind = Kind::of(answer.status, content_type(&answer).as_deref());
+        if kind == Kind::Page {
+            (answer, url, kind) = stream_below(&mut asking, &url).await?;
         }
+        if kind == Kind::Other {
+            return Err(useless(&url, answer).await);
+        }
+        handover.left().keeps_rate = kind == Kind::Picture;
+        reading.read(&mut answer, kind, handover).await?;
+        drop(answer);
+        sleep_until((began + interval).into()).await;
     }
 }
 
-/// Finds the stream beside a page.
-async fn stream_below(asking: &mut Asking, page: &Url) -> Result<Url, Ended> {
+/// Opens the stream, or the picture, beside a page.
+async fn stream_below(asking: &mut Asking, page: &Url) -> Result<(Opened, Url, Kind), Ended> {
     for wanted in BELOW_A_PAGE {
         let Some(url) = below(page, wanted) else {
             continue;
@@ -145,7 +143,7 @@ async fn stream_below(asking: &mut Asking, page: &Url) -> Result<Url, Ended> {
         let kind = Kind::of(answer.status, content_type(&answer).as_deref());
         if matches!(kind, Kind::Stream | Kind::Picture) {
             log::info!("{page} answers with a page: its {wanted:?} is taken, a {kind:?}");
-            return Ok(url);
+            return Ok((answer, url, kind));
         }
     }
     let tried = BELOW_A_PAGE.join(" and ");
