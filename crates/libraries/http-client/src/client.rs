@@ -136,9 +136,13 @@ impl Client {
     /// know, also over a wire in the clear: most cameras have no other.
     ///
     /// # Errors
-    /// [`Error`], where there is no head within `time_out`.
+    /// [`Error`], where there is no head within `time_out`, or a [`Key`](crate::Key) would go in
+    /// the clear.
     pub async fn open(&self, request: &Request, time_out: Duration) -> Result<Opened, Error> {
         let origin = request.url.to_string();
+        if request.key.is_some() && !request.url.may_be_given_keys() {
+            return Err(Error::KeyInTheClear(origin));
+        }
         let wire = self.unguarded_wire(request);
         match timeout(time_out, self.ask(request, wire, &origin)).await {
             Ok(response) => Ok(Opened::new(response?, origin)),
