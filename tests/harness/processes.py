@@ -68,12 +68,17 @@ def usage(pid):
     return Usage(
         rss_kib=_number(rollup, "Rss:"),
         anonymous_kib=_number(rollup, "Anonymous:"),
-        peak_kib=_number(status, "VmHWM:"),
+        peak_kib=peak_kib(pid),
         descriptors=descriptors(pid),
         threads=_number(status, "Threads:"),
         watches=watches(pid),
         cpu_s=_cpu_s(proc),
     )
+
+
+def peak_kib(pid):
+    """Gives the most memory that a process ever had."""
+    return _number(Path(f"/proc/{pid}/status").read_text(), "VmHWM:")
 
 
 def descriptors(pid):

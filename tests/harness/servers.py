@@ -1,9 +1,9 @@
 """A server of cameras, and what it costs."""
 
 import os
-import re
 import time
-from pathlib import Path
+
+from harness.processes import peak_kib
 
 
 class Server:
@@ -17,8 +17,7 @@ class Server:
 
     def most_memory(self):
         """Gives the most bytes of memory that it ever had."""
-        status = Path(f"/proc/{self.program.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+        return peak_kib(self.program.pid) * 1024
 
     def descriptors(self):
         """Gives the number of files that it has open."""

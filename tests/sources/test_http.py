@@ -4,7 +4,6 @@ import os
 import signal
 import ssl
 import time
-from pathlib import Path
 
 import pytest
 import stranger
@@ -13,6 +12,7 @@ from stranger import Stranger
 from harness import certificates
 from harness.frames import check_frame
 from harness.http import free_port, wait_listening
+from harness.processes import peak_kib
 from harness.slot import Slot
 from harness.stream import Stream
 from harness.waiting import wait_for
@@ -40,12 +40,6 @@ def far(start, directory):
         return program
 
     return far
-
-
-def memory_kb(program):
-    """Gives the most memory that a program ever had."""
-    status = Path(f"/proc/{program.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0])
 
 
 @pytest.mark.parametrize("path", ["/stream", "/", "/snapshot"])
@@ -140,13 +134,13 @@ def test_a_stranger_without_pictures_is_failed_in_little_memory(capture, server,
     state = program.slot.wait_state("failed")
     assert error in state["error"]
     assert state["error"].startswith(f"{server.url}: ")
-    assert memory_kb(program) < 40 * MEGABYTE_KB
+    assert peak_kib(program.pid) < 40 * MEGABYTE_KB
 
 
 def test_a_part_that_never_ends_costs_no_more_than_a_frame_may(capture, server):
     program = capture(f"{server.url}/endless")
     program.wait_log("broken frames dropped")
-    assert memory_kb(program) < 200 * MEGABYTE_KB
+    assert peak_kib(program.pid) < 200 * MEGABYTE_KB
     assert program.slot.mtime() is None
 
 

@@ -5,16 +5,15 @@ Browsers are in the suite `browsers`.
 
 import json
 import os
-import re
 import signal
 import socket
 from base64 import b64encode
-from pathlib import Path
 
 import pytest
 
 from harness.alerts import MARKUP, PICTURE, Alerts
 from harness.http import connect, get
+from harness.processes import peak_kib
 from harness.waiting import DEADLINE, wait_for
 
 USER = {"Authorization": "Basic " + b64encode(b"anna:secret").decode()}
@@ -42,8 +41,7 @@ class Page:
 
     def most_memory(self):
         """Gives the most bytes of memory that it ever had."""
-        status = Path(f"/proc/{self.program.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+        return peak_kib(self.program.pid) * 1024
 
 
 class Follower:
