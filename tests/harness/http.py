@@ -1,20 +1,52 @@
 """Asking by HTTP."""
 
+import errno
+import fcntl
 import http.client
+import os
+import random
 import socket
+import tempfile
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.waiting import DEADLINE, wait_for
 
+# Above those that servers have by custom, below those that the kernel gives to who asks for any
+# (ip(7), ip_local_port_range).
+PORTS = range(10_000, 32_768)
+
 
 def free_port(host="127.0.0.1", kind=socket.SOCK_STREAM):
-    """Gives a port, of TCP by itself, that nobody listens on right now."""
+    """Gives a port, of TCP by itself, that nobody has, and that nobody is given meanwhile: not by
+    the kernel, and not by another suite.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    given = Path(tempfile.gettempdir(), f"eyelid-tests-port-{os.getuid()}")
+    with open(given, "a+") as last:
+        fcntl.flock(last, fcntl.LOCK_EX)
+        last.seek(0)
+        # Who does not see that file begins somewhere else.
+        port = int(last.read() or random.choice(PORTS))
+        while True:
+            port = port + 1 if port + 1 in PORTS else PORTS.start
+            if not _is_taken(family, kind, (host, port)):
+                last.truncate(0)
+                last.write(str(port))
+                return port
+
+
+def _is_taken(family, kind, address):
     with socket.socket(family, kind) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return True
+    return False
 
 
 def connect(address, receive_buffer_bytes=None):

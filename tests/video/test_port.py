@@ -12,7 +12,7 @@ import pytest
 from video import Mse
 
 from harness import whep
-from harness.http import get
+from harness.http import free_port, get
 from harness.programs import binary
 
 SDP = {"Content-Type": "application/sdp"}
@@ -91,7 +91,7 @@ def test_what_eyelid_itself_has_started_is_in_nobodys_way(eyelid, directory, tak
     assert post(program).status == 201
     assert check() == ""
 
-    for port, reads in [(free_port(), 1), (free, 2)]:
+    for port, reads in [(free_port("::", socket.SOCK_DGRAM), 1), (free, 2)]:
         configure(port)
         os.kill(program.pid, signal.SIGHUP)
         program.wait_log(rf"(?s)(configuration read again.*){{{reads}}}")
@@ -100,13 +100,6 @@ def test_what_eyelid_itself_has_started_is_in_nobodys_way(eyelid, directory, tak
     elsewhere = [binary("eyelid"), "--check", "--config", file, "--slots", directory]
     said = subprocess.run(elsewhere, capture_output=True, text=True, check=True).stderr
     assert f"cannot use UDP [::]:{free}: Address already in use" in said
-
-
-def free_port():
-    """A port that was free just now."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        probe.bind(("::", 0))
-        return probe.getsockname()[1]
 
 
 def post(program):
