@@ -1,6 +1,5 @@
 """Containers of the image, as the suite's engine runs them."""
 
-import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -24,16 +23,6 @@ def podman(*arguments, check=True):
     done = subprocess.run([HERE / "podman", *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0 or not check, f"{arguments}: {done.stderr}"
     return done
-
-
-def run_like_others(name):
-    """Takes programs out of the idle class: what else runs is not to decide what they see."""
-    # In this suite's namespace of processes.
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
-            if comm.read_text().strip() == name:
-                for thread in os.listdir(comm.with_name("task")):
-                    os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
 
 
 class Container:

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from conftest import Container, podman, run_like_others
+from conftest import Container, podman
 
 from harness.frames import check_frame
 from harness.http import free_port, get
+from harness.idle_class import run_like_others
 from harness.waiting import wait_for
 
 CONFIGURATION = """
@@ -98,7 +99,7 @@ def test_a_watcher_wakes_its_camera_and_writes_alerts(system, name, camera):
 
     def alert():
         # It puts itself there when it is up, and may not be yet.
-        run_like_others("eyelid-watch")
+        run_like_others(system.pid)
         return list(alerts.glob(f"*-{camera}-motion.json"))
 
     wait_for(alert, system.log)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CONFINED, Container, Eyelid, podman, run_like_others
+from conftest import CONFINED, Container, Eyelid, podman
 
+from harness.idle_class import run_like_others
 from harness.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +82,7 @@ def test_people_are_seen_where_the_detector_is_shown_to_it(eyelid, directory):
 
         def watches():
             # It reads the network first, which takes long with what others leave over.
-            run_like_others("eyelid-watch")
+            run_like_others(watching.pid)
             return "watched for people" in watching.log()
 
         wait_for(watches, watching.log)
