@@ -33,7 +33,7 @@ pub struct FrameBytes(u32);
 
 /// A text that is no number of bytes that a frame may have.
 #[derive(Debug, thiserror::Error)]
-#[error("max-bytes {0:?}: use {FORM}")]
+#[error("frame of {0:?}: use {FORM}")]
 pub struct FrameBytesError(String);
 
 impl FrameBytes {

@@ -20,7 +20,7 @@ pub struct DurationError(String);
 ///
 /// # Errors
 /// What it should look like.
-pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
     humantime::parse_duration(text).map_err(|_| DurationError(text.to_owned()))
 }
 

@@ -531,7 +531,7 @@ mod tests {
         let error = Config::parse(file, Path::new("f")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`, `rtp`, `video`, `watch`"
+            "configuration \"f\", line 1, key \"telescope\": unknown field `telescope`, expected one of `server`, `cameras`, `receive`, `relay`, `rtp`, `video`, `watch`"
         );
     }
 
@@ -599,7 +599,7 @@ mod tests {
                 "zzz = 1\n",
                 1,
                 "zzz",
-                "expected one of `server`, `cameras`, `receive`, `rtp`, `video`, `watch`, `telescope`",
+                "expected one of `server`, `cameras`, `receive`, `relay`, `rtp`, `video`, `watch`, `telescope`",
             ),
         ] {
             let error = parse(own).unwrap_err();

@@ -14,9 +14,9 @@ use crate::keys::{Keys, keys_of};
 use crate::section::{CAMERA, Section};
 use crate::{
     CameraOptions, PushedCameraOptions, PushedRtpDestinationOptions, PushedVideoCameraOptions,
-    PushedWatchCameraOptions, PushedWatchRuleOptions, ReceiveOptions, RtpDestinationOptions,
-    RtpOptions, ServerOptions, VideoCameraOptions, VideoOptions, WatchCameraOptions,
-    WatchModelOptions, WatchNotifyOptions, WatchOptions, WatchRuleOptions,
+    PushedWatchCameraOptions, PushedWatchRuleOptions, ReceiveOptions, RelayOptions,
+    RtpDestinationOptions, RtpOptions, ServerOptions, VideoCameraOptions, VideoOptions,
+    WatchCameraOptions, WatchModelOptions, WatchNotifyOptions, WatchOptions, WatchRuleOptions,
 };
 
 /// All tables. A new program adds a row for each of its own.
@@ -25,6 +25,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table::of::<CameraOptions>(),
     Table::of::<ReceiveOptions>(),
     Table::of::<PushedCameraOptions>(),
+    Table::of::<RelayOptions>(),
     Table::of::<RtpOptions>(),
     Table::of::<RtpDestinationOptions>(),
     Table::of::<PushedRtpDestinationOptions>(),
@@ -213,8 +214,9 @@ pub(crate) mod made_up {
     use crate::{
         CameraOptions, Fps, PushedCameraOptions, PushedRtpDestinationOptions,
         PushedVideoCameraOptions, PushedWatchCameraOptions, PushedWatchRuleOptions, ReceiveOptions,
-        RtpDestinationOptions, RtpOptions, ServerOptions, VideoCameraOptions, VideoOptions,
-        WatchCameraOptions, WatchModelOptions, WatchNotifyOptions, WatchOptions, WatchRuleOptions,
+        RelayOptions, RtpDestinationOptions, RtpOptions, ServerOptions, VideoCameraOptions,
+        VideoOptions, WatchCameraOptions, WatchModelOptions, WatchNotifyOptions, WatchOptions,
+        WatchRuleOptions,
     };
 
     /// `[telescope]`
@@ -256,6 +258,7 @@ pub(crate) mod made_up {
         Table::of::<CameraOptions>(),
         Table::of::<ReceiveOptions>(),
         Table::of::<PushedCameraOptions>(),
+        Table::of::<RelayOptions>(),
         Table::of::<RtpOptions>(),
         Table::of::<RtpDestinationOptions>(),
         Table::of::<PushedRtpDestinationOptions>(),

@@ -1,9 +1,9 @@
 //! `state.json`: what the producer of a slot is doing.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Rendition;
 
@@ -49,7 +49,11 @@ pub struct State {
     #[serde(default)]
     pub error: Option<String>,
     /// When a failed camera is tried again, if somebody looks then.
-    #[serde(default, with = "humantime_serde")]
+    #[serde(
+        default,
+        serialize_with = "retry_time",
+        deserialize_with = "humantime_serde::deserialize"
+    )]
     pub retry: Option<SystemTime>,
     /// What keeps a camera that is awake from giving the frame that is wished for.
     #[serde(default)]
@@ -58,7 +62,10 @@ pub struct State {
     #[serde(default, deserialize_with = "renditions")]
     pub renditions: BTreeMap<String, RenditionSize>,
     /// Since when the camera has been doing this (RFC 3339, UTC).
-    #[serde(with = "humantime_serde")]
+    #[serde(
+        serialize_with = "time",
+        deserialize_with = "humantime_serde::deserialize"
+    )]
     pub since: SystemTime,
     /// What this program does not know.
     #[serde(flatten)]
@@ -93,6 +100,23 @@ fn renditions<'de, D: Deserializer<'de>>(
         Some((name.clone(), size))
     });
     Ok(sizes.collect())
+}
+
+/// Writes a time down. RFC 3339 has the years to 9999, and no clock tells one before 1970: what
+/// lies outside, be it only because a retry is added to a clock that is wrong, becomes the nearest
+/// that can be written.
+fn time<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+    const LAST: Duration = Duration::from_secs(253_402_300_799); // 9999-12-31T23:59:59Z
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
+    let since_1970 = since_1970.unwrap_or_default().min(LAST);
+    humantime_serde::serialize(&(SystemTime::UNIX_EPOCH + since_1970), to)
+}
+
+fn retry_time<S: Serializer>(retry: &Option<SystemTime>, to: S) -> Result<S::Ok, S::Error> {
+    match retry {
+        Some(retry) => time(retry, to),
+        None => to.serialize_none(),
+    }
 }
 
 impl State {
@@ -147,7 +171,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn survives_a_round_trip_and_a_producer_that_says_less_or_more() {
@@ -166,6 +189,25 @@ mod tests {
         let again = State::parse(&State::parse(short).unwrap().to_json()).unwrap();
         assert_eq!(again.more["colour"], "blue");
         assert!(State::parse(b"{}").is_err());
+    }
+
+    #[test]
+    fn times_that_cannot_be_written_become_the_nearest_that_can() {
+        let hour = Duration::from_secs(3600);
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        let written = |since, retry| {
+            let retry = Some(retry);
+            let state = State {
+                retry,
+                ..State::failed(String::new(), since)
+            };
+            let read = State::parse(&state.to_json()).unwrap();
+            (read.since, read.retry.unwrap())
+        };
+        assert_eq!(written(last, last), (last, last));
+        assert_eq!(written(last + hour, last + hour * 10_000), (last, last));
+        let first = SystemTime::UNIX_EPOCH;
+        assert_eq!(written(first - hour, first - hour), (first, first));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use crate::wire::{Assembly, Directory, FarState, MAX_CAMERAS, Reply, Request, Subject};
+use crate::wire::{Assembly, Directory, FarState, MAX_CAMERAS, Presence, Reply, Request, Subject};
 
 /// The largest frame that is taken here, in bytes.
 const MAX_BYTES: u32 = 600;
@@ -19,6 +19,9 @@ pub fn relay_wire(bytes: &[u8]) {
     }
     if let Ok(reply) = Reply::parse(bytes) {
         assert_eq!(reply.to_bytes(), bytes);
+    }
+    if let Ok(presence) = Presence::parse(bytes) {
+        assert_eq!(presence.to_bytes(), bytes);
     }
     if let Some(subject) = std::str::from_utf8(bytes)
         .ok()

@@ -3,12 +3,156 @@
 //!
 //! Whoever pushes frames over a hop drops the wrong ones, or sends the past. So they are pulled: a
 //! request that is held is the wish for the next frame, as closing the file is in a slot, and each
-//! hop is a slot again. This crate has the parts that decide, with values and a time: [`wire`] are
-//! the bytes and names that travel, [`asking`] is the side that fetches, [`answering`] the one that
-//! shares. None of them knows a broker, a socket, a file or a clock.
+//! hop is a slot again. What decides takes values and a time: [`wire`] are the bytes and names that
+//! travel, [`asking`] is the side that fetches, [`answering`] the one that shares; none of these
+//! knows a broker, a socket, a file or a clock. [`engine`] is the broker, `share` and `fetch` do
+//! what they decide. `docs/relay.md` is for users.
 
 pub mod answering;
 pub mod asking;
+pub mod engine;
+mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod pattern;
+mod settings;
+mod share;
 pub mod wire;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use eyelid_config::{ConfigError, EXIT_CONFIG, FrameBytes};
+use eyelid_slot::CameraName;
+
+pub use crate::pattern::{Pattern, PatternError};
+pub use crate::settings::{BrokerSettings, FetchSettings, ShareSettings};
+use crate::wire::HostName;
+
+/// Shares cameras with other hosts, and fetches theirs, by way of a NATS server.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "eyelid-relay", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    side: Side,
+}
+
+/// Which side this is.
+#[derive(Clone, Debug, Subcommand)]
+enum Side {
+    /// Let other hosts look at the cameras of this one
+    Share(ShareFlags),
+    /// Have the cameras of other hosts as slots of this one
+    Fetch(FetchFlags),
+}
+
+/// What both sides are told.
+#[derive(Args, Clone, Debug)]
+struct BrokerFlags {
+    /// Directory of the slots
+    #[arg(long, value_name = "DIR")]
+    slots: Option<PathBuf>,
+    /// The NATS server: tls://HOST:PORT or nats://HOST:PORT; several with commas between them
+    #[arg(long, value_name = "URL")]
+    connect: Option<String>,
+    /// Show the server who this is: a file of credentials (JWT), or of an nkey's seed
+    #[arg(long, value_name = "FILE")]
+    creds: Option<PathBuf>,
+    /// Believe the certificate authorities in this file (PEM), and no others [default: the
+    /// system's]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Share, or fetch, so many cameras at most [default: 5000]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=5000),
+        allow_negative_numbers = true
+    )]
+    max_cameras: Option<u32>,
+    /// Read this configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say on stdout what is wrong with the options, the file or the credentials, and end
+    #[arg(long)]
+    check: bool,
+}
+
+/// What the side that shares is told.
+#[derive(Args, Clone, Debug)]
+struct ShareFlags {
+    #[command(flatten)]
+    broker: BrokerFlags,
+    /// The name by which this host shares its cameras: letters, digits, _ and -
+    #[arg(long = "as", value_name = "HOST", value_parser = settings::host)]
+    host: Option<HostName>,
+    /// Share these cameras alone, with commas between them [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = settings::camera)]
+    only: Vec<CameraName>,
+}
+
+/// What the side that fetches is told.
+#[derive(Args, Clone, Debug)]
+struct FetchFlags {
+    #[command(flatten)]
+    broker: BrokerFlags,
+    /// Fetch these cameras alone: HOST.NAME, in which * stands for any letters; several with
+    /// commas between them [default: all]
+    #[arg(long, value_name = "CAMERAS", value_delimiter = ',', value_parser = settings::pattern)]
+    only: Vec<Pattern>,
+    /// Ask for a camera for this long after the last look [default: 15s]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = eyelid_config::parse_duration,
+        allow_hyphen_values = true
+    )]
+    linger: Option<Duration>,
+    /// Take no frame larger than this, 1KiB to 32MiB [default: 1MiB]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    max_frame: Option<FrameBytes>,
+}
+
+impl Arguments {
+    /// Says whether the options are only to be checked.
+    pub fn is_check(&self) -> bool {
+        match &self.side {
+            Side::Share(flags) => flags.broker.check,
+            Side::Fetch(flags) => flags.broker.check,
+        }
+    }
+}
+
+/// The exit status for an error of [`run`].
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() {
+        EXIT_CONFIG
+    } else {
+        1
+    }
+}
+
+/// Shares, or fetches, until it is told to end.
+///
+/// # Errors
+/// Why it cannot go on; see [`exit_status`].
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let is_check = arguments.is_check();
+    match arguments.side {
+        Side::Share(flags) => {
+            let settings = ShareSettings::new(&flags)?;
+            if is_check {
+                return Ok(());
+            }
+            anyhow::bail!("{settings:?}: sharing is not there yet")
+        }
+        Side::Fetch(flags) => {
+            let settings = FetchSettings::new(&flags)?;
+            if is_check {
+                return Ok(());
+            }
+            anyhow::bail!("{settings:?}: fetching is not there yet")
+        }
+    }
+}

@@ -32,6 +32,7 @@ pub(super) const PART: u8 = 3;
 pub(super) const NO_FRAME: u8 = 4;
 pub(super) const STATE: u8 = 5;
 pub(super) const DIRECTORY: u8 = 6;
+pub(super) const PRESENCE: u8 = 7;
 
 /// A side that fetches: a random number, made when the program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +89,9 @@ pub enum FormatError {
     /// What is to be zero is not.
     #[error("message has a field that version {VERSION} does not have")]
     Reserved,
+    /// It says a host's name that no host has.
+    #[error("message with a host's name that hosts do not have")]
+    Host,
     /// A request is to be held for longer than [`super::MAX_HOLD`].
     #[error("request to be held for {0} ms: 10000 at most")]
     Hold(u16),

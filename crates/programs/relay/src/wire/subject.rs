@@ -1,6 +1,7 @@
 //! Subjects: what a request is sent to, in words between which `.` stands.
 //!
 //! ```text
+//! eyelid.v1                        which hosts there are
 //! eyelid.v1.HOST                   what the host shares, and which program does it
 //! eyelid.v1.HOST.CAMERA            its frames
 //! eyelid.v1.HOST.CAMERA.RENDITION  those of a rendition
@@ -20,7 +21,8 @@ use eyelid_slot::{CameraName, Rendition};
 
 use super::name::{FarCamera, HostName};
 
-const PREFIX: &str = "eyelid.v1.";
+/// What all subjects begin with, and the subject that all hosts hear.
+const ROOT: &str = "eyelid.v1";
 
 /// The last word of the subject of a camera's state. No rendition has this name.
 const STATE: &str = "state";
@@ -31,6 +33,8 @@ const MAX_SUBJECT_BYTES: usize = 300;
 /// What a request is sent to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
+    /// Which hosts there are ([`super::Presence`]).
+    Hosts,
     /// What a host shares ([`super::Directory`]).
     Host(HostName),
     /// A camera's frames, or those of one of its renditions.
@@ -66,7 +70,11 @@ impl FromStr for Subject {
         if text.len() > MAX_SUBJECT_BYTES {
             return Err(SubjectError::Other);
         }
-        let words = text.strip_prefix(PREFIX).ok_or(SubjectError::Other)?;
+        let words = text.strip_prefix(ROOT).ok_or(SubjectError::Other)?;
+        if words.is_empty() {
+            return Ok(Self::Hosts);
+        }
+        let words = words.strip_prefix('.').ok_or(SubjectError::Other)?;
         let mut words = words.split('.');
         // `split` gives one word at least.
         let host: HostName = words
@@ -99,14 +107,15 @@ impl FromStr for Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(PREFIX)?;
+        formatter.write_str(ROOT)?;
         let (far, what) = match self {
-            Self::Host(host) => return formatter.write_str(host.as_str()),
+            Self::Hosts => return Ok(()),
+            Self::Host(host) => return write!(formatter, ".{host}"),
             Self::Frames(far, rendition) => (far, rendition.map(Rendition::name)),
             Self::State(far) => (far, Some(STATE)),
         };
         let camera = escape(far.camera.as_str());
-        write!(formatter, "{}.{camera}", far.host)?;
+        write!(formatter, ".{}.{camera}", far.host)?;
         what.map_or(Ok(()), |what| write!(formatter, ".{what}"))
     }
 }
@@ -161,6 +170,7 @@ mod tests {
     #[test]
     fn subjects_say_host_camera_and_rendition() {
         for (subject, text) in [
+            (Subject::Hosts, "eyelid.v1"),
             (Subject::Host("pi".parse().unwrap()), "eyelid.v1.pi"),
             (Subject::Frames(far("door"), None), "eyelid.v1.pi.door"),
             (Subject::Frames(far("a.b"), None), "eyelid.v1.pi.a%2Eb"),
@@ -196,13 +206,14 @@ mod tests {
             ("eyelid.v1.*.a", Host),
             ("eyelid.v1.pi%2Elan.a", Host),
             ("eyelid.v1.", Host),
-            ("eyelid.v1", Other),
+            ("eyelid.v", Other),
+            ("eyelid.v10", Other),
             ("eyelid.v2.pi.a", Other),
             ("eyelid.v1.pi.a.low.low", Other),
         ] {
             assert_eq!(text.parse::<Subject>(), Err(error), "{text}");
         }
-        let long = format!("{PREFIX}pi.{}", "%2E".repeat(1000));
+        let long = format!("{ROOT}.pi.{}", "%2E".repeat(1000));
         assert_eq!(long.parse::<Subject>(), Err(SubjectError::Other));
     }
 
