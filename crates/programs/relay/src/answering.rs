@@ -179,6 +179,14 @@ impl<R> Answering<R> {
         self.held.has_subject(subject)
     }
 
+    /// The number of the oldest frame that is the newest of somebody who wishes for the next one of
+    /// this camera, 0 for none; `None` where nobody does.
+    pub fn oldest_had(&self, subject: SubjectTag) -> Option<u64> {
+        let held = self.held.of_subject(subject).into_iter();
+        let held = held.filter_map(|place| self.held.get(place));
+        held.map(|held| held.had.max(self.asked.had(held.id))).min()
+    }
+
     /// How many requests are held.
     pub fn held(&self) -> usize {
         self.held.len()

@@ -19,12 +19,14 @@
 mod path;
 mod pending;
 mod reach;
+mod turns;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use self::path::Path;
 use self::pending::{Came, Pending};
 use self::reach::Reach;
+pub use self::turns::Turns;
 use crate::wire::{
     Asker, AssemblyError, FrameId, Head, NoFrame, Reason, Reply, Request, RequestId, SubjectTag,
 };
@@ -126,6 +128,8 @@ pub struct Asking {
     reach: Reach,
     /// The last wish came promptly after the frame before it.
     readers_are_prompt: bool,
+    /// When to ask whether its turn has come.
+    turn_at: Option<Instant>,
 }
 
 impl Asking {
@@ -141,18 +145,56 @@ impl Asking {
             path: Path::default(),
             reach: Reach::default(),
             readers_are_prompt: false,
+            turn_at: None,
         }
     }
 
     /// Gives the request to send now, if there is one. To be called again after that.
     ///
     /// `wished` is since when the slot's next frame has been wished for; `None` where it is not.
-    pub fn next(&mut self, now: Instant, wished: Option<Instant>) -> Option<Request> {
+    ///
+    /// `turns` are those of all cameras of the host.
+    pub fn next(
+        &mut self,
+        now: Instant,
+        wished: Option<Instant>,
+        turns: &mut Turns,
+    ) -> Option<Request> {
         self.expire(now);
         self.notice_readers(now, wished);
-        if self.ask_at(now, wished)? > now {
+        self.turn_at = None;
+        self.note_load(turns);
+        if self.ask_at(now, wished).is_none_or(|at| at > now) {
+            turns.leave(self.subject);
             return None;
         }
+        let response = self.path.usual_response() + self.path.usual_held();
+        if let Err(at) = turns.take(now, self.subject, response) {
+            self.turn_at = Some(at);
+            return None;
+        }
+        let request = self.request(now);
+        self.note_load(turns);
+        Some(request)
+    }
+
+    /// Nobody looks any more: this camera is in nobody's way.
+    pub fn leave(&self, turns: &mut Turns) {
+        turns.note(self.subject, 0, None);
+        turns.leave(self.subject);
+    }
+
+    fn note_load(&self, turns: &mut Turns) {
+        let frame_bytes = self.path.last_bytes();
+        let bytes = self.pending.iter().map(|pending| {
+            let progress = pending.progress();
+            progress.map_or(frame_bytes, |progress| progress.left_bytes)
+        });
+        let coming_bytes = bytes.map(u64::from).sum();
+        turns.note(self.subject, coming_bytes, self.path.usual_pace());
+    }
+
+    fn request(&mut self, now: Instant) -> Request {
         self.last_number += 1;
         let id = RequestId {
             asker: self.asker,
@@ -162,19 +204,21 @@ impl Asking {
         let is_alone = self.pending.is_empty();
         let end = now + HOLD + self.reach.grace(&self.path);
         self.pending.push(Pending::new(id, now, is_alone, end));
-        Some(Request {
+        Request {
             id,
             have: self.taken.map(|taken| taken.frame),
             is_alone,
             hold_ms: HOLD.as_millis() as u16,
             max_bytes: self.max_bytes,
-        })
+        }
     }
 
     /// When to call [`Asking::next`] although nothing has happened.
     pub fn deadline(&self, now: Instant, wished: Option<Instant>) -> Option<Instant> {
         let ends = self.pending.iter().map(Pending::end);
-        ends.chain(self.ask_at(now, wished)).min()
+        let due = self.ask_at(now, wished);
+        let due = due.map(|due| self.turn_at.map_or(due, |turn| turn.max(due)));
+        ends.chain(due).min()
     }
 
     /// Takes one message of a reply. `wall` is the time of day `now`, `jitter` any number from 0 to

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 pub(crate) mod memory;
+pub(crate) mod nats;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -15,7 +16,6 @@ use crate::wire::{RequestId, Subject};
 
 /// How many events wait to be taken: the messages of one large frame, and those of others that come
 /// at the same time. Who takes none makes the connection wait.
-#[cfg(test)]
 pub(crate) const EVENTS: usize = 256;
 
 /// What has come, and what has happened.
@@ -86,8 +86,7 @@ pub enum Event {
         /// The request.
         message: Bytes,
     },
-    /// The broker refuses what was sent to this subject, or to let it be heard. The engine has said
-    /// so in the log.
+    /// The broker refuses what was sent to this subject. The engine has said so in the log.
     Refused(String),
 }
 

@@ -22,13 +22,20 @@ pub mod wire;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use eyelid_config::{ConfigError, EXIT_CONFIG, FrameBytes};
 use eyelid_slot::CameraName;
+use tokio::task::LocalSet;
 
+use crate::engine::nats::{Connection, CredentialsError, Nats, UrlError};
 pub use crate::pattern::{Pattern, PatternError};
 pub use crate::settings::{BrokerSettings, FetchSettings, ShareSettings};
+use crate::share::NameTaken;
 use crate::wire::HostName;
+
+/// What the slot of a far camera says that it comes from.
+const FETCHED: &str = "relay";
 
 /// Shares cameras with other hosts, and fetches theirs, by way of a NATS server.
 #[derive(Clone, Debug, Parser)]
@@ -126,11 +133,11 @@ impl Arguments {
 
 /// The exit status for an error of [`run`].
 pub fn exit_status(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() {
-        EXIT_CONFIG
-    } else {
-        1
-    }
+    let is_configuration = error.is::<ConfigError>()
+        || error.is::<NameTaken>()
+        || error.is::<CredentialsError>()
+        || error.is::<UrlError>();
+    if is_configuration { EXIT_CONFIG } else { 1 }
 }
 
 /// Shares, or fetches, until it is told to end.
@@ -142,17 +149,38 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.side {
         Side::Share(flags) => {
             let settings = ShareSettings::new(&flags)?;
+            let host = Some(settings.host.clone());
+            let (engine, events, connection) = Nats::new(&settings.broker, host)?;
             if is_check {
                 return Ok(());
             }
-            anyhow::bail!("{settings:?}: sharing is not there yet")
+            beside(connection, share::run(settings, engine, events))
         }
         Side::Fetch(flags) => {
             let settings = FetchSettings::new(&flags)?;
+            let (engine, events, connection) = Nats::new(&settings.broker, None)?;
             if is_check {
                 return Ok(());
             }
-            anyhow::bail!("{settings:?}: fetching is not there yet")
+            beside(connection, fetch::run(settings, engine, events))
         }
     }
+}
+
+/// Runs one side, beside what makes its connections.
+fn beside(
+    connection: Connection,
+    side: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let both = async {
+        tokio::select! {
+            ended = side => ended,
+            never = connection.run() => match never {},
+        }
+    };
+    LocalSet::new().block_on(&runtime, both)
 }

@@ -1,1 +1,386 @@
-//! The side that shares.
+//! The side that shares: answers requests with the frames of this host's slots.
+//!
+//! A request that is held is the wish for the next frame, and nothing else is: what is shared and
+//! what a camera is doing is answered without opening a frame. One task does all of it. It waits
+//! for what comes from the broker, for frames that are wished for, for inotify and for the ends of
+//! requests; it owns the requests and ends with the program, or when another one has the name.
+
+mod claim;
+mod exposures;
+mod feed;
+mod roster;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use eyelid_consumer::NoFrame;
+use eyelid_daemon::pulse::{Pulse, feed_watchdog};
+use eyelid_daemon::{LogLimit, manager};
+use eyelid_slot::{CameraName, Phase, Rendition, State};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep_until;
+
+use self::claim::Claim;
+pub(crate) use self::claim::NameTaken;
+use self::exposures::Exposures;
+use self::feed::{Feed, Sent, Waited};
+use self::roster::Roster;
+use crate::answering::{Answer, Answering, What};
+use crate::engine::{Engine, Event, Events, Link, ReplyTo};
+use crate::settings::ShareSettings;
+use crate::wire::{
+    Directory, FarCamera, FarState, Head, NoFrame as NoFrameReply, Presence, Reason, Request,
+    Subject, SubjectTag, cut,
+};
+
+/// How often feeds that nobody asks for are looked for.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// What a stranger can cause is said so often at most.
+const COMPLAINTS: (u32, Duration) = (5, Duration::from_secs(60));
+
+/// Shares until the program is told to end.
+///
+/// # Errors
+/// Another program has the name, or the system refuses something.
+pub(crate) async fn run<E: Engine>(
+    settings: ShareSettings,
+    engine: E,
+    mut events: Events,
+) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let (sharing, watching) = (Pulse::default(), Pulse::default());
+    let mut share = Share::new(&settings, engine);
+    let cameras = share.roster.cameras().clone();
+    log::info!(
+        "sharing {:?} as host {:?}",
+        settings.slots,
+        settings.host.as_str()
+    );
+    manager::ready();
+    let ended = tokio::select! {
+        ended = share.run(&mut events, &sharing) => ended,
+        ended = cameras.run(&watching) => ended.context("cannot read inotify"),
+        () = feed_watchdog([&sharing, &watching]) => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    };
+    manager::stopping();
+    ended
+}
+
+/// All that is shared, and who asks for it.
+struct Share<E> {
+    engine: E,
+    host: crate::wire::HostName,
+    instance: u64,
+    roster: Roster,
+    claim: Claim,
+    answering: Answering<ReplyTo>,
+    feeds: HashMap<SubjectTag, (CameraName, Feed)>,
+    /// By camera; bounded as the cameras are.
+    exposures: HashMap<CameraName, Exposures>,
+    waiting: FuturesUnordered<LocalBoxFuture<'static, Waited>>,
+    complaints: LogLimit,
+}
+
+impl<E: Engine> Share<E> {
+    fn new(settings: &ShareSettings, engine: E) -> Self {
+        let instance = fastrand::u64(1..);
+        Self {
+            engine,
+            host: settings.host.clone(),
+            instance,
+            roster: Roster::new(settings),
+            claim: Claim::new(settings.host.clone(), instance, Instant::now()),
+            answering: Answering::new(instance),
+            feeds: HashMap::new(),
+            exposures: HashMap::new(),
+            waiting: FuturesUnordered::new(),
+            complaints: LogLimit::new(COMPLAINTS.0, COMPLAINTS.1),
+        }
+    }
+
+    async fn run(&mut self, events: &mut Events, pulse: &Pulse) -> anyhow::Result<()> {
+        loop {
+            let now = Instant::now();
+            self.claim_name(now);
+            self.sweep(now);
+            let deadline = self.deadline(now);
+            tokio::select! {
+                event = events.recv() => {
+                    // The engine ends only with the program.
+                    let event = event.context("the engine has ended")?;
+                    self.event(Instant::now(), event)?;
+                }
+                Some((subject, after, came)) = self.waiting.next() => {
+                    self.came(Instant::now(), subject, after, came);
+                }
+                () = sleep_until(deadline.into()) => {
+                    let now = Instant::now();
+                    let ended = self.answering.expire(now);
+                    self.send_all(ended, None);
+                }
+                () = pulse.answer() => {}
+            }
+        }
+    }
+
+    fn deadline(&self, now: Instant) -> Instant {
+        let sweep = (!self.feeds.is_empty()).then(|| now + SWEEP);
+        let deadlines = [sweep, self.answering.deadline(), self.claim.deadline()];
+        let first = deadlines.into_iter().flatten().min();
+        first.unwrap_or(now + Duration::from_secs(3600))
+    }
+
+    /// Asks who else has this host's name.
+    fn claim_name(&mut self, now: Instant) {
+        if !matches!(self.engine.state(), Link::Connected { .. }) {
+            return;
+        }
+        if let Some(request) = self.claim.ask(now) {
+            let subject = Subject::Host(self.host.clone());
+            // What is not sent is asked again, with the next connection at the latest.
+            let _ = self.engine.ask(&subject, request.id, request.to_bytes());
+        }
+    }
+
+    /// Forgets feeds that nobody asks for any more: their slots are watched no longer.
+    fn sweep(&mut self, now: Instant) {
+        let answering = &self.answering;
+        self.feeds
+            .retain(|subject, (_, feed)| answering.is_wished(*subject) || !feed.is_over(now));
+    }
+
+    fn event(&mut self, now: Instant, event: Event) -> Result<(), NameTaken> {
+        match event {
+            Event::Connected { .. } => self.claim.connected(),
+            // Answers to what was asked by the old connection have nowhere to go.
+            Event::Disconnected => self.answering = Answering::new(self.instance),
+            Event::Reply(message) => {
+                if let Ok(directory) = Directory::parse(&message) {
+                    self.claim.answered(now, &directory)?;
+                }
+            }
+            Event::Asked {
+                subject,
+                reply_to,
+                message,
+            } => self.asked(now, &subject, reply_to, &message),
+            Event::NobodyAnswers(_) | Event::Refused(_) => {}
+        }
+        Ok(())
+    }
+
+    fn asked(&mut self, now: Instant, subject: &str, reply_to: ReplyTo, message: &[u8]) {
+        let parsed = subject
+            .parse::<Subject>()
+            .map_err(|error| error.to_string());
+        let request = Request::parse(message).map_err(|error| error.to_string());
+        let (subject, request) = match (parsed, request) {
+            (Ok(subject), Ok(request)) if request.id.subject == SubjectTag::of(&subject) => {
+                (subject, request)
+            }
+            (Ok(_), Ok(_)) => return self.complain(subject, "it is meant for another subject"),
+            (Err(error), _) | (_, Err(error)) => return self.complain(subject, &error),
+        };
+        match subject {
+            Subject::Hosts => self.tell_presence(now, &request, &reply_to),
+            Subject::Host(_) => self.tell_directory(now, &request, &reply_to),
+            Subject::State(far) => self.tell_state(&far, &request, &reply_to),
+            Subject::Frames(far, rendition) => {
+                if self.claim.is_heard(now) {
+                    self.frames(now, far, rendition, &request, reply_to);
+                }
+            }
+        }
+    }
+
+    fn complain(&self, subject: &str, why: &str) {
+        if let Some(suppressed) = self.complaints.allow(Instant::now()) {
+            let subject: String = subject.chars().take(200).collect();
+            log::debug!("request of {subject:?}: {why}{suppressed}");
+        }
+    }
+
+    fn tell_presence(&mut self, now: Instant, request: &Request, to: &ReplyTo) {
+        if !self.claim.is_heard(now) {
+            return;
+        }
+        let presence = Presence {
+            id: request.id,
+            host: self.host.clone(),
+            instance: self.instance,
+            revision: self.roster.list(now).revision,
+        };
+        self.send(to, presence.to_bytes());
+    }
+
+    fn tell_directory(&mut self, now: Instant, request: &Request, to: &ReplyTo) {
+        let directory = Directory {
+            id: request.id,
+            host: self.host.clone(),
+            instance: self.instance,
+            up_ms: self.claim.up_ms(now),
+            cameras: self.roster.list(now).cameras.clone(),
+        };
+        // It has no more cameras than a directory may have.
+        if let Ok(bytes) = directory.to_bytes() {
+            self.send(to, bytes);
+        }
+    }
+
+    fn tell_state(&self, far: &FarCamera, request: &Request, to: &ReplyTo) {
+        let now = SystemTime::now();
+        let camera = self.roster.camera(&far.camera);
+        let state = match camera.map(|camera| camera.state()) {
+            Some(Some(state)) => state,
+            // A producer need not say what it does; a look wakes it.
+            Some(None) => State::new(Phase::Asleep, now),
+            None => State::failed("no such camera is shared".to_owned(), now),
+        };
+        if let Ok(bytes) = FarState::new(request.id, state, now).to_bytes() {
+            self.send(to, bytes);
+        }
+    }
+
+    fn frames(
+        &mut self,
+        now: Instant,
+        far: FarCamera,
+        rendition: Option<Rendition>,
+        request: &Request,
+        reply_to: ReplyTo,
+    ) {
+        let subject = request.id.subject;
+        let is_shared = rendition != Some(Rendition::Y4m) && far.host == self.host;
+        let camera = is_shared.then(|| self.roster.camera(&far.camera)).flatten();
+        let taken = self
+            .answering
+            .request(now, subject, request, reply_to, None);
+        let answers = match taken {
+            Ok(answers) => answers,
+            Err(error) => return self.complain(&far.camera.to_string(), &error.to_string()),
+        };
+        self.send_all(answers, None);
+        let Some(camera) = camera else {
+            let refused = self.answering.end(now, subject, Reason::NotShared);
+            return self.send_all(refused, None);
+        };
+        if !self.feeds.contains_key(&subject) {
+            let view = self.roster.cameras().view(camera, None);
+            let feed = Feed::new(view, rendition);
+            self.feeds.insert(subject, (far.camera, feed));
+        }
+        self.wait(subject);
+    }
+
+    /// Waits for the next frame of a subject, if that is wished for.
+    fn wait(&mut self, subject: SubjectTag) {
+        let Some(had) = self.answering.oldest_had(subject) else {
+            return;
+        };
+        if let Some((_, feed)) = self.feeds.get_mut(&subject)
+            && let Some(waited) = feed.wait(subject, had)
+        {
+            self.waiting.push(Box::pin(waited));
+        }
+    }
+
+    /// What a feed waited for has come, or not.
+    fn came(
+        &mut self,
+        now: Instant,
+        subject: SubjectTag,
+        after: u64,
+        came: Result<Rc<eyelid_consumer::SharedFrame>, NoFrame>,
+    ) {
+        let Some((camera, feed)) = self.feeds.get_mut(&subject) else {
+            return;
+        };
+        let exposures = self.exposures.entry(camera.clone()).or_default();
+        match feed.came(after, came, |captured| exposures.number(captured)) {
+            Ok(Some(sent)) => {
+                let answers = self.answering.frame(now, subject, sent.offer());
+                self.send_all(answers, Some(&sent));
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                let answers = self.answering.end(now, subject, reason);
+                self.send_all(answers, None);
+            }
+        }
+        self.wait(subject);
+    }
+
+    /// Sends answers; those that are a frame, with this one.
+    fn send_all(&self, answers: Vec<Answer<ReplyTo>>, sent: Option<&Sent>) {
+        for answer in answers {
+            match (answer.what, sent) {
+                (What::Frame(frame), Some(sent)) => self.send_frame(&answer, frame, sent),
+                // Frames are offered with themselves.
+                (What::Frame(_), None) => {}
+                (What::NoFrame(reason), _) => {
+                    let no_frame = NoFrameReply {
+                        id: answer.id,
+                        reason,
+                        instance: self.instance,
+                        held_us: micros(answer.held),
+                    };
+                    self.send(&answer.reply_to, no_frame.to_bytes());
+                }
+            }
+        }
+    }
+
+    fn send_frame(&self, answer: &Answer<ReplyTo>, frame: crate::wire::FrameId, sent: &Sent) {
+        let Link::Connected { max_message_bytes } = self.engine.state() else {
+            return;
+        };
+        let age = SystemTime::now().duration_since(sent.frame.captured);
+        let head = Head {
+            id: answer.id,
+            frame,
+            held_us: micros(answer.held),
+            age_us: u64::try_from(age.unwrap_or_default().as_micros()).unwrap_or(u64::MAX),
+            width_px: sent.width_px,
+            height_px: sent.height_px,
+            bytes: sent.offer().bytes,
+        };
+        match cut(head, &sent.frame.jpeg, max_message_bytes) {
+            Ok(messages) => {
+                for message in messages {
+                    if !self.send(&answer.reply_to, message) {
+                        return;
+                    }
+                }
+            }
+            Err(error) => self.complain("frames", &error.to_string()),
+        }
+    }
+
+    /// Sends a message. Gives whether that could be done: what was not sent is found out by whoever
+    /// waits for it.
+    fn send(&self, to: &ReplyTo, message: Vec<u8>) -> bool {
+        let sent = self.engine.answer(to, message);
+        if let Err(error) = &sent
+            && let Some(suppressed) = self.complaints.allow(Instant::now())
+        {
+            log::warn!("an answer is not sent: {error}{suppressed}");
+        }
+        sent.is_ok()
+    }
+}
+
+fn micros(span: Duration) -> u32 {
+    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,9 @@ const OVERDUE_RESPONSES: u32 = 4;
 const OVERDUE_INTERVALS: u32 = 2;
 const OVERDUE: Duration = Duration::from_millis(100);
 
+/// A camera of 30 frames a second has its next picture within this.
+const PICTURE: Duration = Duration::from_millis(33);
+
 /// What is known of the way.
 #[derive(Debug, Default)]
 pub(super) struct Path {
@@ -40,6 +43,8 @@ pub(super) struct Path {
     response: Smallest,
     /// As it was of late, with what lay in the way.
     responses: Recent<Duration>,
+    /// How long requests were held of late that were answered with a frame.
+    helds: Recent<Duration>,
     paces: Recent<Pace>,
     /// The bytes that came after the last frame's head.
     last_bytes: u32,
@@ -117,6 +122,22 @@ impl Path {
         self.responses.usual().unwrap_or_default()
     }
 
+    /// How long requests are usually held, as far as that is no longer than it takes a camera to
+    /// have its next picture.
+    pub(super) fn usual_held(&self) -> Duration {
+        self.helds.usual().unwrap_or_default().min(PICTURE)
+    }
+
+    /// The bytes that came after the last frame's head.
+    pub(super) fn last_bytes(&self) -> u32 {
+        self.last_bytes
+    }
+
+    /// How long a byte usually takes.
+    pub(super) fn usual_pace(&self) -> Option<Pace> {
+        self.paces.usual()
+    }
+
     /// For how long answers usually waited behind something.
     fn usual_queue(&self) -> Duration {
         let round_trip = self.round_trip.get().unwrap_or_default();
@@ -125,6 +146,7 @@ impl Path {
 
     /// The head of a frame came.
     pub(super) fn head_came(&mut self, now: Instant, pending: &Pending, head: &Head) {
+        self.helds.note(head.held());
         self.answer_came(now, pending, head.held());
     }
 
@@ -179,7 +201,7 @@ impl Path {
 
 /// How long a byte takes, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-struct Pace(f64);
+pub(super) struct Pace(f64);
 
 impl Pace {
     /// That of bytes that came in this time; `None` where there were none.
@@ -189,6 +211,16 @@ impl Pace {
 
     fn max(self, other: Self) -> Self {
         Self(self.0.max(other.0))
+    }
+
+    pub(super) fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+
+    /// How long so many bytes take.
+    pub(super) fn time_of(self, bytes: u64) -> Duration {
+        // Saturates.
+        Duration::from_nanos((self.0 * bytes as f64) as u64)
     }
 
     fn time(self, bytes: u32) -> Duration {

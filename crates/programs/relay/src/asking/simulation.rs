@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fastrand::Rng;
 
 use crate::answering::{Answer, Answering, Offer, What};
-use crate::asking::{Asking, Outcome, Rejected};
+use crate::asking::{Asking, Outcome, Rejected, Turns};
 use crate::wire::{Asker, Head, NoFrame, Reply, Request, Subject, SubjectTag, cut};
 
 /// What a broker's and TCP's headers take of each message.
@@ -198,6 +198,7 @@ struct Simulation<'a> {
     random: Rng,
     answering: Answering<usize>,
     cameras: Vec<Camera>,
+    turns: Turns,
     link_free: Duration,
     last_reply: Duration,
     /// When all are asked again, though nothing happens.
@@ -235,6 +236,7 @@ impl<'a> Simulation<'a> {
             random: Rng::with_seed(7),
             answering: Answering::new(3),
             cameras: (0..world.cameras).map(Camera::new).collect(),
+            turns: Turns::default(),
             link_free: Duration::ZERO,
             last_reply: Duration::ZERO,
             wake: Duration::ZERO,
@@ -386,7 +388,7 @@ impl<'a> Simulation<'a> {
         let camera = &mut self.cameras[index];
         let wished = (camera.wished <= self.now).then_some(self.start + camera.wished);
         let mut requests = vec![];
-        while let Some(request) = camera.asking.next(now, wished) {
+        while let Some(request) = camera.asking.next(now, wished, &mut self.turns) {
             requests.push(request);
         }
         let deadline = camera.asking.deadline(now, wished);

@@ -8,6 +8,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A fetch side, given replies by hand.
 struct Fetch {
     asking: Asking,
+    turns: Turns,
     now: Instant,
     wall: SystemTime,
 }
@@ -40,6 +41,7 @@ impl Fetch {
     fn new() -> Self {
         Self {
             asking: Asking::new(Asker(1), tag("eyelid.v1.pi.door"), 1_000),
+            turns: Turns::default(),
             now: Instant::now(),
             wall: SystemTime::UNIX_EPOCH + 1_000_000 * SECOND,
         }
@@ -50,9 +52,13 @@ impl Fetch {
         self.wall += time;
     }
 
+    fn next(&mut self, wished: Option<Instant>) -> Option<Request> {
+        self.asking.next(self.now, wished, &mut self.turns)
+    }
+
     /// Gives the request that is made where the next frame is wished for as of now.
     fn asks(&mut self) -> Option<RequestId> {
-        let request = self.asking.next(self.now, Some(self.now));
+        let request = self.next(Some(self.now));
         request.map(|request| request.id)
     }
 
@@ -92,9 +98,9 @@ fn captured(outcome: &Result<Outcome, Rejected>) -> SystemTime {
 #[test]
 fn asks_when_wished_and_not_again_before_the_answer() {
     let mut fetch = Fetch::new();
-    assert_eq!(fetch.asking.next(fetch.now, None), None);
+    assert_eq!(fetch.next(None), None);
     assert_eq!(fetch.asking.deadline(fetch.now, None), None);
-    let request = fetch.asking.next(fetch.now, Some(fetch.now)).unwrap();
+    let request = fetch.next(Some(fetch.now)).unwrap();
     assert_eq!((request.have, request.is_alone), (None, true));
     assert_eq!((request.hold(), request.max_bytes), (HOLD, 1_000));
     assert_eq!(fetch.asks(), None);
@@ -104,8 +110,8 @@ fn asks_when_wished_and_not_again_before_the_answer() {
         panic!("no frame: {outcome:?}");
     };
     assert_eq!((taken.id, &taken.bytes[..]), (frame(5), &b"abc"[..]));
-    assert_eq!(fetch.asking.next(fetch.now, None), None);
-    let next = fetch.asking.next(fetch.now, Some(fetch.now)).unwrap();
+    assert_eq!(fetch.next(None), None);
+    let next = fetch.next(Some(fetch.now)).unwrap();
     assert_eq!((next.have, next.is_alone), (Some(frame(5)), true));
     assert!(next.id.number > request.id.number);
 }
@@ -270,7 +276,7 @@ fn one_request_may_get_lost_and_two_are_silence() {
         // Patience grows, for what is given up is answered nonetheless.
         assert_eq!(end - fetch.now, HOLD + SECOND * (1 << (lost - 1)), "{lost}");
         fetch.wait(end - fetch.now);
-        assert_eq!(fetch.asking.next(fetch.now, None), None);
+        assert_eq!(fetch.next(None), None);
         assert_eq!(fetch.asking.unreachable_since(), unreachable, "{lost}");
     }
 }
@@ -283,19 +289,13 @@ fn what_was_asked_before_the_request_that_is_answered_got_lost() {
     fetch.comes(id, frame(5)).unwrap();
     let lost = fetch.ask();
     // The frame took no time, so the next one is asked for at once.
-    let request = fetch.asking.next(fetch.now, Some(fetch.now)).unwrap();
+    let request = fetch.next(Some(fetch.now)).unwrap();
     assert!(!request.is_alone);
     fetch.wait(10 * MS);
     fetch.comes(request.id, frame(6)).unwrap();
     let late = fetch.comes(lost, frame(7));
     assert_eq!(late, Err(Rejected::NotOutstanding(lost.number)));
-    assert!(
-        fetch
-            .asking
-            .next(fetch.now, Some(fetch.now))
-            .unwrap()
-            .is_alone
-    );
+    assert!(fetch.next(Some(fetch.now)).unwrap().is_alone);
 }
 
 #[test]
@@ -565,4 +565,36 @@ fn a_slow_encoder_idles_no_link() {
     };
     let (rate, ..) = compare(&world);
     assert!(rate >= 0.95, "{rate}");
+}
+
+#[test]
+fn cameras_of_one_host_do_not_grow_old_behind_each_other() {
+    for (cameras, frame_bytes, down) in [(16, 15_000, 0), (4, 98_000, 0), (16, 15_000, 25)] {
+        let world = World {
+            cameras,
+            frame_bytes,
+            down: down * MS,
+            up: down * MS,
+            ..World::mbit(10.0)
+        };
+        let (rate, age, seen) = compare(&world);
+        let name = format!("{cameras} {down}: {rate}, {age}, {}", seen.age_ms(50));
+        println!("{name}");
+        assert!(rate >= 0.9 && age <= 1.4, "{name}");
+    }
+}
+
+#[test]
+fn cameras_of_one_host_have_their_whole_rate_where_the_link_is_free() {
+    let world = World {
+        cameras: 8,
+        frame_bytes: 15_000,
+        down: 10 * MS,
+        up: 10 * MS,
+        ..World::mbit(100.0)
+    };
+    let (rate, age, seen) = compare(&world);
+    let name = format!("{rate}, {age}, {}", seen.age_ms(50));
+    println!("{name}");
+    assert!(rate >= 0.95 && age <= 1.3, "{name}");
 }

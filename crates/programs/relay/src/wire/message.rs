@@ -49,6 +49,16 @@ impl SubjectTag {
         let first = digest.first_chunk().copied().unwrap_or_default();
         Self(u64::from_be_bytes(first))
     }
+
+    /// Gives the one with this number.
+    pub(crate) fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Gives its number.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Which request it is.
