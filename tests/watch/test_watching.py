@@ -143,6 +143,33 @@ def test_outside_of_its_hours_nothing_is_opened_and_the_camera_sleeps(start, dir
     assert slot.state()["state"] == "asleep"
 
 
+def test_alerts_go_when_they_are_too_old_although_nothing_happens(start, directory):
+    never = (time.localtime().tm_wday + 3) % 7
+    day = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"][never]
+    config = configure(directory, f'at = "{day} 12:00-12:01"')
+    config.write_text(config.read_text().replace("[watch]\n", '[watch]\nkeep-for = "1h"\n'))
+    old, soon, new = (put_alert(directory, ago) for ago in (7200, 3594, 60))
+    program = start("eyelid-watch", "--config", config, "--name", "door")
+    wait_for(lambda: not old.exists(), "the old one goes at the start")
+    assert soon.exists()
+    before = switches(program)
+    wait_for(lambda: not soon.exists(), "the next one goes when its time has come")
+    assert switches(program) - before <= 3
+    assert new.exists()
+
+
+def put_alert(directory, ago):
+    """Puts an alert of so many seconds ago among the others; gives its file."""
+    at = time.time() - ago
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(at))
+    file = directory / "alerts" / f"{stamp}.000Z-door-motion.json"
+    file.parent.mkdir(exist_ok=True)
+    said = {"version": 1, "id": file.stem, "camera": "door", "rule": "motion", "kind": "seen"}
+    said["at"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at))
+    file.write_text(json.dumps(said))
+    return file
+
+
 def test_who_only_follows_wakes_nobody_and_keeps_nobody_awake(start, directory):
     config = configure(directory, "follow = true")
     slot = capture(start, directory, config)

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use crate::alert::{Alert, AlertId};
 use crate::files;
 
-pub(crate) use bounds::{Bounds, ClockCheck};
+pub(crate) use bounds::{Bounds, ClockCheck, Expiry};
 pub(crate) use index::{path, picture_path};
 
 /// How long a picture may lie there before its alert does. What lies there for longer is of a
@@ -81,13 +81,18 @@ impl Alerts {
     }
 
     /// Removes the oldest ones so that the directory keeps its bounds when so many bytes more lie
-    /// in it, and pictures that no alert has. `clock` says whether age may be counted. Says how
-    /// many alerts it removed.
+    /// in it, and pictures that no alert has. `clock` says whether age may be counted. Says when
+    /// the oldest of those that are left is too old.
     ///
     /// # Errors
     /// What the system says of the directory. A single file that cannot be removed is none: another
     /// watcher may just have done so.
-    pub(crate) fn make_room(&self, bytes: u64, now: SystemTime, clock: Clock) -> io::Result<usize> {
+    pub(crate) fn make_room(
+        &self,
+        bytes: u64,
+        now: SystemTime,
+        clock: Clock,
+    ) -> io::Result<Option<SystemTime>> {
         let kept = index::kept(&self.directory)?;
         for orphan in kept.iter().filter(|kept| !kept.is_alert) {
             if bounds::age(orphan.changed, now) > ORPHAN_AFTER && clock == Clock::Steady {
@@ -98,7 +103,22 @@ impl Alerts {
         for id in &surplus {
             self.remove(id);
         }
-        Ok(surplus.len())
+        let mut alerts = kept.iter().filter(|kept| kept.is_alert);
+        // Those that had to go are the oldest.
+        let oldest = alerts.nth(surplus.len());
+        Ok(oldest.map(|oldest| self.expires(oldest.id.at())))
+    }
+
+    /// When an alert of that moment is too old.
+    pub(crate) fn expires(&self, at: SystemTime) -> SystemTime {
+        at.checked_add(self.bounds.age).unwrap_or(at)
+    }
+
+    /// Says whether there are alerts, and every one is too old.
+    pub(crate) fn are_all_too_old(&self, now: SystemTime) -> bool {
+        let kept = index::kept(&self.directory).unwrap_or_default();
+        let newest = kept.iter().rev().find(|kept| kept.is_alert);
+        newest.is_some_and(|newest| self.expires(newest.id.at()) <= now)
     }
 
     fn write_file(&self, path: &Path, contents: &[u8]) -> io::Result<()> {

@@ -21,7 +21,7 @@ use eyelid_daemon::LogLimit;
 use eyelid_slot::CameraName;
 
 use crate::alert::Alert;
-use crate::alerts::{Alerts, Bounds, ClockCheck};
+use crate::alerts::{Alerts, Bounds, ClockCheck, Expiry};
 use crate::files;
 use crate::moment::{Moment, boot_id};
 use crate::notify::Outbox;
@@ -61,6 +61,8 @@ pub(crate) struct Ledger {
     outbox: Arc<Mutex<Outbox>>,
     boot: String,
     clock: ClockCheck,
+    /// When alerts are looked at for their age.
+    expiry: Expiry,
     /// What others wrote into the state's file.
     more: serde_json::Map<String, serde_json::Value>,
     saved: Option<Moment>,
@@ -109,6 +111,7 @@ impl Ledger {
             outbox: Arc::new(Mutex::new(outbox_files)),
             boot,
             clock: ClockCheck::new(now),
+            expiry: Expiry::default(),
             more: saved
                 .as_ref()
                 .map(|saved| saved.more.clone())
@@ -120,6 +123,11 @@ impl Ledger {
             #[cfg(test)]
             steps_left: None,
         };
+        if ledger.alerts.are_all_too_old(now.wall) {
+            // Nobody has watched for as long, or the clock is wrong, as that of a machine without a
+            // battery may be until it is set.
+            ledger.clock.doubt(now);
+        }
         if let Some(saved) = &mut saved {
             ledger.finish(saved, now);
         }
@@ -138,6 +146,12 @@ impl Ledger {
     /// Keeps alerts within these bounds from now on.
     pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
         self.alerts = Alerts::new(self.alerts.directory().to_owned(), bounds);
+        self.expiry = Expiry::default();
+    }
+
+    /// How long until [`Self::keep`] is to look at alerts for their age.
+    pub(crate) fn until_expiry(&self, now: Moment) -> Duration {
+        self.expiry.until(now)
     }
 
     /// Has these ways to tell from now on.
@@ -146,8 +160,12 @@ impl Ledger {
     }
 
     /// Writes the state down if it has changed, or was written long ago and goes on. Says what
-    /// could not be done in the log, and tries again the next time.
+    /// could not be done in the log, and tries again the next time. Removes alerts that have become
+    /// too old.
     pub(crate) fn keep(&mut self, rules: &mut CameraRules, now: Moment) {
+        if self.expiry.until(now).is_zero() {
+            self.make_room(0, now);
+        }
         let is_old = self
             .saved
             .is_none_or(|saved| now.monotonic.since(saved.monotonic) >= EVERY);
@@ -165,7 +183,6 @@ impl Ledger {
         now: Moment,
     ) -> Vec<Alert> {
         rules.take_changed();
-        let clock = self.clock.look(now);
         let mut pending = Vec::new();
         for Recorded {
             mut alert,
@@ -174,9 +191,9 @@ impl Ledger {
         } in new
         {
             let bytes = jpeg.map_or(0, <[u8]>::len) as u64 + 4096;
-            // It need not be there yet.
-            let _ = self.alerts.make_room(bytes, now.wall, clock);
+            self.make_room(bytes, now);
             self.alerts.name(&mut alert);
+            self.expiry.added(self.alerts.expires(alert.at));
             alert.picture = jpeg.is_some_and(|jpeg| {
                 let written = self.alerts.write_picture(&alert.id, jpeg);
                 self.has_written("an alert's picture", written)
@@ -206,6 +223,14 @@ impl Ledger {
             self.outbox_now().add(to_be_told);
         }
         alerts
+    }
+
+    /// Keeps the alerts' bounds, where so many bytes more are to come.
+    fn make_room(&mut self, bytes: u64, now: Moment) {
+        let clock = self.clock.look(now);
+        // The directory need not be there yet.
+        let oldest = self.alerts.make_room(bytes, now.wall, clock);
+        self.expiry = Expiry::looked(now, oldest.unwrap_or_default(), clock);
     }
 
     /// Does what is left of alerts that were made when this program was ended.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::alert::AlertId;
 use crate::alerts::Clock;
-use crate::moment::Moment;
+use crate::moment::{Moment, Monotonic};
 
 /// What the directory of alerts may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) fn surplus(
     let mut bytes = kept.iter().map(|kept| kept.bytes).sum::<u64>() + more_bytes;
     let mut surplus = Vec::new();
     for oldest in kept.iter().filter(|kept| kept.is_alert) {
-        let is_too_old = clock == Clock::Steady && age(oldest.id.at(), now) > bounds.age;
+        let is_too_old = clock == Clock::Steady && age(oldest.id.at(), now) >= bounds.age;
         // In the order of their names nothing follows that is older.
         if !is_too_old && count <= bounds.count && bytes <= bounds.bytes {
             break;
@@ -93,6 +93,11 @@ impl ClockCheck {
         }
     }
 
+    /// Does not believe the wall's clock for a while, whatever the other one says.
+    pub(crate) fn doubt(&mut self, now: Moment) {
+        self.doubted_since = Some(now);
+    }
+
     /// Looks at the clocks again.
     pub(crate) fn look(&mut self, now: Moment) -> Clock {
         let real = now.monotonic.since(self.last.monotonic);
@@ -112,10 +117,50 @@ impl ClockCheck {
     }
 }
 
+/// How long nobody looks at most whether alerts are too old: other watchers write some, too, and
+/// what a clock says that was just set is believed then.
+const LOOK_AGAIN: Duration = DOUBT;
+
+/// When it is to be looked next whether alerts are too old.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expiry {
+    /// From when on, whatever else is known; at once, if nothing is said.
+    at: Option<Monotonic>,
+    /// When the oldest alert is too old.
+    oldest: Option<SystemTime>,
+}
+
+impl Expiry {
+    /// All alerts were looked at just now; the oldest that is left is too old at `oldest`.
+    pub(crate) fn looked(now: Moment, oldest: Option<SystemTime>, clock: Clock) -> Self {
+        // One that is too old already cannot be removed, or is not to be yet.
+        let is_to_come = |oldest: &SystemTime| clock == Clock::Steady && *oldest > now.wall;
+        Self {
+            at: Some(now.monotonic.plus(LOOK_AGAIN)),
+            oldest: oldest.filter(is_to_come),
+        }
+    }
+
+    /// There is one more, which is too old at that moment.
+    pub(crate) fn added(&mut self, expires: SystemTime) {
+        self.oldest = Some(self.oldest.map_or(expires, |oldest| oldest.min(expires)));
+    }
+
+    /// How long that is from now; the wall's clock may be set meanwhile.
+    pub(crate) fn until(&self, now: Moment) -> Duration {
+        let Some(at) = self.at else {
+            return Duration::ZERO;
+        };
+        let oldest = self.oldest.map(|oldest| age(now.wall, oldest));
+        oldest
+            .into_iter()
+            .fold(at.since(now.monotonic), Duration::min)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::moment::Monotonic;
     use std::time::UNIX_EPOCH;
 
     #[test]
@@ -137,5 +182,25 @@ mod tests {
         assert_eq!(check.look(back), Clock::JustSet);
         assert_eq!(check.look(back.plus(59 * minute)), Clock::JustSet);
         assert_eq!(check.look(back.plus(60 * minute)), Clock::Steady);
+    }
+
+    #[test]
+    fn it_is_looked_again_when_the_oldest_is_too_old_and_not_before() {
+        let now = Moment {
+            monotonic: Monotonic::from_millis(5000),
+            wall: UNIX_EPOCH + Duration::from_secs(1_790_000_000),
+        };
+        let minute = Duration::from_secs(60);
+        assert_eq!(Expiry::default().until(now), Duration::ZERO);
+        let mut expiry = Expiry::looked(now, Some(now.wall + 5 * minute), Clock::Steady);
+        assert_eq!(expiry.until(now.plus(minute)), 4 * minute);
+        assert_eq!(expiry.until(now.plus(6 * minute)), Duration::ZERO);
+        expiry.added(now.wall + 6 * minute);
+        assert_eq!(expiry.until(now), 5 * minute);
+        // What cannot be removed, and what a clock says that was just set, is left for a while.
+        for (oldest, clock) in [(0, Clock::Steady), (5, Clock::JustSet)] {
+            let oldest = Some(now.wall + oldest * minute);
+            assert_eq!(Expiry::looked(now, oldest, clock).until(now), LOOK_AGAIN);
+        }
     }
 }

@@ -20,6 +20,11 @@ fn ways() -> Vec<String> {
     vec!["phone".to_owned(), "home".to_owned()]
 }
 
+fn terms() -> Vec<(String, Terms)> {
+    let terms = ["a", "b"].map(|name| (name.to_owned(), Terms::of(Judge::Motion)));
+    terms.to_vec()
+}
+
 /// A watcher's files, and its rules.
 struct Watcher {
     ledger: Ledger,
@@ -32,9 +37,13 @@ impl Watcher {
         let camera = "door".parse().unwrap();
         let states = directory.join("states");
         let (ledger, saved) = Ledger::open(&camera, &states, alerts, &ways(), now).unwrap();
-        let terms = ["a", "b"].map(|name| (name.to_owned(), Terms::of(Judge::Motion)));
-        let rules = CameraRules::new(terms.to_vec(), saved, &ledger.boot, now);
+        let rules = CameraRules::new(terms(), saved, &ledger.boot, now);
         Self { ledger, rules }
+    }
+
+    /// Both rules have seen nothing so far.
+    fn begin_anew(&mut self, now: Moment) {
+        self.rules = CameraRules::new(terms(), None, "", now);
     }
 
     /// Both rules see something.
@@ -177,4 +186,63 @@ fn a_disk_that_refuses_costs_the_picture_and_not_the_alert() {
     assert_eq!(watcher.to_be_told().len(), 4);
     assert_eq!(watcher.look(at(2)), []);
     let _: SystemTime = alerts[0].at;
+}
+
+#[test]
+fn alerts_go_by_themselves_when_they_are_too_old_and_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = || files(directory.path()).len();
+    let (month, hour) = (30 * 24 * 3600, 3600);
+    let mut watcher = Watcher::start(directory.path(), at(0));
+    let keep = |watcher: &mut Watcher, seconds| {
+        let now = at(seconds);
+        let is_due = watcher.ledger.until_expiry(now).is_zero();
+        watcher.ledger.keep(&mut watcher.rules, now);
+        is_due
+    };
+    assert!(keep(&mut watcher, 0) && !keep(&mut watcher, 1));
+    // Two alerts, and two more an hour later.
+    assert_eq!(watcher.look(at(2)).len(), 2);
+    watcher.begin_anew(at(hour));
+    assert_eq!(watcher.look(at(hour)).len(), 2);
+    keep(&mut watcher, month);
+    assert_eq!(count(), 8);
+    assert_eq!(
+        watcher.ledger.until_expiry(at(month)),
+        Duration::from_secs(2)
+    );
+    assert!(keep(&mut watcher, month + 2));
+    assert_eq!(count(), 4, "two alerts with their pictures");
+    assert!(!keep(&mut watcher, month + 3));
+    drop(watcher);
+    // Where all would go at the start, it may be the clock that is wrong.
+    let mut watcher = Watcher::start(directory.path(), at(month + 2 * hour));
+    assert!(keep(&mut watcher, month + 2 * hour));
+    assert_eq!(count(), 4);
+    assert!(keep(&mut watcher, month + 3 * hour));
+    assert_eq!(count(), 0);
+}
+
+#[test]
+fn what_became_too_old_while_nobody_watched_goes_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let month = 30 * 24 * 3600;
+    let (mut watcher, mut made) = (Watcher::start(directory.path(), at(0)), 0);
+    for seconds in [2, month] {
+        watcher.begin_anew(at(seconds));
+        made += watcher.look(at(seconds)).len();
+    }
+    assert_eq!((made, files(directory.path()).len()), (4, 8));
+    drop(watcher);
+    let mut watcher = Watcher::start(directory.path(), at(month + 60));
+    watcher.ledger.keep(&mut watcher.rules, at(month + 60));
+    assert_eq!(files(directory.path()).len(), 4);
+    // Fewer may be kept from now on.
+    let bounds = Bounds {
+        count: 1,
+        ..Bounds::default()
+    };
+    watcher.ledger.set_bounds(bounds);
+    watcher.ledger.keep(&mut watcher.rules, at(month + 61));
+    assert_eq!(files(directory.path()).len(), 2);
 }

@@ -2,6 +2,8 @@
 //! known after a restart is written down. In which order, so that nothing is lost whoever is killed
 //! when, the ledger knows.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use eyelid_slot::CameraName;
 
@@ -97,6 +99,11 @@ impl Hands {
     pub(super) fn save(&mut self, rules: &mut CameraRules, now: Moment) {
         self.ledger.keep(rules, now);
         self.notifier.show(rules);
+    }
+
+    /// How long until alerts are to be looked at for their age, which [`Self::save`] does.
+    pub(super) fn until_expiry(&self, now: Moment) -> Duration {
+        self.ledger.until_expiry(now)
     }
 
     fn alert(&self, told: &Told, picture: Option<&Picture>, now: Moment) -> Alert {

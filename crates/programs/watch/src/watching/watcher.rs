@@ -141,8 +141,10 @@ impl Watcher {
         let is_open = self.hours.are_now(&self.camera, now);
         self.open_or_close(is_open);
         let pause = self.hours.until_other(&self.camera, now);
-        // While nothing is looked at, nothing but the hours and a watchdog wakes this.
+        // While nothing is looked at, nothing but the hours, the age of alerts and a watchdog wakes
+        // this.
         let pause = if is_open { pause.min(TICK) } else { pause };
+        let pause = pause.min(self.hands.until_expiry(Moment::now()));
         let due = self.pace.due(Instant::now());
         let frames = &mut self.frames;
         let picture = async {
