@@ -10,10 +10,12 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::Context;
 use bytes::Bytes;
 use eyelid_config::HttpUrl;
 use tokio::task::JoinSet;
 
+use crate::UnaskableError;
 use crate::alert::Judge;
 use crate::judges::Judged;
 use crate::judges::obico::Obico;
@@ -124,6 +126,15 @@ impl Asker {
             is_looking: false,
             under_way: JoinSet::new(),
         })
+    }
+
+    /// Those of a camera that is watched, or is to be.
+    ///
+    /// # Errors
+    /// [`UnaskableError`], and why, as of [`Self::new`].
+    pub(crate) fn of_camera(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<Self> {
+        let asker = Self::new(settings, camera, &Whom::Themselves { picture: None });
+        asker.with_context(|| UnaskableError(camera.name.clone()))
     }
 
     /// Takes the rules of a camera of which no others have changed than those that were made on the

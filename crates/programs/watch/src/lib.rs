@@ -36,6 +36,7 @@ use eyelid_config::{Config, ConfigError, EXIT_CONFIG, WatchOptions, camera_name}
 use eyelid_daemon::sockets;
 use eyelid_slot::CameraName;
 
+use crate::asker::Asker;
 use crate::settings::{CameraSettings, Settings};
 
 /// Watches a camera and tells of what was asked for, or serves the page of alerts.
@@ -140,9 +141,15 @@ enum UsageError {
     Nothing,
 }
 
+/// Who is to be asked for a camera's rules cannot be: there is no detector, or a key cannot be used.
+/// A new start changes nothing of that.
+#[derive(Debug, thiserror::Error)]
+#[error("camera {:?}: who is to be asked for its rules cannot be", .0.as_str())]
+struct UnaskableError(CameraName);
+
 /// The exit status for an error of [`run`].
 pub fn exit_status(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() {
+    if error.is::<ConfigError>() || error.is::<UnaskableError>() {
         EXIT_CONFIG
     } else if error.is::<UsageError>() {
         2
@@ -171,7 +178,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let is_page = !passed.is_empty() || !settings.listen.is_empty();
     match &arguments.name {
         Some(name) if arguments.check => {
-            CameraSettings::new(place, &file, name, &settings)?;
+            let camera = CameraSettings::new(place, &file, name, &settings)?;
+            Asker::of_camera(&settings, &camera)?;
             Ok(())
         }
         None if arguments.check => {
@@ -181,5 +189,56 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(name) => watching::run(&arguments, name),
         None if is_page => page::run(&arguments, &file, passed),
         None => Err(UsageError::Nothing.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a file of this text, when it is checked and when the camera `door` is to be
+    /// watched: the exit status, and what is said.
+    fn refused(text: &str) -> Vec<(u8, String)> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("eyelid.toml");
+        let here = directory.path().display().to_string();
+        std::fs::write(&path, text.replace("HERE", &here)).unwrap();
+        let flags = [
+            "eyelid-watch".to_owned(),
+            "--name=door".to_owned(),
+            format!("--config={}", path.display()),
+            format!("--slots={here}/slots"),
+            format!("--alerts={here}/alerts"),
+            format!("--state={here}/state"),
+            "--check".to_owned(),
+        ];
+        let ended = [&flags[..], &flags[..flags.len() - 1]].map(|flags| {
+            let arguments = Arguments::try_parse_from(flags).unwrap();
+            let error = run(arguments).unwrap_err();
+            assert!(!directory.path().join("state").exists(), "{error:#}");
+            (exit_status(&error), format!("{error:#}"))
+        });
+        ended.to_vec()
+    }
+
+    #[test]
+    fn a_detector_that_is_not_there_is_an_error_of_the_configuration() {
+        let text = "[watch]\ndetector = \"HERE/none.onnx\"\n\
+                    [cameras.door.watch.rules.visitor]\nsees = [\"person\"]\n";
+        for (status, said) in refused(text) {
+            assert_eq!(status, EXIT_CONFIG, "{said}");
+            assert!(said.contains("rule \"visitor\""), "{said}");
+            assert!(said.contains("install package eyelid-detector"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_an_error_of_the_configuration() {
+        let text = "[watch.model]\nurl = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\n\
+                    key-file = \"HERE/none\"\n[cameras.door.watch.rules.parcel]\nsays = \"x\"\n";
+        for (status, said) in refused(text) {
+            assert_eq!(status, EXIT_CONFIG, "{said}");
+            assert!(said.contains("[watch.model]") && said.contains("none"), "{said}");
+        }
     }
 }

@@ -56,10 +56,11 @@ impl Sees {
     ) -> anyhow::Result<Option<Self>> {
         let wanted = |rule: &RuleSettings| Some((rule.name.clone(), Wanted::of(rule)?));
         let rules: Vec<_> = camera.rules.iter().filter_map(wanted).collect();
-        if rules.is_empty() {
+        let Some((first, _)) = rules.first() else {
             return Ok(None);
-        }
-        let detector = open(&settings.detector, settings.onnxruntime.as_deref())?;
+        };
+        let detector = open(&settings.detector, settings.onnxruntime.as_deref())
+            .with_context(|| format!("rule {first:?}"))?;
         Ok(Some(Self::with(detector, rules, camera)))
     }
 

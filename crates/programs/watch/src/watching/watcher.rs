@@ -90,13 +90,14 @@ impl Watcher {
         let mut made = MadeRules::new(&plan.settings.rules, &plan.camera.name);
         made.look();
         let camera = with_made_rules(&plan, &made);
+        let asker = Asker::of_camera(&plan.settings, &camera)?;
         let (hands, saved) = Hands::new(&plan, now)?;
         let machine = Machine::new(&camera, saved, &boot_id(), now)?;
         // The first picture, or the hour, may be long in coming.
         hands.show(&machine.rules);
         Ok(Self {
             machine,
-            asker: Asker::new(&plan.settings, &camera, &THEMSELVES)?,
+            asker,
             hours: Hours::new(),
             hands,
             pace: Pace::new(camera.fps),
