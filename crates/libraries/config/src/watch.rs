@@ -176,6 +176,8 @@ pub struct WatchNotifyOptions {
     pub topic: Option<String>,
     /// What the topics begin with by which Home Assistant discovers devices.
     pub discovery: Option<String>,
+    /// Whether the broker's password may go over a network that anybody on it can read.
+    pub password_in_the_clear: Option<bool>,
 }
 
 impl Section for WatchNotifyOptions {

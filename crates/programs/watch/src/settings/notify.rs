@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eyelid_config::{Config, ConfigError, HttpUrl, WatchNotifyOptions};
+use eyelid_http_client::Url;
 
 use crate::Place;
 
@@ -94,6 +95,10 @@ fn one(
     for (key, is_given) in [
         ("topic", options.topic.is_some()),
         ("discovery", options.discovery.is_some()),
+        (
+            "password-in-the-clear",
+            options.password_in_the_clear.is_some(),
+        ),
     ] {
         if is_given && options.mqtt.is_none() {
             return Err((key, "only with mqtt".to_owned()));
@@ -120,6 +125,9 @@ fn one(
             })
         }
     };
+    if options.key_file.is_some() {
+        check_wire(&way, options.password_in_the_clear.unwrap_or(false))?;
+    }
     Ok(NotifySettings {
         name: name.to_owned(),
         way,
@@ -130,6 +138,35 @@ fn one(
         priority: options.priority,
         within: options.within.unwrap_or(A_DAY),
     })
+}
+
+/// Sees to it that a key goes over no wire in the clear, but for a password of which it is said
+/// that it may.
+fn check_wire(way: &Way, password_in_the_clear: bool) -> Result<(), Wrong> {
+    let in_the_clear = |what: &str, cure: &str| {
+        let message = format!("{what} in the clear: {cure}");
+        Err(("key-file", message))
+    };
+    match way {
+        Way::Ntfy(url) | Way::Webhook(url) if !may_have_keys(url.as_str()) => {
+            let what = format!("the token would go to {}", url.host_and_port());
+            in_the_clear(&what, "use https, or leave key-file out")
+        }
+        Way::Mqtt(MqttSettings { host, port, .. })
+            if !password_in_the_clear && !may_have_keys(&format!("http://{host}:{port}")) =>
+        {
+            let what = format!("the password would go to {host}:{port}");
+            let cure = "use a broker of this machine, or a command (mosquitto_pub), or say \
+                        password-in-the-clear = true, if the network is yours alone";
+            in_the_clear(&what, cure)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says whether a key may go to this URL: by https, or to this very machine.
+pub(super) fn may_have_keys(url: &str) -> bool {
+    url.parse().is_ok_and(|url: Url| url.may_be_given_keys())
 }
 
 /// The host and port of a broker's URL.

@@ -4,6 +4,7 @@ use eyelid_config::Share;
 use eyelid_detector::{Label, UnknownLabel};
 use eyelid_slot::CameraName;
 
+use super::notify::may_have_keys;
 use super::{HttpUrl, JudgeSettings, RuleSettings, Settings, Votes, WatchRuleOptions, Words};
 
 use crate::alert::{BLIND_RULE, Judge};
@@ -215,6 +216,15 @@ fn obico(options: &WatchRuleOptions, url: &HttpUrl) -> Result<JudgeSettings, Wro
         key: "obico",
         message: "ml_api gets the picture itself: say where, for example picture = \"http://192.0.2.10:8080/printer/snapshot\"".to_owned(),
     })?;
+    if options.key_file.is_some() && !may_have_keys(url.as_str()) {
+        let to = url.host_and_port();
+        let message =
+            format!("the token would go to {to} in the clear: use https, or leave key-file out");
+        return Err(WrongRule {
+            key: "key-file",
+            message,
+        });
+    }
     Ok(JudgeSettings::Obico {
         url: url.clone(),
         picture,

@@ -124,6 +124,81 @@ fn what_is_wrong_is_told_with_its_line() {
 }
 
 #[test]
+fn no_key_goes_over_a_wire_in_the_clear() {
+    let rule = "[cameras.door.watch.rules.jam]\npicture = \"http://h/snapshot\"\n";
+    for (text, key, is_taken) in [
+        (
+            "[watch.notify.a]\nntfy = \"http://192.0.2.1/t\"\n",
+            "notify.a",
+            false,
+        ),
+        ("[watch.notify.a]\nntfy = \"https://ntfy.sh/t\"\n", "", true),
+        (
+            "[watch.notify.a]\nwebhook = \"http://home.local/x\"\n",
+            "notify.a",
+            false,
+        ),
+        (
+            "[watch.notify.a]\nwebhook = \"http://127.0.0.1/x\"\n",
+            "",
+            true,
+        ),
+        (
+            "[watch.notify.a]\nmqtt = \"mqtt://192.0.2.1:1883\"\n",
+            "notify.a",
+            false,
+        ),
+        (
+            "[watch.notify.a]\nmqtt = \"mqtt://broker\"\n",
+            "notify.a",
+            false,
+        ),
+        ("[watch.notify.a]\nmqtt = \"mqtt://localhost\"\n", "", true),
+        ("[watch.notify.a]\nmqtt = \"mqtt://[::1]:1883\"\n", "", true),
+        (
+            "[watch.model]\nmodel = \"m\"\nurl = \"http://192.0.2.1/v1\"\n",
+            "model",
+            false,
+        ),
+        (
+            "[watch.model]\nmodel = \"m\"\nurl = \"http://[::1]/v1\"\n",
+            "",
+            true,
+        ),
+        (
+            format!("{rule}obico = \"http://192.0.2.1:3333\"\n").as_str(),
+            "rules.jam",
+            false,
+        ),
+        (
+            format!("{rule}obico = \"http://127.0.0.1:3333\"\n").as_str(),
+            "",
+            true,
+        ),
+    ] {
+        let with_key = format!("{text}key-file = \"/etc/eyelid/key\"\n");
+        assert!(door(text).is_ok(), "{text}");
+        match door(&with_key) {
+            Ok(_) => assert!(is_taken, "{text}"),
+            Err(error) => {
+                let named = error.contains(&format!("watch.{key}.key-file\": "));
+                assert!(
+                    !is_taken && named && error.contains("in the clear"),
+                    "{error}"
+                );
+            }
+        }
+    }
+    let broker = "[watch.notify.a]\nmqtt = \"mqtt://broker\"\nkey-file = \"/k\"\n";
+    for (said, is_taken) in [("true", true), ("false", false)] {
+        let text = format!("{broker}password-in-the-clear = {said}\n");
+        assert_eq!(door(&text).is_ok(), is_taken, "{said}");
+    }
+    let ntfy = "[watch.notify.a]\nntfy = \"http://h/t\"\npassword-in-the-clear = true\n";
+    assert!(door(ntfy).unwrap_err().contains("only with mqtt"));
+}
+
+#[test]
 fn every_example_is_one() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
     let path = root.join("docs/eyelid.toml");
