@@ -224,6 +224,8 @@ def test_a_user_may_change_things_where_the_configuration_says_so(serve, alerts,
     log = page.program.log()
     for said in ("has made rule box", "was wrong: kept", "says no longer", "has deleted rule box"):
         assert f'user "anna" {said}' in log or said in log, log
+    for change in ("made", "deleted"):
+        assert f'user "anna" has {change} rule box of camera door: "a box"' in log, log
     # Who it is stands in front.
     assert log.count('user "anna" ') == len(CHANGES), log
 

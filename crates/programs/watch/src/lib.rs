@@ -141,8 +141,8 @@ enum UsageError {
     Nothing,
 }
 
-/// Who is to be asked for a camera's rules cannot be: there is no detector, or a key cannot be used.
-/// A new start changes nothing of that.
+/// Who is to be asked for a camera's rules cannot be: there is no detector, or a key cannot be
+/// used. A new start changes nothing of that.
 #[derive(Debug, thiserror::Error)]
 #[error("camera {:?}: who is to be asked for its rules cannot be", .0.as_str())]
 struct UnaskableError(CameraName);
@@ -238,7 +238,10 @@ mod tests {
                     key-file = \"HERE/none\"\n[cameras.door.watch.rules.parcel]\nsays = \"x\"\n";
         for (status, said) in refused(text) {
             assert_eq!(status, EXIT_CONFIG, "{said}");
-            assert!(said.contains("[watch.model]") && said.contains("none"), "{said}");
+            assert!(
+                said.contains("[watch.model]") && said.contains("none"),
+                "{said}"
+            );
         }
     }
 }

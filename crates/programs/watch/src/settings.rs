@@ -225,9 +225,8 @@ impl ModelSettings {
         })?;
         if options.key_file.is_some() && !notify::may_have_keys(url.as_str()) {
             let to = url.host_and_port();
-            let message = format!(
-                "the key would go to {to} in the clear: use https, or leave key-file out"
-            );
+            let message =
+                format!("the key would go to {to} in the clear: use https, or leave key-file out");
             let path = config.unwrap_or(Path::new(""));
             return Err(ConfigError::section::<WatchModelOptions>(
                 path, "key-file", message,

@@ -22,12 +22,16 @@ use super::query::Query;
 use super::rejection::Rejection;
 use super::route::Route;
 use super::rule_name::RuleName;
+use super::rules_file::MOST_CHARACTERS;
 use super::settings::PageSettings;
 use super::shown::ShownAlert;
 use super::store::Store;
 use super::trying::Trying;
 use super::{assets, body, rules};
-use crate::alert::AlertId;
+use crate::alert::{AlertId, bounded};
+
+/// How many characters of a user's name the journal has.
+const MOST_OF_USER: usize = 64;
 
 /// What all connections share.
 pub(crate) struct PageApp {
@@ -189,9 +193,9 @@ impl PageApp {
     async fn make(&self, asked: Asked<'_>, body: Incoming) -> Result<FullResponse, Rejection> {
         let user = asked.may_change()?;
         let new: rules::NewRule = body::parse(&body::read(body).await?)?;
-        let camera = new.camera.clone();
+        let (camera, says) = (new.camera.clone(), new.says().to_owned());
         let name = rules::add(&self.settings(), new, &user, SystemTime::now())?;
-        log::info!("user {user:?} has made rule {name} of camera {camera}");
+        log::info!("{}", change_of_rule(&user, "made", (&camera, &name), &says));
         let mut response = json(&serde_json::json!({ "camera": camera, "name": name }));
         *response.status_mut() = StatusCode::CREATED;
         Ok(response)
@@ -205,7 +209,10 @@ impl PageApp {
     ) -> Result<FullResponse, Rejection> {
         let user = asked.may_change()?;
         let says = rules::remove(&self.settings(), camera, name)?;
-        log::info!("user {user:?} has deleted rule {name} of camera {camera}: {says:?}");
+        log::info!(
+            "{}",
+            change_of_rule(&user, "deleted", (camera, name), &says)
+        );
         let mut response = FullResponse::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
         Ok(response)
@@ -231,6 +238,17 @@ impl Handler for PageApp {
     async fn handle(self: Rc<Self>, request: Request<Incoming>, arrival: Arrival) -> Outcome {
         self.respond(request, arrival).await
     }
+}
+
+/// What the journal says of who has changed which rule, and how: one line, whatever is in them.
+fn change_of_rule(
+    user: &str,
+    change: &str,
+    (camera, name): (&CameraName, &RuleName),
+    says: &str,
+) -> String {
+    let (user, says) = (bounded(user, MOST_OF_USER), bounded(says, MOST_CHARACTERS));
+    format!("user {user:?} has {change} rule {name} of camera {camera}: {says:?}")
 }
 
 fn methods(route: &Route) -> &'static str {
@@ -279,5 +297,29 @@ fn json(value: &impl Serialize) -> FullResponse {
     match serde_json::to_vec(value) {
         Ok(json) => typed(Bytes::from(json), "application/json"),
         Err(error) => rejection(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_has_who_and_what_on_one_bounded_line() {
+        let (door, parcel) = ("door".parse().unwrap(), RuleName::parse("parcel").unwrap());
+        let line = |user: &str, says: &str| change_of_rule(user, "made", (&door, &parcel), says);
+        assert_eq!(
+            line("anna", "when a \"parcel\" lies there"),
+            r#"user "anna" has made rule parcel of camera door: "when a \"parcel\" lies there""#
+        );
+        let strange = line(&"a\n\u{1b}[31m".repeat(500), &"b\r\n\u{202e}".repeat(500));
+        assert!(
+            !strange.contains(char::is_control) && !strange.contains('\u{202e}'),
+            "{strange}"
+        );
+        assert!(
+            strange.len() < 10 * (MOST_OF_USER + MOST_CHARACTERS),
+            "{strange}"
+        );
     }
 }

@@ -36,6 +36,11 @@ pub(crate) struct NewRule {
 }
 
 impl NewRule {
+    /// What it is to tell of, in the user's words.
+    pub(crate) fn says(&self) -> &str {
+        self.says.as_str()
+    }
+
     /// What the rule is to be.
     pub(crate) fn into_asked(self) -> Asked {
         Asked {
