@@ -251,6 +251,9 @@ impl Alert {
             },
             Kind::Blind => format!("{camera}: cannot see"),
             Kind::SeesAgain => format!("{camera}: sees again"),
+            Kind::HeldBack if self.rule == BLIND_RULE => {
+                format!("{camera}: could not see, {} times more", self.held_back)
+            }
             Kind::HeldBack => format!("{camera}: {}, {} more", self.rule, self.held_back),
         }
     }

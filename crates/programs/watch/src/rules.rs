@@ -11,6 +11,7 @@ mod asking;
 mod blindness;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod hour_cap;
 mod rule;
 mod saved;
 mod terms;
@@ -99,7 +100,7 @@ impl CameraRules {
                 rule.restore(saved, at, now);
             }
         }
-        own.blindness.restore(saved.troubles);
+        own.blindness.restore(saved.troubles, saved.blind_caps, at);
         own.keep_judges();
         own
     }
@@ -206,9 +207,9 @@ impl CameraRules {
         raised
     }
 
-    /// Says whether something keeps it from seeing, which was told.
+    /// Says whether something keeps it from seeing.
     pub(crate) fn is_blind(&self) -> bool {
-        self.blindness.told().is_some()
+        self.blindness.is_blind()
     }
 
     /// Says whether something is to be written down at once, and forgets that.
@@ -242,6 +243,7 @@ impl CameraRules {
                 .collect(),
             blind: troubles.first().cloned(),
             troubles,
+            blind_caps: self.blindness.save_caps(now),
             pending: Vec::new(),
             more: serde_json::Map::new(),
         }

@@ -1,6 +1,6 @@
 //! What an alert is in words, for those who show no more than a few lines.
 
-use crate::alert::{Alert, Cause, Judge, Kind, bounded};
+use crate::alert::{Alert, BLIND_RULE, Cause, Judge, Kind, bounded};
 
 /// How many characters a line may have: what a telephone shows of a notification.
 const MOST: usize = 600;
@@ -11,13 +11,19 @@ pub(super) fn text(alert: &Alert) -> String {
         Kind::Seen => seen(alert),
         Kind::Blind => format!("{}.", blind(alert)),
         Kind::SeesAgain => format!("It can see again; before: {}.", blind(alert)),
+        Kind::HeldBack if alert.rule == BLIND_RULE => format!(
+            "It could not see {} more times, which was not told: an hour had as many alerts of \
+             that as it may have. It was because {}.",
+            alert.held_back,
+            blind(alert)
+        ),
         Kind::HeldBack => format!(
             "{} more alerts of this rule were not told: an hour had as many as it may have.",
             alert.held_back
         ),
     };
     let held_back = match (alert.kind, alert.held_back) {
-        (Kind::Seen, 1..) => format!(" {} before were not told.", alert.held_back),
+        (Kind::Seen | Kind::Blind, 1..) => format!(" {} before were not told.", alert.held_back),
         _ => String::new(),
     };
     let when = humantime::format_rfc3339_seconds(alert.at).to_string();
@@ -69,6 +75,19 @@ mod tests {
             "A brown box lies there. (93 % sure) 3 before were not told. 14:02:40 UTC"
         );
         (alert.kind, alert.cause) = (Kind::Blind, Some(Cause::NoFrames));
+        assert_eq!(
+            text(&alert),
+            "the camera gives no pictures. 3 before were not told. 14:02:40 UTC"
+        );
+        alert.held_back = 0;
         assert_eq!(text(&alert), "the camera gives no pictures. 14:02:40 UTC");
+        (alert.kind, alert.held_back) = (Kind::HeldBack, 4);
+        alert.rule = BLIND_RULE.to_owned();
+        let said = text(&alert);
+        let words = "could not see 4 more times, which was not told";
+        assert!(
+            said.contains(words) && said.contains("no pictures"),
+            "{said}"
+        );
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::Raise;
-use super::saved::SavedTrouble;
+use super::hour_cap::HourCap;
+use super::saved::{SavedCap, SavedTrouble};
 use crate::alert::{BLIND_RULE, Cause, Judge, Kind};
 use crate::moment::{Moment, Monotonic};
 
@@ -15,6 +16,10 @@ pub(crate) const BLIND_AFTER: Duration = Duration::from_secs(60);
 /// A pause between two looks at the clock after which this program, or the whole machine, must have
 /// stood still: the time in between says nothing of the camera.
 const STOOD_STILL: Duration = Duration::from_secs(15);
+
+/// How often an hour has it told of one cause that nothing can be seen: as often as something is
+/// that asks for nothing else. A camera with a loose plug comes and goes each minute.
+const AN_HOUR: usize = 6;
 
 /// What a question came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +44,14 @@ struct Trouble {
     /// Successes since the last failure; the first of them.
     well_since: Option<Monotonic>,
     successes: u32,
-    /// Since when it is told that nothing can be seen.
-    told: Option<SystemTime>,
+    /// Since when it is sure that nothing can be seen.
+    blind_since: Option<SystemTime>,
+    /// That was told.
+    is_told: bool,
 }
+
+/// More are not written down: each cause of the camera, and of two who are asked.
+const MOST_SAVED: usize = 3 * Cause::ALL.len();
 
 /// Who is blind, and why: the camera, or who is asked about its pictures.
 type Key = (Cause, Option<Judge>);
@@ -50,6 +60,8 @@ type Key = (Cause, Option<Judge>);
 #[derive(Clone, Debug)]
 pub(crate) struct Blindness {
     troubles: BTreeMap<Key, Trouble>,
+    /// How often each was told.
+    caps: BTreeMap<Key, HourCap>,
     /// When the last frame came, or could first have come; nothing while none is wished for.
     waiting_since: Option<Monotonic>,
     ticked: Monotonic,
@@ -60,6 +72,7 @@ impl Blindness {
     pub(super) fn new(now: Moment) -> Self {
         Self {
             troubles: BTreeMap::new(),
+            caps: BTreeMap::new(),
             waiting_since: None,
             ticked: now.monotonic,
             is_changed: false,
@@ -128,14 +141,32 @@ impl Blindness {
         }
         let keys: Vec<Key> = self.troubles.keys().copied().collect();
         raised.extend(keys.into_iter().filter_map(|key| self.end(key, now)));
+        raised.extend(self.held_back(now));
         raised
     }
 
-    /// The worst of what is told, and since when.
-    pub(crate) fn told(&self) -> Option<(Cause, Option<Judge>, SystemTime)> {
-        self.troubles
-            .iter()
-            .find_map(|((cause, judge), trouble)| trouble.told.map(|since| (*cause, *judge, since)))
+    /// Says what was held back, once an hour has room for that.
+    fn held_back(&mut self, now: Moment) -> Vec<Raise> {
+        let mut raised = Vec::new();
+        self.caps.retain(|key, cap| {
+            let has_room = cap.has_room(AN_HOUR, now.monotonic);
+            if has_room && cap.held_back() > 0 {
+                let held_back = cap.told(now.monotonic);
+                raised.push(Raise {
+                    held_back,
+                    ..raise(*key, Kind::HeldBack)
+                });
+            }
+            !cap.is_over()
+        });
+        self.is_changed |= !raised.is_empty();
+        raised
+    }
+
+    /// Says whether something keeps it from seeing.
+    pub(crate) fn is_blind(&self) -> bool {
+        let mut troubles = self.troubles.values();
+        troubles.any(|trouble| trouble.blind_since.is_some())
     }
 
     pub(super) fn take_changed(&mut self) -> bool {
@@ -144,8 +175,9 @@ impl Blindness {
 
     /// Who is not asked any more is not blind.
     pub(super) fn keep_judges(&mut self, judges: &[Judge]) {
-        self.troubles
-            .retain(|(_, judge), _| judge.is_none_or(|judge| judges.contains(&judge)));
+        let is_asked = |(_, judge): &Key| judge.is_none_or(|judge| judges.contains(&judge));
+        self.troubles.retain(|key, _| is_asked(key));
+        self.caps.retain(|key, _| is_asked(key));
     }
 
     fn failed(&mut self, key: Key, now: Moment) -> Option<Raise> {
@@ -154,15 +186,23 @@ impl Blindness {
         trouble.failures = trouble.failures.saturating_add(1);
         trouble.last_failure = Some(now.monotonic);
         (trouble.well_since, trouble.successes) = (None, 0);
-        let is_told = trouble.told.is_some();
         let is_sure =
             trouble.failures >= least_failures(key.0) && now.monotonic.since(since) >= BLIND_AFTER;
-        if is_told || !is_sure {
+        if trouble.is_told || !is_sure {
             return None;
         }
-        trouble.told = Some(now.wall);
+        self.is_changed |= trouble.blind_since.is_none();
+        trouble.blind_since.get_or_insert(now.wall);
+        let cap = self.caps.entry(key).or_default();
+        if !cap.has_room(AN_HOUR, now.monotonic) {
+            return None;
+        }
+        trouble.is_told = true;
         self.is_changed = true;
-        Some(raise(key, Kind::Blind))
+        Some(Raise {
+            held_back: cap.told(now.monotonic),
+            ..raise(key, Kind::Blind)
+        })
     }
 
     fn succeeded(&mut self, key: Key, now: Moment) -> Option<Raise> {
@@ -183,33 +223,61 @@ impl Blindness {
         if !is_well {
             return None;
         }
-        let told = self.troubles.remove(&key)?.told;
-        told?;
+        let trouble = self.troubles.remove(&key)?;
+        trouble.blind_since?;
         self.is_changed = true;
+        if !trouble.is_told {
+            self.caps.entry(key).or_default().hold_back();
+            return None;
+        }
         Some(raise(key, Kind::SeesAgain))
     }
 
     pub(super) fn save(&self) -> Vec<SavedTrouble> {
-        let told = self
+        let sure = self
             .troubles
             .iter()
             .filter_map(|((cause, judge), trouble)| {
                 Some(SavedTrouble {
                     cause: *cause,
                     judge: *judge,
-                    since: trouble.told?,
+                    since: trouble.blind_since?,
+                    is_untold: !trouble.is_told,
                 })
             });
-        told.collect()
+        sure.collect()
     }
 
-    pub(super) fn restore(&mut self, troubles: Vec<SavedTrouble>) {
-        for saved in troubles.into_iter().take(2 * Cause::ALL.len()) {
+    pub(super) fn save_caps(&self, now: Moment) -> Vec<SavedCap> {
+        let caps = self.caps.iter().map(|((cause, judge), cap)| SavedCap {
+            cause: *cause,
+            judge: *judge,
+            alerts_ago_ms: cap.ago_ms(now.monotonic),
+            held_back: cap.held_back(),
+        });
+        caps.collect()
+    }
+
+    /// Goes on with what was written down before the moment `saved`.
+    pub(super) fn restore(
+        &mut self,
+        troubles: Vec<SavedTrouble>,
+        caps: Vec<SavedCap>,
+        saved: Monotonic,
+    ) {
+        for saved in troubles.into_iter().take(MOST_SAVED) {
             let trouble = Trouble {
-                told: Some(saved.since),
+                blind_since: Some(saved.since),
+                is_told: !saved.is_untold,
                 ..Trouble::default()
             };
             self.troubles.insert((saved.cause, saved.judge), trouble);
+        }
+        for cap in caps.into_iter().take(MOST_SAVED) {
+            let ago = cap.alerts_ago_ms.into_iter();
+            let alerts = ago.map(|ago_ms| saved.minus(Duration::from_millis(ago_ms)));
+            let restored = HourCap::restored(alerts, cap.held_back, AN_HOUR);
+            self.caps.insert((cap.cause, cap.judge), restored);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One rule: its things, how many alerts it may make, and when it is to be asked.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::asking::Asking;
+use super::hour_cap::HourCap;
 use super::saved::{SavedRule, SavedThing};
 use super::terms::Terms;
 use super::thing::{Found, State, Thing};
@@ -15,18 +15,13 @@ use crate::moment::{Moment, Monotonic};
 /// another one, and told again if it is still there.
 const MOST_THINGS: usize = 16;
 
-const HOUR: Duration = Duration::from_secs(3600);
-
 /// One rule of a camera.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     name: String,
     terms: Terms,
     things: Vec<Thing>,
-    /// When it alerted within the last hour.
-    alerts: VecDeque<Monotonic>,
-    /// How often it did not because of that.
-    held_back: u32,
+    cap: HourCap,
     asking: Asking,
     /// Something is to be written down.
     is_changed: bool,
@@ -38,8 +33,7 @@ impl Rule {
             name,
             terms,
             things: Vec::new(),
-            alerts: VecDeque::new(),
-            held_back: 0,
+            cap: HourCap::default(),
             asking: Asking::default(),
             is_changed: false,
         }
@@ -118,7 +112,7 @@ impl Rule {
             .for_each(|thing| thing.lapse(&self.terms, now));
         self.things.retain(|thing| !thing.is_over(&self.terms, now));
         self.is_changed |= self.states() != before;
-        if self.held_back == 0 || !self.has_room(now) {
+        if self.cap.held_back() == 0 || !self.has_room(now) {
             return None;
         }
         Some(self.told(Kind::HeldBack, &[], None, now))
@@ -206,7 +200,7 @@ impl Rule {
         now: Moment,
     ) -> Option<Raise> {
         if !self.has_room(now) {
-            self.held_back = self.held_back.saturating_add(1);
+            self.cap.hold_back();
             return None;
         }
         Some(self.told(Kind::Seen, sightings, confidence, now))
@@ -219,7 +213,6 @@ impl Rule {
         confidence: Option<f64>,
         now: Moment,
     ) -> Raise {
-        self.alerts.push_back(now.monotonic);
         self.is_changed = true;
         Raise {
             rule: self.name.clone(),
@@ -228,20 +221,13 @@ impl Rule {
             asked: self.terms.asked.clone(),
             sightings: sightings.to_vec(),
             confidence,
-            held_back: std::mem::take(&mut self.held_back),
+            held_back: self.cap.told(now.monotonic),
             cause: None,
         }
     }
 
     fn has_room(&mut self, now: Moment) -> bool {
-        while self
-            .alerts
-            .front()
-            .is_some_and(|at| now.monotonic.since(*at) >= HOUR)
-        {
-            self.alerts.pop_front();
-        }
-        self.alerts.len() < self.terms.an_hour.max(1)
+        self.cap.has_room(self.terms.an_hour, now.monotonic)
     }
 
     fn states(&self) -> Vec<State> {
@@ -267,8 +253,8 @@ impl Rule {
                     looked_ago_ms: ago_ms(&thing.looked),
                 })
                 .collect(),
-            alerts_ago_ms: self.alerts.iter().map(ago_ms).collect(),
-            held_back: self.held_back,
+            alerts_ago_ms: self.cap.ago_ms(now.monotonic),
+            held_back: self.cap.held_back(),
             is_unanswered: self.asking.is_unanswered(self.terms.judge),
             more: serde_json::Map::new(),
         }
@@ -305,8 +291,7 @@ impl Rule {
             })
             .collect();
         let alerts = rule.alerts_ago_ms.into_iter().map(at);
-        self.alerts = alerts.take(self.terms.an_hour.max(1)).collect();
-        self.held_back = rule.held_back;
+        self.cap = HourCap::restored(alerts, rule.held_back, self.terms.an_hour);
         if rule.is_unanswered {
             self.asking.put_off(Duration::ZERO, now.monotonic);
         }

@@ -38,6 +38,9 @@ pub(crate) struct Saved {
     /// All of that.
     #[serde(default)]
     pub(crate) troubles: Vec<SavedTrouble>,
+    /// How often that was told within the last hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) blind_caps: Vec<SavedCap>,
     /// Alerts that the rules above have made, and that may not lie among the others yet.
     #[serde(default)]
     pub(crate) pending: Vec<Pending>,
@@ -94,6 +97,21 @@ pub(crate) struct SavedTrouble {
     pub(crate) judge: Option<Judge>,
     #[serde(with = "crate::moment::rfc3339")]
     pub(crate) since: SystemTime,
+    /// It was too often within an hour to be told.
+    #[serde(default, rename = "untold", skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_untold: bool,
+}
+
+/// How often it was told that nothing could be seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SavedCap {
+    pub(crate) cause: Cause,
+    #[serde(default)]
+    pub(crate) judge: Option<Judge>,
+    #[serde(default)]
+    pub(crate) alerts_ago_ms: Vec<u64>,
+    #[serde(default)]
+    pub(crate) held_back: u32,
 }
 
 /// An alert that was made.

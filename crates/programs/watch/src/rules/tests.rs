@@ -702,6 +702,59 @@ fn blindness_outlives_a_restart() {
     assert_eq!(frames(&mut watched, 600, true), [SEES]);
 }
 
+#[test]
+fn a_camera_that_comes_and_goes_is_told_as_often_as_an_hour_may_have_and_then_counted() {
+    let mut watched = Watched::of(Judge::Motion);
+    watched.rules.watch(true, watched.now);
+    let mut told = Vec::new();
+    for round in 0..40 {
+        told.extend(frames(&mut watched, 70, false));
+        assert!(
+            watched.rules.is_blind(),
+            "what is shown holds, whatever is told"
+        );
+        told.extend(frames(&mut watched, 20, true));
+        assert!(!watched.rules.is_blind());
+        if round == 20 {
+            let wall = watched.now.wall;
+            watched.restart(SECOND, BOOT, 0, wall);
+            watched.rules.watch(true, watched.now);
+        }
+    }
+    assert_eq!(told, [BLIND, SEES].repeat(6));
+    // An hour after the first alert there is room for one that says so.
+    let mut raised = Vec::new();
+    for _ in 0..120 {
+        watched.wait(SECOND);
+        raised.extend(watched.rules.frame(watched.now));
+        raised.extend(watched.rules.tick(watched.now));
+    }
+    let held_back: Vec<_> = raised.iter().map(|it| (it.kind, it.held_back)).collect();
+    assert_eq!(held_back, [(Kind::HeldBack, 34)]);
+}
+
+#[test]
+fn blindness_that_lasts_is_told_as_soon_as_an_hour_has_room_for_it() {
+    let mut watched = Watched::of(Judge::Motion);
+    watched.rules.watch(true, watched.now);
+    for _ in 0..8 {
+        frames(&mut watched, 70, false);
+        frames(&mut watched, 20, true);
+    }
+    let mut raised = Vec::new();
+    for second in 0..3600 {
+        watched.wait(SECOND);
+        let ticked = watched.rules.tick(watched.now);
+        raised.extend(ticked.into_iter().map(|it| (second, it.kind, it.held_back)));
+    }
+    // Eight times 90 s before it, the first of them told after 60.
+    assert_eq!(raised.len(), 1, "{raised:?}");
+    let (second, kind, held_back) = raised[0];
+    assert!((2930..2950).contains(&second), "{second}");
+    assert_eq!((kind, held_back), (Kind::Blind, 2));
+    assert_eq!(frames(&mut watched, 100, true), [SEES]);
+}
+
 /// Asks every ten seconds.
 fn questions(watched: &mut Watched, count: u32, came_to: Question) -> Vec<(Kind, Cause)> {
     let mut raised = Vec::new();
