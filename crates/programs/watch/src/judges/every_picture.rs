@@ -25,8 +25,10 @@ enum Kind {
     Still {
         /// For so long nothing is to move.
         wanted: Duration,
-        /// When something moved there last, or when it was looked at first.
-        moved: Option<Duration>,
+        /// From when on nothing has moved there, as far as that is known.
+        since: Option<Duration>,
+        /// What ended at that moment was movement; else nobody looked before.
+        has_moved: bool,
     },
 }
 
@@ -38,7 +40,8 @@ impl EveryPicture {
             JudgeSettings::Left => Kind::Left,
             JudgeSettings::Still(wanted) => Kind::Still {
                 wanted,
-                moved: None,
+                since: None,
+                has_moved: false,
             },
             _ => return None,
         };
@@ -61,17 +64,24 @@ impl EveryPicture {
                 let here = seen.changed.iter().filter(|change| area.has(change.region));
                 yes_if_any(here.map(change_box))
             }
-            Kind::Still { wanted, moved } => {
+            Kind::Still {
+                wanted,
+                since,
+                has_moved,
+            } => {
                 // A printer's head becomes noise to what tells movement, and stirs for ever.
                 let mut stirring = seen.moving.iter().chain(&seen.stirring);
-                let moves = seen.is_learning || stirring.any(|region| area.has(*region));
-                let since = *moved.get_or_insert(at);
-                let still = at.saturating_sub(since);
-                if moves {
-                    *moved = Some(at);
+                let moves = !seen.is_learning && stirring.any(|region| area.has(*region));
+                if moves || seen.is_learning {
+                    (*since, *has_moved) = (Some(at), moves);
                 }
-                if moves || still < *wanted {
+                let still = at.saturating_sub(*since.get_or_insert(at));
+                if moves || (still < *wanted && *has_moved) {
                     return Answer::No.into();
+                }
+                // What stood still before nobody looked may do so all the time.
+                if seen.is_learning || still < *wanted {
+                    return Answer::Unsure.into();
                 }
                 let still = humantime::format_duration(Duration::from_secs(still.as_secs()));
                 Judged {
@@ -104,18 +114,29 @@ impl EveryPicture {
 
     /// Goes on where another one was that looked at the same place.
     pub(crate) fn take_over(&mut self, before: &Self) {
-        if let (Kind::Still { moved, .. }, Kind::Still { moved: last, .. }) =
-            (&mut self.kind, &before.kind)
+        if let (
+            Kind::Still {
+                since, has_moved, ..
+            },
+            Kind::Still {
+                since: since_before,
+                has_moved: had_moved,
+                ..
+            },
+        ) = (&mut self.kind, &before.kind)
             && self.area == before.area
         {
-            *moved = *last;
+            (*since, *has_moved) = (*since_before, *had_moved);
         }
     }
 
     /// The camera was not looked at for a while: what moved meanwhile nobody knows.
     pub(crate) fn forget(&mut self) {
-        if let Kind::Still { moved, .. } = &mut self.kind {
-            *moved = None;
+        if let Kind::Still {
+            since, has_moved, ..
+        } = &mut self.kind
+        {
+            (*since, *has_moved) = (None, false);
         }
     }
 }
@@ -219,15 +240,26 @@ mod tests {
     fn still_counts_from_the_last_movement_where_the_rule_looks() {
         let minute = |minutes: u64| Duration::from_secs(60 * minutes);
         let mut still = judge(JudgeSettings::Still(minute(5)), &[]);
-        for (moving, at) in [(&[][..], 1), (&[HERE][..], 4), (&[][..], 8)] {
-            assert_eq!(still.judge(&seen(moving), minute(at)).answer, Answer::No);
+        for (moving, at, answer) in [
+            (&[][..], 1, Answer::Unsure),
+            (&[HERE][..], 4, Answer::No),
+            (&[][..], 8, Answer::No),
+        ] {
+            assert_eq!(still.judge(&seen(moving), minute(at)).answer, answer);
         }
         let judged = still.judge(&seen(&[]), minute(9));
         assert!(places(&judged).is_empty());
         assert_eq!(judged.reason.as_deref(), Some("nothing has moved for 5m"));
         // Nobody looked for an hour: nobody knows.
         still.forget();
-        assert_eq!(still.judge(&seen(&[]), minute(70)).answer, Answer::No);
+        let learning = Seen {
+            is_learning: true,
+            ..seen(&[HERE])
+        };
+        for (seen, at) in [(&learning, 70), (&seen(&[]), 71), (&seen(&[]), 74)] {
+            assert_eq!(still.judge(seen, minute(at)).answer, Answer::Unsure);
+        }
+        assert!(places(&still.judge(&seen(&[]), minute(75))).is_empty());
         let right = &["50,0 100,0 100,100 50,100"];
         let mut there = judge(JudgeSettings::Still(minute(5)), right);
         there.judge(&seen(&[]), minute(1));

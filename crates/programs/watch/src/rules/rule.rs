@@ -286,6 +286,7 @@ impl Rule {
                     State::Asked => State::Quiet,
                     state => state,
                 };
+                restored.lose_view(&self.terms, now);
                 restored.lapse(&self.terms, now);
                 restored
             })

@@ -31,6 +31,10 @@ pub(crate) struct Terms {
 /// looked, or the light was switched at that moment.
 pub(super) const LIES_AT_MOST: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a start anew takes at most: systemd waits 5 s, the detector is read, and what is known
+/// of the last look may be half a minute old where the program was killed.
+const A_RESTART: Duration = Duration::from_secs(60);
+
 /// Noes in a row by which a thing that stands is gone.
 pub(crate) const NOES: u32 = 2;
 
@@ -126,6 +130,12 @@ impl Terms {
             Judge::Still => Duration::from_secs(24 * 3600),
         };
         self.cool_down.max(least).max(ASK_AGAIN + CONFIRM)
+    }
+
+    /// How long after the last look this program may be started anew, and what stood then is there
+    /// as long as nobody has looked.
+    pub(super) fn restart(&self) -> Duration {
+        self.cool_down.max(A_RESTART)
     }
 
     /// How long after a question about a thing in this state the next one is due, where something

@@ -755,6 +755,45 @@ fn blindness_that_lasts_is_told_as_soon_as_an_hour_has_room_for_it() {
     assert_eq!(frames(&mut watched, 100, true), [SEES]);
 }
 
+/// Starts again after so long; then the view is learned for 4 s, in which nobody can tell anything.
+fn start_anew(watched: &mut Watched, after: Duration) {
+    let wall = watched.now.wall + after;
+    watched.restart(after, BOOT, 0, wall);
+    assert_eq!(watched.looks(&vec![Answer::Unsure; 4]), 0);
+}
+
+#[test]
+fn a_visit_in_which_the_program_is_started_anew_is_told_once() {
+    let no = |count| vec![Answer::No; count];
+    // Who stands still when the view is known, and moves again then.
+    let mut watched = Watched::of(Judge::Motion);
+    assert_eq!(watched.looks(&[yes()]), 1);
+    start_anew(&mut watched, 20 * SECOND);
+    assert_eq!(watched.state(), State::Standing);
+    assert_eq!(watched.looks(&no(3)) + watched.looks(&[yes()]), 0);
+    // Who has gone is gone all the same, and the next one is told.
+    assert_eq!(watched.looks(&no(6)), 0);
+    assert_eq!(watched.state(), State::Quiet);
+    assert_eq!(watched.looks(&no(10)) + watched.looks(&[yes()]), 1);
+    // Where it took longer, it is the same if it is seen as soon as something can be.
+    for (first, alerts) in [(yes(), 0), (Answer::No, 1)] {
+        let mut watched = Watched::of(Judge::Motion);
+        assert_eq!(watched.looks(&[yes()]), 1);
+        start_anew(&mut watched, 5 * MINUTE);
+        let answers = [first.clone(), first, yes()];
+        assert_eq!(watched.looks(&answers), alerts);
+    }
+}
+
+#[test]
+fn what_stands_still_when_the_program_is_started_anew_is_told_once() {
+    let mut watched = Watched::of(Judge::Still);
+    assert_eq!(watched.looks(&[yes(), yes()]), 1);
+    start_anew(&mut watched, 5 * MINUTE);
+    assert_eq!(watched.looks(&[Answer::Unsure, yes()]), 0);
+    assert_eq!(watched.looks(&[Answer::No, yes()]), 1);
+}
+
 /// Asks every ten seconds.
 fn questions(watched: &mut Watched, count: u32, came_to: Question) -> Vec<(Kind, Cause)> {
     let mut raised = Vec::new();

@@ -37,6 +37,9 @@ pub(super) struct Thing {
     votes: VecDeque<(bool, Monotonic)>,
     /// Noes in a row while it stands.
     noes: u32,
+    /// It stood when the program was started anew, and nobody has looked since: that time says
+    /// nothing of whether it was there.
+    is_out_of_view: bool,
 }
 
 /// What a yes comes to.
@@ -60,7 +63,15 @@ impl Thing {
             looked: now.monotonic,
             votes: VecDeque::new(),
             noes: 0,
+            is_out_of_view: false,
         }
+    }
+
+    /// The program was started anew. What stood a moment before is not away until somebody has
+    /// looked again, and what the view looks like is learned before.
+    pub(super) fn lose_view(&mut self, terms: &Terms, now: Moment) {
+        let is_recent = now.monotonic.since(self.looked) < terms.restart();
+        self.is_out_of_view = self.state == State::Standing && is_recent;
     }
 
     /// Says whether this may be it.
@@ -79,8 +90,7 @@ impl Thing {
 
     /// It was seen. `is_sure` says that this one answer is enough.
     pub(super) fn yes(&mut self, is_sure: bool, terms: &Terms, now: Moment) -> Found {
-        self.lapse(terms, now);
-        self.looked = now.monotonic;
+        self.looked(terms, now);
         self.noes = 0;
         if self.state == State::Standing {
             self.stood = Some(now.monotonic);
@@ -106,8 +116,7 @@ impl Thing {
 
     /// It was not seen.
     pub(super) fn no(&mut self, terms: &Terms, now: Moment) {
-        self.lapse(terms, now);
-        self.looked = now.monotonic;
+        self.looked(terms, now);
         match self.state {
             State::Quiet => {}
             State::Asked => {
@@ -152,6 +161,16 @@ impl Thing {
         terms.judge == Judge::Left && self.label.as_deref() == Some(LEFT)
     }
 
+    /// It was looked for, and there is an answer.
+    fn looked(&mut self, terms: &Terms, now: Moment) {
+        self.lapse(terms, now);
+        if std::mem::take(&mut self.is_out_of_view) {
+            let nobody_looked = now.monotonic.since(self.looked);
+            self.stood = self.stood.map(|stood| stood.plus(nobody_looked));
+        }
+        self.looked = now.monotonic;
+    }
+
     /// Time alone: votes become too old, and what was not looked at for long is not known any more.
     pub(super) fn lapse(&mut self, terms: &Terms, now: Moment) {
         match self.state {
@@ -194,6 +213,7 @@ impl Thing {
         self.state = state;
         self.since = now;
         self.noes = 0;
+        self.is_out_of_view = false;
         if state != State::Asked {
             self.votes.clear();
         }
