@@ -55,7 +55,7 @@ class Watcher:
     """`eyelid-watch --name door` with a configuration."""
 
     def __init__(self, start, street, path, alerts):
-        self.alerts_directory = alerts
+        self.alerts_directory, self.config = alerts, path
         self.program = start(
             "eyelid-watch", "--slots", street.slots, "--config", path, "--name", "door"
         )

@@ -68,6 +68,7 @@ class Model:
         self.asked = []
         self.faults = []
         self.refuses = set()  # keys of a request that this server does not know
+        self.refused = 0  # requests that had such keys
         self.confidence = 0.95
         self.lock = threading.Lock()
         self.open = threading.Event()  # set when it ends: what hangs ends then
@@ -123,6 +124,7 @@ class Model:
         assert handler.path == "/v1/chat/completions", handler.path
         body = json.loads(handler.rfile.read(int(handler.headers["content-length"])))
         if unknown := next((key for key in body if key in self.refuses), None):
+            self.refused += 1
             message = f"Unsupported parameter: '{unknown}'"
             error = {"message": message, "type": "invalid_request_error", "param": unknown}
             return reply(handler, 400, {"error": error})
@@ -174,6 +176,12 @@ def hang(model, handler, *_):
     """Never answers."""
     model.open.wait()
     handler.close_connection = True
+
+
+def slow(model, handler, body, said):
+    """Answers well, when it is let."""
+    model.open.wait()
+    FAULTS[None](model, handler, body, said)
 
 
 def huge(_, handler, *__):
@@ -229,6 +237,7 @@ FAULTS = {
     "redirect": status(307, headers=[("location", "http://127.0.0.1:1/elsewhere")]),
     "html": lambda _, handler, *__: reply(handler, 200, "<html>"),
     "hang": hang,
+    "slow": slow,
     "huge": huge,
     "closed": close,
     "half": half,

@@ -1,5 +1,6 @@
 """Rules in words while a camera is watched: when is asked, about what, and what is told."""
 
+import signal
 import time
 
 import pytest
@@ -113,3 +114,24 @@ def test_nobody_is_asked_once_the_budget_is_spent(watch, street, model, director
     time.sleep(0)
     hold(8, lambda: len(model.asked) > 2)
     assert len(model.asked) == 2
+
+
+def test_a_reload_keeps_the_question_under_way_and_how_an_endpoint_is_asked(watch, street, model):
+    """What did not change in the configuration goes on: nothing is asked twice."""
+    model.refuses, model.faults = {"seed", "temperature"}, ["slow"]
+    watcher = watch('every = "1s"\n', words="a parcel lies there")
+    street.show(parcel=True)
+    wait_for(lambda: model.asked, lambda: f"a question\n{watcher.program.log()}")
+    assert model.refused == 2
+    config = watcher.config.read_text()
+    watcher.config.write_text(config + 'cool-down = "11min"\n[watch.notify.a]\ncommand = "true"\n')
+    watcher.program.process.send_signal(signal.SIGHUP)
+    watcher.program.wait_log("configuration read again")
+    model.open.set()
+    watcher.wait_alert(rule="parcel")
+    assert (len(model.asked), model.most_at_once) == (1, 1), (
+        "it is the answer to the first question"
+    )
+    street.show()
+    wait_for(lambda: len(model.asked) > 1, lambda: f"another\n{watcher.program.log()}")
+    assert model.refused == 2, "it is asked as it wants to be"

@@ -3,10 +3,10 @@
 
 mod answers;
 mod looking;
+mod prints;
 mod voice;
 mod words;
 
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,23 +18,22 @@ use tokio::task::JoinSet;
 use crate::UnaskableError;
 use crate::alert::Judge;
 use crate::judges::Judged;
-use crate::judges::obico::Obico;
 use crate::judges::says::{Asked, Look, Occasion, Prepared};
 use crate::judges::sees::{self, Sees};
 use crate::moment::Moment;
-use crate::rules::{Answer, CameraRules, Question, Rule};
-use crate::settings::{CameraSettings, JudgeSettings, Settings};
+use crate::rules::{CameraRules, Question, Rule};
+use crate::settings::{CameraSettings, Settings};
 
 pub(crate) use answers::{AnswerLog, Answers};
 
+use prints::{OfPrint, PrintDone};
 use words::Words;
 
 /// All of one camera. When it is dropped, so are questions under way.
 pub(crate) struct Asker {
     camera: String,
     words: Option<Words>,
-    /// By their rules; nothing while one is under way.
-    obico: Vec<(String, Option<MlApi>)>,
+    prints: Vec<OfPrint>,
     sees: Option<Sees>,
     is_looking: bool,
     under_way: JoinSet<Done>,
@@ -51,12 +50,6 @@ pub(crate) enum Whom {
     Recorded(Rc<Answers>),
     /// Nobody.
     Nobody,
-}
-
-/// Who looks at prints for a rule.
-enum MlApi {
-    Itself(Box<Obico>),
-    Recorded(Rc<Answers>),
 }
 
 /// Rules that are to be asked about now, all of one judge.
@@ -93,12 +86,9 @@ pub(crate) struct Outcome {
 /// What a task gives back.
 enum Done {
     Words(Box<(Prepared, Asked, AskedPicture, Instant)>),
-    Obico(Box<ObicoDone>),
+    Print(Box<PrintDone>),
     Seen(Box<(Vec<String>, anyhow::Result<sees::Look>, AskedPicture)>),
 }
-
-/// Of a rule; no answer where nothing is said of it.
-type ObicoDone = (String, MlApi, Option<anyhow::Result<Judged>>, AskedPicture);
 
 impl Asker {
     /// Those of a camera.
@@ -111,21 +101,54 @@ impl Asker {
         camera: &CameraSettings,
         whom: &Whom,
     ) -> anyhow::Result<Self> {
-        let words = Words::new(settings, camera, whom)?;
-        let mut obico = Vec::new();
-        for rule in &camera.rules {
-            if let Some(judge) = ml_api(&rule.judge, whom, settings.ca_file.as_deref())? {
-                obico.push((rule.name.clone(), Some(judge)));
-            }
-        }
+        Self::after(None, settings, camera, whom)
+    }
+
+    /// Those of a camera, of whom each that was there `before` and is the same goes on as it was,
+    /// once this one has [taken over](Self::take_over).
+    fn after(
+        before: Option<&Self>,
+        settings: &Settings,
+        camera: &CameraSettings,
+        whom: &Whom,
+    ) -> anyhow::Result<Self> {
+        let words = before.and_then(|before| before.words.as_ref());
+        let prints = before.map_or(&[][..], |before| &before.prints);
+        let sees = before.and_then(|before| before.sees.as_ref());
         Ok(Self {
             camera: camera.name.to_string(),
-            words,
-            obico,
-            sees: Sees::new(settings, camera)?,
+            words: Words::new(settings, camera, whom, words)?,
+            prints: OfPrint::all(settings, camera, whom, prints)?,
+            sees: Sees::after(sees, settings, camera)?,
             is_looking: false,
             under_way: JoinSet::new(),
         })
+    }
+
+    /// Those of a camera by other settings, to [take over](Self::take_over) from this one: the
+    /// detector, the scores of prints and what an endpoint does not take are those of this one, if
+    /// it is the same detector, ml_api or endpoint. Keys are read again.
+    ///
+    /// # Errors
+    /// As of [`Self::new`]. Nothing has changed.
+    pub(crate) fn by_other_settings(
+        &self,
+        settings: &Settings,
+        camera: &CameraSettings,
+        whom: &Whom,
+    ) -> anyhow::Result<Self> {
+        Self::after(Some(self), settings, camera, whom)
+    }
+
+    /// Goes on in the place of the one `before`, with its questions. Gives the rules whose
+    /// questions are dropped: those who were asked are not asked any more.
+    pub(crate) fn take_over(&mut self, before: Self) -> Vec<String> {
+        (self.under_way, self.is_looking) = (before.under_way, before.is_looking);
+        let mut dropped = OfPrint::take_over(&mut self.prints, before.prints);
+        if let Some(before) = before.words {
+            dropped.extend(before.hand_over(self.words.as_mut()));
+        }
+        dropped
     }
 
     /// Those of a camera that is watched, or is to be.
@@ -151,7 +174,7 @@ impl Asker {
     ) -> anyhow::Result<()> {
         match &mut self.words {
             Some(words) => words.set_rules(camera),
-            None => self.words = Words::new(settings, camera, whom)?,
+            None => self.words = Words::new(settings, camera, whom, None)?,
         }
         Ok(())
     }
@@ -168,11 +191,7 @@ impl Asker {
         if let Some(words) = &mut self.words {
             words.says.forget();
         }
-        for (_, obico) in &mut self.obico {
-            if let Some(MlApi::Itself(obico)) = obico {
-                obico.forget();
-            }
-        }
+        self.prints.iter().for_each(OfPrint::forget);
     }
 
     /// What is to be asked now, of the rules that `looks_now`; `moves` says whether something does
@@ -197,8 +216,8 @@ impl Asker {
         let of_obico = rules.rules().iter();
         let of_obico = of_obico.filter(|it| is_due(it, Judge::Obico));
         let is_free = |rule: &&Rule| {
-            let known = self.obico.iter().find(|(name, _)| name == rule.name());
-            known.is_some_and(|(_, obico)| obico.is_some())
+            let known = self.prints.iter().find(|it| it.rule == rule.name());
+            known.is_some_and(OfPrint::is_free)
         };
         due.extend(of_obico.filter(is_free).map(|rule| Due {
             judge: Judge::Obico,
@@ -226,34 +245,13 @@ impl Asker {
     ) -> anyhow::Result<()> {
         match due.judge {
             Judge::Says => self.ask_in_words(due, rules, picture, clock_ahead_of_utc_s, at),
-            Judge::Obico => self.ask_obico(due, picture),
+            Judge::Obico => self.ask_of_prints(due, picture),
             Judge::Sees => {
                 self.ask_detector(due, picture);
                 Ok(())
             }
             Judge::Motion | Judge::Left | Judge::Still => Ok(()),
         }
-    }
-
-    fn ask_obico(&mut self, due: &Due, picture: AskedPicture) -> anyhow::Result<()> {
-        let (header, _) = eyelid_jpeg::whole(&picture.jpeg)?;
-        for (rule, place) in &mut self.obico {
-            if !due.rules.contains(rule) {
-                continue;
-            }
-            let Some(mut judge) = place.take() else {
-                continue;
-            };
-            let (rule, picture) = (rule.clone(), picture.clone());
-            self.under_way.spawn_local(async move {
-                let judged = match &mut judge {
-                    MlApi::Itself(obico) => Some(obico.judge((header.width, header.height)).await),
-                    MlApi::Recorded(answers) => answers.said(&rule, None).map(Ok),
-                };
-                Done::Obico(Box::new((rule, judge, judged, picture)))
-            });
-        }
-        Ok(())
     }
 
     /// Says whether a question is under way.
@@ -268,59 +266,12 @@ impl Asker {
             match self.under_way.join_next().await {
                 None => std::future::pending().await,
                 Some(Ok(Done::Words(done))) => return self.words_done(*done),
-                Some(Ok(Done::Obico(done))) => return self.obico_done(*done),
+                Some(Ok(Done::Print(done))) => return self.print_done(*done),
                 Some(Ok(Done::Seen(done))) => return self.detector_done(*done),
+                // It was dropped.
+                Some(Err(error)) if error.is_cancelled() => {}
                 Some(Err(error)) => log::error!("a question has ended early: {error}"),
             }
         }
     }
-
-    fn obico_done(&mut self, (rule, judge, judged, picture): ObicoDone) -> Outcome {
-        if let Some((_, place)) = self.obico.iter_mut().find(|(name, _)| *name == rule) {
-            *place = Some(judge);
-        }
-        let (came_to, why, judged) = match judged {
-            None => (None, None, None),
-            Some(Ok(judged)) => (Some(Question::Answered), None, Some(judged)),
-            Some(Err(error)) => {
-                let why = format!("{error:#}");
-                log::debug!("obico: no answer: {why}");
-                let missing = Some(Answer::Missing.into());
-                (Some(Question::Failed), Some(why), missing)
-            }
-        };
-        Outcome {
-            judge: Judge::Obico,
-            came_to,
-            why,
-            put_off: Vec::new(),
-            answers: judged.map(|judged| (rule, judged)).into_iter().collect(),
-            picture,
-        }
-    }
-}
-
-/// Who looks for a rule of obico's, if anybody does.
-fn ml_api(
-    judge: &JudgeSettings,
-    whom: &Whom,
-    ca_file: Option<&Path>,
-) -> anyhow::Result<Option<MlApi>> {
-    let JudgeSettings::Obico {
-        url,
-        picture,
-        key_file,
-    } = judge
-    else {
-        return Ok(None);
-    };
-    Ok(match whom {
-        Whom::Themselves { picture: lent } => {
-            let picture = lent.as_ref().unwrap_or(picture);
-            let obico = Obico::new(url, picture, key_file.as_deref(), ca_file)?;
-            Some(MlApi::Itself(Box::new(obico)))
-        }
-        Whom::Recorded(answers) => Some(MlApi::Recorded(answers.clone())),
-        Whom::Nobody => None,
-    })
 }

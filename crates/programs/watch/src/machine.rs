@@ -62,6 +62,14 @@ impl Machine {
         })
     }
 
+    /// Says whether a camera can be looked at as its settings want it.
+    ///
+    /// # Errors
+    /// More polygons than can be watched.
+    pub(crate) fn check(camera: &CameraSettings) -> anyhow::Result<()> {
+        Eye::new(camera).map(drop)
+    }
+
     /// Takes other settings. Rules that are as they were go on as they were.
     ///
     /// # Errors

@@ -182,10 +182,10 @@ impl CameraRules {
         self.ask(rule, |asking| asking.put_off(wait, now.monotonic));
     }
 
-    /// No question that is under way has an answer any more.
-    pub(crate) fn drop_questions(&mut self, now: Moment) {
-        for rule in &mut self.rules {
-            rule.ask(|asking| asking.dropped(now.monotonic));
+    /// Questions that are under way for these rules have no answer any more.
+    pub(crate) fn drop_questions(&mut self, rules: &[String], now: Moment) {
+        for rule in rules {
+            self.ask(rule, |asking| asking.dropped(now.monotonic));
         }
     }
 

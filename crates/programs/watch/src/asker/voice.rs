@@ -19,24 +19,45 @@ const MAYBE: f64 = 0.5;
 pub(super) enum Voice {
     Model(Box<Model>),
     /// What was said is said again, in the same pauses.
-    Recorded(Rc<Answers>, RefCell<Pauses>),
+    Recorded(Rc<Answers>, Rc<RefCell<Pauses>>),
 }
 
 impl Voice {
-    /// Whoever is to be asked, if anybody is.
+    /// Whoever is to be asked, if anybody is. Who was asked `before` and is the same goes on.
     ///
     /// # Errors
     /// The model's key cannot be read, or would go over a wire in the clear.
-    pub(super) fn new(settings: &Settings, whom: &Whom) -> anyhow::Result<Option<Self>> {
+    pub(super) fn new(
+        settings: &Settings,
+        whom: &Whom,
+        before: Option<&Self>,
+    ) -> anyhow::Result<Option<Self>> {
         Ok(match (whom, &settings.model) {
             (Whom::Themselves { .. }, Some(model)) => {
-                Some(Self::Model(Box::new(Model::new(model, &settings.state)?)))
+                let mut model = Model::new(model, &settings.state)?;
+                if let Some(Self::Model(before)) = before {
+                    model.go_on_after(before);
+                }
+                Some(Self::Model(Box::new(model)))
             }
             (Whom::Recorded(answers), _) => {
-                Some(Self::Recorded(answers.clone(), RefCell::default()))
+                let pauses = match before {
+                    Some(Self::Recorded(_, pauses)) => pauses.clone(),
+                    _ => Rc::default(),
+                };
+                Some(Self::Recorded(answers.clone(), pauses))
             }
             (Whom::Themselves { .. }, None) | (Whom::Nobody, _) => None,
         })
+    }
+
+    /// Says whether an answer of the one is one of the other.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Model(own), Self::Model(other)) => own.is(other),
+            (Self::Recorded(own, _), Self::Recorded(other, _)) => Rc::ptr_eq(own, other),
+            _ => false,
+        }
     }
 
     /// How long to wait with a question of this camera.

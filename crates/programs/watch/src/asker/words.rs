@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use eyelid_words::{Answer as Word, RuleInWords, Verdict};
+use tokio::task::AbortHandle;
 
 use super::voice::Voice;
 use super::{AskedPicture, Asker, Done, Due, Outcome, Whom};
@@ -20,12 +21,13 @@ const NOT_NOW: Duration = Duration::from_secs(1);
 pub(super) struct Words {
     voice: Rc<Voice>,
     pub(super) says: Says,
-    is_asking: bool,
+    /// What is asked now, and for which rules.
+    question: Option<(AbortHandle, Vec<String>)>,
     rules: Vec<RuleInWords>,
 }
 
 impl Words {
-    /// Those of a camera, if it has rules in words.
+    /// Those of a camera, if it has rules in words. Who was asked `before` and is the same goes on.
     ///
     /// # Errors
     /// The model's key cannot be read, or would go over a wire in the clear.
@@ -33,24 +35,51 @@ impl Words {
         settings: &Settings,
         camera: &CameraSettings,
         whom: &Whom,
+        before: Option<&Self>,
     ) -> anyhow::Result<Option<Self>> {
-        let has_words = camera.rules.iter().any(|rule| rule.judge.is_in_words());
-        let voice = Voice::new(settings, whom)?.filter(|_| has_words);
-        let Some(voice) = voice else {
+        if !camera.rules.iter().any(|rule| rule.judge.is_in_words()) {
+            return Ok(None);
+        }
+        let before = before.map(|before| &*before.voice);
+        let Some(voice) = Voice::new(settings, whom, before)? else {
             return Ok(None);
         };
         Ok(Some(Self {
             voice: Rc::new(voice),
             says: Says::new(&camera.mask),
-            is_asking: false,
+            question: None,
             rules: in_words(camera),
         }))
+    }
+
+    /// Hands its question over to the one `after`, and what it has seen and was answered, if that
+    /// asks the same model about the same places. Gives the rules whose question is dropped.
+    pub(super) fn hand_over(self, after: Option<&mut Self>) -> Vec<String> {
+        let after = after.filter(|after| after.voice.is(&self.voice));
+        let Some(after) = after else {
+            let Some((question, rules)) = self.question else {
+                return Vec::new();
+            };
+            question.abort();
+            return rules;
+        };
+        after.question = self.question;
+        if self.says.has_mask_of(&after.says) {
+            after.says = self.says;
+            after.forget_others(&self.rules);
+        }
+        Vec::new()
     }
 
     /// Has these rules from now on. Who is asked, how that wants to be asked, and a question that
     /// is under way stay as they are.
     pub(super) fn set_rules(&mut self, camera: &CameraSettings) {
         let before = std::mem::replace(&mut self.rules, in_words(camera));
+        self.forget_others(&before);
+    }
+
+    /// What was answered for rules that are not there any more says nothing.
+    fn forget_others(&mut self, before: &[RuleInWords]) {
         for rule in before.iter().filter(|rule| !self.rules.contains(rule)) {
             self.says.forget_rule(&rule.name);
         }
@@ -65,7 +94,7 @@ impl Words {
     ) -> Option<Due> {
         let due: Vec<&Rule> = due.collect();
         let occasion = occasion(&due);
-        let may_ask = !self.is_asking && self.voice.wait(camera, occasion, at).is_zero();
+        let may_ask = self.question.is_none() && self.voice.wait(camera, occasion, at).is_zero();
         (may_ask && !due.is_empty()).then(|| Due {
             judge: Judge::Says,
             rules: due.iter().map(|rule| rule.name().to_owned()).collect(),
@@ -102,13 +131,15 @@ impl Asker {
         let Some(prepared) = prepared else {
             return Ok(());
         };
-        words.is_asking = true;
+        let rules = prepared.question.rules().iter();
+        let rules = rules.map(|rule| rule.name.clone()).collect();
         let (voice, camera) = (words.voice.clone(), self.camera.clone());
         let occasion = due.occasion;
-        self.under_way.spawn_local(async move {
+        let question = self.under_way.spawn_local(async move {
             let asked = voice.ask(&camera, occasion, &prepared.question, at).await;
             Done::Words(Box::new((prepared, asked, picture, at)))
         });
+        words.question = Some((question, rules));
         Ok(())
     }
 
@@ -118,7 +149,7 @@ impl Asker {
     ) -> Outcome {
         let mut rules: Vec<&RuleInWords> = prepared.question.rules().iter().collect();
         if let Some(words) = &mut self.words {
-            words.is_asking = false;
+            words.question = None;
             if let Asked::Said(said) = &asked {
                 words.says.answered(&prepared, said, at + said.took);
             }
@@ -368,45 +399,48 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_rule_that_is_made_meanwhile_drops_no_question_and_takes_no_other_s_answer() {
-        let directory = tempfile::tempdir().unwrap();
+    /// Whoever answers these two: yes and no.
+    fn answering(directory: &std::path::Path) -> Whom {
         let said = r#"{"at_s": 0, "rule": "parcel", "answer": "yes"}
             {"at_s": 0, "rule": "dog", "answer": "no"}"#;
-        let file = directory.path().join("answers");
+        let file = directory.join("answers");
         std::fs::write(&file, said).unwrap();
-        let whom = Whom::Recorded(Rc::new(super::super::Answers::read(&file).unwrap()));
-        let place = crate::Place {
-            slots: None,
-            config: None,
-        };
+        Whom::Recorded(Rc::new(super::super::Answers::read(&file).unwrap()))
+    }
+
+    fn settings() -> Settings {
+        let place = crate::Place::default();
         let file = eyelid_config::Config::default();
-        let settings = Settings::new(&place, &Default::default(), &file).unwrap();
-        let with = |rules: &[(&str, &str)]| {
-            let words = |(name, words): &(&str, &str)| {
-                let words = words.parse().unwrap();
-                RuleSettings::words((*name).to_owned(), words, Vec::new())
+        Settings::new(&place, &Default::default(), &file).unwrap()
+    }
+
+    fn with(rules: &[(&str, &str)]) -> CameraSettings {
+        let words = |(name, words): &(&str, &str)| {
+            let words = words.parse().unwrap();
+            RuleSettings::words((*name).to_owned(), words, Vec::new())
+        };
+        CameraSettings {
+            rules: rules.iter().map(words).collect(),
+            ..CameraSettings::of("door")
+        }
+    }
+
+    const BOTH: [(&str, &str); 2] = [("parcel", "a parcel"), ("dog", "a dog")];
+
+    /// Asks about both rules.
+    fn ask_of_both(asker: &mut Asker) {
+        let terms = |(name, words): (&str, &str)| {
+            let terms = Terms {
+                asked: Some(words.to_owned()),
+                ..Terms::of(Judge::Says)
             };
-            CameraSettings {
-                rules: rules.iter().map(words).collect(),
-                ..CameraSettings::of("door")
-            }
+            (name.to_owned(), terms)
         };
-        let before = with(&[("parcel", "a parcel"), ("dog", "a dog")]);
-        let mut asker = Asker::new(&settings, &before, &whom).unwrap();
         let now = Moment::now();
-        let terms = |words: &str| Terms {
-            asked: Some(words.to_owned()),
-            ..Terms::of(Judge::Says)
-        };
-        let rules = vec![
-            ("parcel".to_owned(), terms("a parcel")),
-            ("dog".to_owned(), terms("a dog")),
-        ];
-        let rules = CameraRules::new(rules, None, "", now);
+        let rules = CameraRules::new(BOTH.map(terms).to_vec(), None, "", now);
         let due = Due {
             judge: Judge::Says,
-            rules: vec!["parcel".to_owned(), "dog".to_owned()],
+            rules: BOTH.map(|(name, _)| name.to_owned()).to_vec(),
             occasion: Occasion::First,
         };
         let mut encoder = eyelid_picture::Encoder::default();
@@ -415,15 +449,52 @@ mod tests {
             jpeg: jpeg.to_vec().into(),
             captured: now.wall,
         };
+        asker.ask(&due, &rules, picture, 0, Instant::now()).unwrap();
+    }
+
+    fn names(answers: &[(String, Judged)]) -> Vec<&str> {
+        answers.iter().map(|(name, _)| &name[..]).collect()
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_is_made_meanwhile_drops_no_question_and_takes_no_other_s_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let (settings, whom) = (settings(), answering(directory.path()));
+        let mut asker = Asker::new(&settings, &with(&BOTH), &whom).unwrap();
         let outcome = tokio::task::LocalSet::new();
         let outcome = outcome.run_until(async {
-            asker.ask(&due, &rules, picture, 0, Instant::now()).unwrap();
+            ask_of_both(&mut asker);
             let after = with(&[("parcel", "a parcel"), ("dog", "a cat"), ("new", "a man")]);
             asker.set_made_rules(&settings, &after, &whom).unwrap();
             asker.outcome().await
         });
-        let answers = outcome.await.answers;
-        let names: Vec<_> = answers.iter().map(|(name, _)| &name[..]).collect();
-        assert_eq!(names, ["parcel"]);
+        assert_eq!(names(&outcome.await.answers), ["parcel"]);
+    }
+
+    #[tokio::test]
+    async fn other_settings_drop_a_question_only_where_another_is_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let (settings, whom) = (settings(), answering(directory.path()));
+        let other = answering(directory.path());
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let mut asker = Asker::new(&settings, &with(&BOTH), &whom).unwrap();
+                ask_of_both(&mut asker);
+                let fewer = with(&BOTH[..1]);
+                let mut next = asker.by_other_settings(&settings, &fewer, &whom).unwrap();
+                assert_eq!(next.take_over(asker), [""; 0]);
+                let asked_now = next.words.as_ref().unwrap().question.is_some();
+                assert!(asked_now, "no second one beside it");
+                assert_eq!(names(&next.outcome().await.answers), ["parcel"]);
+                ask_of_both(&mut next);
+                let mut last = next.by_other_settings(&settings, &fewer, &other).unwrap();
+                assert_eq!(last.take_over(next), ["parcel", "dog"]);
+                let said = tokio::time::timeout(Duration::from_millis(50), last.outcome());
+                assert!(said.await.is_err(), "nobody waits for that");
+                ask_of_both(&mut last);
+                assert_eq!(names(&last.outcome().await.answers), ["parcel"]);
+            })
+            .await;
     }
 }

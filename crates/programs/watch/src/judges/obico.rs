@@ -6,7 +6,9 @@
 
 mod score;
 
+use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -30,7 +32,8 @@ const LIMITS: Limits = Limits {
 pub(crate) struct Obico {
     client: Client,
     request: Request,
-    score: Score,
+    /// Shared with the one that goes on after this one.
+    score: Rc<Cell<Score>>,
     is_of_frame: bool,
 }
 
@@ -79,7 +82,7 @@ impl Obico {
                 key: key_for(&url, key_file, "obico")?,
                 ..Request::new(Method::GET, url)
             },
-            score: Score::default(),
+            score: Rc::default(),
             is_of_frame: is_of_frame(picture.as_str()),
         })
     }
@@ -90,7 +93,7 @@ impl Obico {
     ///
     /// # Errors
     /// Why it has not looked.
-    pub(crate) async fn judge(&mut self, frame: (u32, u32)) -> anyhow::Result<Judged> {
+    pub(crate) async fn judge(&self, frame: (u32, u32)) -> anyhow::Result<Judged> {
         let (found, took) = self.look().await?;
         Ok(Judged {
             answer: self.weigh(&found, frame),
@@ -116,14 +119,29 @@ impl Obico {
     }
 
     /// A print has ended, or was paused: what was found in it says nothing of the next one.
-    pub(crate) fn forget(&mut self) {
-        self.score = Score::default();
+    pub(crate) fn forget(&self) {
+        self.score.take();
     }
 
-    fn weigh(&mut self, found: &Found, frame: (u32, u32)) -> Answer {
+    /// Says whether the other one has the same container look at the same picture.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        self.request.url == other.request.url
+    }
+
+    /// Goes on with what that one has found so far, if it is the same that is looked at.
+    pub(crate) fn go_on_after(&mut self, before: &Self) {
+        if self.is_at(before) {
+            self.score = before.score.clone();
+        }
+    }
+
+    fn weigh(&self, found: &Found, frame: (u32, u32)) -> Answer {
         let certainties = found.detections.iter().map(|(_, certainty, _)| *certainty);
         let sum: f64 = certainties.filter(|it| (0.0..=1.0).contains(it)).sum();
-        match self.score.next(sum) {
+        let mut score = self.score.get();
+        let weighed = score.next(sum);
+        self.score.set(score);
+        match weighed {
             None => Answer::Unsure,
             Some(score) if !score.is_failing => Answer::No,
             Some(score) => Answer::Yes {
@@ -244,7 +262,7 @@ mod tests {
         for (pictures, boxes) in [(of_frame, 1), (other, 0)] {
             for picture in pictures {
                 let url = "http://127.0.0.1:3333".parse().unwrap();
-                let mut obico = Obico::new(&url, &picture.parse().unwrap(), None, None).unwrap();
+                let obico = Obico::new(&url, &picture.parse().unwrap(), None, None).unwrap();
                 let none = Found {
                     detections: Vec::new(),
                 };
@@ -262,7 +280,7 @@ mod tests {
 
     #[test]
     fn is_unsure_at_first_and_sure_of_what_lasts() {
-        let mut obico = obico();
+        let obico = obico();
         let found = |certainty| Found {
             detections: vec![("failure".to_owned(), certainty, [1.0; 4])],
         };
@@ -279,5 +297,22 @@ mod tests {
         assert_eq!(obico.weigh(&none, (1, 1)), Answer::No);
         let answer = (0..40).map(|_| obico.weigh(&found(1.0), (1, 1))).last();
         assert!(matches!(answer, Some(Answer::Yes { .. })), "{answer:?}");
+    }
+
+    #[test]
+    fn other_settings_go_on_with_what_was_found_of_the_same_picture() {
+        let none = Found {
+            detections: Vec::new(),
+        };
+        let before = obico();
+        (0..40).for_each(|_| drop(before.weigh(&none, (1, 1))));
+        let mut same = obico();
+        same.go_on_after(&before);
+        assert_eq!(same.weigh(&none, (1, 1)), Answer::No);
+        let url = "http://127.0.0.1:3333".parse().unwrap();
+        let picture = "http://192.0.2.10:8080/other/snapshot".parse().unwrap();
+        let mut other = Obico::new(&url, &picture, None, None).unwrap();
+        other.go_on_after(&before);
+        assert_eq!(other.weigh(&none, (1, 1)), Answer::Unsure);
     }
 }

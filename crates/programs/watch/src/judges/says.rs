@@ -53,6 +53,11 @@ impl Says {
         }
     }
 
+    /// Says whether the other one leaves out the same places.
+    pub(crate) fn has_mask_of(&self, other: &Self) -> bool {
+        self.mask == other.mask
+    }
+
     /// Takes in every picture that is looked at: one of them may be what was before.
     pub(crate) fn looked(&mut self, look: Look) {
         self.moments.looked(look);

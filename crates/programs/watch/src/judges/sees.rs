@@ -2,7 +2,7 @@
 //! a thread aside, for that takes a tenth of a second or more; the watcher asks it at most once a
 //! second, and only while something moves or stands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,20 @@ const MOST_MASKED: f32 = 0.75;
 /// The detector of one camera, with the rules that ask it.
 pub(crate) struct Sees {
     detector: Arc<Mutex<Detector>>,
+    /// Where that is from.
+    source: Source,
     rules: Vec<(String, Wanted)>,
     mask: Area,
     area: Area,
     /// What none of the rules asks for is not told.
     least_confidence: f32,
+}
+
+/// A detector's file, and the library that runs it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Source {
+    model: PathBuf,
+    library: Option<PathBuf>,
 }
 
 /// What a rule asks for.
@@ -54,20 +63,49 @@ impl Sees {
         settings: &Settings,
         camera: &CameraSettings,
     ) -> anyhow::Result<Option<Self>> {
+        Self::after(None, settings, camera)
+    }
+
+    /// The same, with the detector of `before` if it is the same file: it is not loaded twice.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub(crate) fn after(
+        before: Option<&Self>,
+        settings: &Settings,
+        camera: &CameraSettings,
+    ) -> anyhow::Result<Option<Self>> {
         let wanted = |rule: &RuleSettings| Some((rule.name.clone(), Wanted::of(rule)?));
         let rules: Vec<_> = camera.rules.iter().filter_map(wanted).collect();
         let Some((first, _)) = rules.first() else {
             return Ok(None);
         };
-        let detector = open(&settings.detector, settings.onnxruntime.as_deref())
-            .with_context(|| format!("rule {first:?}"))?;
-        Ok(Some(Self::with(detector, rules, camera)))
+        let source = Source {
+            model: settings.detector.clone(),
+            library: settings.onnxruntime.clone(),
+        };
+        let detector = match before.filter(|before| before.source == source) {
+            Some(before) => before.detector.clone(),
+            None => {
+                let opened = open(&source.model, source.library.as_deref());
+                Arc::new(Mutex::new(
+                    opened.with_context(|| format!("rule {first:?}"))?,
+                ))
+            }
+        };
+        Ok(Some(Self::with(detector, source, rules, camera)))
     }
 
-    fn with(detector: Detector, rules: Vec<(String, Wanted)>, camera: &CameraSettings) -> Self {
+    fn with(
+        detector: Arc<Mutex<Detector>>,
+        source: Source,
+        rules: Vec<(String, Wanted)>,
+        camera: &CameraSettings,
+    ) -> Self {
         let confidences = rules.iter().map(|(_, wanted)| wanted.confidence as f32);
         Self {
-            detector: Arc::new(Mutex::new(detector)),
+            detector,
+            source,
             least_confidence: confidences.fold(1.0, f32::min),
             rules,
             mask: Area::new(&camera.mask),
@@ -249,8 +287,8 @@ mod tests {
         };
         let wanted = camera.rules.iter();
         let wanted = wanted.map(|rule| (rule.name.clone(), Wanted::of(rule).unwrap()));
-        let detector = Detector::new(Box::new(Always));
-        Sees::with(detector, wanted.collect(), &camera)
+        let detector = Arc::new(Mutex::new(Detector::new(Box::new(Always))));
+        Sees::with(detector, Source::default(), wanted.collect(), &camera)
     }
 
     fn jpeg() -> Vec<u8> {
@@ -338,5 +376,29 @@ mod tests {
         let cut = Bytes::copy_from_slice(&cut[..cut.len() / 2]);
         assert!(sees.look(cut).await.is_err());
         assert!(sees.look(jpeg().into()).await.is_ok());
+    }
+
+    #[test]
+    fn the_same_detector_is_not_loaded_twice() {
+        let before = sees(&[], &[], vec![rule("people", &["person"], &[], 0.4)]);
+        let mut settings = Settings::new(
+            &crate::Place::default(),
+            &Default::default(),
+            &eyelid_config::Config::default(),
+        )
+        .unwrap();
+        // There is none, so it cannot be loaded.
+        settings.detector = PathBuf::new();
+        let camera = CameraSettings {
+            rules: vec![rule("dogs", &["dog"], &[], 0.4)],
+            ..CameraSettings::of("door")
+        };
+        let after = Sees::after(Some(&before), &settings, &camera)
+            .unwrap()
+            .unwrap();
+        let look = after.look_now(&jpeg()).unwrap();
+        assert_eq!(labels(&after.judge("dogs", &look)), ["dog"]);
+        settings.detector = "/nowhere".into();
+        assert!(Sees::after(Some(&before), &settings, &camera).is_err());
     }
 }

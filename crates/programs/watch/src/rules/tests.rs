@@ -432,11 +432,11 @@ fn who_was_not_asked_after_all_is_asked_soon() {
     assert!(!watched.now_plus(SECOND).is_due() && watched.now_plus(2 * SECOND).is_due());
     // Other settings, so that nobody waits for the answer any more.
     watched.rules.asked("a", watched.now);
-    watched.rules.drop_questions(watched.now);
+    watched.rules.drop_questions(&["a".to_owned()], watched.now);
     assert!(watched.is_due());
     watched.rules.asked("a", watched.now);
     watched.look(&Answer::No);
-    watched.rules.drop_questions(watched.now);
+    watched.rules.drop_questions(&["a".to_owned()], watched.now);
     assert!(!watched.now_plus(HOUR).is_due());
 }
 

@@ -129,7 +129,7 @@ impl Watcher {
                 Event::Picture(Ok(picture)) => self.look(picture).await,
                 Event::Picture(Err(reason)) => self.missed(&reason).await,
                 Event::Outcome(outcome) => self.answered(*outcome),
-                Event::Plan(plan) => self.take(*plan)?,
+                Event::Plan(plan) => self.take(*plan),
                 Event::Time => {}
             }
             self.tick()?;
@@ -300,15 +300,25 @@ impl Watcher {
             .tell(&to_tell, &self.camera.rules, &mut self.machine.rules);
     }
 
-    /// Takes a configuration that was read again.
-    fn take(&mut self, plan: Plan) -> anyhow::Result<()> {
-        let before = mem::replace(&mut self.plan, plan);
-        let taken = self.reconfigure();
-        if let Err(error) = taken.and_then(|()| self.hands.reconfigure(&self.plan)) {
-            log::error!("configuration not used: {error:#}");
-            self.plan = before;
-            return self.reconfigure();
+    /// Takes a configuration that was read again. One that cannot be used changes nothing.
+    fn take(&mut self, plan: Plan) {
+        match self.reconfigure(&plan) {
+            Ok(()) => self.plan = plan,
+            Err(error) => log::error!("configuration not used: {error:#}"),
         }
+    }
+
+    /// Does as this says, and goes on with all that it leaves as it is.
+    fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        let camera = with_made_rules(plan, &self.made);
+        let mut asker = (self.asker).by_other_settings(&plan.settings, &camera, &THEMSELVES)?;
+        Machine::check(&camera)?;
+        self.hands.reconfigure(plan)?;
+        self.machine.reconfigure(&camera)?;
+        mem::swap(&mut self.asker, &mut asker);
+        let dropped = self.asker.take_over(asker);
+        self.machine.rules.drop_questions(&dropped, Moment::now());
+        self.camera = camera;
         self.pace = Pace::new(self.camera.fps);
         self.hours = Hours::new();
         // What is looked at may be another file.
@@ -322,16 +332,6 @@ impl Watcher {
         self.asker.set_made_rules(settings, &camera, &THEMSELVES)?;
         self.machine.reconfigure(&camera)?;
         self.camera = camera;
-        Ok(())
-    }
-
-    fn reconfigure(&mut self) -> anyhow::Result<()> {
-        let camera = with_made_rules(&self.plan, &self.made);
-        let settings = &self.plan.settings;
-        let asker = Asker::new(settings, &camera, &THEMSELVES)?;
-        self.machine.reconfigure(&camera)?;
-        self.machine.rules.drop_questions(Moment::now());
-        (self.asker, self.camera) = (asker, camera);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -64,8 +65,9 @@ pub(crate) struct Model {
     key: Option<Key>,
     limits: Limits,
     questions: Questions,
-    dialect: RefCell<Dialect>,
-    pauses: RefCell<Pauses>,
+    /// These two are shared with the one that goes on after this one.
+    dialect: Rc<RefCell<Dialect>>,
+    pauses: Rc<RefCell<Pauses>>,
 }
 
 impl Model {
@@ -88,9 +90,22 @@ impl Model {
                 largest_answer: MOST_ANSWER_BYTES,
             },
             questions: Questions::new(state, settings.budget),
-            dialect: RefCell::default(),
-            pauses: RefCell::default(),
+            dialect: Rc::default(),
+            pauses: Rc::default(),
         })
+    }
+
+    /// Says whether the other one is the same model at the same endpoint.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.url == other.url && self.model == other.model
+    }
+
+    /// Goes on with what that one knows of its endpoint, if it is the same.
+    pub(crate) fn go_on_after(&mut self, before: &Self) {
+        if self.is(before) {
+            self.dialect = before.dialect.clone();
+            self.pauses = before.pauses.clone();
+        }
     }
 
     /// Questions asked within the last hour and the last day, of all cameras.
