@@ -1,5 +1,6 @@
 """Rules in words while a camera is watched: when is asked, about what, and what is told."""
 
+import json
 import signal
 import time
 
@@ -119,19 +120,92 @@ def test_nobody_is_asked_once_the_budget_is_spent(watch, street, model, director
 def test_a_reload_keeps_the_question_under_way_and_how_an_endpoint_is_asked(watch, street, model):
     """What did not change in the configuration goes on: nothing is asked twice."""
     model.refuses, model.faults = {"seed", "temperature"}, ["slow"]
-    watcher = watch('every = "1s"\n', words="a parcel lies there")
     street.show(parcel=True)
+    watcher = watch('every = "1s"\n', words="a parcel lies there")
     wait_for(lambda: model.asked, lambda: f"a question\n{watcher.program.log()}")
-    assert model.refused == 2
+    refused = model.refused
+    assert refused
     config = watcher.config.read_text()
     watcher.config.write_text(config + 'cool-down = "11min"\n[watch.notify.a]\ncommand = "true"\n')
     watcher.program.process.send_signal(signal.SIGHUP)
     watcher.program.wait_log("configuration read again")
     model.open.set()
     watcher.wait_alert(rule="parcel")
-    assert (len(model.asked), model.most_at_once) == (1, 1), (
-        "it is the answer to the first question"
-    )
+    assert (len(model.asked), model.most_at_once) == (1, 1), "the first question's"
     street.show()
     wait_for(lambda: len(model.asked) > 1, lambda: f"another\n{watcher.program.log()}")
-    assert model.refused == 2, "it is asked as it wants to be"
+    assert model.refused == refused, "it is asked as it wants to be"
+
+
+@pytest.fixture
+def watch_page(start, directory, model, street):
+    """Watches the door for movement, and for what is asked for on the page."""
+    alerts = directory / "alerts"
+
+    def watch(**options):
+        door = Door(directory, model, {}, **{"an_hour": 100} | options)
+        rules = f'alerts = "{alerts}"\nrules = "{directory}/rules"\nask-on-page = true'
+        text = door.path.read_text().replace("[watch]", f"[watch]\n{rules}", 1)
+        script = f'[watch.notify.script]\ncommand = "cat >> {directory}/told"\n'
+        door.path.write_text(text + script)
+        return Watcher(start, street, door.path, alerts)
+
+    return watch
+
+
+def make_rule(directory, says):
+    """Makes a rule as the page does."""
+    file = directory / "rules" / "door.json"
+    file.parent.mkdir(exist_ok=True)
+    rule = {"name": "parcel", "says": says, "author": "anna", "notify": ["script"]}
+    rule["made"] = "2026-11-28T14:02:40Z"
+    hidden = file.with_name(".door.json.tmp")
+    hidden.write_text(json.dumps({"version": 1, "rules": [rule]}))
+    hidden.rename(file)
+
+
+def test_a_rule_that_is_made_on_the_page_is_told_while_it_watches(
+    watch_page, street, model, directory
+):
+    """In the way that its user chose, and in the picture that was judged."""
+    watcher = watch_page()
+    street.bring_until(lambda: watcher.alerts(rule="motion"), "an alert")
+    assert not model.asked
+    make_rule(directory, PARCEL)
+    watcher.program.wait_log("rules of the page read again")
+    street.bring_until(lambda: watcher.alerts(rule="parcel"), "an alert of the page's rule")
+    (alert,) = watcher.alerts(rule="parcel")
+    assert (alert["asked"], alert["judge"]) == (PARCEL, "says")
+    assert "parcel" in watcher.seen_in(alert)
+    told = directory / "told"
+    wait_for(lambda: told.exists() and alert["id"] in told.read_text(), "its user is told")
+
+
+def test_a_key_that_cannot_be_read_is_an_error_of_the_pages_rules_alone(
+    watch_page, street, model, directory
+):
+    """All else is watched, from the start on; and the rule, when the key is there."""
+    key = directory / "key"
+    why = "rules of the page are not watched for: .*No such file"
+    watcher = watch_page(key_file=str(key))
+    make_rule(directory, PARCEL)
+    watcher.program.wait_log(why)
+    state = directory / "state" / "door.json"
+    wait_for(
+        lambda: "No such file" in (state_of(state).get("made_rules") or ""), "the page says so"
+    )
+    assert watcher.program.stop() == 0
+    watcher = watch_page(key_file=str(key))
+    watcher.program.wait_log(why)
+    street.bring_until(lambda: watcher.alerts(rule="motion"), "an alert")
+    key.write_text("secret\n")
+    watcher.program.process.send_signal(signal.SIGHUP)
+    watcher.program.wait_log("rules of the page are watched for again")
+    street.bring_until(lambda: watcher.alerts(rule="parcel"), "an alert of the page's rule")
+    assert model.asked[-1].headers["authorization"] == "Bearer secret"
+    assert "made_rules" not in state_of(state)
+
+
+def state_of(file):
+    """What a watcher has written down."""
+    return json.loads(file.read_text()) if file.exists() else {}

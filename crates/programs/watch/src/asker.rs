@@ -10,12 +10,10 @@ mod words;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context;
 use bytes::Bytes;
 use eyelid_config::HttpUrl;
 use tokio::task::JoinSet;
 
-use crate::UnaskableError;
 use crate::alert::Judge;
 use crate::judges::Judged;
 use crate::judges::says::{Asked, Look, Occasion, Prepared};
@@ -104,9 +102,13 @@ impl Asker {
         Self::after(None, settings, camera, whom)
     }
 
-    /// Those of a camera, of whom each that was there `before` and is the same goes on as it was,
-    /// once this one has [taken over](Self::take_over).
-    fn after(
+    /// Those of a camera, to [take over](Self::take_over) from those `before`: the detector, the
+    /// scores of prints and what an endpoint does not take are those of before, if it is the same
+    /// detector, ml_api or endpoint. Keys are read again.
+    ///
+    /// # Errors
+    /// As of [`Self::new`]. Nothing has changed.
+    pub(crate) fn after(
         before: Option<&Self>,
         settings: &Settings,
         camera: &CameraSettings,
@@ -125,21 +127,6 @@ impl Asker {
         })
     }
 
-    /// Those of a camera by other settings, to [take over](Self::take_over) from this one: the
-    /// detector, the scores of prints and what an endpoint does not take are those of this one, if
-    /// it is the same detector, ml_api or endpoint. Keys are read again.
-    ///
-    /// # Errors
-    /// As of [`Self::new`]. Nothing has changed.
-    pub(crate) fn by_other_settings(
-        &self,
-        settings: &Settings,
-        camera: &CameraSettings,
-        whom: &Whom,
-    ) -> anyhow::Result<Self> {
-        Self::after(Some(self), settings, camera, whom)
-    }
-
     /// Goes on in the place of the one `before`, with its questions. Gives the rules whose
     /// questions are dropped: those who were asked are not asked any more.
     pub(crate) fn take_over(&mut self, before: Self) -> Vec<String> {
@@ -149,15 +136,6 @@ impl Asker {
             dropped.extend(before.hand_over(self.words.as_mut()));
         }
         dropped
-    }
-
-    /// Those of a camera that is watched, or is to be.
-    ///
-    /// # Errors
-    /// [`UnaskableError`], and why, as of [`Self::new`].
-    pub(crate) fn of_camera(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<Self> {
-        let asker = Self::new(settings, camera, &Whom::Themselves { picture: None });
-        asker.with_context(|| UnaskableError(camera.name.clone()))
     }
 
     /// Takes the rules of a camera of which no others have changed than those that were made on the

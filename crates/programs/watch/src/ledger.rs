@@ -66,6 +66,10 @@ pub(crate) struct Ledger {
     /// What others wrote into the state's file.
     more: serde_json::Map<String, serde_json::Value>,
     saved: Option<Moment>,
+    /// Why rules of the page are not watched for.
+    made_rules: Option<String>,
+    /// That is not written down yet.
+    is_news: bool,
     /// The last state could not be written.
     is_behind: bool,
     refused: LogLimit,
@@ -117,6 +121,8 @@ impl Ledger {
                 .map(|saved| saved.more.clone())
                 .unwrap_or_default(),
             saved: None,
+            made_rules: None,
+            is_news: false,
             is_behind: false,
             refused: LogLimit::new(1, Duration::from_secs(3600)),
             _lock: lock,
@@ -149,6 +155,15 @@ impl Ledger {
         self.expiry = Expiry::default();
     }
 
+    /// Has the next state say why rules of the page are not watched for, if they are not. Says
+    /// whether that is another reason than before.
+    pub(crate) fn say_of_made_rules(&mut self, untold: Option<String>) -> bool {
+        let is_news = self.made_rules != untold;
+        self.is_news |= is_news;
+        self.made_rules = untold;
+        is_news
+    }
+
     /// How long until [`Self::keep`] is to look at alerts for their age.
     pub(crate) fn until_expiry(&self, now: Moment) -> Duration {
         self.expiry.until(now)
@@ -169,7 +184,8 @@ impl Ledger {
         let is_old = self
             .saved
             .is_none_or(|saved| now.monotonic.since(saved.monotonic) >= EVERY);
-        if rules.take_changed() || (is_old && (rules.is_remembering() || self.is_behind)) {
+        let is_changed = rules.take_changed() | std::mem::take(&mut self.is_news);
+        if is_changed || (is_old && (rules.is_remembering() || self.is_behind)) {
             self.save(rules, Vec::new(), now);
         }
     }
@@ -278,6 +294,7 @@ impl Ledger {
     fn save(&mut self, rules: &CameraRules, pending: Vec<Pending>, now: Moment) {
         let mut saved = rules.save(self.camera.as_str(), &self.boot, now);
         saved.pending = pending;
+        saved.made_rules.clone_from(&self.made_rules);
         saved.more.clone_from(&self.more);
         let written = files::replace(&self.state, &saved.to_json());
         self.is_behind = !self.has_written("the state of the rules", written);

@@ -31,12 +31,14 @@ mod watching;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use eyelid_config::{Config, ConfigError, EXIT_CONFIG, WatchOptions, camera_name};
 use eyelid_daemon::sockets;
 use eyelid_slot::CameraName;
 
-use crate::asker::Asker;
+use crate::asker::{Asker, Whom};
+use crate::machine::Machine;
 use crate::settings::{CameraSettings, Settings};
 
 /// Watches a camera and tells of what was asked for, or serves the page of alerts.
@@ -179,7 +181,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match &arguments.name {
         Some(name) if arguments.check => {
             let camera = CameraSettings::new(place, &file, name, &settings)?;
-            Asker::of_camera(&settings, &camera)?;
+            Machine::check(&camera)?;
+            Asker::new(&settings, &camera, &Whom::Themselves { picture: None })
+                .with_context(|| UnaskableError(name.clone()))?;
             Ok(())
         }
         None if arguments.check => {

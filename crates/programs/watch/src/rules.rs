@@ -244,6 +244,7 @@ impl CameraRules {
             blind: troubles.first().cloned(),
             troubles,
             blind_caps: self.blindness.save_caps(now),
+            made_rules: None,
             pending: Vec::new(),
             more: serde_json::Map::new(),
         }

@@ -482,13 +482,13 @@ mod tests {
                 let mut asker = Asker::new(&settings, &with(&BOTH), &whom).unwrap();
                 ask_of_both(&mut asker);
                 let fewer = with(&BOTH[..1]);
-                let mut next = asker.by_other_settings(&settings, &fewer, &whom).unwrap();
+                let mut next = Asker::after(Some(&asker), &settings, &fewer, &whom).unwrap();
                 assert_eq!(next.take_over(asker), [""; 0]);
                 let asked_now = next.words.as_ref().unwrap().question.is_some();
                 assert!(asked_now, "no second one beside it");
                 assert_eq!(names(&next.outcome().await.answers), ["parcel"]);
                 ask_of_both(&mut next);
-                let mut last = next.by_other_settings(&settings, &fewer, &other).unwrap();
+                let mut last = Asker::after(Some(&next), &settings, &fewer, &other).unwrap();
                 assert_eq!(last.take_over(next), ["parcel", "dog"]);
                 let said = tokio::time::timeout(Duration::from_millis(50), last.outcome());
                 assert!(said.await.is_err(), "nobody waits for that");

@@ -96,6 +96,9 @@ struct ToldRule {
     since: Option<SystemTime>,
     /// What it takes.
     needs: String,
+    /// Why it is not watched for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// What it costs at most.
     questions_a_day: Option<u32>,
 }
@@ -141,6 +144,7 @@ fn camera_rules<'a>(
             state: now.map(|now| now.state),
             since: now.and_then(|now| now.since),
             needs: needs(judge, model),
+            error: None,
             questions_a_day: model
                 .filter(|_| judge == Judge::Says)
                 .map(|model| model.a_day),
@@ -151,8 +155,14 @@ fn camera_rules<'a>(
         notify: rule.notify.clone(),
         ..told(&rule.name, rule.judge, rule.asked.as_deref())
     });
+    let untold = state.as_ref().and_then(|state| state.made_rules.as_ref());
     let made = made.rules().iter().map(|rule| ToldRule {
         made_here: true,
+        needs: untold.map_or_else(
+            || needs(Judge::Says, model),
+            |why| format!("what is not there, so it is not watched for: {why}"),
+        ),
+        error: untold.cloned(),
         author: Some(rule.author.clone()),
         made: Some(rule.made.clone()),
         notify: told_in(rule.notify.as_ref(), &settings.ways),
@@ -404,6 +414,30 @@ mod tests {
         assert_eq!(refused.status(), 409);
         let twice = json!({"camera": "door", "says": "x", "notify": ["phone", "phone"]});
         assert!(serde_json::from_value::<NewRule>(twice).is_err());
+    }
+
+    #[test]
+    fn a_rule_that_is_not_watched_for_says_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = settings(&directory);
+        make(&settings, json!({"camera": "door", "says": "a dog"})).unwrap();
+        let state = json!({
+            "version": 1, "camera": "door", "watching": true, "made_rules": "no such key",
+            "saved": {"boot": "", "boot_ms": 1, "wall": "2026-11-28T14:02:40.000Z"},
+        });
+        std::fs::write(directory.path().join("door.json"), state.to_string()).unwrap();
+        let rules = &told(&settings)["cameras"][0]["rules"];
+        let [configured, made] = [&rules[0], &rules[1]];
+        assert_eq!(made["error"], "no such key");
+        assert!(made["needs"].as_str().unwrap().contains("no such key"));
+        let is_silent = configured["error"].is_null();
+        assert!(
+            is_silent
+                && configured["needs"]
+                    .as_str()
+                    .unwrap()
+                    .contains("the model m")
+        );
     }
 
     #[test]

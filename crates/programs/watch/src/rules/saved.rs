@@ -41,6 +41,9 @@ pub(crate) struct Saved {
     /// How often that was told within the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) blind_caps: Vec<SavedCap>,
+    /// Why the rules that were made on the page are not watched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) made_rules: Option<String>,
     /// Alerts that the rules above have made, and that may not lie among the others yet.
     #[serde(default)]
     pub(crate) pending: Vec<Pending>,

@@ -101,6 +101,12 @@ impl Hands {
         self.notifier.show(rules);
     }
 
+    /// Says on the page why its rules are not watched for, if they are not. Says whether that was
+    /// not said before.
+    pub(super) fn say_of_made_rules(&mut self, untold: Option<String>) -> bool {
+        self.ledger.say_of_made_rules(untold)
+    }
+
     /// How long until alerts are to be looked at for their age, which [`Self::save`] does.
     pub(super) fn until_expiry(&self, now: Moment) -> Duration {
         self.ledger.until_expiry(now)

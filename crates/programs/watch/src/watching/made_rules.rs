@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use eyelid_slot::CameraName;
 
@@ -14,6 +15,10 @@ use crate::page::settings::WayFacts;
 use crate::settings::notify::NotifySettings;
 use crate::settings::{MOST_RULES, RuleSettings};
 
+/// How soon it is tried again to have somebody asked for these rules: a key that could not be read
+/// may be mended, of which nobody tells.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
+
 /// The file of one camera.
 #[derive(Debug)]
 pub(super) struct MadeRules {
@@ -21,6 +26,8 @@ pub(super) struct MadeRules {
     /// Inode and time of the one that was read.
     seen: Option<(u64, i64, i64)>,
     rules: Vec<MadeRule>,
+    /// When it was tried last to have somebody asked for them, where nobody can be.
+    tried: Option<Instant>,
 }
 
 impl MadeRules {
@@ -29,7 +36,18 @@ impl MadeRules {
             path: directory.join(format!("{camera}.json")),
             seen: None,
             rules: Vec::new(),
+            tried: None,
         }
+    }
+
+    /// It was tried to have somebody asked for them; `in_vain`, where nobody can be.
+    pub(super) fn tried(&mut self, in_vain: bool, now: Instant) {
+        self.tried = in_vain.then_some(now);
+    }
+
+    /// Says whether that is to be tried again.
+    pub(super) fn are_to_be_tried(&self, now: Instant) -> bool {
+        self.tried.is_some_and(|tried| now - tried >= TRY_AGAIN)
     }
 
     /// Reads the file if it is another one than before. Says whether it was.
@@ -82,7 +100,6 @@ impl MadeRules {
 mod tests {
     use super::*;
     use crate::settings::notify::Way;
-    use std::time::Duration;
 
     #[test]
     fn rules_of_the_page_come_after_those_of_the_file_and_replace_none() {

@@ -20,6 +20,8 @@ use super::hours::Hours;
 use super::made_rules::MadeRules;
 use super::pace::{Pace, Stir};
 use super::{Plan, Reread};
+use crate::UnaskableError;
+use crate::alert::{MOST_TEXT, bounded};
 use crate::asker::{Asker, Outcome, Whom};
 use crate::judges::says::Look;
 use crate::machine::{Machine, Told};
@@ -89,13 +91,13 @@ impl Watcher {
         let now = Moment::now();
         let mut made = MadeRules::new(&plan.settings.rules, &plan.camera.name);
         made.look();
-        let camera = with_made_rules(&plan, &made);
-        let asker = Asker::of_camera(&plan.settings, &camera)?;
+        let (camera, asker, untold) = equipped(&plan, &made, None)
+            .with_context(|| UnaskableError(plan.camera.name.clone()))?;
         let (hands, saved) = Hands::new(&plan, now)?;
         let machine = Machine::new(&camera, saved, &boot_id(), now)?;
         // The first picture, or the hour, may be long in coming.
         hands.show(&machine.rules);
-        Ok(Self {
+        let mut own = Self {
             machine,
             asker,
             hours: Hours::new(),
@@ -112,7 +114,9 @@ impl Watcher {
             made,
             plan,
             cameras,
-        })
+        };
+        own.say_of_made_rules(untold);
+        Ok(own)
     }
 
     /// Watches, and never ends by itself.
@@ -132,7 +136,7 @@ impl Watcher {
                 Event::Plan(plan) => self.take(*plan),
                 Event::Time => {}
             }
-            self.tick()?;
+            self.tick();
         }
     }
 
@@ -276,11 +280,13 @@ impl Watcher {
     }
 
     /// Takes in that time has gone by, and writes down what has changed.
-    fn tick(&mut self) -> anyhow::Result<()> {
-        if self.made.look() {
-            self.take_made_rules()
-                .context("rules that were made on the page")?;
+    fn tick(&mut self) {
+        let is_other = self.made.look();
+        if is_other {
             log::info!("rules of the page read again");
+        }
+        if is_other || self.made.are_to_be_tried(Instant::now()) {
+            self.take_made_rules();
         }
         let now = Moment::now();
         let raised = self.machine.rules.tick(now);
@@ -292,7 +298,6 @@ impl Watcher {
         let to_tell = to_tell.collect();
         self.tell(to_tell);
         self.hands.save(&mut self.machine.rules, now);
-        Ok(())
     }
 
     fn tell(&mut self, to_tell: Vec<(Told, Option<Picture>)>) {
@@ -310,8 +315,7 @@ impl Watcher {
 
     /// Does as this says, and goes on with all that it leaves as it is.
     fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let camera = with_made_rules(plan, &self.made);
-        let mut asker = (self.asker).by_other_settings(&plan.settings, &camera, &THEMSELVES)?;
+        let (camera, mut asker, untold) = equipped(plan, &self.made, Some(&self.asker))?;
         Machine::check(&camera)?;
         self.hands.reconfigure(plan)?;
         self.machine.reconfigure(&camera)?;
@@ -323,16 +327,38 @@ impl Watcher {
         self.hours = Hours::new();
         // What is looked at may be another file.
         self.frames = None;
+        self.say_of_made_rules(untold);
         Ok(())
     }
 
-    fn take_made_rules(&mut self) -> anyhow::Result<()> {
-        let camera = with_made_rules(&self.plan, &self.made);
+    /// Takes the rules that were made on the page. Where nobody can be asked for them, they are not
+    /// watched for, and all else is.
+    fn take_made_rules(&mut self) {
+        let mut camera = with_made_rules(&self.plan, &self.made);
         let settings = &self.plan.settings;
-        self.asker.set_made_rules(settings, &camera, &THEMSELVES)?;
-        self.machine.reconfigure(&camera)?;
-        self.camera = camera;
-        Ok(())
+        let taken = (self.asker).set_made_rules(settings, &camera, &THEMSELVES);
+        let untold = taken.err().map(|error| format!("{error:#}"));
+        if untold.is_some() {
+            camera = self.plan.camera.clone();
+        }
+        match self.machine.reconfigure(&camera) {
+            Ok(()) => self.camera = camera,
+            Err(error) => log::error!("rules of the page are not used: {error:#}"),
+        }
+        self.say_of_made_rules(untold);
+    }
+
+    /// Says why rules of the page are not watched for, in the journal and on the page; or no
+    /// longer.
+    fn say_of_made_rules(&mut self, untold: Option<String>) {
+        self.made.tried(untold.is_some(), Instant::now());
+        let untold = untold.map(|why| bounded(&why, MOST_TEXT));
+        if self.hands.say_of_made_rules(untold.clone()) {
+            match untold {
+                Some(why) => log::warn!("rules of the page are not watched for: {why}"),
+                None => log::info!("rules of the page are watched for again"),
+            }
+        }
     }
 
     /// How many alerts there were of each rule.
@@ -351,6 +377,29 @@ impl Watcher {
         self.frames = None;
         self.machine.rules.watch(false, now);
         self.hands.save(&mut self.machine.rules, now);
+    }
+}
+
+/// The camera with the rules of the page, and who is asked for all of that, where it goes on with
+/// what was there `before`. Where nobody can be asked for the page's, without them, and why.
+///
+/// # Errors
+/// Nobody can be asked for the rules of the configuration.
+fn equipped(
+    plan: &Plan,
+    made: &MadeRules,
+    before: Option<&Asker>,
+) -> anyhow::Result<(CameraSettings, Asker, Option<String>)> {
+    let asker_of =
+        |camera: &CameraSettings| Asker::after(before, &plan.settings, camera, &THEMSELVES);
+    let camera = with_made_rules(plan, made);
+    match asker_of(&camera) {
+        Err(error) if camera.rules.len() > plan.camera.rules.len() => {
+            let camera = plan.camera.clone();
+            let asker = asker_of(&camera)?;
+            Ok((camera, asker, Some(format!("{error:#}"))))
+        }
+        asker => Ok((camera, asker?, None)),
     }
 }
 
