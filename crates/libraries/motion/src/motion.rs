@@ -76,34 +76,8 @@ impl Motion {
         let seconds = at.saturating_sub(self.last).as_secs_f32().clamp(0.02, 2.0);
         self.last = at;
         self.pictures += 1;
-        self.picture.clear();
-        self.picture
-            .extend(luma.samples.iter().map(|&s| f32::from(s)));
-        let differences = &mut self.differences;
-        self.lighting
-            .explain(grid, &self.picture, &self.background, &differences.excess);
-        differences.notice(
-            &self.picture,
-            &self.lighting,
-            &self.background,
-            &self.watched,
-        );
-        let cells = Cells {
-            picture: &self.picture,
-            expected: &self.lighting.expected,
-            noise: &self.background.noise,
-            excess: &differences.excess,
-            active: &differences.active,
-            before: &differences.different_before,
-        };
-        self.finder.find(grid, &cells);
-        let learns_first =
-            self.pictures < LEARNING_PICTURES || at.saturating_sub(self.started) < LEARNING;
-        if self.is_switch() {
-            self.hurry = RELEARNING;
-            self.since_hurry = 0.0;
-        }
-        let is_learning = learns_first || self.hurry > 0.0;
+        self.find(grid, luma.samples);
+        let is_learning = self.is_learning(at);
         if is_learning {
             self.tracks.clear();
         } else {
@@ -129,6 +103,41 @@ impl Motion {
             size: (grid.width, grid.height),
             stirring,
         }
+    }
+
+    /// Finds what is not as it is to be expected.
+    fn find(&mut self, grid: Grid, samples: &[u8]) {
+        self.picture.clear();
+        self.picture.extend(samples.iter().map(|&s| f32::from(s)));
+        let differences = &mut self.differences;
+        self.lighting
+            .explain(grid, &self.picture, &self.background, &differences.excess);
+        differences.notice(
+            &self.picture,
+            &self.lighting,
+            &self.background,
+            &self.watched,
+        );
+        let cells = Cells {
+            picture: &self.picture,
+            expected: &self.lighting.expected,
+            noise: &self.background.noise,
+            excess: &differences.excess,
+            active: &differences.active,
+            before: &differences.different_before,
+        };
+        self.finder.find(grid, &cells);
+    }
+
+    /// Says whether what the view looks like is still being learned, or again.
+    fn is_learning(&mut self, at: Duration) -> bool {
+        let learns_first =
+            self.pictures < LEARNING_PICTURES || at.saturating_sub(self.started) < LEARNING;
+        if self.is_switch() {
+            self.hurry = RELEARNING;
+            self.since_hurry = 0.0;
+        }
+        learns_first || self.hurry > 0.0
     }
 
     /// Says what moves, and what was left or taken.

@@ -115,7 +115,7 @@ impl Asker {
         whom: &Whom,
     ) -> anyhow::Result<Self> {
         let words = before.and_then(|before| before.words.as_ref());
-        let prints = before.map_or(&[][..], |before| &before.prints);
+        let prints = before.map_or(&[][..], |before| &before.prints[..]);
         let sees = before.and_then(|before| before.sees.as_ref());
         Ok(Self {
             camera: camera.name.to_string(),
@@ -172,18 +172,17 @@ impl Asker {
         self.prints.iter().for_each(OfPrint::forget);
     }
 
-    /// What is to be asked now, of the rules that `looks_now`; `moves` says whether something does
-    /// where a rule looks. `at` is `now` by the clock that pauses between questions count by.
+    /// What is to be asked now, of the rules that `looks_now`. `at` is `now` by the clock that
+    /// pauses between questions count by.
     pub(crate) fn due(
         &self,
         rules: &CameraRules,
         looks_now: impl Fn(&str) -> bool,
-        moves: impl Fn(&str) -> bool,
         (now, at): (Moment, Instant),
     ) -> Vec<Due> {
         let is_due = |rule: &Rule, judge: Judge| {
             let name = rule.name();
-            rule.terms().judge == judge && looks_now(name) && rule.is_due(moves(name), now)
+            rule.terms().judge == judge && looks_now(name) && rule.is_due(now)
         };
         let mut due = Vec::new();
         if let Some(words) = &self.words {

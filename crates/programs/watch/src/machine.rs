@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use eyelid_jpeg::PictureError;
-use eyelid_motion::Region;
 
 use crate::alert::Sighting;
 use crate::area::Area;
@@ -138,13 +137,6 @@ impl Machine {
         judge.find_again(sightings, seen)
     }
 
-    /// Says whether something moves where a rule looks.
-    pub(crate) fn moves_for(&self, rule: &str, seen: &Seen) -> bool {
-        let area = self.areas.iter().find(|(name, _)| name == rule);
-        let is_there = |region: &Region| area.is_none_or(|(_, area)| area.has(*region));
-        seen.moving.iter().any(is_there)
-    }
-
     /// Takes what a judge says who was asked.
     pub(crate) fn judged(&mut self, rule: &str, judged: &Judged, now: Moment) -> Option<Told> {
         take(&mut self.rules, rule, judged, now)
@@ -162,19 +154,25 @@ impl Machine {
 fn take(rules: &mut CameraRules, name: &str, judged: &Judged, now: Moment) -> Option<Told> {
     let raise = rules.look(name, &judged.answer, now)?;
     Some(Told {
-        raise,
-        reason: judged.reason.clone(),
         took: judged.took,
+        ..Told::because(raise, judged.reason.clone())
     })
+}
+
+impl Told {
+    /// That, for this reason.
+    pub(crate) fn because(raise: Raise, reason: Option<String>) -> Self {
+        Self {
+            raise,
+            reason,
+            took: None,
+        }
+    }
 }
 
 impl From<Raise> for Told {
     fn from(raise: Raise) -> Self {
-        Self {
-            raise,
-            reason: None,
-            took: None,
-        }
+        Self::because(raise, None)
     }
 }
 

@@ -107,6 +107,8 @@ impl End {
 pub(crate) struct Notifier {
     shared: Arc<Shared>,
     settings: Vec<NotifySettings>,
+    /// Certificates that are believed beside the system's.
+    ca_file: Option<PathBuf>,
     /// `None` until it is known.
     now: watch::Sender<Option<Now>>,
     /// Those who tell, and before them others that are not at their end yet.
@@ -127,7 +129,7 @@ impl Notifier {
     /// A thread cannot be had, or what is configured cannot be.
     pub(crate) fn start(
         camera: &CameraName,
-        settings: &[NotifySettings],
+        (settings, ca_file): (&[NotifySettings], Option<&Path>),
         outbox: Arc<Mutex<Outbox>>,
         alerts: &Path,
     ) -> anyhow::Result<Self> {
@@ -141,11 +143,12 @@ impl Notifier {
         let mut notifier = Self {
             shared,
             settings: Vec::new(),
+            ca_file: None,
             now,
             ends: Vec::new(),
             thread: None,
         };
-        notifier.reconfigure(settings)?;
+        notifier.reconfigure(settings, ca_file)?;
         Ok(notifier)
     }
 
@@ -154,11 +157,15 @@ impl Notifier {
     ///
     /// # Errors
     /// As of [`Notifier::start`]; all is as it was then.
-    pub(crate) fn reconfigure(&mut self, settings: &[NotifySettings]) -> anyhow::Result<()> {
-        if settings == self.settings {
+    pub(crate) fn reconfigure(
+        &mut self,
+        settings: &[NotifySettings],
+        ca_file: Option<&Path>,
+    ) -> anyhow::Result<()> {
+        if settings == self.settings && ca_file == self.ca_file.as_deref() {
             return Ok(());
         }
-        let ready = self.ready(settings)?;
+        let ready = self.ready(settings, ca_file)?;
         let (end, of_end) = watch::channel(End::NotYet);
         let now = self.now.subscribe();
         let (before, all_before) = mpsc::channel::<JoinHandle<()>>();
@@ -184,7 +191,7 @@ impl Notifier {
             // It waits for that.
             let _ = before.send(thread);
         }
-        self.settings = settings.to_vec();
+        (self.settings, self.ca_file) = (settings.to_vec(), ca_file.map(Path::to_owned));
         self.ends.push(end);
         self.thread = Some(thread);
         Ok(())
@@ -213,9 +220,11 @@ impl Notifier {
         });
     }
 
-    fn ready(&self, settings: &[NotifySettings]) -> anyhow::Result<Vec<Ready>> {
-        // It is one file for all of them.
-        let ca_file = settings.first().and_then(|way| way.ca_file.as_deref());
+    fn ready(
+        &self,
+        settings: &[NotifySettings],
+        ca_file: Option<&Path>,
+    ) -> anyhow::Result<Vec<Ready>> {
         let client = Arc::new(client(ca_file)?);
         let ready = settings.iter().map(|settings| {
             let shared = self.shared.clone();

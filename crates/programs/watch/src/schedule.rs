@@ -11,10 +11,6 @@ pub(crate) trait WallClock {
     fn ahead_s(&self, at: SystemTime) -> i32;
 }
 
-/// How far the next change of a schedule is looked for. A week has every time there is, one more
-/// day those that are left out when clocks are set forward.
-const FARTHEST_MIN: u64 = 8 * 24 * 60;
-
 const MINUTE_S: u64 = 60;
 
 /// Says whether a moment is within the times; without any times every moment is.
@@ -25,23 +21,26 @@ pub(crate) fn is_open(times: Option<&WeekTimes>, at: SystemTime, clock: &impl Wa
     })
 }
 
-/// Gives how long it is, from a moment, until [`is_open`] changes; nothing where it never does. It
-/// may be that the clocks are set meanwhile: so it is asked again after an hour at most by whoever
-/// waits.
+/// Gives how long it is, from a moment, until [`is_open`] changes; nothing where it does not within
+/// this time, of which each minute is looked at.
 pub(crate) fn until_change(
     times: Option<&WeekTimes>,
     at: SystemTime,
+    within: Duration,
     clock: &impl WallClock,
 ) -> Option<Duration> {
+    let times = Some(times?);
     let now = is_open(times, at, clock);
     let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     // Zones are whole minutes ahead of UTC since 1972 (tz's Africa/Monrovia was the last).
     let next_minute_s = (since_epoch.as_secs() / MINUTE_S + 1) * MINUTE_S;
-    (0..FARTHEST_MIN).find_map(|minute| {
-        let moment = UNIX_EPOCH + Duration::from_secs(next_minute_s + minute * MINUTE_S);
-        let is_change = is_open(times, moment, clock) != now;
-        is_change.then(|| moment.duration_since(at).unwrap_or_default())
-    })
+    let minutes = (0..).map(|minute| next_minute_s + minute * MINUTE_S);
+    let moments = minutes.map(|second| UNIX_EPOCH + Duration::from_secs(second));
+    let waits = moments.map(|moment| (moment, moment.duration_since(at).unwrap_or_default()));
+    waits
+        .take_while(|(_, wait)| *wait <= within)
+        .find(|(moment, _)| is_open(times, *moment, clock) != now)
+        .map(|(_, wait)| wait)
 }
 
 /// Gives the day of the week (0 is Monday) and the minute of the day of a moment.
@@ -78,10 +77,12 @@ mod tests {
     }
 
     fn change(times: &str, at: &str) -> Option<Duration> {
-        until_change(Some(&times.parse().unwrap()), utc(at), &Berlin)
+        let times = times.parse().unwrap();
+        until_change(Some(&times), utc(at), NINE_DAYS, &Berlin)
     }
 
     const MIN: Duration = Duration::from_secs(60);
+    const NINE_DAYS: Duration = Duration::from_secs(9 * 24 * 3600);
 
     #[test]
     fn times_are_those_of_the_wall() {
@@ -118,8 +119,14 @@ mod tests {
         );
         assert_eq!(change("0:00-24:00", "2026-03-29T00:59:00Z"), None);
         assert_eq!(
-            until_change(None, utc("2026-03-29T00:59:00Z"), &Berlin),
+            until_change(None, utc("2026-03-29T00:59:00Z"), NINE_DAYS, &Berlin),
             None
         );
+        // No farther is looked than somebody waits.
+        let (times, now) = ("Mo 8:00-9:00".parse().unwrap(), utc("2026-11-30T07:50:00Z"));
+        for (within, change) in [(9, None), (10, Some(10 * MIN))] {
+            let found = until_change(Some(&times), now, within * MIN, &Berlin);
+            assert_eq!(found, change);
+        }
     }
 }

@@ -188,7 +188,7 @@ impl Settings {
                 file.section()?,
                 options.ca_file.as_deref(),
             )?,
-            notify: notify::all(place, file, options.ca_file.as_deref())?,
+            notify: notify::all(place, file)?,
             ca_file: options.ca_file,
         })
     }

@@ -134,7 +134,7 @@ async fn watch(
         _ = interrupted.recv() => Ok(()),
         _ = terminated.recv() => Ok(()),
         error = cameras.run(&hearing) => error.context("cannot read inotify"),
-        error = watcher.run(&reread, &looking) => error,
+        never = watcher.run(&reread, &looking) => match never {},
         () = pulse::feed_watchdog([&hearing, &looking]) => Ok(()),
         () = reload_on_hang_up(hang_ups, reload) => Ok(()),
         never = Answering::answer_all(answering.as_ref(), figures) => match never {},

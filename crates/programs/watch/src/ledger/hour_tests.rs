@@ -178,7 +178,7 @@ impl Life {
         let now = moment(second);
         let rules = &mut self.machine.rules;
         let mut parcel = rules.rules().iter();
-        if !parcel.any(|rule| rule.name() == "parcel" && rule.is_due(false, now)) {
+        if !parcel.any(|rule| rule.name() == "parcel" && rule.is_due(now)) {
             return Vec::new();
         }
         rules.asked("parcel", now);

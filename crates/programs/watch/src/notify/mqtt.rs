@@ -71,6 +71,8 @@ struct Connection {
     unconfirmed: HashSet<u16>,
     /// The alert, and how long it may take.
     telling: Option<(Entry, Instant)>,
+    /// The broker has taken it.
+    is_open: bool,
     /// It has been told that the watcher is there.
     is_available: bool,
 }
@@ -134,12 +136,12 @@ impl Broker {
             asked: VecDeque::new(),
             unconfirmed: HashSet::new(),
             telling: None,
+            is_open: false,
             is_available: false,
         };
-        let mut is_connected = false;
         loop {
             let news = self.shared.news.notified();
-            if is_connected && connection.telling.is_none() {
+            if connection.is_open && connection.telling.is_none() {
                 self.tell_next(&mut connection)?;
             }
             let due = connection.telling.as_ref().map(|(_, due)| *due);
@@ -150,11 +152,11 @@ impl Broker {
                 loop {
                     tokio::select! {
                         event = &mut event => break Some(event?),
-                        () = &mut news, if is_connected && connection.telling.is_none() => {
+                        () = &mut news, if connection.is_open && connection.telling.is_none() => {
                             news.set(self.shared.news.notified());
                             self.tell_next(&mut connection)?;
                         }
-                        changed = now.changed(), if is_connected => {
+                        changed = now.changed(), if connection.is_open => {
                             changed?;
                             self.show(&mut connection, now)?;
                         }
@@ -164,33 +166,45 @@ impl Broker {
                 }
             };
             let Some(event) = event else {
-                if is_connected {
+                if connection.is_open {
                     self.take_leave(&mut connection, &mut events).await?;
                 }
                 return Ok(());
             };
-            match event {
-                Event::Incoming(Packet::ConnAck(_)) => {
-                    log::info!(
-                        "notify {:?}: connected to {}:{}",
-                        self.name,
-                        self.host,
-                        self.port
-                    );
-                    backoff.succeeded();
-                    is_connected = true;
-                    self.show(&mut connection, now)?;
-                }
-                Event::Outgoing(Outgoing::Publish(packet)) => connection.sent(packet),
-                Event::Incoming(Packet::PubAck(ack)) => {
-                    if let Some(entry) = connection.confirmed(ack.pkid) {
-                        self.shared.outbox().remove(&entry);
-                        log::info!("notify {:?}: told of alert {}", self.name, entry.alert.id);
-                    }
-                }
-                _ => {}
-            }
+            self.heard(&event, &mut connection, now, backoff)?;
         }
+    }
+
+    /// Takes in what the broker says, or what has gone to it.
+    fn heard(
+        &self,
+        event: &Event,
+        connection: &mut Connection,
+        now: &mut watch::Receiver<Option<Now>>,
+        backoff: &mut Backoff,
+    ) -> anyhow::Result<()> {
+        match event {
+            Event::Incoming(Packet::ConnAck(_)) => {
+                log::info!(
+                    "notify {:?}: connected to {}:{}",
+                    self.name,
+                    self.host,
+                    self.port
+                );
+                backoff.succeeded();
+                connection.is_open = true;
+                self.show(connection, now)?;
+            }
+            Event::Outgoing(Outgoing::Publish(packet)) => connection.sent(*packet),
+            Event::Incoming(Packet::PubAck(ack)) => {
+                if let Some(entry) = connection.confirmed(ack.pkid) {
+                    self.shared.outbox().remove(&entry);
+                    log::info!("notify {:?}: told of alert {}", self.name, entry.alert.id);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Says that it ends, for the last will is only for who does not say so.

@@ -84,7 +84,6 @@ fn settings(name: &str, way: Way) -> NotifySettings {
         name: name.to_owned(),
         way,
         key_file: None,
-        ca_file: None,
         picture: true,
         click: Some("http://127.0.0.1:8080/alerts".parse().unwrap()),
         priority: None,
@@ -120,7 +119,7 @@ impl Telling {
         self.outbox = open(self.directory.path(), &self.settings);
         let (outbox, alerts) = (self.outbox.clone(), self.directory.path());
         let camera = "door".parse().unwrap();
-        let notifier = Notifier::start(&camera, &self.settings, outbox, alerts);
+        let notifier = Notifier::start(&camera, (&self.settings, None), outbox, alerts);
         self.notifier = Some(notifier.unwrap());
     }
 
@@ -307,7 +306,7 @@ fn who_is_just_being_told_is_not_told_again_by_a_reload() {
     received.recv_timeout(DEADLINE).unwrap();
     telling.settings[0].picture = false;
     let notifier = telling.notifier.as_mut().unwrap();
-    notifier.reconfigure(&telling.settings).unwrap();
+    notifier.reconfigure(&telling.settings, None).unwrap();
     // A way begins within milliseconds.
     assert!(received.recv_timeout(Duration::from_millis(500)).is_err());
     answer.send(()).unwrap();
@@ -328,7 +327,7 @@ fn ways_that_cannot_be_leave_those_that_are() {
     // Nothing is sent behind a `#`.
     wrong[0].way = Way::Webhook(url(&base, "/hook#there"));
     let notifier = telling.notifier.as_mut().unwrap();
-    assert!(notifier.reconfigure(&wrong).is_err());
+    assert!(notifier.reconfigure(&wrong, None).is_err());
     let alert = telling.put(1);
     let got = received.recv_timeout(DEADLINE).unwrap();
     assert_eq!(got.json()["id"], alert.id.as_str());

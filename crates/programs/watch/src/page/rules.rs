@@ -125,7 +125,7 @@ fn camera_rules<'a>(
     facts: &'a CameraFacts,
 ) -> CameraRules<'a> {
     let state = Saved::of_camera(&settings.state, name);
-    let (made, error) = match read(&settings.rules, name) {
+    let (made, error) = match read(&file(&settings.rules, name)) {
         Ok(file) => (file, None),
         Err(error) => (RulesFile::default(), Some(error.to_string())),
     };
@@ -227,8 +227,8 @@ pub(crate) fn add(
         return Err(Rejection::new(StatusCode::CONFLICT, what));
     }
     let camera = new.camera.clone();
-    let mut file = read(&settings.rules, &camera)?;
-    if facts.rules.len() + file.rules().len() >= MOST_OF_CAMERA {
+    let mut rules = read(&file(&settings.rules, &camera))?;
+    if facts.rules.len() + rules.rules().len() >= MOST_OF_CAMERA {
         let what = format!("the camera has {MOST_OF_CAMERA} rules already, and that is the most");
         return Err(Rejection::new(StatusCode::CONFLICT, what));
     }
@@ -237,10 +237,10 @@ pub(crate) fn add(
             || facts.rules.iter().any(|rule| rule.name == name.as_str())
     };
     let made = humantime::format_rfc3339_seconds(now).to_string();
-    let name = file
+    let name = rules
         .add(new.into_asked(), is_other, user, made)
         .map_err(|error| Rejection::new(StatusCode::CONFLICT, error.to_string()))?;
-    write(&settings.rules, &camera, &file)?;
+    write(&settings.rules, &camera, &rules)?;
     Ok(name)
 }
 
@@ -253,8 +253,8 @@ pub(crate) fn remove(
     camera: &CameraName,
     name: &RuleName,
 ) -> Result<String, Rejection> {
-    let mut file = read(&settings.rules, camera)?;
-    let Some(rule) = file.remove(name) else {
+    let mut rules = read(&file(&settings.rules, camera))?;
+    let Some(rule) = rules.remove(name) else {
         let what = format!(
             "no rule {name:?} of camera {camera:?} was made here",
             name = name.as_str(),
@@ -262,7 +262,7 @@ pub(crate) fn remove(
         );
         return Err(Rejection::new(StatusCode::NOT_FOUND, what));
     };
-    write(&settings.rules, camera, &file)?;
+    write(&settings.rules, camera, &rules)?;
     Ok(rule.says.into())
 }
 
@@ -275,7 +275,7 @@ pub(crate) fn no_camera(camera: &CameraName) -> Rejection {
 /// Why rules cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[error("{path:?}: {reason}")]
-struct UnreadableError {
+pub(crate) struct UnreadableError {
     path: PathBuf,
     reason: Box<dyn std::error::Error>,
 }
@@ -286,15 +286,18 @@ impl From<UnreadableError> for Rejection {
     }
 }
 
-fn read(directory: &Path, camera: &CameraName) -> Result<RulesFile, UnreadableError> {
-    let path = file(directory, camera);
-    let parsed = match files::read(&path, MOST_FILE_BYTES) {
+/// Reads the file of a camera's rules; one that is not there has none.
+///
+/// # Errors
+/// Why it cannot be read, or what is wrong with it.
+pub(crate) fn read(path: &Path) -> Result<RulesFile, UnreadableError> {
+    let parsed = match files::read(path, MOST_FILE_BYTES) {
         Ok(json) => RulesFile::parse(&json),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(RulesFile::default()),
         Err(error) => Err(RulesError::Malformed(serde_json::Error::io(error))),
     };
     parsed.map_err(|error| UnreadableError {
-        path,
+        path: path.to_owned(),
         reason: error.into(),
     })
 }
@@ -308,7 +311,8 @@ fn write(directory: &Path, camera: &CameraName, rules: &RulesFile) -> Result<(),
     written.map_err(|error| Rejection::system("the rules are as they were", &error))
 }
 
-fn file(directory: &Path, camera: &CameraName) -> PathBuf {
+/// Where the rules of a camera are.
+pub(crate) fn file(directory: &Path, camera: &CameraName) -> PathBuf {
     directory.join(format!("{camera}.json"))
 }
 

@@ -94,7 +94,7 @@ impl<'a> Replaying<'a> {
             at,
         });
         if !seen.is_learning {
-            told.extend(self.ask(picture, &seen, at).await?);
+            told.extend(self.ask(picture, at).await?);
         }
         told.extend(self.machine.rules.tick(now).into_iter().map(Told::from));
         Ok(Ok(Replayed {
@@ -118,18 +118,12 @@ impl<'a> Replaying<'a> {
     }
 
     /// Asks about what is due, and waits for the answers.
-    async fn ask(
-        &mut self,
-        picture: AskedPicture,
-        seen: &Seen,
-        at: Duration,
-    ) -> anyhow::Result<Vec<Told>> {
+    async fn ask(&mut self, picture: AskedPicture, at: Duration) -> anyhow::Result<Vec<Told>> {
         let (now, instant) = (self.begin.plus(at), self.started + at);
         let (hours, camera, has_hours) = (&self.hours, self.camera, self.has_hours);
         let looks_now = |rule: &str| !has_hours || hours.of_rule(camera, rule, now.wall);
-        let moves = |rule: &str| self.machine.moves_for(rule, seen);
         let rules = &self.machine.rules;
-        let all = (self.asking.asker).due(rules, looks_now, moves, (now, instant));
+        let all = (self.asking.asker).due(rules, looks_now, (now, instant));
         let mut told = Vec::new();
         for due in all {
             for rule in &due.rules {
@@ -145,10 +139,8 @@ impl<'a> Replaying<'a> {
             };
             if let Some(came_to @ (Question::Answered | Question::Invalid)) = outcome.came_to {
                 let raised = self.machine.rules.question(outcome.judge, came_to, now);
-                told.extend(raised.into_iter().map(|raise| Told {
-                    reason: outcome.why.clone(),
-                    ..Told::from(raise)
-                }));
+                let because = |raise| Told::because(raise, outcome.why.clone());
+                told.extend(raised.into_iter().map(because));
             }
             for (rule, judged) in &outcome.answers {
                 told.extend(self.machine.judged(rule, judged, now));

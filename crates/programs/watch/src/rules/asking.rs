@@ -84,13 +84,8 @@ impl Asking {
 
     /// Says whether somebody is to be asked, of whom these are the pauses where something moves and
     /// where nothing does.
-    pub(super) fn is_due(
-        &self,
-        is_moving: bool,
-        (moving, still): (Duration, Duration),
-        now: Monotonic,
-    ) -> bool {
-        let is_moving = is_moving || self.has_moved;
+    pub(super) fn is_due(&self, (moving, still): (Duration, Duration), now: Monotonic) -> bool {
+        let is_moving = self.is_moving || self.has_moved;
         let pause = if is_moving { moving } else { still };
         let is_time = self.asked.is_none_or(|asked| now.since(asked) >= pause);
         let is_wanted = is_moving || still < Duration::MAX;

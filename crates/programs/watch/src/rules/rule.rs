@@ -22,19 +22,21 @@ pub(crate) struct Rule {
     terms: Terms,
     things: Vec<Thing>,
     cap: HourCap,
-    asking: Asking,
+    /// Nothing, where its judge looks at every picture and nobody is asked.
+    asking: Option<Asking>,
     /// Something is to be written down.
     is_changed: bool,
 }
 
 impl Rule {
     pub(super) fn new(name: String, terms: Terms) -> Self {
+        let is_asked = !terms.judge.is_of_every_picture();
         Self {
             name,
             terms,
             things: Vec::new(),
             cap: HourCap::default(),
-            asking: Asking::default(),
+            asking: is_asked.then(Asking::default),
             is_changed: false,
         }
     }
@@ -118,11 +120,12 @@ impl Rule {
         Some(self.told(Kind::HeldBack, &[], None, now))
     }
 
-    /// Says whether it is to be asked now: `is_moving` says that something moves where it looks.
-    pub(crate) fn is_due(&self, is_moving: bool, now: Moment) -> bool {
+    /// Says whether it is to be asked now.
+    pub(crate) fn is_due(&self, now: Moment) -> bool {
         let is_standing = self.state() == State::Standing;
         let pauses = self.terms.pauses(self.is_confirming(), is_standing);
-        self.asking.is_due(is_moving, pauses, now.monotonic)
+        let asking = self.asking.as_ref();
+        asking.is_some_and(|asking| asking.is_due(pauses, now.monotonic))
     }
 
     /// Says whether the next answer is to confirm the last one.
@@ -132,9 +135,16 @@ impl Rule {
 
     /// Takes in what has become of questions.
     pub(super) fn ask(&mut self, change: impl FnOnce(&mut Asking)) {
-        let before = self.asking.is_unanswered(self.terms.judge);
-        change(&mut self.asking);
-        self.is_changed |= self.asking.is_unanswered(self.terms.judge) != before;
+        let before = self.is_unanswered();
+        if let Some(asking) = &mut self.asking {
+            change(asking);
+        }
+        self.is_changed |= self.is_unanswered() != before;
+    }
+
+    fn is_unanswered(&self) -> bool {
+        let asking = self.asking.as_ref();
+        asking.is_some_and(|asking| asking.is_unanswered(self.terms.judge))
     }
 
     pub(super) fn take_changed(&mut self) -> bool {
@@ -255,7 +265,7 @@ impl Rule {
                 .collect(),
             alerts_ago_ms: self.cap.ago_ms(now.monotonic),
             held_back: self.cap.held_back(),
-            is_unanswered: self.asking.is_unanswered(self.terms.judge),
+            is_unanswered: self.is_unanswered(),
             more: serde_json::Map::new(),
         }
     }
@@ -293,8 +303,10 @@ impl Rule {
             .collect();
         let alerts = rule.alerts_ago_ms.into_iter().map(at);
         self.cap = HourCap::restored(alerts, rule.held_back, self.terms.an_hour);
-        if rule.is_unanswered {
-            self.asking.put_off(Duration::ZERO, now.monotonic);
+        if rule.is_unanswered
+            && let Some(asking) = &mut self.asking
+        {
+            asking.put_off(Duration::ZERO, now.monotonic);
         }
     }
 }

@@ -141,9 +141,6 @@ impl Terms {
     /// How long after a question about a thing in this state the next one is due, where something
     /// moves, and where nothing does.
     pub(super) fn pauses(&self, is_confirming: bool, is_standing: bool) -> (Duration, Duration) {
-        if self.judge.is_of_every_picture() {
-            return (Duration::ZERO, Duration::ZERO);
-        }
         // The detector is on this machine, and asked once a second while something moves.
         let (confirm, moving, again) = match self.judge {
             Judge::Sees => (Duration::from_secs(1), Duration::from_secs(1), LOOK_AGAIN),

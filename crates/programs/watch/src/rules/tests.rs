@@ -341,7 +341,7 @@ fn an_hour_has_so_many_alerts_and_says_what_it_held_back() {
 #[test]
 fn who_is_asked_is_asked_by_movement_or_by_the_clock() {
     let mut watched = Watched::of(Judge::Says);
-    let due = |watched: &Watched, moving| watched.rules.rules()[0].is_due(moving, watched.now);
+    let due = Watched::is_due_where;
     assert!(!due(&watched, false) && due(&watched, true));
     watched.rules.asked("a", watched.now);
     assert!(!due(&watched, true));
@@ -543,8 +543,11 @@ impl Watched {
         self.rules.looked("a", false);
     }
 
+    /// Whether it is to be asked, where something moves in the next picture, or nothing does.
     fn is_due_where(&self, is_moving: bool) -> bool {
-        self.rules.rules()[0].is_due(is_moving, self.now)
+        let mut next = self.now_plus(Duration::ZERO);
+        next.rules.looked("a", is_moving);
+        next.rules.rules()[0].is_due(next.now)
     }
 
     /// Whether it is to be asked, where nothing moves.

@@ -1,6 +1,6 @@
 //! Ways to tell people, as the file has them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use eyelid_config::{Config, ConfigError, HttpUrl, WatchNotifyOptions};
@@ -16,8 +16,6 @@ pub(crate) struct NotifySettings {
     pub(crate) way: Way,
     /// The file of the token, or of the broker's USER:PASSWORD.
     pub(crate) key_file: Option<PathBuf>,
-    /// Certificates that are believed beside the system's, the same for all ways.
-    pub(crate) ca_file: Option<PathBuf>,
     /// Whether the picture goes along.
     pub(crate) picture: bool,
     /// Where a click leads.
@@ -55,14 +53,10 @@ pub(crate) struct MqttSettings {
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Gives all of the file's, in its order.
-pub(super) fn all(
-    place: &Place,
-    file: &Config,
-    ca_file: Option<&Path>,
-) -> Result<Vec<NotifySettings>, ConfigError> {
+pub(super) fn all(place: &Place, file: &Config) -> Result<Vec<NotifySettings>, ConfigError> {
     let named = file.named::<WatchNotifyOptions>()?;
     let one = |(name, options): (String, WatchNotifyOptions)| {
-        one(&name, options, ca_file).map_err(|(key, message)| {
+        one(&name, options).map_err(|(key, message)| {
             let path = place.config_path();
             ConfigError::named::<WatchNotifyOptions>(path, &[name.as_str()], key, message)
         })
@@ -72,11 +66,7 @@ pub(super) fn all(
 
 type Wrong = (&'static str, String);
 
-fn one(
-    name: &str,
-    options: WatchNotifyOptions,
-    ca_file: Option<&Path>,
-) -> Result<NotifySettings, Wrong> {
+fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong> {
     let given = [
         ("ntfy", options.ntfy.is_some()),
         ("webhook", options.webhook.is_some()),
@@ -111,20 +101,7 @@ fn one(
         return Err(("priority", "use 1 to 5".to_owned()));
     }
     let picture = (options.picture).unwrap_or(options.ntfy.is_some() || options.mqtt.is_some());
-    let way = match (options.ntfy, options.webhook, options.command, options.mqtt) {
-        (Some(url), ..) => Way::Ntfy(url),
-        (_, Some(url), ..) => Way::Webhook(url),
-        (_, _, Some(command), _) => Way::Command(command),
-        (.., mqtt) => {
-            let (host, port) = broker(&mqtt.unwrap_or_default())?;
-            Way::Mqtt(MqttSettings {
-                host,
-                port,
-                topic: options.topic.unwrap_or_else(|| "eyelid".to_owned()),
-                discovery: (options.discovery).unwrap_or_else(|| "homeassistant".to_owned()),
-            })
-        }
-    };
+    let way = way(&options)?;
     if options.key_file.is_some() {
         check_wire(&way, options.password_in_the_clear.unwrap_or(false))?;
     }
@@ -132,12 +109,32 @@ fn one(
         name: name.to_owned(),
         way,
         key_file: options.key_file,
-        ca_file: ca_file.map(Path::to_owned),
         picture,
         click: options.click,
         priority: options.priority,
         within: options.within.unwrap_or(A_DAY),
     })
+}
+
+/// The one that is given.
+fn way(options: &WatchNotifyOptions) -> Result<Way, Wrong> {
+    if let Some(url) = &options.ntfy {
+        return Ok(Way::Ntfy(url.clone()));
+    }
+    if let Some(url) = &options.webhook {
+        return Ok(Way::Webhook(url.clone()));
+    }
+    if let Some(command) = &options.command {
+        return Ok(Way::Command(command.clone()));
+    }
+    let or = |topic: &Option<String>, usual: &str| topic.clone().unwrap_or(usual.to_owned());
+    let (host, port) = broker(options.mqtt.as_deref().unwrap_or_default())?;
+    Ok(Way::Mqtt(MqttSettings {
+        host,
+        port,
+        topic: or(&options.topic, "eyelid"),
+        discovery: or(&options.discovery, "homeassistant"),
+    }))
 }
 
 /// Sees to it that a key goes over no wire in the clear, but for a password of which it is said

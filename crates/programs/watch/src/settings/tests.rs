@@ -166,12 +166,12 @@ fn no_key_goes_over_a_wire_in_the_clear() {
             true,
         ),
         (
-            &format!("{rule}obico = \"http://192.0.2.1:3333\"\n"),
+            format!("{rule}obico = \"http://192.0.2.1:3333\"\n").as_str(),
             "rules.jam",
             false,
         ),
         (
-            &format!("{rule}obico = \"http://127.0.0.1:3333\"\n"),
+            format!("{rule}obico = \"http://127.0.0.1:3333\"\n").as_str(),
             "",
             true,
         ),

@@ -77,19 +77,23 @@ impl Frames {
         name: &CameraName,
         rendition: Rendition,
     ) -> Option<Self> {
-        let view = cameras.view(cameras.camera(name)?, None);
-        view.want(Wanted::Rendition(rendition));
-        Some(Self::Wished(Box::new(Wished {
-            cameras: cameras.clone(),
-            name: name.clone(),
-            view,
-            last: Position::default(),
-        })))
+        Self::looking(cameras, name, Some(rendition))
     }
 
     /// Looks at the frame itself.
     pub(crate) fn whole_of(cameras: &Rc<Cameras>, name: &CameraName) -> Option<Self> {
+        Self::looking(cameras, name, None)
+    }
+
+    fn looking(
+        cameras: &Rc<Cameras>,
+        name: &CameraName,
+        rendition: Option<Rendition>,
+    ) -> Option<Self> {
         let view = cameras.view(cameras.camera(name)?, None);
+        if let Some(rendition) = rendition {
+            view.want(Wanted::Rendition(rendition));
+        }
         Some(Self::Wished(Box::new(Wished {
             cameras: cameras.clone(),
             name: name.clone(),

@@ -58,7 +58,8 @@ impl Hands {
     /// # Errors
     /// What is configured cannot be told in; nothing has changed then.
     pub(super) fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        self.notifier.reconfigure(&plan.settings.notify)?;
+        let settings = &plan.settings;
+        (self.notifier).reconfigure(&settings.notify, settings.ca_file.as_deref())?;
         self.ledger.set_bounds(plan.settings.keeping);
         self.ledger.set_ways(&ways(&plan.settings.notify));
         Ok(())
@@ -151,7 +152,7 @@ fn notifier(plan: &Plan, ledger: &Ledger) -> anyhow::Result<Notifier> {
     let outbox = ledger.outbox();
     Notifier::start(
         &plan.camera.name,
-        &settings.notify,
+        (&settings.notify, settings.ca_file.as_deref()),
         outbox,
         &settings.alerts,
     )

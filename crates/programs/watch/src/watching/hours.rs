@@ -41,16 +41,15 @@ impl Hours {
         self.clock.ahead_s(now)
     }
 
-    /// How long to wait before these may say something else.
+    /// How long to wait before these may say something else; no longer than until the clocks are to
+    /// be asked again.
     pub(crate) fn until_other(&self, camera: &CameraSettings, now: SystemTime) -> Duration {
         let own = [camera.at.as_ref()];
         let all = own
             .into_iter()
             .chain(camera.rules.iter().map(|rule| rule.at.as_ref()));
-        let changes = all.filter_map(|times| until_change(times, now, &self.clock));
-        changes
-            .min()
-            .map_or(ASK_AGAIN, |change| change.min(ASK_AGAIN))
+        let changes = all.filter_map(|times| until_change(times, now, ASK_AGAIN, &self.clock));
+        changes.min().unwrap_or(ASK_AGAIN)
     }
 }
 

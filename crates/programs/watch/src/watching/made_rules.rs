@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use eyelid_slot::CameraName;
 
-use crate::files;
-use crate::page::rules::told_in;
-use crate::page::rules_file::{MOST_FILE_BYTES, MadeRule, RulesFile};
+use crate::page::rules::{file, read, told_in};
+use crate::page::rules_file::MadeRule;
 use crate::page::settings::WayFacts;
 use crate::settings::notify::NotifySettings;
 use crate::settings::{MOST_RULES, RuleSettings};
@@ -33,7 +32,7 @@ pub(super) struct MadeRules {
 impl MadeRules {
     pub(super) fn new(directory: &Path, camera: &CameraName) -> Self {
         Self {
-            path: directory.join(format!("{camera}.json")),
+            path: file(directory, camera),
             seen: None,
             rules: Vec::new(),
             tried: None,
@@ -83,22 +82,20 @@ impl MadeRules {
         if self.seen.is_none() {
             return Vec::new();
         }
-        let read = files::read(&self.path, MOST_FILE_BYTES).map_err(anyhow::Error::from);
-        let file = read.and_then(|json| Ok(RulesFile::parse(&json)?));
-        let file = match file {
-            Ok(file) => file,
+        match read(&self.path) {
+            Ok(file) => file.rules().to_vec(),
             Err(error) => {
-                log::warn!("rules {:?} are not used: {error}", self.path);
-                return Vec::new();
+                log::warn!("rules that were made on the page are not used: {error}");
+                Vec::new()
             }
-        };
-        file.rules().to_vec()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
     use crate::settings::notify::Way;
 
     #[test]
@@ -117,7 +114,6 @@ mod tests {
             name: name.to_owned(),
             way,
             key_file: None,
-            ca_file: None,
             picture: false,
             click: None,
             priority: None,

@@ -1,9 +1,9 @@
 //! The loop: wait for a picture, look at it, tell what is to be told.
 
 mod asking;
+mod configuring;
 
 use std::convert::Infallible;
-use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,13 +21,13 @@ use super::made_rules::MadeRules;
 use super::pace::{Pace, Stir};
 use super::{Plan, Reread};
 use crate::UnaskableError;
-use crate::alert::{MOST_TEXT, bounded};
-use crate::asker::{Asker, Outcome, Whom};
+use crate::asker::{Asker, Outcome};
 use crate::judges::says::Look;
 use crate::machine::{Machine, Told};
 use crate::moment::{Moment, boot_id};
 use crate::settings::CameraSettings;
 use crate::told::AlertCounts;
+use configuring::equipped;
 
 /// How often time alone is looked at: whether the camera has given nothing for too long, whether
 /// votes are too old.
@@ -46,9 +46,6 @@ const SETTLES: Duration = Duration::from_secs(5);
 
 /// Lines about pictures that cannot be decoded.
 const BROKEN_LOGGED: Duration = Duration::from_secs(600);
-
-/// Who is asked.
-const THEMSELVES: Whom = Whom::Themselves { picture: None };
 
 /// Watches a camera.
 pub(super) struct Watcher {
@@ -120,10 +117,7 @@ impl Watcher {
     }
 
     /// Watches, and never ends by itself.
-    ///
-    /// # Errors
-    /// What there is no going on with.
-    pub(super) async fn run(&mut self, reread: &Reread, pulse: &Pulse) -> anyhow::Result<()> {
+    pub(super) async fn run(&mut self, reread: &Reread, pulse: &Pulse) -> Infallible {
         if !self.hours.are_now(&self.camera, SystemTime::now()) {
             log::info!("not watched until its hours come");
         }
@@ -253,8 +247,7 @@ impl Watcher {
         let to_tell = self.pictured(looked.told, &picture).await;
         self.tell(to_tell);
         if !looked.seen.is_learning {
-            let moving = |rule: &str| self.machine.moves_for(rule, &looked.seen);
-            let due = self.due(moving);
+            let due = self.due();
             self.ask(due, &picture).await;
         }
     }
@@ -290,11 +283,8 @@ impl Watcher {
         }
         let now = Moment::now();
         let raised = self.machine.rules.tick(now);
-        let to_tell = raised.into_iter().map(|raise| {
-            let mut told = Told::from(raise);
-            told.reason = self.missing.clone();
-            (told, None)
-        });
+        let because = |raise| (Told::because(raise, self.missing.clone()), None);
+        let to_tell = raised.into_iter().map(because);
         let to_tell = to_tell.collect();
         self.tell(to_tell);
         self.hands.save(&mut self.machine.rules, now);
@@ -303,62 +293,6 @@ impl Watcher {
     fn tell(&mut self, to_tell: Vec<(Told, Option<Picture>)>) {
         self.hands
             .tell(&to_tell, &self.camera.rules, &mut self.machine.rules);
-    }
-
-    /// Takes a configuration that was read again. One that cannot be used changes nothing.
-    fn take(&mut self, plan: Plan) {
-        match self.reconfigure(&plan) {
-            Ok(()) => self.plan = plan,
-            Err(error) => log::error!("configuration not used: {error:#}"),
-        }
-    }
-
-    /// Does as this says, and goes on with all that it leaves as it is.
-    fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let (camera, mut asker, untold) = equipped(plan, &self.made, Some(&self.asker))?;
-        Machine::check(&camera)?;
-        self.hands.reconfigure(plan)?;
-        self.machine.reconfigure(&camera)?;
-        mem::swap(&mut self.asker, &mut asker);
-        let dropped = self.asker.take_over(asker);
-        self.machine.rules.drop_questions(&dropped, Moment::now());
-        self.camera = camera;
-        self.pace = Pace::new(self.camera.fps);
-        self.hours = Hours::new();
-        // What is looked at may be another file.
-        self.frames = None;
-        self.say_of_made_rules(untold);
-        Ok(())
-    }
-
-    /// Takes the rules that were made on the page. Where nobody can be asked for them, they are not
-    /// watched for, and all else is.
-    fn take_made_rules(&mut self) {
-        let mut camera = with_made_rules(&self.plan, &self.made);
-        let settings = &self.plan.settings;
-        let taken = (self.asker).set_made_rules(settings, &camera, &THEMSELVES);
-        let untold = taken.err().map(|error| format!("{error:#}"));
-        if untold.is_some() {
-            camera = self.plan.camera.clone();
-        }
-        match self.machine.reconfigure(&camera) {
-            Ok(()) => self.camera = camera,
-            Err(error) => log::error!("rules of the page are not used: {error:#}"),
-        }
-        self.say_of_made_rules(untold);
-    }
-
-    /// Says why rules of the page are not watched for, in the journal and on the page; or no
-    /// longer.
-    fn say_of_made_rules(&mut self, untold: Option<String>) {
-        self.made.tried(untold.is_some(), Instant::now());
-        let untold = untold.map(|why| bounded(&why, MOST_TEXT));
-        if self.hands.say_of_made_rules(untold.clone()) {
-            match untold {
-                Some(why) => log::warn!("rules of the page are not watched for: {why}"),
-                None => log::info!("rules of the page are watched for again"),
-            }
-        }
     }
 
     /// How many alerts there were of each rule.
@@ -378,36 +312,4 @@ impl Watcher {
         self.machine.rules.watch(false, now);
         self.hands.save(&mut self.machine.rules, now);
     }
-}
-
-/// The camera with the rules of the page, and who is asked for all of that, where it goes on with
-/// what was there `before`. Where nobody can be asked for the page's, without them, and why.
-///
-/// # Errors
-/// Nobody can be asked for the rules of the configuration.
-fn equipped(
-    plan: &Plan,
-    made: &MadeRules,
-    before: Option<&Asker>,
-) -> anyhow::Result<(CameraSettings, Asker, Option<String>)> {
-    let asker_of =
-        |camera: &CameraSettings| Asker::after(before, &plan.settings, camera, &THEMSELVES);
-    let camera = with_made_rules(plan, made);
-    match asker_of(&camera) {
-        Err(error) if camera.rules.len() > plan.camera.rules.len() => {
-            let camera = plan.camera.clone();
-            let asker = asker_of(&camera)?;
-            Ok((camera, asker, Some(format!("{error:#}"))))
-        }
-        asker => Ok((camera, asker?, None)),
-    }
-}
-
-/// The camera with the rules of the page, which nobody but a model can judge.
-fn with_made_rules(plan: &Plan, made: &MadeRules) -> CameraSettings {
-    let mut camera = plan.camera.clone();
-    if plan.settings.model.is_some() && plan.settings.ask_on_page {
-        made.add_to(&mut camera.rules, &plan.settings.notify);
-    }
-    camera
 }

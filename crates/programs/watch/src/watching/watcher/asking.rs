@@ -12,12 +12,12 @@ use crate::watching::frames::Picture;
 
 impl Watcher {
     /// Who is to be asked now: the detector, and others.
-    pub(super) fn due(&self, moves: impl Fn(&str) -> bool) -> Vec<Due> {
+    pub(super) fn due(&self) -> Vec<Due> {
         let (now, wall) = (Moment::now(), SystemTime::now());
         let looks_now = |rule: &str| self.hours.of_rule(&self.camera, rule, wall);
         let rules = &self.machine.rules;
         let now = (now, Instant::now());
-        self.asker.due(rules, looks_now, moves, now)
+        self.asker.due(rules, looks_now, now)
     }
 
     /// Asks about the frame itself, or about what there is of it.
@@ -53,9 +53,7 @@ impl Watcher {
         let mut to_tell = Vec::new();
         if let Some(came_to) = outcome.came_to {
             for raise in self.machine.rules.question(outcome.judge, came_to, now) {
-                let mut told = Told::from(raise);
-                told.reason = outcome.why.clone();
-                to_tell.push((told, None));
+                to_tell.push((Told::because(raise, outcome.why.clone()), None));
             }
         }
         for (rule, wait) in &outcome.put_off {
