@@ -1,6 +1,7 @@
 """Watching itself: when the camera is awake, how often it is looked at, and recorded pictures."""
 
 import ctypes
+import io
 import json
 import os
 import re
@@ -240,6 +241,19 @@ def test_recorded_pictures_are_alerted_as_they_would_have_been(directory):
     assert len(moving) >= 24 and min(moving) >= 5.0
     config.write_text('[cameras.door.watch]\nmask = ["0,0 100,0 100,100 0,100"]\n')
     assert replay("--config", config, "--name", "door", pictures) == []
+
+
+def test_show_tints_the_cells_of_who_walks(directory):
+    street = Street(directory / "slots" / "door")
+    street.visitor = True
+    command = [binary("eyelid-watch"), "show", "--config", configure(directory), "--name", "door"]
+    drawn = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    street.stop()
+    with Image.open(io.BytesIO(drawn)) as picture:
+        pixels = list(picture.convert("RGB").get_flattened_data())
+    # Half orange, as no part of the street is; a red box has less green.
+    orange = [1 for red, green, blue in pixels if red - blue > 90 and green > 110]
+    assert len(orange) > 500, len(orange)
 
 
 def test_show_draws_into_a_picture_and_explain_says_what_a_rule_costs(directory):

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use eyelid_config::Polygon;
 use eyelid_jpeg::{LumaCells, LumaDecoder, PictureError};
-use eyelid_motion::{Change, Luma, Motion, Region, Zones};
+use eyelid_motion::{Change, Look, Luma, Motion, Region, Zones};
 
 use crate::settings::CameraSettings;
 
@@ -38,6 +38,15 @@ impl Seen {
             .map(|region| region.width * region.height);
         areas.sum()
     }
+}
+
+/// The cells of one picture that look different, whatever the reason.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct DifferentCells {
+    /// How many cells are in a row.
+    pub(crate) width: usize,
+    /// Row by row, whether a cell is one.
+    pub(crate) different: Vec<bool>,
 }
 
 /// Looks at the pictures of one camera.
@@ -85,7 +94,27 @@ impl Eye {
     pub(crate) fn look(&mut self, jpeg: &[u8], at: Duration) -> Result<Seen, PictureError> {
         let cells = self.decoder.decode(jpeg)?;
         self.size = Some((cells.width, cells.height));
-        Ok(seen(&mut self.motion, cells, at))
+        Ok(self.motion.look(&luma(cells), at).into())
+    }
+
+    /// Looks at a picture as [`Eye::look`] does, and gives the cells as well by which that is
+    /// decided.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded.
+    pub(crate) fn look_closely(
+        &mut self,
+        jpeg: &[u8],
+        at: Duration,
+    ) -> Result<(Seen, DifferentCells), PictureError> {
+        let cells = self.decoder.decode(jpeg)?;
+        self.size = Some((cells.width, cells.height));
+        let look = self.motion.look(&luma(cells), at);
+        let cells = DifferentCells {
+            width: look.size.0,
+            different: look.cells.to_vec(),
+        };
+        Ok((look.into(), cells))
     }
 
     /// Looks once more, at another picture of about the same moment, and forgets that it has: what
@@ -101,7 +130,7 @@ impl Eye {
     ) -> Result<Option<Seen>, PictureError> {
         let cells = self.decoder.decode(jpeg)?;
         let is_comparable = self.size == Some((cells.width, cells.height));
-        Ok(is_comparable.then(|| seen(&mut self.motion.clone(), cells, at)))
+        Ok(is_comparable.then(|| self.motion.clone().look(&luma(cells), at).into()))
     }
 
     /// The camera was not looked at for a while: what it sees is learned anew.
@@ -111,19 +140,23 @@ impl Eye {
     }
 }
 
-fn seen(motion: &mut Motion, cells: LumaCells<'_>, at: Duration) -> Seen {
-    let luma = Luma {
+fn luma(cells: LumaCells<'_>) -> Luma<'_> {
+    Luma {
         width: cells.width,
         height: cells.height,
         samples: cells.samples,
-    };
-    let look = motion.look(&luma, at);
-    Seen {
-        moving: look.moving,
-        may_move: look.may_move,
-        stirring: look.stirring,
-        changed: look.changed,
-        is_learning: look.is_learning,
+    }
+}
+
+impl From<Look<'_>> for Seen {
+    fn from(look: Look<'_>) -> Self {
+        Self {
+            moving: look.moving,
+            may_move: look.may_move,
+            stirring: look.stirring,
+            changed: look.changed,
+            is_learning: look.is_learning,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 use crate::OneCamera;
-use crate::eye::{Eye, Seen};
+use crate::eye::{DifferentCells, Eye, Seen};
 use crate::judges::sees::Sees;
 use crate::settings::{CameraSettings, Settings};
 use crate::show::drawing::Drawing;
@@ -43,6 +43,14 @@ pub(crate) struct ShowArguments {
     picture: Option<PathBuf>,
 }
 
+/// A picture, and what the eye has seen of it: nothing where that is the only one.
+#[derive(Default)]
+struct Looked {
+    jpeg: Vec<u8>,
+    seen: Seen,
+    cells: DifferentCells,
+}
+
 /// Draws, and writes a JPEG to stdout.
 ///
 /// # Errors
@@ -52,33 +60,30 @@ pub(crate) fn run(arguments: &ShowArguments) -> anyhow::Result<()> {
         bail!("a JPEG is written to stdout: give it a file, `> cells.jpg`");
     }
     let (settings, camera) = arguments.camera.settings()?;
-    let (jpeg, seen) = match &arguments.picture {
-        Some(path) => {
-            let jpeg = fs::read(path).with_context(|| format!("cannot read {path:?}"))?;
-            (jpeg, Seen::default())
-        }
+    let looked = match &arguments.picture {
+        Some(path) => Looked {
+            jpeg: fs::read(path).with_context(|| format!("cannot read {path:?}"))?,
+            ..Looked::default()
+        },
         None => look(&settings, &camera)?,
     };
-    let drawn = draw(&settings, &camera, &jpeg, &seen)?;
+    let drawn = draw(&settings, &camera, &looked)?;
     io::stdout()
         .write_all(&drawn)
         .context("cannot write to stdout")
 }
 
-fn draw(
-    settings: &Settings,
-    camera: &CameraSettings,
-    jpeg: &[u8],
-    seen: &Seen,
-) -> anyhow::Result<Vec<u8>> {
+fn draw(settings: &Settings, camera: &CameraSettings, looked: &Looked) -> anyhow::Result<Vec<u8>> {
+    let jpeg = &looked.jpeg[..];
     let (header, length) = eyelid_jpeg::whole(jpeg)?;
     let mut drawing = Drawing::new(decode_jpeg(&jpeg[..length], header)?);
+    drawing.tint_cells(&looked.cells);
     drawing.shade_masks(&camera.mask);
     drawing.outline_areas(&camera.area);
     for rule in &camera.rules {
         drawing.outline_rule(&rule.area);
     }
-    drawing.mark_moving(&seen.moving);
+    drawing.mark_moving(&looked.seen.moving);
     if let Some(sees) = Sees::new(settings, camera)? {
         let look = sees.look_now(jpeg)?;
         for rule in &camera.rules {
@@ -89,7 +94,7 @@ fn draw(
 }
 
 /// Looks at the camera for a while. Gives the last picture in which something moved, or the last.
-fn look(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<(Vec<u8>, Seen)> {
+fn look(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<Looked> {
     let slots = settings.slots()?.to_owned();
     let configured: Configured = [(camera.name.clone(), camera.slot.clone())]
         .into_iter()
@@ -111,14 +116,15 @@ fn look(settings: &Settings, camera: &CameraSettings) -> anyhow::Result<(Vec<u8>
 async fn look_for_a_while(
     cameras: &Rc<Cameras>,
     camera: &CameraSettings,
-) -> anyhow::Result<(Vec<u8>, Seen)> {
+) -> anyhow::Result<Looked> {
     let mut frames = Frames::whole_of(cameras, &camera.name).context("there is no such camera")?;
     let mut eye = Eye::new(camera)?;
     let first = timeout(PATIENCE, first(&mut frames)).await;
-    let mut best = (
-        first.context("the camera gives no picture")??,
-        Seen::default(),
-    );
+    let first = first.context("the camera gives no picture")??;
+    let mut best = Looked {
+        jpeg: first.jpeg.to_vec(),
+        ..Looked::default()
+    };
     let started = Instant::now();
     let mut due = started;
     while started.elapsed() < LOOKS_FOR {
@@ -127,12 +133,13 @@ async fn look_for_a_while(
             .next(due)
             .await
             .map_err(|why| anyhow::anyhow!("{why}"))?;
-        let seen = eye.look(&picture.jpeg, started.elapsed())?;
-        if seen.moves() || !best.1.moves() {
-            best = (picture, seen);
+        let (seen, cells) = eye.look_closely(&picture.jpeg, started.elapsed())?;
+        if seen.moves() || !best.seen.moves() {
+            let jpeg = picture.jpeg.to_vec();
+            best = Looked { jpeg, seen, cells };
         }
     }
-    Ok((best.0.jpeg.to_vec(), best.1))
+    Ok(best)
 }
 
 /// Waits for a picture, however often there is none.

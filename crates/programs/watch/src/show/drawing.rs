@@ -7,11 +7,13 @@ use eyelid_motion::Region;
 use eyelid_picture::Encoder;
 
 use crate::area::contains;
+use crate::eye::DifferentCells;
 use crate::rules::Answer;
 
 const AREA: [u8; 3] = [64, 224, 64];
 const RULE: [u8; 3] = [64, 160, 255];
 const MOVING: [u8; 3] = [255, 64, 64];
+const DIFFERENT: [u8; 3] = [255, 128, 0];
 const SEEN: [u8; 3] = [255, 224, 32];
 
 /// How good the JPEG is that is written.
@@ -49,6 +51,28 @@ impl Drawing {
                     for sample in &mut self.pixels.rgb[at..at + 3] {
                         *sample = if lattice { 160 } else { *sample / 3 };
                     }
+                }
+            }
+        }
+    }
+
+    /// Tints the cells that look different: half of what is seen there is their colour.
+    pub(super) fn tint_cells(&mut self, cells: &DifferentCells) {
+        let columns = cells.width;
+        let rows = cells.different.len().checked_div(columns).unwrap_or(0);
+        let (width, height) = (self.pixels.width, self.pixels.height);
+        let cell_of = |x: u32, y: u32| {
+            let share = |at: u32, of: u32, cells: usize| at as usize * cells / of as usize;
+            share(y, height, rows) * columns + share(x, width, columns)
+        };
+        for y in 0..height {
+            for x in 0..width {
+                if cells.different.get(cell_of(x, y)) != Some(&true) {
+                    continue;
+                }
+                let at = self.at(x, y);
+                for (sample, colour) in self.pixels.rgb[at..at + 3].iter_mut().zip(DIFFERENT) {
+                    *sample = sample.midpoint(colour);
                 }
             }
         }
@@ -135,6 +159,28 @@ impl Drawing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_that_differ_are_tinted_and_no_others() {
+        let mut drawing = Drawing::new(Pixels {
+            width: 100,
+            height: 50,
+            rgb: vec![0; 3 * 100 * 50],
+        });
+        drawing.tint_cells(&DifferentCells::default());
+        assert!(drawing.pixels.rgb.iter().all(|sample| *sample == 0));
+        let mut different = vec![false; 10 * 5];
+        different[3 * 10 + 7] = true;
+        drawing.tint_cells(&DifferentCells {
+            width: 10,
+            different,
+        });
+        for (x, y) in (0..100).flat_map(|x| (0..50).map(move |y| (x, y))) {
+            let is_it = (70..80).contains(&x) && (30..40).contains(&y);
+            let at = drawing.at(x, y);
+            assert_eq!(drawing.pixels.rgb[at] == 127, is_it, "{x},{y}");
+        }
+    }
 
     #[test]
     fn masks_are_dark_and_boxes_are_where_they_belong() {
