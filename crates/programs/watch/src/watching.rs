@@ -7,7 +7,7 @@ mod following;
 pub(crate) mod frames;
 mod hands;
 pub(crate) mod hours;
-mod made_rules;
+pub(crate) mod made_rules;
 pub(crate) mod pace;
 mod watcher;
 

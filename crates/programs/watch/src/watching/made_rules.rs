@@ -12,7 +12,7 @@ use crate::page::rules::{file, read, told_in};
 use crate::page::rules_file::MadeRule;
 use crate::page::settings::WayFacts;
 use crate::settings::notify::NotifySettings;
-use crate::settings::{MOST_RULES, RuleSettings};
+use crate::settings::{MOST_RULES, RuleSettings, Settings};
 
 /// How soon it is tried again to have somebody asked for these rules: a key that could not be read
 /// may be mended, of which nobody tells.
@@ -20,7 +20,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// The file of one camera.
 #[derive(Debug)]
-pub(super) struct MadeRules {
+pub(crate) struct MadeRules {
     path: PathBuf,
     /// Inode and time of the one that was read.
     seen: Option<(u64, i64, i64)>,
@@ -30,7 +30,7 @@ pub(super) struct MadeRules {
 }
 
 impl MadeRules {
-    pub(super) fn new(directory: &Path, camera: &CameraName) -> Self {
+    pub(crate) fn new(directory: &Path, camera: &CameraName) -> Self {
         Self {
             path: file(directory, camera),
             seen: None,
@@ -50,7 +50,7 @@ impl MadeRules {
     }
 
     /// Reads the file if it is another one than before. Says whether it was.
-    pub(super) fn look(&mut self) -> bool {
+    pub(crate) fn look(&mut self) -> bool {
         let found = fs::symlink_metadata(&self.path).ok();
         let found = found.map(|file| (file.ino(), file.mtime(), file.mtime_nsec()));
         if found == self.seen {
@@ -61,9 +61,16 @@ impl MadeRules {
         true
     }
 
-    /// Adds them to the rules of the configuration, told in those ways of it that they name. Rules
-    /// win whose names are in both: one of root's cannot be replaced on a page.
-    pub(super) fn add_to(&self, rules: &mut Vec<RuleSettings>, ways: &[NotifySettings]) {
+    /// Adds them to the rules of the configuration, if that lets users make some, told in those ways
+    /// of it that they name. Rules win whose names are in both: one of root's cannot be replaced on
+    /// a page.
+    pub(crate) fn add_to(&self, rules: &mut Vec<RuleSettings>, settings: &Settings) {
+        if settings.model.is_some() && settings.ask_on_page {
+            self.add(rules, &settings.notify);
+        }
+    }
+
+    fn add(&self, rules: &mut Vec<RuleSettings>, ways: &[NotifySettings]) {
         let ways: Vec<WayFacts> = ways.iter().map(WayFacts::of).collect();
         for made in &self.rules {
             let name = made.name.as_str();
@@ -124,7 +131,7 @@ mod tests {
             way("phone", phone),
             way("pause", Way::Command("true".to_owned())),
         ];
-        made.add_to(&mut rules, &ways);
+        made.add(&mut rules, &ways);
         let names: Vec<_> = rules.iter().map(|rule| &rule.name[..]).collect();
         assert_eq!(names, ["motion", "parcel", "dog"]);
         assert_eq!(rules[1].notify, ["phone"]);
@@ -132,7 +139,7 @@ mod tests {
         files::replace(&path, b"{}").unwrap();
         assert!(made.look());
         let mut rules = Vec::new();
-        made.add_to(&mut rules, &[]);
+        made.add(&mut rules, &[]);
         assert!(rules.is_empty());
         fs::remove_file(&path).unwrap();
         assert!(made.look());

@@ -102,8 +102,6 @@ pub(super) fn equipped(
 /// The camera with the rules of the page, which nobody but a model can judge.
 fn with_made_rules(plan: &Plan, made: &MadeRules) -> CameraSettings {
     let mut camera = plan.camera.clone();
-    if plan.settings.model.is_some() && plan.settings.ask_on_page {
-        made.add_to(&mut camera.rules, &plan.settings.notify);
-    }
+    made.add_to(&mut camera.rules, &plan.settings);
     camera
 }
