@@ -82,7 +82,7 @@ def watched(eyelid, alerts, directory, model):
             server = f"password-file = {json.dumps(str(secret))}\n"
         config = directory / "eyelid.toml"
         config.write_text(
-            f"[server]\n{server}[watch]\nask-on-page = {str(ask).lower()}\n{alerts.tables()}"
+            f"[server]\n{server}[watch]\nask-on-page = {json.dumps(ask)}\n{alerts.tables()}"
             f'[watch.model]\nurl = "{model.url}/v1"\nmodel = "made-up"\n'
             f'[cameras.door]\nsource = "test"\nsize = "320x240"\ntitle = {json.dumps(title)}\n'
             '[cameras.door.watch.rules.parcel]\nsays = "a parcel has been left"\n'
@@ -356,8 +356,12 @@ def test_a_user_makes_a_rule_tries_it_and_deletes_it(watched, look, alerts, mode
 
 @pytest.mark.parametrize(
     "options, why",
-    [({"ask": False}, "ask-on-page"), ({"password": False}, "no password")],
-    ids=["not-allowed", "nobody"],
+    [
+        ({"ask": False}, "ask-on-page"),
+        ({"ask": ["ben"]}, "names others"),
+        ({"password": False}, "no password"),
+    ],
+    ids=["not-allowed", "others-are", "nobody"],
 )
 def test_who_may_not_is_told_why_and_has_no_buttons(watched, look, alerts, options, why):
     name = alerts.put(1)

@@ -80,7 +80,7 @@ def serve(start, alerts, directory):
     def serve(ask=True):
         config = directory / "eyelid.toml"
         config.write_text(
-            f"[watch]\nask-on-page = {str(ask).lower()}\n{alerts.tables()}"
+            f"[watch]\nask-on-page = {json.dumps(ask)}\n{alerts.tables()}"
             '[watch.model]\nurl = "http://127.0.0.1:1/v1"\nmodel = "none"\n'
             '[cameras.door]\nsource = "test"\n'
         )
@@ -228,6 +228,21 @@ def test_a_user_may_change_things_where_the_configuration_says_so(serve, alerts,
         assert f'user "anna" has {change} rule box of camera door: "a box"' in log, log
     # Who it is stands in front.
     assert log.count('user "anna" ') == len(CHANGES), log
+
+
+def test_a_user_whom_the_configuration_does_not_name_may_change_nothing(serve, alerts):
+    name = alerts.put(1)
+    page = serve(ask=["ben", "carl"])
+    assert "names others" in page.list()["rights"]["why"]
+    for method, path, body, _ in [*CHANGES, ("POST", "/alerts/rules/try", {"camera": "door"}, 0)]:
+        answer = send(page, method, path.replace("NAME", name), body)
+        assert answer.status == 403 and b"names others" in answer.body, answer
+    assert (alerts.cases(), alerts.made_rules("door")) == ([], [])
+    assert page.program.stop() == 0
+    page = serve(ask=["ben", "anna"])
+    assert page.list()["rights"] == {"user": "anna", "change": True, "why": None}
+    for method, path, body, status in CHANGES:
+        assert send(page, method, path.replace("NAME", name), body).status == status
 
 
 def test_bodies_are_bounded(serve, alerts):

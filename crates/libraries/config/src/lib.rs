@@ -6,6 +6,7 @@
 //! refuses a key has to know all of them. Defaults are the programs' own.
 
 mod address;
+mod ask_on_page;
 mod byte_size;
 mod camera;
 mod duration;
@@ -34,6 +35,7 @@ mod watch_values;
 mod week_times;
 
 pub use address::{Address, AddressError};
+pub use ask_on_page::AskOnPage;
 pub use byte_size::{FrameBytes, FrameBytesError};
 pub use camera::CameraOptions;
 pub use duration::{DurationError, parse as parse_duration};

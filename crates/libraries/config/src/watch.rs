@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::ask_on_page::AskOnPage;
 use crate::section::{CAMERA, NAME};
 use crate::watch_values::{HttpUrl, Polygon, Share, StoreBytes, Votes, Words};
 use crate::week_times::WeekTimes;
@@ -66,15 +67,16 @@ pub struct WatchOptions {
     /// Keep so many bytes of alerts at most: 200M, 1G [default: 200M]
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     pub keep_bytes: Option<StoreBytes>,
-    /// Let users who are signed in make rules on the page
+    /// Let users who are signed in make rules on the page, or only these of them, with commas
+    /// between [default: false]
     #[arg(
         long,
-        value_name = "BOOL",
+        value_name = "BOOL|USERS",
         num_args = 0..=1,
         default_missing_value = "true",
         require_equals = true
     )]
-    pub ask_on_page: Option<bool>,
+    pub ask_on_page: Option<AskOnPage>,
     /// End the page after this long without a connection [default: never]
     #[arg(
         long,

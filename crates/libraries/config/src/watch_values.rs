@@ -28,6 +28,12 @@ pub enum WatchValueError {
     /// Nothing that a program can be asked at.
     #[error("{0:?}: use http://HOST[:PORT]/... or https://HOST[:PORT]/...")]
     Url(String),
+    /// No name of a user.
+    #[error("user {0:?}: use a name as the password file has it, without colon and comma")]
+    User(String),
+    /// No list of users.
+    #[error("{0} users: use true, false, or a list of 1 to 100 users")]
+    Users(usize),
     /// No sentence.
     #[error("{0:?}: use one line of 1 to {MOST_WORDS} characters")]
     Words(String),

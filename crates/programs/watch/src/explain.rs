@@ -56,7 +56,7 @@ fn write_made_rules(
     settings: &Settings,
 ) -> std::fmt::Result {
     write!(to, "\nrules made on the page: ")?;
-    if !settings.ask_on_page {
+    if !settings.ask_on_page.has_anybody() {
         return writeln!(to, "none, and nobody may (ask-on-page)");
     }
     let Some(model) = &settings.model else {

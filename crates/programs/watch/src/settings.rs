@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyelid_config::{
-    Address, Config, ConfigError, HttpUrl, Polygon, PushedWatchCameraOptions,
+    Address, AskOnPage, Config, ConfigError, HttpUrl, Polygon, PushedWatchCameraOptions,
     PushedWatchRuleOptions, Votes, WatchCameraOptions, WatchModelOptions, WatchOptions,
     WatchRuleOptions, WeekTimes, Words,
 };
@@ -50,8 +50,8 @@ pub(crate) struct Settings {
     pub(crate) onnxruntime: Option<PathBuf>,
     /// How much is kept of alerts.
     pub(crate) keeping: Bounds,
-    /// Whether users may make rules on the page.
-    pub(crate) ask_on_page: bool,
+    /// Who may make rules on the page, and keep cases there.
+    pub(crate) ask_on_page: AskOnPage,
     /// Where the page is served, besides the sockets that were passed.
     pub(crate) listen: Vec<Address>,
     /// When the page ends for want of connections.
@@ -180,7 +180,7 @@ impl Settings {
                     .map_or(kept.count, |count| count as usize),
                 bytes: options.keep_bytes.map_or(kept.bytes, |size| size.bytes()),
             },
-            ask_on_page: options.ask_on_page.unwrap_or(false),
+            ask_on_page: options.ask_on_page.unwrap_or_default(),
             listen: options.listen,
             idle_exit: options.idle_exit,
             model: ModelSettings::new(

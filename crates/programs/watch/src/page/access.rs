@@ -2,6 +2,7 @@
 //! beside what the door has checked (host, password, origin): by itself, for no setting for those
 //! who look, such as `allow-origin`, is to let a page of others change rules.
 
+use eyelid_config::AskOnPage;
 use eyelid_http::foreign_origin;
 use eyelid_http::response::is_type;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
@@ -26,12 +27,17 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
-    /// What `user` may do where the configuration says whether the page may `ask`.
-    pub(crate) fn of(user: Option<&str>, ask: bool) -> Self {
-        let why = match (ask, user) {
-            (false, _) => Some("ask-on-page in [watch] of the configuration is not true"),
-            (true, None) => Some("the server asks for no password, so nobody is known here"),
-            (true, Some(_)) => None,
+    /// What `user` may do where the configuration says who may `ask` on the page.
+    pub(crate) fn of(user: Option<&str>, ask: &AskOnPage) -> Self {
+        let why = match user {
+            _ if !ask.has_anybody() => {
+                Some("ask-on-page in [watch] of the configuration is not true")
+            }
+            None => Some("the server asks for no password, so nobody is known here"),
+            Some(user) if !ask.has(user) => {
+                Some("ask-on-page in [watch] of the configuration names others, and not you")
+            }
+            Some(_) => None,
         };
         Self {
             user: user.map(str::to_owned),
@@ -103,12 +109,15 @@ mod tests {
     #[test]
     fn a_user_who_is_known_may_where_the_configuration_says_so() {
         for (user, ask, expected) in [
-            (Some("anna"), true, 200),
-            (Some("anna"), false, 403),
-            (None, true, 403),
-            (None, false, 403),
+            (Some("anna"), "true", 200),
+            (Some("anna"), "false", 403),
+            (None, "true", 403),
+            (None, "false", 403),
+            (Some("anna"), "ben,anna", 200),
+            (Some("carl"), "ben,anna", 403),
+            (None, "ben,anna", 403),
         ] {
-            let rights = Rights::of(user, ask);
+            let rights = Rights::of(user, &ask.parse().unwrap());
             assert_eq!(rights.change, expected == 200);
             assert_eq!(status(&rights, &Method::POST, &[]), expected);
             assert_eq!(status(&rights, &Method::DELETE, &[]), expected);
@@ -117,7 +126,7 @@ mod tests {
 
     #[test]
     fn no_page_but_ours_may_and_nothing_but_json_is_read() {
-        let rights = Rights::of(Some("anna"), true);
+        let rights = Rights::of(Some("anna"), &AskOnPage::Everybody);
         for (more, expected) in [
             (&[("Origin", "http://octopi.local:8080")][..], 200),
             (&[("Sec-Fetch-Site", "same-origin")], 200),

@@ -92,7 +92,7 @@ impl PageApp {
             },
         };
         let asked = Asked {
-            rights: Rights::of(user.as_deref(), self.settings().ask),
+            rights: Rights::of(user.as_deref(), &self.settings().ask),
             parts: &parts,
             arrival: &arrival,
         };

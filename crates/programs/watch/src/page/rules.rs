@@ -320,6 +320,7 @@ pub(crate) fn file(directory: &Path, camera: &CameraName) -> PathBuf {
 mod tests {
     use super::*;
     use crate::page::settings::RuleFacts;
+    use eyelid_config::AskOnPage;
     use serde_json::{Value, json};
     use tempfile::TempDir;
 
@@ -361,7 +362,7 @@ mod tests {
     }
 
     fn told(settings: &PageSettings) -> Value {
-        let rights = Rights::of(Some("anna"), true);
+        let rights = Rights::of(Some("anna"), &AskOnPage::Everybody);
         serde_json::to_value(overview(settings, &rights)).unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eyelid_config::{Address, Config, PASSWORD_VARIABLE, ServerOptions};
+use eyelid_config::{Address, AskOnPage, Config, PASSWORD_VARIABLE, ServerOptions};
 use eyelid_http::{Password, ServeOptions};
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
@@ -32,8 +32,8 @@ pub(crate) struct PageSettings {
     pub(crate) slots: Option<PathBuf>,
     /// Who is asked in words, if anybody.
     pub(crate) asked: Option<ModelSettings>,
-    /// Users may make rules.
-    pub(crate) ask: bool,
+    /// Who may make rules.
+    pub(crate) ask: AskOnPage,
     /// The cameras of the configuration.
     pub(crate) cameras: IndexMap<CameraName, CameraFacts>,
     /// What is told of who is asked.
@@ -225,7 +225,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(flags).unwrap();
         let file = Config::load(Some(&path)).unwrap();
         let page = PageSettings::new(&arguments, &file, true).unwrap();
-        assert!(page.ask && page.alerts.as_os_str() == "/a");
+        assert!(page.ask == AskOnPage::Everybody && page.alerts.as_os_str() == "/a");
         let model = page.model.unwrap();
         assert_eq!((model.host.as_str(), model.model.as_str()), ("h:1", "m"));
         let ways = serde_json::to_value(&page.ways).unwrap();

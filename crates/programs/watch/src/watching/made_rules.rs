@@ -61,11 +61,11 @@ impl MadeRules {
         true
     }
 
-    /// Adds them to the rules of the configuration, if that lets users make some, told in those ways
-    /// of it that they name. Rules win whose names are in both: one of root's cannot be replaced on
-    /// a page.
+    /// Adds them to the rules of the configuration, if that lets users make some, told in those
+    /// ways of it that they name. Rules win whose names are in both: one of root's cannot be
+    /// replaced on a page.
     pub(crate) fn add_to(&self, rules: &mut Vec<RuleSettings>, settings: &Settings) {
-        if settings.model.is_some() && settings.ask_on_page {
+        if settings.model.is_some() && settings.ask_on_page.has_anybody() {
             self.add(rules, &settings.notify);
         }
     }
