@@ -205,9 +205,11 @@ def test_a_wrong_alert_is_a_case_until_it_is_taken_back(watched, look, alerts):
     wrong = shown(page, name).locator(".wrong")
     wrong.click()
     wait_page(page, lambda: wrong.get_attribute("aria-pressed") == "true", "kept")
-    assert alerts.cases() == [f"{name}.jpg", f"{name}.json"]
-    case = json.loads((alerts.alerts / "cases" / f"{name}.json").read_text())
+    assert alerts.cases() == [name]
+    assert "none from before it" in page.locator("#notice").text_content()
+    case = json.loads((alerts.alerts / "cases" / name / "case.json").read_text())
     assert case["wrong"]["user"] == "anna"
+    assert case["pictures"] == [{"file": "1.jpg", "before_ms": 0}]
     seen = shown(other, name).locator(".wrong")
     wait_page(other, lambda: seen.get_attribute("aria-pressed") == "true", "told, too")
     wrong.click()
@@ -279,7 +281,7 @@ def test_all_is_done_by_keys(watched, look, alerts):
     focused = "document.activeElement.dataset.id"
     assert page.evaluate(focused) == first
     page.keyboard.press("w")
-    wait_page(page, lambda: len(alerts.cases()) == 2, "a case")
+    wait_page(page, lambda: len(alerts.cases()) == 1, "a case")
     page.keyboard.press("Enter")
     assert page.locator("#large").is_visible()
     page.keyboard.press("Escape")

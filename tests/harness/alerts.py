@@ -90,7 +90,7 @@ class Alerts:
         self._rename(self.state / f"{camera}.json", json.dumps(state).encode())
 
     def cases(self):
-        """Gives the names of the files that users have kept."""
+        """Gives the names of the alerts that users have kept as cases."""
         directory = self.alerts / "cases"
         return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
 

@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import time
+from base64 import b64encode
 from pathlib import Path
 
 from PIL import Image
 from scene import draw
 from street import Street, walking
 
+from harness.http import get
 from harness.idle_class import wait_watched
 from harness.programs import binary
 from harness.slot import Slot
@@ -241,6 +243,41 @@ def test_recorded_pictures_are_alerted_as_they_would_have_been(directory):
     assert len(moving) >= 24 and min(moving) >= 5.0
     config.write_text('[cameras.door.watch]\nmask = ["0,0 100,0 100,100 0,100"]\n')
     assert replay("--config", config, "--name", "door", pictures) == []
+
+
+def test_what_was_wrong_is_judged_again_from_its_case(start, directory):
+    street = Street(directory / "slots" / "door")
+    config = configure(directory)
+    text = config.read_text().replace("[watch]", "[watch]\nask-on-page = true")
+    config.write_text(text)
+    watch(start, config)
+    time.sleep(5)
+    street.visitor = True
+    wait_for(lambda: alerts(directory), "an alert")
+    street.stop()
+    (alert,) = alerts(directory)
+    environment = os.environ | {"EYELID_PASSWORD": "anna:secret"}
+    page = start("eyelid-watch", "--listen", "127.0.0.1:0", "--config", config, env=environment)
+    url = page.wait_log(r"listening on (http://127\.0\.0\.1:\d+)")[1]
+    anna = {"Authorization": "Basic " + b64encode(b"anna:secret").decode()}
+    kept = get(
+        url,
+        f"/alerts/{alert['id']}/wrong",
+        method="POST",
+        body="{}",
+        **anna | {"Content-Type": "application/json"},
+    )
+    case = json.loads(kept.body)["case"]
+    assert kept.status == 200 and 6 <= case["pictures"] <= 17, kept
+    assert not list(directory.glob("alerts/cases/.*")), "nothing is left beside it"
+    (again,) = replay("--config", config, "--name", "door", case["directory"])
+    assert (again["rule"], again["judge"]) == ("motion", "motion")
+    config.write_text(
+        text.replace(
+            "[cameras.door.watch]", f"[cameras.door.watch]\nmask = [{json.dumps(EVERYWHERE)}]"
+        )
+    )
+    assert replay("--config", config, "--name", "door", case["directory"]) == []
 
 
 def test_show_tints_the_cells_of_who_walks(directory):

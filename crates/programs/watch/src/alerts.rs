@@ -1,4 +1,5 @@
-//! Alerts as files: `ID.jpg`, then `ID.json`, each by rename, and the JSON is the alert. All
+//! Alerts as files: `ID.earlier`, where a case can be made of it, `ID.jpg`, then `ID.json`, each by
+//! rename, and the JSON is the alert. All
 //! watchers of a machine write into one directory, and the page reads it; nobody keeps a list
 //! beside it that could be wrong.
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::alert::{Alert, AlertId};
+use crate::earlier::{Earlier, to_file};
 use crate::files;
 
 pub(crate) use bounds::{Bounds, ClockCheck, Expiry};
@@ -44,7 +46,7 @@ impl Alerts {
         // A thousand alerts of one rule in one second there are not.
         for _ in 0..1000 {
             alert.id = AlertId::new(at, &alert.camera, &alert.rule);
-            let is_free = ["json", "jpg"]
+            let is_free = index::ENDINGS
                 .iter()
                 .all(|ending| !self.path(&alert.id, ending).exists());
             if is_free {
@@ -61,6 +63,15 @@ impl Alerts {
     /// What the system says.
     pub(crate) fn write_picture(&self, id: &AlertId, jpeg: &[u8]) -> io::Result<()> {
         self.write_file(&self.path(id, "jpg"), jpeg)
+    }
+
+    /// Writes the pictures that were before that of an alert that is to come. Nothing makes room
+    /// for them.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn write_earlier(&self, id: &AlertId, earlier: &[Earlier]) -> io::Result<()> {
+        files::replace_soon(&self.path(id, "earlier"), &to_file(earlier))
     }
 
     /// Writes the alert; from now on it is one. Where the disk is full, the oldest ones make room
@@ -160,7 +171,7 @@ impl Alerts {
 
     /// Removes an alert: its JSON first, for that is it.
     fn remove(&self, id: &AlertId) {
-        for ending in ["json", "jpg"] {
+        for ending in index::ENDINGS {
             // Another watcher may have done so.
             let _ = std::fs::remove_file(self.path(id, ending));
         }
@@ -227,6 +238,12 @@ mod tests {
             .map(|second| put(&alerts, second, 100).id.to_string())
             .collect();
         assert_eq!(ids(&alerts), [&all[4][..], &all[3], &all[2]]);
+        let earlier = [Earlier {
+            before: Duration::from_secs(1),
+            jpeg: vec![0; 100].into(),
+        }];
+        let id = all[4].parse().unwrap();
+        alerts.write_earlier(&id, &earlier).unwrap();
         let large = put(&alerts, 6, 9_700).id.to_string();
         assert_eq!(ids(&alerts), [large]);
         let files = std::fs::read_dir(alerts.directory()).unwrap().count();

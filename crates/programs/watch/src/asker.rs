@@ -15,6 +15,7 @@ use eyelid_config::HttpUrl;
 use tokio::task::JoinSet;
 
 use crate::alert::Judge;
+use crate::earlier::Earlier;
 use crate::judges::Judged;
 use crate::judges::says::{Asked, Look, Occasion, Prepared};
 use crate::judges::sees::{self, Sees};
@@ -79,6 +80,8 @@ pub(crate) struct Outcome {
     pub(crate) answers: Vec<(String, Judged)>,
     /// What was judged.
     pub(crate) picture: AskedPicture,
+    /// What a model was shown besides.
+    pub(crate) earlier: Vec<Earlier>,
 }
 
 /// What a task gives back.

@@ -2,7 +2,7 @@
 //! its alerts, and who is to be told of them, brought to the disk in an order that can be gone on
 //! with from any point.
 //!
-//! 1. The pictures: without an alert they are none.
+//! 1. The pictures, and those from before: without an alert they are none.
 //! 2. The state of the rules, as it is with these alerts, and the alerts themselves in it,
 //!    *pending*. From here on they are made; up to here nothing has happened, and the rules will
 //!    come to them again.
@@ -22,6 +22,7 @@ use eyelid_slot::CameraName;
 
 use crate::alert::Alert;
 use crate::alerts::{Alerts, Bounds, ClockCheck, Expiry};
+use crate::earlier::Earlier;
 use crate::files;
 use crate::moment::{Moment, boot_id};
 use crate::notify::Outbox;
@@ -37,6 +38,8 @@ pub(crate) struct Recorded<'a> {
     pub(crate) alert: Alert,
     /// The very picture that was judged.
     pub(crate) jpeg: Option<&'a [u8]>,
+    /// What was before that.
+    pub(crate) earlier: Vec<Earlier>,
     /// The ways in which it is to be told.
     pub(crate) ways: Vec<String>,
 }
@@ -203,10 +206,12 @@ impl Ledger {
         for Recorded {
             mut alert,
             jpeg,
+            earlier,
             ways,
         } in new
         {
             let bytes = jpeg.map_or(0, <[u8]>::len) as u64 + 4096;
+            let bytes = bytes + earlier.iter().map(|it| it.jpeg.len() as u64).sum::<u64>();
             self.make_room(bytes, now);
             self.alerts.name(&mut alert);
             self.expiry.added(self.alerts.expires(alert.at));
@@ -214,6 +219,10 @@ impl Ledger {
                 let written = self.alerts.write_picture(&alert.id, jpeg);
                 self.has_written("an alert's picture", written)
             });
+            if alert.picture && !earlier.is_empty() {
+                let written = self.alerts.write_earlier(&alert.id, &earlier);
+                self.has_written("the pictures before an alert's", written);
+            }
             pending.push(Pending {
                 alert,
                 notify: ways,

@@ -9,6 +9,8 @@ mod alerts;
 mod area;
 mod asker;
 mod asking;
+mod case;
+mod earlier;
 mod explain;
 mod eye;
 mod files;

@@ -28,22 +28,21 @@ use crate::settings::{CameraSettings, Settings};
 use crate::watching::pace::{Pace, Stir};
 
 use asking::Asking;
-use recording::Recording;
+use recording::{Recorded, Recording};
 use replaying::Replaying;
 use start_time::StartTime;
-
-/// How many pictures a second there are where nothing is said.
-const FPS: f64 = 10.0;
 
 /// What is looked at.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
     camera: OneCamera,
-    /// A directory of JPEGs, in the order of their names, or a video (with ffmpeg)
+    /// A directory of JPEGs, in the order of their names; one of cases/ in the directory of alerts;
+    /// or a video (with ffmpeg)
     #[arg(value_name = "FOLDER|VIDEO")]
     pictures: PathBuf,
-    /// How many pictures a second there are; of a video, how many are looked at [default: 10]
+    /// How many pictures a second there are; of a video, how many are looked at [default: 10; of a
+    /// case, as many as of its camera]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fps: Option<Fps>,
     /// When the first picture was taken, by this machine's zone (2026-11-28T22:00), or by UTC with
@@ -122,16 +121,15 @@ async fn replay(
     settings: &Settings,
     camera: &CameraSettings,
 ) -> anyhow::Result<()> {
-    let fps = arguments.fps.map_or(FPS, Fps::per_second);
+    let fps = arguments.fps.map(Fps::per_second);
     let start = arguments.start.map(|start| start.at(&LocalClock::new()));
     let asking = Asking::new(arguments, settings, camera).await?;
     let mut replaying = Replaying::new(camera, asking, start)?;
-    let mut recording = Recording::open(&arguments.pictures, fps)?;
+    let mut recording = Recording::open(&arguments.pictures, fps, camera.fps)?;
     let mut output = io::stdout().lock();
     let (begin, mut pace) = (Instant::now(), Pace::new(camera.fps));
     let mut number = 0u32;
-    while let Some((name, jpeg)) = recording.next()? {
-        let at = Duration::from_secs_f64(f64::from(number) / fps);
+    while let Some(Recorded { name, jpeg, at }) = recording.next()? {
         number += 1;
         if arguments.paced && pace.due(begin + at) > begin + at {
             continue;

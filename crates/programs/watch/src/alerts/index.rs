@@ -16,7 +16,10 @@ pub(crate) fn picture_path(directory: &Path, id: &AlertId) -> PathBuf {
     path(directory, id, "jpg")
 }
 
-/// Where a file of an alert is: `json` or `jpg`.
+/// The endings of an alert's files: itself, its picture, and what was before that.
+pub(super) const ENDINGS: [&str; 3] = ["json", "jpg", "earlier"];
+
+/// Where a file of an alert is: one of [`ENDINGS`].
 pub(crate) fn path(directory: &Path, id: &AlertId, ending: &str) -> PathBuf {
     directory.join(format!("{id}.{ending}"))
 }
@@ -36,7 +39,7 @@ pub(super) fn kept(directory: &Path) -> io::Result<Vec<Kept>> {
         let (is_alert, Ok(id)) = (ending == "json", stem.parse::<AlertId>()) else {
             continue;
         };
-        if !is_alert && ending != "jpg" {
+        if !ENDINGS.contains(&ending) {
             continue;
         }
         // It may have been removed since.

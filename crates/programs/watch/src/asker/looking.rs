@@ -57,6 +57,7 @@ impl Asker {
             put_off: Vec::new(),
             answers: answers.collect(),
             picture,
+            earlier: Vec::new(),
         }
     }
 }

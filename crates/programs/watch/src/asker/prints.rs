@@ -178,6 +178,7 @@ impl Asker {
             put_off: Vec::new(),
             answers: judged.map(|judged| (rule, judged)).into_iter().collect(),
             picture,
+            earlier: Vec::new(),
         }
     }
 }

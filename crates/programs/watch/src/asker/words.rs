@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use eyelid_words::{Answer as Word, RuleInWords, Verdict};
+use eyelid_words::{Answer as Word, Moment, RuleInWords, Verdict};
 use tokio::task::AbortHandle;
 
 use super::voice::Voice;
 use super::{AskedPicture, Asker, Done, Due, Outcome, Whom};
 use crate::alert::Judge;
+use crate::earlier::Earlier;
 use crate::judges::Judged;
 use crate::judges::says::{Asked, Occasion, Prepared, Said, Says};
 use crate::rules::{Answer, CameraRules, Question, Rule};
@@ -172,9 +173,21 @@ impl Asker {
             why: came.why,
             put_off: came.put_off,
             answers: came.answers,
+            earlier: shown_before(&prepared, &picture),
             picture,
         }
     }
+}
+
+/// What the model was shown beside the picture of now, as it was shown it.
+fn shown_before(prepared: &Prepared, now: &AskedPicture) -> Vec<Earlier> {
+    let pictures = prepared.question.pictures().iter();
+    let earlier = pictures.filter(|picture| picture.moment != Moment::Now);
+    let earlier = earlier.map(|picture| Earlier {
+        before: (now.captured.duration_since(picture.captured)).unwrap_or_default(),
+        jpeg: picture.jpeg.clone(),
+    });
+    earlier.collect()
 }
 
 /// The rules in words of a camera.

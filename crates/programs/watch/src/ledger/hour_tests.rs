@@ -215,6 +215,7 @@ impl Life {
             Recorded {
                 alert,
                 jpeg: jpeg.filter(|_| raise.kind == Kind::Seen),
+                earlier: Vec::new(),
                 ways: WAYS.iter().map(ToString::to_string).collect(),
             }
         });

@@ -63,6 +63,7 @@ impl Watcher {
         let new = raised.iter().map(|raised| Recorded {
             alert: Alert::new("door".parse().unwrap(), &raised.rule, Kind::Seen, now.wall),
             jpeg: Some(b"jpeg"),
+            earlier: Vec::new(),
             ways: ways(),
         });
         self.ledger.record(&mut self.rules, new.collect(), now)

@@ -177,15 +177,17 @@ impl PageApp {
     ) -> Result<FullResponse, Rejection> {
         let user = asked.may_change()?;
         let is_wrong = asked.parts.method == Method::POST;
-        if is_wrong {
+        let case = if is_wrong {
             body::read(body).await?;
-            self.store.keep(id, &user, SystemTime::now())?;
+            let case = self.store.keep(id, &user, SystemTime::now())?;
             log::info!("user {user:?} says that alert {id} was wrong: kept as a case");
+            Some(case)
         } else {
             self.store.let_go(id)?;
             log::info!("user {user:?} says no longer that alert {id} was wrong");
-        }
-        let mut response = json(&serde_json::json!({ "id": id, "wrong": is_wrong }));
+            None
+        };
+        let mut response = json(&serde_json::json!({ "id": id, "wrong": is_wrong, "case": case }));
         eyelid_http::response::close(response.headers_mut());
         Ok(response)
     }

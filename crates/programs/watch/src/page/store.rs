@@ -22,7 +22,7 @@ use super::shown::ShownAlert;
 use crate::alert::{AlertId, MOST_JSON_BYTES};
 use crate::alerts;
 use crate::files;
-use cases::Cases;
+use cases::{Cases, Kept};
 use watching::{Came, Watching};
 
 /// How long it takes until a directory that is not there, or cannot be watched, is looked at again.
@@ -173,11 +173,15 @@ impl Store {
     ///
     /// # Errors
     /// There is no such alert, or no room.
-    pub(crate) fn keep(&self, id: &AlertId, user: &str, now: SystemTime) -> Result<(), Rejection> {
-        let (json, picture) = (self.file(id, "json"), self.file(id, "jpg"));
-        self.cases.keep(id, &json, &picture, user, now)?;
+    pub(crate) fn keep(
+        &self,
+        id: &AlertId,
+        user: &str,
+        now: SystemTime,
+    ) -> Result<Kept, Rejection> {
+        let kept = self.cases.keep(id, &self.directory, user, now)?;
         self.judged(id);
-        Ok(())
+        Ok(kept)
     }
 
     /// Keeps it no longer.

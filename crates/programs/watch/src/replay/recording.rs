@@ -1,4 +1,4 @@
-//! Recorded pictures: those of a directory, or of a video by ffmpeg.
+//! Recorded pictures: those of a directory, which may be a case, or of a video by ffmpeg.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -6,57 +6,82 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use eyelid_jpeg::Splitter;
 use eyelid_slot::MAX_FRAME_BYTES;
 
+use crate::case;
+
 /// So many bytes are looked at at once: no JPEG that shows anything has fewer, so that no two end
 /// in one piece.
 const PIECE_BYTES: usize = 128;
 
+/// So many pictures a second there are where nothing is said.
+const FPS: f64 = 10.0;
+
 /// Pictures, one after the other. One of them is in memory at a time.
 pub(super) enum Recording {
-    /// The files of a directory that are left.
-    Folder(VecDeque<PathBuf>),
+    /// The files of a directory that are left, each with its moment.
+    Folder(VecDeque<(PathBuf, Duration)>),
     /// A video.
     Video(Box<Video>),
 }
 
-/// A picture, and its name where it has one.
-type Named = (Option<String>, Vec<u8>);
+/// A picture.
+pub(super) struct Recorded {
+    /// Its file's, where it has one.
+    pub(super) name: Option<String>,
+    pub(super) jpeg: Vec<u8>,
+    /// After the recording's begin.
+    pub(super) at: Duration,
+}
 
 impl Recording {
-    /// Opens a directory, or has ffmpeg make so many pictures of each second of a video.
+    /// Opens a directory, or has ffmpeg make pictures of a video; there are `fps` a second. The
+    /// pictures of a case have moments of their own, and are looked at `fps` times a second, else
+    /// as often as its camera is.
     ///
     /// # Errors
     /// It cannot be read, or there is no ffmpeg.
-    pub(super) fn open(path: &Path, fps: f64) -> anyhow::Result<Self> {
+    pub(super) fn open(path: &Path, fps: Option<f64>, camera_fps: f64) -> anyhow::Result<Self> {
         let found = fs::metadata(path).with_context(|| format!("cannot read {path:?}"))?;
-        if found.is_dir() {
-            return Ok(Self::Folder(pictures_of(path)?));
+        if !found.is_dir() {
+            let video = Video::open(path, fps.unwrap_or(FPS))?;
+            return Ok(Self::Video(Box::new(video)));
         }
-        Ok(Self::Video(Box::new(Video::open(path, fps)?)))
+        if let Some(looks) = case::looks(path, fps.unwrap_or(camera_fps))? {
+            return Ok(Self::Folder(looks));
+        }
+        let fps = fps.unwrap_or(FPS);
+        let paths = (0..).zip(pictures_of(path)?);
+        let looks = paths.map(|(number, path)| (path, moment(number, fps)));
+        Ok(Self::Folder(looks.collect()))
     }
 
     /// Gives the next picture.
     ///
     /// # Errors
     /// It cannot be read.
-    pub(super) fn next(&mut self) -> anyhow::Result<Option<Named>> {
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Recorded>> {
         match self {
-            Self::Folder(paths) => {
-                let Some(path) = paths.pop_front() else {
+            Self::Folder(looks) => {
+                let Some((path, at)) = looks.pop_front() else {
                     return Ok(None);
                 };
                 let jpeg = read(&path).with_context(|| format!("cannot read {path:?}"))?;
                 let name = path.file_name().map(|name| name.to_string_lossy().into());
-                Ok(Some((name, jpeg)))
+                Ok(Some(Recorded { name, jpeg, at }))
             }
-            Self::Video(video) => Ok(video.next()?.map(|jpeg| (None, jpeg))),
+            Self::Video(video) => video.next_picture(),
         }
     }
+}
+
+/// The moment of a picture of that number, counted from 0.
+fn moment(number: u32, fps: f64) -> Duration {
+    Duration::from_secs_f64(f64::from(number) / fps)
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -128,6 +153,9 @@ pub(super) struct Video {
     /// What of the buffer has not been looked at.
     rest: std::ops::Range<usize>,
     path: PathBuf,
+    fps: f64,
+    /// How many pictures there were.
+    number: u32,
 }
 
 impl Video {
@@ -155,7 +183,17 @@ impl Video {
             buffer: vec![0; 64 << 10],
             rest: 0..0,
             path: path.to_owned(),
+            fps,
+            number: 0,
         })
+    }
+
+    fn next_picture(&mut self) -> anyhow::Result<Option<Recorded>> {
+        let jpeg = self.next()?;
+        let at = moment(self.number, self.fps);
+        self.number += 1;
+        let name = None;
+        Ok(jpeg.map(|jpeg| Recorded { name, jpeg, at }))
     }
 
     fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
@@ -216,13 +254,15 @@ mod tests {
         for name in ["2.jpg", "10.JPEG", "1.jpg", "notes.txt", "3.png"] {
             fs::write(directory.path().join(name), name).unwrap();
         }
-        let mut recording = Recording::open(directory.path(), 10.0).unwrap();
-        let mut names = Vec::new();
-        while let Some((name, jpeg)) = recording.next().unwrap() {
+        let mut recording = Recording::open(directory.path(), None, 2.0).unwrap();
+        let (mut names, mut moments_ms) = (Vec::new(), Vec::new());
+        while let Some(Recorded { name, jpeg, at }) = recording.next().unwrap() {
             assert_eq!(name.as_deref().map(str::as_bytes), Some(&jpeg[..]));
             names.extend(name);
+            moments_ms.push(at.as_millis());
         }
         assert_eq!(names, ["1.jpg", "2.jpg", "10.JPEG"]);
-        assert!(Recording::open(Path::new("/nowhere"), 10.0).is_err());
+        assert_eq!(moments_ms, [0, 100, 200]);
+        assert!(Recording::open(Path::new("/nowhere"), None, 2.0).is_err());
     }
 }

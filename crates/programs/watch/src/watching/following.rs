@@ -166,6 +166,7 @@ impl Following {
             jpeg: jpeg.into(),
             captured: file.captured,
             rendition,
+            earlier: Vec::new(),
         };
         self.held = Some(Held {
             _file: file,

@@ -11,6 +11,7 @@ use eyelid_slot::{CameraName, Rendition};
 use tokio::time::sleep_until;
 
 use super::following::Following;
+use crate::earlier::Earlier;
 use crate::settings::CameraSettings;
 
 /// How long a frame is waited for before that is known to have failed, and how old one may be: as
@@ -34,6 +35,8 @@ pub(crate) struct Picture {
     pub(crate) captured: SystemTime,
     /// Which rendition it is; `None` is the frame.
     pub(crate) rendition: Option<Rendition>,
+    /// What a model was shown beside it.
+    pub(crate) earlier: Vec<Earlier>,
 }
 
 /// Why there is none.
@@ -126,6 +129,7 @@ impl Frames {
             jpeg: frame.jpeg.clone(),
             captured: frame.captured,
             rendition: None,
+            earlier: Vec::new(),
         })
     }
 }
@@ -157,6 +161,7 @@ impl Wished {
             jpeg: frame.jpeg.clone(),
             captured: frame.captured,
             rendition: frame.rendition,
+            earlier: Vec::new(),
         })
     }
 }

@@ -9,8 +9,9 @@ use eyelid_slot::CameraName;
 
 use super::Plan;
 use super::frames::Picture;
-use crate::alert::{Alert, BLIND_RULE, MOST_TEXT, bounded};
+use crate::alert::{Alert, BLIND_RULE, Judge, MOST_TEXT, bounded};
 use crate::alerts::Alerts;
+use crate::earlier::{Earlier, History};
 use crate::ledger::{Ledger, Recorded};
 use crate::machine::Told;
 use crate::moment::Moment;
@@ -25,6 +26,8 @@ pub(super) struct Hands {
     camera: CameraName,
     ledger: Ledger,
     notifier: Notifier,
+    /// Whether users may say that an alert was wrong.
+    keeps_earlier: bool,
     pub(super) counts: AlertCounts,
 }
 
@@ -46,6 +49,7 @@ impl Hands {
         let (ledger, saved) = Ledger::open(&camera, &settings.state, alerts, &ways, now)?;
         let hands = Self {
             notifier: notifier(plan, &ledger)?,
+            keeps_earlier: settings.ask_on_page.has_anybody(),
             ledger,
             counts: AlertCounts::default(),
             camera,
@@ -60,17 +64,19 @@ impl Hands {
     pub(super) fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
         let settings = &plan.settings;
         (self.notifier).reconfigure(&settings.notify, settings.ca_file.as_deref())?;
+        self.keeps_earlier = settings.ask_on_page.has_anybody();
         self.ledger.set_bounds(plan.settings.keeping);
         self.ledger.set_ways(&ways(&plan.settings.notify));
         Ok(())
     }
 
     /// Makes alerts of all that is to be told at this moment, each with the picture that it was
-    /// seen in, if there is one, and in the ways that `settings` of its rule have. `rules` are as
-    /// they are after that.
+    /// seen in, if there is one, with what was before that, and in the ways that `settings` of its
+    /// rule have. `rules` are as they are after that.
     pub(super) fn tell(
         &mut self,
         all: &[(Told, Option<Picture>)],
+        history: &History,
         settings: &[RuleSettings],
         rules: &mut CameraRules,
     ) {
@@ -81,6 +87,7 @@ impl Hands {
         let new = all.iter().map(|(told, picture)| Recorded {
             alert: self.alert(told, picture.as_ref(), now),
             jpeg: picture.as_ref().map(|picture| &picture.jpeg[..]),
+            earlier: self.earlier(told, picture.as_ref(), history),
             ways: told_in(&told.raise, settings),
         });
         for alert in self.ledger.record(rules, new.collect(), now) {
@@ -111,6 +118,16 @@ impl Hands {
     /// How long until alerts are to be looked at for their age, which [`Self::save`] does.
     pub(super) fn until_expiry(&self, now: Moment) -> Duration {
         self.ledger.until_expiry(now)
+    }
+
+    /// What was before the picture of an alert: what a model was shown, or by what the camera was
+    /// looked at.
+    fn earlier(&self, told: &Told, picture: Option<&Picture>, history: &History) -> Vec<Earlier> {
+        match picture.filter(|_| self.keeps_earlier) {
+            None => Vec::new(),
+            Some(picture) if told.raise.judge == Some(Judge::Says) => picture.earlier.clone(),
+            Some(picture) => history.before(picture.captured),
+        }
     }
 
     fn alert(&self, told: &Told, picture: Option<&Picture>, now: Moment) -> Alert {

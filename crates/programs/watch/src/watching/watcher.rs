@@ -22,6 +22,7 @@ use super::pace::{Pace, Stir};
 use super::{Plan, Reread};
 use crate::UnaskableError;
 use crate::asker::{Asker, Outcome};
+use crate::earlier::History;
 use crate::judges::says::Look;
 use crate::machine::{Machine, Told};
 use crate::moment::{Moment, boot_id};
@@ -60,6 +61,8 @@ pub(super) struct Watcher {
     asker: Asker,
     hands: Hands,
     pace: Pace,
+    /// What was before, for who says that an alert was wrong.
+    history: History,
     /// Pictures, while the hours say so.
     frames: Option<Frames>,
     /// Which pictures those are.
@@ -100,6 +103,7 @@ impl Watcher {
             hours: Hours::new(),
             hands,
             pace: Pace::new(camera.fps),
+            history: History::default(),
             frames: None,
             looked_at: LookedAt::of(&camera),
             opened: Instant::now(),
@@ -238,6 +242,12 @@ impl Watcher {
             }
         };
         self.pace.looked(now, Stir::of(&looked.seen));
+        // Who may not call an alert wrong has no use for what was before it.
+        if self.plan.settings.ask_on_page.has_anybody() {
+            let (jpeg, captured) = (picture.jpeg.clone(), picture.captured);
+            let moves = looked.seen.moves() || looked.seen.may_move;
+            self.history.looked(jpeg, captured, at, moves);
+        }
         self.asker.looked(Look {
             jpeg: picture.jpeg.clone(),
             captured: picture.captured,
@@ -291,8 +301,12 @@ impl Watcher {
     }
 
     fn tell(&mut self, to_tell: Vec<(Told, Option<Picture>)>) {
-        self.hands
-            .tell(&to_tell, &self.camera.rules, &mut self.machine.rules);
+        self.hands.tell(
+            &to_tell,
+            &self.history,
+            &self.camera.rules,
+            &mut self.machine.rules,
+        );
     }
 
     /// How many alerts there were of each rule.
@@ -303,6 +317,7 @@ impl Watcher {
     fn forget(&mut self) {
         self.machine.forget();
         self.asker.forget();
+        self.history.forget();
     }
 
     /// The program ends: what is known is written down.

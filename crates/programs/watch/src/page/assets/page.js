@@ -169,14 +169,21 @@ function renderCard({ alert, card }) {
   button.querySelector('span').textContent = alert.wrong ? 'Wrong, kept as a case' : 'Wrong';
 }
 
+// How a user goes on with a case: what a model was asked is asked again, all else is looked at again.
+function tool({ judge }, { directory, pictures }) {
+  if (judge === 'says') return `eyelid-watch try asks about ${directory}/*.jpg again`;
+  if (pictures < 2) return `one picture in ${directory}, and none from before it: eyelid-watch replay cannot judge that again`;
+  return `eyelid-watch replay ${directory} judges its ${pictures} pictures again`;
+}
+
 async function judge(id) {
   const known = alerts.get(id);
   if (!known || !rights.change || known.asking) return;
   known.asking = true;
   try {
-    const { wrong } = await ask(`${id}/wrong`, known.alert.wrong ? 'DELETE' : 'POST');
+    const { wrong, case: kept } = await ask(`${id}/wrong`, known.alert.wrong ? 'DELETE' : 'POST');
     known.alert.wrong = wrong;
-    notify(wrong ? 'Kept as a case: eyelid-watch try asks about its picture again' : 'No longer a case');
+    notify(wrong ? `Kept as a case: ${tool(known.alert, kept)}` : 'No longer a case');
   } catch (error) {
     notify(`Not changed: ${error.message}`);
   }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::case::CASE_FILE;
+use crate::earlier::{Earlier, to_file};
 use crate::page::index::Since;
 use serde_json::json;
 use tempfile::TempDir;
@@ -85,22 +87,35 @@ fn what_is_no_alert_is_left_out() {
 fn a_case_is_kept_with_its_user_and_let_go() {
     let (directory, store) = store();
     let id = put(&directory, 1, "door", "a");
-    let file = |kind: &str| directory.path().join(format!("alerts/cases/{id}.{kind}"));
+    let case = directory.path().join(format!("alerts/cases/{id}"));
+    let file = |name: &str| case.join(name);
+    let before = Earlier {
+        before: Duration::from_millis(1500),
+        jpeg: b"earlier"[..].into(),
+    };
+    let earlier = directory.path().join(format!("alerts/{id}.earlier"));
+    fs::write(earlier, to_file(&[before])).unwrap();
     let is_wrong = || serde_json::to_value(store.alert(&id).unwrap()).unwrap()["wrong"] == true;
     assert!(!is_wrong());
     for _ in 0..2 {
-        store.keep(&id, "anna", SystemTime::now()).unwrap();
+        let kept = store.keep(&id, "anna", SystemTime::now()).unwrap();
+        assert_eq!((&kept.directory, kept.pictures), (&case, 2));
     }
-    assert!(is_wrong() && file("jpg").is_file());
-    let case: serde_json::Value = serde_json::from_slice(&fs::read(file("json")).unwrap()).unwrap();
+    assert!(is_wrong());
+    assert_eq!(fs::read(file("1.jpg")).unwrap(), b"earlier");
+    assert_eq!(fs::read(file("2.jpg")).unwrap(), b"\xff\xd8\xff\xd9");
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(file(CASE_FILE)).unwrap()).unwrap();
     assert_eq!(
-        (&case["wrong"]["user"], &case["rule"]),
+        (&json["wrong"]["user"], &json["rule"]),
         (&json!("anna"), &json!("a"))
     );
+    let pictures = json!([{"file": "1.jpg", "before_ms": 1500}, {"file": "2.jpg", "before_ms": 0}]);
+    assert_eq!(json["pictures"], pictures);
     for _ in 0..2 {
         store.let_go(&id).unwrap();
     }
-    assert!(!is_wrong() && !file("jpg").exists());
+    assert!(!is_wrong() && !case.exists());
     let missing = "20261128T140000.000Z-no-alert".parse().unwrap();
     let error = store.keep(&missing, "anna", SystemTime::now()).unwrap_err();
     assert_eq!(error.status(), 404);

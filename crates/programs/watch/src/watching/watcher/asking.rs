@@ -65,6 +65,7 @@ impl Watcher {
                 jpeg: outcome.picture.jpeg.clone(),
                 captured: outcome.picture.captured,
                 rendition: None,
+                earlier: outcome.earlier.clone(),
             };
             to_tell.extend(told.map(|told| (told, Some(picture))));
         }
