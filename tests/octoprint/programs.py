@@ -106,13 +106,18 @@ def start_haproxy(start, octoprint, camera):
 class OctoPrint:
     """A running OctoPrint with its virtual printer."""
 
-    def __init__(self, start, base):
+    def __init__(self, start, base, more=None, programs=None):
+        """`more` is in its configuration, `programs` are before others on its path."""
         self._start = start
+        path = os.environ["PATH"]
+        self._environment = os.environ | {"PATH": f"{programs}:{path}" if programs else path}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._films = base / "timelapse"
         base.mkdir()
-        (base / "config.yaml").write_text(json.dumps(configuration()))  # JSON is YAML, too
+        (base / "config.yaml").write_text(
+            json.dumps(configuration() | (more or {}))
+        )  # JSON is YAML, too
         (base / "uploads").mkdir()
         (base / "uploads/print.gcode").write_text(PRINT)
         command = [OCTOPRINT, "--basedir", base]
@@ -135,7 +140,7 @@ class OctoPrint:
 
     def run(self):
         """Starts it, at first and again, and waits until it is up."""
-        self.program = self._start(*self._serve)
+        self.program = self._start(*self._serve, env=self._environment)
         wait_for(
             lambda: self._ready(),
             lambda: f"OctoPrint is up; its log:\n{self.program.out()}",
@@ -217,12 +222,12 @@ class OctoPrint:
         for left in self._pictures():  # by a test that failed
             left.unlink()
         self.choose_timelapse("timed", interval=interval, renderAfterPrint="never")
-        self.order("/api/files/local/print.gcode", {"command": "select", "print": True})
+        self.print()
         try:
             yield
         finally:
             self.order("/api/job", {"command": "cancel"})
-            wait_for(lambda: self._state() == "Operational", "the end of the print")
+            wait_for(lambda: self.state() == "Operational", "the end of the print")
 
     def pictures(self, count):
         """Gives the first pictures, as soon as there are that many and one more.
@@ -253,14 +258,19 @@ class OctoPrint:
         except FileNotFoundError:  # removed meanwhile
             return []
 
-    def _state(self):
+    def print(self):
+        """Begins a print."""
+        self.order("/api/files/local/print.gcode", {"command": "select", "print": True})
+
+    def state(self):
+        """Gives what the printer does."""
         return self.ask("GET", "/api/connection")[1]["current"]["state"]
 
 
 @contextmanager
-def running_octoprint(start, base):
+def running_octoprint(start, base, more=None, programs=None):
     """Runs OctoPrint; it stops, or is killed."""
-    octoprint = OctoPrint(start, base)
+    octoprint = OctoPrint(start, base, more, programs)
     try:
         yield octoprint
     finally:
