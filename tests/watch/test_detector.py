@@ -144,10 +144,9 @@ def right(boxes, people):
     return found
 
 
-def test_its_numbers_are_those_of_the_network_where_it_comes_from(detect, tmp_path):
-    """No resizing and no JPEG: what goes in is the same."""
-    from ai_edge_litert.interpreter import Interpreter
-
+@pytest.fixture(scope="module")
+def picture():
+    """A picture as large as the network's input."""
     # Blocks of colours, with a gradient: as many edges of all kinds as a picture has.
     chance = random.Random(20)
     picture = numpy.zeros((SIDE, SIDE, 3), numpy.uint8)
@@ -156,10 +155,26 @@ def test_its_numbers_are_those_of_the_network_where_it_comes_from(detect, tmp_pa
         width, height = chance.randrange(5, 120), chance.randrange(5, 120)
         picture[y : y + height, x : x + width] = [chance.randrange(256) for _ in range(3)]
     picture[:, :, 1] = picture[:, :, 1] // 2 + numpy.linspace(0, 127, SIDE, dtype=numpy.uint8)
-    Image.fromarray(picture).save(tmp_path / "picture.png")
-    detect(tmp_path / "picture.png", options=["--raw", tmp_path / "raw"])
-    raw = numpy.fromfile(tmp_path / "raw", numpy.float32)
+    return picture
 
+
+@pytest.fixture
+def raw(detect, picture, tmp_path):
+    """Gives what the network says of the picture, before boxes are made of it."""
+
+    def raw(*options):
+        Image.fromarray(picture).save(tmp_path / "picture.png")
+        detect(tmp_path / "picture.png", options=[*options, "--raw", tmp_path / "raw"])
+        return numpy.fromfile(tmp_path / "raw", numpy.float32)
+
+    return raw
+
+
+def test_its_numbers_are_those_of_the_network_where_it_comes_from(raw, picture):
+    """No resizing and no JPEG: what goes in is the same."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    raw = raw()
     network = Interpreter(str(NETWORK / "model.tflite"), num_threads=1)
     network.allocate_tensors()
     tensor = (picture / numpy.float32(127.5) - 1).astype(numpy.float32)[None]
@@ -174,6 +189,21 @@ def test_its_numbers_are_those_of_the_network_where_it_comes_from(detect, tmp_pa
     difference = abs(raw - expected).max()
     print(f"largest difference: {difference:.2g}")
     assert difference < 1e-3
+
+
+def test_onnx_runtime_says_the_same(raw, detect, frames, said):
+    """The same numbers, and the same things at the same places of real pictures."""
+    library = ["--onnxruntime", HOME / "libonnxruntime.so"]
+    by_rust, by_library = raw(), raw(*library)
+    assert by_rust.shape == by_library.shape and by_rust.std() > 0.5
+    difference = abs(by_rust - by_library).max()
+    print(f"largest difference: {difference:.2g}")
+    # Equal to the last bit they are not: somebody else has added up.
+    assert 0 < difference < 1e-3
+    for one, other in zip(said, detect(*frames, options=library), strict=True):
+        assert [box["label"] for box in one["boxes"]] == [box["label"] for box in other["boxes"]]
+        for box, same in zip(one["boxes"], other["boxes"], strict=True):
+            assert overlap(corners(box), corners(same)) > 0.99
 
 
 def test_it_finds_people_and_little_else(said):
