@@ -104,7 +104,9 @@ impl Asking {
             ));
         }
         let fields = answer.headers.get_all(WWW_AUTHENTICATE);
-        let new = Authorization::answering(login, fields, cnonce());
+        // Nobody foresees it: a server is not to choose all that is hashed (RFC 7616, 5.9).
+        let cnonce = getrandom::u64().map_err(|error| format!("no random number: {error}"))?;
+        let new = Authorization::answering(login, fields, cnonce);
         let new = new.ok_or("asks for a user and password by neither Basic nor Digest")?;
         let was_told = self.authorization.is_some();
         if challenges >= MOST_CHALLENGES || (was_told && challenges > 1 && !new.is_stale()) {
@@ -172,11 +174,6 @@ fn follow(url: &Url, to: &str, redirections: u32) -> Result<Url, String> {
         ));
     }
     Ok(next)
-}
-
-/// Any number: it keeps a server from choosing all that is hashed (RFC 7616, 5.9).
-fn cnonce() -> u64 {
-    fastrand::u64(..)
 }
 
 #[cfg(test)]
