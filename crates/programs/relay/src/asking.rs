@@ -26,6 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 use self::path::Path;
 use self::pending::{Came, Pending};
 use self::reach::Reach;
+use self::turns::Load;
 pub use self::turns::Turns;
 use crate::wire::{
     Asker, AssemblyError, FrameId, Head, NoFrame, Reason, Reply, Request, RequestId, SubjectTag,
@@ -163,35 +164,45 @@ impl Asking {
         self.expire(now);
         self.notice_readers(now, wished);
         self.turn_at = None;
-        self.note_load(turns);
+        self.note_load(now, turns);
         if self.ask_at(now, wished).is_none_or(|at| at > now) {
             turns.leave(self.subject);
             return None;
         }
-        let response = self.path.usual_response() + self.path.usual_held();
+        let round_trip = turns.round_trip(now, self.path.round_trip());
+        let response = round_trip + self.path.usual_held();
         if let Err(at) = turns.take(now, self.subject, response) {
             self.turn_at = Some(at);
             return None;
         }
         let request = self.request(now);
-        self.note_load(turns);
+        self.note_load(now, turns);
         Some(request)
     }
 
     /// Nobody looks any more: this camera is in nobody's way.
     pub fn leave(&self, turns: &mut Turns) {
-        turns.note(self.subject, 0, None);
+        turns.note(self.subject, Load::default());
         turns.leave(self.subject);
     }
 
-    fn note_load(&self, turns: &mut Turns) {
-        let frame_bytes = self.path.last_bytes();
-        let bytes = self.pending.iter().map(|pending| {
-            let progress = pending.progress();
-            progress.map_or(frame_bytes, |progress| progress.left_bytes)
-        });
-        let coming_bytes = bytes.map(u64::from).sum();
-        turns.note(self.subject, coming_bytes, self.path.usual_pace());
+    fn note_load(&self, now: Instant, turns: &mut Turns) {
+        let round_trip = turns.round_trip(now, None);
+        let mut load = Load {
+            pace: self.path.usual_pace(),
+            ..Load::default()
+        };
+        let begins = round_trip + self.path.usual_held();
+        for pending in &self.pending {
+            match pending.progress() {
+                Some(progress) => load.coming.push((progress.at, progress.left_bytes)),
+                None => {
+                    let frame = (pending.asked() + begins, self.path.last_bytes());
+                    load.expected.push(frame);
+                }
+            }
+        }
+        turns.note(self.subject, load);
     }
 
     fn request(&mut self, now: Instant) -> Request {

@@ -34,8 +34,8 @@ pub use crate::settings::{BrokerSettings, FetchSettings, ShareSettings};
 use crate::share::NameTaken;
 use crate::wire::HostName;
 
-/// What the slot of a far camera says that it comes from.
-const FETCHED: &str = "relay";
+/// What the source of a far camera's slot begins with.
+const FETCHED: &str = "relay:";
 
 /// Shares cameras with other hosts, and fetches theirs, by way of a NATS server.
 #[derive(Clone, Debug, Parser)]

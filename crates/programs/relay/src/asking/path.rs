@@ -122,10 +122,15 @@ impl Path {
         self.responses.usual().unwrap_or_default()
     }
 
-    /// How long requests are usually held, as far as that is no longer than it takes a camera to
-    /// have its next picture.
+    /// For how long a request is usually held: as long as it takes the camera to have its next
+    /// picture, and no longer than that can be.
     pub(super) fn usual_held(&self) -> Duration {
         self.helds.usual().unwrap_or_default().min(PICTURE)
+    }
+
+    /// The smallest round trip.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.get()
     }
 
     /// The bytes that came after the last frame's head.
@@ -218,12 +223,7 @@ impl Pace {
     }
 
     /// How long so many bytes take.
-    pub(super) fn time_of(self, bytes: u64) -> Duration {
-        // Saturates.
-        Duration::from_nanos((self.0 * bytes as f64) as u64)
-    }
-
-    fn time(self, bytes: u32) -> Duration {
+    pub(super) fn time(self, bytes: u32) -> Duration {
         // Saturates.
         Duration::from_nanos((self.0 * f64::from(bytes)) as u64)
     }
@@ -231,14 +231,14 @@ impl Pace {
 
 /// The smallest delay of the last one to two windows.
 #[derive(Clone, Copy, Debug, Default)]
-struct Smallest {
+pub(super) struct Smallest {
     began: Option<Instant>,
     before: Option<Duration>,
     current: Option<Duration>,
 }
 
 impl Smallest {
-    fn note(&mut self, now: Instant, delay: Duration) {
+    pub(super) fn note(&mut self, now: Instant, delay: Duration) {
         if self.began.is_none_or(|began| now >= began + WINDOW) {
             self.before = self.current.take();
             self.began = Some(now);
@@ -246,7 +246,7 @@ impl Smallest {
         self.current = Some(self.current.map_or(delay, |smallest| smallest.min(delay)));
     }
 
-    fn get(&self) -> Option<Duration> {
+    pub(super) fn get(&self) -> Option<Duration> {
         [self.before, self.current].into_iter().flatten().min()
     }
 }

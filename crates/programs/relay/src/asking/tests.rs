@@ -418,11 +418,9 @@ fn a_slow_link_is_used_in_full_and_its_frames_are_young() {
     }
 }
 
-/// Each has one frame under way, and all of these are in one queue: their ages add up, which a link
-/// that is given to one after the other does not have. But none has two, nothing is sent in vain,
-/// and the link is full.
+/// Nothing is sent in vain, and the link is full.
 #[test]
-fn cameras_that_share_a_link_are_not_asked_ahead() {
+fn cameras_that_share_a_link_fill_it() {
     for (cameras, mbit, frame_bytes) in [(4, 10.0, 98_000), (16, 10.0, 15_000), (8, 1.0, 20_000)] {
         let world = World {
             down: 25 * MS,
@@ -579,8 +577,7 @@ fn cameras_of_one_host_do_not_grow_old_behind_each_other() {
         };
         let (rate, age, seen) = compare(&world);
         let name = format!("{cameras} {down}: {rate}, {age}, {}", seen.age_ms(50));
-        println!("{name}");
-        assert!(rate >= 0.9 && age <= 1.4, "{name}");
+        assert!(rate >= 0.9 && age <= 1.3, "{name}");
     }
 }
 
@@ -595,6 +592,5 @@ fn cameras_of_one_host_have_their_whole_rate_where_the_link_is_free() {
     };
     let (rate, age, seen) = compare(&world);
     let name = format!("{rate}, {age}, {}", seen.age_ms(50));
-    println!("{name}");
     assert!(rate >= 0.95 && age <= 1.3, "{name}");
 }

@@ -17,6 +17,7 @@ use async_nats::Client;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
+use tokio::task::unconstrained;
 
 pub(crate) use self::connection::Connection;
 pub(crate) use self::credentials::{Credentials, CredentialsError};
@@ -81,8 +82,8 @@ impl Nats {
         reply: Option<String>,
         message: Vec<u8>,
     ) -> Result<(), SendError> {
-        let open = self.shared.open.borrow().clone();
-        let open = open.ok_or(SendError::Disconnected)?;
+        let open = self.shared.open.borrow();
+        let open = open.as_ref().ok_or(SendError::Disconnected)?;
         if message.len() > open.max_message_bytes {
             return Err(SendError::TooLarge {
                 bytes: message.len(),
@@ -90,15 +91,16 @@ impl Nats {
             });
         }
         let message = Bytes::from(message);
-        // One that would have to wait is not sent.
-        let sent = match reply {
-            Some(reply) => open
-                .client
-                .publish_with_reply(subject, reply, message)
-                .now_or_never(),
-            None => open.client.publish(subject, message).now_or_never(),
+        let client = &open.client;
+        let sent = async {
+            match reply {
+                Some(reply) => client.publish_with_reply(subject, reply, message).await,
+                None => client.publish(subject, message).await,
+            }
         };
-        match sent {
+        // One that would have to wait is not sent: for room, not for others' turns, as tokio would
+        // have it after 128 messages of a frame.
+        match unconstrained(sent).now_or_never() {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) => Err(SendError::Disconnected),
             None => Err(SendError::Congested),

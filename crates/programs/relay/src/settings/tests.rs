@@ -107,7 +107,7 @@ fn what_is_missing_or_wrong_is_named() {
     );
     assert!(fetch(&slots[2..], "").unwrap_err().contains("--slots DIR"));
     let error = share(&slots, "[relay]\nas = \"a.b\"\n").unwrap_err();
-    assert!(error.contains("line 2, key \"as\""), "{error}");
+    assert!(error.contains("line 2, key \"relay.as\""), "{error}");
     let error = fetch(&slots, "[relay]\nfetch = [\"door\"]\n").unwrap_err();
-    assert!(error.contains("line 2, key \"fetch\""), "{error}");
+    assert!(error.contains("line 2, key \"relay.fetch\""), "{error}");
 }

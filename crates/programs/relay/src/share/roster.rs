@@ -76,7 +76,7 @@ impl Roster {
     fn is_fetched(&self, name: &CameraName) -> bool {
         let state = || Reader::new(&name.directory(&self.slots)).state();
         let source = || state()?.source;
-        name.as_str().contains('.') && source().is_some_and(|source| source == FETCHED)
+        name.as_str().contains('.') && source().is_some_and(|source| source.starts_with(FETCHED))
     }
 
     /// Gives all that are shared, by their names, as many as may be. Opens no frame.
@@ -160,7 +160,7 @@ mod tests {
     fn what_was_fetched_is_not_shared_unless_it_is_named() {
         let now = Instant::now();
         let (directory, all) = settings(&[]);
-        for (name, source) in [("far.door", FETCHED), ("a.b", "test")] {
+        for (name, source) in [("far.door", "relay:far.door"), ("a.b", "test")] {
             let slot = directory.path().join(name);
             fs::create_dir(&slot).unwrap();
             let mut state = State::new(Phase::Asleep, SystemTime::now());
