@@ -20,8 +20,8 @@ use crate::tracker::{RECHECK, Tracker, Watching, Wish};
 use crate::wait::{Step, Wait};
 use crate::{Deadline, Envelope, Freshness, Position, SharedFrame, Subscriber, Wake};
 
-/// What lies in the place of a rendition that nobody has wished for is dated 1 January 1970
-/// (docs/slot.md).
+/// What lies in the place of a frame or a rendition that nobody has wished for yet is dated
+/// 1 January 1970 (docs/slot.md).
 const PLACEHOLDERS_END: Duration = Duration::from_secs(24 * 3600);
 
 /// The frames of one file of a slot: of the frame, or of a rendition.
@@ -128,8 +128,7 @@ impl Feed {
     /// Takes in that a new file lies there although none was made before. Gives whether it shows
     /// that its producer makes it now; a placeholder only shows that it may be wished for.
     pub(crate) fn is_back(&self) -> bool {
-        let is_made =
-            (self.reader.captured()).is_some_and(|captured| !self.is_placeholder(captured));
+        let is_made = (self.reader.captured()).is_some_and(|captured| !is_placeholder(captured));
         if is_made {
             self.supply.set(Supply::Unknown);
         } else {
@@ -138,10 +137,10 @@ impl Feed {
         is_made
     }
 
-    /// Age of the frame that lies there, whoever asked for it. Wakes no camera.
+    /// Age of the frame that lies there, if it is one, whoever asked for it. Wakes no camera.
     pub(crate) fn age(&self) -> Option<Duration> {
         let captured = self.reader.captured()?;
-        Some(age(captured, SystemTime::now()))
+        (!is_placeholder(captured)).then(|| age(captured, SystemTime::now()))
     }
 
     /// How long a client with this time-out waits for a rendition of this camera alone, as things
@@ -293,7 +292,7 @@ impl Feed {
             inner.tracker.found_same();
             return Ok(newest.clone());
         }
-        if self.is_placeholder(file.captured) {
+        if is_placeholder(file.captured) {
             // It is no frame, and has been wished for by now: it was opened, and is closed here.
             inner.tracker.found_same();
             let newest = inner.newest.clone();
@@ -316,13 +315,6 @@ impl Feed {
             inner.spare = SharedFrame::into_buffer(old);
         }
         Ok(frame)
-    }
-
-    /// Says whether what is dated so is no picture, but what lies in the place of a rendition that
-    /// nobody has wished for. Where it is still 1970, nobody can tell.
-    fn is_placeholder(&self, captured: SystemTime) -> bool {
-        let end = SystemTime::UNIX_EPOCH + PLACEHOLDERS_END;
-        self.rendition.is_some() && captured < end && SystemTime::now() >= end
     }
 
     fn wish(&self) {
@@ -350,4 +342,11 @@ impl Feed {
             inner.tracker.another_found(Now::read().monotonic);
         }
     }
+}
+
+/// Says whether what is dated so is no picture, but lies in the place of one. Where it is still
+/// 1970, nobody can tell.
+fn is_placeholder(captured: SystemTime) -> bool {
+    let end = SystemTime::UNIX_EPOCH + PLACEHOLDERS_END;
+    captured < end && SystemTime::now() >= end
 }

@@ -353,3 +353,41 @@ fn cameras_are_those_configured_and_those_with_a_slot() {
     cameras.reconfigure(Configured::new());
     assert!(cameras.camera(&front).is_none());
 }
+
+#[tokio::test]
+async fn a_placeholder_is_no_frame_and_opening_it_is_the_wish() {
+    let slots = TempDir::new().unwrap();
+    let mut publisher = Publisher::open(slots.path()).unwrap();
+    let asleep = State::new(Phase::Asleep, SystemTime::now());
+    publisher.set_state(&asleep).unwrap();
+    publisher.offer_frame().unwrap();
+    looking(slots.path(), (), async |cameras| {
+        let camera = default_camera(&cameras);
+        assert_eq!(camera.age(), None, "nothing has an age yet");
+        assert!(camera.state().is_some() && !is_wished(&publisher));
+        let view = view(&cameras, None);
+        assert!(!is_wished(&publisher), "nobody waits yet");
+        let short = Deadline {
+            timeout: Duration::from_millis(200),
+            max_age: Duration::MAX,
+        };
+        let problem = view.next(Position::default(), short).await.unwrap_err();
+        assert_eq!(problem, NoFrame::Missing(Cause::Asleep));
+        assert!(is_wished(&publisher));
+        let (frame, ()) = tokio::join!(
+            view.next(Position::default(), DEADLINE),
+            publish_when_wished(&mut publisher, 1),
+        );
+        let frame = frame.unwrap();
+        assert_eq!(number(&frame), 1);
+        assert!(camera.age().is_some());
+        // It sleeps again. Who comes now is not shown what came long ago.
+        publisher.offer_frame().unwrap();
+        let (next, ()) = tokio::join!(
+            view.next(frame.position(), DEADLINE),
+            publish_when_wished(&mut publisher, 2),
+        );
+        assert_eq!(number(&next.unwrap()), 2);
+    })
+    .await;
+}

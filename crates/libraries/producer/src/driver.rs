@@ -1,12 +1,14 @@
 //! Drives one camera: does what the machine decides, with the slot and the source.
 
+mod looking;
 mod rendering;
+mod telling;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_daemon::backoff::jitter;
 use eyelid_jpeg::JpegKind;
-use eyelid_slot::{Phase, PublishError, Publisher, RenditionSet, SlotId, State};
+use eyelid_slot::{Phase, PublishError, Publisher, SlotId, State};
 
 use crate::attention::Attention;
 use crate::kinds::Kinds;
@@ -14,10 +16,11 @@ use crate::machine::{Action, Machine, SlotStatus};
 use crate::moment::in_ms;
 use crate::render_job::Aside;
 use crate::renditions::Renditions;
+use crate::rest::Resting;
 use crate::slot_log::SlotLog;
 use crate::told_state::ToldState;
 use crate::waiting::Waiting;
-use crate::{DriverOptions, FullTotals, Source, SourceFailure};
+use crate::{DriverOptions, FullTotals, Rest, Source, SourceFailure};
 
 /// How often `state.json` is tried again where the slot refused it.
 const STATE_RETRY: Duration = Duration::from_secs(5);
@@ -41,6 +44,7 @@ pub struct Driver<S> {
     renditions: Renditions,
     aside: Aside,
     attention: Attention,
+    resting: Resting,
     /// What the slot is told of full pictures.
     full_totals: FullTotals,
     /// Only a new process may help.
@@ -53,6 +57,10 @@ impl<S: Source> Driver<S> {
         let interval = options.max_fps.map_or(Duration::ZERO, |fps| {
             Duration::try_from_secs_f64(fps.recip()).unwrap_or_default()
         });
+        let mut machine = Machine::new(options.linger, interval, now);
+        if options.rest == Rest::Placeholder {
+            machine.opens_are_seen();
+        }
         let attention = Attention::of(&source);
         let state = State {
             source: Some(options.shown_source),
@@ -63,7 +71,7 @@ impl<S: Source> Driver<S> {
             log_name: options.log_name,
             publisher,
             source,
-            machine: Machine::new(options.linger, interval, now),
+            machine,
             told: ToldState::new(state),
             attention,
             published_phase: None,
@@ -74,6 +82,7 @@ impl<S: Source> Driver<S> {
             kinds: Kinds::default(),
             waiting: Waiting::default(),
             renditions: Renditions::new(options.tables),
+            resting: Resting::new(options.rest),
             aside: Aside::Idle,
             full_totals: FullTotals::default(),
             is_fatal: false,
@@ -93,14 +102,6 @@ impl<S: Source> Driver<S> {
     /// What the slot is told, or will be.
     pub fn state(&self) -> &State {
         self.told.get()
-    }
-
-    /// Says more in the slot than all producers say: the value of a key of `state.json` that is
-    /// none of theirs.
-    pub fn tell(&mut self, key: &str, value: serde_json::Value) {
-        if self.state().more.get(key) != Some(&value) {
-            self.told.change().more.insert(key.to_owned(), value);
-        }
     }
 
     /// Publishes the newest frame at hand although nobody wishes for it: what comes later cannot be
@@ -135,6 +136,7 @@ impl<S: Source> Driver<S> {
         let mut wrote = false;
         loop {
             self.look_at_slot(now);
+            wrote |= self.rest(now);
             wrote |= self.offer(now);
             let status = self.source.status();
             let action = self.machine.next(now, self.slot_status, status);
@@ -144,6 +146,7 @@ impl<S: Source> Driver<S> {
             }
             match action {
                 Some(Action::Start) => {
+                    self.resting.started();
                     if let Err(error) = self.source.start(now) {
                         self.fail(now, &error);
                     }
@@ -159,8 +162,13 @@ impl<S: Source> Driver<S> {
                     self.publish_full(now, number);
                     wrote = true;
                 }
+                Some(Action::PublishOwn(rendition, number)) => {
+                    self.publish_own(now, rendition, number);
+                    wrote = true;
+                }
                 Some(Action::Stop) => {
                     self.source.stop(now);
+                    self.resting.stopped(now);
                     self.renditions.rest();
                 }
                 Some(Action::Publish(sequence)) => {
@@ -173,6 +181,7 @@ impl<S: Source> Driver<S> {
                 None if self.turn_attention(now, status.sequence) => {}
                 None => {
                     self.wish_full(now);
+                    self.wish(now);
                     self.tell_full(status.full_totals);
                     self.note_waiting(now);
                     return self.publish_state(now) || wrote;
@@ -192,6 +201,7 @@ impl<S: Source> Driver<S> {
             self.waiting.deadline(),
             self.renditions.deadline(),
             self.attention.deadline(),
+            self.resting.deadline(),
         ];
         moments.into_iter().flatten().min()
     }
@@ -228,38 +238,6 @@ impl<S: Source> Driver<S> {
         self.publisher
     }
 
-    fn look_at_slot(&mut self, now: Instant) {
-        if self.publisher.take_loss() {
-            log::warn!(
-                "slot {:?}: its directory is gone; making it again",
-                self.publisher.directory()
-            );
-        }
-        let wished = self.publisher.wished(now);
-        let renditions = match self.aside {
-            Aside::Idle => self.publisher.wished_renditions(now),
-            // They are seen to.
-            Aside::Wanted(..) | Aside::Making(..) => RenditionSet::EMPTY,
-        };
-        self.slot_status = SlotStatus {
-            wished,
-            noticed: self.publisher.noticed(),
-            active: self.publisher.take_activity(),
-            empty: wished && self.publisher.is_empty(),
-            renditions,
-        };
-    }
-
-    /// Hears readers at once again where that has become necessary. Says whether there may be
-    /// something to do therefore.
-    fn turn_attention(&mut self, now: Instant, sequence: Option<u64>) -> bool {
-        let unpublished = sequence.filter(|sequence| self.machine.is_new(*sequence));
-        let is_awake = self.machine.phase() == Phase::Awake;
-        // An error is met again, and told, where all slots are taken in.
-        self.attention.is_needed(now, unpublished, is_awake)
-            && self.publisher.hear_at_once(now).unwrap_or(false)
-    }
-
     /// Publishes a frame. Says whether this process hears of that at once: of the frame itself, or
     /// that the one before is gone.
     fn publish(&mut self, now: Instant, sequence: u64) -> bool {
@@ -294,6 +272,7 @@ impl<S: Source> Driver<S> {
                     self.told.set(|state| &mut state.jpeg, news);
                 }
                 self.machine.published(now, sequence);
+                self.resting.published();
                 self.slot_log.well();
                 self.state_retry_at = None;
                 self.waiting.published(began.elapsed(), width, height);
@@ -311,7 +290,12 @@ impl<S: Source> Driver<S> {
 
     fn fail(&mut self, now: Instant, error: &S::Error) {
         self.source.stop(now);
-        let delay = self.machine.failed(now, jitter());
+        self.resting.stopped(now);
+        let mut delay = self.machine.failed(now, jitter());
+        if let Some(longest) = error.retry_within() {
+            self.machine.retry_by(now + longest);
+            delay = delay.min(longest);
+        }
         let reason = error.to_string();
         let seconds = delay.as_secs_f64().round().max(1.0);
         let name = &self.log_name;

@@ -17,9 +17,11 @@ mod kinds;
 mod machine;
 mod moment;
 mod options;
+mod own_renditions;
 mod producers;
 mod render_job;
 mod renditions;
+mod rest;
 mod slot_log;
 mod source;
 mod told_state;
@@ -29,8 +31,11 @@ pub use camera_clock::CameraClock;
 pub use driver::Driver;
 pub use machine::{Action, Machine, SlotStatus};
 pub use options::DriverOptions;
+pub use own_renditions::OwnRenditions;
 pub use producers::{DriverId, Producers};
 pub use render_job::{RenderJob, Rendered, SharedFrame};
+pub use rest::Rest;
 pub use source::{
     EncodedFrame, FullTotals, NO_NEW_PICTURE, PlanesFrame, Source, SourceFailure, SourceStatus,
+    Wishes,
 };

@@ -52,6 +52,9 @@ pub enum Action {
     /// Encode the full picture of this number ([`SourceStatus::full`]) and publish it; report
     /// [`Machine::rendered`], made or not, [`Machine::refused`] or [`Machine::failed`].
     PublishFull(u64),
+    /// Publish a rendition that comes by itself ([`SourceStatus::own`]), which has this number;
+    /// report as of a full picture.
+    PublishOwn(Rendition, u64),
     /// Stop the source.
     Stop,
 }
@@ -150,6 +153,16 @@ impl Machine {
         }
     }
 
+    /// Says whether the source runs, well or not.
+    pub fn runs(&self) -> bool {
+        matches!(self.activity, Activity::Awake)
+    }
+
+    /// What lies in the slot is this process's, so that readers of it are seen.
+    pub fn opens_are_seen(&mut self) {
+        self.opens_are_seen = true;
+    }
+
     /// Says whether the frame of this number was not published, nor found unusable.
     pub fn is_new(&self, sequence: u64) -> bool {
         self.frame.is_new(sequence) && Some(sequence) > self.unusable
@@ -176,9 +189,7 @@ impl Machine {
 
     /// Says whether the source is to take a full picture, as soon as it may.
     pub fn wants_full(&self, now: Instant, slot: SlotStatus) -> bool {
-        matches!(self.activity, Activity::Awake)
-            && slot.renditions.contains(Rendition::Full)
-            && now >= self.slot_retry
+        self.runs() && slot.renditions.contains(Rendition::Full) && now >= self.slot_retry
     }
 
     /// What has this number cannot be a frame; the next one may.
@@ -201,10 +212,31 @@ impl Machine {
         delay
     }
 
+    /// The source of a camera that is asleep is known to fail: it has failed, and is tried as soon
+    /// as somebody looks.
+    pub fn failed_asleep(&mut self, now: Instant) {
+        if let Activity::Asleep = self.activity {
+            self.activity = Activity::Failed { retry_at: now };
+        }
+    }
+
+    /// What made it fail is over: it is asleep, until somebody looks.
+    pub fn mended(&mut self) {
+        if let Activity::Failed { .. } = self.activity {
+            self.activity = Activity::Asleep;
+            self.backoff.succeeded();
+        }
+    }
+
     /// A failed source may work again: the next try is due at once.
     pub fn returned(&mut self, now: Instant) {
+        self.retry_by(now);
+    }
+
+    /// A failed source is tried again at this moment at the latest.
+    pub fn retry_by(&mut self, latest: Instant) {
         if let Activity::Failed { retry_at } = &mut self.activity {
-            *retry_at = now.min(*retry_at);
+            *retry_at = latest.min(*retry_at);
         }
     }
 
@@ -243,8 +275,13 @@ impl Machine {
         {
             return Some(Action::PublishFull(sequence));
         }
+        if let Some((rendition, number)) = self.fresh_own(slot, source).next()
+            && now >= self.slot_retry
+        {
+            return Some(Action::PublishOwn(rendition, number));
+        }
         let sequence = self.usable(source)?;
-        let fresh = self.fresh_renditions(slot, sequence);
+        let fresh = self.fresh_renditions(slot, source, sequence);
         let due = fresh.filter(|(_, turn)| is_due(turn));
         let due: RenditionSet = due.map(|(rendition, _)| rendition).collect();
         (!due.is_empty()).then_some(Action::Render(sequence, due))
@@ -257,12 +294,13 @@ impl Machine {
         let renditions = self
             .usable(source)
             .into_iter()
-            .flat_map(|sequence| self.fresh_renditions(slot, sequence));
+            .flat_map(|sequence| self.fresh_renditions(slot, source, sequence));
         let turns = frame.map(|_| &self.frame).into_iter();
         let turns = turns.chain(renditions.map(|(_, turn)| turn));
         let full = self.fresh_full(slot, source).map(|_| self.slot_retry);
         let due = turns.map(|turn| self.due(turn, source));
-        due.chain(full).min()
+        let own = self.fresh_own(slot, source).next().map(|_| self.slot_retry);
+        due.chain(full).chain(own).min()
     }
 
     /// The full picture at hand, if it is wished for.
@@ -272,6 +310,21 @@ impl Machine {
         source
             .full
             .filter(|number| is_wished && turn.is_new(*number))
+    }
+
+    /// The renditions at hand that come by themselves and are wished for.
+    fn fresh_own(
+        &self,
+        slot: SlotStatus,
+        source: SourceStatus,
+    ) -> impl Iterator<Item = (Rendition, u64)> {
+        let wished = slot.renditions.iter();
+        wished.filter_map(move |rendition| {
+            let turn = &self.renditions[rendition as usize];
+            let newest = source.own.newest(rendition);
+            let fresh = newest.filter(|number| turn.is_new(*number));
+            fresh.map(|number| (rendition, number))
+        })
     }
 
     /// When a file may be published. A source that keeps the configured rate by itself is not held
@@ -302,9 +355,10 @@ impl Machine {
     fn fresh_renditions(
         &self,
         slot: SlotStatus,
+        source: SourceStatus,
         sequence: u64,
     ) -> impl Iterator<Item = (Rendition, &FileTurn)> {
-        let mut made_of_frames = slot.renditions;
+        let mut made_of_frames = slot.renditions.without(source.own.which());
         // A full picture is another exposure.
         made_of_frames.remove(Rendition::Full);
         let wished = made_of_frames.iter();

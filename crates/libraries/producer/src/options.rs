@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use eyelid_picture::Tables;
 
+use crate::Rest;
+
 /// What a driver is told of its camera.
 #[derive(Clone, Debug)]
 pub struct DriverOptions {
@@ -17,4 +19,6 @@ pub struct DriverOptions {
     pub linger: Duration,
     /// The Huffman tables of renditions.
     pub tables: Tables,
+    /// What lies in the slot while it does not run.
+    pub rest: Rest,
 }

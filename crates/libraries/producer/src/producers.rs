@@ -1,6 +1,6 @@
 //! Many cameras in one process and one thread, on one inotify instance.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -18,12 +18,20 @@ const END_PATIENCE: Duration = Duration::from_secs(3);
 /// which this process sees to all else.
 const MOST_ROUNDS: usize = 10;
 
+/// After so many cameras that have written into their slots what came of that is taken in: the
+/// kernel keeps 16,384 events (fs.inotify.max_queued_events), a camera causes some ten, and all
+/// would have to be assumed to be wished for if any were lost.
+const WRITTEN_AT_ONCE: usize = 256;
+
 /// The cameras of a process. Whoever has it waits until one of [`Producers::descriptors`] is
 /// readable or [`Producers::deadline`] has come, and calls [`Producers::step`].
 #[derive(Debug)]
 pub struct Producers<S> {
     publishers: Publishers,
     cameras: BTreeMap<DriverId, Camera<S>>,
+    by_slot: BTreeMap<SlotId, DriverId>,
+    /// When each may have something to do although nothing happens, the next one first.
+    due: BTreeSet<(Instant, DriverId)>,
     /// Those whose renditions are to be made aside, each once, in the order in which they came.
     waiting: VecDeque<DriverId>,
     next_id: u64,
@@ -31,8 +39,6 @@ pub struct Producers<S> {
 
 #[derive(Debug)]
 struct Camera<S> {
-    id: DriverId,
-    slot: SlotId,
     driver: Driver<S>,
     /// When it may have something to do although nothing happens.
     deadline: Option<Instant>,
@@ -51,6 +57,8 @@ impl<S: Source> Producers<S> {
         Ok(Self {
             publishers: Publishers::new()?,
             cameras: BTreeMap::new(),
+            by_slot: BTreeMap::new(),
+            due: BTreeSet::new(),
             waiting: VecDeque::new(),
             next_id: 0,
         })
@@ -68,28 +76,29 @@ impl<S: Source> Producers<S> {
     pub fn add(&mut self, driver: Driver<S>) -> DriverId {
         let id = DriverId(self.next_id);
         self.next_id += 1;
+        self.by_slot.insert(driver.slot_id(), id);
         let camera = Camera {
-            id,
-            slot: driver.slot_id(),
             driver,
-            deadline: Some(Instant::now()),
+            deadline: None,
         };
         self.cameras.insert(id, camera);
+        self.set_deadline(id, Some(Instant::now()));
         id
     }
 
     /// Ends a camera as [`Producers::end`] does, and hands its slot on.
     pub fn remove(&mut self, id: DriverId) -> Option<Publisher> {
+        self.set_deadline(id, None);
         let mut driver = self.cameras.remove(&id)?.driver;
+        self.by_slot.remove(&driver.slot_id());
         end([&mut driver].into_iter());
         Some(driver.into_publisher())
     }
 
     /// Gives one camera. It is due at once, for something may be done to it.
     pub fn get_mut(&mut self, id: DriverId) -> Option<&mut Driver<S>> {
-        let camera = self.cameras.get_mut(&id)?;
-        camera.deadline = Some(Instant::now());
-        Some(&mut camera.driver)
+        self.set_deadline(id, Some(Instant::now()));
+        Some(&mut self.cameras.get_mut(&id)?.driver)
     }
 
     /// Takes in what has happened to all slots and sources, and does all there is to do now.
@@ -102,12 +111,9 @@ impl<S: Source> Producers<S> {
         }
         for _ in 0..MOST_ROUNDS {
             self.publishers.take_in(now)?;
-            let mut wrote = false;
-            for camera in self.cameras.values_mut() {
-                wrote |= camera.act(now, &mut self.waiting);
-            }
+            let all: Vec<_> = self.cameras.keys().copied().collect();
             // A file that was replaced tells so, which this process should not be woken to hear.
-            if !wrote {
+            if !self.act(all, now)? {
                 break;
             }
         }
@@ -122,11 +128,10 @@ impl<S: Source> Producers<S> {
     /// What inotify said.
     pub fn step_slots(&mut self, now: Instant) -> io::Result<()> {
         let changed = self.publishers.take_in(now)?;
-        let wrote = self.step_those(now, |camera| {
-            let is_due = camera.deadline.is_some_and(|at| at <= now);
-            is_due || changed.contains(&camera.slot)
-        });
-        if wrote {
+        let due = self.due.iter().take_while(|(at, _)| *at <= now);
+        let mut those: BTreeSet<_> = due.map(|(_, id)| *id).collect();
+        those.extend(self.of_slots(&changed));
+        if self.step_those(those, now)? {
             self.step_written(now)?;
         }
         Ok(())
@@ -149,13 +154,11 @@ impl<S: Source> Producers<S> {
             let changed = self.publishers.take_in_only(Hearing::WhenAsked, now)?;
             // Only where events were lost.
             if !changed.is_empty() {
-                self.step_those(now, |camera| changed.contains(&camera.slot));
+                self.step_those(self.of_slots(&changed), now)?;
                 others_stepped = true;
             }
         }
-        let camera = self.cameras.get_mut(&id);
-        let wrote = camera.is_some_and(|camera| camera.act(now, &mut self.waiting));
-        if wrote {
+        if self.act([id], now)? {
             others_stepped |= self.step_written(now)?;
         }
         if others_stepped {
@@ -172,25 +175,75 @@ impl<S: Source> Producers<S> {
         for _ in 0..MOST_ROUNDS {
             let changed = self.publishers.take_in_only(Hearing::AtOnce, now)?;
             stepped |= !changed.is_empty();
-            if changed.is_empty() || !self.step_those(now, |camera| changed.contains(&camera.slot))
-            {
+            if changed.is_empty() || !self.step_those(self.of_slots(&changed), now)? {
                 break;
             }
         }
         Ok(stepped)
     }
 
+    /// The cameras of these slots.
+    fn of_slots(&self, slots: &[SlotId]) -> BTreeSet<DriverId> {
+        let ids = slots.iter().filter_map(|slot| self.by_slot.get(slot));
+        ids.copied().collect()
+    }
+
     /// Does what there is to do for these cameras. Says whether anything was written into their
     /// slots.
-    fn step_those(&mut self, now: Instant, is_meant: impl Fn(&Camera<S>) -> bool) -> bool {
-        let mut wrote = false;
-        for camera in self.cameras.values_mut() {
-            if is_meant(camera) {
+    ///
+    /// # Errors
+    /// What inotify said.
+    fn step_those(&mut self, those: BTreeSet<DriverId>, now: Instant) -> io::Result<bool> {
+        for id in &those {
+            if let Some(camera) = self.cameras.get_mut(id) {
                 camera.driver.advance(now);
-                wrote |= camera.act(now, &mut self.waiting);
             }
         }
-        wrote
+        self.act(those, now)
+    }
+
+    /// The same, where what the sources have was taken in.
+    fn act(&mut self, those: impl IntoIterator<Item = DriverId>, now: Instant) -> io::Result<bool> {
+        let (mut wrote, mut written) = (false, 0);
+        for id in those {
+            let Some(camera) = self.cameras.get_mut(&id) else {
+                continue;
+            };
+            if camera.driver.act(now) {
+                wrote = true;
+                written += 1;
+            }
+            let (deadline, wants_job) = (camera.driver.deadline(), camera.driver.wants_job());
+            self.set_deadline(id, deadline);
+            if wants_job && !self.waiting.contains(&id) {
+                self.waiting.push_back(id);
+            }
+            if written == WRITTEN_AT_ONCE {
+                written = 0;
+                self.take_in_on_the_way(now)?;
+            }
+        }
+        Ok(wrote)
+    }
+
+    /// Takes in what has happened while there still is more to do. Those to whom it has are due.
+    fn take_in_on_the_way(&mut self, now: Instant) -> io::Result<()> {
+        let changed = self.publishers.take_in_only(Hearing::AtOnce, now)?;
+        for id in self.of_slots(&changed) {
+            self.set_deadline(id, Some(now));
+        }
+        Ok(())
+    }
+
+    /// The camera may have something to do then although nothing happens.
+    fn set_deadline(&mut self, id: DriverId, deadline: Option<Instant>) {
+        let Some(camera) = self.cameras.get_mut(&id) else {
+            return;
+        };
+        if let Some(before) = std::mem::replace(&mut camera.deadline, deadline) {
+            self.due.remove(&(before, id));
+        }
+        self.due.extend(deadline.map(|at| (at, id)));
     }
 
     /// Says whether renditions are to be made aside.
@@ -204,7 +257,8 @@ impl<S: Source> Producers<S> {
         while let Some(id) = self.waiting.pop_front() {
             if let Some(camera) = self.cameras.get_mut(&id) {
                 let job = camera.driver.take_job(now);
-                camera.deadline = camera.driver.deadline();
+                let deadline = camera.driver.deadline();
+                self.set_deadline(id, deadline);
                 if let Some(job) = job {
                     return Some((id, job));
                 }
@@ -218,14 +272,13 @@ impl<S: Source> Producers<S> {
     pub fn finish_job(&mut self, id: DriverId, rendered: Option<Rendered>, now: Instant) {
         if let Some(camera) = self.cameras.get_mut(&id) {
             camera.driver.finish_job(now, rendered);
-            camera.deadline = Some(now);
+            self.set_deadline(id, Some(now));
         }
     }
 
     /// When to call [`Producers::step`] although no descriptor is readable.
     pub fn deadline(&self) -> Option<Instant> {
-        let cameras = self.cameras.values();
-        cameras.filter_map(|camera| camera.deadline).min()
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// The descriptors that are readable when there is something to take in.
@@ -250,18 +303,6 @@ impl<S: Source> Producers<S> {
     /// Stops all sources, waits until they have ended, and says so in the slots.
     pub fn end(&mut self) {
         end(self.drivers());
-    }
-}
-
-impl<S: Source> Camera<S> {
-    /// Does all there is to do now. Says whether anything was written into the slot.
-    fn act(&mut self, now: Instant, waiting: &mut VecDeque<DriverId>) -> bool {
-        let wrote = self.driver.act(now);
-        self.deadline = self.driver.deadline();
-        if self.driver.wants_job() && !waiting.contains(&self.id) {
-            waiting.push_back(self.id);
-        }
-        wrote
     }
 }
 

@@ -120,6 +120,22 @@ impl Renditions {
         self.made = RenditionSet::EMPTY;
     }
 
+    /// The camera does not run: what was made gives way to its placeholder, and where readers may
+    /// have been missed everything does. What the slot does not take is offered anew.
+    pub(crate) fn rest_in(&mut self, publisher: &mut Publisher, is_wish_assumed: bool) {
+        let resting = if is_wish_assumed {
+            self.offered
+        } else {
+            self.made
+        };
+        for rendition in resting.iter() {
+            if publisher.offer(rendition).is_err() {
+                self.offered.remove(rendition);
+            }
+            self.made.remove(rendition);
+        }
+    }
+
     /// Keeps no memory while the camera is asleep.
     pub(crate) fn rest(&mut self) {
         self.maker = None;

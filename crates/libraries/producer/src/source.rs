@@ -7,6 +7,7 @@ use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Yuv420;
 use eyelid_slot::{Rendition, RenditionSet};
 
+use crate::OwnRenditions;
 use crate::render_job::SharedFrame;
 
 /// What a source says that works and gives no frame, where it knows no more of that.
@@ -106,6 +107,28 @@ pub trait Source {
         Ok(None)
     }
 
+    /// This is wished for now. Called while it runs, after anything has happened and all was
+    /// published that could be: for who has to ask somebody else for each frame.
+    ///
+    /// # Errors
+    /// Why there will be no further frame; the caller stops it then.
+    fn wish(&mut self, _now: Instant, _wishes: Wishes) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Gives the newest of a rendition that comes by itself ([`SourceStatus::own`]). `None` where
+    /// it turns out to be unusable.
+    ///
+    /// # Errors
+    /// As of [`Source::wish`].
+    fn own_rendition(
+        &mut self,
+        _now: Instant,
+        _rendition: Rendition,
+    ) -> Result<Option<EncodedFrame<'_>>, Self::Error> {
+        Ok(None)
+    }
+
     /// Why there is no new frame although it works, for those who wait for one. It is shown to
     /// everybody.
     fn waiting(&self) -> String {
@@ -138,6 +161,17 @@ pub struct SourceStatus {
     pub full: Option<u64>,
     /// What full pictures came to so far.
     pub full_totals: FullTotals,
+    /// Of the renditions on offer those that are not made of its frames.
+    pub own: OwnRenditions,
+}
+
+/// What readers of a slot wish for now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The next frame.
+    pub frame: bool,
+    /// Renditions.
+    pub renditions: RenditionSet,
 }
 
 /// What full pictures came to since the program started.
@@ -159,6 +193,12 @@ pub trait SourceFailure: std::error::Error {
     /// Says whether the camera is just not there, as may be: nobody has to be warned.
     fn is_absence(&self) -> bool {
         false
+    }
+
+    /// Within which time it is worth another try, however often it has failed: where that costs
+    /// next to nothing.
+    fn retry_within(&self) -> Option<Duration> {
+        None
     }
 }
 
@@ -237,6 +277,18 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn encode_full(&mut self, now: Instant) -> Result<Option<EncodedFrame<'_>>, Self::Error> {
         (**self).encode_full(now)
+    }
+
+    fn wish(&mut self, now: Instant, wishes: Wishes) -> Result<(), Self::Error> {
+        (**self).wish(now, wishes)
+    }
+
+    fn own_rendition(
+        &mut self,
+        now: Instant,
+        rendition: Rendition,
+    ) -> Result<Option<EncodedFrame<'_>>, Self::Error> {
+        (**self).own_rendition(now, rendition)
     }
 
     fn waiting(&self) -> String {

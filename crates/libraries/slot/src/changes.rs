@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
 
 use crate::events;
+use crate::watch::watch_refused;
 use crate::{FRAME_FILE, Rendition, STATE_FILE};
 
 /// Watches slots for renames. `K` names a slot.
@@ -77,7 +78,7 @@ impl<K: Clone + PartialEq> Changes<K> {
         let watch = inotify::add_watch(&self.inotify, directory, mask).map_err(|errno| {
             ChangesError::Slot {
                 path: directory.to_owned(),
-                reason: errno.into(),
+                reason: watch_refused(errno),
             }
         })?;
         self.slots.insert(watch, key);

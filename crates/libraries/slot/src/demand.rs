@@ -12,13 +12,15 @@ pub(crate) const HOLD: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(crate) struct Demand {
     wished: bool,
+    /// Nobody was seen, but somebody may have been missed.
+    assumed: bool,
     opened: Option<Instant>,
 }
 
 impl Demand {
     /// A wish that needs no reader: nothing lies in the slot, or something may have been missed.
     pub(crate) fn assume(&mut self) {
-        self.wished = true;
+        self.assumed = true;
     }
 
     /// Takes in what inotify(7) tells of the file.
@@ -48,17 +50,31 @@ impl Demand {
 
     /// Says whether the next frame is wanted.
     pub(crate) fn wished(&self, now: Instant) -> bool {
-        self.wished || self.deadline().is_some_and(|at| at <= now)
+        self.is_settled() || self.deadline().is_some_and(|at| at <= now)
     }
 
     /// Says whether anybody has looked at the frame since it was published.
     pub(crate) fn noticed(&self) -> bool {
+        self.assumed || self.is_seen()
+    }
+
+    /// The same, but only of who was seen.
+    pub(crate) fn is_seen(&self) -> bool {
         self.wished || self.opened.is_some()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.wished || self.assumed
+    }
+
+    /// Says whether readers were assumed since the frame was published.
+    pub(crate) fn is_assumed(&self) -> bool {
+        self.assumed
     }
 
     /// When a held frame becomes a wish.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if self.wished {
+        if self.is_settled() {
             None
         } else {
             self.opened.map(|at| at + HOLD)

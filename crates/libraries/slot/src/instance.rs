@@ -12,7 +12,9 @@ use rustix::io::Errno;
 
 use crate::events;
 use crate::table::{SlotId, Table};
-use crate::watch::{DIRECTORY_MASK, FRAME_MASK, Hearing, MOVED_MASK, PLACED_MASK, Watch};
+use crate::watch::{
+    DIRECTORY_MASK, FRAME_MASK, Hearing, MOVED_MASK, PLACED_MASK, Watch, watch_refused,
+};
 use crate::watched::Watched;
 use crate::{FRAME_FILE, Rendition};
 
@@ -140,13 +142,7 @@ impl Instance {
             Hearing::WhenAsked if let Some(inotify) = when_asked() => (hearing, inotify),
             _ => (Hearing::AtOnce, &self.at_once),
         };
-        let number = inotify::add_watch(inotify, path, mask).map_err(|errno| match errno {
-            // Not the room for files, which it would be taken for.
-            Errno::NOSPC => io::Error::other(
-                "the user's inotify watches are used up (see fs.inotify.max_user_watches in inotify(7))",
-            ),
-            errno => errno.into(),
-        })?;
+        let number = inotify::add_watch(inotify, path, mask).map_err(watch_refused)?;
         Ok(Watch { hearing, number })
     }
 

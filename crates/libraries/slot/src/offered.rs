@@ -94,6 +94,16 @@ impl Offered {
         self.there().any(|offer| offer.demand.noticed())
     }
 
+    /// The same, but only of who was seen.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.there().any(|offer| offer.demand.is_seen())
+    }
+
+    /// Says whether readers of any were assumed since it was published.
+    pub(crate) fn is_assumed(&self) -> bool {
+        self.there().any(|offer| offer.demand.is_assumed())
+    }
+
     /// When [`Offered::wished`] may give more although nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let there = self.there();

@@ -135,6 +135,28 @@ impl Publisher {
         self.publish_rendition(rendition, placeholder, SystemTime::UNIX_EPOCH)
     }
 
+    /// Puts a small placeholder into the frame's place, dated 1 January 1970: nobody takes it for
+    /// an answer, and who opens it is seen. So a camera that has no frame yet, or has been asleep
+    /// for long, is wished for by its own readers and by nobody else, and its last frame takes no
+    /// room.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; what lay there still does.
+    pub fn offer_frame(&mut self) -> Result<(), PublishError> {
+        let before = self.instance.with(self.id, |slot| slot.frame());
+        self.publish(JPEG_PLACEHOLDER, SystemTime::UNIX_EPOCH)?;
+        self.instance
+            .with(self.id, |slot| slot.is_placeholder_of(before));
+        Ok(())
+    }
+
+    /// Says whether readers are only assumed: none has opened the frame, or a rendition, since it
+    /// was published, but they cannot be seen where no frame lies, or the producer has just
+    /// started, or the kernel lost count. As far as was taken in.
+    pub fn is_wish_assumed(&self) -> bool {
+        self.instance.with(self.id, |slot| slot.is_assumed())
+    }
+
     /// Offers a rendition no longer, and removes its file.
     pub fn withdraw(&mut self, rendition: Rendition) {
         self.instance.withdraw(self.id, rendition);

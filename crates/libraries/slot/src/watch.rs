@@ -1,6 +1,9 @@
 //! The watches of inotify(7), and when what they tell is to be known.
 
+use std::io;
+
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
+use rustix::io::Errno;
 
 /// When it is to be known what readers do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,3 +52,28 @@ pub(crate) const LOST_EVENTS: ReadFlags = ReadFlags::DELETE_SELF
     .union(ReadFlags::MOVE_SELF)
     .union(ReadFlags::UNMOUNT)
     .union(ReadFlags::IGNORED);
+
+/// Says why the kernel gives no watch.
+pub(crate) fn watch_refused(errno: Errno) -> io::Error {
+    match errno {
+        // Not the room for files, which it would be taken for.
+        Errno::NOSPC => io::Error::other(
+            "the user's inotify watches are used up (raise fs.inotify.max_user_watches; inotify(7))",
+        ),
+        errno => errno.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watches_that_are_used_up_are_not_taken_for_a_full_disk() {
+        let refused = watch_refused(Errno::NOSPC);
+        assert_ne!(refused.kind(), io::ErrorKind::StorageFull);
+        assert!(refused.to_string().contains("fs.inotify.max_user_watches"));
+        let refused = watch_refused(Errno::NOTDIR);
+        assert_eq!(refused.kind(), io::ErrorKind::NotADirectory);
+    }
+}

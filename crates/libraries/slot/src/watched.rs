@@ -26,6 +26,9 @@ pub(crate) struct Watched {
     /// of the loss of the frame, which is in it.
     open_directory: Option<Directory>,
     frame: Option<Watch>,
+    /// The frame before, where a placeholder has taken its place: who opened it a moment before
+    /// that has as good a wish.
+    before: Option<Watch>,
     state: Option<Watch>,
     demand: Demand,
     offered: Offered,
@@ -42,6 +45,7 @@ impl Default for Watched {
             directory: None,
             open_directory: None,
             frame: None,
+            before: None,
             state: None,
             demand,
             offered: Offered::default(),
@@ -69,7 +73,7 @@ impl Watched {
         // A reader of an old frame is a reader, though its close is no wish. That the kernel
         // watches an old frame no longer is nobody's doing but ours, who replaced it.
         self.is_active |= self.frame == Some(watch) || mask.intersects(FRAME_EVENTS);
-        if self.frame == Some(watch) {
+        if self.frame == Some(watch) || self.before == Some(watch) {
             self.demand.take_in(mask, now);
         } else {
             self.is_active |= self.offered.take_in(watch, mask, now);
@@ -142,10 +146,21 @@ impl Watched {
     /// A new frame lies in the slot, watched by this.
     pub(crate) fn published(&mut self, frame: Watch) {
         self.frame = Some(frame);
+        self.before = None;
         self.demand.published();
         if frame.hearing == Hearing::AtOnce {
             self.open_directory = None;
         }
+    }
+
+    /// What was published last is a placeholder, in the place of the frame of this watch.
+    pub(crate) fn is_placeholder_of(&mut self, before: Option<Watch>) {
+        self.before = before;
+    }
+
+    /// The watch of the frame that lies in the slot.
+    pub(crate) fn frame(&self) -> Option<Watch> {
+        self.frame
     }
 
     /// The file of this watch is not in its place any more, or not watched.
@@ -220,6 +235,12 @@ impl Watched {
 
     pub(crate) fn noticed(&self) -> bool {
         self.is_blind() || self.demand.noticed() || self.offered.noticed()
+    }
+
+    /// Says whether readers are only assumed: they cannot be seen, or may have been missed.
+    pub(crate) fn is_assumed(&self) -> bool {
+        let is_assumed = self.is_blind() || self.demand.is_assumed() || self.offered.is_assumed();
+        is_assumed && !self.demand.is_seen() && !self.offered.is_seen()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

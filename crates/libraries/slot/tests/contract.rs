@@ -453,3 +453,55 @@ fn after_an_overflow_all_slots_look_again() {
         assert!(wished(&slots[n]), "{path:?} is watched again");
     }
 }
+
+#[test]
+fn a_slot_without_a_frame_shows_its_first_wish() {
+    let home = slot();
+    let mut publisher = Publisher::open(home.path()).unwrap();
+    assert!(wished(&publisher) && publisher.is_wish_assumed());
+    publisher.offer_frame().unwrap();
+    assert!(!wished(&publisher) && !publisher.noticed() && !publisher.is_wish_assumed());
+    // It is a whole picture, and too old to be an answer.
+    let reader = Reader::new(home.path());
+    let held = reader.read().unwrap();
+    assert_eq!(held.frame.captured, SystemTime::UNIX_EPOCH);
+    // Who looks for it opens nothing; who opens it is seen, and who closes it wishes.
+    assert!(!wished(&publisher) && publisher.noticed() && !publisher.is_wish_assumed());
+    drop(held);
+    assert!(wished(&publisher) && !publisher.is_wish_assumed());
+    publisher.publish(&numbered(1), SystemTime::now()).unwrap();
+    assert!(!wished(&publisher));
+}
+
+#[test]
+fn a_wish_made_while_a_placeholder_takes_the_frames_place_is_not_lost() {
+    let home = slot();
+    let mut publisher = Publisher::open(home.path()).unwrap();
+    publisher.publish(&numbered(1), SystemTime::now()).unwrap();
+    publisher.take_in(Instant::now()).unwrap();
+    let held = Reader::new(home.path()).open().unwrap();
+    publisher.offer_frame().unwrap();
+    assert!(!wished(&publisher) && publisher.noticed(), "it was opened");
+    drop(held);
+    assert!(wished(&publisher));
+    // Who has had the frame before a new one has had the wish.
+    let held = Reader::new(home.path()).open().unwrap();
+    publisher.publish(&numbered(2), SystemTime::now()).unwrap();
+    drop(held);
+    assert!(!wished(&publisher));
+}
+
+#[test]
+fn a_placeholder_that_is_taken_away_or_missed_is_wished_for_only_by_assumption() {
+    let home = slot();
+    let mut publisher = Publisher::open(home.path()).unwrap();
+    publisher.offer_frame().unwrap();
+    assert!(!wished(&publisher));
+    fs::remove_file(home.path().join(FRAME_FILE)).unwrap();
+    assert!(wished(&publisher) && publisher.is_wish_assumed());
+    publisher.offer_frame().unwrap();
+    overflow(&home.path().join(FRAME_FILE));
+    assert!(wished(&publisher));
+    publisher.offer_frame().unwrap();
+    assert!(!wished(&publisher), "one placeholder ends it");
+}

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Driver;
 use crate::render_job::{Aside, RenderJob, Rendered};
 use crate::renditions::Unmade;
-use crate::{FullTotals, Source};
+use crate::{FullTotals, Source, Wishes};
 
 impl<S: Source> Driver<S> {
     /// Offers what the source can make. Says whether anything was written into the slot.
@@ -123,6 +123,32 @@ impl<S: Source> Driver<S> {
         }
     }
 
+    /// Publishes the rendition of this number, which came by itself.
+    pub(super) fn publish_own(&mut self, now: Instant, rendition: Rendition, number: u64) {
+        let frame = match self.source.own_rendition(now, rendition) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return self.machine.rendered(now, number, rendition),
+            Err(error) => return self.fail(now, &error),
+        };
+        let (publisher, jpeg) = (&mut self.publisher, &frame.picture.jpeg);
+        let published = publisher.publish_rendition(rendition, jpeg, frame.captured);
+        let published = published.map_err(Unmade::Refused);
+        self.note_rendered(now, number, rendition, published);
+    }
+
+    /// Tells the source what is wished for.
+    pub(super) fn wish(&mut self, now: Instant) {
+        let wishes = Wishes {
+            frame: self.slot_status.wished,
+            renditions: self.slot_status.renditions,
+        };
+        if self.machine.runs()
+            && let Err(error) = self.source.wish(now, wishes)
+        {
+            self.fail(now, &error);
+        }
+    }
+
     /// Says in the slot what full pictures came to, once there is anything to say.
     pub(super) fn tell_full(&mut self, totals: FullTotals) {
         if totals != self.full_totals {
@@ -143,6 +169,7 @@ impl<S: Source> Driver<S> {
         match made {
             Ok(()) => {
                 self.renditions.note_made(rendition);
+                self.resting.published();
                 self.machine.rendered(now, sequence, rendition);
                 self.slot_log.well();
             }

@@ -191,6 +191,7 @@ impl World {
             shown_source: "scripted".to_owned(),
             max_fps: None,
             linger: 10 * SECOND,
+            rest: Rest::Frame,
         };
         let publisher = Publisher::open(&slot).unwrap();
         Self {

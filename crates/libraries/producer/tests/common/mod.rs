@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Tables;
 use eyelid_producer::{
-    Driver, DriverId, DriverOptions, EncodedFrame, Producers, SharedFrame, Source, SourceFailure,
-    SourceStatus,
+    Driver, DriverId, DriverOptions, EncodedFrame, Producers, Rest, SharedFrame, Source,
+    SourceFailure, SourceStatus,
 };
 use eyelid_slot::RenditionSet;
 use tempfile::TempDir;
@@ -117,6 +117,17 @@ pub(crate) fn add<S: Source>(
     source: S,
     now: Instant,
 ) -> DriverId {
+    add_resting(producers, slot, source, now, Rest::Frame)
+}
+
+/// Has a camera publish into a slot in which this lies while it does not run.
+pub(crate) fn add_resting<S: Source>(
+    producers: &mut Producers<S>,
+    slot: &Path,
+    source: S,
+    now: Instant,
+    rest: Rest,
+) -> DriverId {
     let publisher = producers.open(slot).unwrap();
     let options = DriverOptions {
         log_name: format!("camera {slot:?}"),
@@ -124,6 +135,7 @@ pub(crate) fn add<S: Source>(
         max_fps: None,
         linger: LINGER,
         tables: Tables::Standard,
+        rest,
     };
     producers.add(Driver::new(options, publisher, source, now))
 }
