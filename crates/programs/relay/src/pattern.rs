@@ -39,6 +39,14 @@ impl Pattern {
         fits(&self.host, host.as_str())
     }
 
+    /// Gives the only camera that is meant, if there is one: it need not be listed to be known.
+    pub fn camera(&self) -> Option<FarCamera> {
+        Some(FarCamera {
+            host: self.host()?,
+            camera: self.camera.parse().ok()?,
+        })
+    }
+
     /// Gives the only host whose cameras are meant, if there is one: it need not be looked for.
     pub fn host(&self) -> Option<HostName> {
         self.host.parse().ok()

@@ -1,0 +1,392 @@
+//! Which hosts and cameras there are: the decisions about directories.
+//!
+//! Every 30 s, and at once when there is a connection, all hosts are asked who they are, and those
+//! that say something new what they share; hosts that are named are asked that themselves. A camera
+//! is there when its host's directory lists it, and goes when that has not listed it for a minute.
+//! A host that has been silent for three rounds is unreachable; its cameras stay for an hour. What
+//! is named without a `*` stays for good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::pattern::Pattern;
+use crate::wire::{Asker, Directory, FarCamera, HostName, Presence, Request, RequestId};
+use crate::wire::{Subject, SubjectTag};
+
+/// How often it is asked.
+const ROUND: Duration = Duration::from_secs(30);
+
+/// So many rounds without an answer are silence.
+const SILENCE: u32 = 3;
+
+/// How long there may be no connection to the broker before hosts count as silent: it is made anew
+/// within seconds where that goes.
+const CUT_STAYS: Duration = Duration::from_secs(10);
+
+/// How long a camera stays that its host lists no more: one that shares anew may list few at first.
+const UNLISTED_STAYS: Duration = Duration::from_secs(60);
+
+/// How long the cameras of a silent host stay.
+const SILENT_STAYS: Duration = Duration::from_secs(3600);
+
+/// How many hosts are known of at most, whoever says that they are there.
+const MAX_HOSTS: usize = 5_000;
+
+/// Something to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    /// [`Subject::Hosts`] or [`Subject::Host`].
+    pub(super) subject: Subject,
+    pub(super) request: Request,
+}
+
+/// What has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// A camera is there.
+    Come(FarCamera),
+    /// It is there no more.
+    Gone(FarCamera),
+    /// A host has been silent since then.
+    Silent(HostName, Instant),
+    /// The same of all hosts: there has been no connection to the broker since then.
+    Cut(HostName, Instant),
+    /// One that was silent answers again.
+    Back(HostName),
+    /// One that never was has answered.
+    Heard(HostName),
+    /// So many cameras are not fetched, for there are more than may be.
+    TooMany(usize),
+}
+
+/// What is known of a host.
+#[derive(Debug, Default)]
+struct Host {
+    /// What it has said of itself last, and what it had said when its directory came.
+    claimed: Option<(u64, u64)>,
+    listed_at: Option<(u64, u64)>,
+    /// The request for its directory that is outstanding, and what it had said by then.
+    asked: Option<(u64, Option<(u64, u64)>)>,
+    /// What its directory lists.
+    listed: BTreeSet<FarCamera>,
+    heard: Option<Instant>,
+    /// Rounds since it was heard.
+    silent: u32,
+}
+
+impl Host {
+    /// It has said something new, and is not being asked about it.
+    fn is_to_be_asked(&self) -> bool {
+        self.asked.is_none() && self.claimed.is_some() && self.claimed != self.listed_at
+    }
+}
+
+/// A camera that is fetched.
+#[derive(Debug)]
+struct Have {
+    /// Since when its host lists it no more.
+    unlisted: Option<Instant>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    asker: Asker,
+    patterns: Vec<Pattern>,
+    max_cameras: usize,
+    /// Those that are named.
+    named: BTreeSet<FarCamera>,
+    named_hosts: BTreeSet<HostName>,
+    /// Hosts are to be looked for.
+    looks_around: bool,
+    hosts: BTreeMap<HostName, Host>,
+    /// Those that may have said something new.
+    with_news: BTreeSet<HostName>,
+    cameras: BTreeMap<FarCamera, Have>,
+    number: u64,
+    /// The number of the last question to all.
+    round: u64,
+    next_round: Option<Instant>,
+    /// Since when there has been no connection, and whether that was told.
+    cut: Option<(Instant, bool)>,
+    /// How many cameras were left out.
+    left_out: usize,
+    news: Vec<News>,
+}
+
+impl Fleet {
+    /// Begins with the cameras that are named, and nothing else known.
+    pub(super) fn new(asker: Asker, patterns: Vec<Pattern>, max_cameras: usize) -> Self {
+        let named: BTreeSet<_> = patterns.iter().filter_map(Pattern::camera).collect();
+        let named_hosts = patterns.iter().filter_map(Pattern::host).collect();
+        let looks_around = patterns.iter().any(|pattern| pattern.host().is_none());
+        let mut fleet = Self {
+            asker,
+            patterns,
+            max_cameras,
+            named_hosts,
+            looks_around,
+            hosts: BTreeMap::new(),
+            with_news: BTreeSet::new(),
+            cameras: BTreeMap::new(),
+            number: 0,
+            round: 0,
+            next_round: None,
+            cut: None,
+            left_out: 0,
+            news: Vec::new(),
+            named: BTreeSet::new(),
+        };
+        fleet.add(named.iter().cloned().collect());
+        fleet.named = named;
+        for host in fleet.named_hosts.clone() {
+            fleet.hosts.insert(host, Host::default());
+        }
+        fleet
+    }
+
+    /// There is a connection to the broker: all is asked anew at once.
+    pub(super) fn connected(&mut self, now: Instant) {
+        for host in self.hosts.values_mut() {
+            host.asked = None;
+            // What was before is not its fault. One that was told of is until it answers.
+            host.heard = Some(now);
+            if host.silent <= SILENCE {
+                host.silent = 0;
+            }
+        }
+        self.cut = None;
+        self.next_round = Some(now);
+    }
+
+    /// There is none.
+    pub(super) fn disconnected(&mut self, now: Instant) {
+        self.next_round = None;
+        self.cut.get_or_insert((now, false));
+    }
+
+    /// When to call [`Fleet::next`] although nothing has happened.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let cut = self.cut.filter(|(_, is_told)| !is_told);
+        let cut = cut.map(|(since, _)| since + CUT_STAYS);
+        self.next_round.into_iter().chain(cut).min()
+    }
+
+    /// Gives what is to be asked now.
+    pub(super) fn next(&mut self, now: Instant) -> Vec<Question> {
+        let mut questions = Vec::new();
+        if let Some((since, is_told @ false)) = &mut self.cut
+            && now >= *since + CUT_STAYS
+        {
+            *is_told = true;
+            let since = *since;
+            for (name, host) in &mut self.hosts {
+                if host.silent <= SILENCE {
+                    host.silent = SILENCE + 1;
+                    self.news.push(News::Cut(name.clone(), since));
+                }
+            }
+        }
+        if self.next_round.is_some_and(|at| at <= now) {
+            self.next_round = Some(now + ROUND);
+            self.count_silence(now);
+            self.let_go(now);
+            if self.looks_around {
+                self.round = self.number + 1;
+                questions.push(self.question(Subject::Hosts));
+            }
+            for host in self.named_hosts.clone() {
+                questions.push(self.ask_host(&host));
+            }
+        }
+        for host in std::mem::take(&mut self.with_news) {
+            if self.hosts.get(&host).is_some_and(Host::is_to_be_asked) {
+                questions.push(self.ask_host(&host));
+            }
+        }
+        questions
+    }
+
+    /// Gives what has changed, so much at once.
+    pub(super) fn take_news(&mut self, most: usize) -> Vec<News> {
+        let count = most.min(self.news.len());
+        self.news.drain(..count).collect()
+    }
+
+    /// Says whether there is more to be told.
+    pub(super) fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    /// A host says that it is there.
+    pub(super) fn presence(&mut self, now: Instant, presence: &Presence) {
+        let is_answer = presence.id.asker == self.asker
+            && presence.id.subject == SubjectTag::of(&Subject::Hosts)
+            && presence.id.number == self.round;
+        let is_meant = |pattern: &Pattern| pattern.matches_host(&presence.host);
+        if !is_answer || !self.patterns.iter().any(is_meant) {
+            return;
+        }
+        if !self.hosts.contains_key(&presence.host) && self.hosts.len() >= MAX_HOSTS {
+            return;
+        }
+        let host = self.hosts.entry(presence.host.clone()).or_default();
+        host.claimed = Some((presence.instance, presence.revision));
+        if host.listed_at == host.claimed {
+            self.heard(now, &presence.host);
+        } else {
+            self.with_news.insert(presence.host.clone());
+        }
+    }
+
+    /// A host says what it shares.
+    pub(super) fn directory(&mut self, now: Instant, directory: Directory) {
+        let subject = Subject::Host(directory.host.clone());
+        let is_own =
+            directory.id.asker == self.asker && directory.id.subject == SubjectTag::of(&subject);
+        let Some(host) = self.hosts.get_mut(&directory.host).filter(|_| is_own) else {
+            return;
+        };
+        // One answer to each request: a second host of this name has to wait for its turn.
+        let Some((_, claimed)) = host.asked.take_if(|asked| asked.0 == directory.id.number) else {
+            return;
+        };
+        host.listed_at = claimed;
+        if host.is_to_be_asked() {
+            self.with_news.insert(directory.host.clone());
+        }
+        let far = |camera| FarCamera {
+            host: directory.host.clone(),
+            camera,
+        };
+        let all = directory.cameras.into_iter().map(far);
+        let is_meant = |far: &FarCamera| self.patterns.iter().any(|it| it.matches(far));
+        host.listed = all.filter(is_meant).collect();
+        let listed = host.listed.clone();
+        for (camera, have) in &mut self.cameras {
+            if camera.host == directory.host {
+                have.unlisted = (!listed.contains(camera)).then(|| have.unlisted.unwrap_or(now));
+            }
+        }
+        self.heard(now, &directory.host);
+        self.add(listed);
+    }
+
+    /// Nobody answers for a host.
+    pub(super) fn nobody_answers(&mut self, id: RequestId) {
+        for host in self.hosts.values_mut() {
+            host.asked.take_if(|asked| asked.0 == id.number);
+        }
+    }
+
+    /// Cameras that are fetched, of a host.
+    pub(super) fn cameras_of<'a>(
+        &'a self,
+        host: &'a HostName,
+    ) -> impl Iterator<Item = &'a FarCamera> {
+        self.cameras.keys().filter(move |far| far.host == *host)
+    }
+
+    fn heard(&mut self, now: Instant, name: &HostName) {
+        let host = self.hosts.entry(name.clone()).or_default();
+        host.heard = Some(now);
+        let was_silent = std::mem::take(&mut host.silent) > SILENCE;
+        self.news.push(match was_silent {
+            true => News::Back(name.clone()),
+            false => News::Heard(name.clone()),
+        });
+    }
+
+    /// A round has passed.
+    fn count_silence(&mut self, now: Instant) {
+        for (name, host) in &mut self.hosts {
+            // An answer that has not come is not waited for any longer.
+            host.asked = None;
+            host.silent = host.silent.saturating_add(1);
+            // The round that begins now has not been answered yet.
+            if host.silent == SILENCE + 1 {
+                let since = *host.heard.get_or_insert(now);
+                self.news.push(News::Silent(name.clone(), since));
+            }
+        }
+    }
+
+    /// Lets go of what is really gone, and takes in what was left out for want of room.
+    fn let_go(&mut self, now: Instant) {
+        let is_long = |since: Option<Instant>, stays| since.is_some_and(|at| now >= at + stays);
+        let (hosts, named) = (&self.hosts, &self.named);
+        let mut gone = Vec::new();
+        self.cameras.retain(|camera, have| {
+            let host = hosts.get(&camera.host);
+            let is_silent =
+                host.is_none_or(|host| host.silent > SILENCE && is_long(host.heard, SILENT_STAYS));
+            let is_gone = is_silent || is_long(have.unlisted, UNLISTED_STAYS);
+            let stays = !is_gone || named.contains(camera);
+            if !stays {
+                gone.push(News::Gone(camera.clone()));
+            }
+            stays
+        });
+        let has_room = !gone.is_empty();
+        self.news.append(&mut gone);
+        let named_hosts = &self.named_hosts;
+        self.hosts.retain(|name, host| {
+            let is_gone = host.silent > SILENCE && is_long(host.heard, SILENT_STAYS);
+            !is_gone || named_hosts.contains(name)
+        });
+        if has_room && self.left_out > 0 {
+            let heard = self.hosts.values().filter(|host| host.silent <= SILENCE);
+            let listed = heard.flat_map(|host| host.listed.iter().cloned()).collect();
+            self.add(listed);
+        }
+    }
+
+    /// Takes these, as far as there is room.
+    fn add(&mut self, listed: BTreeSet<FarCamera>) {
+        let named = listed.len();
+        for camera in listed {
+            if self.cameras.contains_key(&camera) || self.cameras.len() >= self.max_cameras {
+                continue;
+            }
+            self.news.push(News::Come(camera.clone()));
+            self.cameras.insert(camera, Have { unlisted: None });
+        }
+        let listed = self.hosts.values().flat_map(|host| &host.listed);
+        let left_out = listed.filter(|camera| !self.cameras.contains_key(camera));
+        let left_out = left_out
+            .count()
+            .max(named.saturating_sub(self.cameras.len()));
+        if left_out != self.left_out && left_out > 0 {
+            self.news.push(News::TooMany(left_out));
+        }
+        self.left_out = left_out;
+    }
+
+    fn ask_host(&mut self, name: &HostName) -> Question {
+        let question = self.question(Subject::Host(name.clone()));
+        let number = question.request.id.number;
+        let host = self.hosts.entry(name.clone()).or_default();
+        host.asked = Some((number, host.claimed));
+        question
+    }
+
+    fn question(&mut self, subject: Subject) -> Question {
+        self.number += 1;
+        let id = RequestId {
+            asker: self.asker,
+            subject: SubjectTag::of(&subject),
+            number: self.number,
+        };
+        let request = Request {
+            id,
+            have: None,
+            is_alone: true,
+            hold_ms: 0,
+            max_bytes: 0,
+        };
+        Question { subject, request }
+    }
+}
+
+#[cfg(test)]
+mod tests;
