@@ -186,6 +186,20 @@ def test_beside(ci):
     assert "a job (beside)" in took(done)
 
 
+def test_a_check_that_fails_is_told_after_all_others(ci):
+    script = """
+        check "a check" sh -c 'echo what it said; exit 7'
+        check "a good one" true
+        suite one
+        conclude_suites
+    """
+    done = ci(script, one="def test_well(): pass")
+    assert done.returncode == 1
+    assert "what it said" in done.stdout and "1 passed" in done.stdout
+    assert conclusion(done).endswith("\nFAILED\na check ended with status 7\n")
+    assert {"a check", "a good one", "one"} <= took(done).keys()
+
+
 def test_what_computes_and_what_waits(ci):
     compute = "import time\nwhile time.process_time() < 0.6: pass"
     script = f"""
