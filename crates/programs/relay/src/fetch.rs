@@ -28,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::fleet::{Fleet, News, Question};
 use self::slots::Slots;
-use crate::engine::{Engine, Event, Events, SendError};
+use crate::engine::{Engine, Event, Events, Link, SendError};
 use crate::settings::FetchSettings;
 use crate::wire::{Asker, Directory, FarState, FormatError, Presence, Reply, RequestId, Subject};
 
@@ -93,6 +93,10 @@ impl<E: Engine> Fetch<E> {
     async fn run(mut self, mut events: Events, pulse: &Pulse) -> anyhow::Result<()> {
         let inotify = self.slots.inotify().context("cannot wait for readers")?;
         let inotify = readiness::readable(inotify)?;
+        if self.engine.state() == Link::Disconnected {
+            // Until the first connection: who looks is told.
+            self.event(Event::Disconnected)?;
+        }
         loop {
             self.attend(Instant::now())?;
             let wake_at = self.deadline();

@@ -271,6 +271,7 @@ impl Far {
     }
 
     /// How many replies were not taken, or were no picture.
+    #[cfg(test)]
     pub(super) fn rejected(&self) -> u64 {
         self.streams.values().map(|stream| stream.rejected).sum()
     }
