@@ -35,7 +35,7 @@ use crate::engine::{Engine, Event, Events, Link, ReplyTo};
 use crate::settings::ShareSettings;
 use crate::wire::{
     Directory, FarCamera, FarState, Head, NoFrame as NoFrameReply, Presence, Reason, Request,
-    Subject, SubjectTag, cut,
+    RequestId, Subject, SubjectTag, cut,
 };
 
 /// How often feeds that nobody asks for are looked for.
@@ -43,6 +43,9 @@ const SWEEP: Duration = Duration::from_millis(500);
 
 /// What a stranger can cause is said so often at most.
 const COMPLAINTS: (u32, Duration) = (5, Duration::from_secs(60));
+
+/// So many are told later that the host is there; others ask again.
+const CURIOUS: usize = 64;
 
 /// Shares until the program is told to end.
 ///
@@ -88,6 +91,8 @@ struct Share<E> {
     exposures: HashMap<CameraName, Exposures>,
     waiting: FuturesUnordered<LocalBoxFuture<'static, Waited>>,
     complaints: LogLimit,
+    /// Who asked whether the host is there before its name was its own.
+    curious: Vec<(RequestId, ReplyTo)>,
 }
 
 impl<E: Engine> Share<E> {
@@ -104,6 +109,7 @@ impl<E: Engine> Share<E> {
             exposures: HashMap::new(),
             waiting: FuturesUnordered::new(),
             complaints: LogLimit::new(COMPLAINTS.0, COMPLAINTS.1),
+            curious: Vec::new(),
         }
     }
 
@@ -111,6 +117,7 @@ impl<E: Engine> Share<E> {
         loop {
             let now = Instant::now();
             self.claim_name(now);
+            self.tell_curious(now);
             self.sweep(now);
             let deadline = self.deadline(now);
             tokio::select! {
@@ -134,7 +141,7 @@ impl<E: Engine> Share<E> {
 
     fn deadline(&self, now: Instant) -> Instant {
         let sweep = (!self.feeds.is_empty()).then(|| now + SWEEP);
-        let deadlines = [sweep, self.answering.deadline(), self.claim.deadline()];
+        let deadlines = [sweep, self.answering.deadline(), self.claim.deadline(now)];
         let first = deadlines.into_iter().flatten().min();
         first.unwrap_or(now + Duration::from_secs(3600))
     }
@@ -191,7 +198,7 @@ impl<E: Engine> Share<E> {
             (Err(error), _) | (_, Err(error)) => return self.complain(subject, &error),
         };
         match subject {
-            Subject::Hosts => self.tell_presence(now, &request, &reply_to),
+            Subject::Hosts => self.tell_presence(now, request.id, reply_to),
             Subject::Host(_) => self.tell_directory(now, &request, &reply_to),
             Subject::State(far) => self.tell_state(&far, &request, &reply_to),
             Subject::Frames(far, rendition) => {
@@ -209,17 +216,31 @@ impl<E: Engine> Share<E> {
         }
     }
 
-    fn tell_presence(&mut self, now: Instant, request: &Request, to: &ReplyTo) {
+    /// Says that the host is there, or will when the name is its own: who asks just then asks again
+    /// half a minute later only.
+    fn tell_presence(&mut self, now: Instant, id: RequestId, to: ReplyTo) {
         if !self.claim.is_heard(now) {
+            if self.curious.len() < CURIOUS {
+                self.curious.push((id, to));
+            }
             return;
         }
         let presence = Presence {
-            id: request.id,
+            id,
             host: self.host.clone(),
             instance: self.instance,
             revision: self.roster.list(now).revision,
         };
-        self.send(to, presence.to_bytes());
+        self.send(&to, presence.to_bytes());
+    }
+
+    /// Tells those who asked before the name was its own.
+    fn tell_curious(&mut self, now: Instant) {
+        if self.claim.is_heard(now) {
+            for (id, to) in std::mem::take(&mut self.curious) {
+                self.tell_presence(now, id, to);
+            }
+        }
     }
 
     fn tell_directory(&mut self, now: Instant, request: &Request, to: &ReplyTo) {

@@ -78,9 +78,10 @@ impl Claim {
         self.hears_until.is_some_and(|until| until <= now)
     }
 
-    /// When to ask again.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.asked.map(|asked| asked + AGAIN)
+    /// When the name is its own, or else to ask again.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let heard = self.hears_until.filter(|until| *until > now);
+        heard.or_else(|| self.asked.map(|asked| asked + AGAIN))
     }
 
     /// For how long this program has run, in milliseconds.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::engine::memory::{Hub, Memory};
 use crate::settings::BrokerSettings;
-use crate::wire::{Asker, FrameId, Part, Reply, RequestId};
+use crate::wire::{Asker, FrameId, Part, Reply};
 
 /// Longer than anything here takes, but a hang.
 const HANG: Duration = Duration::from_secs(20);
@@ -78,12 +78,8 @@ impl Viewer {
 
     /// Waits until the share has heard that nobody else has its name.
     async fn is_answered(&mut self) {
-        loop {
-            self.request("eyelid.v1", None, 0);
-            if !self.is_silent().await {
-                return;
-            }
-        }
+        self.request("eyelid.v1", None, 0);
+        self.reply().await;
     }
 
     /// Says whether nothing comes for a while.
@@ -230,6 +226,17 @@ fn what_is_not_shared_is_not_there() {
         viewer.request("eyelid.v1.pi.bed.state", None, 0);
         let state = FarState::parse(&viewer.reply().await).unwrap().state;
         assert_eq!(state.state, Phase::Failed);
+    });
+}
+
+#[test]
+fn who_asks_before_the_name_is_its_own_is_told_then() {
+    beside(&[], 1 << 20, async |directory, hub| {
+        fs::create_dir(directory.path().join("door")).unwrap();
+        let mut viewer = Viewer::new(&hub);
+        let asked = viewer.request("eyelid.v1", None, 0);
+        let presence = Presence::parse(&viewer.reply().await).unwrap();
+        assert_eq!(presence.id, asked.id);
     });
 }
 
