@@ -11,7 +11,6 @@ import signal
 import subprocess
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from faults import (
@@ -27,6 +26,7 @@ from faults import (
 from looking import assert_no_snapshot, live_after, wait_snapshot
 from PIL import Image
 
+from harness.clock import Clock
 from harness.http import connect, get
 from harness.processes import usage
 from harness.slot import Slot, left_behind
@@ -328,38 +328,6 @@ def test_a_pause_as_of_a_suspended_machine_is_over_at_once(slot, capture, server
     snapshot = get(program.address, "/snapshot")
     assert snapshot.status == 200 and float(snapshot.headers["x-timestamp"]) >= back
     assert producer.running() and program.running()
-
-
-class Clock:
-    """A clock for some programs (libfaketime), that can be set while they run.
-
-    Time itself passes as it does.
-    """
-
-    def __init__(self, directory):
-        self._file = directory / "clock"
-        self.offset_s = 0
-        self.set(0)
-        # Files keep the times that programs give them, as on a machine whose clock was set.
-        library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-        self.environment = os.environ | {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
-
-    def set(self, offset_s):
-        """Sets it ahead of the real time, or back."""
-        new = self._file.with_suffix(".new")
-        new.write_text(f"{offset_s:+d}\n")
-        new.rename(self._file)
-        self.offset_s = offset_s
-
-    def now(self):
-        """Gives the time as the programs see it, seconds since 1970."""
-        return time.time() + self.offset_s
 
 
 @pytest.fixture
