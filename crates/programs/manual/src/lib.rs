@@ -43,6 +43,10 @@ pub const PROGRAMS: &[Program] = &[
         page: include_str!("../pages/eyelid-receive.man"),
     },
     Program {
+        command: eyelid_relay::Arguments::command,
+        page: include_str!("../pages/eyelid-relay.man"),
+    },
+    Program {
         command: eyelid_rtp::Arguments::command,
         page: include_str!("../pages/eyelid-rtp.man"),
     },

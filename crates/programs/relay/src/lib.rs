@@ -19,6 +19,7 @@ mod settings;
 mod share;
 pub mod wire;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use eyelid_config::{ConfigError, EXIT_CONFIG, FrameBytes};
 use eyelid_slot::CameraName;
+use nkeys::KeyPair;
 use tokio::task::LocalSet;
 
 use crate::engine::nats::{Connection, CredentialsError, Nats, UrlError};
@@ -52,6 +54,8 @@ enum Side {
     Share(ShareFlags),
     /// Have the cameras of other hosts as slots of this one
     Fetch(FetchFlags),
+    /// Make a key: print its secret half, for --creds, and on stderr the public one, for the server
+    NewKey,
 }
 
 /// What both sides are told.
@@ -127,6 +131,7 @@ impl Arguments {
         match &self.side {
             Side::Share(flags) => flags.broker.check,
             Side::Fetch(flags) => flags.broker.check,
+            Side::NewKey => false,
         }
     }
 }
@@ -164,7 +169,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             }
             beside(connection, fetch::run(settings, engine, events))
         }
+        Side::NewKey => print_key(),
     }
+}
+
+/// Writes a new key's secret half to stdout, and tells the terminal the public one.
+fn print_key() -> anyhow::Result<()> {
+    let key = KeyPair::new_user();
+    let secret = key.seed().context("cannot make a key")?;
+    writeln!(io::stdout(), "{secret}").context("cannot write the key")?;
+    eprintln!("the public key, for the hub: {}", key.public_key());
+    Ok(())
 }
 
 /// Runs one side, beside what makes its connections.
