@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use eyelid_daemon::udp::{UdpError, bind_udp};
 
 use crate::installed::Installed;
-use crate::plan::Plan;
+use crate::plan::{FETCH, Plan};
 use crate::process::is_refusal;
 use crate::programs::{Places, Start};
 
@@ -54,8 +54,9 @@ pub(crate) fn check(plan: &Plan, installed: &Installed, places: &Places) -> anyh
             }
         }
     }
-    // Of one that pushes nobody knows before it comes.
-    if usable == 0 && plan.pushed.cameras.is_empty() {
+    // Of one that pushes, or is fetched, nobody knows before it comes.
+    let comes_by_itself = !plan.pushed.cameras.is_empty() || plan.relay_sides.contains(&FETCH);
+    if usable == 0 && !comes_by_itself {
         bail!("no camera can be used: {}", unusable.join("; "));
     }
     for text in unusable {

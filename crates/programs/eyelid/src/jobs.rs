@@ -66,7 +66,7 @@ impl Job {
     /// the configuration again by itself; but a camera's arguments were given when it started, and
     /// must be the same.
     fn goes_on_as(&self, other: &Self) -> bool {
-        let same_program = self.program.name == other.program.name && self.slot == other.slot;
+        let same_program = self.process.label() == other.process.label() && self.slot == other.slot;
         match self.program.start {
             Start::Connection | Start::Door(_) | Start::Table(_) => same_program,
             Start::Look => same_program && self.process.arguments() == other.process.arguments(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eyelid_config::{
-    Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, Section, ServerOptions,
-    SourceSpec, VideoOptions, one_slot, same_slot,
+    Address, CameraOptions, Config, ConfigError, PASSWORD_VARIABLE, RelayOptions, Section,
+    ServerOptions, SourceSpec, VideoOptions, one_slot, same_slot,
 };
 use eyelid_slot::CameraName;
 
@@ -21,6 +21,10 @@ use crate::pushed::Pushed;
 /// 20 s keep them.
 pub(crate) const IDLE_EXIT: Duration = Duration::from_secs(30);
 
+/// The side of `eyelid-relay` that has cameras of other hosts here, and the one that shares.
+pub(crate) const FETCH: &str = "fetch";
+const SHARE: &str = "share";
+
 /// Where clients of the server find it unless told otherwise.
 const PORT: u16 = 8080;
 
@@ -29,12 +33,14 @@ const PORT: u16 = 8080;
 pub(crate) struct Plan {
     /// Where to listen for the server's clients.
     pub(crate) listen: Listen,
-    /// The cameras that are driven here: at least one, if none pushes.
+    /// The cameras that are driven here: at least one, if none pushes and none is fetched.
     pub(crate) cameras: Vec<Camera>,
     /// Those that push their frames.
     pub(crate) pushed: Pushed,
     /// The file has `[rtp]`: cameras are sent by RTP.
     pub(crate) has_rtp: bool,
+    /// The sides of `eyelid-relay` that the file wants.
+    pub(crate) relay_sides: Vec<&'static str>,
     /// The UDP port that WebRTC will have.
     pub(crate) webrtc: SocketAddr,
     /// The file does not say when the program of H.264 is to end.
@@ -92,7 +98,8 @@ impl Plan {
             .transpose();
         let config = config.unwrap_or_else(|_| arguments.config.clone());
         let file = Config::load(config.as_deref())?;
-        let cameras = cameras(arguments.camera, &file)?;
+        let relay_sides = relay_sides(&file.section()?);
+        let cameras = cameras(arguments.camera, &file, relay_sides.contains(&FETCH))?;
         let pushed = Pushed::new(&file, config.as_deref())?;
         let has_rtp = file.has_rtp;
         let video: VideoOptions = file.section()?;
@@ -119,6 +126,7 @@ impl Plan {
             cameras,
             pushed,
             has_rtp,
+            relay_sides,
             webrtc: video.udp_address(),
             is_video_to_end: video.idle_exit.is_none(),
             slots: both.slots,
@@ -231,9 +239,24 @@ impl Plan {
     }
 }
 
+/// The sides of `eyelid-relay` that are asked for: a host shares by a name, and fetches what is named.
+fn relay_sides(options: &RelayOptions) -> Vec<&'static str> {
+    let has_broker = options.connect.is_some();
+    let wanted = [
+        (SHARE, options.host.is_some()),
+        (FETCH, !options.fetch.is_empty()),
+    ];
+    let wanted = wanted.iter().filter(|(_, wanted)| has_broker && *wanted);
+    wanted.map(|(side, _)| *side).collect()
+}
+
 /// The cameras of the file that do not push, and the default camera if it is there, is described by
 /// flags, or would be the only one of all.
-fn cameras(mut flags: CameraOptions, file: &Config) -> anyhow::Result<Vec<Camera>> {
+fn cameras(
+    mut flags: CameraOptions,
+    file: &Config,
+    has_far_cameras: bool,
+) -> anyhow::Result<Vec<Camera>> {
     let default = CameraName::default();
     let is_in_file = file.cameras.contains_key(&default);
     let mut cameras = Vec::new();
@@ -243,7 +266,7 @@ fn cameras(mut flags: CameraOptions, file: &Config) -> anyhow::Result<Vec<Camera
             "flags for a camera are the default camera's, and that pushes its frames: it is in [receive.cameras]"
         );
     }
-    let is_alone = file.cameras.is_empty() && file.pushed_cameras.is_empty();
+    let is_alone = file.cameras.is_empty() && file.pushed_cameras.is_empty() && !has_far_cameras;
     if is_in_file || is_described || is_alone {
         let in_file: CameraOptions = file.of_camera(&default)?;
         if flags.source.is_none() && in_file.source.is_none() {
@@ -392,6 +415,29 @@ mod tests {
             error.contains("line 2, key \"receive.cameras.door.slot\""),
             "{error}"
         );
+    }
+
+    #[test]
+    fn each_side_of_the_relay_is_started_where_it_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("eyelid.toml");
+        let path = file.to_str().unwrap();
+        for (keys, sides, cameras) in [
+            ("connect = \"nats://h\"\nas = \"pi\"", &[SHARE][..], 1),
+            ("connect = \"nats://h\"\nfetch = [\"*\"]", &[FETCH], 0),
+            (
+                "connect = \"nats://h\"\nas = \"pi\"\nfetch = [\"*\"]",
+                &[SHARE, FETCH],
+                0,
+            ),
+            ("as = \"pi\"\nfetch = [\"*\"]", &[], 1),
+            ("connect = \"nats://h\"", &[], 1),
+        ] {
+            fs::write(&file, format!("[relay]\n{keys}\n")).unwrap();
+            let plan = plan(&["--config", path]).unwrap();
+            assert_eq!(plan.relay_sides, sides, "{keys}");
+            assert_eq!(plan.cameras.len(), cameras, "{keys}");
+        }
     }
 
     #[test]

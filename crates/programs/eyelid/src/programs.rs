@@ -132,13 +132,26 @@ pub(crate) const PROGRAMS: &[Program] = &[
     Program {
         name: "eyelid-rtp",
         need: Need::Optional,
-        start: Start::Table("[rtp]"),
+        start: Start::Table(RTP_TABLE),
         port: None,
         udp: None,
         status: Some(rtp_socket),
         instances: rtp,
     },
+    Program {
+        name: RELAY,
+        need: Need::Optional,
+        start: Start::Table(RELAY_TABLE),
+        port: None,
+        udp: None,
+        status: None,
+        instances: relay,
+    },
 ];
+
+/// The tables of the configuration that want a program which nobody connects to.
+const RTP_TABLE: &str = "[rtp]";
+const RELAY_TABLE: &str = "[relay]";
 
 /// The program that lists cameras, too.
 pub(crate) const CAPTURE: &str = "eyelid-capture";
@@ -148,6 +161,9 @@ pub(crate) const RECEIVE: &str = "eyelid-receive";
 
 /// ...and its door.
 pub(crate) const RECEIVE_DOOR: &str = "receive";
+
+/// The program that takes cameras across hosts.
+pub(crate) const RELAY: &str = "eyelid-relay";
 
 /// A program that takes connections over. It is told where the slots are and which configuration
 /// file there is.
@@ -168,7 +184,12 @@ impl Program {
     pub(crate) fn is_wanted(&self, plan: &Plan) -> bool {
         let port = self.port.as_ref();
         let wants_port = port.is_some_and(|port| (port.listen)(plan).is_some());
-        wants_port || (matches!(self.start, Start::Table(_)) && plan.has_rtp)
+        let wants_table = match self.start {
+            Start::Table(RTP_TABLE) => plan.has_rtp,
+            Start::Table(RELAY_TABLE) => !plan.relay_sides.is_empty(),
+            _ => false,
+        };
+        wants_port || wants_table
     }
 
     /// The table of the configuration that wants it, if one does.
@@ -219,6 +240,22 @@ fn rtp(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
         return Vec::new();
     }
     told(program, plan, places, None)
+}
+
+/// Each side of it is a process of its own. Far cameras' slots are among the others; they are asked
+/// for while somebody looks, as long as it runs.
+fn relay(program: &Program, plan: &Plan, places: &Places) -> Vec<Instance> {
+    let side = |side: &&str| {
+        let label = format!("{} {side}", program.name);
+        let side = OsString::from(*side);
+        Instance {
+            place: label.clone(),
+            label,
+            arguments: [vec![side], plan.common_arguments(places)].concat(),
+            slot: None,
+        }
+    };
+    plan.relay_sides.iter().map(side).collect()
 }
 
 /// The UDP port of WebRTC it binds by itself: nothing comes there before somebody has asked at its

@@ -7,7 +7,7 @@ use super::Supervisor;
 use crate::check;
 use crate::jobs::{Job, adopt, end, jobs};
 use crate::plan::Plan;
-use crate::programs::{RECEIVE, Start};
+use crate::programs::{RECEIVE, RELAY, Start};
 
 impl Supervisor<'_> {
     /// Reads the configuration again and has the programs do so. With one that cannot be used all
@@ -53,6 +53,9 @@ impl Supervisor<'_> {
         end(gone.iter_mut()).await;
         self.change_slots(&plan);
         self.plan = plan;
+        // It reads its configuration when it starts, which it does again at once.
+        let relays = self.jobs.iter_mut();
+        end(relays.filter(|job| job.program.name == RELAY)).await;
         for job in &self.jobs {
             job.process.signal(Signal::SIGHUP);
         }
