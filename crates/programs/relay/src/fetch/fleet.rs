@@ -23,6 +23,15 @@ const SILENCE: u32 = 3;
 /// within seconds where that goes.
 const CUT_STAYS: Duration = Duration::from_secs(10);
 
+/// When it is asked again after a connection has come, from one time to the next: hosts may be about
+/// to come, too, and a host that shares anew listens for half a second before it answers.
+const EARLY: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+
 /// How long a camera stays that its host lists no more: one that shares anew may list few at first.
 const UNLISTED_STAYS: Duration = Duration::from_secs(60);
 
@@ -107,6 +116,9 @@ pub(super) struct Fleet {
     /// The number of the last question to all.
     round: u64,
     next_round: Option<Instant>,
+    /// When all are asked before that, and how often they were since the connection came. It says
+    /// nothing of who is silent.
+    next_early: Option<(Instant, usize)>,
     /// Since when there has been no connection, and whether that was told.
     cut: Option<(Instant, bool)>,
     /// How many cameras were left out.
@@ -132,6 +144,7 @@ impl Fleet {
             number: 0,
             round: 0,
             next_round: None,
+            next_early: None,
             cut: None,
             left_out: 0,
             news: Vec::new(),
@@ -157,11 +170,13 @@ impl Fleet {
         }
         self.cut = None;
         self.next_round = Some(now);
+        self.next_early = Some((now + EARLY[0], 0));
     }
 
     /// There is none.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.next_round = None;
+        self.next_early = None;
         self.cut.get_or_insert((now, false));
     }
 
@@ -169,7 +184,8 @@ impl Fleet {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let cut = self.cut.filter(|(_, is_told)| !is_told);
         let cut = cut.map(|(since, _)| since + CUT_STAYS);
-        self.next_round.into_iter().chain(cut).min()
+        let early = self.next_early.map(|(at, _)| at);
+        self.next_round.into_iter().chain(early).chain(cut).min()
     }
 
     /// Gives what is to be asked now.
@@ -187,10 +203,14 @@ impl Fleet {
                 }
             }
         }
-        if self.next_round.is_some_and(|at| at <= now) {
+        let is_early = self.take_early(now);
+        let is_round = self.next_round.is_some_and(|at| at <= now);
+        if is_round {
             self.next_round = Some(now + ROUND);
             self.count_silence(now);
             self.let_go(now);
+        }
+        if is_round || is_early {
             if self.looks_around {
                 self.round = self.number + 1;
                 questions.push(self.question(Subject::Hosts));
@@ -205,6 +225,16 @@ impl Fleet {
             }
         }
         questions
+    }
+
+    /// Says whether all are to be asked before their round comes.
+    fn take_early(&mut self, now: Instant) -> bool {
+        let Some((_, count)) = self.next_early.filter(|(at, _)| *at <= now) else {
+            return false;
+        };
+        let pause = EARLY.get(count + 1);
+        self.next_early = pause.map(|pause| (now + *pause, count + 1));
+        true
     }
 
     /// Gives what has changed, so much at once.
