@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "install.md").read_text()
 PACKAGES = Path(os.environ["EYELID_PACKAGES"])
 LIBCAMERA = "eyelid-capture-libcamera"
-PLAIN = ["eyelid", "eyelid-receive", "eyelid-rtp", "eyelid-video", "eyelid-watch"]
+PLAIN = ["eyelid", "eyelid-receive", "eyelid-relay", "eyelid-rtp", "eyelid-video", "eyelid-watch"]
 # Data, the same for all architectures.
 DATA = ["eyelid-detector"]
 # For armhf there are the first ones only (docs/install.md).
@@ -282,6 +282,8 @@ def test_purging_leaves_nothing_but_the_user():
         ("sockets.target.wants", "eyelid-video.socket"),
         ("sockets.target.wants", "eyelid-video-taps.socket"),
         ("sockets.target.wants", "eyelid-watch.socket"),
+        ("multi-user.target.wants", "eyelid-relay-share.service"),
+        ("multi-user.target.wants", "eyelid-relay-fetch.service"),
         ("multi-user.target.wants", "eyelid-watch@door.service"),
         ("eyelid-watch@door.service.wants", "eyelid-capture@door.service"),
         ("eyelid-server.service.wants", "eyelid-capture@door.service"),
