@@ -11,8 +11,8 @@ from harness.stream import BrokeOff, Stream
 class Watcher:
     """A client on a computer of its own, until it is left."""
 
-    def __init__(self, url, computer):
-        self._url, self._computer = url, computer
+    def __init__(self, url, computer, path="/stream"):
+        self._url, self._computer, self._path = url, computer, path
         self._stop = False
         self.ages = []  # seconds
         self._thread = threading.Thread(target=self._run)
@@ -31,7 +31,7 @@ class Watcher:
 
     def _run(self):
         with inside(self._computer):
-            stream = Stream(self._url)
+            stream = Stream(self._url, self._path)
         with stream, suppress(BrokeOff, ConnectionError):
             while not self._stop:
                 part = stream.part()

@@ -1,0 +1,33 @@
+"""A host's name belongs to one program."""
+
+from harness.waiting import wait_for
+
+
+def test_a_second_share_of_a_name_is_refused(camera, share, fetch, hub):
+    far = camera("far")
+    first = share("far")
+    slot = fetch().slot("far.default")
+    slot.frame()
+    camera("other")
+    second = share("other", name="far")
+    assert second.wait() != 0
+    assert "far" in second.log()
+    assert first.running()
+    before = slot.mtime()
+    assert slot.frame(after=before).size == far.frame().size
+
+
+def test_a_name_is_free_again_when_its_program_has_ended(camera, share, fetch, hub):
+    camera("far")
+    first = share("far")
+    slot = fetch().slot("far.default")
+    slot.frame()
+    first.end()
+    camera("other", size="320x240")
+    share("other", name="far")
+
+    def seen():
+        look = slot.look()
+        return look and slot.frame().size == (320, 240)
+
+    wait_for(seen, "the other host's picture")
