@@ -239,7 +239,8 @@ impl Plan {
     }
 }
 
-/// The sides of `eyelid-relay` that are asked for: a host shares by a name, and fetches what is named.
+/// The sides of `eyelid-relay` that are asked for: a host shares by a name, and fetches what is
+/// named.
 fn relay_sides(options: &RelayOptions) -> Vec<&'static str> {
     let has_broker = options.connect.is_some();
     let wanted = [

@@ -23,8 +23,8 @@ const SILENCE: u32 = 3;
 /// within seconds where that goes.
 const CUT_STAYS: Duration = Duration::from_secs(10);
 
-/// When it is asked again after a connection has come, from one time to the next: hosts may be about
-/// to come, too, and a host that shares anew listens for half a second before it answers.
+/// When it is asked again after a connection has come, from one time to the next: hosts may be
+/// about to come, too, and a host that shares anew listens for half a second before it answers.
 const EARLY: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
