@@ -391,3 +391,27 @@ async fn a_placeholder_is_no_frame_and_opening_it_is_the_wish() {
     })
     .await;
 }
+
+#[test]
+fn slots_that_come_and_go_take_no_memory_in_the_end() {
+    let home = TempDir::new().unwrap();
+    let cameras = Cameras::new(home.path().to_owned(), Configured::new(), ());
+    let name = |number: usize| format!("far.{number}").parse::<CameraName>().unwrap();
+    let come = |number| std::fs::create_dir(home.path().join(name(number).as_str())).unwrap();
+    come(0);
+    let looked_at = cameras.view(cameras.camera(&name(0)).unwrap(), None);
+    let mut known = Vec::new();
+    for number in 1..1000 {
+        come(number);
+        // To glance at it keeps nothing.
+        assert!(cameras.glance(&name(number)).is_some());
+        known.push(Rc::downgrade(&cameras.camera(&name(number)).unwrap()));
+        std::fs::remove_dir(home.path().join(name(number).as_str())).unwrap();
+    }
+    let kept = known.iter().filter(|camera| camera.strong_count() > 0);
+    assert!(kept.count() <= 128);
+    assert!(cameras.glance(&name(1)).is_none());
+    assert_eq!(cameras.camera(&name(0)).unwrap().viewers(), 1);
+    assert_eq!(cameras.names(), [name(0)]);
+    drop(looked_at);
+}

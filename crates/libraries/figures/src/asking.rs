@@ -1,6 +1,7 @@
 //! The question and its answer. Who connects gets the figures as JSON, and then the end: there is
 //! nothing to say in between, so `socat - UNIX:PATH` reads them, too.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::future::pending;
@@ -21,6 +22,9 @@ use tokio::time::{sleep, timeout};
 /// can write.
 const RTP_SOCKET: &str = "rtp/status";
 const VIDEO_SOCKET: &str = "video-status/status";
+
+/// What the names of such directories of `eyelid-watch` begin with; a camera's name follows.
+const WATCH_PREFIX: &str = "watch-";
 
 /// Where the socket of `eyelid-receive` is among the slots, which that program can write.
 const PUSH_SOCKET: &str = ".push";
@@ -48,7 +52,17 @@ pub fn video_socket(doors: &Path) -> PathBuf {
 
 /// Where the `eyelid-watch` of a camera answers: each has a directory of its own.
 pub fn watch_socket(doors: &Path, camera: &CameraName) -> PathBuf {
-    doors.join(format!("watch-{camera}/status"))
+    doors.join(format!("{WATCH_PREFIX}{camera}/status"))
+}
+
+/// The cameras of which there is such a directory, whether their `eyelid-watch` runs or not.
+pub fn watched_cameras(doors: &Path) -> BTreeSet<CameraName> {
+    let entries = std::fs::read_dir(doors).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        name.to_str()?.strip_prefix(WATCH_PREFIX)?.parse().ok()
+    });
+    names.collect()
 }
 
 /// Where `eyelid-receive` answers, in the directory of the slots.

@@ -16,7 +16,7 @@ mod watch;
 
 pub use asking::{
     Answering, AskError, BindError, ask, ask_patiently, push_socket, rtp_socket, video_socket,
-    watch_socket,
+    watch_socket, watched_cameras,
 };
 pub use push::{PushFigures, without_connection};
 pub use rtp::{

@@ -1,7 +1,7 @@
 //! What all connections of the process share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use eyelid_http::hand_over::{ClosedError, Recipients};
 use eyelid_http::{AuthError, Door, LiveConfig};
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::adapter::{AdaptSettings, InEffect};
@@ -23,6 +24,7 @@ use crate::figure_source::{FigureSource, Told};
 use crate::metrics::Metrics;
 use crate::part::Part;
 use crate::route::Program;
+use crate::shared_answer::SharedAnswer;
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
 use crate::turn::TurnTakers;
@@ -30,6 +32,9 @@ use crate::watchers::{WatchedCameras, Watchers};
 
 /// How far apart lines are about programs that take no connection: strangers cause them.
 const CLOSED_LOGGED: Duration = Duration::from_secs(10);
+
+/// So many cameras are looked at before others have their turn: that takes half a millisecond.
+const AT_ONCE: usize = 32;
 
 /// The shared part of the server. One thread runs everything, so nothing in it needs a lock.
 pub(crate) struct App {
@@ -53,6 +58,9 @@ pub(crate) struct App {
     /// Those that do not keep up.
     pub(crate) turn_takers: Rc<TurnTakers>,
     pub(crate) metrics: Metrics,
+    /// What is told of all cameras.
+    pub(crate) whole_status: SharedAnswer,
+    pub(crate) whole_metrics: SharedAnswer,
     deadline: Cell<Deadline>,
     adapt: Cell<AdaptSettings>,
     takes_turns: Cell<bool>,
@@ -77,6 +85,8 @@ impl App {
             clients: Rc::default(),
             turn_takers: Rc::default(),
             metrics: Metrics::new(),
+            whole_status: SharedAnswer::default(),
+            whole_metrics: SharedAnswer::default(),
             deadline: Cell::new(settings.deadline),
             adapt: Cell::new(settings.adapt),
             takes_turns: Cell::new(settings.turns),
@@ -132,27 +142,31 @@ impl App {
         names.filter(|name| self.recipients.has(name)).collect()
     }
 
-    /// What `/status` says now, with what others tell.
-    pub(crate) fn status<'a>(
+    /// What `/status` says now, with what others tell: of all cameras, or only of these.
+    pub(crate) async fn status<'a>(
         &self,
+        only: Option<&BTreeSet<CameraName>>,
         rtp: Option<&'a RtpFigures>,
         video: Option<&'a VideoFigures>,
         push: &Told<PushFigures>,
         watch: &WatchedCameras,
     ) -> Status<'a> {
+        let is_told = |name: &CameraName| only.is_none_or(|only| only.contains(name));
+        let mut names = self.names();
+        let camera_count = names.len();
+        names.retain(is_told);
+        let of = |camera: &Camera| {
+            let name = camera.name();
+            CameraStatus::of(camera, self.title(name), push, watch.get(name))
+        };
+        let cameras = self.of_each(names, of).await;
+        let clients = self.clients.list();
+        let clients = clients.iter().filter(|client| is_told(&client.camera));
         Status::new(
             self.started.elapsed(),
-            self.all_cameras()
-                .map(|camera| {
-                    let name = camera.name();
-                    CameraStatus::of(&camera, self.title(name), push, watch.get(name))
-                })
-                .collect(),
-            self.clients
-                .list()
-                .iter()
-                .map(|client| ClientStatus::of(client))
-                .collect(),
+            camera_count,
+            cameras,
+            clients.map(|client| ClientStatus::of(client)).collect(),
             self.programs(),
             rtp,
             video,
@@ -160,18 +174,18 @@ impl App {
     }
 
     /// How many clients look at each camera now.
-    pub(crate) fn viewers(&self) -> Vec<(CameraName, usize)> {
-        self.all_cameras()
-            .map(|camera| (camera.name().clone(), camera.viewers()))
-            .collect()
+    pub(crate) async fn viewers(&self) -> Vec<(CameraName, usize)> {
+        let of = |camera: &Camera| (camera.name().clone(), camera.viewers());
+        self.of_each(self.names(), of).await
     }
 
     /// What the full pictures of each camera that has taken any came to.
-    pub(crate) fn full_pictures(&self) -> Vec<(CameraName, FullPictures)> {
-        let told = self.all_cameras().filter_map(|camera| {
+    pub(crate) async fn full_pictures(&self) -> Vec<(CameraName, FullPictures)> {
+        let of = |camera: &Camera| {
             Some((camera.name().clone(), FullPictures::of(&camera.state()?)?))
-        });
-        told.collect()
+        };
+        let told = self.of_each(self.names(), of).await;
+        told.into_iter().flatten().collect()
     }
 
     /// What is in effect for each client whose stream is adapted.
@@ -191,10 +205,22 @@ impl App {
         names
     }
 
-    fn all_cameras(&self) -> impl Iterator<Item = Rc<Camera>> {
-        self.names()
-            .into_iter()
-            .filter_map(|name| self.cameras.camera(&name))
+    /// Looks at each of these cameras, a few at a time: streams go on meanwhile, however many there
+    /// are.
+    async fn of_each<T>(
+        &self,
+        names: Vec<CameraName>,
+        mut of: impl FnMut(&Camera) -> T,
+    ) -> Vec<T> {
+        let mut told = Vec::with_capacity(names.len());
+        for some in names.chunks(AT_ONCE) {
+            let cameras = some.iter().filter_map(|name| self.cameras.glance(name));
+            told.extend(cameras.map(|camera| of(&camera)));
+            if some.len() == AT_ONCE {
+                yield_now().await;
+            }
+        }
+        told
     }
 }
 

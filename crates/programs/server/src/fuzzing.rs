@@ -104,7 +104,13 @@ fn plain(route: &Route) -> Option<(String, Option<String>)> {
         Route::Snapshot(which, size) => {
             return Some((of(which, "snapshot"), size.map(plain_size)));
         }
-        Route::Status => "/status".to_owned(),
+        Route::Status(only) => {
+            let names = only.as_ref().map(|only| {
+                let names: Vec<_> = only.iter().map(|name| name.as_str()).collect();
+                format!("cameras={}", names.join(","))
+            });
+            return Some(("/status".to_owned(), names));
+        }
         Route::Metrics => "/metrics".to_owned(),
         Route::Asset(Asset::Style) => "/viewer.css".to_owned(),
         Route::Asset(Asset::Script) => "/viewer.js".to_owned(),

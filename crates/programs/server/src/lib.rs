@@ -19,6 +19,7 @@ mod respond;
 mod route;
 mod serve;
 mod settings;
+mod shared_answer;
 mod status;
 mod stream;
 mod stream_head;

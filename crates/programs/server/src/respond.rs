@@ -1,6 +1,7 @@
 //! From a request to its response. Streams are the exception: they take the connection over
 //! ([`StreamRequest`]).
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -119,7 +120,7 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
             None => no_camera(app, &Which::Name(name), ""),
             Some(_) => add_slash(&name),
         },
-        Route::Status => status(app).await,
+        Route::Status(only) => status(app, only.as_ref()).await,
         Route::Metrics => metrics(app).await,
         Route::Asset(part) => asset(part),
         Route::NotFound | Route::Other(..) => problem(
@@ -230,16 +231,24 @@ fn asset(part: Asset) -> FullResponse {
     typed(Bytes::from_static(text.as_bytes()), content_type)
 }
 
-async fn status(app: &App) -> FullResponse {
+/// The state of all cameras, or of these alone.
+async fn status(app: &App, only: Option<&BTreeSet<CameraName>>) -> FullResponse {
     let (rtp, video, push, watch) = tokio::join!(
         app.rtp.figures(),
         app.video.figures(),
         app.push.told(),
-        app.watchers.figures(app.names())
+        app.watchers.figures()
     );
-    let told = app.status(rtp.as_deref(), video.as_deref(), &push, &watch);
-    match serde_json::to_vec(&told) {
-        Ok(json) => typed(Bytes::from(json), "application/json"),
+    let told = async {
+        let told = app.status(only, rtp.as_deref(), video.as_deref(), &push, &watch);
+        serde_json::to_vec(&told.await).map(Bytes::from)
+    };
+    let json = match only {
+        None => app.whole_status.get(told).await,
+        Some(_) => told.await,
+    };
+    match json {
+        Ok(json) => typed(json, "application/json"),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -248,19 +257,22 @@ async fn metrics(app: &App) -> FullResponse {
     let (rtp, video, watched) = tokio::join!(
         app.rtp.figures(),
         app.video.figures(),
-        app.watchers.figures(app.names())
+        app.watchers.figures()
     );
-    let now = CountedNow {
-        door: app.door.counts(),
-        clients: app.viewers(),
-        adapted: app.adapted(),
-        full_pictures: app.full_pictures(),
-        rtp,
-        video,
-        watched,
-    };
-    match app.metrics.encode(&now) {
-        Ok(text) => typed(Bytes::from(text), metrics::CONTENT_TYPE),
+    let encoded = app.whole_metrics.get(async {
+        let now = CountedNow {
+            door: app.door.counts(),
+            clients: app.viewers().await,
+            adapted: app.adapted(),
+            full_pictures: app.full_pictures().await,
+            rtp,
+            video,
+            watched,
+        };
+        app.metrics.encode(&now).map(Bytes::from)
+    });
+    match encoded.await {
+        Ok(text) => typed(text, metrics::CONTENT_TYPE),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

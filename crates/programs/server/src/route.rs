@@ -1,5 +1,7 @@
 //! What a request asks for: paths and queries, apart from HTTP.
 
+use std::collections::BTreeSet;
+
 use clap::ValueEnum;
 use eyelid_config::{Adapt, camera_name};
 use eyelid_consumer::{Largest, Wanted};
@@ -20,8 +22,8 @@ pub(crate) enum Route {
     Stream(Which, StreamParameters),
     /// One fresh frame, of this size if the client asks for one.
     Snapshot(Which, Option<Wanted>),
-    /// State of cameras and clients.
-    Status,
+    /// State of cameras and clients; only of these, if the client names any.
+    Status(Option<BTreeSet<CameraName>>),
     /// The same for Prometheus.
     Metrics,
     /// A part of the viewer page.
@@ -132,7 +134,7 @@ impl Route {
         let path = path.strip_prefix('/').unwrap_or(path);
         let query = query.unwrap_or_default();
         match path {
-            "status" => return Self::Status,
+            "status" => return status(query),
             "metrics" => return Self::Metrics,
             "viewer.css" => return Self::Asset(Asset::Style),
             "viewer.js" => return Self::Asset(Asset::Script),
@@ -158,6 +160,19 @@ impl Route {
             (Ok(name), Some(rest)) => of_camera(rest, query, Some(&name)).unwrap_or(Self::NotFound),
             (Err(_), _) => Self::NotFound,
         }
+    }
+}
+
+/// What a query says of which cameras are told of. How many a client can name bounds the size of a
+/// request's header.
+fn status(query: &str) -> Route {
+    let Some(names) = parameter(query, "cameras") else {
+        return Route::Status(None);
+    };
+    let names = names.split(',').filter(|name| !name.is_empty());
+    match names.map(camera_name).collect() {
+        Ok(names) => Route::Status(Some(names)),
+        Err(_) => Route::BadQuery("cameras: use names of cameras, with commas between them"),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::part::rendition_name;
 /// The keys of `state.json` that not all producers have.
 const PUSH: &str = "push";
 const FULL_PICTURES: &str = "full_pictures";
+const UNREACHABLE_SINCE: &str = "unreachable_since";
 
 /// What a camera's producer says of its full pictures.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) struct Status<'a> {
     pub(crate) version: &'static str,
     pub(crate) now_ms: u128,
     pub(crate) uptime_s: u64,
+    /// How many cameras there are, whether all are told of or not.
+    pub(crate) camera_count: usize,
     pub(crate) cameras: Vec<CameraStatus>,
     pub(crate) clients: Vec<ClientStatus>,
     /// Which programs take requests over.
@@ -68,6 +71,8 @@ pub(crate) struct CameraStatus {
     settling: bool,
     error: Option<String>,
     retry: Option<String>,
+    /// Since when the host of a fetched camera cannot be reached.
+    unreachable_since: Option<String>,
     waiting: Option<String>,
     age_ms: Option<u128>,
     clients: usize,
@@ -103,6 +108,7 @@ pub(crate) struct ClientStatus {
 impl<'a> Status<'a> {
     pub(crate) fn new(
         uptime: Duration,
+        camera_count: usize,
         cameras: Vec<CameraStatus>,
         clients: Vec<ClientStatus>,
         programs: Vec<&'static str>,
@@ -116,6 +122,7 @@ impl<'a> Status<'a> {
             version: env!("CARGO_PKG_VERSION"),
             now_ms: now.as_millis(),
             uptime_s: uptime.as_secs(),
+            camera_count,
             cameras,
             clients,
             programs,
@@ -159,6 +166,7 @@ impl CameraStatus {
             rate: camera.rate().map(one_decimal),
             settling: state.as_ref().is_some_and(|state| state.settling),
             retry: state.as_ref().and_then(|state| state.retry).map(rfc3339),
+            unreachable_since: state.as_ref().and_then(unreachable_since),
             waiting: state.as_ref().and_then(|state| state.waiting.clone()),
             push: state
                 .as_ref()
@@ -201,6 +209,13 @@ fn push(name: &CameraName, state: &State, told: &Told<PushFigures>) -> Option<se
     }
 }
 
+/// What `eyelid-relay` says of a camera whose host cannot be reached.
+fn unreachable_since(state: &State) -> Option<String> {
+    let written = state.more.get(UNREACHABLE_SINCE)?.as_str()?;
+    let moment = humantime::parse_rfc3339(written).ok()?;
+    Some(rfc3339(moment))
+}
+
 /// Those that clients may ask for: planes are no picture for browsers.
 fn renditions(state: &State) -> BTreeMap<&'static str, Size> {
     let pictures = Rendition::ALL
@@ -231,6 +246,22 @@ mod tests {
     fn shown(state: &str, told: &Told<PushFigures>) -> Option<Value> {
         let state = State::parse(state.as_bytes()).unwrap();
         push(&"door".parse().unwrap(), &state, told)
+    }
+
+    #[test]
+    fn since_when_a_host_is_unreachable_is_a_moment_or_nothing() {
+        let since = |value: Value| {
+            let state = json!({
+                "version": 1, "state": "failed", "since": "2026-11-30T06:00:00.000Z",
+                "unreachable_since": value,
+            });
+            unreachable_since(&State::parse(state.to_string().as_bytes()).unwrap())
+        };
+        let moment = "2026-11-30T05:59:00.000Z";
+        assert_eq!(since(json!(moment)).as_deref(), Some(moment));
+        for none in [json!(null), json!("a while"), json!(7)] {
+            assert_eq!(since(none), None);
+        }
     }
 
     #[test]

@@ -8,9 +8,13 @@ use eyelid_slot::CameraName;
 use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use indexmap::IndexMap;
 
 const PAGE: &str = include_str!("viewer/index.html");
 const CAMERA: &str = include_str!("viewer/camera.html");
+const ENTRY: &str = include_str!("viewer/entry.html");
+const HOST: &str = include_str!("viewer/host.html");
+const LISTED: &str = include_str!("viewer/listed.html");
 const PROBLEM: &str = include_str!("viewer/problem.html");
 
 /// viewer.css
@@ -26,6 +30,10 @@ pub(crate) const ICON: &str = include_str!("viewer/icon.svg");
 /// script puts together has an address of its own (`blob:`).
 const POLICY: &str = "default-src 'none'; img-src 'self' blob:; media-src blob:; connect-src 'self'; \
      script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'";
+
+/// A page of more cameras than this lists them, and its script makes of those that are to be seen
+/// what a page of few has of all: their markup takes some 3 KB each.
+const MOST_WHOLE: usize = 24;
 
 /// Which cameras the page shows, and from where in the tree of URLs.
 #[derive(Clone, Debug)]
@@ -50,6 +58,7 @@ impl Page {
     /// proxies that put it below a prefix.
     pub(crate) fn html(&self, programs: &[&str]) -> String {
         let (root, title, cameras) = match self {
+            Self::All(cards) if is_list(cards) => ("", "Eyelid".to_owned(), list(cards)),
             Self::All(cards) => {
                 let cards = cards.iter().map(|card| card.html(&card.below_root(), ""));
                 ("", "Eyelid".to_owned(), cards.collect())
@@ -72,7 +81,54 @@ impl Page {
     }
 }
 
+/// Says whether a page of these cameras is a list: of many, or of other hosts' cameras.
+fn is_list(cards: &[Card]) -> bool {
+    cards.len() > MOST_WHOLE || cards.iter().any(|card| card.host().is_some())
+}
+
+/// The cameras by host, in the order in which the first of each comes; those of this host have no
+/// heading. Behind them is what the script makes cards of.
+fn list(cards: &[Card]) -> String {
+    let mut hosts: IndexMap<Option<&str>, Vec<&Card>> = IndexMap::new();
+    for card in cards {
+        hosts.entry(card.host()).or_default().push(card);
+    }
+    let groups = hosts.into_iter().map(|(host, cards)| {
+        let entries: String = cards.iter().map(|card| card.entry()).collect();
+        match host {
+            None => format!("<div class=\"cameras\">{entries}</div>\n"),
+            Some(host) => {
+                let count = cards.len().to_string();
+                let values = [("host", host), ("count", &count), ("cameras", &entries)];
+                fill(HOST, &values)
+            }
+        }
+    });
+    let card = fill(CAMERA, &[]);
+    let values = [("groups", &*groups.collect::<String>()), ("card", &card)];
+    fill(LISTED, &values)
+}
+
 impl Card {
+    /// The host that it was fetched from (docs/relay.md): what stands before the first dot of its
+    /// name.
+    fn host(&self) -> Option<&str> {
+        let (host, name) = self.name.as_str().split_once('.')?;
+        (!name.is_empty()).then_some(host)
+    }
+
+    /// Its part of a list. Below the name of its host it is called by the rest of its own.
+    fn entry(&self) -> String {
+        let name = self.name.as_str();
+        let own = self.host().map_or(name, |host| &name[host.len() + 1..]);
+        let label = match &self.title {
+            Some(_) => self.label(),
+            None if self.name.is_default() => self.label(),
+            None => own.to_owned(),
+        };
+        fill(ENTRY, &[("name", name), ("label", &label)])
+    }
+
     fn below_root(&self) -> String {
         if self.name.is_default() {
             String::new()
@@ -206,6 +262,46 @@ mod tests {
                 "the policy forbids it"
             );
         }
+    }
+
+    #[test]
+    fn cameras_of_other_hosts_are_a_list_by_host() {
+        let card = |(name, title): (&str, Option<&str>)| Card {
+            name: name.parse().unwrap(),
+            title: title.map(|title| title.parse().unwrap()),
+        };
+        let cards = [
+            ("default", None),
+            ("front", None),
+            ("pi-1.door", None),
+            ("pi-1.yard.2", Some("Yard <2>")),
+            ("pi-2.door", None),
+        ];
+        let html = Page::All(cards.map(card).into()).html(&["video"]);
+        let order = [
+            "<a href=\"default/\">Camera</a>",
+            "<a href=\"front/\">front</a>",
+            "pi-1",
+            "<a href=\"pi-1.door/\">door</a>",
+            "<a href=\"pi-1.yard.2/\">Yard &lt;2&gt;</a>",
+            "pi-2",
+            "<a href=\"pi-2.door/\">door</a>",
+            "<template",
+        ];
+        let places = order.map(|part| html.find(part).expect(part));
+        assert!(places.is_sorted(), "{html}");
+        assert!(!html.contains("{{") && !html.contains("style="), "{html}");
+        assert_eq!(html.matches("<canvas").count(), 1, "that of the template");
+
+        let many = |count: usize| {
+            let cards = (0..count).map(|number| card((&format!("c{number}"), None)));
+            Page::All(cards.collect()).html(&[])
+        };
+        assert_eq!(many(MOST_WHOLE).matches("<canvas").count(), MOST_WHOLE);
+        let list = many(10_000);
+        assert_eq!(list.matches("<canvas").count(), 1);
+        assert!(list.len() < 10_000 * 150, "{} bytes", list.len());
+        assert!(!list.contains("<details"));
     }
 
     #[test]

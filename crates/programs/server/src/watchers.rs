@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use eyelid_figures::{AskError, WatchFigures, ask_patiently, watch_socket};
+use eyelid_figures::{AskError, WatchFigures, ask_patiently, watch_socket, watched_cameras};
 use eyelid_slot::CameraName;
 use futures_util::future::join_all;
 use tokio::sync::Notify;
@@ -31,7 +31,7 @@ pub(crate) type WatchedCameras = HashMap<CameraName, Rc<WatchFigures>>;
 /// All programs that may watch a camera.
 pub(crate) struct Watchers {
     doors: PathBuf,
-    /// One for each camera there is.
+    /// One for each camera that has had a directory for its socket.
     watchers: RefCell<HashMap<CameraName, Rc<Watcher>>>,
 }
 
@@ -53,9 +53,9 @@ impl Watchers {
         }
     }
 
-    /// Asks those of these cameras, all at once.
-    pub(crate) async fn figures(&self, cameras: Vec<CameraName>) -> WatchedCameras {
-        let asked = self.watchers(cameras).into_iter();
+    /// Asks those that there are, all at once.
+    pub(crate) async fn figures(&self) -> WatchedCameras {
+        let asked = self.watchers().into_iter();
         let told = join_all(asked.map(async |(name, watcher)| {
             let figures = watcher.figures(&watch_socket(&self.doors, &name)).await;
             (name, figures)
@@ -65,7 +65,9 @@ impl Watchers {
             .collect()
     }
 
-    fn watchers(&self, cameras: Vec<CameraName>) -> Vec<(CameraName, Rc<Watcher>)> {
+    /// One for each camera that has a socket, however many there are of those that have none.
+    fn watchers(&self) -> Vec<(CameraName, Rc<Watcher>)> {
+        let cameras = watched_cameras(&self.doors);
         let mut watchers = self.watchers.borrow_mut();
         watchers.retain(|name, _| cameras.contains(name));
         let of = |name: CameraName| {
@@ -142,10 +144,9 @@ mod tests {
 
     /// What is told of the camera `door`.
     async fn told(watchers: &Watchers) -> Option<String> {
-        let names: Vec<CameraName> = ["door", "attic"].map(|name| name.parse().unwrap()).into();
-        let told = watchers.figures(names.clone()).await;
-        assert!(!told.contains_key(&names[1]));
-        Some(told.get(&names[0])?.rules[0].state.clone())
+        let told = watchers.figures().await;
+        let only = told.into_values().next()?;
+        Some(only.rules[0].state.clone())
     }
 
     #[tokio::test(start_paused = true)]
@@ -174,7 +175,8 @@ mod tests {
             // As one leaves it that is killed.
             drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
             assert_eq!(told(&watchers).await, None);
-            watchers.figures(vec![]).await;
+            std::fs::remove_dir_all(socket.parent().unwrap()).unwrap();
+            assert_eq!(told(&watchers).await, None);
             assert!(watchers.watchers.borrow().is_empty());
         };
         LocalSet::new().run_until(scenario).await;

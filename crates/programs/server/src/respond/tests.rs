@@ -1,16 +1,18 @@
 //! What a request comes to.
 
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
 use eyelid_daemon::listening::bind_seqpacket;
-use eyelid_slot::{Publisher, Rendition};
+use eyelid_slot::{Phase, Publisher, Rendition, State};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use nix::errno::Errno;
 use nix::sys::socket::accept;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
@@ -162,6 +164,61 @@ async fn who_asks_for_a_camera_that_is_not_there_is_told_which_are() {
         "{body}"
     );
     assert!(!body.contains("c14"), "{body}");
+}
+
+/// A camera's state, and a frame that notices who opens it, in a slot of its own.
+fn far(slots: &Path, name: &str) -> Publisher {
+    let mut publisher = slot(&slots.join(name));
+    let state = State::new(Phase::Asleep, SystemTime::now());
+    publisher.set_state(&state).unwrap();
+    publisher.take_in(Instant::now()).unwrap();
+    publisher
+}
+
+#[tokio::test]
+async fn a_list_of_very_many_cameras_wakes_none_and_lets_others_have_their_turn() {
+    const COUNT: usize = 1000;
+    let server = Server::new();
+    let slots = server.slots.path();
+    let watched: Vec<_> = ["far.0001", "far.0999"].map(|name| far(slots, name)).into();
+    for number in 0..COUNT {
+        std::fs::create_dir_all(slots.join(format!("far.{number:04}"))).unwrap();
+    }
+    let turns = Cell::new(0);
+    let others = async {
+        loop {
+            turns.set(turns.get() + 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    let whole = tokio::select! {
+        biased;
+        (_, body, _) = server.response(Method::GET, "/status") => body,
+        () = others => unreachable!(),
+    };
+    assert!(turns.get() >= COUNT / 32, "{turns:?} turns of others");
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(whole["camera_count"], COUNT + 2);
+    assert_eq!(whole["cameras"].as_array().unwrap().len(), COUNT + 2);
+
+    let target = "/status?cameras=far.0999,front,far.1000,gone.door";
+    let (_, some, _) = server.response(Method::GET, target).await;
+    assert!(some.len() < 2000, "{} bytes", some.len());
+    let some: Value = serde_json::from_str(&some).unwrap();
+    let names: Vec<_> = some["cameras"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(names, ["front", "far.0999"]);
+    assert_eq!(some["cameras"][1]["state"], "asleep");
+    assert_eq!(some["camera_count"], COUNT + 2);
+
+    for target in ["/", "/metrics", "/far.0001/"] {
+        let (status, body, _) = server.response(Method::GET, target).await;
+        assert_eq!(status, StatusCode::OK, "{target}");
+        assert!(body.len() < 400 * COUNT, "{target}: {} bytes", body.len());
+    }
+    for publisher in watched {
+        publisher.take_in(Instant::now()).unwrap();
+        assert!(!publisher.noticed());
+    }
 }
 
 #[tokio::test]

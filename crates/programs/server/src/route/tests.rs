@@ -200,8 +200,22 @@ fn the_rest_of_the_paths() {
     assert_eq!(parse("/webcam/"), Route::Viewer(None));
     assert_eq!(parse("/front"), Route::AddSlash(name("front")));
     assert_eq!(parse("/front/"), Route::Viewer(Some(name("front"))));
-    assert_eq!(parse("/status"), Route::Status);
-    assert_eq!(parse("/webcam/status?1"), Route::Status);
+    assert_eq!(parse("/status"), Route::Status(None));
+    assert_eq!(parse("/webcam/status?1"), Route::Status(None));
+    let only = ["front", "pi-1.door"].map(name);
+    assert_eq!(
+        parse("/status?x&cameras=pi-1.door,front,front"),
+        Route::Status(Some(only.into()))
+    );
+    assert_eq!(
+        parse("/status?cameras="),
+        Route::Status(Some([].into())),
+        "the server alone"
+    );
+    for bad in ["a/b", "status", "front,..", "a,%2e"] {
+        let route = parse(&format!("/status?cameras={bad}"));
+        assert!(matches!(route, Route::BadQuery(_)), "{bad}");
+    }
     assert_eq!(parse("/metrics"), Route::Metrics);
     assert_eq!(parse("/viewer.js"), Route::Asset(Asset::Script));
     assert_eq!(parse("/webcam/video.js"), Route::Asset(Asset::Video));

@@ -10,6 +10,8 @@
 // proxy may speak, one connection has all streams: at least 100 (RFC 9113, section 5.1.2).
 const MOST_STREAMS = /^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol) ? 64 : 5;
 const STATUS_EVERY_MS = 2000;
+const MOST_ASKED = 100; // names in one question, of 65 bytes at most: a request's header has 16 KiB (docs/http.md)
+const ON_SCREEN_MS = 200; // what a hand scrolls past is not looked at
 const STATUS_TIMEOUT_MS = 8000;
 const SNAPSHOT_EVERY_MS = 1000;
 const SILENCE_MS = 15000; // no byte for so long means a dead connection; a camera that wakes needs less
@@ -187,10 +189,13 @@ const memory = {
 class Camera {
   constructor(card) {
     this.card = card;
-    this.name = card.dataset.name;
+    const link = this.part('h2 a'); // all that a list says of it
+    this.name = link ? link.getAttribute('href').slice(0, -1) : card.dataset.name;
     this.label = this.part('h2').textContent;
-    this.url = new URL('./' + card.dataset.path, document.baseURI);
+    this.url = new URL('./' + (link ? `${this.name}/` : card.dataset.path), document.baseURI);
     this.canvas = this.part('canvas');
+    this.host = card.closest('.host');
+    this.on_screen = false; // for long enough to be looked at
     this.paused = false;
     this.choice = memory.recall(this); // of CHOICES; null where nobody chose
     this.mode = 'off'; // 'off', 'video', 'stream' or 'snapshots'; only `assign` changes it
@@ -215,6 +220,38 @@ class Camera {
   }
 
   part(selector) { return this.card.querySelector(selector); }
+
+  // Makes a card of what a list says, as a page of few cameras has them from the beginning.
+  furnish() {
+    const made = document.getElementById('card').content.firstElementChild.cloneNode(true);
+    const { label } = this;
+    const whole = this.host ? `${label}, ${this.host.dataset.host}` : label;
+    made.querySelector('h2').textContent = label;
+    for (const action of ['snapshot', 'stream']) made.querySelector(`.${action}`).href = new URL(action, this.url).href;
+    made.querySelector('.watched').href = new URL(`alerts?camera=${this.name}`, root).href;
+    made.querySelectorAll('[aria-label]').forEach((part) => part.setAttribute('aria-label', `${part.getAttribute('aria-label')}${whole}`));
+    this.card.replaceChildren(...made.childNodes);
+    this.card.setAttribute('aria-label', whole);
+    this.card.dataset.name = this.name;
+    this.label = whole;
+    this.canvas = this.part('canvas');
+    furnished.add(this);
+    listen(this);
+    nameButtons(this);
+    if (this.status && !this.status.gone) offerChoices(this);
+    render(this);
+  }
+
+  // Gives back what a card takes that is far from the screen: a canvas alone may be a megabyte.
+  strip() {
+    this.enter('off', '');
+    const link = element('a', { href: `${this.name}/` }, this.part('h2').textContent);
+    this.card.replaceChildren(element('div', { className: 'picture' }), element('h2', {}, link));
+    Object.assign(this, { panel: null, canvas: null, shown: null, arrived: false, label: link.textContent });
+    delete this.card.dataset.state;
+    this.card.className = 'camera';
+    furnished.delete(this);
+  }
 
   enter(mode, query) {
     if (mode === this.mode && (query === this.query || mode === 'off')) return;
@@ -282,6 +319,7 @@ class Camera {
   // Puts away a video that has ended. What was seen last stays, on the canvas.
   leaveVideo(session) {
     const { element } = session;
+    if (this.session === session && !this.canvas) this.session = null; // it left the screen meanwhile
     if (this.session === session) {
       this.session = null;
       this.canvas.hidden = false;
@@ -345,9 +383,9 @@ class Camera {
     }
   }
 
-  // Which picture a stream is asked for. On the wall all are small but the one that was opened.
+  // Which picture a stream is asked for. On the wall and in a list all are small but the one that was opened.
   streamQuery() {
-    if (wall && this !== enlarged) return '?size=quarter';
+    if ((wall || listed) && this !== enlarged) return '?size=quarter';
     return `?${CHOICES.find(([choice]) => choice === (this.choice ?? 'smooth'))[3]}`;
   }
 
@@ -369,7 +407,7 @@ class Camera {
 
   // Takes a frame. One that comes while another is being decoded replaces the one that waits: newest only.
   async take(signal, frame) {
-    if (signal.aborted) return;
+    if (signal.aborted || !this.canvas) return;
     Object.assign(this, { newest: frame, problem: null, retry_ms: RETRY_FIRST_MS });
     if (this.decoding) return;
     this.decoding = true;
@@ -378,7 +416,7 @@ class Camera {
       this.newest = null;
       try {
         const bitmap = await createImageBitmap(next.jpeg);
-        this.draw(bitmap, next);
+        if (this.canvas) this.draw(bitmap, next); // else it left the screen meanwhile
         bitmap.close();
       } catch { /* a damaged frame: the last good one stays until the next comes */ }
     }
@@ -420,6 +458,7 @@ class Camera {
   // What a person should know: the state (one word), and once why: over the picture, or as a note below it.
   describe() {
     const said = this.status;
+    if (unreachable(this) && !this.paused) return { state: 'failed', message: 'Unreachable', more: `since ${momentText(said.unreachable_since)}` };
     const failed = said?.state === 'failed' && { state: 'failed', message: 'The camera has failed', more: said.error || '', retry: this.retry() };
     if (this.paused) {
       if (said?.state === 'asleep') return { state: 'asleep', message: 'Paused', more: this.whyAsleep() };
@@ -431,6 +470,7 @@ class Camera {
     if (why) return { state: 'no signal', message: 'No picture comes', more: why };
     if (failed && (stands || !(this.arrived && this.shown.real))) return failed;
     if (this.problem) return { state: 'connecting', message: this.problem, more: 'Trying again…' };
+    if (!this.arrived && this.mode === 'off' && said?.state === 'asleep') return { state: 'asleep', message: 'Asleep' };
     if (!this.arrived) return { state: 'connecting', message: said?.state === 'asleep' ? 'Waking the camera…' : 'Connecting…' };
     if (!this.shown.real) return { state: 'no signal' };
     return { state: 'awake', note: this.mode === 'snapshots' ? 'In turn with others: the browser has no connection left for its stream.' : '' };
@@ -463,11 +503,15 @@ const people = (count) => (count === 1 ? '1 other looks at' : `${count} others l
 
 const main = document.querySelector('main');
 const root = new URL('./' + main.dataset.root, document.baseURI);
+const listed = document.getElementById('card') !== null; // the page lists many cameras, or those of other hosts
+const heads = []; // the first camera of each host
+const furnished = new Set(); // the cameras with a card: in a list those on the screen or close to it
 const cameras = [...main.querySelectorAll('.camera')].map((card) => new Camera(card));
 const wall = new URLSearchParams(location.search).has('wall'); // all of them, tightly; a tap opens one (`enlarged`)
 let enlarged = null;
 let programs = new Set(main.dataset.programs.split(' ')); // those behind the server (docs/http.md)
 let known = null; // the names in the first /status, to notice a camera that appears later
+let known_count = null; // how many there were, where not all are asked for
 
 // The windows of one browser that are seen share its connections, so each tells the others how many cameras it shows.
 // The browser's own locks need HTTPS, which few have. A hidden window takes no part, and leaves the channel, which would
@@ -533,32 +577,41 @@ const windows = {
 const takesVideo = (camera) => programs.has('video') && (camera.choice ?? 'video') === 'video'
   && (camera === enlarged || (cameras.length === 1 && !wall));
 
-// Decides how each camera is read, and makes it so. The enlarged camera goes first; what is over gets snapshots. One that
-// was opened on the wall hides the others.
+// In a list, one that cannot be had is not looked at: the server says when it can be.
+const unreachable = (camera) => listed && camera !== enlarged && Boolean(camera.status?.unreachable_since);
+
+// Decides how each camera is read, and makes it so. None is that is not on the screen. The enlarged camera goes first; what
+// is over gets snapshots. One that was opened on the wall hides the others.
 function assign() {
   const hides = (camera) => wall && enlarged && camera !== enlarged;
-  const shows = (camera) => !document.hidden && !camera.paused && !hides(camera);
-  let streams = windows.share(cameras.filter(shows).length);
+  const shows = (camera) => !document.hidden && !camera.paused && !hides(camera) && camera.on_screen && !unreachable(camera);
+  const present = inOrder(furnished);
+  let streams = windows.share(present.filter(shows).length);
   const wanted = (camera) => {
     if (!shows(camera)) return 'off';
     if (streams-- <= 0) return 'snapshots';
     return takesVideo(camera) ? 'video' : 'stream'; // which may come to be a stream
   };
-  const order = enlarged ? [enlarged, ...cameras.filter((camera) => camera !== enlarged)] : cameras;
+  // In a list, one that has failed waits behind the others: it would have a connection for nothing.
+  const last = (camera) => (camera === enlarged ? 0 : listed && camera.status?.state === 'failed' ? 2 : 1);
+  const order = [...present].sort((a, b) => last(a) - last(b));
   const modes = order.map((camera) => [camera, wanted(camera)]);
   // Close before opening, so that there are never six streams for a moment.
   const isStream = (mode) => mode === 'stream' || mode === 'video';
   modes.sort(([, a], [, b]) => isStream(a) - isStream(b)).forEach(([camera, mode]) => {
     camera.enter(mode, isStream(mode) ? camera.streamQuery() : '');
   });
-  cameras.forEach(render);
+  furnished.forEach(render);
 }
+
+// Cameras in the order of the page.
+const inOrder = (some) => [...some].sort((a, b) => a.index - b.index);
 
 // Runs as long as the page: the one loop that fetches snapshots, one after the other, for cameras without a stream.
 async function pollSnapshots(signal) {
   while (!signal.aborted) {
     const began = performance.now();
-    for (const camera of cameras) {
+    for (const camera of inOrder(furnished)) {
       if (signal.aborted) return;
       if (camera.mode === 'snapshots' && !(camera.poll_after > performance.now())) await camera.poll();
     }
@@ -572,17 +625,30 @@ async function pollStatus(signal) {
     const limit = deadline(STATUS_TIMEOUT_MS, signal);
     try {
       const sent_ms = Date.now();
-      const response = await fetch(new URL('status', root), { cache: 'no-store', signal: limit.signal });
+      const asked = statusQuestion();
+      const query = asked ? `?cameras=${asked.map(({ name }) => name).join()}` : '';
+      const response = await fetch(new URL(`status${query}`, root), { cache: 'no-store', signal: limit.signal });
       const received_ms = Date.now();
       if (!response.ok) await refuse(response);
       const status = await response.json();
       clock.learn(sent_ms, received_ms, status.now_ms);
-      learnStatus(status);
+      learnStatus(status, asked ?? cameras);
     } catch {
-      if (!signal.aborted) learnStatus(null);
+      if (!signal.aborted) learnStatus(null, [...furnished]);
     } finally { limit.end(); }
     await sleep(STATUS_EVERY_MS, signal);
   }
+}
+
+// Which cameras the next /status is to tell of; null for all. In a list these are the ones on the screen or close to it, and
+// the first of each host whose heading is seen: a few at a time, those first that were asked for the longest ago.
+function statusQuestion() {
+  if (main.dataset.root) return cameras;
+  if (!listed) return null;
+  const asked = new Set([...furnished, ...heads.filter(({ host }) => host.classList.contains('seen'))]);
+  const turn = [...asked].sort((a, b) => (a.asked_ms ?? 0) - (b.asked_ms ?? 0)).slice(0, MOST_ASKED);
+  turn.forEach((camera) => { camera.asked_ms = performance.now(); });
+  return turn;
 }
 
 const offerAlerts = () => { document.getElementById('to-alerts').hidden = !programs.has('watch'); };
@@ -597,23 +663,40 @@ function learnPrograms(names) {
   assign();
 }
 
-function learnStatus(status) {
+// Takes in what the server says of these cameras, or that it says nothing.
+function learnStatus(status, asked) {
   if (status?.programs) learnPrograms(status.programs);
-  for (const camera of cameras) {
-    const mine = status?.cameras.find(({ path }) => new URL('./' + path, root).pathname === camera.url.pathname)
-      ?? status?.cameras.find(({ name }) => name === camera.name);
-    camera.status = mine ?? (status && { state: 'failed', error: 'this camera is no longer on the server' });
+  const [by_name, by_path] = [new Map(), new Map()];
+  for (const told of status?.cameras ?? []) {
+    by_name.set(told.name, told);
+    by_path.set(new URL('./' + told.path, root).pathname, told);
+  }
+  let changed = false;
+  for (const camera of asked) {
+    const mine = by_path.get(camera.url.pathname) ?? by_name.get(camera.name);
+    const way = () => [unreachable(camera), camera.status?.state === 'failed'].join();
+    const before = way();
+    camera.status = mine ?? (status && { state: 'failed', error: 'this camera is no longer on the server', gone: true });
+    changed ||= listed && way() !== before;
     const watchers = status?.video?.sessions.filter((session) => session.camera === mine?.name) ?? [];
     camera.others = mine ? Math.max(0, mine.clients + watchers.length - (camera.asking ? 1 : 0) - (camera.session ? 1 : 0)) : null;
     camera.clients = status?.clients.filter((client) => client.camera === mine?.name && client.rendition) ?? [];
     camera.watchers = watchers;
+    if (heads.includes(camera)) showHost(camera.host, mine);
+    if (!furnished.has(camera)) continue;
     if (mine?.width && mine.height && !camera.shown) shape(camera, mine);
     if (mine) offerChoices(camera);
     render(camera);
   }
+  if (changed) assign(); // what is looked at depends on it
   makeRoomForWatched();
   setText(document.getElementById('server'), status ? `Eyelid ${status.version}` : 'The server does not answer; trying again.');
   if (!status || main.dataset.root) return; // the page of one camera does not miss the others
+  if (listed) {
+    if (known_count !== null && status.camera_count > known_count) notify('There are more cameras. Reload the page to see them.');
+    known_count = status.camera_count;
+    return;
+  }
   const fresh = status.cameras.find(({ name }) => known && !known.includes(name));
   if (fresh) notify(`A new camera: ${fresh.title ?? fresh.name}. Reload the page to see it.`);
   known = status.cameras.map(({ name }) => name);
@@ -628,6 +711,7 @@ function setText(element, text) {
 }
 
 function shape(camera, { width, height }) {
+  if (listed && camera !== enlarged) return; // tiles are all alike: none is to move others away
   const ratio = width / height;
   if (Math.abs(ratio / camera.ratio - 1) < SAME_SHAPE) return;
   camera.ratio = ratio;
@@ -642,7 +726,7 @@ const barHeight = (width) => (wall ? 0 : (width < 416 ? 134 : 62) + watched_px);
 let watched_px = 0;
 function makeRoomForWatched() {
   const before = watched_px;
-  watched_px = cameras.some(({ status }) => status?.watch) ? 26 : 0;
+  watched_px = !listed && cameras.some(({ status }) => status?.watch) ? 26 : 0;
   if (watched_px !== before) layOut();
 }
 
@@ -663,6 +747,7 @@ function rowsOf(count, ratios, room) {
 // Finds how many cards go beside each other so that the most is seen without scrolling; where that would make them too
 // narrow, as many as fit are beside each other, and the page scrolls.
 function layOut() {
+  if (listed) return layOutList();
   const style = getComputedStyle(main);
   const rest = [...document.querySelectorAll('header, footer')].reduce((sum, { offsetHeight }) => sum + offsetHeight, 0);
   const low = window.matchMedia('(orientation: landscape) and (max-height: 30rem)').matches;
@@ -677,6 +762,26 @@ function layOut() {
   main.classList.toggle('stacked', !whole && beside === 1); // then each is as wide as the page
   main.style.setProperty('--height', `${Math.floor(height)}px`);
   if (enlarged) main.style.setProperty('--large-height', `${Math.floor(rowsOf(1, [enlarged.ratio], room).height)}px`);
+}
+
+// Of a list only the enlarged picture is fitted to the window; the others are in columns (viewer.css).
+function layOutList() {
+  if (!enlarged || wall) return;
+  const height = Math.min(main.clientWidth / enlarged.ratio, window.innerHeight - barHeight(main.clientWidth));
+  main.style.setProperty('--large-height', `${Math.floor(Math.max(height, 0))}px`);
+}
+
+// A moment as people write it: of another day with its date.
+function momentText(moment) {
+  const date = new Date(moment);
+  const time = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
+}
+
+// What is known of a host by its first camera: that it cannot be reached is so of all.
+function showHost(host, status) {
+  const since = status?.unreachable_since;
+  setText(host.querySelector('.host-state'), since ? `unreachable since ${momentText(since)}` : '');
 }
 
 function ageText(age_ms) {
@@ -704,6 +809,7 @@ function watchOf(watch) {
 }
 
 function render(camera) {
+  if (!furnished.has(camera)) return;
   const { state, message = '', more = '', retry = '', note = '' } = camera.describe();
   const { card, shown } = camera;
   card.dataset.state = state;
@@ -823,10 +929,21 @@ function setButton(button, icon, label, name) {
   button.title = label;
 }
 
+// Has the buttons of a card say what they do now.
+function nameButtons(camera) {
+  const { paused, label } = camera;
+  setButton(camera.part('.pause'), paused ? 'resume' : 'pause', paused ? 'Resume' : 'Pause', label);
+  const [back, forth] = wall ? ['Back to wall', 'Open'] : listed ? ['Back to list', 'Enlarge'] : ['Back to grid', 'Enlarge'];
+  const large = camera === enlarged;
+  setButton(camera.part('.large'), large ? 'grid' : 'large', large ? back : forth, label);
+  const full = isFilled(camera);
+  setButton(camera.part('.full'), full ? 'unfull' : 'full', full ? 'Leave full screen' : 'Full screen', label);
+}
+
 function pause(list, paused) {
   for (const camera of list) {
     camera.paused = paused;
-    setButton(camera.part('.pause'), paused ? 'resume' : 'pause', paused ? 'Resume' : 'Pause', camera.label);
+    if (furnished.has(camera)) nameButtons(camera);
   }
   const all = cameras.every((camera) => camera.paused);
   setButton(document.getElementById('pause-all'), all ? 'resume' : 'pause', all ? 'Resume all' : 'Pause all');
@@ -858,20 +975,24 @@ async function saveSnapshot(camera) {
     notify(`No snapshot of ${camera.label}: ${explain(error)}`);
   }
   camera.saving = false;
-  camera.part('.snapshot').removeAttribute('aria-busy');
+  camera.part('.snapshot')?.removeAttribute('aria-busy');
 }
 
 function enlarge(camera) {
+  if (listed && enlarged && enlarged !== camera) {
+    enlarged.card.style.removeProperty('--ratio');
+    enlarged.ratio = 16 / 9;
+  }
+  const before = enlarged;
   enlarged = camera;
   main.classList.toggle('covered', wall && camera !== null);
-  for (const each of cameras) {
+  for (const each of furnished) {
     each.card.classList.toggle('enlarged', each === camera);
-    const large = each === camera;
-    const [back, forth] = wall ? ['Back to wall', 'Open'] : ['Back to grid', 'Enlarge'];
-    setButton(each.part('.large'), large ? 'grid' : 'large', large ? back : forth, each.label);
+    nameButtons(each);
   }
+  if (listed && camera?.shown) shape(camera, camera.shown);
   layOut();
-  camera?.card.scrollIntoView({ block: 'nearest' });
+  (camera ?? (listed ? before : null))?.card.scrollIntoView({ block: 'nearest' }); // what it was amidst has moved
   assign();
 }
 
@@ -884,10 +1005,9 @@ function fillScreen() {
 // Fills the window with a card, and the screen too where the browser can (an iPhone cannot). Null: with none.
 function fill(camera) {
   if (!camera && document.fullscreenElement) document.exitFullscreen().catch(() => {});
-  for (const each of cameras) {
-    const full = each === camera;
-    each.card.classList.toggle('fill', full);
-    setButton(each.part('.full'), full ? 'unfull' : 'full', full ? 'Leave full screen' : 'Full screen', each.label);
+  for (const each of furnished) {
+    each.card.classList.toggle('fill', each === camera);
+    nameButtons(each);
   }
   camera?.card.requestFullscreen?.().catch(() => {});
 }
@@ -976,12 +1096,14 @@ const meant = () => cameras.find(({ card }) => card.contains(document.activeElem
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.defaultPrevented || addresses.open) return;
-  if (event.key !== 'Escape' && event.target.closest?.('select')) return; // it finds its options by their letters
+  if (event.key !== 'Escape' && event.target.closest?.('select, input')) return; // it finds its options by their letters
   const camera = meant();
   if (event.key === 'Escape' && cameras.some(isFilled)) fill(null);
+  else if (event.key === 'Escape' && event.target.id === 'filter') filterBy('');
   else if (event.key === 'Escape' && enlarged) enlarge(null);
+  else if (event.key === '/' && listed && !wall) filter.focus();
   else if (event.key === ' ') {
-    if (event.target.closest?.('button, a')) return; // the control itself answers to the space bar
+    if (event.target.closest?.('button, a, summary')) return; // the control itself answers to the space bar
     const list = camera ? [camera] : cameras;
     pause(list, !list.every(({ paused }) => paused));
   } else if (event.key === 's' && camera) saveSnapshot(camera);
@@ -1036,8 +1158,163 @@ function becomePlayer() {
   wake();
 }
 
+// ---- a list ----
+
+const filter = document.getElementById('filter');
+
+// Shows the cameras whose names, with that of their host, have all these words in them. A host with none is not shown, and
+// one with some is open for as long as that is asked for.
+function filterBy(text) {
+  if (filter.value !== text) filter.value = text;
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = new Map(); // hosts with some
+  let count = 0;
+  for (const camera of cameras) {
+    const has = words.every((word) => camera.sought.includes(word));
+    if (camera.card.hidden === has) camera.card.hidden = !has;
+    if (!has) continue;
+    count++;
+    found.set(camera.host, (found.get(camera.host) ?? 0) + 1);
+  }
+  for (const host of document.querySelectorAll('.host')) {
+    host.hidden = !found.has(host);
+    setText(host.querySelector('.host-count'), String(found.get(host) ?? 0));
+    setOpen(host, words.length > 0 || !closedHosts.has(host.dataset.host));
+  }
+  document.getElementById('none').hidden = count > 0;
+  if (enlarged?.card.hidden) enlarge(null);
+  setText(document.getElementById('found'), words.length ? `${count} of ${cameras.length}` : `${cameras.length} cameras`);
+  const url = new URL(location.href);
+  if (words.length) url.searchParams.set('filter', text);
+  else url.searchParams.delete('filter');
+  history.replaceState(null, '', `${url.pathname}${url.search.replace(/=(?=&|$)/g, '')}`);
+  leadToWall();
+}
+
+function setOpen(host, open) {
+  if (host.open !== open) host.open = open;
+}
+
+// The hosts whose cameras a person has put away, for as long as the browser remembers.
+const closedHosts = {
+  key: `eyelid closed ${root.pathname}`,
+  names: null,
+  all() {
+    if (this.names) return this.names;
+    try { this.names = new Set(JSON.parse(localStorage.getItem(this.key) ?? '[]')); } catch { this.names = new Set(); }
+    return this.names;
+  },
+  has(name) { return this.all().has(name); },
+  set(name, closed) {
+    if (closed) this.all().add(name);
+    else this.all().delete(name);
+    try { localStorage.setItem(this.key, JSON.stringify([...this.all()])); } catch { /* not to be helped */ }
+  },
+};
+
+// Opens or closes all hosts.
+function openAll(open) {
+  for (const host of document.querySelectorAll('.host')) {
+    closedHosts.set(host.dataset.host, !open);
+    setOpen(host, open);
+  }
+}
+
+// Watches which cards are on the screen, which close to it, and which headings are seen. What leaves the screen is not
+// looked at from that moment on; what comes onto it is when it has stayed there for a moment.
+function watchScreen() {
+  const of = new Map(cameras.map((camera) => [camera.card, camera]));
+  const coming = new Map(); // cameras, and when each is to be looked at
+  let timer = null;
+  const settle = () => {
+    timer = null;
+    const now_ms = performance.now();
+    for (const [camera, at_ms] of coming) {
+      if (at_ms > now_ms) continue;
+      coming.delete(camera);
+      camera.on_screen = true;
+    }
+    assign();
+    wait();
+  };
+  const wait = () => {
+    if (coming.size && timer === null) timer = setTimeout(settle, Math.max(0, Math.min(...coming.values()) - performance.now()));
+  };
+  const seen = new IntersectionObserver((entries) => {
+    const at_ms = performance.now() + (listed ? ON_SCREEN_MS : 0);
+    for (const { target, isIntersecting } of entries) {
+      const camera = of.get(target);
+      if (isIntersecting) {
+        if (!camera.on_screen) coming.set(camera, at_ms);
+        continue;
+      }
+      coming.delete(camera);
+      if (!camera.on_screen) continue;
+      camera.on_screen = false;
+      camera.enter('off', '');
+      timer ??= setTimeout(settle, 0); // others may have its connection
+    }
+    wait();
+  }, { rootMargin: listed ? '0px' : '100% 0px' }); // a page of few has what is about to be seen
+  cameras.forEach(({ card }) => seen.observe(card));
+  if (!listed) return;
+  const close = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const camera = of.get(target);
+      if (isIntersecting && !furnished.has(camera)) camera.furnish();
+      else if (!isIntersecting && furnished.has(camera) && camera !== enlarged && !isFilled(camera) && !target.contains(document.activeElement)) camera.strip();
+    }
+  }, { rootMargin: '50% 0px' });
+  cameras.forEach(({ card }) => close.observe(card));
+  const headings = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) target.parentElement.classList.toggle('seen', isIntersecting);
+  });
+  document.querySelectorAll('.host > summary').forEach((summary) => headings.observe(summary));
+}
+
+function leadToWall() {
+  const text = filter?.value ? `filter=${encodeURIComponent(filter.value)}` : '';
+  const query = [wall ? '' : 'wall', text].filter(Boolean).join('&');
+  document.getElementById('to-wall').href = `${location.pathname}${query && '?'}${query}`;
+}
+
+function startList() {
+  document.getElementById('find').hidden = false;
+  const hosts = [...document.querySelectorAll('.host')];
+  const first = new Set();
+  for (const camera of cameras) {
+    camera.sought = `${camera.name} ${camera.label}`.toLowerCase();
+    if (camera.host !== null && !first.has(camera.host)) heads.push(camera);
+    first.add(camera.host);
+  }
+  for (const host of hosts) {
+    host.querySelector('summary').addEventListener('click', () => {
+      if (!filter.value) closedHosts.set(host.dataset.host, host.open); // it is about to change
+    });
+  }
+  const all = document.getElementById('open-all');
+  all.hidden = hosts.length < 2;
+  const say = () => {
+    const open = hosts.some((host) => host.open);
+    setButton(all, open ? 'fold' : 'unfold', open ? 'Close all' : 'Open all');
+  };
+  hosts.forEach((host) => host.addEventListener('toggle', () => {
+    say();
+    if (!host.open && enlarged?.host === host) enlarge(null);
+  }));
+  all.addEventListener('click', () => openAll(!hosts.some((host) => host.open)));
+  say();
+  let timer;
+  filter.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => filterBy(filter.value), 100);
+  });
+  filterBy(new URLSearchParams(location.search).get('filter') ?? '');
+}
+
 function start() {
   document.documentElement.classList.add('js');
+  document.documentElement.classList.toggle('listed', listed);
   document.documentElement.classList.toggle('wall', wall);
   main.classList.toggle('many', cameras.length > 1 || wall);
   const pauseAll = document.getElementById('pause-all');
@@ -1045,8 +1322,8 @@ function start() {
   pauseAll.addEventListener('click', () => pause(cameras, !cameras.every(({ paused }) => paused)));
   const toWall = document.getElementById('to-wall');
   toWall.hidden = cameras.length < 2 && !wall;
+  leadToWall();
   if (wall) {
-    toWall.href = location.pathname; // the way off it
     toWall.title = 'Leave the wall';
     toWall.querySelector('span').textContent = toWall.title;
     toWall.querySelector('use').setAttribute('href', '#close');
@@ -1054,10 +1331,14 @@ function start() {
   offerAlerts();
   document.querySelector('.keys').hidden = false;
   document.querySelector('.keys .of-video').hidden = !programs.has('video');
-  cameras.forEach(listen);
+  document.querySelector('.keys .of-list').hidden = !listed;
+  cameras.forEach((camera, index) => { camera.index = index; });
+  if (listed) startList();
+  else cameras.forEach((camera) => { furnished.add(camera); listen(camera); });
   fill(null);
   enlarge(null);
   pause(cameras, false);
+  watchScreen();
   addresses.querySelector('.close').addEventListener('click', () => addresses.close());
   addresses.addEventListener('click', (event) => { if (event.target === addresses) addresses.close(); }); // beside it
   window.addEventListener('resize', layOut);
@@ -1078,7 +1359,7 @@ function start() {
   };
   document.addEventListener('visibilitychange', look);
   look();
-  setInterval(() => { if (!document.hidden) cameras.forEach(render); }, 500);
+  setInterval(() => { if (!document.hidden) furnished.forEach(render); }, 500);
 }
 
 start();
