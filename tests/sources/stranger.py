@@ -19,6 +19,7 @@ class Stranger:
         self.asked = []
         self.open = 0
         self.ahead_s = 0
+        self.takes_queries = True
         self.nonce = NONCES[0]
         stranger = self
 
@@ -73,11 +74,41 @@ class Stranger:
         request.wfile.write(b"--b\r\nContent-Type: image/jpeg\r\n" + moment + b"\r\n" + self.jpeg)
 
     def stream(self, request):
-        """Is as it should be."""
+        """Is as it should be, to who asks as it is to be asked."""
+        if "?" in request.path and not self.takes_queries:
+            return self.answer(request, 404)
         self.begin(request)
         while True:
             self.part(request)
             time.sleep(0.02)
+
+    def board(self, request):
+        """Is an ESP32 with Espressif's CameraWebServer, byte for byte: a chunk for each boundary,
+        head and picture, by a clock that began when the board did.
+        """
+        boundary = b"123456789000000000000987654321"
+        request.close_connection = True
+
+        def chunk(data):
+            request.wfile.write(b"%x\r\n" % len(data) + data + b"\r\n")
+
+        request.wfile.write(
+            b"HTTP/1.1 200 OK\r\n"
+            b"Content-Type: multipart/x-mixed-replace;boundary=" + boundary + b"\r\n"
+            b"Transfer-Encoding: chunked\r\n"
+            b"Access-Control-Allow-Origin: *\r\nX-Framerate: 60\r\n\r\n"
+        )
+        start = time.monotonic() - 12
+        while True:
+            seconds = time.monotonic() - start
+            whole = int(seconds)
+            chunk(b"\r\n--" + boundary + b"\r\n")
+            chunk(
+                b"Content-Type: image/jpeg\r\nContent-Length: %u\r\nX-Timestamp: %d.%06d\r\n\r\n"
+                % (len(self.jpeg), whole, int((seconds - whole) * 1e6))
+            )
+            chunk(self.jpeg)
+            time.sleep(0.04)
 
     def snapshot(self, request):
         """Is one picture."""

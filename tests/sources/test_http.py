@@ -1,5 +1,6 @@
 """`http`: another Eyelid, another program's server, and strangers that do everything wrong."""
 
+import json
 import os
 import signal
 import ssl
@@ -11,7 +12,7 @@ from stranger import Stranger
 
 from harness import certificates
 from harness.frames import check_frame
-from harness.http import free_port, wait_listening
+from harness.http import free_port, get, wait_listening
 from harness.processes import peak_kib
 from harness.slot import Slot
 from harness.stream import Stream
@@ -117,6 +118,35 @@ def test_ustreamer(capture, start, directory, china):
         program = capture(f"http://127.0.0.1:{port}{path}")
         program.slot.frame_like(china.picture)
         program.stop()
+
+
+def test_an_esp32(capture, server, china):
+    """Its clock begins with the board; its pictures are as old as they are all the same."""
+    before = time.time_ns()
+    program = capture(f"{server.url}/board", "--linger", "1s")
+    program.slot.frame_like(china.picture)
+    mtime, _ = program.slot.look_after(0)
+    assert before <= mtime <= time.time_ns()
+    program.slot.look_after(mtime)
+    program.slot.wait_state("asleep")
+    wait_for(lambda: not server.open, "the connection to be closed")
+
+
+def test_a_far_eyelid_is_asked_for_no_more_frames_than_are_published(far, capture):
+    other = far("--source", "test", "--fps", "30")
+    program = capture(f"{other.url}/stream", "--fps", "1")
+    last = 0
+    for _ in range(4):
+        last, _ = program.slot.look_after(last)
+    (client,) = json.loads(get(other.url, "/status").body)["clients"]
+    assert client["frames_sent"] <= 6, "of some 100 that its camera has taken"
+
+
+def test_who_takes_no_query_is_asked_without(capture, server, china):
+    server.takes_queries = False
+    program = capture(f"{server.url}/stream", "--fps", "10")
+    program.slot.frame_like(china.picture)
+    assert [path for path, _ in server.asked] == ["/stream?fps=10", "/stream"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ mod answer;
 mod asking;
 mod handover;
 mod part_head;
+mod rate;
 mod reading;
 mod session;
 
@@ -28,6 +29,7 @@ use crate::Settings;
 use handover::{Ended, Handover};
 #[cfg(any(test, fuzzing))]
 pub(crate) use part_head::fuzzing;
+use rate::Rate;
 use session::{Destination, Session};
 
 /// How often single pictures are asked for where nobody says.
@@ -102,6 +104,7 @@ fn destination(url: &HttpUrl, settings: &Settings) -> Result<Destination, Source
         login,
         trust,
         interval: interval.unwrap_or(PICTURE_INTERVAL),
+        rate: settings.fps.map(Rate::new),
     })
 }
 

@@ -8,8 +8,9 @@ use eyelid_http_client::header::{
 };
 use eyelid_http_client::{Authorization, Client, Login, Method, Opened, Request, StatusCode, Url};
 
-use super::answer::{MOST_REASON_BYTES, refusal};
+use super::answer::{Kind, MOST_REASON_BYTES, refusal};
 use super::handover::Ended;
+use super::rate::Rate;
 
 /// How long an answer's head may take, with the lookup of the name and the connection: a snapshot
 /// of an Eyelid whose camera has to wake takes up to 4 s.
@@ -34,16 +35,48 @@ pub(super) struct Asking {
     configured: Url,
     login: Option<Login>,
     authorization: Option<Authorization>,
+    rate: Option<Rate>,
 }
 
 impl Asking {
-    pub(super) fn new(client: Client, configured: Url, login: Option<Login>) -> Self {
+    /// Asks for no more frames a second than the `rate`, where it can be said.
+    pub(super) fn new(
+        client: Client,
+        configured: Url,
+        login: Option<Login>,
+        rate: Option<Rate>,
+    ) -> Self {
         Self {
             client,
             configured,
             login,
             authorization: None,
+            rate,
         }
+    }
+
+    /// Asks for pictures, and says what the answer is. The rate is asked for where the URL leaves
+    /// room for that; who does not like it is asked again without.
+    ///
+    /// # Errors
+    /// As of [`Asking::ask`].
+    pub(super) async fn ask_pictures(&mut self, url: &Url) -> Result<(Opened, Url, Kind), Ended> {
+        let kind = |answer: &Opened| Kind::of(answer.status, content_type(answer).as_deref());
+        if let Some(capped) = self.rate.and_then(|rate| rate.asked_of(url)) {
+            let (answer, at) = self.ask(&capped).await?;
+            let kind = kind(&answer);
+            if kind != Kind::Other || answer.status.is_server_error() {
+                return Ok((answer, at, kind));
+            }
+        }
+        let (answer, at) = self.ask(url).await?;
+        let kind = kind(&answer);
+        Ok((answer, at, kind))
+    }
+
+    /// Whether frames come no faster than they are published: then none is held back.
+    pub(super) fn keeps_rate(&self, answer: &Opened, kind: Kind) -> bool {
+        kind == Kind::Picture || self.rate.is_some_and(|rate| rate.is_kept(&answer.headers))
     }
 
     /// Asks, and gives the answer of whoever has one, with the URL that it is of.

@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::answer::{BELOW_A_PAGE, Kind, below};
-use super::asking::{Asking, content_type, useless};
+use super::asking::{Asking, useless};
 use super::handover::{Ended, Handover};
+use super::rate::Rate;
 use super::reading::Reading;
 
 /// What a socket keeps that was not read: some frames of a camera, for a reader that was held up is
@@ -31,6 +32,8 @@ pub(super) struct Destination {
     pub(super) trust: Trust,
     /// From one request for a picture to the next.
     pub(super) interval: Duration,
+    /// How many frames a second a stream is to have at most, if somebody says so.
+    pub(super) rate: Option<Rate>,
 }
 
 /// A visit. Dropped, it ends.
@@ -110,23 +113,23 @@ async fn try_visit(
         login,
         trust,
         interval,
+        rate,
     } = destination;
     let client = Client::with(trust, Some(RECEIVE_BUFFER_BYTES));
-    let mut asking = Asking::new(client, url.clone(), login);
+    let mut asking = Asking::new(client, url.clone(), login, rate);
     let mut reading = Reading::new(url.to_string());
     handover.wait_for(format!("{url} has not answered yet"));
     loop {
         let began = Instant::now();
-        let mut answer;
-        (answer, url) = asking.ask(&url).await?;
-        let mut kind = Kind::of(answer.status, content_type(&answer).as_deref());
+        let (mut answer, mut kind);
+        (answer, url, kind) = asking.ask_pictures(&url).await?;
         if kind == Kind::Page {
             (answer, url, kind) = stream_below(&mut asking, &url).await?;
         }
         if kind == Kind::Other {
             return Err(useless(&url, answer).await);
         }
-        handover.left().keeps_rate = kind == Kind::Picture;
+        handover.left().keeps_rate = asking.keeps_rate(&answer, kind);
         reading.read(&mut answer, kind, handover).await?;
         drop(answer);
         sleep_until((began + interval).into()).await;
@@ -139,8 +142,7 @@ async fn stream_below(asking: &mut Asking, page: &Url) -> Result<(Opened, Url, K
         let Some(url) = below(page, wanted) else {
             continue;
         };
-        let (answer, url) = asking.ask(&url).await?;
-        let kind = Kind::of(answer.status, content_type(&answer).as_deref());
+        let (answer, url, kind) = asking.ask_pictures(&url).await?;
         if matches!(kind, Kind::Stream | Kind::Picture) {
             log::info!("{page} answers with a page: its {wanted:?} is taken, a {kind:?}");
             return Ok((answer, url, kind));
