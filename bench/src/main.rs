@@ -8,6 +8,7 @@ mod delay;
 mod feeder;
 #[cfg(feature = "video")]
 mod forward;
+mod herd;
 mod instructions;
 mod multipart;
 mod network;
@@ -92,6 +93,21 @@ enum Command {
         /// The frames: WIDTHxHEIGHT:BYTES
         #[arg(long)]
         frames: Spec,
+    },
+    /// Plays many cameras that sleep until somebody looks, until killed
+    Herd {
+        /// The directory of their slots, which are made
+        #[arg(long)]
+        slots: PathBuf,
+        /// How many
+        #[arg(long)]
+        count: usize,
+        /// The frames: WIDTHxHEIGHT:BYTES
+        #[arg(long)]
+        frames: Spec,
+        /// How long each stays awake when nobody looks
+        #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+        linger: f64,
     },
     /// Writes one frame to standard output, for a camera to stamp
     Picture {
@@ -267,6 +283,12 @@ fn main() -> anyhow::Result<()> {
             process::pin_self(REST)?;
             Feeder::start(&slot, frames)?.wait()
         }
+        Command::Herd {
+            slots,
+            count,
+            frames,
+            linger,
+        } => herd::run(&slots, count, frames, Duration::from_secs_f64(linger)),
         Command::Picture { frames } => {
             let mut picture = Picture::new(frames)?;
             Ok(std::io::stdout().write_all(picture.stamped(SystemTime::UNIX_EPOCH))?)
