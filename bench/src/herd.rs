@@ -25,12 +25,7 @@ use nix::sys::time::TimeSpec;
 ///
 /// # Errors
 /// A slot cannot be opened, or inotify failed.
-pub(crate) fn run(
-    slots: &Path,
-    count: usize,
-    spec: Spec,
-    linger: Duration,
-) -> anyhow::Result<()> {
+pub(crate) fn run(slots: &Path, count: usize, spec: Spec, linger: Duration) -> anyhow::Result<()> {
     let shared = Rc::new(Shared {
         picture: RefCell::new(Picture::new(spec)?),
         awake: RefCell::default(),
@@ -62,18 +57,17 @@ pub(crate) fn run(
 }
 
 /// Ticks for the cameras that are awake, and sleeps while none is.
-fn keep(
-    mut producers: Producers<Played>,
-    ids: &[DriverId],
-    shared: &Shared,
-) -> anyhow::Result<()> {
+fn keep(mut producers: Producers<Played>, ids: &[DriverId], shared: &Shared) -> anyhow::Result<()> {
     let period = Duration::from_secs_f64(FPS.recip());
     let mut tick = Instant::now();
     producers.step(tick)?;
     loop {
         let deadline = producers.deadline();
         let is_asleep = shared.awake.borrow().is_empty();
-        let next = deadline.into_iter().chain((!is_asleep).then_some(tick)).min();
+        let next = deadline
+            .into_iter()
+            .chain((!is_asleep).then_some(tick))
+            .min();
         wait(&producers, next)?;
         let now = Instant::now();
         producers.step_slots(now)?;

@@ -24,8 +24,8 @@ use crate::figure_source::{FigureSource, Told};
 use crate::metrics::Metrics;
 use crate::part::Part;
 use crate::route::Program;
-use crate::shared_answer::SharedAnswer;
 use crate::settings::{ConfiguredCamera, Settings};
+use crate::shared_answer::SharedAnswer;
 use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
 use crate::turn::TurnTakers;
 use crate::watchers::{WatchedCameras, Watchers};
@@ -181,9 +181,8 @@ impl App {
 
     /// What the full pictures of each camera that has taken any came to.
     pub(crate) async fn full_pictures(&self) -> Vec<(CameraName, FullPictures)> {
-        let of = |camera: &Camera| {
-            Some((camera.name().clone(), FullPictures::of(&camera.state()?)?))
-        };
+        let of =
+            |camera: &Camera| Some((camera.name().clone(), FullPictures::of(&camera.state()?)?));
         let told = self.of_each(self.names(), of).await;
         told.into_iter().flatten().collect()
     }
@@ -207,11 +206,7 @@ impl App {
 
     /// Looks at each of these cameras, a few at a time: streams go on meanwhile, however many there
     /// are.
-    async fn of_each<T>(
-        &self,
-        names: Vec<CameraName>,
-        mut of: impl FnMut(&Camera) -> T,
-    ) -> Vec<T> {
+    async fn of_each<T>(&self, names: Vec<CameraName>, mut of: impl FnMut(&Camera) -> T) -> Vec<T> {
         let mut told = Vec::with_capacity(names.len());
         for some in names.chunks(AT_ONCE) {
             let cameras = some.iter().filter_map(|name| self.cameras.glance(name));

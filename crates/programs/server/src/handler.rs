@@ -70,10 +70,7 @@ fn stream(app: &App, request: StreamRequest, socket: Socket, peer: Peer) -> Stre
     Stream {
         writer: Rc::new(writer),
         view,
-        head: stream_head::bytes(
-            app.door.live().options.allow_origin.as_ref(),
-            request.fps,
-        ),
+        head: stream_head::bytes(app.door.live().options.allow_origin.as_ref(), request.fps),
         deadline: app.deadline(),
     }
 }

@@ -205,7 +205,12 @@ async fn a_list_of_very_many_cameras_wakes_none_and_lets_others_have_their_turn(
     let (_, some, _) = server.response(Method::GET, target).await;
     assert!(some.len() < 2000, "{} bytes", some.len());
     let some: Value = serde_json::from_str(&some).unwrap();
-    let names: Vec<_> = some["cameras"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    let names: Vec<_> = some["cameras"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
     assert_eq!(names, ["front", "far.0999"]);
     assert_eq!(some["cameras"][1]["state"], "asleep");
     assert_eq!(some["camera_count"], COUNT + 2);

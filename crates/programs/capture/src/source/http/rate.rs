@@ -53,7 +53,10 @@ mod tests {
         let asked = |url: &str| Some(rate.asked_of(&url.parse().unwrap())?.secret());
         for (url, capped) in [
             ("http://h/stream", "http://h/stream?fps=2.5"),
-            ("http://h:81/door/stream.mjpg", "http://h:81/door/stream.mjpg?fps=2.5"),
+            (
+                "http://h:81/door/stream.mjpg",
+                "http://h:81/door/stream.mjpg?fps=2.5",
+            ),
         ] {
             assert_eq!(asked(url).as_deref(), Some(capped));
         }
