@@ -19,8 +19,10 @@ use super::stream::{Change, Newest, Stream};
 use crate::asking::{Rejected, Turns};
 use crate::wire::{Asker, FarCamera, FarState, Reason, Reply, Subject, SubjectTag};
 
-/// How long a host that did not answer before is waited for when it is asked again.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a host that did not answer before is waited for when it is asked again: it holds a
+/// request for a second where there is no new frame, and a request that came while it was starting
+/// is lost.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long frames may fail to come before the camera is asked why.
 const UNANSWERED: Duration = Duration::from_secs(1);
