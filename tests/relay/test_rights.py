@@ -62,7 +62,8 @@ def test_who_may_look_at_one_camera_sees_no_other(camera, share, fetch, hub, key
         default.look()
         return default.state()["state"] == "failed" and default.state()
 
-    wait_for(refused, lambda: f"refused: {default.state()}")
+    state = wait_for(refused, lambda: f"refused: {default.state()}")
+    assert "eyelid.v1.far.default" in state["error"] and "does not let" in state["error"]
     assert near.running() and door.state()["state"] != "failed"
 
 

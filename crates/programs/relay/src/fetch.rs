@@ -217,8 +217,13 @@ impl<E: Engine> Fetch<E> {
             }
             Event::Reply(message) => self.reply(now, &message)?,
             Event::NobodyAnswers(id) => self.nobody_answers(now, id)?,
-            // Nobody asks this side; what is refused has no answer, and the log says why.
-            Event::Asked { .. } | Event::Refused(_) => {}
+            Event::Refused(subject) => {
+                if let Ok(subject) = subject.parse() {
+                    self.slots.refused(now, &subject)?;
+                }
+            }
+            // Nobody asks this side.
+            Event::Asked { .. } => {}
         }
         self.send_letters();
         Ok(())

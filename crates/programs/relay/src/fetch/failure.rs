@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use eyelid_producer::SourceFailure;
 use humantime::format_rfc3339_seconds;
 
-use crate::wire::{FarCamera, HostName};
+use crate::wire::{FarCamera, HostName, Subject};
 
 /// How soon one that fails is asked again, while somebody looks: it costs a request. With the time
 /// that it has for its answer, and half a second for a host that starts to have its name, it is
@@ -32,6 +32,9 @@ pub(super) enum FarFailure {
     /// Its host says that it does not share it.
     #[error("host {} does not share {:?}", .0.host, .0.camera.as_str())]
     NotShared(FarCamera),
+    /// The broker does not let this host ask for it.
+    #[error("the hub does not let this host ask for {0}: see docs/relay.md#who-may-what")]
+    Refused(Subject),
     /// It has failed there.
     #[error("{0}")]
     Camera(String),

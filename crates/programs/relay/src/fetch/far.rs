@@ -56,12 +56,13 @@ pub(super) struct Far {
     clock: (Instant, SystemTime),
 }
 
-/// What a camera's host says is wrong.
+/// What a camera's host says is wrong, or the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     Failed,
     NotShared,
     TooLarge(u32),
+    Refused,
 }
 
 impl Far {
@@ -223,6 +224,15 @@ impl Far {
             && let Some(stream) = self.streams.get_mut(&rendition)
         {
             stream.nobody_answers(now, number);
+        }
+    }
+
+    /// The broker does not let it be asked for this.
+    pub(super) fn refused(&mut self, topic: Topic) {
+        match topic {
+            Topic::Frames(None) => self.note_trouble(self.clock.0, Trouble::Refused),
+            Topic::Frames(Some(rendition)) => self.told.has_not(rendition),
+            Topic::State => {}
         }
     }
 

@@ -23,7 +23,7 @@ use super::source::FarSource;
 use crate::FETCHED;
 use crate::asking::Turns;
 use crate::settings::FetchSettings;
-use crate::wire::{Asker, FarCamera, FarState, HostName, Reply, RequestId};
+use crate::wire::{Asker, FarCamera, FarState, HostName, Reply, RequestId, Subject, SubjectTag};
 
 /// The key of `state.json` that says which far camera it is.
 const KEY: &str = "far";
@@ -246,6 +246,25 @@ impl Slots {
             self.step_one(now, driver)?;
         }
         Ok(true)
+    }
+
+    /// The broker does not let this be asked.
+    ///
+    /// # Errors
+    /// What reading inotify said.
+    pub(super) fn refused(&mut self, now: Instant, subject: &Subject) -> io::Result<()> {
+        let Some((far, topic)) = self.post.routed(SubjectTag::of(subject)) else {
+            return Ok(());
+        };
+        let Some(camera) = self.cameras.get(&far) else {
+            return Ok(());
+        };
+        let mut far = camera.far.borrow_mut();
+        far.set_clock(now, SystemTime::now());
+        far.refused(topic);
+        drop(far);
+        let driver = camera.driver;
+        self.step_one(now, driver)
     }
 
     /// The connection to the broker is gone. Who looks is told.

@@ -7,7 +7,7 @@ use eyelid_slot::{Phase, Rendition};
 use super::{Far, PATIENCE, Trouble, UNANSWERED};
 use crate::fetch::failure::FarFailure;
 use crate::fetch::stream::Stream;
-use crate::wire::Reason;
+use crate::wire::{Reason, Subject};
 
 impl Far {
     /// Says why it has failed, if so.
@@ -45,6 +45,10 @@ impl Far {
     fn explain(&self, now: Instant, at: Instant, trouble: Trouble) -> Result<(), FarFailure> {
         match trouble {
             Trouble::NotShared => Err(FarFailure::NotShared(self.camera.clone())),
+            Trouble::Refused => {
+                let subject = Subject::Frames(self.camera.clone(), None);
+                Err(FarFailure::Refused(subject))
+            }
             Trouble::TooLarge(bytes) => Err(FarFailure::TooLarge {
                 bytes,
                 max_bytes: self.max_bytes,
@@ -116,7 +120,11 @@ impl Far {
             (Reason::TooLarge(bytes), _) => Trouble::TooLarge(bytes),
             (Reason::Held | Reason::Superseded | Reason::Other(_), _) => return,
         };
-        // Since it was first said, as long as it is the same.
+        self.note_trouble(now, trouble);
+    }
+
+    /// Takes note of it, since it was first said, as long as it is the same.
+    pub(super) fn note_trouble(&mut self, now: Instant, trouble: Trouble) {
         let known = self.trouble.filter(|(_, known)| *known == trouble);
         self.trouble = known.or(Some((now, trouble)));
     }
