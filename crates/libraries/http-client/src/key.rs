@@ -22,7 +22,7 @@ pub struct Key {
 pub enum KeyError {
     /// The file cannot be read.
     #[error("key file {0:?}: {1}")]
-    File(PathBuf, #[source] io::Error),
+    File(PathBuf, io::Error),
     /// Nothing is in it.
     #[error("key file {0:?}: is empty")]
     Empty(PathBuf),

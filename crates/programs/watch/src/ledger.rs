@@ -52,7 +52,7 @@ pub(crate) enum LedgerError {
     Taken(PathBuf),
     /// The system refuses.
     #[error("{0:?}: {1} (the watcher must own it)")]
-    Io(PathBuf, #[source] io::Error),
+    Io(PathBuf, io::Error),
 }
 
 /// The files of one camera's watcher.

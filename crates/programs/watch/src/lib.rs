@@ -248,6 +248,7 @@ mod tests {
                 said.contains("[watch.model]") && said.contains("none"),
                 "{said}"
             );
+            assert_eq!(said.matches("No such file").count(), 1, "{said}");
         }
     }
 }

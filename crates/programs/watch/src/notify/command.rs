@@ -67,7 +67,11 @@ impl Command {
                 Ok(())
             }
             // It has said itself that it has not told.
-            Ok(Ok((status, said))) => Err(Refusal::later(format!("ends with {status}: {said}"))),
+            Ok(Ok((status, said))) => {
+                let said = said.trim();
+                let colon = if said.is_empty() { "" } else { ": " };
+                Err(Refusal::later(format!("ends with {status}{colon}{said}")))
+            }
         }
     }
 
