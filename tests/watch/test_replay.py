@@ -68,6 +68,23 @@ def questions(door):
     return json.loads(counted.read_text())["asked_ms"] if counted.exists() else []
 
 
+def test_pictures_that_nobody_can_decode_are_no_recording(directory, model, pictures):
+    """Some are left out, and the others keep their moments; with all it would look as if nothing
+    had happened."""
+    door = Door(directory, model, {"parcel": PARCEL})
+    door.path.write_text("[cameras.door.watch.rules.any]\nmotion = true\n")
+    _, alerts, _ = replay(door.path, pictures)
+    assert alerts
+    (pictures / "3.jpg").write_bytes(b"")
+    (pictures / "._3.jpg").write_bytes(b"\x00\x05\x16\x07")
+    status, others, said = replay(door.path, pictures)
+    assert (status, others) == (0, alerts) and "picture 3.jpg, number 4: " in said
+    for picture in pictures.iterdir():
+        picture.write_bytes(b"none")
+    status, alerts, said = replay(door.path, pictures)
+    assert (status, alerts) == (1, []) and "has no pictures that can be decoded" in said
+
+
 def test_nobody_is_asked_unless_the_user_says_so(directory, model, pictures):
     """Not even where there is a model, and its key cannot be read."""
     door = Door(directory, model, {"parcel": PARCEL}, key_file="/nowhere/key")

@@ -128,7 +128,7 @@ async fn replay(
     let mut recording = Recording::open(&arguments.pictures, fps, camera.fps)?;
     let mut output = io::stdout().lock();
     let (begin, mut pace) = (Instant::now(), Pace::new(camera.fps));
-    let mut number = 0u32;
+    let (mut number, mut looks) = (0u32, 0u32);
     while let Some(Recorded { name, jpeg, at }) = recording.next()? {
         number += 1;
         if arguments.paced && pace.due(begin + at) > begin + at {
@@ -143,6 +143,7 @@ async fn replay(
                 continue;
             }
         };
+        looks += 1;
         let stir = looked.seen.as_ref().map_or(Stir::None, Stir::of);
         pace.looked(begin + at, stir);
         let at_s = rounded_s(at);
@@ -156,8 +157,13 @@ async fn replay(
             print(&mut output, &printed(told, at_s, camera, name.as_deref()))?;
         }
     }
-    if number == 0 {
-        anyhow::bail!("{:?} has no pictures", arguments.pictures);
+    if looks == 0 {
+        let what = if number == 0 {
+            ""
+        } else {
+            " that can be decoded"
+        };
+        anyhow::bail!("{:?} has no pictures{what}", arguments.pictures);
     }
     replaying.asking.sum_up(arguments.answers.as_deref());
     Ok(())

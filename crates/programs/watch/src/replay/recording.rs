@@ -97,10 +97,7 @@ fn pictures_of(directory: &Path) -> anyhow::Result<VecDeque<PathBuf>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let is_jpeg = path.extension().is_some_and(|ending| {
-            ending.eq_ignore_ascii_case("jpg") || ending.eq_ignore_ascii_case("jpeg")
-        });
-        if is_jpeg {
+        if is_jpeg(&path) && !path.is_dir() {
             paths.push(path);
         }
     }
@@ -110,6 +107,16 @@ fn pictures_of(directory: &Path) -> anyhow::Result<VecDeque<PathBuf>> {
     };
     paths.sort_by(|one, other| by_name(&name(one), &name(other)));
     Ok(paths.into())
+}
+
+/// By its name. One that begins with a dot is a picture that is being written, or what another
+/// system keeps of one (`._1.jpg`): it would count as a moment at which nothing was seen.
+fn is_jpeg(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let is_hidden = name.as_encoded_bytes().starts_with(b".");
+    let ending = path.extension().unwrap_or_default();
+    let is_ending = |known: &&str| ending.eq_ignore_ascii_case(known);
+    !is_hidden && ["jpg", "jpeg"].iter().any(is_ending)
 }
 
 /// Compares names as people do: 9.jpg comes before 10.jpg, and where numbers are as long as each
@@ -251,9 +258,11 @@ mod tests {
     #[test]
     fn only_pictures_are_taken_of_a_directory() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["2.jpg", "10.JPEG", "1.jpg", "notes.txt", "3.png"] {
+        let others = ["notes.txt", "3.png", "._1.jpg", ".jpg", "jpg"];
+        for name in ["2.jpg", "10.JPEG", "1.jpg"].into_iter().chain(others) {
             fs::write(directory.path().join(name), name).unwrap();
         }
+        fs::create_dir(directory.path().join("0.jpg")).unwrap();
         let mut recording = Recording::open(directory.path(), None, 2.0).unwrap();
         let (mut names, mut moments_ms) = (Vec::new(), Vec::new());
         while let Some(Recorded { name, jpeg, at }) = recording.next().unwrap() {
