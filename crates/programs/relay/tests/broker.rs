@@ -10,8 +10,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
+use eyelid_slot::{Phase, Publisher, Reader, Rendition, RenditionSize, State};
 use tempfile::TempDir;
 
 /// Longer than anything here takes, but a hang.
@@ -99,16 +102,14 @@ fn port_in(directory: &Path) -> Option<u16> {
 }
 
 fn share(server: &Server, slots: &Path, flags: &[&str]) -> (Process, PathBuf) {
+    relay(server, &["share", "--as", "near"], slots, flags)
+}
+
+fn relay(server: &Server, side: &[&str], slots: &Path, flags: &[&str]) -> (Process, PathBuf) {
     let log = slots.join(format!(".log-{}", fastrand::u64(..)));
     let child = Command::new(env!("CARGO_BIN_EXE_eyelid-relay"))
-        .args([
-            "share",
-            "--as",
-            "near",
-            "--connect",
-            &server.url(),
-            "--slots",
-        ])
+        .args(side)
+        .args(["--connect", &server.url(), "--slots"])
         .arg(slots)
         .args(flags)
         .stderr(fs::File::create(&log).unwrap())
@@ -170,4 +171,124 @@ fn what_the_server_refuses_is_said() {
     fs::set_permissions(&creds, fs::Permissions::from_mode(0o600)).unwrap();
     let (_known, log) = share(&server, slots.path(), &flags);
     says(&log, "Permissions Violation for Subscription to");
+}
+
+/// A camera that gives a picture for each wish, and counts them.
+struct Camera {
+    wishes: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Camera {
+    fn new(slot: &Path) -> Self {
+        let mut publisher = Publisher::open(slot).unwrap();
+        let quarter = Rendition::Quarter;
+        publisher.offer_frame().unwrap();
+        publisher.offer(quarter).unwrap();
+        let mut state = State::new(Phase::Awake, SystemTime::now());
+        let size = RenditionSize::default();
+        state.renditions.insert(quarter.name().to_owned(), size);
+        publisher.set_state(&state).unwrap();
+        let (wishes, is_over) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let (count, end) = (wishes.clone(), is_over.clone());
+        let jpeg = eyelid_picture::card(320, 240, "door", "near");
+        let thread = std::thread::spawn(move || {
+            while !end.load(Ordering::Relaxed) {
+                let now = Instant::now();
+                publisher.take_in(now).unwrap();
+                if publisher.wished(now) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    publisher.publish(&jpeg, SystemTime::now()).unwrap();
+                }
+                if publisher.wished_renditions(now).contains(quarter) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    let published = publisher.publish_rendition(quarter, &jpeg, SystemTime::now());
+                    published.unwrap();
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        Self {
+            wishes,
+            is_over,
+            thread: Some(thread),
+        }
+    }
+
+    fn wishes(&self) -> u64 {
+        self.wishes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn unreachable_since(state: &State) -> Option<&str> {
+    state.more.get("unreachable_since")?.as_str()
+}
+
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < HANG, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_is_shared_is_fetched_and_nobody_wakes_it_but_who_looks() {
+    let Some(server) = Server::start("") else {
+        return;
+    };
+    let (near, far) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let camera = Camera::new(&near.path().join("door"));
+    let (sharing, _) = share(&server, near.path(), &[]);
+    let (_fetching, _) = relay(&server, &["fetch"], far.path(), &["--only", "near.*"]);
+    let slot = far.path().join("near.door");
+    let reader = Reader::new(&slot);
+    eventually("a slot", || {
+        reader.captured() == Some(SystemTime::UNIX_EPOCH)
+    });
+    eventually("its state", || reader.state().is_some());
+    let state = reader.state().unwrap();
+    assert_eq!((state.state, camera.wishes()), (Phase::Asleep, 0));
+
+    for rendition in [None, Some(Rendition::Quarter)] {
+        let reader = Reader::of(&slot, rendition);
+        for _ in 0..10 {
+            let before = reader.captured();
+            reader.wish().unwrap();
+            eventually("a newer one", || reader.captured() > before);
+        }
+        let held = reader.read().unwrap();
+        assert_eq!(
+            held.frame.jpeg,
+            eyelid_picture::card(320, 240, "door", "near")
+        );
+        let age = SystemTime::now().duration_since(held.frame.captured);
+        assert!(age.unwrap() < HANG);
+    }
+    assert!(camera.wishes() >= 20);
+    // Nobody shares any more: who looks is told, and it is back by itself.
+    drop(sharing);
+    eventually("failure", || {
+        let _ = reader.wish();
+        let state = reader.state().unwrap();
+        state.state == Phase::Failed && unreachable_since(&state).is_some()
+    });
+    let (_sharing, _) = share(&server, near.path(), &[]);
+    let before = reader.captured();
+    eventually("a frame again", || {
+        let _ = reader.wish();
+        reader.captured() > before
+    });
+    let state = || reader.state().unwrap();
+    eventually("its state", || unreachable_since(&state()).is_none());
 }

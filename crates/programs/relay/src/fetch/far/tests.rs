@@ -219,7 +219,8 @@ fn a_host_that_nobody_hears_is_unreachable_at_once_and_asked_again() {
     world.comes(FRAME, asked[0].1, 1, Duration::ZERO);
     assert_eq!(world.advance(), Ok(()));
     assert!(world.far.status().works);
-    assert_eq!(world.post.take_lost(), [(FarId(4), None)]);
+    let told = [(FarId(4), Some(since)), (FarId(4), None)];
+    assert_eq!(world.post.take_lost(), told);
 }
 
 #[test]
