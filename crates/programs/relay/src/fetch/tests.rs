@@ -280,10 +280,12 @@ async fn a_broker_that_goes_is_told_of_and_all_is_well_when_it_is_back() {
             eventually("failure", || {
                 let _ = reader.wish();
                 let state = reader.state().unwrap();
+                let since = state.more.get("unreachable_since");
+                let is_since = since.is_some_and(|since| since.is_string());
                 let error = state.error.unwrap_or_default();
                 state.state == Phase::Failed
                     && error.starts_with("no connection to the broker")
-                    && state.more["unreachable_since"].is_string()
+                    && is_since
             })
             .await;
             let others = world.state("door").unwrap();
@@ -294,7 +296,7 @@ async fn a_broker_that_goes_is_told_of_and_all_is_well_when_it_is_back() {
                 let state = reader.state().unwrap();
                 state.state != Phase::Failed
                     && state.error.is_none()
-                    && state.more["unreachable_since"].is_null()
+                    && (state.more.get("unreachable_since")).is_none_or(|since| since.is_null())
             })
             .await;
         })
