@@ -74,11 +74,11 @@ struct BrokerFlags {
     /// system's]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Share, or fetch, so many cameras at most [default: 5000]
+    /// Share (5000 at most), or fetch (20000), so many cameras [default: 5000]
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..=5000),
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(settings::MAX_FETCHED)),
         allow_negative_numbers = true
     )]
     max_cameras: Option<u32>,

@@ -15,6 +15,13 @@ use crate::{BrokerFlags, FetchFlags, ShareFlags};
 /// eyelid-capture are awake. docs/eyelid.toml promises it, and the other two.
 const LINGER: Duration = Duration::from_secs(15);
 
+/// How many cameras are shared, or fetched, where nothing is said: those of a whole directory.
+const DEFAULT_CAMERAS: usize = MAX_CAMERAS;
+
+/// How many may be fetched, of however many hosts: each slot takes some 10 KB of memory, and up to
+/// 40 KB of the tmpfs.
+pub(crate) const MAX_FETCHED: u32 = 20_000;
+
 /// How large a far camera's frame may be: a frame of full HD has 300 KB.
 const MAX_FRAME_BYTES: usize = 1 << 20;
 
@@ -124,9 +131,13 @@ impl<'a> File<'a> {
         })
     }
 
-    fn max_cameras(&self, flags: &BrokerFlags) -> usize {
-        let told = flags.max_cameras.or(self.options.max_cameras);
-        told.map_or(MAX_CAMERAS, |told| (told as usize).min(MAX_CAMERAS))
+    fn max_cameras(&self, flags: &BrokerFlags) -> anyhow::Result<usize> {
+        let of_file = self.options.max_cameras;
+        if of_file.is_some_and(|told| told > MAX_FETCHED) {
+            return Err(self.wrong("max-cameras", format!("{MAX_FETCHED} at most")));
+        }
+        let told = flags.max_cameras.or(of_file);
+        Ok(told.map_or(DEFAULT_CAMERAS, |told| told as usize))
     }
 }
 
@@ -149,7 +160,8 @@ impl ShareSettings {
                 "no name for this host: give --as HOST, or as in [relay] of the configuration",
             )?,
             only: file.all(flags.only.clone(), "share", &options.share, camera)?,
-            max_cameras: file.max_cameras(&flags.broker),
+            // A directory has no room for more.
+            max_cameras: file.max_cameras(&flags.broker)?.min(MAX_CAMERAS),
         })
     }
 }
@@ -176,7 +188,7 @@ impl FetchSettings {
                 only
             },
             linger: flags.linger.or(options.linger).unwrap_or(LINGER),
-            max_cameras: file.max_cameras(&flags.broker),
+            max_cameras: file.max_cameras(&flags.broker)?,
             // It has 32 MiB at most.
             max_frame_bytes: max_frame.map_or(MAX_FRAME_BYTES, |max| max.bytes()) as u32,
         })

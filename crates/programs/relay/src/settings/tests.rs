@@ -110,4 +110,18 @@ fn what_is_missing_or_wrong_is_named() {
     assert!(error.contains("line 2, key \"relay.as\""), "{error}");
     let error = fetch(&slots, "[relay]\nfetch = [\"door\"]\n").unwrap_err();
     assert!(error.contains("line 2, key \"relay.fetch\""), "{error}");
+    let error = fetch(&slots, "[relay]\nmax-cameras = 20001\n").unwrap_err();
+    assert!(
+        error.contains("line 2, key \"relay.max-cameras\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn more_are_fetched_than_one_host_shares() {
+    let file = "[relay]\nmax-cameras = 10000\n";
+    let flags = ["--slots", "/s", "--connect", "nats://h"];
+    assert_eq!(fetch(&flags, file).unwrap().max_cameras, 10_000);
+    let flags = [&flags[..], &["--as", "pi"]].concat();
+    assert_eq!(share(&flags, file).unwrap().max_cameras, 5_000);
 }
