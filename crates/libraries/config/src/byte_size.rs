@@ -103,7 +103,7 @@ mod tests {
             "99999999999999MiB",
         ] {
             let error = wrong.parse::<FrameBytes>().unwrap_err().to_string();
-            assert_eq!(error, format!("max-bytes {wrong:?}: use {FORM}"));
+            assert_eq!(error, format!("frame of {wrong:?}: use {FORM}"));
         }
     }
 }
