@@ -8,19 +8,20 @@
 
 mod connection;
 mod credentials;
+mod outgoing;
 mod server_url;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use async_nats::Client;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 
 pub(crate) use self::connection::Connection;
 pub(crate) use self::credentials::{Credentials, CredentialsError};
+use self::outgoing::Outgoing;
 pub(crate) use self::server_url::{ServerUrl, UrlError};
 use super::{EVENTS, Engine, Events, Link, ReplyTo, SendError};
 use crate::settings::BrokerSettings;
@@ -48,6 +49,7 @@ struct Shared {
 struct Open {
     client: Client,
     max_message_bytes: usize,
+    outgoing: Outgoing,
 }
 
 impl Nats {
@@ -90,7 +92,7 @@ impl Nats {
                 max_bytes: open.max_message_bytes,
             });
         }
-        let message = Bytes::from(message);
+        let message = open.outgoing.add(message).ok_or(SendError::Congested)?;
         let client = &open.client;
         let sent = async {
             match reply {

@@ -6,9 +6,13 @@
 //! A host that has been silent for three rounds is unreachable; its cameras stay for an hour. What
 //! is named without a `*` stays for good.
 
+mod host;
+mod silence;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use self::host::Host;
 use crate::pattern::Pattern;
 use crate::wire::{Asker, Directory, FarCamera, HostName, Presence, Request, RequestId};
 use crate::wire::{Subject, SubjectTag};
@@ -31,12 +35,6 @@ const EARLY: [Duration; 4] = [
     Duration::from_secs(4),
     Duration::from_secs(8),
 ];
-
-/// How long a camera stays that its host lists no more: one that shares anew may list few at first.
-const UNLISTED_STAYS: Duration = Duration::from_secs(60);
-
-/// How long the cameras of a silent host stay.
-const SILENT_STAYS: Duration = Duration::from_secs(3600);
 
 /// How many hosts are known of at most, whoever says that they are there.
 const MAX_HOSTS: usize = 5_000;
@@ -66,28 +64,6 @@ pub(super) enum News {
     Heard(HostName),
     /// So many cameras are not fetched, for there are more than may be.
     TooMany(usize),
-}
-
-/// What is known of a host.
-#[derive(Debug, Default)]
-struct Host {
-    /// What it has said of itself last, and what it had said when its directory came.
-    claimed: Option<(u64, u64)>,
-    listed_at: Option<(u64, u64)>,
-    /// The request for its directory that is outstanding, and what it had said by then.
-    asked: Option<(u64, Option<(u64, u64)>)>,
-    /// What its directory lists.
-    listed: BTreeSet<FarCamera>,
-    heard: Option<Instant>,
-    /// Rounds since it was heard.
-    silent: u32,
-}
-
-impl Host {
-    /// It has said something new, and is not being asked about it.
-    fn is_to_be_asked(&self) -> bool {
-        self.asked.is_none() && self.claimed.is_some() && self.claimed != self.listed_at
-    }
 }
 
 /// A camera that is fetched.
@@ -121,8 +97,9 @@ pub(super) struct Fleet {
     next_early: Option<(Instant, usize)>,
     /// Since when there has been no connection, and whether that was told.
     cut: Option<(Instant, bool)>,
-    /// How many cameras were left out.
+    /// How many cameras were left out, and how many of those that are named.
     left_out: usize,
+    named_left_out: usize,
     news: Vec<News>,
 }
 
@@ -147,10 +124,12 @@ impl Fleet {
             next_early: None,
             cut: None,
             left_out: 0,
+            named_left_out: 0,
             news: Vec::new(),
             named: BTreeSet::new(),
         };
-        fleet.add(named.iter().cloned().collect());
+        fleet.named_left_out = fleet.add(named.clone());
+        fleet.count_left_out();
         fleet.named = named;
         for host in fleet.named_hosts.clone() {
             fleet.hosts.insert(host, Host::default());
@@ -261,6 +240,10 @@ impl Fleet {
             return;
         }
         let host = self.hosts.entry(presence.host.clone()).or_default();
+        // One answer to each question, so that who says it again and again is nobody's work.
+        if std::mem::replace(&mut host.answered, self.round) == self.round {
+            return;
+        }
         host.claimed = Some((presence.instance, presence.revision));
         if host.listed_at == host.claimed {
             self.heard(now, &presence.host);
@@ -291,15 +274,18 @@ impl Fleet {
         };
         let all = directory.cameras.into_iter().map(far);
         let is_meant = |far: &FarCamera| self.patterns.iter().any(|it| it.matches(far));
-        host.listed = all.filter(is_meant).collect();
-        let listed = host.listed.clone();
+        let listed: BTreeSet<_> = all.filter(is_meant).collect();
         for (camera, have) in &mut self.cameras {
             if camera.host == directory.host {
                 have.unlisted = (!listed.contains(camera)).then(|| have.unlisted.unwrap_or(now));
             }
         }
         self.heard(now, &directory.host);
-        self.add(listed);
+        let left_out = self.add(listed);
+        if let Some(host) = self.hosts.get_mut(&directory.host) {
+            host.left_out = left_out;
+        }
+        self.count_left_out();
     }
 
     /// Nobody answers for a host.
@@ -327,65 +313,28 @@ impl Fleet {
         });
     }
 
-    /// A round has passed.
-    fn count_silence(&mut self, now: Instant) {
-        for (name, host) in &mut self.hosts {
-            // An answer that has not come is not waited for any longer.
-            host.asked = None;
-            host.silent = host.silent.saturating_add(1);
-            // The round that begins now has not been answered yet.
-            if host.silent == SILENCE + 1 {
-                let since = *host.heard.get_or_insert(now);
-                self.news.push(News::Silent(name.clone(), since));
-            }
-        }
-    }
-
-    /// Lets go of what is really gone, and takes in what was left out for want of room.
-    fn let_go(&mut self, now: Instant) {
-        let is_long = |since: Option<Instant>, stays| since.is_some_and(|at| now >= at + stays);
-        let (hosts, named) = (&self.hosts, &self.named);
-        let mut gone = Vec::new();
-        self.cameras.retain(|camera, have| {
-            let host = hosts.get(&camera.host);
-            let is_silent =
-                host.is_none_or(|host| host.silent > SILENCE && is_long(host.heard, SILENT_STAYS));
-            let is_gone = is_silent || is_long(have.unlisted, UNLISTED_STAYS);
-            let stays = !is_gone || named.contains(camera);
-            if !stays {
-                gone.push(News::Gone(camera.clone()));
-            }
-            stays
-        });
-        let has_room = !gone.is_empty();
-        self.news.append(&mut gone);
-        let named_hosts = &self.named_hosts;
-        self.hosts.retain(|name, host| {
-            let is_gone = host.silent > SILENCE && is_long(host.heard, SILENT_STAYS);
-            !is_gone || named_hosts.contains(name)
-        });
-        if has_room && self.left_out > 0 {
-            let heard = self.hosts.values().filter(|host| host.silent <= SILENCE);
-            let listed = heard.flat_map(|host| host.listed.iter().cloned()).collect();
-            self.add(listed);
-        }
-    }
-
-    /// Takes these, as far as there is room.
-    fn add(&mut self, listed: BTreeSet<FarCamera>) {
-        let named = listed.len();
+    /// Takes these, as far as there is room, and gives for how many there is none.
+    fn add(&mut self, listed: BTreeSet<FarCamera>) -> usize {
+        let mut left_out = 0;
         for camera in listed {
-            if self.cameras.contains_key(&camera) || self.cameras.len() >= self.max_cameras {
+            if self.cameras.contains_key(&camera) {
+                continue;
+            }
+            if self.cameras.len() >= self.max_cameras {
+                left_out += 1;
                 continue;
             }
             self.news.push(News::Come(camera.clone()));
             self.cameras.insert(camera, Have { unlisted: None });
         }
-        let listed = self.hosts.values().flat_map(|host| &host.listed);
-        let left_out = listed.filter(|camera| !self.cameras.contains_key(camera));
-        let left_out = left_out
-            .count()
-            .max(named.saturating_sub(self.cameras.len()));
+        left_out
+    }
+
+    /// Says how many are left out, where that has changed.
+    fn count_left_out(&mut self) {
+        let left_out = self.hosts.values().map(|host| host.left_out).sum();
+        // Hosts may list those that are named, too.
+        let left_out = self.named_left_out.max(left_out);
         if left_out != self.left_out && left_out > 0 {
             self.news.push(News::TooMany(left_out));
         }

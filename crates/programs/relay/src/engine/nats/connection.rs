@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::server_url::Protection;
-use super::{Credentials, Open, ServerUrl, Shared};
+use super::{Credentials, Open, Outgoing, ServerUrl, Shared};
 use crate::engine::{Event, ReplyTo};
 use crate::settings::BrokerSettings;
 use crate::wire::{HostName, Subject};
@@ -185,6 +185,7 @@ impl Connection {
             Open {
                 client,
                 max_message_bytes,
+                outgoing: Outgoing::default(),
             },
             told,
         ))

@@ -1,5 +1,6 @@
 //! Hosts that come, go, lie and fall silent.
 
+use super::silence::SILENT_STAYS;
 use super::*;
 
 const ASKER: Asker = Asker(7);
@@ -340,4 +341,22 @@ fn hosts_that_claim_to_be_there_are_bounded() {
         world.fleet.presence(world.now, &presence);
     }
     assert_eq!(world.fleet.hosts.len(), MAX_HOSTS);
+}
+
+#[test]
+fn who_says_again_and_again_that_it_is_there_is_heard_once() {
+    let mut world = World::new(&["*"], 100);
+    world.share("a", &["door"]);
+    world.talk();
+    world.now = world.fleet.deadline().unwrap();
+    let presence = Presence {
+        id: world.fleet.next(world.now)[0].request.id,
+        host: "a".parse().unwrap(),
+        instance: 1,
+        revision: 1,
+    };
+    for _ in 0..100 {
+        world.fleet.presence(world.now, &presence);
+    }
+    assert_eq!(world.fleet.take_news(100).len(), 1);
 }
