@@ -56,16 +56,21 @@ impl Claim {
         self.hears_until.get_or_insert(now + HEARING);
         self.last_number += 1;
         Some(Request {
-            id: RequestId {
-                asker: Asker(self.instance),
-                subject: SubjectTag::of(&Subject::Host(self.host.clone())),
-                number: self.last_number,
-            },
+            id: self.request_id(),
             have: None,
             is_alone: true,
             hold_ms: 0,
             max_bytes: 0,
         })
+    }
+
+    /// The last question.
+    fn request_id(&self) -> RequestId {
+        RequestId {
+            asker: Asker(self.instance),
+            subject: SubjectTag::of(&Subject::Host(self.host.clone())),
+            number: self.last_number,
+        }
     }
 
     /// The connection is another one: whoever was not heard before may be now.
@@ -89,11 +94,15 @@ impl Claim {
         u64::try_from(now.duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Somebody answers for the name.
+    /// Somebody answers for the name. What was not asked just now may be the word of one that has
+    /// ended, which a broker repeats.
     ///
     /// # Errors
     /// Another program keeps it.
     pub(super) fn answered(&self, now: Instant, other: &Directory) -> Result<(), NameTaken> {
+        if other.id != self.request_id() {
+            return Ok(());
+        }
         let own = Directory {
             id: other.id,
             host: self.host.clone(),
@@ -149,6 +158,23 @@ mod tests {
         let error = claim.answered(later, &directory(&request, 9, 60_000));
         let error = error.unwrap_err().to_string();
         assert!(error.contains("0000000000000009, for 60 s"), "{error}");
+    }
+
+    #[test]
+    fn the_word_of_one_that_has_ended_is_nothing() {
+        let now = Instant::now();
+        let mut claim = claim(7, now);
+        let old = claim.ask(now).unwrap();
+        let mut another = old;
+        another.id.asker = Asker(8);
+        claim.connected();
+        let request = claim.ask(now).unwrap();
+        for repeated in [old, another] {
+            let repeated = directory(&repeated, 9, 60_000);
+            assert_eq!(claim.answered(now, &repeated), Ok(()));
+        }
+        let said = directory(&request, 9, 60_000);
+        assert!(claim.answered(now, &said).is_err());
     }
 
     #[test]
