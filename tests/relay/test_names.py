@@ -1,5 +1,6 @@
 """A host's name belongs to one program."""
 
+from harness.slot import Slot
 from harness.waiting import wait_for
 
 
@@ -31,3 +32,14 @@ def test_a_name_is_free_again_when_its_program_has_ended(camera, share, fetch, h
         return look and slot.frame().size == (320, 240)
 
     wait_for(seen, "the other host's picture")
+
+
+def test_a_camera_of_this_host_keeps_its_slot(camera, share, fetch, start, directory, hub):
+    camera("far")
+    share("far")
+    own = Slot(directory / "fetched" / "far.default")
+    own.path.parent.mkdir()
+    start("eyelid-capture", "--slot", own.path, "--source", "test", "--size", "320x240")
+    own.wait_state("asleep", "awake")
+    fetch().wait_log("far.default.* is another producer's")
+    assert own.frame().size == (320, 240)

@@ -101,6 +101,7 @@ impl Slots {
         }
         let name = far.slot_name()?;
         let slot = name.directory(&self.directory);
+        left::check(&slot)?;
         let publisher = self.producers.open(&slot)?;
         let id = FarId(self.next_id);
         self.next_id += 1;
@@ -148,11 +149,14 @@ impl Slots {
         }) else {
             return;
         };
+        let is_still_own = left::check(&camera.slot).is_ok();
         // Nothing that was asked is waited for.
         self.post.set_ending(true);
         drop(self.producers.remove(camera.driver));
         self.post.set_ending(false);
-        left::clear(&camera.slot);
+        if is_still_own {
+            left::clear(&camera.slot);
+        }
         drop(camera);
         self.turns.retain(|_, turns| Rc::strong_count(turns) > 1);
     }

@@ -333,3 +333,33 @@ async fn what_an_earlier_run_left_goes_and_what_others_have_stays() {
     slots.remove(&far("bench"));
     assert!(!is_there("gone.bench"));
 }
+
+#[tokio::test]
+async fn a_camera_of_this_host_keeps_its_slot() {
+    let world = World::new();
+    let slot = world.home.path().join("pi.door");
+    let far = crate::wire::FarCamera {
+        host: "pi".parse().unwrap(),
+        camera: "door".parse().unwrap(),
+    };
+    let mut publisher = eyelid_slot::Publisher::open(&slot).unwrap();
+    publisher.publish(b"picture", SystemTime::now()).unwrap();
+    let mut slots = Slots::new(&world.settings(), Asker(1)).unwrap();
+    let refused = |slots: &mut Slots| slots.add(far.clone()).unwrap_err().to_string();
+    assert!(refused(&mut slots).contains("another producer's"));
+    let mut state = State::new(Phase::Asleep, SystemTime::now());
+    state.source = Some("v4l2:/dev/video0".to_owned());
+    publisher.set_state(&state).unwrap();
+    assert!(refused(&mut slots).contains("another producer's"));
+    slots.remove(&far);
+    assert!(slot.join("current.jpg").is_file());
+
+    // Nor is a slot removed that somebody has taken over.
+    std::fs::remove_dir_all(&slot).unwrap();
+    slots.add(far.clone()).unwrap();
+    slots.step(Instant::now()).unwrap();
+    let mut publisher = eyelid_slot::Publisher::open(&slot).unwrap();
+    publisher.set_state(&state).unwrap();
+    slots.remove(&far);
+    assert!(slot.join("state.json").is_file());
+}

@@ -1,11 +1,12 @@
 //! Whose the slots are: a lock while this process has them, and what is left of cameras that are
 //! gone.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
-use eyelid_slot::{CameraName, LockError, Reader, SlotLock};
+use eyelid_slot::{CameraName, LockError, Reader, SlotLock, State};
 
 use crate::FETCHED;
 
@@ -16,6 +17,41 @@ const LOCK: &str = ".fetch.lock";
 /// looked for.
 const HANDOVER: Duration = Duration::from_secs(2);
 const LOCK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A slot that another producer has: hosts elsewhere choose what their cameras are called, and
+/// those of this host keep their names.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "slot {0:?} is another producer's: give that camera another name, or remove what is left of it"
+)]
+pub(super) struct Foreign(PathBuf);
+
+/// Sees whether a slot is free, or what this program has left of the same camera.
+///
+/// # Errors
+/// It is another producer's, which may be asleep, or not running just now.
+pub(super) fn check(slot: &Path) -> Result<(), Foreign> {
+    let reader = Reader::new(slot);
+    let is_own = match reader.state() {
+        Some(state) => is_fetched(&state, slot),
+        // A placeholder is the first thing that is put into a slot here.
+        None => reader
+            .captured()
+            .is_none_or(|at| at == SystemTime::UNIX_EPOCH),
+    };
+    if is_own {
+        Ok(())
+    } else {
+        Err(Foreign(slot.to_owned()))
+    }
+}
+
+fn is_fetched(state: &State, slot: &Path) -> bool {
+    let name = slot.file_name().and_then(OsStr::to_str);
+    let source = state.source.as_deref();
+    let camera = source.and_then(|source| source.strip_prefix(FETCHED));
+    name.is_some() && camera == name
+}
 
 /// Removes a slot. What something else lies in stays.
 pub(super) fn clear(slot: &Path) {
@@ -49,14 +85,14 @@ pub(super) fn sweep(directory: &Path, is_there: impl Fn(&Path) -> bool) {
     for entry in entries.flatten() {
         let path = entry.path();
         let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|it| it.parse::<CameraName>().ok()) else {
-            continue;
-        };
+        let is_name = name
+            .to_str()
+            .is_some_and(|it| it.parse::<CameraName>().is_ok());
         let is_own = || {
-            let source = Reader::new(&path).state().and_then(|state| state.source);
-            source.is_some_and(|source| source == format!("{FETCHED}{name}"))
+            let state = Reader::new(&path).state();
+            state.is_some_and(|state| is_fetched(&state, &path))
         };
-        if !is_there(&path) && is_own() {
+        if is_name && !is_there(&path) && is_own() {
             clear(&path);
         }
     }
