@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::engine::memory::{Hub, Memory};
 use crate::settings::BrokerSettings;
-use crate::wire::{Asker, FrameId, Part, Reply};
+use crate::wire::{Asker, FrameId, Head, Part, Reply};
 
 /// Longer than anything here takes, but a hang.
 const HANG: Duration = Duration::from_secs(20);
