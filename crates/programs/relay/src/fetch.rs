@@ -23,7 +23,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use eyelid_daemon::pulse::{Pulse, feed_watchdog};
 use eyelid_daemon::timer::at;
-use eyelid_daemon::{manager, readiness};
+use eyelid_daemon::{LogLimit, manager, readiness};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::fleet::{Fleet, News, Question};
@@ -37,6 +37,9 @@ const NEWS_AT_ONCE: usize = 32;
 
 /// So many events are taken before readers have their turn.
 const EVENTS_AT_ONCE: usize = 64;
+
+/// What a host elsewhere can cause is said so often at most.
+const COMPLAINTS: (u32, Duration) = (20, Duration::from_secs(60));
 
 /// When slots are looked for that an earlier run has left: by then each host has had three rounds
 /// to say what it shares.
@@ -75,6 +78,7 @@ struct Fetch<E> {
     max_cameras: usize,
     sweep_at: Option<Instant>,
     was_swept: bool,
+    complaints: LogLimit,
 }
 
 impl<E: Engine> Fetch<E> {
@@ -87,6 +91,7 @@ impl<E: Engine> Fetch<E> {
             max_cameras: settings.max_cameras,
             sweep_at: None,
             was_swept: false,
+            complaints: LogLimit::new(COMPLAINTS.0, COMPLAINTS.1),
         })
     }
 
@@ -173,8 +178,10 @@ impl<E: Engine> Fetch<E> {
     fn take(&mut self, now: Instant, news: News) -> anyhow::Result<()> {
         match news {
             News::Come(far) => {
-                if let Err(error) = self.slots.add(far) {
-                    log::error!("a camera cannot be fetched: {error:#}");
+                if let Err(error) = self.slots.add(far)
+                    && let Some(suppressed) = self.complaints.allow(now)
+                {
+                    log::error!("a camera cannot be fetched: {error:#}{suppressed}");
                 }
             }
             News::Gone(far) => self.slots.remove(&far),

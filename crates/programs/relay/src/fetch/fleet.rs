@@ -100,6 +100,8 @@ pub(super) struct Fleet {
     /// How many cameras were left out, and how many of those that are named.
     left_out: usize,
     named_left_out: usize,
+    /// How many were said to be.
+    told_left_out: usize,
     news: Vec<News>,
 }
 
@@ -125,6 +127,7 @@ impl Fleet {
             cut: None,
             left_out: 0,
             named_left_out: 0,
+            told_left_out: 0,
             news: Vec::new(),
             named: BTreeSet::new(),
         };
@@ -188,6 +191,7 @@ impl Fleet {
             self.next_round = Some(now + ROUND);
             self.count_silence(now);
             self.let_go(now);
+            self.tell_left_out();
         }
         if is_round || is_early {
             if self.looks_around {
@@ -330,15 +334,23 @@ impl Fleet {
         left_out
     }
 
-    /// Says how many are left out, where that has changed.
+    /// Counts those that are left out.
     fn count_left_out(&mut self) {
         let left_out = self.hosts.values().map(|host| host.left_out).sum();
         // Hosts may list those that are named, too.
-        let left_out = self.named_left_out.max(left_out);
-        if left_out != self.left_out && left_out > 0 {
-            self.news.push(News::TooMany(left_out));
+        self.left_out = self.named_left_out.max(left_out);
+        if self.told_left_out == 0 {
+            self.tell_left_out();
         }
-        self.left_out = left_out;
+    }
+
+    /// Says how many they are, where that is news. Hosts list theirs one after the other: the next
+    /// number is that of the next round.
+    fn tell_left_out(&mut self) {
+        if self.left_out > 0 && self.left_out != self.told_left_out {
+            self.news.push(News::TooMany(self.left_out));
+        }
+        self.told_left_out = self.left_out;
     }
 
     fn ask_host(&mut self, name: &HostName) -> Question {
