@@ -196,13 +196,20 @@ impl Asking {
         for pending in &self.pending {
             match pending.progress() {
                 Some(progress) => load.coming.push((progress.at, progress.left_bytes)),
-                None => {
+                None if self.comes_soon() => {
                     let frame = (pending.asked() + begins, self.path.last_bytes());
                     load.expected.push(frame);
                 }
+                None => {}
             }
         }
         turns.note(self.subject, load);
+    }
+
+    /// What was asked is soon under way. Else it is held at the other side, or lost, and who waited
+    /// for it with the link free would wait for that.
+    fn comes_soon(&self) -> bool {
+        self.path.has_pictures() && !self.reach.has_lost()
     }
 
     fn request(&mut self, now: Instant) -> Request {

@@ -36,6 +36,10 @@ const OVERDUE: Duration = Duration::from_millis(100);
 /// A camera of 30 frames a second has its next picture within this.
 const PICTURE: Duration = Duration::from_millis(33);
 
+/// A request that is usually held for longer is of a camera that is slower than its link: two
+/// requests are held for two pictures.
+const PROMPT_HELD: Duration = Duration::from_millis(132);
+
 /// What is known of the way.
 #[derive(Debug, Default)]
 pub(super) struct Path {
@@ -52,6 +56,8 @@ pub(super) struct Path {
     part_bytes: u32,
     /// When a head came last whose request was alone.
     measured: Option<Instant>,
+    /// The last answer had no frame.
+    is_without_pictures: bool,
     /// When the last frame was whole, and how long after the one before.
     last_frame: Option<Instant>,
     interval: Duration,
@@ -128,6 +134,11 @@ impl Path {
         self.helds.usual().unwrap_or_default().min(PICTURE)
     }
 
+    /// Says whether a request is answered with a picture as soon as the link has room for it.
+    pub(super) fn has_pictures(&self) -> bool {
+        !self.is_without_pictures && self.helds.usual().unwrap_or_default() <= PROMPT_HELD
+    }
+
     /// The smallest round trip.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip.get()
@@ -152,11 +163,13 @@ impl Path {
     /// The head of a frame came.
     pub(super) fn head_came(&mut self, now: Instant, pending: &Pending, head: &Head) {
         self.helds.note(head.held());
+        self.is_without_pictures = false;
         self.answer_came(now, pending, head.held());
     }
 
     /// An answer without a frame came: it has a round trip, and no response that a frame has.
     pub(super) fn no_frame_came(&mut self, now: Instant, pending: &Pending, answer: &NoFrame) {
+        self.is_without_pictures = true;
         let took = now.saturating_duration_since(pending.asked());
         let held = Duration::from_micros(answer.held_us.into());
         self.round_trip.note(now, took.saturating_sub(held));

@@ -66,6 +66,11 @@ impl Reach {
         grace.max(path.usual_response() * RESPONSES)
     }
 
+    /// The last request went unanswered.
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
     /// The other side has said something.
     pub(super) fn answered(&mut self) {
         self.lost = 0;

@@ -38,7 +38,24 @@ pub(super) struct World {
     pub(super) wish: Duration,
     /// The requests that get lost.
     pub(super) lost: Vec<u64>,
+    /// Who stands still, and from when until when.
+    pub(super) stalls: Vec<(Who, Duration, Duration)>,
+    pub(super) seed: u64,
     pub(super) length: Duration,
+}
+
+/// Who may stand still for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Share,
+    /// It is another one after that, and what it was asked before is lost.
+    KilledShare,
+    /// Both ways.
+    Link,
+    Readers,
+    Fetch,
+    /// The first one takes no pictures.
+    Camera,
 }
 
 impl World {
@@ -55,8 +72,22 @@ impl World {
             encode: MS,
             wish: MS,
             lost: vec![],
+            stalls: vec![],
+            seed: 7,
             length: Duration::from_secs(14),
         }
+    }
+
+    /// When this one gets to what is there for it since then.
+    fn attended(&self, who: Who, since: Duration) -> Duration {
+        let mut stalls = self.stalls.iter();
+        let stall = stalls.find(|(whose, from, to)| *whose == who && (*from..*to).contains(&since));
+        stall.map_or(since, |(_, _, to)| *to)
+    }
+
+    fn share_attends(&self, since: Duration) -> Duration {
+        self.attended(Who::Share, since)
+            .max(self.attended(Who::KilledShare, since))
     }
 
     fn rate(&self, at: Duration) -> f64 {
@@ -70,7 +101,7 @@ impl World {
 
     /// When the last byte has left, of so many that began to be sent.
     fn sent(&self, began: Duration, bytes: usize) -> Duration {
-        let (mut at, mut left) = (began, bytes as f64);
+        let (mut at, mut left) = (self.attended(Who::Link, began), bytes as f64);
         loop {
             let rate = self.rate(at);
             let next = self
@@ -174,6 +205,12 @@ impl Seen {
         })
     }
 
+    /// How many frames came from one moment to another.
+    pub(super) fn count(&self, from: Duration, to: Duration) -> usize {
+        let times = self.frames.iter().map(|(at, ..)| *at);
+        times.filter(|at| (from..to).contains(at)).count()
+    }
+
     /// The longest time between two frames.
     pub(super) fn longest_gap(&self) -> Duration {
         let gaps = self.frames.windows(2).map(|pair| pair[1].0 - pair[0].0);
@@ -185,6 +222,8 @@ impl Seen {
 enum Event {
     Request(Vec<u8>),
     Exposure(u64),
+    /// The share looks at what it has not seen.
+    Look,
     Reply(usize, Vec<u8>),
     Wake,
 }
@@ -196,11 +235,15 @@ struct Simulation<'a> {
     events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
     next_event: u64,
     random: Rng,
+    instance: u64,
     answering: Answering<usize>,
     cameras: Vec<Camera>,
     turns: Turns,
+    /// When the share was killed last.
+    killed: Duration,
     link_free: Duration,
     last_reply: Duration,
+    last_request: Duration,
     /// When all are asked again, though nothing happens.
     wake: Duration,
     seen: Seen,
@@ -233,12 +276,15 @@ impl<'a> Simulation<'a> {
             now: Duration::ZERO,
             events: BinaryHeap::new(),
             next_event: 0,
-            random: Rng::with_seed(7),
+            random: Rng::with_seed(world.seed),
+            instance: 3,
             answering: Answering::new(3),
             cameras: (0..world.cameras).map(Camera::new).collect(),
             turns: Turns::default(),
+            killed: Duration::ZERO,
             link_free: Duration::ZERO,
             last_reply: Duration::ZERO,
+            last_request: Duration::ZERO,
             wake: Duration::ZERO,
             seen: Seen::default(),
         }
@@ -260,14 +306,34 @@ impl<'a> Simulation<'a> {
     fn run(mut self) -> Seen {
         self.at(Duration::ZERO, Event::Wake);
         self.at(Duration::ZERO, Event::Exposure(1));
+        for (_, _, to) in self.world.stalls.clone() {
+            self.at(to, Event::Wake);
+        }
         while let Some(Reverse((at, _, event))) = self.events.pop() {
             if at >= self.world.length {
                 break;
             }
+            let attended = match event {
+                Event::Request(_) | Event::Look => self.world.share_attends(at),
+                Event::Reply(..) | Event::Wake => self.world.attended(Who::Fetch, at),
+                Event::Exposure(_) => at,
+            };
+            if attended > at {
+                // In the order in which they came.
+                self.at(attended, event);
+                continue;
+            }
             self.now = at;
             match event {
                 Event::Request(request) => self.request(&Request::parse(&request).unwrap()),
-                Event::Exposure(sequence) => self.exposure(sequence),
+                Event::Exposure(sequence) => {
+                    self.at(at, Event::Look);
+                    self.at(
+                        self.world.exposed(sequence + 1),
+                        Event::Exposure(sequence + 1),
+                    );
+                }
+                Event::Look => self.look(),
                 Event::Reply(camera, reply) => self.reply(camera, &reply),
                 Event::Wake => {}
             }
@@ -285,29 +351,48 @@ impl<'a> Simulation<'a> {
 
     /// The share gets a request.
     fn request(&mut self, request: &Request) {
-        let newest = Some(self.offer(self.world.exposure(self.now)));
+        self.be_killed();
         let (now, subject) = (self.instant(), request.id.subject);
         let camera = self
             .cameras
             .iter()
             .position(|camera| camera.subject == subject);
         let reply_to = camera.unwrap();
+        let newest = self.offer(self.world.exposure(self.now));
+        let newest = Some(newest).filter(|_| self.takes_pictures(reply_to));
         let answers = self
             .answering
             .request(now, subject, request, reply_to, newest);
         self.answer(answers.unwrap());
     }
 
+    /// The share is another one after it was killed.
+    fn be_killed(&mut self) {
+        let mut stalls = self.world.stalls.iter();
+        let killed = stalls.any(|(who, _, to)| *who == Who::KilledShare && *to == self.now);
+        if killed && self.killed != self.now {
+            self.killed = self.now;
+            self.instance += 1;
+            self.answering = Answering::new(self.instance);
+        }
+    }
+
+    fn takes_pictures(&self, camera: usize) -> bool {
+        camera > 0 || self.world.attended(Who::Camera, self.now) == self.now
+    }
+
     /// The cameras take pictures.
-    fn exposure(&mut self, sequence: u64) {
-        let (now, offer) = (self.instant(), self.offer(sequence));
+    fn look(&mut self) {
+        self.be_killed();
+        let (now, offer) = (self.instant(), self.offer(self.world.exposure(self.now)));
         let mut answers = self.answering.expire(now);
-        for camera in &self.cameras {
+        for (index, camera) in self.cameras.iter().enumerate() {
+            if !self.takes_pictures(index) {
+                continue;
+            }
             answers.extend(self.answering.frame(now, camera.subject, offer));
         }
         self.answer(answers);
-        let next = self.world.exposed(sequence + 1);
-        self.at(next, Event::Exposure(sequence + 1));
     }
 
     fn answer(&mut self, answers: Vec<Answer<usize>>) {
@@ -319,7 +404,7 @@ impl<'a> Simulation<'a> {
                     let no_frame = NoFrame {
                         id: answer.id,
                         reason,
-                        instance: 3,
+                        instance: self.instance,
                         held_us,
                     };
                     vec![no_frame.to_bytes()]
@@ -359,19 +444,25 @@ impl<'a> Simulation<'a> {
             Ok(Outcome::Coming | Outcome::NoFrame(_)) => {}
             // Who is given up is answered nonetheless.
             Err(Rejected::NotOutstanding(_)) => self.seen.late += 1,
+            Err(Rejected::NotNewer) if self.instance > 3 => self.seen.late += 1,
             Err(error) => panic!("{error}"),
             Ok(Outcome::Frame(frame)) => {
                 let age = wall.duration_since(frame.captured).unwrap();
-                camera.wished = self.now + self.world.wish;
+                let wished = self.now + self.world.wish;
+                camera.wished = self.world.attended(Who::Readers, wished);
                 let captured = self.world.exposed(frame.id.sequence);
                 self.seen
                     .frame(self.now, captured, self.now - age.min(self.now));
-                self.at(self.now + self.world.wish, Event::Wake);
+                let wished = self.cameras[index].wished;
+                self.at(wished, Event::Wake);
             }
         }
     }
 
     fn ask(&mut self) {
+        if self.world.attended(Who::Fetch, self.now) > self.now {
+            return;
+        }
         let cameras = 0..self.cameras.len();
         let deadlines: Vec<_> = cameras.filter_map(|index| self.ask_for(index)).collect();
         let next = deadlines.into_iter().filter(|at| *at > self.now).min();
@@ -400,6 +491,10 @@ impl<'a> Simulation<'a> {
             self.seen.requests += 1;
             if !self.world.lost.contains(&request.id.number) {
                 let at = self.now + self.late(self.world.up);
+                let at = self.world.attended(Who::Link, at);
+                // They come in the order in which they were sent.
+                let at = at.max(self.last_request);
+                self.last_request = at;
                 self.at(at, Event::Request(request.to_bytes()));
             }
         }

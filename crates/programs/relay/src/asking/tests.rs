@@ -1,4 +1,4 @@
-use super::simulation::{Seen, World};
+use super::simulation::{Seen, Who, World};
 use super::*;
 use crate::wire::{Part, Subject};
 
@@ -593,4 +593,101 @@ fn cameras_of_one_host_have_their_whole_rate_where_the_link_is_free() {
     let (rate, age, seen) = compare(&world);
     let name = format!("{rate}, {age}, {}", seen.age_ms(50));
     assert!(rate >= 0.95 && age <= 1.3, "{name}");
+}
+
+/// Whoever stands still for a while, all is as before within 3 s.
+#[test]
+fn nobody_who_stood_still_makes_it_slow_for_longer() {
+    let mut slow = vec![];
+    for (name, world) in worlds() {
+        let usual = world.asked().count(10 * SECOND, 20 * SECOND) as f64 / 10.0;
+        for seed in SEEDS {
+            for world in stalled(&world, seed) {
+                let (who, from, to) = world.stalls[0];
+                let seen = world.asked();
+                let rate = seen.count(to + 3 * SECOND, to + 8 * SECOND) as f64 / 5.0;
+                if rate < usual * 0.9 {
+                    slow.push(format!(
+                        "{name}, {seed}: {who:?} {from:.1?} for {:.2?}: {rate:.1} of {usual:.1}",
+                        to - from
+                    ));
+                }
+            }
+        }
+    }
+    assert!(slow.is_empty(), "{} slow:\n{}", slow.len(), slow.join("\n"));
+}
+
+const SEEDS: [u64; 1] = [3];
+
+fn worlds() -> Vec<(String, World)> {
+    let mut worlds = vec![];
+    for (mbit, frame_bytes) in [(5_000.0, 2_000), (10.0, 98_000), (2.0, 20_000)] {
+        for cameras in [1, 4] {
+            let world = World {
+                cameras,
+                frame_bytes,
+                jitter: 3 * MS,
+                length: 20 * SECOND,
+                ..World::mbit(mbit)
+            };
+            worlds.push((format!("{mbit} Mbit/s, {cameras}"), world));
+        }
+    }
+    worlds
+}
+
+/// The same, where one of them stands still for 0.05 to 12 s.
+fn stalled(world: &World, seed: u64) -> Vec<World> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let all = [
+        Who::Share,
+        Who::KilledShare,
+        Who::Link,
+        Who::Readers,
+        Who::Fetch,
+    ];
+    let each = all.map(|who| {
+        let from = 4 * SECOND + SECOND.mul_f64(random.f64() * 12.0);
+        let length = SECOND.mul_f64(0.05 * 240_f64.powf(random.f64()));
+        World {
+            stalls: vec![(who, from, from + length)],
+            seed,
+            length: from + length + 9 * SECOND,
+            lost: vec![],
+            rates: world.rates.clone(),
+            ..*world
+        }
+    });
+    each.into()
+}
+
+/// A request that is held at the other side keeps nothing from its link.
+#[test]
+fn a_camera_without_pictures_is_in_no_others_way() {
+    for (mbit, frame_bytes) in [(10.0, 98_000), (10.0, 15_000), (100.0, 98_000)] {
+        let world = World {
+            cameras: 4,
+            frame_bytes,
+            ..World::mbit(mbit)
+        };
+        let three = World {
+            cameras: 3,
+            rates: world.rates.clone(),
+            lost: vec![],
+            stalls: vec![],
+            ..world
+        };
+        let one_less = World {
+            stalls: vec![(Who::Camera, 4 * SECOND, 14 * SECOND)],
+            ..world
+        };
+        let (from, to) = (6 * SECOND, 14 * SECOND);
+        let usual = three.asked().count(from, to);
+        let came = one_less.asked().count(from, to);
+        assert!(
+            came * 10 >= usual * 9,
+            "{mbit}, {frame_bytes}: {came} of {usual}"
+        );
+    }
 }
