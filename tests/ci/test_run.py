@@ -47,8 +47,8 @@ def test_root_is_asked_for_first():
         (["sockets", "--bin"], "--bin: which directory? (--bin DIR)"),
         (
             ["sockets", "--bin", "/dev"],
-            "no eyelid, eyelid-capture, eyelid-receive, eyelid-rtp, eyelid-server, eyelid-video, "
-            "eyelid-watch in "
+            "no eyelid, eyelid-capture, eyelid-receive, eyelid-relay, eyelid-rtp, eyelid-server, "
+            "eyelid-video, eyelid-watch in "
             '"/dev"',
         ),
         (["ci", "--bin", "/dev"], "ci takes no --bin: tests/run and .ci/suites themselves"),
