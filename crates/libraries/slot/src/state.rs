@@ -106,7 +106,7 @@ fn renditions<'de, D: Deserializer<'de>>(
 /// lies outside, be it only because a retry is added to a clock that is wrong, becomes the nearest
 /// that can be written.
 fn time<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
-    const LAST: Duration = Duration::from_secs(253_402_300_799); // 9999-12-31T23:59:59Z
+    const LAST: Duration = Duration::new(253_402_300_799, 999_999_999); // 9999-12-31T23:59:59.9Z
     let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
     let since_1970 = since_1970.unwrap_or_default().min(LAST);
     humantime_serde::serialize(&(SystemTime::UNIX_EPOCH + since_1970), to)
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn times_that_cannot_be_written_become_the_nearest_that_can() {
         let hour = Duration::from_secs(3600);
-        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        let last = SystemTime::UNIX_EPOCH + Duration::new(253_402_300_799, 999_999_999);
         let written = |since, retry| {
             let retry = Some(retry);
             let state = State {
