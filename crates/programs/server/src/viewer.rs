@@ -19,8 +19,16 @@ const PROBLEM: &str = include_str!("viewer/problem.html");
 
 /// viewer.css
 pub(crate) const STYLE: &str = include_str!("viewer/viewer.css");
-/// viewer.js
-pub(crate) const SCRIPT: &str = include_str!("viewer/viewer.js");
+/// viewer.js, as one: a browser waits for none after another, and no camera is named like a part.
+pub(crate) const SCRIPT: &str = concat!(
+    include_str!("viewer/reading.js"),
+    include_str!("viewer/camera.js"),
+    include_str!("viewer/page.js"),
+    include_str!("viewer/showing.js"),
+    include_str!("viewer/hand.js"),
+    include_str!("viewer/list.js"),
+    include_str!("viewer/start.js"),
+);
 /// video.js
 pub(crate) const VIDEO: &str = include_str!("viewer/video.js");
 /// icon.svg
