@@ -1,4 +1,4 @@
-//! What carries messages from one side to the other: a broker, behind four methods.
+//! What carries messages from one side to the other: a broker, behind three methods.
 //!
 //! Nothing here waits for an answer: whatever comes, comes as an [`Event`], in one channel and in
 //! the order in which it came. So any number of messages can answer one request, and one place sees
@@ -23,8 +23,8 @@ pub type Events = mpsc::Receiver<Event>;
 
 /// A broker of messages. Methods return at once.
 pub trait Engine {
-    /// Sends a request of one host: for frames, a state or what it shares. Its answer is any number
-    /// of [`Event::Reply`], or [`Event::NobodyAnswers`].
+    /// Sends a request: to one host for frames, a state or what it shares, or to all of them. Its
+    /// answer is any number of [`Event::Reply`], or [`Event::NobodyAnswers`].
     ///
     /// # Errors
     /// See [`SendError`].
@@ -35,12 +35,6 @@ pub trait Engine {
     /// # Errors
     /// See [`SendError`].
     fn answer(&self, to: &ReplyTo, message: Vec<u8>) -> Result<(), SendError>;
-
-    /// Asks all hosts who they are. Each answers with an [`Event::Reply`].
-    ///
-    /// # Errors
-    /// See [`SendError`].
-    fn directory(&self, id: RequestId, message: Vec<u8>) -> Result<(), SendError>;
 
     /// Whether there is a connection.
     fn state(&self) -> Link;

@@ -26,11 +26,12 @@ use eyelid_daemon::timer::at;
 use eyelid_daemon::{LogLimit, manager, readiness};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::fleet::{Fleet, News, Question};
+use self::fleet::{Fleet, News};
+use self::post::Letter;
 use self::slots::Slots;
-use crate::engine::{Engine, Event, Events, Link, SendError};
+use crate::engine::{Engine, Event, Events, Link};
 use crate::settings::FetchSettings;
-use crate::wire::{Asker, Directory, FarState, FormatError, Presence, Reply, RequestId, Subject};
+use crate::wire::{Asker, Directory, FarState, FormatError, Presence, Reply, RequestId};
 
 /// So many slots are made or removed before others have their turn: each takes some 0.3 ms.
 const NEWS_AT_ONCE: usize = 32;
@@ -158,21 +159,11 @@ impl<E: Engine> Fetch<E> {
             self.was_swept = true;
             self.slots.sweep();
         }
-        for question in self.fleet.next(now) {
-            self.ask_around(&question);
+        for letter in self.fleet.next(now) {
+            self.send(&letter);
         }
         self.send_letters();
         Ok(())
-    }
-
-    fn ask_around(&self, question: &Question) {
-        let Question { subject, request } = question;
-        let message = request.to_bytes();
-        let sent = match subject {
-            Subject::Hosts => self.engine.directory(request.id, message),
-            host => self.engine.ask(host, request.id, message),
-        };
-        note(subject, sent);
     }
 
     fn take(&mut self, now: Instant, news: News) -> anyhow::Result<()> {
@@ -238,9 +229,15 @@ impl<E: Engine> Fetch<E> {
 
     fn send_letters(&mut self) {
         for letter in self.slots.take_letters() {
-            let (id, message) = (letter.request.id, letter.request.to_bytes());
-            let sent = self.engine.ask(&letter.subject, id, message);
-            note(&letter.subject, sent);
+            self.send(&letter);
+        }
+    }
+
+    /// What is not sent is as if it had got lost: it is asked again.
+    fn send(&self, Letter { subject, request }: &Letter) {
+        let sent = self.engine.ask(subject, request.id, request.to_bytes());
+        if let Err(error) = sent {
+            log::debug!("{subject}: {error}");
         }
     }
 
@@ -270,13 +267,6 @@ impl<E: Engine> Fetch<E> {
             Err(error) => log::debug!("a message that is none: {error}"),
         }
         Ok(())
-    }
-}
-
-/// What is not sent is as if it had got lost: it is asked again.
-fn note(subject: &Subject, sent: Result<(), SendError>) {
-    if let Err(error) = sent {
-        log::debug!("{subject}: {error}");
     }
 }
 

@@ -98,9 +98,9 @@ impl Hub {
     }
 }
 
-impl Memory {
-    fn send(&self, subject: &Subject, id: RequestId, message: &[u8]) -> Result<(), SendError> {
-        self.hub.check(message)?;
+impl Engine for Memory {
+    fn ask(&self, subject: &Subject, id: RequestId, message: Vec<u8>) -> Result<(), SendError> {
+        self.hub.check(&message)?;
         let hears = |host: &HostName| match subject {
             Subject::Hosts => true,
             Subject::Host(asked) => asked == host,
@@ -118,17 +118,11 @@ impl Memory {
             let event = Event::Asked {
                 subject: subject.to_string(),
                 reply_to: ReplyTo(self.number.to_string()),
-                message: message.to_vec().into(),
+                message: message.clone().into(),
             };
             self.hub.tell(number, event);
         }
         Ok(())
-    }
-}
-
-impl Engine for Memory {
-    fn ask(&self, subject: &Subject, id: RequestId, message: Vec<u8>) -> Result<(), SendError> {
-        self.send(subject, id, &message)
     }
 
     fn answer(&self, to: &ReplyTo, message: Vec<u8>) -> Result<(), SendError> {
@@ -136,10 +130,6 @@ impl Engine for Memory {
         let number = to.0.parse().unwrap();
         self.hub.tell(number, Event::Reply(message.into()));
         Ok(())
-    }
-
-    fn directory(&self, id: RequestId, message: Vec<u8>) -> Result<(), SendError> {
-        self.send(&Subject::Hosts, id, &message)
     }
 
     fn state(&self) -> Link {

@@ -120,10 +120,6 @@ impl Engine for Nats {
         self.send(to.0.clone(), None, message)
     }
 
-    fn directory(&self, id: RequestId, message: Vec<u8>) -> Result<(), SendError> {
-        self.ask(&Subject::Hosts, id, message)
-    }
-
     fn state(&self) -> Link {
         let open = self.shared.open.borrow();
         open.as_ref()

@@ -93,17 +93,11 @@ impl FarTold {
     pub(super) fn request(&mut self, now: Instant, asker: Asker, subject: SubjectTag) -> Request {
         self.asked = Some(now);
         self.number += 1;
-        Request {
-            id: RequestId {
-                asker,
-                subject,
-                number: self.number,
-            },
-            have: None,
-            is_alone: true,
-            hold_ms: 0,
-            max_bytes: 0,
-        }
+        Request::question(RequestId {
+            asker,
+            subject,
+            number: self.number,
+        })
     }
 
     /// Takes an answer, if it is to the last request. Says whether it is.

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use self::host::Host;
+use super::post::Letter;
 use crate::pattern::Pattern;
 use crate::wire::{Asker, Directory, FarCamera, HostName, Presence, Request, RequestId};
 use crate::wire::{Subject, SubjectTag};
@@ -38,14 +39,6 @@ const EARLY: [Duration; 4] = [
 
 /// How many hosts are known of at most, whoever says that they are there.
 const MAX_HOSTS: usize = 5_000;
-
-/// Something to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Question {
-    /// [`Subject::Hosts`] or [`Subject::Host`].
-    pub(super) subject: Subject,
-    pub(super) request: Request,
-}
 
 /// What has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,8 +163,8 @@ impl Fleet {
         self.next_round.into_iter().chain(early).chain(cut).min()
     }
 
-    /// Gives what is to be asked now.
-    pub(super) fn next(&mut self, now: Instant) -> Vec<Question> {
+    /// Gives what is to be asked now, of all hosts ([`Subject::Hosts`]) or of one.
+    pub(super) fn next(&mut self, now: Instant) -> Vec<Letter> {
         let mut questions = Vec::new();
         if let Some((since, is_told @ false)) = &mut self.cut
             && now >= *since + CUT_STAYS
@@ -353,7 +346,7 @@ impl Fleet {
         self.told_left_out = self.left_out;
     }
 
-    fn ask_host(&mut self, name: &HostName) -> Question {
+    fn ask_host(&mut self, name: &HostName) -> Letter {
         let question = self.question(Subject::Host(name.clone()));
         let number = question.request.id.number;
         let host = self.hosts.entry(name.clone()).or_default();
@@ -361,21 +354,15 @@ impl Fleet {
         question
     }
 
-    fn question(&mut self, subject: Subject) -> Question {
+    fn question(&mut self, subject: Subject) -> Letter {
         self.number += 1;
         let id = RequestId {
             asker: self.asker,
             subject: SubjectTag::of(&subject),
             number: self.number,
         };
-        let request = Request {
-            id,
-            have: None,
-            is_alone: true,
-            hold_ms: 0,
-            max_bytes: 0,
-        };
-        Question { subject, request }
+        let request = Request::question(id);
+        Letter { subject, request }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::engine::memory::{Hub, Memory};
 use crate::settings::BrokerSettings;
-use crate::wire::{FrameId, Head, HostName, Request, cut};
+use crate::wire::{FrameId, Head, HostName, Request, Subject, cut};
 
 /// How long anything may take before it counts as hung.
 const HUNG: Duration = Duration::from_secs(20);

@@ -55,13 +55,7 @@ impl Claim {
         self.asked = Some(now);
         self.hears_until.get_or_insert(now + HEARING);
         self.last_number += 1;
-        Some(Request {
-            id: self.request_id(),
-            have: None,
-            is_alone: true,
-            hold_ms: 0,
-            max_bytes: 0,
-        })
+        Some(Request::question(self.request_id()))
     }
 
     /// The last question.

@@ -34,6 +34,17 @@ impl Request {
     /// Its length in bytes.
     pub const BYTES: usize = 48;
 
+    /// Asks for no frame, but for what is known at once: a state, a directory, who is there.
+    pub fn question(id: RequestId) -> Self {
+        Self {
+            id,
+            have: None,
+            is_alone: true,
+            hold_ms: 0,
+            max_bytes: 0,
+        }
+    }
+
     /// How long it is to be held.
     pub fn hold(&self) -> Duration {
         Duration::from_millis(self.hold_ms.into())

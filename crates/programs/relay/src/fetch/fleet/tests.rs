@@ -65,7 +65,7 @@ impl World {
             if questions.is_empty() {
                 break;
             }
-            for Question { subject, request } in questions {
+            for Letter { subject, request } in questions {
                 match subject {
                     Subject::Hosts => {
                         for (host, (_, revision)) in &self.hosts {
