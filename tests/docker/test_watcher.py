@@ -102,7 +102,7 @@ def test_people_are_seen_where_the_detector_is_shown_to_it(eyelid, directory):
 def test_without_the_detector_it_says_what_to_do(eyelid, directory):
     watching = watcher(eyelid, directory)
     try:
-        assert podman("wait", watching.id).stdout.strip() == "1"
+        assert podman("wait", watching.id).stdout.strip() == "78"
         assert "install package eyelid-detector" in watching.log()
     finally:
         watching.remove()

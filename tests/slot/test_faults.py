@@ -127,7 +127,8 @@ def test_what_is_no_file_is_neither_followed_nor_waited_for(
     producer = capture(slot)
     slot.frame()
     producer.stop()
-    os.utime(slot.file, (0, 0))
+    long_ago = time.time() - HOURS_S  # of 1970 it would be a placeholder
+    os.utime(slot.file, (long_ago, long_ago))
     # What a link leads to would be shown, if it were followed.
     target = directory / name
     if name == "current.jpg":

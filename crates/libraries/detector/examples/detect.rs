@@ -84,20 +84,11 @@ fn decode(bytes: &[u8]) -> Result<Pixels> {
     Ok(eyelid_jpeg::decode_jpeg(bytes, header)?)
 }
 
-#[cfg(feature = "onnxruntime")]
 fn open(model: &Path, library: Option<&Path>) -> Result<Detector> {
     Ok(match library {
         Some(library) => Detector::open_with(model, library)?,
         None => Detector::open(model)?,
     })
-}
-
-#[cfg(not(feature = "onnxruntime"))]
-fn open(model: &Path, library: Option<&Path>) -> Result<Detector> {
-    if library.is_some() {
-        bail!("--onnxruntime: this is built without the feature onnxruntime");
-    }
-    Ok(Detector::open(model)?)
 }
 
 fn line(path: &Path, seen: &[Seen], [wall, cpu]: [Duration; 2]) -> Result<serde_json::Value> {
