@@ -135,7 +135,11 @@ def _new(directory):
 def _gstreamer(directory, *source):
     frames = _new(directory)
     end = ["identity", f"eos-after={FRAMES + 1}", "!", "multifilesink"]
-    run("gst-launch-1.0", "-q", *source, "!", *end, f"location={frames}/%03d.jpg")
+    # At its end it asks for a pause, now and then by a connection that it has closed itself.
+    forgiven = "gst_rtspsrc_pause (): "
+    run(
+        "gst-launch-1.0", "-q", *source, "!", *end, f"location={frames}/%03d.jpg", forgiven=forgiven
+    )
     return [pixels(path) for path in sorted(frames.iterdir())]
 
 
@@ -146,8 +150,11 @@ def hashes(*arguments):
     return [line.split(",")[5].strip() for line in lines]
 
 
-def run(*command, cwd=None):
+def run(*command, cwd=None, forgiven=None):
+    """Runs a command, and gives what it prints. It must not fail, but for a reason that has these
+    words.
+    """
     command = [str(word) for word in command]
     done = subprocess.run(command, capture_output=True, timeout=2 * DEADLINE, text=True, cwd=cwd)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 or (forgiven and forgiven in done.stderr), done.stderr
     return done.stdout
