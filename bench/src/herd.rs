@@ -14,7 +14,8 @@ use eyelid_bench::picture::{FPS, Picture, Spec};
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Tables;
 use eyelid_producer::{
-    Driver, DriverId, DriverOptions, EncodedFrame, Producers, Source, SourceFailure, SourceStatus,
+    Driver, DriverId, DriverOptions, EncodedFrame, Producers, Rest, Source, SourceFailure,
+    SourceStatus,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -44,6 +45,7 @@ pub(crate) fn run(slots: &Path, count: usize, spec: Spec, linger: Duration) -> a
             max_fps: None,
             linger,
             tables: Tables::Standard,
+            rest: Rest::Frame,
         };
         let source = Played {
             number,
