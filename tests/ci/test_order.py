@@ -16,6 +16,10 @@ def steps():
             loop = [word.strip(";") for word in words[3:-1]]
         elif words[:1] == ["done"]:
             loop = []
+        elif words[:1] == ["suite_beside_after"]:
+            yield ["suite_beside", words[2]]
+        elif words[:1] == ["beside_first"]:
+            yield ["beside", words[1]]
         elif words and re.fullmatch("(suite|beside|await)(_beside|_suite)?", words[0]):
             yield from ([words[0], name] for name in loop or [words[1]])
 

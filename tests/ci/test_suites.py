@@ -222,3 +222,20 @@ def test_what_runs_beside_ends_with_it(ci, tmp_path):
     assert done.returncode == 5
     pid = int((tmp_path / "pid").read_text())
     wait_for(lambda: not alive(pid), "the end of what ran beside")
+
+
+def test_one_that_takes_what_a_job_makes_begins_when_that_has_ended(ci):
+    script = """
+        beside_first maker sh -c 'sleep 1; touch made; exit 3'
+        suite_beside_after maker one -k there
+        await maker
+        await_suite one
+        conclude_suites
+    """
+    one = """
+        def test_it_is_there(): assert pathlib.Path("made").exists()
+        def test_other(): assert False
+    """
+    done = ci(script, one=one)
+    assert done.stdout.rstrip().endswith("FAILED\nmaker ended with status 3"), done.stdout
+    assert took(done)["one (beside)"][0] >= 1
