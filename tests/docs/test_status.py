@@ -29,7 +29,7 @@ def properties(*schemas):
 def test_each_key_of_status_is_explained():
     keys = [key for cell, _ in section("http.md", "/status") for key in code(cell)]
     explained = {key.rpartition(".")[2] for key in keys}
-    tables = [SCHEMA, SCHEMA["$defs"]["camera"], SCHEMA["$defs"]["client"]]
+    tables = [SCHEMA, *(SCHEMA["$defs"][name] for name in ("camera", "client", "look"))]
     assert explained == properties(*tables) - {"cameras"}
 
 

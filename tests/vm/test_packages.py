@@ -259,8 +259,12 @@ def test_the_journal_has_fields_and_of_a_healthy_run_no_errors():
         for entry in entries:
             assert entry["SYSLOG_IDENTIFIER"] == program, entry
             assert entry["PRIORITY"] in "34567" and entry["MESSAGE"], entry
-            assert entry.get("EYELID_CAMERA") == ("side" if unit == SIDE else None), entry
+            named = {SIDE: {"side"}, CAPTURE: {None}, SERVER: {None, "default", "side"}}[unit]
+            assert entry.get("EYELID_CAMERA") in named, entry
         assert any("libcamera" in entry["MESSAGE"] for entry in entries) or unit == SERVER
+        looks = [entry for entry in entries if "EYELID_LOOK" in entry]
+        assert bool(looks) == (unit == SERVER), looks
+        assert all(entry["EYELID_CAMERA"] and entry["EYELID_ADDRESS"] for entry in looks), looks
     assert journal(f"--since=@{HEALTHY_SINCE[0]:.3f}", "--priority=warning", "--unit=eyelid*") == []
 
 

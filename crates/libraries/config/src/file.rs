@@ -321,6 +321,7 @@ mod tests {
             allow-origin = "*"
             adapt = "smooth"
             min-fps = 10
+            log-looks = false
             auth-file = "/etc/eyelid/htpasswd"
             [cameras.default]
             title = "Über dem Bett"
@@ -352,6 +353,7 @@ mod tests {
         assert_eq!(server.allow_host.len(), 2);
         assert_eq!(server.adapt, Some(crate::Adapt::Smooth));
         assert_eq!(server.min_fps, "10".parse().ok());
+        assert_eq!(server.log_looks, Some(false));
         let default: CameraOptions = config.of_camera(&CameraName::default()).unwrap();
         assert_eq!(
             default.source,

@@ -84,6 +84,9 @@ pub struct ServerOptions {
     /// Let clients that share a slow link get their frames one after the other [default: true]
     #[arg(long, value_name = "BOOL")]
     pub turns: Option<bool>,
+    /// Say in the log who looks at which camera [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub log_looks: Option<bool>,
     /// Ask for a user and password out of this htpasswd file (bcrypt: htpasswd -B)
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
@@ -114,6 +117,7 @@ impl ServerOptions {
             adapt: self.adapt.or(file.adapt),
             min_fps: self.min_fps.or(file.min_fps),
             turns: self.turns.or(file.turns),
+            log_looks: self.log_looks.or(file.log_looks),
             auth_file: self.auth_file.or(file.auth_file),
             password_file: self.password_file.or(file.password_file),
             doors: self.doors.or(file.doors),

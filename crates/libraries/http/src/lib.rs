@@ -12,6 +12,7 @@ mod admission;
 mod auth;
 mod connection;
 mod door;
+mod forwarded;
 mod framing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -33,6 +34,7 @@ pub use admission::{Admission, Permit};
 pub use auth::{AuthError, AuthFault, Password, basic_credentials};
 pub use connection::{Arrival, CameBy, Handler, Outcome};
 pub use door::{Checked, Counts, Door, LiveConfig, Methods, ServeOptions};
+pub use forwarded::{ClientAddress, client_address};
 pub use host::Advice;
 pub use listener::{BindError, Listener, Sockets};
 pub use origin::foreign as foreign_origin;

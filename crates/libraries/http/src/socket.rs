@@ -44,6 +44,14 @@ impl Peer {
         }
     }
 
+    /// Gives where it is, for people and without the port: its address, or how it came.
+    pub fn host(self) -> String {
+        match self.ip() {
+            Some(ip) => ip.to_canonical().to_string(),
+            None => self.to_string(),
+        }
+    }
+
     /// Gives the address by which clients are told apart where each is to have its share: a host
     /// has all addresses of its IPv6 network to itself (RFC 7421). This machine's `::1` stays as it
     /// is, so that callers know it as such. `None` for those that have no address.
@@ -337,6 +345,18 @@ mod tests {
             (Peer::Unix.network(), Peer::Unknown.network()),
             (None, None)
         );
+    }
+
+    #[test]
+    fn people_are_told_the_address_without_the_port() {
+        for (address, host) in [
+            ("192.0.2.1:5", "192.0.2.1"),
+            ("[::ffff:192.0.2.1]:5", "192.0.2.1"),
+            ("[2001:db8::1]:5", "2001:db8::1"),
+        ] {
+            assert_eq!(Peer::Tcp(address.parse().unwrap()).host(), host);
+        }
+        assert_eq!(Peer::Unix.host(), "unix");
     }
 
     #[tokio::test]

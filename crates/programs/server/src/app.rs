@@ -13,6 +13,7 @@ use eyelid_figures::{
 };
 use eyelid_http::hand_over::{ClosedError, Recipients};
 use eyelid_http::{AuthError, Door, LiveConfig};
+use eyelid_looks::Looks;
 use eyelid_slot::CameraName;
 use indexmap::IndexMap;
 use tokio::task::yield_now;
@@ -26,7 +27,7 @@ use crate::part::Part;
 use crate::route::Program;
 use crate::settings::{ConfiguredCamera, Settings};
 use crate::shared_answer::SharedAnswer;
-use crate::status::{CameraStatus, ClientStatus, FullPictures, Status};
+use crate::status::{CameraStatus, ClientStatus, FullPictures, LookStatus, Status, WhoLooks};
 use crate::turn::TurnTakers;
 use crate::watchers::{WatchedCameras, Watchers};
 
@@ -55,6 +56,8 @@ pub(crate) struct App {
     /// How people call the cameras, as far as the configuration says.
     titles: RefCell<HashMap<CameraName, Title>>,
     pub(crate) clients: Rc<Clients>,
+    /// Who looks at what, however many clients that takes.
+    pub(crate) looks: Rc<Looks>,
     /// Those that do not keep up.
     pub(crate) turn_takers: Rc<TurnTakers>,
     pub(crate) metrics: Metrics,
@@ -83,6 +86,7 @@ impl App {
             closed: LogLimit::new(1, CLOSED_LOGGED),
             titles: RefCell::new(titles),
             clients: Rc::default(),
+            looks: Looks::new(settings.log_looks),
             turn_takers: Rc::default(),
             metrics: Metrics::new(),
             whole_status: SharedAnswer::default(),
@@ -118,6 +122,7 @@ impl App {
         self.deadline.set(settings.deadline);
         self.adapt.set(settings.adapt);
         self.takes_turns.set(settings.turns);
+        self.looks.set_logged(settings.log_looks);
         let (slots, titles) = split(settings.cameras);
         self.cameras.reconfigure(slots);
         self.titles.replace(titles);
@@ -155,18 +160,25 @@ impl App {
         let mut names = self.names();
         let camera_count = names.len();
         names.retain(is_told);
+        let counts = self.looks.counts();
         let of = |camera: &Camera| {
             let name = camera.name();
-            CameraStatus::of(camera, self.title(name), push, watch.get(name))
+            let looks = counts.get(name).copied().unwrap_or_default();
+            CameraStatus::of(camera, self.title(name), looks, push, watch.get(name))
         };
         let cameras = self.of_each(names, of).await;
         let clients = self.clients.list();
         let clients = clients.iter().filter(|client| is_told(&client.camera));
+        let looks = self.looks.now().into_iter();
+        let looks = looks.filter(|look| is_told(&look.looker.camera));
         Status::new(
             self.started.elapsed(),
             camera_count,
             cameras,
-            clients.map(|client| ClientStatus::of(client)).collect(),
+            WhoLooks {
+                clients: clients.map(|client| ClientStatus::of(client)).collect(),
+                looks: looks.map(LookStatus::from).collect(),
+            },
             self.programs(),
             rtp,
             video,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use eyelid_consumer::MeasuredRate;
+use eyelid_looks::Looking;
 use eyelid_slot::{CameraName, Rendition};
 
 use crate::adapter::InEffect;
@@ -21,6 +22,8 @@ pub(crate) struct Clients {
 pub(crate) struct Client {
     /// Its address, for people.
     pub(crate) address: String,
+    /// Its user, where passwords are asked for.
+    pub(crate) user: Option<String>,
     /// The camera it looks at.
     pub(crate) camera: CameraName,
     /// Since when.
@@ -37,13 +40,22 @@ pub(crate) struct Client {
     pub(crate) skipped: Cell<u64>,
     /// Frames a second of late.
     pub(crate) rate: Cell<MeasuredRate>,
+    /// What its frames are part of, if they come from here.
+    look: Option<Looking>,
 }
 
 impl Clients {
     /// Enters a client; it is in the list for as long as what is returned lives.
-    pub(crate) fn enter(self: &Rc<Self>, address: String, camera: CameraName) -> Entry {
+    pub(crate) fn enter(
+        self: &Rc<Self>,
+        address: String,
+        user: Option<String>,
+        camera: CameraName,
+        look: Option<Looking>,
+    ) -> Entry {
         let client = Rc::new(Client {
             address,
+            user,
             camera,
             since: Instant::now(),
             bytes: Cell::default(),
@@ -52,6 +64,7 @@ impl Clients {
             sent: Cell::default(),
             skipped: Cell::default(),
             rate: Cell::default(),
+            look,
         });
         let key = self.next.replace(self.next.get() + 1);
         self.all.borrow_mut().insert(key, client.clone());
@@ -85,7 +98,9 @@ impl Client {
         rendition: Option<Rendition>,
         now: Instant,
     ) {
-        self.shown.set(Some(rendition));
+        if self.shown.replace(Some(rendition)).is_none() {
+            self.begin_look();
+        }
         self.bytes.set(self.bytes.get() + bytes);
         self.sent.set(self.sent.get() + 1);
         self.skipped.set(self.skipped.get() + skipped);
@@ -93,10 +108,21 @@ impl Client {
         rate.count(now);
         self.rate.set(rate);
     }
+
+    /// Its first frame went. Apart, for that happens once.
+    #[cold]
+    fn begin_look(&self) {
+        if let Some(look) = &self.look {
+            look.begin();
+        }
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if let Some(look) = &self.client.look {
+            look.end(self.client.sent.get(), self.client.bytes.get());
+        }
         self.clients.all.borrow_mut().remove(&self.key);
     }
 }

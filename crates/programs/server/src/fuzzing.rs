@@ -156,6 +156,7 @@ pub(crate) fn settings(slots: PathBuf) -> Settings {
         },
         adapt: AdaptSettings::default(),
         turns: true,
+        log_looks: true,
         serve: ServeOptions {
             allow_host: vec![AllowedHost::Any],
             allow_origin: "*".parse().ok(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use eyelid_consumer::RateCap;
 use eyelid_http::{Arrival, Handler, Outcome, Peer, Socket};
+use eyelid_looks::Way;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
@@ -25,8 +26,11 @@ impl Handler for App {
         match respond(&self, &request, peer).await {
             Found::Response(response) => Outcome::Response(response),
             Found::HandOver(recipient, known) => Outcome::take_over(move |taken| async move {
-                let camera = known.camera.clone();
-                let _entry = camera.map(|camera| self.clients.enter(peer.to_string(), camera));
+                // What it gets, and whether it looks, the other program knows.
+                let _entry = known.camera.clone().map(|camera| {
+                    let user = known.user.clone();
+                    self.clients.enter(peer.to_string(), user, camera, None)
+                });
                 recipient.hand_over(&known, taken).await;
             }),
             Found::Stream(wanted) => {
@@ -53,7 +57,11 @@ impl Handler for App {
 /// A stream for a client whose request is read, and nothing answered yet.
 fn stream(app: &App, request: StreamRequest, socket: Socket, peer: Peer) -> Stream {
     let name = request.camera.name();
-    let entry = app.clients.enter(peer.to_string(), name.clone());
+    let user = request.looker.user.clone();
+    let look = app.looks.looking(request.looker, Way::Stream);
+    let entry = app
+        .clients
+        .enter(peer.to_string(), user, name.clone(), Some(look));
     let counters = app.metrics.streams(name);
     let interval = |fps| Duration::from_secs_f64(1.0 / fps);
     let cap = request.fps.map(|fps| RateCap::new(interval(fps)));

@@ -1,6 +1,7 @@
 //! Counters of this process for Prometheus (OpenMetrics text).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
@@ -44,6 +45,7 @@ pub(crate) struct Metrics {
     adapted_clients: Family<AdaptedLabels, Gauge>,
     full_pictures: Family<CameraLabels, Counter>,
     full_pictures_kept: Family<CameraLabels, Counter<f64, AtomicU64>>,
+    looks: Family<CameraLabels, Counter>,
     rtp: RtpMetrics,
     video: VideoMetrics,
     watch: WatchMetrics,
@@ -73,6 +75,8 @@ pub(crate) struct CountedNow {
     pub(crate) adapted: Vec<(CameraName, InEffect)>,
     /// What cameras say that have taken full pictures.
     pub(crate) full_pictures: Vec<(CameraName, FullPictures)>,
+    /// How many looks at each camera have begun.
+    pub(crate) looks: BTreeMap<CameraName, u64>,
     /// What `eyelid-rtp` says, if it runs.
     pub(crate) rtp: Option<Rc<RtpFigures>>,
     /// What `eyelid-video` says, if it runs.
@@ -149,6 +153,7 @@ impl Metrics {
             adapted_clients: Family::default(),
             full_pictures: Family::default(),
             full_pictures_kept: Family::default(),
+            looks: Family::default(),
             rtp: RtpMetrics::default(),
             video: VideoMetrics::default(),
             watch: WatchMetrics::default(),
@@ -197,6 +202,8 @@ impl Metrics {
         let help = "How long full pictures kept the camera from its stream";
         let (name, kept) = ("full_pictures_kept", metrics.full_pictures_kept.clone());
         registry.register_with_unit(name, help, Unit::Seconds, kept);
+        let help = "Looks that have begun: of one client at one camera, whatever that took";
+        registry.register("looks", help, metrics.looks.clone());
         metrics.rtp.register(registry);
         metrics.video.register(registry);
         metrics.watch.register(registry);
@@ -272,6 +279,10 @@ impl Metrics {
             (self.full_pictures.get_or_create(&labels)).inc_by(full.taken);
             let kept_s = Duration::from_millis(full.kept_ms).as_secs_f64();
             (self.full_pictures_kept.get_or_create(&labels)).inc_by(kept_s);
+        }
+        self.looks.clear();
+        for (camera, looks) in &now.looks {
+            (self.looks.get_or_create(&CameraLabels::of(camera))).inc_by(*looks);
         }
         self.rtp.set(now.rtp.as_deref());
         self.video.set(now.video.as_deref());

@@ -10,7 +10,8 @@ use eyelid_config::Adapt;
 use eyelid_consumer::{Camera, Freshness, Wanted};
 use eyelid_http::hand_over::{ConnectError, Known, Recipient};
 use eyelid_http::response::{FullResponse, problem, typed, unavailable};
-use eyelid_http::{Checked, Methods, Peer};
+use eyelid_http::{Checked, ClientAddress, Methods, Peer, client_address};
+use eyelid_looks::Looker;
 use eyelid_slot::CameraName;
 use hyper::header::{HeaderValue, LAST_MODIFIED, LOCATION};
 use hyper::http::request::Parts;
@@ -31,6 +32,8 @@ const LISTED: usize = 16;
 pub(crate) struct StreamRequest {
     /// The camera to show.
     pub(crate) camera: Rc<Camera>,
+    /// Who looks at it.
+    pub(crate) looker: Looker,
     /// At most so many frames a second.
     pub(crate) fps: Option<f64>,
     /// What size its frames are to have.
@@ -63,7 +66,7 @@ pub(crate) async fn respond(app: &App, request: &Parts, peer: Peer) -> Found {
         Checked::Rejected(response) => Found::Response(response),
         Checked::Admitted(user) => match route {
             Route::Other(program, which) => other(app, program, which.as_ref(), peer, user),
-            route => own(app, request, route).await,
+            route => own(app, request, route, peer, user).await,
         },
     };
     let Found::Response(mut response) = found else {
@@ -74,8 +77,9 @@ pub(crate) async fn respond(app: &App, request: &Parts, peer: Peer) -> Found {
 }
 
 /// What this server answers itself.
-async fn own(app: &App, request: &Parts, route: Route) -> Found {
+async fn own(app: &App, request: &Parts, route: Route, peer: Peer, user: Option<String>) -> Found {
     let head_only = request.method == Method::HEAD;
+    let looker = |camera: &Camera| looker(camera, request, peer, user);
     Found::Response(match route {
         Route::Stream(which, parameters) => match camera(app, &which) {
             None => no_camera(app, &which, "stream"),
@@ -89,6 +93,7 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
                 };
                 let adapt = parameters.adapt.unwrap_or(configured);
                 return Found::Stream(StreamRequest {
+                    looker: looker(&camera),
                     camera,
                     fps: parameters.fps,
                     wanted: parameters.size.unwrap_or_default(),
@@ -106,7 +111,10 @@ async fn own(app: &App, request: &Parts, route: Route) -> Found {
         Route::Snapshot(which, size) => match camera(app, &which) {
             None => no_camera(app, &which, "snapshot"),
             Some(_) if head_only => typed(Bytes::new(), "image/jpeg"),
-            Some(camera) => snapshot(app, camera, size).await,
+            Some(camera) => {
+                let looker = looker(&camera);
+                snapshot(app, camera, size, &looker).await
+            }
         },
         Route::Viewer(None) => {
             let names = app.names().into_iter();
@@ -182,8 +190,24 @@ fn camera(app: &App, which: &Which) -> Option<Rc<Camera>> {
     }
 }
 
+/// Who asks to look at a camera, as far as that is known.
+fn looker(camera: &Camera, request: &Parts, peer: Peer, user: Option<String>) -> Looker {
+    let ClientAddress { address, proxy } = client_address(&request.headers, peer);
+    Looker {
+        camera: camera.name().clone(),
+        user,
+        address,
+        proxy,
+    }
+}
+
 /// One frame captured after the request arrived, of this size if one was asked for.
-async fn snapshot(app: &App, camera: Rc<Camera>, size: Option<Wanted>) -> FullResponse {
+async fn snapshot(
+    app: &App,
+    camera: Rc<Camera>,
+    size: Option<Wanted>,
+    looker: &Looker,
+) -> FullResponse {
     let arrived = SystemTime::now();
     let name = camera.name().clone();
     let view = app.cameras.view(camera, None);
@@ -199,6 +223,7 @@ async fn snapshot(app: &App, camera: Rc<Camera>, size: Option<Wanted>) -> FullRe
         }
     };
     app.metrics.snapshot(&name, SnapshotOutcome::Frame);
+    app.looks.snapshot(looker, frame.jpeg.len() as u64);
     let mut response = typed(frame.jpeg.clone(), "image/jpeg");
     let headers = response.headers_mut();
     if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(frame.captured)) {
@@ -265,6 +290,7 @@ async fn metrics(app: &App) -> FullResponse {
             clients: app.viewers().await,
             adapted: app.adapted(),
             full_pictures: app.full_pictures().await,
+            looks: app.looks.counts(),
             rtp,
             video,
             watched,

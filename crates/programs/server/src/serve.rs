@@ -39,6 +39,7 @@ pub(crate) async fn run(
             end = accepted => log::info!("ending: {}", end.reason()),
             () = pulse::feed_watchdog([&accepting, &watching]) => {}
             () = reload_on_hang_up(hang_ups, || reload(&app, &settings, reread())) => {}
+            never = app.looks.run() => match never {},
         }
     };
     tokio::select! {
@@ -49,6 +50,7 @@ pub(crate) async fn run(
     drop(sockets.listeners);
     app.door.stop();
     acceptor.drain().await;
+    app.looks.end();
     Ok(())
 }
 

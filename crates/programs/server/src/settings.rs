@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) adapt: AdaptSettings,
     /// Clients that share a link take turns.
     pub(crate) turns: bool,
+    /// The log says who looks.
+    pub(crate) log_looks: bool,
     /// How clients are served.
     pub(crate) serve: ServeOptions,
 }
@@ -92,6 +94,7 @@ impl Settings {
                 min_fps: options.min_fps,
             },
             turns: options.turns.unwrap_or(true),
+            log_looks: options.log_looks.unwrap_or(true),
             serve: ServeOptions {
                 idle_exit: options.idle_exit,
                 max_clients: options

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use eyelid_config::Title;
 use eyelid_consumer::Camera;
 use eyelid_figures::{PushFigures, RtpFigures, VideoFigures, WatchFigures, without_connection};
+use eyelid_looks::LookNow;
 use eyelid_slot::{CameraName, Phase, Rendition, State};
 use serde::{Deserialize, Serialize};
 
@@ -44,13 +45,21 @@ pub(crate) struct Status<'a> {
     /// How many cameras there are, whether all are told of or not.
     pub(crate) camera_count: usize,
     pub(crate) cameras: Vec<CameraStatus>,
-    pub(crate) clients: Vec<ClientStatus>,
+    #[serde(flatten)]
+    pub(crate) who: WhoLooks,
     /// Which programs take requests over.
     pub(crate) programs: Vec<&'static str>,
     /// What `eyelid-rtp` tells, if it runs.
     pub(crate) rtp: Option<&'a RtpFigures>,
     /// What `eyelid-video` tells, if it runs.
     pub(crate) video: Option<&'a VideoFigures>,
+}
+
+/// Who looks: by streams, and at all.
+#[derive(Serialize)]
+pub(crate) struct WhoLooks {
+    pub(crate) clients: Vec<ClientStatus>,
+    pub(crate) looks: Vec<LookStatus>,
 }
 
 /// One camera.
@@ -76,6 +85,8 @@ pub(crate) struct CameraStatus {
     waiting: Option<String>,
     age_ms: Option<u128>,
     clients: usize,
+    /// How many looks at it have begun since the server's start.
+    looks: u64,
     /// What `eyelid-receive` tells of a camera that pushes.
     push: Option<serde_json::Value>,
     full_pictures: Option<FullPictures>,
@@ -94,6 +105,7 @@ struct Size {
 #[derive(Serialize)]
 pub(crate) struct ClientStatus {
     address: String,
+    user: Option<String>,
     camera: String,
     rendition: Option<&'static str>,
     adapt: Option<&'static str>,
@@ -105,12 +117,24 @@ pub(crate) struct ClientStatus {
     frames_skipped: u64,
 }
 
+/// One look.
+#[derive(Serialize)]
+pub(crate) struct LookStatus {
+    camera: String,
+    user: Option<String>,
+    address: String,
+    proxy: Option<String>,
+    way: &'static str,
+    began_s: u64,
+    clients: usize,
+}
+
 impl<'a> Status<'a> {
     pub(crate) fn new(
         uptime: Duration,
         camera_count: usize,
         cameras: Vec<CameraStatus>,
-        clients: Vec<ClientStatus>,
+        who: WhoLooks,
         programs: Vec<&'static str>,
         rtp: Option<&'a RtpFigures>,
         video: Option<&'a VideoFigures>,
@@ -124,7 +148,7 @@ impl<'a> Status<'a> {
             uptime_s: uptime.as_secs(),
             camera_count,
             cameras,
-            clients,
+            who,
             programs,
             rtp,
             video,
@@ -137,6 +161,7 @@ impl CameraStatus {
     pub(crate) fn of(
         camera: &Camera,
         title: Option<Title>,
+        looks: u64,
         told_of_push: &Told<PushFigures>,
         watch: Option<&Rc<WatchFigures>>,
     ) -> Self {
@@ -175,6 +200,7 @@ impl CameraStatus {
             error: state.and_then(|state| state.error),
             age_ms: camera.age().map(|age| age.as_millis()),
             clients: camera.viewers(),
+            looks,
             watch: watch.map(|figures| WatchFigures::clone(figures)),
         }
     }
@@ -185,6 +211,7 @@ impl ClientStatus {
         let adapted = client.adapted.get();
         Self {
             address: client.address.clone(),
+            user: client.user.clone(),
             camera: client.camera.to_string(),
             rendition: client.shown.get().map(rendition_name),
             adapt: adapted.map(|adapted| adapted.adapt),
@@ -194,6 +221,20 @@ impl ClientStatus {
             bytes: client.bytes.get(),
             frames_sent: client.sent.get(),
             frames_skipped: client.skipped.get(),
+        }
+    }
+}
+
+impl From<LookNow> for LookStatus {
+    fn from(look: LookNow) -> Self {
+        Self {
+            camera: look.looker.camera.to_string(),
+            user: look.looker.user,
+            address: look.looker.address,
+            proxy: look.looker.proxy,
+            way: look.way.name(),
+            began_s: look.began_ago.as_secs(),
+            clients: look.clients,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::testing::{DEADLINE, PLAIN, Slot};
 async fn stream(slot: &Slot) -> (JoinHandle<()>, UnixStream, Rc<Clients>) {
     let (near, mut far) = UnixStream::pair().unwrap();
     let (camera, clients) = (CameraName::default(), Rc::<Clients>::default());
-    let entry = clients.enter("unix".to_owned(), camera.clone());
+    let entry = clients.enter("unix".to_owned(), None, camera.clone(), None);
     let counters = Metrics::new().streams(&camera);
     let socket = Rc::new(Socket::Unix(near));
     let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, None);

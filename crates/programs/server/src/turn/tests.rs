@@ -129,7 +129,7 @@ async fn clients_that_keep_up_take_no_part() {
         for _ in 0..5 {
             let (socket, mut client) = connection().await;
             let turn = TurnTaker::new(all.clone(), socket.clone(), None);
-            let entry = clients.enter("loopback".to_owned(), camera.clone());
+            let entry = clients.enter("loopback".to_owned(), None, camera.clone(), None);
             let counters = Metrics::new().streams(&camera);
             let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, Some(turn));
             let stream = Stream {
@@ -168,7 +168,7 @@ async fn a_client_with_a_rate_of_its_own_is_not_waited_for_until_its_next_frame_
         let (socket, mut client) = connection().await;
         let turn = TurnTaker::new(all.clone(), socket.clone(), None);
         turn.enter();
-        let entry = clients.enter("loopback".to_owned(), camera.clone());
+        let entry = clients.enter("loopback".to_owned(), None, camera.clone(), None);
         let counters = Metrics::new().streams(&camera);
         let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, Some(turn));
         let writer = Rc::new(writer);

@@ -17,7 +17,8 @@ const FRAME_BYTES: usize = 1000;
 fn writer() -> (StreamWriter, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
     let camera = CameraName::default();
-    let entry = Rc::new(Clients::default()).enter("unix".to_owned(), camera.clone());
+    let clients = Rc::new(Clients::default());
+    let entry = clients.enter("unix".to_owned(), None, camera.clone(), None);
     let counters = Metrics::new().streams(&camera);
     let socket = Rc::new(Socket::Unix(near));
     let writer = StreamWriter::new(socket, entry, PLAIN, counters, None, None);

@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -43,6 +43,9 @@ pub(crate) fn slots() -> TempDir {
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) address: String,
+    /// What it has logged since it listens, and who keeps that.
+    log: Arc<Mutex<String>>,
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -63,8 +66,33 @@ impl Server {
                 break address.to_owned();
             }
         };
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::stderr()));
-        Self { child, address }
+        let kept: Arc<Mutex<String>> = Arc::default();
+        let lines = kept.clone();
+        let keeper = std::thread::spawn(move || {
+            for line in log.lines() {
+                let line = line.unwrap();
+                eprintln!("{line}");
+                lines.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
+        Self {
+            child,
+            address,
+            log: kept,
+            keeper: Some(keeper),
+        }
+    }
+
+    /// What it has logged so far, since it listens.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Ends it. Gives all that it has logged since it listens.
+    pub(crate) fn log_to_its_end(mut self) -> String {
+        assert!(self.terminate().success());
+        self.keeper.take().unwrap().join().unwrap();
+        self.log()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
