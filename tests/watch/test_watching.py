@@ -302,7 +302,7 @@ def test_show_draws_into_a_picture_and_explain_says_what_a_rule_costs(directory)
     (directory / "drawn.jpg").write_bytes(drawn)
     with Image.open(picture) as before, Image.open(directory / "drawn.jpg") as after:
         assert before.size == after.size
-        light = [image.convert("L").resize((2, 1)).getdata() for image in (before, after)]
+        light = [image.convert("L").resize((2, 1)).tobytes() for image in (before, after)]
         assert light[1][0] < light[0][0] * 0.6 and abs(light[1][1] - light[0][1]) < 20
     command = [binary("eyelid-watch"), "explain", "--config", config, "--name", "door"]
     text = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True).stdout
