@@ -334,6 +334,21 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_alert_is_what_is_written() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/watch.md");
+        let docs = std::fs::read_to_string(docs).unwrap();
+        let (_, example) = docs.split_once("```json\n").unwrap();
+        let (example, after) = example.split_once("```").unwrap();
+        let alert = Alert::parse(example.as_bytes()).unwrap();
+        let value = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap();
+        assert_eq!(value(example.as_bytes()), value(&alert.to_json()));
+        for cause in Cause::ALL {
+            let cause = format!("`{}`", word(&cause).unwrap());
+            assert!(after.contains(&cause), "{cause}");
+        }
+    }
+
+    #[test]
     fn texts_are_one_bounded_line() {
         assert_eq!(bounded("  a\n\tb \u{7}c\u{0} ", 500), "a b c");
         assert_eq!(bounded("äöü äöü", 5), "äöü ä");
