@@ -9,13 +9,13 @@ use clap::Args;
 use eyelid_slot::MAX_FRAME_BYTES;
 use eyelid_words::{Answer, RuleInWords, Verdict};
 
-use crate::OneCamera;
 use crate::files;
 use crate::judges::obico::Obico;
 use crate::judges::says::{Asked, Model, Occasion, Said, question_of};
 use crate::local_clock::LocalClock;
 use crate::schedule::WallClock;
 use crate::settings::{CameraSettings, JudgeSettings, ModelSettings, RuleSettings, Settings};
+use crate::{OneCamera, UnaskableError};
 
 /// Pictures of which nobody says when they were captured are said to be so far apart.
 const APART: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ async fn ask(
                 .as_ref()
                 .context("there is no [watch.model]")?;
             let rules = rules.into_iter().filter_map(in_words).collect();
-            ask_in_words(settings, model, rules, pictures).await
+            ask_in_words((settings, camera), model, rules, pictures).await
         }
         JudgeSettings::Obico {
             url,
@@ -74,7 +74,8 @@ async fn ask(
                 picture,
                 key_file.as_deref(),
                 settings.ca_file.as_deref(),
-            )?;
+            )
+            .with_context(|| UnaskableError(camera.name.clone()))?;
             let (found, took) = obico.look().await?;
             println!("ml_api looked at {}, not at the files", picture.as_str());
             print!("{found}");
@@ -138,12 +139,13 @@ fn read(path: &Path) -> anyhow::Result<Bytes> {
 }
 
 async fn ask_in_words(
-    settings: &Settings,
+    (settings, camera): (&Settings, &CameraSettings),
     model_settings: &ModelSettings,
     rules: Vec<RuleInWords>,
     pictures: Vec<(Bytes, SystemTime)>,
 ) -> anyhow::Result<()> {
-    let model = Model::new(model_settings, &settings.state)?;
+    let model = Model::new(model_settings, &settings.state)
+        .with_context(|| UnaskableError(camera.name.clone()))?;
     let ahead_s = LocalClock::new().ahead_s(SystemTime::now());
     let question = question_of(pictures, rules, ahead_s)?;
     println!("model: {} at {}", model_settings.model, model_settings.url);

@@ -202,36 +202,40 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    /// What becomes of a file of this text, when it is checked and when the camera `door` is to be
-    /// watched: the exit status, and what is said.
-    fn refused(text: &str) -> Vec<(u8, String)> {
+    /// What becomes of a file of this text, by each of these commands about the camera `door`: the
+    /// exit status, and what is said. `HERE` is where the file lies.
+    fn refused(text: &str, commands: &[&[&str]]) -> Vec<(u8, String)> {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("eyelid.toml");
         let here = directory.path().display().to_string();
+        let path = directory.path().join("eyelid.toml");
         std::fs::write(&path, text.replace("HERE", &here)).unwrap();
-        let flags = [
-            "eyelid-watch".to_owned(),
-            "--name=door".to_owned(),
-            format!("--config={}", path.display()),
-            format!("--slots={here}/slots"),
-            format!("--alerts={here}/alerts"),
-            format!("--state={here}/state"),
-            "--check".to_owned(),
-        ];
-        let ended = [&flags[..], &flags[..flags.len() - 1]].map(|flags| {
-            let arguments = Arguments::try_parse_from(flags).unwrap();
+        let ended = commands.iter().map(|command| {
+            let mut words = vec!["eyelid-watch".to_owned()];
+            words.extend(command.iter().map(|word| word.replace("HERE", &here)));
+            words.extend([
+                "--name=door".to_owned(),
+                format!("--config={}", path.display()),
+                format!("--slots={here}/slots"),
+                format!("--alerts={here}/alerts"),
+                format!("--state={here}/state"),
+            ]);
+            let arguments = Arguments::try_parse_from(words).unwrap();
             let error = run(arguments).unwrap_err();
             assert!(!directory.path().join("state").exists(), "{error:#}");
             (exit_status(&error), format!("{error:#}"))
         });
-        ended.to_vec()
+        ended.collect()
     }
+
+    const CHECK: &[&str] = &["--check"];
+    const WATCH: &[&str] = &[];
+    const REPLAY: &[&str] = &["replay", "HERE"];
 
     #[test]
     fn a_detector_that_is_not_there_is_an_error_of_the_configuration() {
         let text = "[watch]\ndetector = \"HERE/none.onnx\"\n\
                     [cameras.door.watch.rules.visitor]\nsees = [\"person\"]\n";
-        for (status, said) in refused(text) {
+        for (status, said) in refused(text, &[CHECK, WATCH, REPLAY]) {
             assert_eq!(status, EXIT_CONFIG, "{said}");
             assert!(said.contains("rule \"visitor\""), "{said}");
             assert!(said.contains("install package eyelid-detector"), "{said}");
@@ -242,7 +246,13 @@ mod tests {
     fn a_key_that_cannot_be_read_is_an_error_of_the_configuration() {
         let text = "[watch.model]\nurl = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\n\
                     key-file = \"HERE/none\"\n[cameras.door.watch.rules.parcel]\nsays = \"x\"\n";
-        for (status, said) in refused(text) {
+        let commands = [
+            CHECK,
+            WATCH,
+            &["replay", "HERE", "--ask"],
+            &["try", "HERE/eyelid.toml"],
+        ];
+        for (status, said) in refused(text, &commands) {
             assert_eq!(status, EXIT_CONFIG, "{said}");
             assert!(
                 said.contains("[watch.model]") && said.contains("none"),

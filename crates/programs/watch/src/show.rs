@@ -16,12 +16,12 @@ use eyelid_jpeg::decode_jpeg;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-use crate::OneCamera;
 use crate::eye::{DifferentCells, Eye, Seen};
 use crate::judges::sees::Sees;
 use crate::settings::{CameraSettings, Settings};
 use crate::show::drawing::Drawing;
 use crate::watching::frames::{Frames, Picture};
+use crate::{OneCamera, UnaskableError};
 
 /// How long the camera is looked at: the view is learned in two seconds, and then there is some
 /// time for something to move.
@@ -84,7 +84,8 @@ fn draw(settings: &Settings, camera: &CameraSettings, looked: &Looked) -> anyhow
         drawing.outline_rule(&rule.area);
     }
     drawing.mark_moving(&looked.seen.moving);
-    if let Some(sees) = Sees::new(settings, camera)? {
+    let sees = Sees::new(settings, camera);
+    if let Some(sees) = sees.with_context(|| UnaskableError(camera.name.clone()))? {
         let look = sees.look_now(jpeg)?;
         for rule in &camera.rules {
             drawing.mark_seen(&sees.judge(&rule.name, &look).answer);

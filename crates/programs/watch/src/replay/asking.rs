@@ -5,11 +5,12 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use tokio::time::sleep;
 
 use super::lent::Lent;
 use super::{ReplayArguments, rounded_s};
+use crate::UnaskableError;
 use crate::alert::Judge;
 use crate::asker::{AnswerLog, Answers, AskedPicture, Asker, Due, Outcome, Whom};
 use crate::rules::{CameraRules, Question};
@@ -65,7 +66,8 @@ impl Asking {
                 Whom::Nobody
             }
         };
-        let asker = Asker::new(settings, camera, &whom)?;
+        let asker = Asker::new(settings, camera, &whom)
+            .with_context(|| UnaskableError(camera.name.clone()))?;
         let log = match file {
             Some(file) if arguments.ask => Some(AnswerLog::create(file)?),
             _ => None,
