@@ -3,6 +3,7 @@
 
 mod asking;
 mod lent;
+mod name_order;
 mod recording;
 mod replaying;
 mod start_time;

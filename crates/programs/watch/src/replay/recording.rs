@@ -1,6 +1,5 @@
 //! Recorded pictures: those of a directory, which may be a case, or of a video by ffmpeg.
 
-use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -12,6 +11,7 @@ use anyhow::{Context, bail};
 use eyelid_jpeg::Splitter;
 use eyelid_slot::MAX_FRAME_BYTES;
 
+use super::name_order::by_name;
 use crate::case;
 
 /// So many bytes are looked at at once: no JPEG that shows anything has fewer, so that no two end
@@ -91,7 +91,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(jpeg)
 }
 
-/// The JPEGs of a directory in the order of their names, numbers in them by their value.
+/// The JPEGs of a directory in the order of their names ([`by_name`]).
 fn pictures_of(directory: &Path) -> anyhow::Result<VecDeque<PathBuf>> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot read {directory:?}"))?;
     let mut paths = Vec::new();
@@ -117,38 +117,6 @@ fn is_jpeg(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default();
     let is_ending = |known: &&str| ending.eq_ignore_ascii_case(known);
     !is_hidden && ["jpg", "jpeg"].iter().any(is_ending)
-}
-
-/// Compares names as people do: 9.jpg comes before 10.jpg, and where numbers are as long as each
-/// other, that is how bytes compare.
-fn by_name(one: &str, other: &str) -> Ordering {
-    let (mut one_rest, mut other_rest) = (one, other);
-    loop {
-        let (Some(a), Some(b)) = (one_rest.chars().next(), other_rest.chars().next()) else {
-            let length = one_rest.len().cmp(&other_rest.len());
-            return length.then_with(|| one.cmp(other));
-        };
-        if a.is_ascii_digit() && b.is_ascii_digit() {
-            let ((a, after_a), (b, after_b)) = (number(one_rest), number(other_rest));
-            let order = a.len().cmp(&b.len()).then_with(|| a.cmp(b));
-            if order != Ordering::Equal {
-                return order;
-            }
-            (one_rest, other_rest) = (after_a, after_b);
-        } else if a != b {
-            return a.cmp(&b);
-        } else {
-            one_rest = &one_rest[a.len_utf8()..];
-            other_rest = &other_rest[b.len_utf8()..];
-        }
-    }
-}
-
-/// The number that a text begins with, without zeros in front, and what follows it.
-fn number(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit());
-    let (number, rest) = text.split_at(end.unwrap_or(text.len()));
-    (number.trim_start_matches('0'), rest)
 }
 
 /// A video that ffmpeg makes JPEGs of.
@@ -242,24 +210,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_in_the_order_in_which_people_count() {
-        let mut names = [
-            "10.jpg", "9.jpg", "a2b10", "a2b9", "0010.jpg", "a", "b", "a02b10",
-        ];
-        names.sort_by(|one, other| by_name(one, other));
-        assert_eq!(
-            names,
-            [
-                "9.jpg", "0010.jpg", "10.jpg", "a", "a2b9", "a02b10", "a2b10", "b"
-            ]
-        );
-    }
-
-    #[test]
     fn only_pictures_are_taken_of_a_directory() {
         let directory = tempfile::tempdir().unwrap();
         let others = ["notes.txt", "3.png", "._1.jpg", ".jpg", "jpg"];
-        for name in ["2.jpg", "10.JPEG", "1.jpg"].into_iter().chain(others) {
+        for name in ["2.jpg", "10.JPEG", "1.jpg", "0.1.jpg", "0.05.jpg"]
+            .into_iter()
+            .chain(others)
+        {
             fs::write(directory.path().join(name), name).unwrap();
         }
         fs::create_dir(directory.path().join("0.jpg")).unwrap();
@@ -270,8 +227,8 @@ mod tests {
             names.extend(name);
             moments_ms.push(at.as_millis());
         }
-        assert_eq!(names, ["1.jpg", "2.jpg", "10.JPEG"]);
-        assert_eq!(moments_ms, [0, 100, 200]);
+        assert_eq!(names, ["0.05.jpg", "0.1.jpg", "1.jpg", "2.jpg", "10.JPEG"]);
+        assert_eq!(moments_ms, [0, 100, 200, 300, 400]);
         assert!(Recording::open(Path::new("/nowhere"), None, 2.0).is_err());
     }
 }
