@@ -30,10 +30,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::alert::Judge;
+use crate::alert::{Alert, Judge};
 use crate::alerts;
 use crate::files;
 use crate::judges::client;
+use crate::local_clock::LocalClock;
 use crate::rules::{CameraRules, State};
 use crate::settings::notify::{NotifySettings, Way};
 
@@ -53,6 +54,8 @@ struct Shared {
     outbox: Arc<Mutex<Outbox>>,
     /// Where the pictures are.
     alerts: PathBuf,
+    /// By whose time of the day people are told.
+    clock: Mutex<Arc<LocalClock>>,
     /// Something was put in.
     news: Notify,
 }
@@ -60,6 +63,12 @@ struct Shared {
 impl Shared {
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happened, for people.
+    fn text(&self, alert: &Alert) -> String {
+        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        text::text(alert, &clock)
     }
 
     /// The picture of an alert, if it is to go along and is there still.
@@ -132,11 +141,13 @@ impl Notifier {
         (settings, ca_file): (&[NotifySettings], Option<&Path>),
         outbox: Arc<Mutex<Outbox>>,
         alerts: &Path,
+        clock: Arc<LocalClock>,
     ) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             camera: camera.clone(),
             outbox,
             alerts: alerts.to_owned(),
+            clock: Mutex::new(clock),
             news: Notify::new(),
         });
         let (now, _) = watch::channel(None);
@@ -195,6 +206,12 @@ impl Notifier {
         self.ends.push(end);
         self.thread = Some(thread);
         Ok(())
+    }
+
+    /// Tells times by this clock from now on.
+    pub(crate) fn set_clock(&self, clock: Arc<LocalClock>) {
+        let own = self.shared.clock.lock();
+        *own.unwrap_or_else(PoisonError::into_inner) = clock;
     }
 
     /// Something was put into the outbox.

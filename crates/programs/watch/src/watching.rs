@@ -14,6 +14,7 @@ mod watcher;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -30,15 +31,17 @@ use tokio::task::LocalSet;
 
 use crate::Arguments;
 use crate::judges::says::Questions;
+use crate::local_clock::LocalClock;
 use crate::settings::{CameraSettings, Settings};
 use crate::told;
 use crate::watching::watcher::Watcher;
 
-/// What the configuration says of the camera that is watched.
+/// What the configuration says of the camera that is watched, and by what clock it is meant.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) camera: CameraSettings,
+    pub(crate) clock: Arc<LocalClock>,
 }
 
 /// A plan that was read again and that the watcher has not taken yet.
@@ -49,7 +52,7 @@ pub(crate) struct Reread {
 }
 
 impl Plan {
-    /// Reads the configuration.
+    /// Reads the configuration, and which zone this machine is in.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -59,7 +62,11 @@ impl Plan {
         let settings = Settings::new(place, &arguments.watch, &file)?;
         settings.slots()?;
         let camera = CameraSettings::new(place, &file, name, &settings)?;
-        Ok(Self { settings, camera })
+        Ok(Self {
+            settings,
+            camera,
+            clock: Arc::new(LocalClock::new()),
+        })
     }
 }
 

@@ -11,8 +11,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::Entry;
-use super::text::text;
 use super::way::Refusal;
 use crate::alert::{Alert, bounded, word};
 
@@ -34,19 +32,20 @@ impl Command {
         }
     }
 
-    /// Runs it. `picture` is where that would be.
+    /// Runs it, with this text. `picture` is where that would be.
     pub(super) async fn tell(
         &self,
-        entry: &Entry,
+        alert: &Alert,
+        text: String,
         picture: &Path,
         may_be_told: bool,
     ) -> Result<(), Refusal> {
         let mut child = self
-            .command(&entry.alert, picture, may_be_told)
+            .command(alert, text, picture, may_be_told)
             .spawn()
             .map_err(|error| Refusal::later(format!("sh: {error}")))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok());
-        let ended = timeout(TIME_OUT, run(&mut child, entry.alert.to_json())).await;
+        let ended = timeout(TIME_OUT, run(&mut child, alert.to_json())).await;
         if let Some(group) = group {
             // What it left running would hold its output open. Mostly there is nothing.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
@@ -75,7 +74,13 @@ impl Command {
         }
     }
 
-    fn command(&self, alert: &Alert, picture: &Path, may_be_told: bool) -> tokio::process::Command {
+    fn command(
+        &self,
+        alert: &Alert,
+        text: String,
+        picture: &Path,
+        may_be_told: bool,
+    ) -> tokio::process::Command {
         let mut command = tokio::process::Command::new("/bin/sh");
         command
             .arg("-c")
@@ -89,7 +94,7 @@ impl Command {
                 alert.judge.map_or("", |judge| judge.as_str()),
             )
             .env("EYELID_TITLE", alert.headline())
-            .env("EYELID_TEXT", text(alert))
+            .env("EYELID_TEXT", text)
             // The service manager's words are for this program.
             .env_remove("NOTIFY_SOCKET")
             .env_remove("WATCHDOG_USEC")

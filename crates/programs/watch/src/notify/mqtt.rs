@@ -276,7 +276,8 @@ impl Broker {
         outbox.update(&entry);
         drop(outbox);
         let picture = self.picture.then(|| self.shared.picture(&entry)).flatten();
-        for message in self.topics.of_alert(&entry.alert, picture) {
+        let text = self.shared.text(&entry.alert);
+        for message in self.topics.of_alert(&entry.alert, text, picture) {
             connection.publish(message, true)?;
         }
         connection.telling = Some((entry, Instant::now() + CONFIRM));

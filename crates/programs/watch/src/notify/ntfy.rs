@@ -14,7 +14,6 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::Entry;
-use super::text::text;
 use super::way::{Refusal, taken};
 use crate::alert::{Alert, Kind};
 use crate::settings::notify::NotifySettings;
@@ -70,23 +69,26 @@ impl Ntfy {
         })
     }
 
-    /// Sends it. What may have been taken before is looked for first.
+    /// Sends it, with this text.
     pub(super) async fn tell(
         &self,
         client: &Client,
-        entry: &Entry,
+        alert: &Alert,
+        text: &str,
         picture: Option<Vec<u8>>,
-        may_be_told: bool,
     ) -> Result<(), Refusal> {
         let key = read_key(self.key_file.as_deref())?;
-        if may_be_told && self.has(client, entry, key.clone()).await {
-            return Ok(());
-        }
-        let request = self.request(&entry.alert, picture, key);
+        let request = self.request(alert, text, picture, key);
         taken(client.send(&request, SEND).await)
     }
 
-    fn request(&self, alert: &Alert, picture: Option<Vec<u8>>, key: Option<Key>) -> Request {
+    fn request(
+        &self,
+        alert: &Alert,
+        text: &str,
+        picture: Option<Vec<u8>>,
+        key: Option<Key>,
+    ) -> Request {
         let mut headers = HeaderMap::new();
         let mut set = |name: &'static str, value: &str| {
             if let Ok(value) = HeaderValue::from_str(&encoded(value)) {
@@ -101,14 +103,13 @@ impl Ntfy {
         if let Some(click) = &self.click {
             set("click", click);
         }
-        let text = text(alert);
         let body = match picture {
             Some(jpeg) => {
-                set("message", &text);
+                set("message", text);
                 set("filename", &format!("{}.jpg", alert.id));
                 jpeg
             }
-            None => text.into_bytes(),
+            None => text.as_bytes().to_vec(),
         };
         Request {
             headers,
@@ -120,32 +121,38 @@ impl Ntfy {
 
     /// Asks whether the topic has it already. Where that cannot be known, it is sent again, and
     /// shown once by whoever knows its sequence's name.
-    async fn has(&self, client: &Client, entry: &Entry, key: Option<Key>) -> bool {
+    pub(super) async fn has(
+        &self,
+        client: &Client,
+        entry: &Entry,
+        text: &str,
+    ) -> Result<bool, Refusal> {
+        let key = read_key(self.key_file.as_deref())?;
         // By the server's clock, which need not be ours.
         let age = SystemTime::now().duration_since(entry.made_at());
         let since = age.unwrap_or_default().as_secs() + 600;
         let Ok(url) = format!("{}&since={since}s", self.messages).parse() else {
-            return false;
+            return Ok(false);
         };
         let request = Request {
             key,
             ..Request::new(Method::GET, url)
         };
-        match client.send(&request, ASK).await {
-            Ok(answer) if answer.status.is_success() => is_among(&answer.body, &entry.alert),
+        Ok(match client.send(&request, ASK).await {
+            Ok(answer) if answer.status.is_success() => is_among(&answer.body, &entry.alert, text),
             _ => false,
-        }
+        })
     }
 }
 
-/// Says whether an alert is one of these messages, a line of JSON each.
-fn is_among(messages: &[u8], alert: &Alert) -> bool {
-    let (sequence_id, title, text) = (sequence_id(alert), alert.headline(), text(alert));
+/// Says whether an alert of this text is one of these messages, a line of JSON each.
+fn is_among(messages: &[u8], alert: &Alert, text: &str) -> bool {
+    let (sequence_id, title) = (sequence_id(alert), alert.headline());
     messages.split(|byte| *byte == b'\n').any(|line| {
         serde_json::from_slice::<Message>(line).is_ok_and(|message| {
             message.sequence_id.as_ref() == Some(&sequence_id)
                 || (message.title.as_ref() == Some(&title)
-                    && message.message.as_ref() == Some(&text))
+                    && message.message.as_deref() == Some(text))
         })
     })
 }
@@ -205,7 +212,7 @@ mod tests {
     fn what_was_sent_is_known_again() {
         let alert = alert();
         let by_id = format!("{{\"sequence_id\":\"{}\"}}", sequence_id(&alert));
-        let by_text = serde_json::json!({"title": alert.headline(), "message": text(&alert)});
+        let by_text = serde_json::json!({"title": alert.headline(), "message": "a text"});
         let other = r#"{"id":"x","event":"message","title":"door: a","message":"another"}"#;
         for (messages, is_there) in [
             (format!("{other}\n{by_id}\n"), true),
@@ -214,7 +221,7 @@ mod tests {
             (String::new(), false),
         ] {
             assert_eq!(
-                is_among(messages.as_bytes(), &alert),
+                is_among(messages.as_bytes(), &alert, "a text"),
                 is_there,
                 "{messages}"
             );

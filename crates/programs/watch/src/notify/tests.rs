@@ -119,7 +119,8 @@ impl Telling {
         self.outbox = open(self.directory.path(), &self.settings);
         let (outbox, alerts) = (self.outbox.clone(), self.directory.path());
         let camera = "door".parse().unwrap();
-        let notifier = Notifier::start(&camera, (&self.settings, None), outbox, alerts);
+        let clock = Arc::new(LocalClock::berlin());
+        let notifier = Notifier::start(&camera, (&self.settings, None), outbox, alerts, clock);
         self.notifier = Some(notifier.unwrap());
     }
 
@@ -186,7 +187,7 @@ fn ntfy_gets_the_picture_with_headers_and_words() {
     ] {
         assert_eq!(got.header(name), Some(value), "{name}");
     }
-    assert!(got.header("message").unwrap().ends_with(" UTC"));
+    assert_eq!(got.header("message"), Some("It is seen. 16:13:21 CEST"));
     telling.wait_for_count(0);
 }
 
@@ -219,6 +220,23 @@ fn a_webhook_gets_the_alert_and_the_same_name_at_each_try() {
 }
 
 #[test]
+fn words_say_the_time_by_the_clock_on_the_wall_and_json_by_utc() {
+    let (base, received) = stand_in(&["204 No Content"]);
+    let mut telling = Telling::new(vec![settings("home", Way::Webhook(url(&base, "/hook")))]);
+    telling.start();
+    telling.put(1);
+    let json = received.recv_timeout(DEADLINE).unwrap().json();
+    assert_eq!(json["text"], "It is seen. 16:13:21 CEST");
+    assert_eq!(json["at"], "2026-09-21T14:13:21.000Z");
+    // A reload finds the machine in another zone.
+    let notifier = telling.notifier.as_ref().unwrap();
+    notifier.set_clock(Arc::new(LocalClock::utc()));
+    telling.put(2);
+    let json = received.recv_timeout(DEADLINE).unwrap().json();
+    assert_eq!(json["text"], "It is seen. 14:13:22 UTC");
+}
+
+#[test]
 fn who_asks_for_a_pause_gets_it() {
     let (base, received) = stand_in(&[
         "429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0",
@@ -247,7 +265,7 @@ fn a_picture_that_is_not_taken_is_left_out_and_what_is_never_taken_dropped() {
     assert_eq!(with.body, b"\xff\xd8jpeg");
     let without = received.recv_timeout(DEADLINE).unwrap();
     assert!(without.header("filename").is_none());
-    assert!(String::from_utf8(without.body).unwrap().ends_with(" UTC"));
+    assert!(without.body.ends_with(b"16:13:21 CEST"), "{without:?}");
     telling.wait_for_count(0);
     telling.put(2);
     telling.wait_for_count(0);
@@ -403,7 +421,7 @@ fn a_command_gets_the_alert_and_no_part_of_it_becomes_the_command() {
     drop(outbox);
     telling.notifier.as_ref().unwrap().wake();
     telling.wait_for_count(0);
-    let text = text::text(&alert);
+    let text = text::text(&alert, &LocalClock::berlin());
     let got = std::fs::read_to_string(&said).unwrap();
     assert_eq!(got, format!("{text}|seen||jpeg"));
     let json = std::fs::read(said.with_extension("json")).unwrap();

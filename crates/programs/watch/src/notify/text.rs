@@ -1,12 +1,13 @@
 //! What an alert is in words, for those who show no more than a few lines.
 
 use crate::alert::{Alert, BLIND_RULE, Cause, Judge, Kind, bounded};
+use crate::local_clock::LocalClock;
 
 /// How many characters a line may have: what a telephone shows of a notification.
 const MOST: usize = 600;
 
-/// What happened, and how that is known.
-pub(super) fn text(alert: &Alert) -> String {
+/// What happened, how that is known, and when it was by this clock.
+pub(super) fn text(alert: &Alert, clock: &LocalClock) -> String {
     let what = match alert.kind {
         Kind::Seen => seen(alert),
         Kind::Blind => format!("{}.", blind(alert)),
@@ -26,9 +27,8 @@ pub(super) fn text(alert: &Alert) -> String {
         (Kind::Seen | Kind::Blind, 1..) => format!(" {} before were not told.", alert.held_back),
         _ => String::new(),
     };
-    let when = humantime::format_rfc3339_seconds(alert.at).to_string();
-    let when = when.get(11..19).unwrap_or_default();
-    bounded(&format!("{what}{held_back} {when} UTC"), MOST)
+    let when = clock.time_of_day(alert.at);
+    bounded(&format!("{what}{held_back} {when}"), MOST)
 }
 
 fn seen(alert: &Alert) -> String {
@@ -65,22 +65,23 @@ mod tests {
     fn says_what_and_how_sure_and_when() {
         let at = humantime::parse_rfc3339("2026-11-28T14:02:40.123Z").unwrap();
         let mut alert = Alert::new("door".parse().unwrap(), "a", Kind::Seen, at);
+        let text = |alert: &Alert| text(alert, &LocalClock::berlin());
         alert.judge = Some(Judge::Says);
         alert.asked = Some("a parcel has been left".to_owned());
-        assert_eq!(text(&alert), "a parcel has been left 14:02:40 UTC");
+        assert_eq!(text(&alert), "a parcel has been left 15:02:40 CET");
         alert.reason = Some("A brown\nbox lies there.".to_owned());
         (alert.confidence, alert.held_back) = (Some(0.934), 3);
         assert_eq!(
             text(&alert),
-            "A brown box lies there. (93 % sure) 3 before were not told. 14:02:40 UTC"
+            "A brown box lies there. (93 % sure) 3 before were not told. 15:02:40 CET"
         );
         (alert.kind, alert.cause) = (Kind::Blind, Some(Cause::NoFrames));
         assert_eq!(
             text(&alert),
-            "the camera gives no pictures. 3 before were not told. 14:02:40 UTC"
+            "the camera gives no pictures. 3 before were not told. 15:02:40 CET"
         );
         alert.held_back = 0;
-        assert_eq!(text(&alert), "the camera gives no pictures. 14:02:40 UTC");
+        assert_eq!(text(&alert), "the camera gives no pictures. 15:02:40 CET");
         (alert.kind, alert.held_back) = (Kind::HeldBack, 4);
         alert.rule = BLIND_RULE.to_owned();
         let said = text(&alert);

@@ -172,12 +172,18 @@ impl Teller {
 
     async fn tell(&self, entry: &Entry, may_be_told: bool) -> Result<(), Refusal> {
         let picture = self.picture.then(|| self.shared.picture(entry)).flatten();
+        let (alert, text, client) = (&entry.alert, self.shared.text(&entry.alert), &self.client);
         match &self.kind {
-            Kind::Ntfy(ntfy) => ntfy.tell(&self.client, entry, picture, may_be_told).await,
-            Kind::Webhook(webhook) => webhook.tell(&self.client, entry, picture).await,
+            Kind::Ntfy(ntfy) => {
+                if may_be_told && ntfy.has(client, entry, &text).await? {
+                    return Ok(());
+                }
+                ntfy.tell(client, alert, &text, picture).await
+            }
+            Kind::Webhook(webhook) => webhook.tell(client, alert, text, picture).await,
             Kind::Command(command) => {
-                let path = alerts::picture_path(&self.shared.alerts, &entry.alert.id);
-                command.tell(entry, &path, may_be_told).await
+                let path = alerts::picture_path(&self.shared.alerts, &alert.id);
+                command.tell(alert, text, &path, may_be_told).await
             }
         }
     }

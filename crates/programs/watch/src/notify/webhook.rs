@@ -11,9 +11,7 @@ use eyelid_http_client::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use eyelid_http_client::{Client, Key, Limits, Method, Request, Url};
 use serde::Serialize;
 
-use super::Entry;
 use super::ntfy::read_key;
-use super::text::text;
 use super::way::{Refusal, taken};
 use crate::alert::Alert;
 use crate::settings::notify::NotifySettings;
@@ -58,28 +56,30 @@ impl Webhook {
         })
     }
 
-    /// Sends it. Who gets it twice knows it by its name.
+    /// Sends it, with this text. Who gets it twice knows it by its name.
     pub(super) async fn tell(
         &self,
         client: &Client,
-        entry: &Entry,
+        alert: &Alert,
+        text: String,
         picture: Option<Vec<u8>>,
     ) -> Result<(), Refusal> {
         let key = read_key(self.key_file.as_deref())?;
-        let request = self.request(&entry.alert, picture, key)?;
+        let request = self.request(alert, text, picture, key)?;
         taken(client.send(&request, LIMITS).await)
     }
 
     fn request(
         &self,
         alert: &Alert,
+        text: String,
         picture: Option<Vec<u8>>,
         key: Option<Key>,
     ) -> Result<Request, Refusal> {
         let body = Body {
             alert,
             title: alert.headline(),
-            text: text(alert),
+            text,
             click: self.click.as_deref(),
             jpeg_base64: picture.map(|jpeg| STANDARD.encode(jpeg)),
         };

@@ -1,5 +1,6 @@
 //! The machine with recorded pictures: what a watcher does, at the moments of the recording.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use super::asking::Asking;
 use crate::asker::AskedPicture;
 use crate::eye::Seen;
 use crate::judges::says::Look;
+use crate::local_clock::LocalClock;
 use crate::machine::{Looked, Machine, Told};
 use crate::moment::{Moment, Monotonic};
 use crate::rules::Question;
@@ -55,7 +57,7 @@ impl<'a> Replaying<'a> {
             machine: Machine::new(camera, None, "", begin)?,
             camera,
             asking,
-            hours: Hours::new(),
+            hours: Hours::new(Arc::new(LocalClock::new())),
             has_hours: start.is_some(),
             is_open: false,
             begin,

@@ -64,6 +64,7 @@ impl Hands {
     pub(super) fn reconfigure(&mut self, plan: &Plan) -> anyhow::Result<()> {
         let settings = &plan.settings;
         (self.notifier).reconfigure(&settings.notify, settings.ca_file.as_deref())?;
+        self.notifier.set_clock(plan.clock.clone());
         self.keeps_earlier = settings.ask_on_page.has_anybody();
         self.ledger.set_bounds(plan.settings.keeping);
         self.ledger.set_ways(&ways(&plan.settings.notify));
@@ -172,6 +173,7 @@ fn notifier(plan: &Plan, ledger: &Ledger) -> anyhow::Result<Notifier> {
         (&settings.notify, settings.ca_file.as_deref()),
         outbox,
         &settings.alerts,
+        plan.clock.clone(),
     )
 }
 

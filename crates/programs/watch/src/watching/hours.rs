@@ -1,5 +1,6 @@
 //! When the camera is watched: at its own hours, if any of its rules looks then.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::local_clock::LocalClock;
@@ -13,19 +14,17 @@ const ASK_AGAIN: Duration = Duration::from_secs(600);
 /// The hours of a camera and its rules.
 #[derive(Debug)]
 pub(crate) struct Hours {
-    clock: LocalClock,
+    clock: Arc<LocalClock>,
 }
 
 impl Hours {
-    pub(crate) fn new() -> Self {
-        Self {
-            clock: LocalClock::new(),
-        }
+    pub(crate) fn new(clock: Arc<LocalClock>) -> Self {
+        Self { clock }
     }
 
     /// Says whether the camera is watched at that moment.
     pub(crate) fn are_now(&self, camera: &CameraSettings, now: SystemTime) -> bool {
-        let is_open = |times| is_open(times, now, &self.clock);
+        let is_open = |times| is_open(times, now, &*self.clock);
         is_open(camera.at.as_ref()) && camera.rules.iter().any(|rule| is_open(rule.at.as_ref()))
     }
 
@@ -33,7 +32,7 @@ impl Hours {
     pub(crate) fn of_rule(&self, camera: &CameraSettings, rule: &str, now: SystemTime) -> bool {
         let mut rules = camera.rules.iter();
         let times = rules.find(|known| known.name == rule);
-        times.is_none_or(|rule| is_open(rule.at.as_ref(), now, &self.clock))
+        times.is_none_or(|rule| is_open(rule.at.as_ref(), now, &*self.clock))
     }
 
     /// How far local time is ahead of UTC at that moment, in seconds.
@@ -48,7 +47,7 @@ impl Hours {
         let all = own
             .into_iter()
             .chain(camera.rules.iter().map(|rule| rule.at.as_ref()));
-        let changes = all.filter_map(|times| until_change(times, now, ASK_AGAIN, &self.clock));
+        let changes = all.filter_map(|times| until_change(times, now, ASK_AGAIN, &*self.clock));
         changes.min().unwrap_or(ASK_AGAIN)
     }
 }
@@ -61,9 +60,7 @@ mod tests {
 
     #[test]
     fn a_camera_is_watched_when_one_of_its_rules_looks() {
-        let hours = Hours {
-            clock: LocalClock::utc(),
-        };
+        let hours = Hours::new(Arc::new(LocalClock::utc()));
         let rule = |name: &str, at: Option<&str>| RuleSettings {
             name: name.to_owned(),
             at: at.map(|at| at.parse().unwrap()),

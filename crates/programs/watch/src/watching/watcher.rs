@@ -100,7 +100,7 @@ impl Watcher {
         let mut own = Self {
             machine,
             asker,
-            hours: Hours::new(),
+            hours: Hours::new(plan.clock.clone()),
             hands,
             pace: Pace::new(camera.fps),
             history: History::default(),

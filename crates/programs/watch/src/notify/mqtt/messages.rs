@@ -5,7 +5,6 @@ use eyelid_slot::CameraName;
 use serde_json::{Value, json};
 
 use crate::alert::{Alert, BLIND_RULE, Judge};
-use crate::notify::text::text;
 use crate::notify::{Now, RuleState};
 
 /// Something to be published. What is retained is told to who comes later.
@@ -109,12 +108,17 @@ impl Topics {
         rules.chain([state(BLIND_RULE, now.is_blind)]).collect()
     }
 
-    /// An alert, the picture first: who hears of the alert finds its picture.
-    pub(super) fn of_alert(&self, alert: &Alert, picture: Option<Vec<u8>>) -> Vec<Message> {
+    /// An alert with its text, the picture first: who hears of the alert finds its picture.
+    pub(super) fn of_alert(
+        &self,
+        alert: &Alert,
+        text: String,
+        picture: Option<Vec<u8>>,
+    ) -> Vec<Message> {
         let mut event = serde_json::to_value(alert).unwrap_or_else(|_| json!({}));
         event["event_type"] = event["kind"].clone();
         event["title"] = alert.headline().into();
-        event["text"] = text(alert).into();
+        event["text"] = text.into();
         let picture = picture.map(|jpeg| Message::retained(self.picture(), jpeg));
         let event = Message {
             topic: self.alert(),
@@ -224,7 +228,8 @@ mod tests {
             Kind::SeesAgain,
             at,
         );
-        let messages = topics().of_alert(&alert, Some(b"jpeg".to_vec()));
+        let text = "It is seen. 15:02:40 CET".to_owned();
+        let messages = topics().of_alert(&alert, text.clone(), Some(b"jpeg".to_vec()));
         assert_eq!(
             (messages[0].payload.as_slice(), messages[0].is_retained),
             (&b"jpeg"[..], true)
@@ -235,6 +240,7 @@ mod tests {
             (&event["event_type"], &event["rule"]),
             (&json!("sees-again"), &json!("visitor"))
         );
+        assert_eq!(event["text"], text);
         // What is discovered says that there are such events.
         let discovery = topics().discovery(&[]);
         let of_event = discovery

@@ -38,7 +38,7 @@ impl Watcher {
         self.machine.rules.drop_questions(&dropped, Moment::now());
         self.camera = camera;
         self.pace = Pace::new(self.camera.fps);
-        self.hours = Hours::new();
+        self.hours = Hours::new(plan.clock.clone());
         // What is looked at may be another file.
         self.frames = None;
         self.say_of_made_rules(untold);
