@@ -186,6 +186,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Machine::check(&camera)?;
             Asker::new(&settings, &camera, &Whom::Themselves { picture: None })
                 .with_context(|| UnaskableError(name.clone()))?;
+            notify::check_keys(place, &settings.notify)?;
             Ok(())
         }
         None if arguments.check => {
@@ -259,6 +260,28 @@ mod tests {
                 "{said}"
             );
             assert_eq!(said.matches("No such file").count(), 1, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_way_that_cannot_be_read_is_found_by_a_check() {
+        for way in [
+            "ntfy = \"https://ntfy.example/topic\"",
+            "webhook = \"http://127.0.0.1:1/hook\"",
+            "mqtt = \"mqtt://127.0.0.1:1\"",
+        ] {
+            for (file, why) in [("none", "No such file"), ("", "Is a directory")] {
+                let text = format!("[watch.notify.a]\n{way}\nkey-file = \"HERE/{file}\"\n");
+                let (status, said) = refused(&text, &[CHECK]).remove(0);
+                assert_eq!(status, EXIT_CONFIG, "{said}");
+                for words in [
+                    "line 3, key \"watch.notify.a.key-file\": key file \"/",
+                    &format!("/{file}\": {why}"),
+                    " into it, on one line, and let the user read it",
+                ] {
+                    assert!(said.contains(words), "{words} in {said}");
+                }
+            }
         }
     }
 }

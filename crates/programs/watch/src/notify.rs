@@ -24,12 +24,15 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
+use eyelid_config::{ConfigError, WatchNotifyOptions};
+use eyelid_http_client::Key;
 use eyelid_slot::CameraName;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::Place;
 use crate::alert::{Alert, Judge};
 use crate::alerts;
 use crate::files;
@@ -47,6 +50,40 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How many bytes a picture may have that is sent: ntfy.sh takes 2 MB, and nobody else that is
 /// known takes more than 10.
 const MOST_PICTURE: u64 = 10_000_000;
+
+/// Says whether the key of each way can be read. Who tells reads it each time, so that who mends it
+/// need not start anything anew: a watcher tells of a missing one, and goes on.
+///
+/// # Errors
+/// Which cannot be, and what to do.
+pub(crate) fn check_keys(place: &Place, settings: &[NotifySettings]) -> Result<(), ConfigError> {
+    for NotifySettings {
+        name,
+        way,
+        key_file,
+        ..
+    } in settings
+    {
+        let Some(file) = key_file else {
+            continue;
+        };
+        let (read, what) = match way {
+            Way::Mqtt(_) => (mqtt::read_login(file).map(drop), "USER:PASSWORD"),
+            Way::Ntfy(_) | Way::Webhook(_) | Way::Command(_) => {
+                (Key::read(file).map(drop).map_err(Into::into), "the token")
+            }
+        };
+        read.map_err(|error| {
+            let message = format!(
+                "{error:#}; write {what} into it, on one line, and let the user read it that \
+                 eyelid-watch runs as"
+            );
+            let path = place.config_path();
+            ConfigError::named::<WatchNotifyOptions>(path, &[name.as_str()], "key-file", message)
+        })?;
+    }
+    Ok(())
+}
 
 /// What the ways have in common.
 struct Shared {

@@ -8,7 +8,7 @@ mod messages;
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -296,18 +296,26 @@ impl Broker {
             .set_max_packet_size(MOST_RECEIVED, MOST_SENT)
             .set_last_will(will);
         if let Some(path) = &self.key_file {
-            let key = files::read(path, MOST_KEY_BYTES).with_context(|| format!("{path:?}"))?;
-            let key = String::from_utf8(key).ok();
-            let key = key
-                .as_deref()
-                .map(str::trim_end)
-                .and_then(|key| key.split_once(':'));
-            let (user, password) =
-                key.with_context(|| format!("{path:?}: is to have USER:PASSWORD"))?;
+            let (user, password) = read_login(path)?;
             options.set_credentials(user, password);
         }
         Ok(options)
     }
+}
+
+/// Reads the file of a broker's USER:PASSWORD.
+///
+/// # Errors
+/// It cannot be read, or has something else.
+pub(super) fn read_login(path: &Path) -> anyhow::Result<(String, String)> {
+    let place = || format!("key file {path:?}");
+    let login = files::read(path, MOST_KEY_BYTES).with_context(place)?;
+    let login = String::from_utf8(login).ok();
+    let login = login.as_deref().map(str::trim_end);
+    let (user, password) = login
+        .and_then(|login| login.split_once(':'))
+        .with_context(|| format!("{}: must be USER:PASSWORD", place()))?;
+    Ok((user.to_owned(), password.to_owned()))
 }
 
 impl Connection {

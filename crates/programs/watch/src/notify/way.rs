@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::command::Command;
-use super::ntfy::Ntfy;
+use super::ntfy::{Ntfy, read_key};
 use super::webhook::Webhook;
 use super::{End, Entry, Shared};
 use crate::alert::bounded;
@@ -82,6 +82,10 @@ impl Teller {
             Way::Command(line) => Kind::Command(Command::new(line)),
             Way::Mqtt(_) => anyhow::bail!("MQTT is no way that ends with an answer"),
         };
+        if let Err(Refusal::Later { why, .. }) = read_key(settings.key_file.as_deref()) {
+            let name = &settings.name;
+            log::warn!("notify {name:?}: {why}; nobody is told in this way until it can be read");
+        }
         Ok(Self {
             name: settings.name.clone(),
             kind,

@@ -82,6 +82,10 @@ fn one(name: &str, options: WatchNotifyOptions) -> Result<NotifySettings, Wrong>
         let message = format!("there are two ways, {key} and {other}: make two of it");
         return Err((other, message));
     }
+    if options.key_file.is_some() && options.command.is_some() {
+        let message = "only with ntfy, webhook and mqtt: a command reads its keys itself";
+        return Err(("key-file", message.to_owned()));
+    }
     for (key, is_given) in [
         ("topic", options.topic.is_some()),
         ("discovery", options.discovery.is_some()),

@@ -113,6 +113,10 @@ fn what_is_wrong_is_told_with_its_line() {
             "[watch.notify.a]\nntfy = \"http://h/t\"\npriority = 6\n",
             "1 to 5",
         ),
+        (
+            "[watch.notify.a]\ncommand = \"x\"\nkey-file = \"/k\"\n",
+            "a command reads its keys itself",
+        ),
     ] {
         let error = door(text).unwrap_err();
         assert!(error.contains(words), "{error}");
