@@ -127,6 +127,12 @@ impl Config {
         self.read(place_of::<S>(name))
     }
 
+    /// Says whether the file has a program's table for one camera.
+    pub fn has_of_camera<S: Section>(&self, name: &CameraName) -> bool {
+        let tables = DeTable::parse(&self.text);
+        tables.is_ok_and(|tables| value_at(tables.get_ref(), &place_of::<S>(name)).is_some())
+    }
+
     /// Gives a program's options for one camera out of a list of tables: `[[cameras.NAME.KEY]]`.
     ///
     /// # Errors

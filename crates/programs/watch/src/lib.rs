@@ -41,7 +41,7 @@ use eyelid_slot::CameraName;
 
 use crate::asker::{Asker, Whom};
 use crate::machine::Machine;
-use crate::settings::{CameraSettings, Settings};
+use crate::settings::{CameraSettings, Settings, Unnamed};
 
 /// Watches a camera and tells of what was asked for, or serves the page of alerts.
 #[derive(Clone, Debug, Parser)]
@@ -114,11 +114,28 @@ pub(crate) struct OneCamera {
 }
 
 impl OneCamera {
-    /// What the options and the file say of it.
+    /// What the options and the file say of it; that the file says nothing of it, though of others,
+    /// is told in the log.
     pub(crate) fn settings(&self) -> anyhow::Result<(Settings, CameraSettings)> {
         let file = Config::load(self.place.config.as_deref())?;
-        let settings = Settings::new(&self.place, &self.watch, &file)?;
-        let camera = CameraSettings::new(&self.place, &file, &self.name, &settings)?;
+        warn_if_unnamed(&self.place, &file, &self.name);
+        self.settings_of(&file)
+    }
+
+    /// The same for its recordings, of which nobody knows but the file: that says how it is watched
+    /// if it says so of others.
+    pub(crate) fn settings_for_recordings(&self) -> anyhow::Result<(Settings, CameraSettings)> {
+        let file = Config::load(self.place.config.as_deref())?;
+        if let Some(unnamed) = Unnamed::of(&self.place, &file, &self.name) {
+            unnamed.refuse_for_others(&file)?;
+            log::warn!("{unnamed}");
+        }
+        self.settings_of(&file)
+    }
+
+    fn settings_of(&self, file: &Config) -> anyhow::Result<(Settings, CameraSettings)> {
+        let settings = Settings::new(&self.place, &self.watch, file)?;
+        let camera = CameraSettings::new(&self.place, file, &self.name, &settings)?;
         Ok((settings, camera))
     }
 }
@@ -132,6 +149,12 @@ impl Arguments {
     /// The camera that is watched.
     pub fn camera(&self) -> Option<&str> {
         self.name.as_ref().map(CameraName::as_str)
+    }
+}
+
+fn warn_if_unnamed(place: &Place, file: &Config, name: &CameraName) {
+    if let Some(unnamed) = Unnamed::of(place, file, name) {
+        log::warn!("{unnamed}");
     }
 }
 
@@ -179,6 +202,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Before any thread is started, for it takes what was passed out of the environment.
     let passed = sockets::take()?;
     let settings = Settings::new(place, &arguments.watch, &file)?;
+    if let Some(name) = &arguments.name {
+        warn_if_unnamed(place, &file, name);
+    }
     let is_page = !passed.is_empty() || !settings.listen.is_empty();
     match &arguments.name {
         Some(name) if arguments.check => {
@@ -261,6 +287,14 @@ mod tests {
             );
             assert_eq!(said.matches("No such file").count(), 1, "{said}");
         }
+    }
+
+    #[test]
+    fn recordings_of_a_camera_that_is_not_named_are_an_error_of_the_configuration() {
+        let text = "[cameras.doors.watch.rules.visitor]\nmotion = true\n";
+        let (status, said) = refused(text, &[REPLAY]).remove(0);
+        assert_eq!(status, EXIT_CONFIG, "{said}");
+        assert!(said.contains("did you mean \"doors\"?"), "{said}");
     }
 
     #[test]

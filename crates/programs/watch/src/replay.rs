@@ -106,7 +106,7 @@ struct PrintedLook {
 /// # Errors
 /// The pictures cannot be read, the settings are wrong, or who is asked does not answer.
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
-    let (settings, camera) = arguments.camera.settings()?;
+    let (settings, camera) = arguments.camera.settings_for_recordings()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

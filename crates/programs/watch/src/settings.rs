@@ -17,9 +17,11 @@ use crate::Place;
 use crate::alert::Judge;
 use crate::alerts::Bounds;
 
+mod named;
 pub(crate) mod notify;
 mod rules;
 
+pub(crate) use named::Unnamed;
 use notify::NotifySettings;
 use rules::rule;
 

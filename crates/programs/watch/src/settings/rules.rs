@@ -11,7 +11,7 @@ use crate::alert::{BLIND_RULE, Judge};
 use crate::rules::cool_down;
 
 /// The rule of a camera that has none.
-const MOTION: &str = "motion";
+pub(super) const MOTION: &str = "motion";
 
 /// How sure the detector has to be where nothing is said: the best of five thresholds that were
 /// tried on labelled pictures (tests/watch).
