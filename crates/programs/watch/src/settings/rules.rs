@@ -25,33 +25,36 @@ pub(super) struct WrongRule {
 }
 
 impl RuleSettings {
-    /// The rule of a camera that has none.
-    pub(crate) fn motion() -> Self {
+    /// A rule of which nothing is said but who judges.
+    fn usual(name: String, judge: JudgeSettings) -> Self {
+        let is_of_every_picture = judge.name().is_of_every_picture();
         Self {
-            name: MOTION.to_owned(),
-            judge: JudgeSettings::Motion,
+            name,
             area: Vec::new(),
             at: None,
             every: None,
-            votes: ONCE,
-            confidence: 0.0,
-            cool_down: cool_down(Judge::Motion),
-            an_hour: an_hour(&JudgeSettings::Motion),
+            votes: if is_of_every_picture { ONCE } else { TWICE },
+            confidence: match judge {
+                JudgeSettings::Sees(_) => DETECTOR_CONFIDENCE,
+                _ => 0.0,
+            },
+            cool_down: cool_down(judge.name()),
+            an_hour: an_hour(&judge),
             notify: Vec::new(),
+            judge,
         }
+    }
+
+    /// The rule of a camera that has none.
+    pub(crate) fn motion() -> Self {
+        Self::usual(MOTION.to_owned(), JudgeSettings::Motion)
     }
 
     /// A rule in words, as it is made on the page.
     pub(crate) fn words(name: String, says: Words, notify: Vec<String>) -> Self {
-        let judge = JudgeSettings::Says(says);
         Self {
-            name,
-            votes: TWICE,
-            cool_down: cool_down(judge.name()),
-            an_hour: an_hour(&judge),
-            judge,
             notify,
-            ..Self::motion()
+            ..Self::usual(name, JudgeSettings::Says(says))
         }
     }
 }
@@ -69,68 +72,77 @@ pub(super) fn rule(
 ) -> Result<RuleSettings, WrongRule> {
     check_name(name)?;
     let judge = judge(&options)?;
-    let judges_every_picture = judge.name().is_of_every_picture();
-    let wrong = |key, message: &str| {
-        Err(WrongRule {
-            key,
-            message: message.to_owned(),
-        })
-    };
-    if judges_every_picture && options.every.is_some() {
-        return wrong(
-            "every",
-            "only with sees, says and obico: all else is judged with every picture",
-        );
-    }
-    if judges_every_picture && options.confidence.is_some() {
-        return wrong(
-            "confidence",
-            "only with sees, says and obico: all else is never unsure",
-        );
-    }
-    if !matches!(judge, JudgeSettings::Obico { .. }) {
-        for (key, is_given) in [
-            ("picture", options.picture.is_some()),
-            ("key-file", options.key_file.is_some()),
-        ] {
-            if is_given {
-                return wrong(key, "only with obico");
-            }
-        }
-    }
-    if let JudgeSettings::Says(words) = &judge
-        && settings.model.is_none()
-    {
-        let message = format!(
-            "{:?} needs [watch.model]; {}",
-            words.as_str(),
-            nearest_judge(words.as_str())
-        );
-        return wrong("says", &message);
-    }
-    for way in &options.notify {
-        if !settings.notify.iter().any(|known| known.name == *way) {
-            return wrong("notify", &format!("there is no [watch.notify.{way}]"));
-        }
-    }
-    let confidence = match judge {
-        JudgeSettings::Sees(_) => DETECTOR_CONFIDENCE,
-        _ => 0.0,
-    };
+    check_keys(&options, &judge)?;
+    check_model(&judge, settings)?;
+    check_ways(&options.notify, settings)?;
+    let usual = RuleSettings::usual(name.to_owned(), judge);
     Ok(RuleSettings {
-        name: name.to_owned(),
         area: options.area,
         at: options.at,
         every: options.every,
-        votes: options
-            .yes
-            .unwrap_or(if judges_every_picture { ONCE } else { TWICE }),
-        confidence: options.confidence.map_or(confidence, Share::get),
-        cool_down: options.cool_down.unwrap_or_else(|| cool_down(judge.name())),
-        an_hour: options.an_hour.unwrap_or_else(|| an_hour(&judge)),
+        votes: options.yes.unwrap_or(usual.votes),
+        confidence: options.confidence.map_or(usual.confidence, Share::get),
+        cool_down: options.cool_down.unwrap_or(usual.cool_down),
+        an_hour: options.an_hour.unwrap_or(usual.an_hour),
         notify: options.notify,
-        judge,
+        ..usual
     })
+}
+
+impl WrongRule {
+    fn new(key: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            key,
+            message: message.into(),
+        }
+    }
+}
+
+/// Do all keys belong to its judge?
+fn check_keys(options: &WatchRuleOptions, judge: &JudgeSettings) -> Result<(), WrongRule> {
+    let wrong = |key, message: &str| Err(WrongRule::new(key, message));
+    if judge.name().is_of_every_picture() {
+        let only = "only with sees, says and obico: all else is";
+        if options.every.is_some() {
+            return wrong("every", &format!("{only} judged with every picture"));
+        }
+        if options.confidence.is_some() {
+            return wrong("confidence", &format!("{only} never unsure"));
+        }
+    }
+    if judge.name() != Judge::Obico {
+        if options.picture.is_some() {
+            return wrong("picture", "only with obico");
+        }
+        if options.key_file.is_some() {
+            return wrong("key-file", "only with obico");
+        }
+    }
+    Ok(())
+}
+
+/// Is there somebody who can be asked in words?
+fn check_model(judge: &JudgeSettings, settings: &Settings) -> Result<(), WrongRule> {
+    match judge {
+        JudgeSettings::Says(words) if settings.model.is_none() => {
+            let (words, nearest) = (words.as_str(), nearest_judge(words.as_str()));
+            let message = format!("{words:?} needs [watch.model]; {nearest}");
+            Err(WrongRule::new("says", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Are there the ways in which it is told?
+fn check_ways(notify: &[String], settings: &Settings) -> Result<(), WrongRule> {
+    let is_missing = |way: &&String| settings.notify.iter().all(|known| known.name != **way);
+    match notify.iter().find(is_missing) {
+        Some(way) => {
+            let message = format!("there is no [watch.notify.{way}]");
+            Err(WrongRule::new("notify", message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// As many alerts in an hour as somebody looks at.
@@ -143,23 +155,14 @@ fn an_hour(judge: &JudgeSettings) -> u32 {
 
 /// A rule's name is part of the names of files and URLs, as a camera's is.
 fn check_name(name: &str) -> Result<(), WrongRule> {
-    let wrong = |message| {
-        Err(WrongRule {
-            key: "rules",
-            message,
-        })
+    let message = if name == BLIND_RULE {
+        format!("rule {name:?} is the program's own; choose another name")
+    } else if name.parse::<CameraName>().is_err() {
+        format!("rule name {name:?}: use 1 to 64 of A-Z a-z 0-9 _ - . and no . in front")
+    } else {
+        return Ok(());
     };
-    if name == BLIND_RULE {
-        return wrong(format!(
-            "rule {name:?} is the program's own; choose another name"
-        ));
-    }
-    match name.parse::<CameraName>() {
-        Ok(_) => Ok(()),
-        Err(_) => wrong(format!(
-            "rule name {name:?}: use 1 to 64 of A-Z a-z 0-9 _ - . and no . in front"
-        )),
-    }
+    Err(WrongRule::new("rules", message))
 }
 
 /// The one judge of a rule.
@@ -174,22 +177,17 @@ fn judge(options: &WatchRuleOptions) -> Result<JudgeSettings, WrongRule> {
     ];
     let mut given = given.iter().filter(|(_, is_given)| *is_given);
     let Some((key, _)) = given.next() else {
-        return Err(WrongRule {
-            key: "motion",
-            message: "a rule has one judge: motion = true, left = true, still = \"5min\", sees = [\"person\"], says = \"...\" or obico = \"http://...\"".to_owned(),
-        });
+        let message = "a rule has one judge: motion = true, left = true, still = \"5min\", \
+                       sees = [\"person\"], says = \"...\" or obico = \"http://...\"";
+        return Err(WrongRule::new("motion", message));
     };
     if let Some((other, _)) = given.next() {
-        return Err(WrongRule {
-            key: other,
-            message: format!("the rule has two judges, {key} and {other}: make two rules of it"),
-        });
+        let message = format!("the rule has two judges, {key} and {other}: make two rules of it");
+        return Err(WrongRule::new(other, message));
     }
     if options.motion == Some(false) || options.left == Some(false) {
-        return Err(WrongRule {
-            key,
-            message: format!("{key} = false asks for nothing: leave the rule out"),
-        });
+        let message = format!("{key} = false asks for nothing: leave the rule out");
+        return Err(WrongRule::new(key, message));
     }
     Ok(match (options.still, &options.says, &options.obico) {
         (Some(still), _, _) => JudgeSettings::Still(still),
@@ -205,25 +203,20 @@ fn labels(names: &[String]) -> Result<Vec<Label>, WrongRule> {
     let labels = names.iter().map(|name| name.parse());
     labels
         .collect::<Result<_, UnknownLabel>>()
-        .map_err(|error| WrongRule {
-            key: "sees",
-            message: error.to_string(),
-        })
+        .map_err(|error| WrongRule::new("sees", error.to_string()))
 }
 
 fn obico(options: &WatchRuleOptions, url: &HttpUrl) -> Result<JudgeSettings, WrongRule> {
-    let picture = options.picture.clone().ok_or_else(|| WrongRule {
-        key: "obico",
-        message: "ml_api gets the picture itself: say where, for example picture = \"http://192.0.2.10:8080/printer/snapshot\"".to_owned(),
+    let picture = options.picture.clone().ok_or_else(|| {
+        let message = "ml_api gets the picture itself: say where, for example \
+                       picture = \"http://192.0.2.10:8080/printer/snapshot\"";
+        WrongRule::new("obico", message)
     })?;
     if options.key_file.is_some() && !may_have_keys(url.as_str()) {
         let to = url.host_and_port();
         let message =
             format!("the token would go to {to} in the clear: use https, or leave key-file out");
-        return Err(WrongRule {
-            key: "key-file",
-            message,
-        });
+        return Err(WrongRule::new("key-file", message));
     }
     Ok(JudgeSettings::Obico {
         url: url.clone(),
