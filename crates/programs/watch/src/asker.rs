@@ -95,8 +95,7 @@ impl Asker {
     /// Those of a camera.
     ///
     /// # Errors
-    /// A key cannot be read, or would go over a wire in the clear; or there is no detector that can
-    /// be used.
+    /// A key cannot be read, or there is no detector that can be used.
     pub(crate) fn new(
         settings: &Settings,
         camera: &CameraSettings,
@@ -146,7 +145,7 @@ impl Asker {
     /// does not take, how often prints were looked at.
     ///
     /// # Errors
-    /// The model's key cannot be read, or would go over a wire in the clear.
+    /// The model's key cannot be read.
     pub(crate) fn set_made_rules(
         &mut self,
         settings: &Settings,

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use eyelid_http_client::{Client, Key, Trust, Url};
+use eyelid_http_client::{Client, Key, Trust};
 use eyelid_motion::Region;
 
 use crate::alert::Sighting;
@@ -69,16 +69,11 @@ pub(crate) fn client(ca_file: Option<&Path>) -> anyhow::Result<Client> {
     Ok(Client::with(trust.unwrap_or_default(), None))
 }
 
-/// The key of whom this URL is of, if there is one; `place` names the configuration's.
+/// The key of this file, if there is one; `place` names the configuration's. The settings have seen
+/// to it that it goes over no wire in the clear.
 ///
 /// # Errors
-/// It cannot be read, or would go over a wire in the clear.
-fn key_for(url: &Url, file: Option<&Path>, place: &'static str) -> anyhow::Result<Option<Key>> {
-    let key = file.map(Key::read).transpose().context(place)?;
-    if key.is_some() && !url.may_be_given_keys() {
-        anyhow::bail!(
-            "{place}: the key would go to {url} in the clear: use https, or leave key-file out"
-        );
-    }
-    Ok(key)
+/// It cannot be read.
+fn key(file: Option<&Path>, place: &'static str) -> anyhow::Result<Option<Key>> {
+    file.map(Key::read).transpose().context(place)
 }

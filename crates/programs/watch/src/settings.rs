@@ -20,6 +20,7 @@ use crate::alerts::Bounds;
 mod named;
 pub(crate) mod notify;
 mod rules;
+mod wire;
 
 pub(crate) use named::Unnamed;
 use notify::NotifySettings;
@@ -225,14 +226,11 @@ impl ModelSettings {
             let path = config.unwrap_or(Path::new(""));
             ConfigError::section::<WatchModelOptions>(path, "model", message)
         })?;
-        if options.key_file.is_some() && !notify::may_have_keys(url.as_str()) {
-            let to = url.host_and_port();
-            let message =
-                format!("the key would go to {to} in the clear: use https, or leave key-file out");
-            let path = config.unwrap_or(Path::new(""));
-            return Err(ConfigError::section::<WatchModelOptions>(
-                path, "key-file", message,
-            ));
+        if options.key_file.is_some() {
+            wire::check("key", &url).map_err(|message| {
+                let path = config.unwrap_or(Path::new(""));
+                ConfigError::section::<WatchModelOptions>(path, "key-file", message)
+            })?;
         }
         let usual = BudgetLimits::default();
         Ok(Some(Self {

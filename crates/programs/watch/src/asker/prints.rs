@@ -33,7 +33,7 @@ impl OfPrint {
     /// picture, goes on as it was.
     ///
     /// # Errors
-    /// A key cannot be read, or would go over a wire in the clear.
+    /// A key cannot be read.
     pub(super) fn all(
         settings: &Settings,
         camera: &CameraSettings,

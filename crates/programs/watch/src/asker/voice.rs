@@ -26,7 +26,7 @@ impl Voice {
     /// Whoever is to be asked, if anybody is. Who was asked `before` and is the same goes on.
     ///
     /// # Errors
-    /// The model's key cannot be read, or would go over a wire in the clear.
+    /// The model's key cannot be read.
     pub(super) fn new(
         settings: &Settings,
         whom: &Whom,

@@ -31,7 +31,7 @@ impl Words {
     /// Those of a camera, if it has rules in words. Who was asked `before` and is the same goes on.
     ///
     /// # Errors
-    /// The model's key cannot be read, or would go over a wire in the clear.
+    /// The model's key cannot be read.
     pub(super) fn new(
         settings: &Settings,
         camera: &CameraSettings,

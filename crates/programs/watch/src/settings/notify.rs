@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use eyelid_config::{Config, ConfigError, HttpUrl, WatchNotifyOptions};
-use eyelid_http_client::Url;
 
+use super::wire;
 use crate::Place;
 
 /// One way to tell people of alerts.
@@ -144,30 +144,14 @@ fn way(options: &WatchNotifyOptions) -> Result<Way, Wrong> {
 /// Sees to it that a key goes over no wire in the clear, but for a password of which it is said
 /// that it may.
 fn check_wire(way: &Way, password_in_the_clear: bool) -> Result<(), Wrong> {
-    let in_the_clear = |what: &str, cure: &str| {
-        let message = format!("{what} in the clear: {cure}");
-        Err(("key-file", message))
+    let checked = match way {
+        Way::Ntfy(url) | Way::Webhook(url) => wire::check("token", url),
+        Way::Mqtt(broker) if !password_in_the_clear => {
+            wire::check_broker(&broker.host, broker.port)
+        }
+        Way::Mqtt(_) | Way::Command(_) => Ok(()),
     };
-    match way {
-        Way::Ntfy(url) | Way::Webhook(url) if !may_have_keys(url.as_str()) => {
-            let what = format!("the token would go to {}", url.host_and_port());
-            in_the_clear(&what, "use https, or leave key-file out")
-        }
-        Way::Mqtt(MqttSettings { host, port, .. })
-            if !password_in_the_clear && !may_have_keys(&format!("http://{host}:{port}")) =>
-        {
-            let what = format!("the password would go to {host}:{port}");
-            let cure = "use a broker of this machine, or a command (mosquitto_pub), or say \
-                        password-in-the-clear = true, if the network is yours alone";
-            in_the_clear(&what, cure)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Says whether a key may go to this URL: by https, or to this very machine.
-pub(super) fn may_have_keys(url: &str) -> bool {
-    url.parse().is_ok_and(|url: Url| url.may_be_given_keys())
+    checked.map_err(|message| ("key-file", message))
 }
 
 /// The host and port of a broker's URL.

@@ -4,8 +4,7 @@ use eyelid_config::Share;
 use eyelid_detector::{Label, UnknownLabel};
 use eyelid_slot::CameraName;
 
-use super::notify::may_have_keys;
-use super::{HttpUrl, JudgeSettings, RuleSettings, Settings, Votes, WatchRuleOptions, Words};
+use super::{HttpUrl, JudgeSettings, RuleSettings, Settings, Votes, WatchRuleOptions, Words, wire};
 
 use crate::alert::{BLIND_RULE, Judge};
 use crate::rules::cool_down;
@@ -212,11 +211,8 @@ fn obico(options: &WatchRuleOptions, url: &HttpUrl) -> Result<JudgeSettings, Wro
                        picture = \"http://192.0.2.10:8080/printer/snapshot\"";
         WrongRule::new("obico", message)
     })?;
-    if options.key_file.is_some() && !may_have_keys(url.as_str()) {
-        let to = url.host_and_port();
-        let message =
-            format!("the token would go to {to} in the clear: use https, or leave key-file out");
-        return Err(WrongRule::new("key-file", message));
+    if options.key_file.is_some() {
+        wire::check("token", url).map_err(|message| WrongRule::new("key-file", message))?;
     }
     Ok(JudgeSettings::Obico {
         url: url.clone(),

@@ -13,7 +13,7 @@ use eyelid_http_client::{
 use eyelid_words::{Dialect, MOST_ANSWER_BYTES, NoAnswer, Pauses, Question, Spent, Verdicts, read};
 
 use super::questions::{NoTurn, Questions};
-use crate::judges::{client, key_for};
+use crate::judges::{client, key};
 use crate::settings::ModelSettings;
 
 /// Ways to say a request that are tried for one question: a dialect changes five times at most.
@@ -74,7 +74,7 @@ impl Model {
     /// The one of the configuration; what was asked is counted in the directory `state`.
     ///
     /// # Errors
-    /// There is no such key, or it would go over a wire in the clear.
+    /// There is no such key.
     pub(crate) fn new(settings: &ModelSettings, state: &Path) -> anyhow::Result<Self> {
         let place = "[watch.model]";
         let url: Url = (settings.url.as_str().parse())
@@ -82,7 +82,7 @@ impl Model {
         let url = url.join("chat/completions").context(place)?;
         Ok(Self {
             client: client(settings.ca_file.as_deref())?,
-            key: key_for(&url, settings.key_file.as_deref(), place)?,
+            key: key(settings.key_file.as_deref(), place)?,
             url,
             model: settings.model.clone(),
             limits: Limits {
