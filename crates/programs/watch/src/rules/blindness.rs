@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Raise;
 use super::hour_cap::HourCap;
-use super::saved::{SavedCap, SavedTrouble};
+use super::saved::{SavedBlindCap, SavedTrouble};
 use crate::alert::{BLIND_RULE, Cause, Judge, Kind};
 use crate::moment::{Moment, Monotonic};
 
@@ -248,12 +248,11 @@ impl Blindness {
         sure.collect()
     }
 
-    pub(super) fn save_caps(&self, now: Moment) -> Vec<SavedCap> {
-        let caps = self.caps.iter().map(|((cause, judge), cap)| SavedCap {
+    pub(super) fn save_caps(&self, now: Moment) -> Vec<SavedBlindCap> {
+        let caps = self.caps.iter().map(|((cause, judge), cap)| SavedBlindCap {
             cause: *cause,
             judge: *judge,
-            alerts_ago_ms: cap.ago_ms(now.monotonic),
-            held_back: cap.held_back(),
+            cap: cap.save(now.monotonic),
         });
         caps.collect()
     }
@@ -262,7 +261,7 @@ impl Blindness {
     pub(super) fn restore(
         &mut self,
         troubles: Vec<SavedTrouble>,
-        caps: Vec<SavedCap>,
+        caps: Vec<SavedBlindCap>,
         saved: Monotonic,
     ) {
         for saved in troubles.into_iter().take(MOST_SAVED) {
@@ -273,11 +272,9 @@ impl Blindness {
             };
             self.troubles.insert((saved.cause, saved.judge), trouble);
         }
-        for cap in caps.into_iter().take(MOST_SAVED) {
-            let ago = cap.alerts_ago_ms.into_iter();
-            let alerts = ago.map(|ago_ms| saved.minus(Duration::from_millis(ago_ms)));
-            let restored = HourCap::restored(alerts, cap.held_back, AN_HOUR);
-            self.caps.insert((cap.cause, cap.judge), restored);
+        for SavedBlindCap { cause, judge, cap } in caps.into_iter().take(MOST_SAVED) {
+            let cap = HourCap::restored(cap, saved, AN_HOUR);
+            self.caps.insert((cause, judge), cap);
         }
     }
 }

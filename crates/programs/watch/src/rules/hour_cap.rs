@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::saved::SavedCap;
 use crate::moment::Monotonic;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -16,15 +17,23 @@ pub(super) struct HourCap {
 }
 
 impl HourCap {
-    /// Goes on with what was written down: at most so many alerts are known.
-    pub(super) fn restored(
-        alerts: impl Iterator<Item = Monotonic>,
-        held_back: u32,
-        most: usize,
-    ) -> Self {
+    /// Goes on with what was written down at the moment `at`: so many alerts at most are known.
+    pub(super) fn restored(saved: SavedCap, at: Monotonic, most: usize) -> Self {
+        let ago_ms = saved.alerts_ago_ms.into_iter().take(most.max(1));
         Self {
-            alerts: alerts.take(most.max(1)).collect(),
-            held_back,
+            alerts: ago_ms
+                .map(|ago| at.minus(Duration::from_millis(ago)))
+                .collect(),
+            held_back: saved.held_back,
+        }
+    }
+
+    /// What is to be known after a restart.
+    pub(super) fn save(&self, now: Monotonic) -> SavedCap {
+        let ago_ms = |at: &Monotonic| now.since(*at).as_millis() as u64;
+        SavedCap {
+            alerts_ago_ms: self.alerts.iter().map(ago_ms).collect(),
+            held_back: self.held_back,
         }
     }
 
@@ -56,11 +65,5 @@ impl HourCap {
     /// How many were held back and not told of.
     pub(super) fn held_back(&self) -> u32 {
         self.held_back
-    }
-
-    /// How long ago the alerts of the last hour were, in milliseconds.
-    pub(super) fn ago_ms(&self, now: Monotonic) -> Vec<u64> {
-        let ago_ms = |at: &Monotonic| now.since(*at).as_millis() as u64;
-        self.alerts.iter().map(ago_ms).collect()
     }
 }

@@ -263,8 +263,7 @@ impl Rule {
                     looked_ago_ms: ago_ms(&thing.looked),
                 })
                 .collect(),
-            alerts_ago_ms: self.cap.ago_ms(now.monotonic),
-            held_back: self.cap.held_back(),
+            cap: self.cap.save(now.monotonic),
             is_unanswered: self.is_unanswered(),
             more: serde_json::Map::new(),
         }
@@ -301,8 +300,7 @@ impl Rule {
                 restored
             })
             .collect();
-        let alerts = rule.alerts_ago_ms.into_iter().map(at);
-        self.cap = HourCap::restored(alerts, rule.held_back, self.terms.an_hour);
+        self.cap = HourCap::restored(rule.cap, saved, self.terms.an_hour);
         if rule.is_unanswered
             && let Some(asking) = &mut self.asking
         {

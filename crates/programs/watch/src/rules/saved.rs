@@ -40,7 +40,7 @@ pub(crate) struct Saved {
     pub(crate) troubles: Vec<SavedTrouble>,
     /// How often that was told within the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) blind_caps: Vec<SavedCap>,
+    pub(crate) blind_caps: Vec<SavedBlindCap>,
     /// Why the rules that were made on the page are not watched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) made_rules: Option<String>,
@@ -65,10 +65,8 @@ pub(crate) struct SavedRule {
     pub(crate) asked: Option<String>,
     #[serde(default)]
     pub(crate) things: Vec<SavedThing>,
-    #[serde(default)]
-    pub(crate) alerts_ago_ms: Vec<u64>,
-    #[serde(default)]
-    pub(crate) held_back: u32,
+    #[serde(flatten)]
+    pub(crate) cap: SavedCap,
     /// A question about it has had no answer yet.
     #[serde(default, rename = "unanswered")]
     pub(crate) is_unanswered: bool,
@@ -107,13 +105,20 @@ pub(crate) struct SavedTrouble {
 
 /// How often it was told that nothing could be seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SavedCap {
+pub(crate) struct SavedBlindCap {
     pub(crate) cause: Cause,
     #[serde(default)]
     pub(crate) judge: Option<Judge>,
-    #[serde(default)]
+    #[serde(flatten)]
+    pub(crate) cap: SavedCap,
+}
+
+/// Alerts of one kind within the last hour.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SavedCap {
     pub(crate) alerts_ago_ms: Vec<u64>,
-    #[serde(default)]
+    /// How many were not told, nor that they were not.
     pub(crate) held_back: u32,
 }
 
