@@ -14,8 +14,8 @@ use eyelid_bench::picture::{FPS, Picture, Spec};
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Tables;
 use eyelid_producer::{
-    Driver, DriverId, DriverOptions, EncodedFrame, Producers, Rest, Source, SourceFailure,
-    SourceStatus,
+    Driver, DriverId, DriverOptions, EncodedFrame, Precedence, Producers, Rest, Source,
+    SourceFailure, SourceStatus,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -46,6 +46,7 @@ pub(crate) fn run(slots: &Path, count: usize, spec: Spec, linger: Duration) -> a
             linger,
             tables: Tables::Standard,
             rest: Rest::Frame,
+            precedence: Precedence::Own,
         };
         let source = Played {
             number,

@@ -43,3 +43,19 @@ def test_a_camera_of_this_host_keeps_its_slot(camera, share, fetch, start, direc
     own.wait_state("asleep", "awake")
     fetch().wait_log("far.default.* is another producer's")
     assert own.frame().size == (320, 240)
+
+
+def test_a_camera_of_this_host_that_comes_later_has_its_slot(camera, share, fetch, start, hub):
+    camera("far")
+    share("far")
+    near = fetch()
+    near.slot("far.default").frame()
+    path = near.slots / "far.default"
+    own = Slot(path, start("eyelid-capture", "--slot", path, "--source", "test", "--size=320x240"))
+    near.wait_log("far.default.* is another producer's")
+    own.frame_where(lambda seen: seen.size == (320, 240), "its own picture")
+    for _ in range(20):
+        assert own.frame(after=own.mtime()).size == (320, 240)
+    assert own.state()["source"] == "test"
+    near.end()
+    assert own.state()["source"] == "test"

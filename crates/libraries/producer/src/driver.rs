@@ -20,7 +20,7 @@ use crate::rest::Resting;
 use crate::slot_log::SlotLog;
 use crate::told_state::ToldState;
 use crate::waiting::Waiting;
-use crate::{DriverOptions, FullTotals, Rest, Source, SourceFailure};
+use crate::{DriverOptions, FullTotals, Precedence, Rest, Source, SourceFailure};
 
 /// How often `state.json` is tried again where the slot refused it.
 const STATE_RETRY: Duration = Duration::from_secs(5);
@@ -45,6 +45,11 @@ pub struct Driver<S> {
     aside: Aside,
     attention: Attention,
     resting: Resting,
+    precedence: Precedence,
+    /// The moment of the frame that it has published last.
+    captured: Option<SystemTime>,
+    /// The slot is another producer's now.
+    has_given_way: bool,
     /// What the slot is told of full pictures.
     full_totals: FullTotals,
     /// Only a new process may help.
@@ -83,6 +88,9 @@ impl<S: Source> Driver<S> {
             waiting: Waiting::default(),
             renditions: Renditions::new(options.tables),
             resting: Resting::new(options.rest),
+            precedence: options.precedence,
+            captured: None,
+            has_given_way: false,
             aside: Aside::Idle,
             full_totals: FullTotals::default(),
             is_fatal: false,
@@ -135,6 +143,9 @@ impl<S: Source> Driver<S> {
     pub(crate) fn act(&mut self, now: Instant) -> bool {
         let mut wrote = false;
         loop {
+            if self.gives_way(now) {
+                return wrote;
+            }
             self.look_at_slot(now);
             wrote |= self.rest(now);
             wrote |= self.offer(now);
@@ -192,6 +203,9 @@ impl<S: Source> Driver<S> {
 
     /// When there may be something to do although nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.has_given_way {
+            return None;
+        }
         let moments = [
             self.machine
                 .deadline(self.slot_status, self.source.status()),
@@ -207,8 +221,11 @@ impl<S: Source> Driver<S> {
     }
 
     /// Says in the slot that the camera is asleep: its source has been stopped, and the program
-    /// ends.
+    /// ends. Where the slot is another producer's, it is that one's to say what is in it.
     pub(crate) fn say_ended(&mut self) {
+        if self.has_given_way {
+            return;
+        }
         let state = self.told.change();
         state.retry = None;
         if state.state != Phase::Asleep && !self.is_fatal {
@@ -261,6 +278,7 @@ impl<S: Source> Driver<S> {
                 log::trace!("frame of {} bytes", picture.jpeg.len());
                 let (width, height) = (picture.width, picture.height);
                 let size = (Some(width), Some(height));
+                self.captured = Some(captured);
                 let kind = picture.kind.or_else(|| JpegKind::of(&picture.jpeg));
                 let told = self.told.get();
                 if (told.width, told.height) != size {

@@ -30,7 +30,7 @@ mod waiting;
 pub use camera_clock::CameraClock;
 pub use driver::Driver;
 pub use machine::{Action, Machine, SlotStatus};
-pub use options::DriverOptions;
+pub use options::{DriverOptions, Precedence};
 pub use own_renditions::OwnRenditions;
 pub use producers::{DriverId, Producers};
 pub use render_job::{RenderJob, Rendered, SharedFrame};

@@ -6,6 +6,17 @@ use eyelid_picture::Tables;
 
 use crate::Rest;
 
+/// Whose a slot is that another process begins to publish into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precedence {
+    /// This process's. It goes on, and both undo what the other does.
+    Own,
+    /// The other's: the camera gives its slot up ([`Producers::given_up`]).
+    ///
+    /// [`Producers::given_up`]: crate::Producers::given_up
+    Others,
+}
+
 /// What a driver is told of its camera.
 #[derive(Clone, Debug)]
 pub struct DriverOptions {
@@ -21,4 +32,6 @@ pub struct DriverOptions {
     pub tables: Tables,
     /// What lies in the slot while it does not run.
     pub rest: Rest,
+    /// Whose the slot is when another process begins to publish into it.
+    pub precedence: Precedence,
 }

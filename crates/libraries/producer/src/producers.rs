@@ -34,6 +34,8 @@ pub struct Producers<S> {
     due: BTreeSet<(Instant, DriverId)>,
     /// Those whose renditions are to be made aside, each once, in the order in which they came.
     waiting: VecDeque<DriverId>,
+    /// Those whose slots are other producers' now.
+    given_up: BTreeSet<DriverId>,
     next_id: u64,
 }
 
@@ -60,6 +62,7 @@ impl<S: Source> Producers<S> {
             by_slot: BTreeMap::new(),
             due: BTreeSet::new(),
             waiting: VecDeque::new(),
+            given_up: BTreeSet::new(),
             next_id: 0,
         })
     }
@@ -89,6 +92,7 @@ impl<S: Source> Producers<S> {
     /// Ends a camera as [`Producers::end`] does, and hands its slot on.
     pub fn remove(&mut self, id: DriverId) -> Option<Publisher> {
         self.set_deadline(id, None);
+        self.given_up.remove(&id);
         let mut driver = self.cameras.remove(&id)?.driver;
         self.by_slot.remove(&driver.slot_id());
         end([&mut driver].into_iter());
@@ -214,6 +218,9 @@ impl<S: Source> Producers<S> {
                 written += 1;
             }
             let (deadline, wants_job) = (camera.driver.deadline(), camera.driver.wants_job());
+            if camera.driver.has_given_way() {
+                self.given_up.insert(id);
+            }
             self.set_deadline(id, deadline);
             if wants_job && !self.waiting.contains(&id) {
                 self.waiting.push_back(id);
@@ -233,6 +240,12 @@ impl<S: Source> Producers<S> {
             self.set_deadline(id, Some(now));
         }
         Ok(())
+    }
+
+    /// Gives one of the cameras whose slots other producers have begun to write, until it is
+    /// removed: nothing else is to be done with it.
+    pub fn given_up(&self) -> Option<DriverId> {
+        self.given_up.first().copied()
     }
 
     /// The camera may have something to do then although nothing happens.

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::{LINGER, Pushed, add_resting, directory};
-use eyelid_producer::{DriverId, Producers, Rest};
-use eyelid_slot::{FRAME_FILE, Phase, Publisher, Reader, Rendition, RenditionSet, STATE_FILE};
+use common::{LINGER, Pushed, add_with, directory};
+use eyelid_producer::{DriverId, Precedence, Producers, Rest};
+use eyelid_slot::{
+    FRAME_FILE, Phase, Publisher, Reader, Rendition, RenditionSet, STATE_FILE, State,
+};
 use tempfile::TempDir;
 
 /// More than make up for the queue of inotify(7), by the files that are replaced: 16,384 events.
@@ -39,7 +41,8 @@ impl World {
                 offers: RenditionSet::from_iter([Rendition::Quarter]),
             };
             let slot = path(home.path(), n);
-            add_resting(&mut producers, &slot, source, now, Rest::Placeholder)
+            let precedence = (Rest::Placeholder, Precedence::Others);
+            add_with(&mut producers, &slot, source, now, precedence)
         });
         let ids = ids.collect();
         Self {
@@ -136,4 +139,47 @@ fn what_is_taken_away_or_missed_wakes_none() {
     Reader::new(&world.slot(3)).wish().unwrap();
     world.step();
     assert_eq!(world.in_phase(Phase::Awake), [3, 100]);
+}
+
+#[test]
+fn a_slot_that_another_producer_begins_to_write_is_left_to_it() {
+    let mut world = World::new(directory(), 3);
+    world.step();
+    assert_eq!(world.producers.given_up(), None);
+    let at = UNIX_EPOCH + Duration::from_secs(1_795_207_369);
+    let of_another = |world: &World, n: usize| {
+        let source = Reader::new(&world.slot(n)).state().unwrap().source;
+        world.captured(n) == Some(at) && source.as_deref() == Some("another")
+    };
+
+    // One that says what it is before its first frame.
+    let mut other = Publisher::open(&world.slot(1)).unwrap();
+    let mut state = State::new(Phase::Awake, at);
+    state.source = Some("another".to_owned());
+    other.set_state(&state).unwrap();
+    world.step();
+    assert_eq!(world.producers.given_up(), Some(world.ids[1]));
+    other.publish(JPEG, at).unwrap();
+    world.step();
+    world.producers.remove(world.ids[1]);
+    assert!(of_another(&world, 1), "it is written over");
+
+    // One that has frames and no state, while somebody looks at the frames of this process.
+    Reader::new(&world.slot(2)).wish().unwrap();
+    world.step();
+    assert_eq!(world.in_phase(Phase::Awake), [1, 2]);
+    assert_eq!(world.producers.given_up(), None);
+    let mut other = Publisher::open(&world.slot(2)).unwrap();
+    other.publish(JPEG, at).unwrap();
+    world.step();
+    assert_eq!(world.producers.given_up(), Some(world.ids[2]));
+    assert_eq!(world.captured(2), Some(at));
+    world.producers.remove(world.ids[2]);
+
+    // What a reader has taken away is no other producer's.
+    fs::remove_file(world.slot(0).join(FRAME_FILE)).unwrap();
+    fs::remove_file(world.slot(0).join(STATE_FILE)).unwrap();
+    world.step();
+    assert_eq!(world.captured(0), Some(UNIX_EPOCH));
+    assert_eq!(world.producers.given_up(), None);
 }

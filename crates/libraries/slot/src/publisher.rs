@@ -270,6 +270,12 @@ impl Publisher {
         self.instance.with(self.id, |slot| slot.take_activity())
     }
 
+    /// Says whether somebody has taken the frame or the state from its place, or put a file of their
+    /// own there, since this was asked last, as far as was taken in.
+    pub fn take_replacement(&mut self) -> bool {
+        self.instance.with(self.id, |slot| slot.take_replacement())
+    }
+
     /// Says whether the slot's directory was lost since this was asked last. It is made again with
     /// the next frame or state.
     pub fn take_loss(&mut self) -> bool {

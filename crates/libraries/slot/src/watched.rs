@@ -33,6 +33,8 @@ pub(crate) struct Watched {
     demand: Demand,
     offered: Offered,
     state_is_stale: bool,
+    /// The frame or the state was taken from its place, or replaced.
+    is_replaced: bool,
     is_active: bool,
     is_lost: bool,
 }
@@ -50,6 +52,7 @@ impl Default for Watched {
             demand,
             offered: Offered::default(),
             state_is_stale: false,
+            is_replaced: false,
             is_active: false,
             is_lost: false,
         }
@@ -95,8 +98,14 @@ impl Watched {
             return self.let_go();
         }
         match name {
-            Some(name) if name == FRAME_FILE => self.frame = None,
-            Some(name) if name == STATE_FILE => self.lost_state(),
+            Some(name) if name == FRAME_FILE => {
+                self.frame = None;
+                self.is_replaced = true;
+            }
+            Some(name) if name == STATE_FILE => {
+                self.lost_state();
+                self.is_replaced = true;
+            }
             // Others are the producer's own hidden files.
             name => self.offered.lost(name.and_then(rendition)?),
         }
@@ -168,9 +177,11 @@ impl Watched {
         self.is_active |= if self.frame == Some(watch) {
             self.frame = None;
             self.open_directory = None;
+            self.is_replaced = true;
             true
         } else if self.state == Some(watch) {
             self.state = None;
+            self.is_replaced = true;
             true
         } else {
             self.offered.lost_file(watch)
@@ -258,6 +269,10 @@ impl Watched {
 
     pub(crate) fn take_activity(&mut self) -> bool {
         std::mem::take(&mut self.is_active)
+    }
+
+    pub(crate) fn take_replacement(&mut self) -> bool {
+        std::mem::take(&mut self.is_replaced)
     }
 
     pub(crate) fn take_loss(&mut self) -> bool {

@@ -505,3 +505,35 @@ fn a_placeholder_that_is_taken_away_or_missed_is_wished_for_only_by_assumption()
     publisher.offer_frame().unwrap();
     assert!(!wished(&publisher), "one placeholder ends it");
 }
+
+#[test]
+fn a_file_that_another_producer_puts_there_is_told_of_and_ones_own_are_not() {
+    let home = slot();
+    let mut publisher = Publisher::open(home.path()).unwrap();
+    let is_told = |publisher: &mut Publisher| {
+        publisher.take_in(Instant::now()).unwrap();
+        publisher.take_replacement()
+    };
+    publisher.offer_frame().unwrap();
+    for (number, phase) in [(1, Phase::Asleep), (2, Phase::Awake)] {
+        publisher
+            .publish(&numbered(number), SystemTime::now())
+            .unwrap();
+        let state = State::new(phase, SystemTime::UNIX_EPOCH);
+        publisher.set_state(&state).unwrap();
+        drop(Reader::new(home.path()).open().unwrap());
+        assert!(!is_told(&mut publisher));
+    }
+    for file in [FRAME_FILE, STATE_FILE] {
+        let other = home.path().join(".other");
+        fs::write(&other, "another producer's").unwrap();
+        fs::rename(&other, home.path().join(file)).unwrap();
+        assert!(
+            is_told(&mut publisher) && !is_told(&mut publisher),
+            "{file}"
+        );
+    }
+    publisher.publish(&numbered(3), SystemTime::now()).unwrap();
+    fs::remove_file(home.path().join(FRAME_FILE)).unwrap();
+    assert!(is_told(&mut publisher));
+}

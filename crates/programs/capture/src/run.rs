@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use eyelid_config::SourceSpec;
 use eyelid_daemon::signals::{Order, Signals};
 use eyelid_daemon::{logging, manager};
-use eyelid_producer::{Driver, DriverId, DriverOptions, Producers, Rest};
+use eyelid_producer::{Driver, DriverId, DriverOptions, Precedence, Producers, Rest};
 use eyelid_slot::{Publisher, State};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -121,6 +121,7 @@ fn driver(settings: &Settings, publisher: Publisher, source: AnySource) -> Drive
         max_fps: settings.fps.map(|fps| fps.per_second()),
         linger: settings.linger,
         rest: Rest::Frame,
+        precedence: Precedence::Own,
     };
     Driver::new(options, publisher, source, Instant::now())
 }

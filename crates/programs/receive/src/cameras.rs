@@ -11,7 +11,7 @@ use eyelid_daemon::pulse::Pulse;
 use eyelid_daemon::readiness;
 use eyelid_daemon::timer::at;
 use eyelid_picture::Tables;
-use eyelid_producer::{Driver, DriverId, DriverOptions, Producers, Rendered, Rest};
+use eyelid_producer::{Driver, DriverId, DriverOptions, Precedence, Producers, Rendered, Rest};
 use eyelid_slot::{CameraName, Publisher};
 use indexmap::IndexMap;
 use tokio::sync::Notify;
@@ -181,6 +181,7 @@ impl Cameras {
             max_fps: None,
             linger: settings.linger,
             rest: Rest::Frame,
+            precedence: Precedence::Own,
         };
         let source = PushSource::new(intake);
         let driver = Driver::new(options, publisher, source, Instant::now());

@@ -1,14 +1,14 @@
-//! What a driver knows of the readers of its slot, and what lies there for them while its camera
-//! does not run.
+//! What a driver knows of the readers of its slot, of another producer in it, and what lies there
+//! for readers while its camera does not run.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use eyelid_slot::{Phase, RenditionSet};
+use eyelid_slot::{Phase, Reader, RenditionSet};
 
 use super::Driver;
-use crate::Source;
 use crate::machine::SlotStatus;
 use crate::render_job::Aside;
+use crate::{Precedence, Source};
 
 impl<S: Source> Driver<S> {
     /// Takes in what readers of the slot want.
@@ -40,6 +40,35 @@ impl<S: Source> Driver<S> {
             empty: wished && self.publisher.is_empty(),
             renditions,
         };
+    }
+
+    /// Gives the slot up, where another producer has begun to write it and has precedence. Says
+    /// whether that is so: nothing is written then any more.
+    pub(super) fn gives_way(&mut self, now: Instant) -> bool {
+        if self.has_given_way || self.precedence == Precedence::Own {
+            return self.has_given_way;
+        }
+        if self.publisher.take_replacement() && !self.is_slot_own() {
+            self.source.stop(now);
+            self.has_given_way = true;
+        }
+        self.has_given_way
+    }
+
+    /// Says whether the slot is another producer's now.
+    pub(crate) fn has_given_way(&self) -> bool {
+        self.has_given_way
+    }
+
+    /// Says whether the frame and the state in the slot are those that this process put there, as
+    /// far as there are any. A producer need not have a state.
+    fn is_slot_own(&self) -> bool {
+        let reader = Reader::new(self.publisher.directory());
+        let source = reader.state().map(|said| said.source);
+        let is_own_state = source.is_none_or(|source| source == self.state().source);
+        let own = [Some(SystemTime::UNIX_EPOCH), self.captured];
+        let captured = reader.captured();
+        is_own_state && captured.is_none_or(|_| own.contains(&captured))
     }
 
     /// Puts a placeholder into the slot of a camera that does not run, where one is due. Says

@@ -192,6 +192,7 @@ impl World {
             max_fps: None,
             linger: 10 * SECOND,
             rest: Rest::Frame,
+            precedence: Precedence::Own,
         };
         let publisher = Publisher::open(&slot).unwrap();
         Self {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use eyelid_jpeg::EncodedPicture;
 use eyelid_picture::Tables;
 use eyelid_producer::{
-    Driver, DriverId, DriverOptions, EncodedFrame, Producers, Rest, SharedFrame, Source,
-    SourceFailure, SourceStatus,
+    Driver, DriverId, DriverOptions, EncodedFrame, Precedence, Producers, Rest, SharedFrame,
+    Source, SourceFailure, SourceStatus,
 };
 use eyelid_slot::RenditionSet;
 use tempfile::TempDir;
@@ -117,16 +117,17 @@ pub(crate) fn add<S: Source>(
     source: S,
     now: Instant,
 ) -> DriverId {
-    add_resting(producers, slot, source, now, Rest::Frame)
+    add_with(producers, slot, source, now, (Rest::Frame, Precedence::Own))
 }
 
-/// Has a camera publish into a slot in which this lies while it does not run.
-pub(crate) fn add_resting<S: Source>(
+/// The same, with what lies in the slot while the camera does not run, and whose the slot is when
+/// another producer comes.
+pub(crate) fn add_with<S: Source>(
     producers: &mut Producers<S>,
     slot: &Path,
     source: S,
     now: Instant,
-    rest: Rest,
+    (rest, precedence): (Rest, Precedence),
 ) -> DriverId {
     let publisher = producers.open(slot).unwrap();
     let options = DriverOptions {
@@ -136,6 +137,7 @@ pub(crate) fn add_resting<S: Source>(
         linger: LINGER,
         tables: Tables::Standard,
         rest,
+        precedence,
     };
     producers.add(Driver::new(options, publisher, source, now))
 }

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use eyelid_picture::Tables;
-use eyelid_producer::{Driver, DriverId, DriverOptions, Producers, Rest};
+use eyelid_producer::{Driver, DriverId, DriverOptions, Precedence, Producers, Rest};
 use eyelid_slot::SlotLock;
 use serde_json::json;
 
+use self::left::Foreign;
 use super::far::Far;
 use super::post::{FarId, Letter, Post, Topic};
 use super::source::FarSource;
@@ -112,6 +113,7 @@ impl Slots {
             linger: self.linger,
             tables: Tables::Standard,
             rest: Rest::Placeholder,
+            precedence: Precedence::Others,
         };
         let now = Instant::now();
         let clock = (now, SystemTime::now());
@@ -142,23 +144,47 @@ impl Slots {
 
     /// Has none for it any more. Who lists the slots is not to see it.
     pub(super) fn remove(&mut self, far: &FarCamera) {
-        let Some(camera) = self.by_far.remove(far).and_then(|id| {
-            self.post.forget(id);
-            self.lost.remove(&id);
-            self.cameras.remove(&id)
-        }) else {
+        let Some(id) = self.by_far.get(far).copied() else {
             return;
         };
-        let is_still_own = left::check(&camera.slot).is_ok();
+        let slot = self.cameras.get(&id).map(|camera| camera.slot.clone());
+        let own = slot.filter(|slot| left::check(slot).is_ok());
+        self.end(id);
+        if let Some(slot) = own {
+            left::clear(&slot);
+        }
+    }
+
+    /// Fills a camera's slot no longer.
+    fn end(&mut self, id: FarId) {
+        let Some(camera) = self.cameras.remove(&id) else {
+            return;
+        };
+        self.by_far.remove(camera.far.borrow().camera());
+        self.post.forget(id);
+        self.lost.remove(&id);
         // Nothing that was asked is waited for.
         self.post.set_ending(true);
         drop(self.producers.remove(camera.driver));
         self.post.set_ending(false);
-        if is_still_own {
-            left::clear(&camera.slot);
-        }
         drop(camera);
         self.turns.retain(|_, turns| Rc::strong_count(turns) > 1);
+    }
+
+    /// Leaves to others the slots that they have begun to write.
+    fn give_way(&mut self) {
+        while let Some(driver) = self.producers.given_up() {
+            let mut cameras = self.cameras.iter();
+            let camera = cameras.find(|(_, camera)| camera.driver == driver);
+            let Some((&id, slot)) = camera.map(|(id, camera)| (id, camera.slot.clone())) else {
+                // There is none without a camera.
+                drop(self.producers.remove(driver));
+                continue;
+            };
+            self.end(id);
+            left::leave(&slot);
+            log::error!("{}", Foreign(slot));
+        }
     }
 
     /// Takes away what an earlier run has left of cameras that are there no more.
@@ -173,6 +199,7 @@ impl Slots {
     /// What reading inotify said.
     pub(super) fn step(&mut self, now: Instant) -> io::Result<()> {
         self.producers.step_slots(now)?;
+        self.give_way();
         self.tell_lost(now)
     }
 
@@ -361,6 +388,7 @@ impl Slots {
     /// Does for one camera what there is to do, now that something of it has come.
     fn step_one(&mut self, now: Instant, driver: DriverId) -> io::Result<()> {
         self.producers.step_one(driver, now)?;
+        self.give_way();
         self.tell_lost(now)
     }
 

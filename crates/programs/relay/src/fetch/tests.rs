@@ -363,3 +363,39 @@ async fn a_camera_of_this_host_keeps_its_slot() {
     slots.remove(&far);
     assert!(slot.join("state.json").is_file());
 }
+
+#[tokio::test]
+async fn a_camera_of_this_host_that_comes_later_has_its_slot() {
+    let world = World::new();
+    world
+        .during(async {
+            world.wait_for_slots().await;
+            let slot = world.slot("door");
+            eventually("its state", || world.state("door").is_some()).await;
+            let mut publisher = eyelid_slot::Publisher::open(&slot).unwrap();
+            let mut state = State::new(Phase::Awake, SystemTime::UNIX_EPOCH);
+            state.source = Some("v4l2:/dev/video0".to_owned());
+            publisher.set_state(&state).unwrap();
+            let at = SystemTime::now();
+            publisher.publish(&world.host.jpeg, at).unwrap();
+            let reader = Reader::new(&slot);
+            for _ in 0..3 {
+                reader.wish().unwrap();
+                look(&world.slot("bench"), None).await;
+                assert_eq!(reader.captured(), Some(at), "it is written over");
+                assert_eq!(reader.state(), Some(state.clone()));
+            }
+            assert!(!world.host.asked().contains_key("eyelid.v1.pi.door"));
+
+            // One that says nothing of itself: what the far camera's slot said goes.
+            let slot = world.slot("default");
+            let mut publisher = eyelid_slot::Publisher::open(&slot).unwrap();
+            publisher.publish(&world.host.jpeg, at).unwrap();
+            let reader = Reader::new(&slot);
+            eventually("no state", || reader.state().is_none()).await;
+            assert_eq!(reader.captured(), Some(at));
+        })
+        .await;
+    let state = world.state("door").unwrap();
+    assert_eq!(state.source.as_deref(), Some("v4l2:/dev/video0"));
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use eyelid_slot::{CameraName, LockError, Reader, SlotLock, State};
+use eyelid_slot::{CameraName, LockError, Reader, STATE_FILE, SlotLock, State};
 
 use crate::FETCHED;
 
@@ -24,7 +24,7 @@ const LOCK_AGAIN: Duration = Duration::from_millis(20);
 #[error(
     "slot {0:?} is another producer's: give that camera another name, or remove what is left of it"
 )]
-pub(super) struct Foreign(PathBuf);
+pub(super) struct Foreign(pub(super) PathBuf);
 
 /// Sees whether a slot is free, or what this program has left of the same camera.
 ///
@@ -59,6 +59,14 @@ pub(super) fn clear(slot: &Path) {
         let _ = fs::remove_file(slot.join(file));
     }
     let _ = fs::remove_dir(slot);
+}
+
+/// Takes away what this program says of a slot that is another producer's now.
+pub(super) fn leave(slot: &Path) {
+    let state = Reader::new(slot).state();
+    if state.is_some_and(|state| is_fetched(&state, slot)) {
+        let _ = fs::remove_file(slot.join(STATE_FILE));
+    }
 }
 
 /// Keeps a second process out. `None` where locks cannot be had.
