@@ -25,11 +25,13 @@ use eyelid_daemon::pulse::{Pulse, feed_watchdog};
 use eyelid_daemon::timer::at;
 use eyelid_daemon::{LogLimit, manager, readiness};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use self::fleet::{Fleet, News};
 use self::post::Letter;
 use self::slots::Slots;
 use crate::engine::{Engine, Event, Events, Link};
+use crate::reload::{note_fixed, note_restart, with_each_signal};
 use crate::settings::FetchSettings;
 use crate::wire::{Asker, Directory, FarState, FormatError, Presence, Reply, RequestId};
 
@@ -46,23 +48,28 @@ const COMPLAINTS: (u32, Duration) = (20, Duration::from_secs(60));
 /// to say what it shares.
 const SWEEP: Duration = Duration::from_secs(100);
 
-/// Fetches until the program is told to end. The slots then say that their cameras are asleep.
+/// Fetches until the program is told to end. The slots then say that their cameras are asleep. With
+/// each SIGHUP the settings are `read` again.
 ///
 /// # Errors
 /// The slots cannot be used, or the system refuses something.
 pub(crate) async fn run<E: Engine>(
     settings: FetchSettings,
+    read: impl Fn() -> anyhow::Result<FetchSettings>,
     engine: E,
     events: Events,
 ) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-    let fetch = Fetch::new(&settings, engine)?;
+    let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let (change, changes) = mpsc::channel(1);
+    let fetch = Fetch::new(settings, engine)?;
     let pulse = Pulse::default();
-    log::info!("fetching into {:?}", settings.slots);
+    log::info!("fetching into {:?}", fetch.settings.slots);
     manager::ready();
     let ended = tokio::select! {
-        ended = fetch.run(events, &pulse) => ended,
+        ended = fetch.run(events, changes, &pulse) => ended,
+        never = with_each_signal(hang_ups, read, change) => match never {},
         () = feed_watchdog([&pulse]) => Ok(()),
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
@@ -74,29 +81,56 @@ pub(crate) async fn run<E: Engine>(
 /// What one process fetches.
 struct Fetch<E> {
     engine: E,
+    settings: FetchSettings,
     fleet: Fleet,
     slots: Slots,
-    max_cameras: usize,
     sweep_at: Option<Instant>,
     was_swept: bool,
     complaints: LogLimit,
 }
 
 impl<E: Engine> Fetch<E> {
-    fn new(settings: &FetchSettings, engine: E) -> anyhow::Result<Self> {
+    fn new(settings: FetchSettings, engine: E) -> anyhow::Result<Self> {
         let asker = Asker(fastrand::u64(..));
         Ok(Self {
             engine,
             fleet: Fleet::new(asker, settings.only.clone(), settings.max_cameras),
-            slots: Slots::new(settings, asker)?,
-            max_cameras: settings.max_cameras,
+            slots: Slots::new(&settings, asker)?,
+            settings,
             sweep_at: None,
             was_swept: false,
             complaints: LogLimit::new(COMPLAINTS.0, COMPLAINTS.1),
         })
     }
 
-    async fn run(mut self, mut events: Events, pulse: &Pulse) -> anyhow::Result<()> {
+    /// Fetches what is named now.
+    fn reconfigure(&mut self, now: Instant, settings: FetchSettings) {
+        let used = &mut self.settings;
+        note_fixed(&used.broker, &settings.broker);
+        let fixed = [
+            ("slots", used.slots == settings.slots),
+            ("linger", used.linger == settings.linger),
+            (
+                "max-frame",
+                used.max_frame_bytes == settings.max_frame_bytes,
+            ),
+        ];
+        let changed = fixed.into_iter().filter(|(_, is_used)| !is_used);
+        changed.for_each(|(key, _)| note_restart(key));
+        if (&used.only, used.max_cameras) == (&settings.only, settings.max_cameras) {
+            return;
+        }
+        (used.only, used.max_cameras) = (settings.only.clone(), settings.max_cameras);
+        self.fleet
+            .reconfigure(now, settings.only, settings.max_cameras);
+    }
+
+    async fn run(
+        mut self,
+        mut events: Events,
+        mut changes: mpsc::Receiver<FetchSettings>,
+        pulse: &Pulse,
+    ) -> anyhow::Result<()> {
         let inotify = self.slots.inotify().context("cannot wait for readers")?;
         let inotify = readiness::readable(inotify)?;
         if self.engine.state() == Link::Disconnected {
@@ -121,6 +155,7 @@ impl<E: Engine> Fetch<E> {
                     ready?.clear_ready();
                     self.step()?;
                 }
+                Some(settings) = changes.recv() => self.reconfigure(Instant::now(), settings),
                 () = at(wake_at.map(Into::into)) => self.step()?,
                 () = pulse.answer() => {}
             }
@@ -195,7 +230,7 @@ impl<E: Engine> Fetch<E> {
             News::TooMany(count) => log::error!(
                 "{count} cameras are not fetched: max-cameras is {} (set it in [relay], or choose \
                  cameras by --only)",
-                self.max_cameras
+                self.settings.max_cameras
             ),
         }
         Ok(())

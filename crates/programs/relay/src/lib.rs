@@ -15,6 +15,7 @@ mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod pattern;
+mod reload;
 mod settings;
 mod share;
 pub mod wire;
@@ -159,7 +160,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             if is_check {
                 return Ok(());
             }
-            beside(connection, share::run(settings, engine, events))
+            let read = || ShareSettings::new(&flags);
+            beside(connection, share::run(settings, read, engine, events))
         }
         Side::Fetch(flags) => {
             let settings = FetchSettings::new(&flags)?;
@@ -167,7 +169,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             if is_check {
                 return Ok(());
             }
-            beside(connection, fetch::run(settings, engine, events))
+            let read = || FetchSettings::new(&flags);
+            beside(connection, fetch::run(settings, read, engine, events))
         }
         Side::NewKey => print_key(),
     }

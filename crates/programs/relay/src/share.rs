@@ -24,6 +24,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use self::claim::Claim;
@@ -33,6 +34,7 @@ use self::feed::{Feed, Waited};
 use self::roster::Roster;
 use crate::answering::Answering;
 use crate::engine::{Engine, Event, Events, Link, ReplyTo};
+use crate::reload::{note_fixed, note_restart, with_each_signal};
 use crate::settings::ShareSettings;
 use crate::wire::{
     Directory, FarCamera, FarState, Presence, Reason, Request, RequestId, Subject, SubjectTag,
@@ -47,28 +49,32 @@ const COMPLAINTS: (u32, Duration) = (5, Duration::from_secs(60));
 /// So many are told later that the host is there; others ask again.
 const CURIOUS: usize = 64;
 
-/// Shares until the program is told to end.
+/// Shares until the program is told to end. With each SIGHUP the settings are `read` again.
 ///
 /// # Errors
 /// Another program has the name, or the system refuses something.
 pub(crate) async fn run<E: Engine>(
     settings: ShareSettings,
+    read: impl Fn() -> anyhow::Result<ShareSettings>,
     engine: E,
     mut events: Events,
 ) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let (change, mut changes) = mpsc::channel(1);
     let (sharing, watching) = (Pulse::default(), Pulse::default());
-    let mut share = Share::new(&settings, engine);
+    let mut share = Share::new(settings, engine);
     let cameras = share.roster.cameras().clone();
     log::info!(
         "sharing {:?} as host {:?}",
-        settings.slots,
-        settings.host.as_str()
+        share.settings.slots,
+        share.settings.host.as_str()
     );
     manager::ready();
     let ended = tokio::select! {
-        ended = share.run(&mut events, &sharing) => ended,
+        ended = share.run(&mut events, &mut changes, &sharing) => ended,
+        never = with_each_signal(hang_ups, read, change) => match never {},
         ended = cameras.run(&watching) => ended.context("cannot read inotify"),
         () = feed_watchdog([&sharing, &watching]) => Ok(()),
         _ = interrupt.recv() => Ok(()),
@@ -81,7 +87,7 @@ pub(crate) async fn run<E: Engine>(
 /// All that is shared, and who asks for it.
 struct Share<E> {
     engine: E,
-    host: crate::wire::HostName,
+    settings: ShareSettings,
     instance: u64,
     roster: Roster,
     claim: Claim,
@@ -96,13 +102,12 @@ struct Share<E> {
 }
 
 impl<E: Engine> Share<E> {
-    fn new(settings: &ShareSettings, engine: E) -> Self {
+    fn new(settings: ShareSettings, engine: E) -> Self {
         let instance = fastrand::u64(1..);
         Self {
             engine,
-            host: settings.host.clone(),
             instance,
-            roster: Roster::new(settings),
+            roster: Roster::new(&settings),
             claim: Claim::new(settings.host.clone(), instance, Instant::now()),
             answering: Answering::new(instance),
             feeds: HashMap::new(),
@@ -110,10 +115,16 @@ impl<E: Engine> Share<E> {
             waiting: FuturesUnordered::new(),
             complaints: LogLimit::new(COMPLAINTS.0, COMPLAINTS.1),
             curious: Vec::new(),
+            settings,
         }
     }
 
-    async fn run(&mut self, events: &mut Events, pulse: &Pulse) -> anyhow::Result<()> {
+    async fn run(
+        &mut self,
+        events: &mut Events,
+        changes: &mut mpsc::Receiver<ShareSettings>,
+        pulse: &Pulse,
+    ) -> anyhow::Result<()> {
         loop {
             let now = Instant::now();
             self.claim_name(now);
@@ -134,8 +145,31 @@ impl<E: Engine> Share<E> {
                     let ended = self.answering.expire(now);
                     self.send_all(ended, None);
                 }
+                Some(settings) = changes.recv() => self.reconfigure(Instant::now(), settings),
                 () = pulse.answer() => {}
             }
+        }
+    }
+
+    /// Shares what is named now. Who waits for what is shared no more is told so.
+    fn reconfigure(&mut self, now: Instant, settings: ShareSettings) {
+        let used = &mut self.settings;
+        note_fixed(&used.broker, &settings.broker);
+        if used.host != settings.host {
+            note_restart("as");
+        }
+        if used.slots != settings.slots {
+            note_restart("slots");
+        }
+        (used.only, used.max_cameras) = (settings.only, settings.max_cameras);
+        self.roster.reconfigure(used);
+        let feeds = self.feeds.iter();
+        let is_gone = |camera: &CameraName| !self.roster.is_shared(camera);
+        let gone = feeds.filter_map(|(subject, (camera, _))| is_gone(camera).then_some(*subject));
+        for subject in gone.collect::<Vec<_>>() {
+            self.feeds.remove(&subject);
+            let refused = self.answering.end(now, subject, Reason::NotShared);
+            self.send_all(refused, None);
         }
     }
 
@@ -152,7 +186,7 @@ impl<E: Engine> Share<E> {
             return;
         }
         if let Some(request) = self.claim.ask(now) {
-            let subject = Subject::Host(self.host.clone());
+            let subject = Subject::Host(self.settings.host.clone());
             // What is not sent is asked again, with the next connection at the latest.
             let _ = self.engine.ask(&subject, request.id, request.to_bytes());
         }
@@ -227,7 +261,7 @@ impl<E: Engine> Share<E> {
         }
         let presence = Presence {
             id,
-            host: self.host.clone(),
+            host: self.settings.host.clone(),
             instance: self.instance,
             revision: self.roster.list(now).revision,
         };
@@ -246,7 +280,7 @@ impl<E: Engine> Share<E> {
     fn tell_directory(&mut self, now: Instant, request: &Request, to: &ReplyTo) {
         let directory = Directory {
             id: request.id,
-            host: self.host.clone(),
+            host: self.settings.host.clone(),
             instance: self.instance,
             up_ms: self.claim.up_ms(now),
             cameras: self.roster.list(now).cameras.clone(),
@@ -280,7 +314,7 @@ impl<E: Engine> Share<E> {
         reply_to: ReplyTo,
     ) {
         let subject = request.id.subject;
-        let is_shared = rendition != Some(Rendition::Y4m) && far.host == self.host;
+        let is_shared = rendition != Some(Rendition::Y4m) && far.host == self.settings.host;
         let camera = is_shared.then(|| self.roster.camera(&far.camera)).flatten();
         let taken = self
             .answering

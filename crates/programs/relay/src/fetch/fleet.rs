@@ -7,6 +7,7 @@
 //! is named without a `*` stays for good.
 
 mod host;
+mod meant;
 mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,15 +102,12 @@ pub(super) struct Fleet {
 impl Fleet {
     /// Begins with the cameras that are named, and nothing else known.
     pub(super) fn new(asker: Asker, patterns: Vec<Pattern>, max_cameras: usize) -> Self {
-        let named: BTreeSet<_> = patterns.iter().filter_map(Pattern::camera).collect();
-        let named_hosts = patterns.iter().filter_map(Pattern::host).collect();
-        let looks_around = patterns.iter().any(|pattern| pattern.host().is_none());
         let mut fleet = Self {
             asker,
-            patterns,
+            patterns: Vec::new(),
             max_cameras,
-            named_hosts,
-            looks_around,
+            named_hosts: BTreeSet::new(),
+            looks_around: false,
             hosts: BTreeMap::new(),
             with_news: BTreeSet::new(),
             cameras: BTreeMap::new(),
@@ -124,12 +122,7 @@ impl Fleet {
             news: Vec::new(),
             named: BTreeSet::new(),
         };
-        fleet.named_left_out = fleet.add(named.clone());
-        fleet.count_left_out();
-        fleet.named = named;
-        for host in fleet.named_hosts.clone() {
-            fleet.hosts.insert(host, Host::default());
-        }
+        fleet.mean(patterns);
         fleet
     }
 
@@ -308,42 +301,6 @@ impl Fleet {
             true => News::Back(name.clone()),
             false => News::Heard(name.clone()),
         });
-    }
-
-    /// Takes these, as far as there is room, and gives for how many there is none.
-    fn add(&mut self, listed: BTreeSet<FarCamera>) -> usize {
-        let mut left_out = 0;
-        for camera in listed {
-            if self.cameras.contains_key(&camera) {
-                continue;
-            }
-            if self.cameras.len() >= self.max_cameras {
-                left_out += 1;
-                continue;
-            }
-            self.news.push(News::Come(camera.clone()));
-            self.cameras.insert(camera, Have { unlisted: None });
-        }
-        left_out
-    }
-
-    /// Counts those that are left out.
-    fn count_left_out(&mut self) {
-        let left_out = self.hosts.values().map(|host| host.left_out).sum();
-        // Hosts may list those that are named, too.
-        self.left_out = self.named_left_out.max(left_out);
-        if self.told_left_out == 0 {
-            self.tell_left_out();
-        }
-    }
-
-    /// Says how many they are, where that is news. Hosts list theirs one after the other: the next
-    /// number is that of the next round.
-    fn tell_left_out(&mut self) {
-        if self.left_out > 0 && self.left_out != self.told_left_out {
-            self.news.push(News::TooMany(self.left_out));
-        }
-        self.told_left_out = self.left_out;
     }
 
     fn ask_host(&mut self, name: &HostName) -> Letter {

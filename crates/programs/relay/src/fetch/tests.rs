@@ -155,11 +155,12 @@ impl World {
     async fn during<T>(&self, program: impl Future<Output = T>) -> T {
         let (far, asked) = self.hub.join(Some(self.host.name.clone()));
         let (near, events) = self.hub.join(None);
-        let fetch = Fetch::new(&self.settings(), near).unwrap();
+        let fetch = Fetch::new(self.settings(), near).unwrap();
+        let (_change, changes) = mpsc::channel(1);
         let pulse = Pulse::default();
         tokio::select! {
             () = self.host.share(far, asked) => panic!("nobody shares any more"),
-            ended = fetch.run(events, &pulse) => panic!("{:?}", ended.err()),
+            ended = fetch.run(events, changes, &pulse) => panic!("{:?}", ended.err()),
             ended = timeout(HUNG * 2, program) => ended.expect("it hangs"),
         }
     }

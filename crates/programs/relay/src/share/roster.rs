@@ -34,19 +34,22 @@ pub(super) struct Listing {
 
 impl Roster {
     pub(super) fn new(settings: &ShareSettings) -> Self {
-        // Those that are named are there before their slots are.
-        let named: Configured = settings
-            .only
-            .iter()
-            .map(|name| (name.clone(), None))
-            .collect();
+        let cameras = Cameras::new(settings.slots.clone(), named(settings), ());
         Self {
-            cameras: Rc::new(Cameras::new(settings.slots.clone(), named, ())),
+            cameras: Rc::new(cameras),
             slots: settings.slots.clone(),
             only: settings.only.iter().cloned().collect(),
             max_cameras: settings.max_cameras,
             listed: None,
         }
+    }
+
+    /// Shares what is named now, and as many as may be.
+    pub(super) fn reconfigure(&mut self, settings: &ShareSettings) {
+        self.cameras.reconfigure(named(settings));
+        self.only = settings.only.iter().cloned().collect();
+        self.max_cameras = settings.max_cameras;
+        self.listed = None;
     }
 
     /// The cameras of the slots directory, shared or not.
@@ -62,7 +65,7 @@ impl Roster {
     }
 
     /// Says whether a camera is shared, if there is one of this name.
-    fn is_shared(&self, name: &CameraName) -> bool {
+    pub(super) fn is_shared(&self, name: &CameraName) -> bool {
         if self.only.is_empty() {
             !self.is_fetched(name)
         } else {
@@ -92,6 +95,12 @@ impl Roster {
         self.listed = Some((now, listing.clone()));
         listing
     }
+}
+
+/// Those that are named are there before their slots are.
+fn named(settings: &ShareSettings) -> Configured {
+    let only = settings.only.iter();
+    only.map(|name| (name.clone(), None)).collect()
 }
 
 impl Listing {

@@ -135,11 +135,23 @@ fn beside<F: Future<Output = ()>>(
     max_message_bytes: usize,
     test: impl FnOnce(TempDir, Hub) -> F,
 ) {
+    beside_changing(only, max_message_bytes, |directory, hub, _| {
+        test(directory, hub)
+    });
+}
+
+/// The same, with the way by which the share gets other settings.
+fn beside_changing<F: Future<Output = ()>>(
+    only: &[&str],
+    max_message_bytes: usize,
+    test: impl FnOnce(TempDir, Hub, mpsc::Sender<ShareSettings>) -> F,
+) {
     let directory = tempfile::tempdir().unwrap();
     let hub = Hub::new(max_message_bytes);
     let settings = settings(directory.path(), only);
     let (engine, mut events) = hub.join(Some(settings.host.clone()));
-    let mut share = Share::new(&settings, engine);
+    let (change, mut changes) = mpsc::channel(1);
+    let mut share = Share::new(settings, engine);
     let cameras = share.roster.cameras().clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -148,9 +160,9 @@ fn beside<F: Future<Output = ()>>(
     let pulse = Pulse::default();
     let all = async {
         tokio::select! {
-            ended = share.run(&mut events, &pulse) => panic!("{ended:?}"),
+            ended = share.run(&mut events, &mut changes, &pulse) => panic!("{ended:?}"),
             ended = cameras.run(&pulse) => panic!("{ended:?}"),
-            ended = timeout(HANG * 2, test(directory, hub)) => ended.expect("hangs"),
+            ended = timeout(HANG * 2, test(directory, hub, change)) => ended.expect("hangs"),
         }
     };
     LocalSet::new().block_on(&runtime, all);
@@ -291,18 +303,53 @@ fn the_second_of_one_name_ends() {
         .unwrap();
     LocalSet::new().block_on(&runtime, async {
         let pulse = Pulse::default();
+        let (_change, mut changes) = mpsc::channel(1);
+        let (_other_change, mut other_changes) = mpsc::channel(1);
         let (engine, mut first_events) = hub.join(Some(settings.host.clone()));
-        let mut first = Share::new(&settings, engine);
+        let mut first = Share::new(settings.clone(), engine);
         tokio::time::sleep(Duration::from_millis(5)).await;
         let (engine, mut events) = hub.join(Some(settings.host.clone()));
-        let mut second = Share::new(&settings, engine);
+        let mut second = Share::new(settings, engine);
         let both = async {
             tokio::select! {
-                ended = first.run(&mut first_events, &pulse) => panic!("the first: {ended:?}"),
-                ended = second.run(&mut events, &pulse) => ended.unwrap_err(),
+                ended = first.run(&mut first_events, &mut changes, &pulse) => {
+                    panic!("the first: {ended:?}")
+                }
+                ended = second.run(&mut events, &mut other_changes, &pulse) => ended.unwrap_err(),
             }
         };
         let error = timeout(HANG, both).await.expect("both go on");
         assert!(error.is::<NameTaken>(), "{error}");
+    });
+}
+
+#[test]
+fn what_is_shared_changes_while_somebody_waits() {
+    beside_changing(&["door"], 1 << 20, async |directory, hub, change| {
+        for name in ["bed", "door"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let mut viewer = Viewer::new(&hub);
+        viewer.is_answered().await;
+        viewer.request("eyelid.v1.pi.door", None, 5000);
+        let mut only_bed = settings(directory.path(), &["bed"]);
+        only_bed.host = "another".parse().unwrap();
+        change.send(only_bed).await.unwrap();
+        assert_eq!(viewer.no_frame().await, Reason::NotShared, "it waits on");
+        viewer.request("eyelid.v1.pi", None, 0);
+        let told = Directory::parse(&viewer.reply().await).unwrap();
+        assert_eq!(told.host.as_str(), "pi", "its name takes a restart");
+        assert_eq!(told.cameras, ["bed".parse().unwrap()].into());
+        let frame = publish(&directory.path().join("bed"), 1000);
+        viewer.request("eyelid.v1.pi.bed", None, 5000);
+        assert!(viewer.frame().await.1 == frame);
+        change.send(settings(directory.path(), &[])).await.unwrap();
+        loop {
+            viewer.request("eyelid.v1.pi", None, 0);
+            let told = Directory::parse(&viewer.reply().await).unwrap();
+            if told.cameras == ["bed", "door"].map(|it| it.parse().unwrap()).into() {
+                break;
+            }
+        }
     });
 }

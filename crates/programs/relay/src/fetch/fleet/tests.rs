@@ -362,3 +362,28 @@ fn who_says_again_and_again_that_it_is_there_is_heard_once() {
     }
     assert_eq!(world.fleet.take_news(100).len(), 1);
 }
+
+#[test]
+fn other_patterns_are_followed_at_once() {
+    let mut world = World::new(&["pi.*"], 10);
+    world.share("pi", &["bench", "door"]);
+    world.share("shop", &["door"]);
+    world.talk();
+    assert_eq!(world.cameras(), ["pi.bench", "pi.door"]);
+    let reconfigure = |world: &mut World, patterns: &[&str], max_cameras| {
+        let patterns = patterns.iter().map(|text| text.parse().unwrap()).collect();
+        world.fleet.reconfigure(world.now, patterns, max_cameras);
+        world.talk();
+    };
+    reconfigure(&mut world, &["*.door"], 10);
+    assert_eq!(world.cameras(), ["pi.door", "shop.door"]);
+    // A host that is named and silent, and one that is no more.
+    reconfigure(&mut world, &["pi.*", "loft.roof"], 10);
+    assert_eq!(world.cameras(), ["loft.roof", "pi.bench", "pi.door"]);
+    reconfigure(&mut world, &["*"], 2);
+    assert_eq!(world.cameras(), ["loft.roof", "pi.bench"]);
+    assert_eq!(world.take_other(), [News::TooMany(1)]);
+    reconfigure(&mut world, &["*"], 10);
+    let all = ["loft.roof", "pi.bench", "pi.door", "shop.door"];
+    assert_eq!(world.cameras(), all);
+}
