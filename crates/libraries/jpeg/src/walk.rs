@@ -7,6 +7,7 @@
 use eyelid_slot::MAX_FRAME_BYTES;
 
 use crate::markers::{EOI, SOI, SOS, is_frame_header};
+use crate::segments::segments;
 
 /// What a JPEG's frame header (SOFn) says of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,15 @@ pub struct Header {
     pub height: u32,
     /// Number of colour components: 1 grey, 3 colour, 4 CMYK.
     pub components: u8,
+}
+
+impl Header {
+    /// Reads the frame header of a JPEG that was walked before, and no further. `None` where there
+    /// is none before its first scan, or it is broken.
+    pub fn of(jpeg: &[u8]) -> Option<Self> {
+        let header = segments(jpeg).find(|segment| is_frame_header(segment.code))?;
+        frame_header(header.code, header.payload.first_chunk()?).ok()
+    }
 }
 
 /// Why bytes are not a JPEG.
@@ -272,7 +282,6 @@ pub fn whole(bytes: &[u8]) -> Result<(Header, usize), JpegError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::segments;
     use proptest::prelude::*;
 
     /// A small picture's markers with everything that misleads a search for FF D9: a thumbnail in
@@ -288,6 +297,21 @@ pub(crate) mod tests {
         jpeg.extend([0xFF, 0xC4, 0, 3, 0]);
         jpeg.extend([0xFF, SOS, 0, 8, 1, 1, 0, 0, 63, 0, 0x78, 0xFF, EOI]);
         jpeg
+    }
+
+    #[test]
+    fn a_frame_header_is_read_without_the_rest() {
+        let jpeg = tricky();
+        let (header, _) = whole(&jpeg).unwrap();
+        assert_eq!(Header::of(&jpeg), Some(header));
+        let scan = jpeg
+            .windows(2)
+            .position(|bytes| bytes == [0xFF, SOS])
+            .unwrap();
+        assert_eq!(Header::of(&jpeg[..scan]), Some(header), "no scan");
+        assert_eq!(Header::of(&jpeg[..scan - 1]), None);
+        assert_eq!(Header::of(&[0xFF, SOI, 0xFF, EOI]), None);
+        assert_eq!(Header::of(&[]), None);
     }
 
     #[test]

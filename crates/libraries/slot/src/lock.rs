@@ -9,11 +9,15 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 
 /// How often the file may be replaced by somebody else while it is being locked.
 const TRIES: u32 = 10;
+
+/// How often a lock is tried again that another process has.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// A number of a process has fewer digits.
 const MOST_DIGITS: u64 = 20;
@@ -83,6 +87,32 @@ impl SlotLock {
             return Ok(Self { file, path });
         }
         Err(refused(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    /// How long an earlier process may take at the start of this one to leave a slot to it. When it
+    /// is told to end it does so at once.
+    pub const HANDOVER: Duration = Duration::from_secs(2);
+
+    /// The same, but a process that has the lock and may be about to end is waited for until then.
+    /// Where locks cannot be had, as beside a slot that was made by somebody else, the log says so,
+    /// and there is none: a second producer is not noticed.
+    ///
+    /// # Errors
+    /// [`LockError::Taken`]
+    pub fn take_until(slot: &Path, path: &Path, until: Instant) -> Result<Option<Self>, LockError> {
+        loop {
+            match Self::take(slot, path) {
+                Ok(lock) => return Ok(Some(lock)),
+                Err(LockError::Taken { .. }) if Instant::now() < until => {
+                    std::thread::sleep(AGAIN);
+                }
+                Err(error @ LockError::Taken { .. }) => return Err(error),
+                Err(error) => {
+                    log::warn!("a second producer of {slot:?} would not be noticed: {error}");
+                    return Ok(None);
+                }
+            }
+        }
     }
 }
 
@@ -186,6 +216,26 @@ mod tests {
         let second = take(&slot).unwrap();
         drop(lock);
         assert!(lies_at(&second.file, &lock_file(&slot, None)));
+    }
+
+    #[test]
+    fn one_that_is_about_to_end_is_waited_for_and_one_that_is_not_for_so_long() {
+        let (home, slot) = slot();
+        let path = lock_file(&slot, None);
+        let lock = take(&slot).unwrap();
+        let over = SlotLock::take_until(&slot, &path, Instant::now());
+        assert!(matches!(over, Err(LockError::Taken { .. })));
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(3 * AGAIN);
+            drop(lock);
+        });
+        let until = Instant::now() + Duration::from_secs(60);
+        let waited = SlotLock::take_until(&slot, &path, until).unwrap();
+        assert!(waited.is_some());
+        ending.join().unwrap();
+        let nowhere = home.path().join("none/.lock");
+        let none = SlotLock::take_until(&slot, &nowhere, until).unwrap();
+        assert!(none.is_none());
     }
 
     #[test]

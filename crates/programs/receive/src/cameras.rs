@@ -12,7 +12,7 @@ use eyelid_daemon::readiness;
 use eyelid_daemon::timer::at;
 use eyelid_picture::Tables;
 use eyelid_producer::{Driver, DriverId, DriverOptions, Precedence, Producers, Rendered, Rest};
-use eyelid_slot::{CameraName, Publisher};
+use eyelid_slot::{CameraName, Publisher, SlotLock};
 use indexmap::IndexMap;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -22,7 +22,7 @@ use crate::camera::Camera;
 use crate::decoding::{Decoder, Turns};
 use crate::intake::{Frame, Intake};
 use crate::settings::CameraSettings;
-use crate::slots::{HANDOVER, clear, lock};
+use crate::slots::{clear, lock};
 use crate::source::PushSource;
 
 /// The key of `state.json` that says what is known of the camera beside its frames.
@@ -70,7 +70,7 @@ impl Cameras {
             buffers: Buffers::default(),
         };
         let is_wanted = !settings.is_empty();
-        let until = Instant::now() + HANDOVER;
+        let until = Instant::now() + SlotLock::HANDOVER;
         for (name, settings) in settings {
             if let Err(error) = cameras.add(name.clone(), settings, until) {
                 log::error!("camera {:?} cannot push: {error:#}", name.as_str());

@@ -2,19 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use eyelid_slot::{CameraName, LockError, SlotLock};
 
 use crate::settings::CameraSettings;
 
-/// How long an earlier process may take at the start of this one to leave the slots to it, and how
-/// often that is looked for. When it is told to end it does so at once.
-pub(crate) const HANDOVER: Duration = Duration::from_secs(2);
-const LOCK_AGAIN: Duration = Duration::from_millis(20);
-
 /// Locks a slot, so that no second process publishes into it. One that has it until then may be
-/// ending. `None` where locks cannot be had, as beside a slot that was made by somebody else.
+/// ending. `None` where locks cannot be had.
 ///
 /// # Errors
 /// Another process has it.
@@ -22,19 +17,7 @@ pub(crate) fn lock(
     settings: &CameraSettings,
     until: Instant,
 ) -> Result<Option<SlotLock>, LockError> {
-    loop {
-        match SlotLock::take(&settings.slot, &settings.lock) {
-            Ok(lock) => return Ok(Some(lock)),
-            Err(LockError::Taken { .. }) if Instant::now() < until => {
-                std::thread::sleep(LOCK_AGAIN);
-            }
-            Err(error @ LockError::Taken { .. }) => return Err(error),
-            Err(error) => {
-                log::warn!("a second eyelid-receive would not be noticed: {error}");
-                return Ok(None);
-            }
-        }
-    }
+    SlotLock::take_until(&settings.slot, &settings.lock, until)
 }
 
 /// Takes away what a camera has left in a slot that is its own no longer: who lists the slots would

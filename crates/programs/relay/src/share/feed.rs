@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use eyelid_consumer::{Deadline, NoFrame, Position, SharedFrame, View};
-use eyelid_jpeg::segments;
+use eyelid_jpeg::Header;
 use eyelid_slot::Rendition;
 
 use crate::answering::Offer;
@@ -105,13 +105,13 @@ impl Feed {
         if frame.rendition != self.rendition {
             return Err(Reason::NotShared);
         }
-        let (width_px, height_px) = size(&frame.jpeg).ok_or(Reason::Failed)?;
+        let header = Header::of(&frame.jpeg).ok_or(Reason::Failed)?;
         let number = number(frame.captured);
         let sent = Sent {
             frame,
             number,
-            width_px,
-            height_px,
+            width_px: header.width,
+            height_px: header.height,
         };
         if self
             .newest
@@ -136,28 +136,5 @@ impl Sent {
             // A frame has 32 MiB at most.
             bytes: self.frame.jpeg.len() as u32,
         }
-    }
-}
-
-/// Width and height in pixels, as the JPEG's frame header says (ITU-T T.81, B.2.2).
-fn size(jpeg: &[u8]) -> Option<(u32, u32)> {
-    let is_header = |code: u8| matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC);
-    let header = segments(jpeg).find(|segment| is_header(segment.code))?;
-    let [_, y0, y1, x0, x1] = *header.payload.first_chunk()?;
-    let side = |high, low| Some(u32::from(u16::from_be_bytes([high, low]))).filter(|it| *it > 0);
-    Some((side(x0, x1)?, side(y0, y1)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_jpeg_says_its_size() {
-        let header = b"\xFF\xD8\xFF\xE0\0\x04ab\xFF\xC2\0\x0B\x08\x01\xE0\x02\x80\x01\x01\x11\0";
-        let jpeg = [&header[..], b"\xFF\xDA\0\x02\xFF\xD9"].concat();
-        assert_eq!(size(&jpeg), Some((640, 480)));
-        assert_eq!(size(&header[..12]), None);
-        assert_eq!(size(b"\xFF\xD8\xFF\xD9"), None);
     }
 }

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use eyelid_slot::{CameraName, LockError, Reader, STATE_FILE, SlotLock, State};
 
@@ -12,11 +12,6 @@ use crate::FETCHED;
 
 /// The file by which a second process is kept out of the slots.
 const LOCK: &str = ".fetch.lock";
-
-/// How long an earlier process may take to leave the slots to this one, and how often that is
-/// looked for.
-const HANDOVER: Duration = Duration::from_secs(2);
-const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A slot that another producer has: hosts elsewhere choose what their cameras are called, and
 /// those of this host keep their names.
@@ -71,20 +66,8 @@ pub(super) fn leave(slot: &Path) {
 
 /// Keeps a second process out. `None` where locks cannot be had.
 pub(super) fn lock(directory: &Path) -> Result<Option<SlotLock>, LockError> {
-    let until = Instant::now() + HANDOVER;
-    loop {
-        match SlotLock::take(directory, &directory.join(LOCK)) {
-            Ok(lock) => return Ok(Some(lock)),
-            Err(LockError::Taken { .. }) if Instant::now() < until => {
-                std::thread::sleep(LOCK_AGAIN);
-            }
-            Err(error @ LockError::Taken { .. }) => return Err(error),
-            Err(error) => {
-                log::warn!("a second eyelid-relay fetch would not be noticed: {error}");
-                return Ok(None);
-            }
-        }
-    }
+    let until = Instant::now() + SlotLock::HANDOVER;
+    SlotLock::take_until(directory, &directory.join(LOCK), until)
 }
 
 /// Removes slots of ours that no camera has.
