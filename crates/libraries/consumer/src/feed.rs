@@ -9,7 +9,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use eyelid_slot::{FrameId, OpenFrame, ReadError, Reader, Rendition, State};
+use eyelid_slot::{FrameId, OpenFrame, ReadError, Reader, Rendition, State, is_placeholder};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -19,10 +19,6 @@ use crate::subscribers::Subscribers;
 use crate::tracker::{RECHECK, Tracker, Watching, Wish};
 use crate::wait::{Step, Wait};
 use crate::{Deadline, Envelope, Freshness, Position, SharedFrame, Subscriber, Wake};
-
-/// What lies in the place of a frame or a rendition that nobody has wished for yet is dated
-/// 1 January 1970 (docs/slot.md).
-const PLACEHOLDERS_END: Duration = Duration::from_secs(24 * 3600);
 
 /// The frames of one file of a slot: of the frame, or of a rendition.
 pub(crate) struct Feed {
@@ -342,11 +338,4 @@ impl Feed {
             inner.tracker.another_found(Now::read().monotonic);
         }
     }
-}
-
-/// Says whether what is dated so is no picture, but lies in the place of one. Where it is still
-/// 1970, nobody can tell.
-fn is_placeholder(captured: SystemTime) -> bool {
-    let end = SystemTime::UNIX_EPOCH + PLACEHOLDERS_END;
-    captured < end && SystemTime::now() >= end
 }

@@ -20,7 +20,7 @@ use crate::rest::Resting;
 use crate::slot_log::SlotLog;
 use crate::told_state::ToldState;
 use crate::waiting::Waiting;
-use crate::{DriverOptions, FullTotals, Precedence, Rest, Source, SourceFailure};
+use crate::{DriverOptions, FullTotals, Precedence, Source, SourceFailure};
 
 /// How often `state.json` is tried again where the slot refused it.
 const STATE_RETRY: Duration = Duration::from_secs(5);
@@ -63,7 +63,11 @@ impl<S: Source> Driver<S> {
             Duration::try_from_secs_f64(fps.recip()).unwrap_or_default()
         });
         let mut machine = Machine::new(options.linger, interval, now);
-        if options.rest == Rest::Placeholder {
+        let mut resting = Resting::new(options.rest);
+        if publisher.holds_placeholder() {
+            resting.found_placeholder();
+        }
+        if resting.minds_only_who_is_seen(machine.runs()) {
             machine.opens_are_seen();
         }
         let attention = Attention::of(&source);
@@ -87,7 +91,7 @@ impl<S: Source> Driver<S> {
             kinds: Kinds::default(),
             waiting: Waiting::default(),
             renditions: Renditions::new(options.tables),
-            resting: Resting::new(options.rest),
+            resting,
             precedence: options.precedence,
             captured: None,
             has_given_way: false,

@@ -3,7 +3,8 @@
 //! Where cameras are many, whoever lists them must wake none, and their last frames are not to fill
 //! the tmpfs. A placeholder then takes the frame's place: before there is a frame, and a minute
 //! after the camera has fallen asleep. Readers that may have been missed are not assumed: one that
-//! still waits wishes again within a second.
+//! still waits wishes again within a second. Any camera minds a placeholder that it finds in its
+//! slot: whoever had the slot has seen that nobody opened it.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// What lies in the slot of a camera that does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// Its last frame. Where there is none, a reader is assumed: a camera that has just been set up
+    /// Its last frame. Where nothing lies, a reader is assumed: a camera that has just been set up
     /// shows that it works.
     Frame,
     /// A placeholder, dated 1970, so that a wish is seen from the first one on.
@@ -45,6 +46,11 @@ impl Resting {
         }
     }
 
+    /// A placeholder lies there, of whoever had the slot before.
+    pub(crate) fn found_placeholder(&mut self) {
+        self.has_frame = false;
+    }
+
     /// Says whether a placeholder is to be put into the slot. Its camera runs or not, and a wish is
     /// only assumed, or was seen.
     pub(crate) fn is_due(&mut self, now: Instant, runs: bool, is_wish_assumed: bool) -> bool {
@@ -58,7 +64,7 @@ impl Resting {
 
     /// Says whether readers that are only assumed are no demand, for a camera that runs or not.
     pub(crate) fn minds_only_who_is_seen(&self, runs: bool) -> bool {
-        self.rest == Rest::Placeholder && !runs
+        !runs && (self.rest == Rest::Placeholder || !self.has_frame)
     }
 
     /// The camera has been started.
@@ -133,6 +139,23 @@ mod tests {
         resting.published();
         resting.stopped(start);
         assert!(!resting.is_due(start + 2 * FRAME_STAYS, false, true));
+        assert_eq!(resting.deadline(), None);
+    }
+
+    #[test]
+    fn one_that_finds_a_placeholder_has_one_until_its_first_frame() {
+        let start = Instant::now();
+        let mut resting = Resting::new(Rest::Frame);
+        resting.found_placeholder();
+        assert!(resting.is_due(start, false, true));
+        resting.placed();
+        assert!(resting.minds_only_who_is_seen(false));
+        assert!(!resting.is_due(start, false, false));
+        assert!(resting.is_due(start, false, true), "it was taken away");
+        resting.started();
+        resting.published();
+        resting.stopped(start);
+        assert!(!resting.minds_only_who_is_seen(false));
         assert_eq!(resting.deadline(), None);
     }
 }

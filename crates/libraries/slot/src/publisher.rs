@@ -15,7 +15,7 @@ use crate::instance::{Instance, OpenError};
 use crate::table::SlotId;
 use crate::watch::Hearing;
 use crate::watched::Watched;
-use crate::{FRAME_FILE, Rendition, RenditionSet, STATE_FILE, State};
+use crate::{FRAME_FILE, Reader, Rendition, RenditionSet, STATE_FILE, State, is_placeholder};
 
 /// What lies in the place of a rendition that nobody has wished for yet;
 /// `cargo run -p eyelid-picture --example card` made it.
@@ -150,6 +150,13 @@ impl Publisher {
         Ok(())
     }
 
+    /// Says whether a placeholder lies in the frame's place, whoever has put it there. Nobody hears
+    /// of this look.
+    pub fn holds_placeholder(&self) -> bool {
+        let captured = Reader::new(&self.directory).captured();
+        captured.is_some_and(is_placeholder)
+    }
+
     /// Says whether readers are only assumed: none has opened the frame, or a rendition, since it
     /// was published, but they cannot be seen where no frame lies, or the producer has just
     /// started, or the kernel lost count. As far as was taken in.
@@ -270,8 +277,8 @@ impl Publisher {
         self.instance.with(self.id, |slot| slot.take_activity())
     }
 
-    /// Says whether somebody has taken the frame or the state from its place, or put a file of their
-    /// own there, since this was asked last, as far as was taken in.
+    /// Says whether somebody has taken the frame or the state from its place, or put a file of
+    /// their own there, since this was asked last, as far as was taken in.
     pub fn take_replacement(&mut self) -> bool {
         self.instance.with(self.id, |slot| slot.take_replacement())
     }

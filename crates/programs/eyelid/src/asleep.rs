@@ -4,7 +4,10 @@
 //! Only a file that is there can be opened, and only that is heard of (inotify(7)). What the camera
 //! left is no answer to who comes much later, so the card takes its place. It is dated 1970: who
 //! looks at the date, as docs/slot.md has it, takes it for the old frame that it is, and waits for
-//! the next. It is taken away before a program starts.
+//! the next. Whoever opens it has it taken away before the camera's program starts, which takes an
+//! empty slot for a wish. Where all programs start for a connection, the other cards are left to
+//! them: they see from then on who opens what lies there, and their cameras sleep until somebody
+//! does.
 //!
 //! Cameras that push have none. Who opens their frames cannot make them come, and what they pushed
 //! last, with its own date, is what there is of them: a time-lapse camera sleeps for hours.
@@ -31,6 +34,8 @@ struct Lying {
     slot: PathBuf,
     publisher: Publisher,
     heard: AsyncFd<OwnedFd>,
+    /// It is another program's from now on.
+    is_left: bool,
 }
 
 impl Asleep {
@@ -53,6 +58,16 @@ impl Asleep {
     /// Takes away the cards that lie in other slots than these.
     pub(crate) fn keep(&mut self, slots: &[&Path]) {
         self.0.retain(|lying| slots.contains(&&*lying.slot));
+    }
+
+    /// Leaves the cards to the programs that start now. One that somebody has opened is taken away,
+    /// though nobody has heard of it yet.
+    pub(crate) fn leave(&mut self) {
+        for lying in &mut self.0 {
+            let is_heard = lying.publisher.take_in(Instant::now()).is_ok();
+            lying.is_left = is_heard && !lying.publisher.noticed();
+        }
+        self.0.clear();
     }
 
     /// Waits until somebody opens a card, takes it away, and gives the slot. A card or a slot that
@@ -92,14 +107,17 @@ impl Lying {
             slot: slot.to_owned(),
             heard: readiness::readable(publisher.as_fd().try_clone_to_owned()?)?,
             publisher,
+            is_left: false,
         })
     }
 }
 
 impl Drop for Lying {
     fn drop(&mut self) {
-        // Somebody else may have taken it away.
-        let _ = fs::remove_file(self.slot.join(FRAME_FILE));
+        if !self.is_left {
+            // Somebody else may have taken it away.
+            let _ = fs::remove_file(self.slot.join(FRAME_FILE));
+        }
     }
 }
 
@@ -174,5 +192,20 @@ mod tests {
         drop(File::open(&cards[2]).unwrap());
         assert_eq!(asleep.opened().await.unwrap(), slots[2]);
         assert!(asleep.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn cards_are_left_to_the_programs_but_those_that_were_opened() {
+        let home = tempfile::tempdir().unwrap();
+        let slots = ["opened", "not"].map(|name| home.path().join(name));
+        let mut asleep = Asleep::default();
+        asleep.lay(&[&slots[0], &slots[1]]);
+        let cards = slots.each_ref().map(|slot| slot.join(FRAME_FILE));
+        drop(File::open(&cards[0]).unwrap());
+        asleep.leave();
+        assert!(!cards[0].exists() && cards[1].exists());
+        asleep.lay(&[&slots[0], &slots[1]]);
+        drop(asleep);
+        assert!(cards.iter().all(|card| !card.exists()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eyelid_slot::{Phase, Reader};
+use eyelid_slot::{Phase, Reader, is_placeholder};
 use nix::sys::signal::Signal;
 
 use crate::installed::Installed;
@@ -54,7 +54,7 @@ impl Job {
         let reader = Reader::new(slot);
         // The producer says that it is awake before it publishes a frame. Asked for in the other
         // order, one that wakes meanwhile would be taken for one that is awake no longer.
-        let has_frame = reader.captured().is_some();
+        let has_frame = reader.captured().is_some_and(|at| !is_placeholder(at));
         match reader.state() {
             Some(state) if state.state == Phase::Awake => Seen::Awake,
             _ if has_frame => Seen::BeenAwake,

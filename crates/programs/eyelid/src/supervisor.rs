@@ -252,12 +252,12 @@ impl<'a> Supervisor<'a> {
         self.start(is_it)
     }
 
-    /// Starts the server, to which somebody connects, and all cameras: which of them is meant is
-    /// known when the server has read the request, and the camera is to be ready then.
+    /// Starts the server, to which somebody connects, and the programs of all cameras: which of
+    /// them is meant is known when the server has read the request, and its program is to be ready
+    /// then. The others' cameras sleep on.
     fn serve(&mut self) -> anyhow::Result<()> {
         log::debug!("woken by a connection");
-        // The cards are taken away before anything starts.
-        self.cameras.cards = Asleep::default();
+        self.cameras.cards.leave();
         self.cameras.look_at = Some(Instant::now() + LOOK);
         self.start(|job| job.program.start == Start::Look && job.process.is_down())?;
         self.start(|job| job.program.start == Start::Connection && job.process.is_down())

@@ -21,8 +21,7 @@ pub(crate) enum Seen {
     Nothing,
     /// It is awake, by what its program says: that one knows of every reader.
     Awake,
-    /// It is awake no longer: a frame of its lies in the slot, from which the card was taken away
-    /// before it started.
+    /// It is awake no longer: a frame of its lies in the slot, in the place of the card.
     BeenAwake,
 }
 

@@ -5,7 +5,7 @@ mod renditions;
 use std::borrow::Cow;
 use std::fs;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use eyelid_jpeg::EncodedPicture;
@@ -14,7 +14,7 @@ use eyelid_slot::{FRAME_FILE, Held, Reader, Rendition, RenditionSet, STATE_FILE}
 use tempfile::TempDir;
 
 use super::*;
-use crate::{EncodedFrame, PlanesFrame, SourceStatus};
+use crate::{EncodedFrame, PlanesFrame, Rest, SourceStatus};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -168,8 +168,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::after(|_| {})
+    }
+
+    /// One whose slot something has been done to before.
+    fn after(done: impl FnOnce(&Path)) -> Self {
         let home = TempDir::new().unwrap();
         let (slot, start) = (home.path().join("slot"), Instant::now());
+        done(&slot);
         let mut encoder = Encoder::default();
         let jpeg = encoder.encode_rgb(&[7; 16 * 16 * 3], 16, 16, 80).unwrap();
         let source = Scripted {
@@ -237,6 +243,31 @@ fn the_slot_says_awake_while_the_first_frame_is_made_and_then_what_it_is() {
     let told = world.told();
     assert_eq!((told.width, told.height), (Some(16), Some(16)));
     assert!(told.jpeg.unwrap().starts_with("baseline"));
+}
+
+#[test]
+fn a_camera_that_finds_a_placeholder_is_woken_by_who_opens_that_and_by_nobody_else() {
+    let lay = |slot: &Path| Publisher::open(slot).unwrap().offer_frame().unwrap();
+    let mut world = World::after(lay);
+    world.capture(1);
+    let captured = |world: &World| Reader::new(&world.slot).captured();
+    for after in [Duration::ZERO, SECOND] {
+        world.act(after);
+        assert_eq!(world.told().state, Phase::Asleep);
+        assert_eq!(captured(&world), Some(UNIX_EPOCH));
+    }
+    Reader::new(&world.slot).wish().unwrap();
+    world.act(SECOND);
+    assert_eq!(world.told().state, Phase::Awake);
+    assert_eq!(captured(&world), Some(moment(1)));
+    // From now on it is as any other: its last frame stays, and no frame is a wish.
+    world.act(20 * SECOND);
+    assert_eq!(world.told().state, Phase::Asleep);
+    assert_eq!(captured(&world), Some(moment(1)));
+    fs::remove_file(world.slot.join(FRAME_FILE)).unwrap();
+    world.capture(2);
+    world.act(20 * SECOND);
+    assert_eq!(captured(&world), Some(moment(2)));
 }
 
 #[test]

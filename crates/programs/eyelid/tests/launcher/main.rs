@@ -143,6 +143,32 @@ fn opening_one_cameras_frame_wakes_no_other() {
 }
 
 #[test]
+fn a_connection_wakes_no_camera_but_that_which_is_looked_at() {
+    let file = configuration(
+        "[cameras.default]\nsource = \"test\"\nlinger = \"300ms\"\n\
+         [cameras.back]\nsource = \"test\"\nlinger = \"300ms\"\n",
+    );
+    let mut eyelid = Eyelid::start(&["--config", &file.path, "--idle-exit=200ms"]);
+    let frames = ["current.jpg", "back/current.jpg"].map(|file| eyelid.slots.join(file));
+    let is_card = |frame: &Path| captured(frame) == Some(SystemTime::UNIX_EPOCH);
+    for _ in 0..2 {
+        eventually("the cards", || frames.iter().all(|frame| is_card(frame)));
+        assert_eq!(eyelid.ask("/status", ""), 200);
+        eventually("rest", || eyelid.names().is_empty());
+        assert_eq!(eyelid.snapshot(), 200);
+        assert_eq!(
+            eyelid.names(),
+            ["eyelid-capture", "eyelid-capture", "eyelid-server"]
+        );
+        assert!(!is_card(&frames[0]) && is_card(&frames[1]));
+        eventually("rest", || eyelid.names().is_empty());
+        let log = eyelid.log();
+        assert!(!log.contains("back: camera awake"), "{log}");
+    }
+    assert!(eyelid.end(Signal::SIGTERM).success());
+}
+
+#[test]
 fn a_connection_wakes_a_camera_whose_slot_takes_no_card_beside_one_that_runs() {
     let file = configuration(
         "[cameras.default]\nsource = \"test\"\nlinger = \"3s\"\n\

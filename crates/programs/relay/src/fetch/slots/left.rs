@@ -4,9 +4,9 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use eyelid_slot::{CameraName, LockError, Reader, STATE_FILE, SlotLock, State};
+use eyelid_slot::{CameraName, LockError, Reader, STATE_FILE, SlotLock, State, is_placeholder};
 
 use crate::FETCHED;
 
@@ -30,9 +30,7 @@ pub(super) fn check(slot: &Path) -> Result<(), Foreign> {
     let is_own = match reader.state() {
         Some(state) => is_fetched(&state, slot),
         // A placeholder is the first thing that is put into a slot here.
-        None => reader
-            .captured()
-            .is_none_or(|at| at == SystemTime::UNIX_EPOCH),
+        None => reader.captured().is_none_or(is_placeholder),
     };
     if is_own {
         Ok(())
