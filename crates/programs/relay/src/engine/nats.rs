@@ -8,6 +8,7 @@
 
 mod connection;
 mod credentials;
+mod liveness;
 mod outgoing;
 mod server_url;
 

@@ -20,6 +20,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::liveness::{Looked, Looks};
 use super::server_url::Protection;
 use super::{Credentials, Open, Outgoing, ServerUrl, Shared};
 use crate::engine::{Event, ReplyTo};
@@ -43,9 +44,9 @@ const REFUSED: Duration = Duration::from_secs(5);
 /// A connection that lived for so long was a good one.
 const GOOD: Duration = Duration::from_secs(10);
 
-/// How often a server that says nothing is asked whether it is there. The client takes it for gone
-/// when it has not answered three times.
-const PING: Duration = Duration::from_secs(2);
+/// How often the client asks a server that says nothing whether it is there. Each time a hub wakes
+/// for each of its hosts: with 2 s that was most of what it did while nobody looked.
+const PING: Duration = Duration::from_secs(10);
 
 /// How many messages wait to be sent: a frame of 32 MiB has 2,049, and there may be some others.
 const OUTGOING: usize = 4_096;
@@ -224,6 +225,7 @@ impl Connection {
             level,
             "{server}: connected; it takes messages of {max_message_bytes} bytes"
         );
+        let mut looks = Looks::at(open.client.clone());
         self.shared.open.replace(Some(open));
         self.hand_on(Event::Connected { max_message_bytes }).await;
         loop {
@@ -253,6 +255,11 @@ impl Connection {
                 message = messages.next() => match message {
                     Some(message) => self.message(message).await,
                     None => return anyhow!("the subscriptions have ended"),
+                },
+                looked = looks.next() => match looked {
+                    Looked::Well => {}
+                    Looked::Ask => looks.ask_for_a_word(&self.shared.inbox),
+                    Looked::Gone => return anyhow!("nothing is heard of the server any more"),
                 },
             }
         }
