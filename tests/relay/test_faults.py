@@ -5,6 +5,7 @@ to take 3 s at most. A machine that runs tests may take longer, but what only a 
 would mend is found.
 """
 
+import os
 import signal
 import time
 
@@ -18,7 +19,7 @@ from harness.waiting import wait_for
 LIVE_S = 3.0
 BUSY_S = 6.0  # what a busy machine is let have beyond it
 STOPPED_S = 4.0
-CUT_OFF_S = 10.0
+CUT_OFF_S = float(os.environ.get("EYELID_RELAY_CUT_OFF_S", "10"))
 
 
 class Watched:
