@@ -16,6 +16,11 @@ const MOST_COLUMNS: usize = 160;
 /// The highest.
 const MOST_ROWS: usize = 90;
 
+/// How many decoded pixels' memory is kept for the next picture: those of the small ones that a
+/// watcher looks at all the time, 640x360 at most. The frame itself, at an alert, is one among them
+/// and takes four times as much.
+const MOST_KEPT_PX: usize = 640 * 360;
+
 /// A grey picture of cells: each the mean brightness of a square of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LumaCells<'a> {
@@ -27,7 +32,8 @@ pub struct LumaCells<'a> {
     pub samples: &'a [u8],
 }
 
-/// Decodes JPEGs to small grey pictures. Reuses its memory from one to the next.
+/// Decodes JPEGs to small grey pictures. Reuses its memory from one to the next, but for that of
+/// large pictures.
 #[derive(Debug, Default)]
 pub struct LumaDecoder {
     #[cfg(feature = "turbojpeg")]
@@ -72,6 +78,9 @@ impl LumaDecoder {
         decode_luma_into(jpeg, header, &mut self.pixels)?;
         let (width, height) = (header.width as usize, header.height as usize);
         shrink(&self.pixels, width, height, step, &mut self.cells);
+        if self.pixels.len() > MOST_KEPT_PX {
+            self.pixels = Vec::new();
+        }
         Ok(self.made(header, step))
     }
 
@@ -174,6 +183,19 @@ mod tests {
             let apart: u32 = apart.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
             assert!(apart as usize <= one.samples.len() * 2, "{apart}");
         }
+    }
+
+    #[test]
+    fn a_large_picture_leaves_no_memory_taken() {
+        let mut decoder = LumaDecoder::pure_rust();
+        let (small, large) = (jpeg(320, 180), jpeg(1280, 720));
+        decoder.decode(&small).unwrap();
+        let kept = decoder.pixels.capacity();
+        assert!(kept >= 320 * 180, "that of small ones is used again");
+        decoder.decode(&large).unwrap();
+        assert_eq!(decoder.pixels.capacity(), 0);
+        decoder.decode(&small).unwrap();
+        assert_eq!(decoder.pixels.capacity(), kept);
     }
 
     #[test]
