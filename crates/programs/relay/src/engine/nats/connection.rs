@@ -20,7 +20,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::liveness::{Looked, Looks};
+use super::liveness::{Checked, Checks};
 use super::server_url::Protection;
 use super::{Credentials, Open, Outgoing, ServerUrl, Shared};
 use crate::engine::{Event, ReplyTo};
@@ -225,7 +225,7 @@ impl Connection {
             level,
             "{server}: connected; it takes messages of {max_message_bytes} bytes"
         );
-        let mut looks = Looks::at(open.client.clone());
+        let mut checks = Checks::of(open.client.clone());
         self.shared.open.replace(Some(open));
         self.hand_on(Event::Connected { max_message_bytes }).await;
         loop {
@@ -256,10 +256,10 @@ impl Connection {
                     Some(message) => self.message(message).await,
                     None => return anyhow!("the subscriptions have ended"),
                 },
-                looked = looks.next() => match looked {
-                    Looked::Well => {}
-                    Looked::Ask => looks.ask_for_a_word(&self.shared.inbox),
-                    Looked::Gone => return anyhow!("nothing is heard of the server any more"),
+                checked = checks.next() => match checked {
+                    Checked::Well => {}
+                    Checked::Ask => checks.ask_for_a_word(&self.shared.inbox),
+                    Checked::Gone => return anyhow!("nothing is heard of the server any more"),
                 },
             }
         }

@@ -13,28 +13,28 @@ use futures_util::FutureExt;
 use tokio::task::unconstrained;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often it is looked whether the server has answered what was said.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often it is checked whether the server has answered what was said.
+const CHECK: Duration = Duration::from_secs(2);
 
-/// So many looks in a row may find that nothing was heard: a way that comes back before that has
+/// So many checks in a row may find that nothing was heard: a way that comes back before that has
 /// its packets sent again within 3 s.
 const MOST_SILENT: u32 = 2;
 
 /// What the client says when it asks by itself.
 const PING_BYTES: u64 = b"PING\r\n".len() as u64;
 
-/// Looks at a connection from time to time.
-pub(super) struct Looks {
+/// Checks a connection from time to time.
+pub(super) struct Checks {
     client: Client,
     liveness: Liveness,
     times: Interval,
 }
 
-impl Looks {
+impl Checks {
     /// Begins with a connection that has just been made.
-    pub(super) fn at(client: Client) -> Self {
+    pub(super) fn of(client: Client) -> Self {
         let [in_bytes, out_bytes] = in_and_out(&client);
-        let mut times = interval(LOOK);
+        let mut times = interval(CHECK);
         times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             liveness: Liveness::new(in_bytes, out_bytes),
@@ -43,11 +43,11 @@ impl Looks {
         }
     }
 
-    /// Waits for the next look, and gives what it comes to.
-    pub(super) async fn next(&mut self) -> Looked {
+    /// Waits for the next check, and gives what it comes to.
+    pub(super) async fn next(&mut self) -> Checked {
         self.times.tick().await;
         let [in_bytes, out_bytes] = in_and_out(&self.client);
-        self.liveness.look(in_bytes, out_bytes)
+        self.liveness.check(in_bytes, out_bytes)
     }
 
     /// Has the server say something. The client cannot be told to ask (PING), but does when it has
@@ -70,9 +70,9 @@ fn in_and_out(client: &Client) -> [u64; 2] {
     bytes.map(|bytes| bytes.load(Ordering::Relaxed))
 }
 
-/// What a look at a connection comes to.
+/// What a check of a connection comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Looked {
+pub(super) enum Checked {
     /// Nothing is waited for.
     Well,
     /// The server is to say something.
@@ -81,7 +81,7 @@ pub(super) enum Looked {
     Gone,
 }
 
-/// What has gone over a connection, as of the last look: the decision, apart from clocks and
+/// What has gone over a connection, as of the last check: the decision, apart from clocks and
 /// sockets.
 #[derive(Debug)]
 struct Liveness {
@@ -89,7 +89,7 @@ struct Liveness {
     out_bytes: u64,
     /// What was said last may not have been answered.
     is_open: bool,
-    /// At so many looks nothing had been heard while that was so.
+    /// At so many checks nothing had been heard while that was so.
     silent: u32,
 }
 
@@ -104,8 +104,8 @@ impl Liveness {
         }
     }
 
-    /// Looks at it again.
-    fn look(&mut self, in_bytes: u64, out_bytes: u64) -> Looked {
+    /// Checks it again.
+    fn check(&mut self, in_bytes: u64, out_bytes: u64) -> Checked {
         let is_heard = in_bytes != self.in_bytes;
         let said = out_bytes.saturating_sub(self.out_bytes);
         (self.in_bytes, self.out_bytes) = (in_bytes, out_bytes);
@@ -113,16 +113,16 @@ impl Liveness {
             // Which of both came first is not known, but where an answer was waited for here.
             self.is_open = self.silent == 0 && said > PING_BYTES;
             self.silent = 0;
-            return Looked::Well;
+            return Checked::Well;
         }
         self.is_open |= said > 0;
         if !self.is_open {
-            return Looked::Well;
+            return Checked::Well;
         }
         self.silent += 1;
         match self.silent <= MOST_SILENT {
-            true => Looked::Ask,
-            false => Looked::Gone,
+            true => Checked::Ask,
+            false => Checked::Gone,
         }
     }
 }
@@ -131,61 +131,61 @@ impl Liveness {
 mod tests {
     use super::*;
 
-    fn look(liveness: &mut Liveness, looks: &[(u64, u64, Looked)]) {
-        for (index, (in_bytes, out_bytes, looked)) in looks.iter().enumerate() {
+    fn check(liveness: &mut Liveness, checks: &[(u64, u64, Checked)]) {
+        for (index, (in_bytes, out_bytes, checked)) in checks.iter().enumerate() {
             assert_eq!(
-                liveness.look(*in_bytes, *out_bytes),
-                *looked,
-                "look {index}"
+                liveness.check(*in_bytes, *out_bytes),
+                *checked,
+                "check {index}"
             );
         }
     }
 
     #[test]
     fn who_says_nothing_asks_for_nothing() {
-        let looks = [
-            (100, 50, Looked::Well),
-            (100, 50, Looked::Well),
+        let checks = [
+            (100, 50, Checked::Well),
+            (100, 50, Checked::Well),
             // It is spoken to.
-            (170, 50, Looked::Well),
-            (170, 50, Looked::Well),
+            (170, 50, Checked::Well),
+            (170, 50, Checked::Well),
             // The client has asked by itself.
-            (176, 56, Looked::Well),
-            (176, 56, Looked::Well),
+            (176, 56, Checked::Well),
+            (176, 56, Checked::Well),
         ];
-        look(&mut Liveness::new(100, 50), &looks);
+        check(&mut Liveness::new(100, 50), &checks);
     }
 
     #[test]
     fn what_may_be_unanswered_is_asked_after_once() {
-        let looks = [
-            (300, 400, Looked::Well),
-            (700, 800, Looked::Well),
-            (700, 800, Looked::Ask),
-            (706, 840, Looked::Well),
-            (706, 840, Looked::Well),
+        let checks = [
+            (300, 400, Checked::Well),
+            (700, 800, Checked::Well),
+            (700, 800, Checked::Ask),
+            (706, 840, Checked::Well),
+            (706, 840, Checked::Well),
         ];
-        look(&mut Liveness::new(100, 50), &looks);
+        check(&mut Liveness::new(100, 50), &checks);
     }
 
     #[test]
     fn a_server_that_says_nothing_more_is_gone() {
         // Within a conversation; after a silence, when what it is asked does not go out any more.
-        for looks in [
+        for checks in [
             [
-                (300, 400, Looked::Well),
-                (300, 400, Looked::Ask),
-                (300, 440, Looked::Ask),
-                (300, 440, Looked::Gone),
+                (300, 400, Checked::Well),
+                (300, 400, Checked::Ask),
+                (300, 440, Checked::Ask),
+                (300, 440, Checked::Gone),
             ],
             [
-                (100, 50, Looked::Well),
-                (100, 56, Looked::Ask),
-                (100, 56, Looked::Ask),
-                (100, 56, Looked::Gone),
+                (100, 50, Checked::Well),
+                (100, 56, Checked::Ask),
+                (100, 56, Checked::Ask),
+                (100, 56, Checked::Gone),
             ],
         ] {
-            look(&mut Liveness::new(100, 50), &looks);
+            check(&mut Liveness::new(100, 50), &checks);
         }
     }
 }
