@@ -105,7 +105,7 @@ def test_an_authority_of_one_s_own_is_believed_where_it_is_named(door, model):
     status, _, err = configured.ask(draw())
     assert status == 1 and "no trusted connection (ca-file" in err, err
     text = configured.path.read_text()
-    for file, said in [("ca.pem", 0), ("localhost.pem", 0), ("localhost.key", 1)]:
+    for file, said in [("ca.pem", 0), ("localhost.pem", 0), ("localhost.key", 78)]:
         ca_file = f'[watch]\nca-file = "{CERTIFICATES / file}"'
         configured.path.write_text(text.replace("[watch]", ca_file, 1))
         status, _, err = configured.ask(draw(parcel=True))
@@ -239,7 +239,7 @@ def test_a_key_goes_to_no_other_machine_in_the_clear(door, model, directory):
     status, _, err = door(key_file=str(key), url="http://192.0.2.1/v1").ask(draw())
     assert status == 78 and "in the clear" in err and "sk-secret" not in err
     status, _, err = door(key_file=str(directory / "none")).ask(draw())
-    assert status == 1 and "No such file" in err
+    assert status == 78 and "No such file" in err
 
 
 def test_questions_are_counted_over_restarts_and_clocks(door, model, directory):

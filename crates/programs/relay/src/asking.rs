@@ -150,6 +150,13 @@ impl Asking {
         }
     }
 
+    /// Numbers its requests from there on. Where that is a random number, who has not seen a
+    /// request cannot answer it, nor does an answer to another camera's request pass for one.
+    pub fn numbered_after(mut self, number: u64) -> Self {
+        self.last_number = number;
+        self
+    }
+
     /// Gives the request to send now, if there is one. To be called again after that.
     ///
     /// `wished` is since when the slot's next frame has been wished for; `None` where it is not.

@@ -96,6 +96,21 @@ fn captured(outcome: &Result<Outcome, Rejected>) -> SystemTime {
 }
 
 #[test]
+fn requests_are_numbered_from_where_one_says() {
+    let mut fetch = Fetch::new();
+    fetch.asking = fetch.asking.numbered_after(41);
+    let asked = fetch.ask();
+    assert_eq!(asked.number, 42);
+    let of_another = RequestId { number: 1, ..asked };
+    let frame = FrameId {
+        instance: 1,
+        sequence: 1,
+    };
+    assert!(fetch.comes(of_another, frame).is_err());
+    assert!(fetch.comes(asked, frame).is_ok());
+}
+
+#[test]
 fn asks_when_wished_and_not_again_before_the_answer() {
     let mut fetch = Fetch::new();
     assert_eq!(fetch.next(None), None);

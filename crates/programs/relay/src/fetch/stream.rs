@@ -65,7 +65,7 @@ impl Stream {
         let tag = SubjectTag::of(&subject);
         Self {
             subject,
-            asking: Asking::new(asker, tag, max_bytes),
+            asking: Asking::new(asker, tag, max_bytes).numbered_after(fastrand::u32(..).into()),
             wished: None,
             newest: None,
             number: 0,
